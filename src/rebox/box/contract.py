@@ -1,0 +1,177 @@
+"""What a black box is: images go in, scores come out.
+
+A new box is a class with a ``spec`` and one method, ``answer``; `rebox.testing.BoxContract` holds
+the tests that it must pass.
+"""
+
+import abc
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+
+Images = NDArray[np.float32] | NDArray[np.uint8]
+Scores = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxSpec:
+    """What is known of a box before asking it anything.
+
+    Parameters
+    ----------
+    identity : str
+        Names the model and everything that changes its answers; a model fitted for one identity
+        refuses another. It never holds a path or a key.
+    classes : tuple of str
+        Names of the source classes, in the order of the score columns.
+    height, width, channels : int
+        Size of the images it takes, in pixels; channels are 1 (grey) or 3 (RGB).
+    pixels : {"float32", "uint8"}
+        ``float32`` images lie in [0, 1]; ``uint8`` images are rounded to 256 levels before they
+        are sent, as every service that takes PNG or JPEG files does.
+    complete : bool
+        Whether every class has a score in every answer (False for top-k answers, whose missing
+        classes read 0).
+    sums_to_one : bool
+        Whether the scores of an image are probabilities over the classes.
+    decimals : int or None
+        Decimals that scores are rounded to; None: not rounded.
+    price_usd : float
+        US dollars per query.
+    batch_size : int
+        Most images in one call.
+    """
+
+    identity: str
+    classes: tuple[str, ...]
+    height: int
+    width: int
+    channels: int = 3
+    pixels: Literal["float32", "uint8"] = "float32"
+    complete: bool = True
+    sums_to_one: bool = True
+    decimals: int | None = None
+    price_usd: float = 0.0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise InvalidOption(f"a box needs at least 2 classes, found {len(self.classes)}.")
+        if len(set(self.classes)) != len(self.classes):
+            raise InvalidOption("two classes of the box have the same name: make the names unique.")
+        if self.channels not in (1, 3):
+            raise InvalidOption(f"a box takes 1 or 3 channels, found {self.channels}.")
+        if min(self.height, self.width, self.batch_size) < 1:
+            raise InvalidOption("height, width and batch_size of a box must be at least 1.")
+        if not 0 <= self.price_usd < float("inf"):
+            raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd}.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        return self.height, self.width, self.channels
+
+
+class BlackBox(abc.ABC):
+    """A classifier that can only be asked.
+
+    A subclass sets ``spec`` and defines ``answer``. Callers use ``ask``, which checks both ways.
+    """
+
+    spec: BoxSpec
+    uri: str | None = None
+    """How `rebox.open_box` opens it again; None for a box made from a Python object."""
+
+    @abc.abstractmethod
+    def answer(self, images: Images) -> Scores:
+        """Return the scores of ``images``.
+
+        Parameters
+        ----------
+        images : (n, height, width, channels), n from 1 to ``spec.batch_size``
+            ``float32`` in [0, 1] or ``uint8``, as ``spec.pixels`` says.
+
+        Returns
+        -------
+        (n, len(spec.classes)) floats, none negative.
+        """
+
+    def ask(self, images: Images) -> NDArray[np.float32]:
+        """Check ``images``, let the box answer, check the answer.
+
+        Returns
+        -------
+        (n, classes) float32 scores.
+
+        Raises
+        ------
+        InvalidData
+            The images have the wrong shape, type or range.
+        InvalidAnswer
+            The box did not return one row of finite, non-negative scores for each image.
+        """
+        _check_images(images, self.spec)
+        step = self.spec.batch_size
+        if len(images) <= step:
+            return check_scores(self.answer(images), len(images), self.spec)
+        parts = [images[i : i + step] for i in range(0, len(images), step)]
+        return np.concatenate([check_scores(self.answer(p), len(p), self.spec) for p in parts])
+
+    # scikit-learn's clone() copies an estimator's parameters; a box stands for something outside
+    # (a service, a session, a counter), so every clone asks the same one.
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.identity}>"
+
+
+def _check_images(images: Images, spec: BoxSpec) -> None:
+    if images.ndim != 4 or images.shape[1:] != spec.shape or len(images) == 0:
+        raise InvalidData(
+            f"the box takes images of shape (n, {spec.height}, {spec.width}, {spec.channels}), "
+            f"found {images.shape}."
+        )
+    if images.dtype != np.dtype(spec.pixels):
+        raise InvalidData(f"the box takes {spec.pixels} images, found {images.dtype}.")
+    if images.dtype == np.float32:
+        low, high = float(images.min()), float(images.max())
+        if not (low >= 0.0 and high <= 1.0):
+            raise InvalidData(f"images span [{low:g}, {high:g}]; this box expects [0, 1].")
+
+
+def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
+    """Return ``scores`` as float32 if they are n rows of finite, non-negative scores."""
+    try:
+        array = np.asarray(scores, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidAnswer(f"the box's answer is not an array of numbers: {error}.") from error
+    width = len(spec.classes)
+    if array.shape != (n, width):
+        raise InvalidAnswer(
+            f"the box answered {array.shape} to {n} images; expected ({n}, {width}): "
+            "one row for each image, one column for each class."
+        )
+    low, high = float(array.min()), float(array.max())  # NaN anywhere makes both NaN
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int((~np.isfinite(array)).any(axis=1).sum())
+        raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} images.")
+    if low < 0:
+        raise InvalidAnswer(
+            f"the box answered negative scores (lowest {low:.4g}); expected probabilities: "
+            "if it gives logits, open it with outputs=logits."
+        )
+    return array
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of ``"224"`` or ``"224x320"``."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip())
+    if match is None or int(match[1]) < 1 or int(match[2] or match[1]) < 1:
+        raise InvalidOption(f"size must look like 224 or 224x320 (height x width), found {text!r}.")
+    return int(match[1]), int(match[2] or match[1])

@@ -1,0 +1,293 @@
+"""An ONNX file as a box, run by ONNX Runtime."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.onnx_input import DTYPES, read_input
+from rebox.box.outputs import (
+    class_names,
+    one_line,
+    read_kind,
+    read_labels,
+    rows_sum_to_one,
+    to_scores,
+)
+from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.probe import synthetic_images
+from rebox.box.registry import OptionReader
+from rebox.errors import BoxError, BoxMismatch, InvalidOption
+
+CPU = ("CPUExecutionProvider",)
+OPENING_IMAGES = 4
+
+
+class OnnxBox(BlackBox):
+    """A box that runs an ONNX file.
+
+    When it is opened, a few synthetic images are run through the file to see its output. These
+    are no queries: the file is the caller's own, and nobody is asked.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The ONNX file.
+    preprocess : str or Preprocess
+        A preset (imagenet, unit, symmetric, raw) or the figures themselves. A file that takes
+        ``uint8`` gets the pixels as they are.
+    classes : sequence of str or None
+        Names of the output's columns; repeated ones are numbered. None: class_0, class_1, ...
+    size : int, (height, width) or None
+        For files that take any size; None: the preset's.
+    channels : int or None
+        For files that do not fix it; None: 3.
+    layout : {"nchw", "nhwc"} or None
+        Order of the input's axes; None: seen from where the 1 or 3 channels stand.
+    output : str or None
+        Which output to read; None: the first with a row of at least 2 floats for each image.
+    outputs : {"auto", "logits", "probabilities"}
+        What the output holds; logits go through a softmax. ``auto``: probabilities if all values
+        for the synthetic images lie in [0, 1], else logits.
+    pixels : {"float32", "uint8"} or None
+        Images that the box takes; None: ``uint8`` if the file does, else ``float32``.
+    batch_size : int
+        Most images in one call.
+    price_usd : float
+        US dollars per image, to rehearse a service's costs.
+    providers : sequence of str
+        ONNX Runtime's execution providers, in order of preference.
+
+    Attributes
+    ----------
+    answered : int
+        Images that the file was run on, those of the opening not counted.
+
+    Raises
+    ------
+    BoxError
+        The file is missing, broken, or no image classifier.
+    InvalidOption
+        An option is out of range, contradicts the file, or is needed and missing.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
+        self,
+        path: str | Path,
+        *,
+        preprocess: str | Preprocess = "unit",
+        classes: Sequence[str] | None = None,
+        size: int | tuple[int, int] | None = None,
+        channels: int | None = None,
+        layout: str | None = None,
+        output: str | None = None,
+        outputs: str = "auto",
+        pixels: Literal["float32", "uint8"] | None = None,
+        batch_size: int = 32,
+        price_usd: float = 0.0,
+        providers: Sequence[str] = CPU,
+    ) -> None:
+        self.answered = 0
+        self._path = Path(path).absolute()
+        self._providers = tuple(providers)
+        self._digest = _digest(self._path)
+        self._session = _open_session(self._path, self._providers)
+        figures = as_preprocess(preprocess)
+        wanted_size = (size, size) if isinstance(size, int) else size
+        self._input = read_input(
+            self._session, layout=layout, channels=channels, size=wanted_size, preset=figures.size
+        )
+        self._pixels = _choose_pixels(pixels, self._input.dtype, figures)
+        self._gain, self._shift = self._affine(figures)
+        raw = self._look(output)
+        self._kind = read_kind(raw, outputs)
+        self.spec = BoxSpec(
+            identity=self._identity(figures),
+            classes=class_names(raw.shape[1], classes),
+            height=self._input.height,
+            width=self._input.width,
+            channels=self._input.channels,
+            pixels=self._pixels,
+            sums_to_one=rows_sum_to_one(to_scores(raw, self._kind)),
+            price_usd=price_usd,
+            batch_size=batch_size,
+        )
+
+    def answer(self, images: Images) -> Scores:
+        """Return the model's probabilities for ``images``.
+
+        Raises
+        ------
+        BoxError
+            ONNX Runtime could not run the model.
+        """
+        self.answered += len(images)
+        return to_scores(_as_rows(self._run(images, [self._output])[0]), self._kind)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if _digest(self._path) != self._digest:
+            raise BoxMismatch(
+                f"the ONNX file {self._path.name} has changed since this box was opened; "
+                "open it again."
+            )
+        self._session = _open_session(self._path, self._providers)
+
+    def _affine(self, figures: Preprocess) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        channels = self._input.channels
+        if self._input.dtype == np.uint8:
+            return np.ones(channels), np.zeros(channels)
+        return figures.affine(channels, self._pixels)
+
+    def _run(self, images: Images, outputs: list[str]) -> list[NDArray[Any]]:
+        ready = model_input(
+            images,
+            self._gain,
+            self._shift,
+            planar=self._input.layout == "nchw",
+            dtype=self._input.dtype,
+        )
+        step = self._input.batch or len(ready)
+        runs = [self._run_once(ready[i : i + step], outputs) for i in range(0, len(ready), step)]
+        return [
+            np.concatenate(parts) if len(runs) > 1 else parts[0]
+            for parts in zip(*runs, strict=True)
+        ]
+
+    def _run_once(self, ready: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
+        n = len(ready)
+        missing = (self._input.batch or n) - n
+        if missing:
+            ready = np.concatenate([ready, np.repeat(ready[-1:], missing, axis=0)])
+        try:
+            answers = self._session.run(outputs, {self._input.name: ready})
+        except Exception as error:  # ONNX Runtime has an error class for each of its status codes
+            raise BoxError(
+                f"the ONNX file {self._path.name} cannot run on images {ready.shape}: "
+                f"{one_line(error)}"
+            ) from error
+        return [answer[:n] if answer.ndim else answer for answer in answers]
+
+    def _look(self, output: str | None) -> NDArray[Any]:
+        found = {o.name: o.type for o in self._session.get_outputs()}
+        if output is not None and output not in found:
+            raise InvalidOption(
+                f"the ONNX file has no output {output!r}; it has {', '.join(found)}."
+            )
+        floats = [n for n, kind in found.items() if kind in DTYPES and "uint8" not in kind]
+        names = floats if output is None else [output]
+        shape = (self._input.height, self._input.width, self._input.channels)
+        images = synthetic_images(shape, OPENING_IMAGES, pixels=self._pixels)
+        for name, raw in zip(names, self._run(images, names) if names else [], strict=True):
+            if _holds_rows(raw, OPENING_IMAGES):
+                self._output = name
+                return _as_rows(raw)
+        raise BoxError(
+            f"no output of the ONNX file {self._path.name} ({', '.join(names)}) has a row of at "
+            "least 2 floats for each image; expected a classifier."
+        )
+
+    def _identity(self, figures: Preprocess) -> str:
+        given = self._input
+        steps = "none" if given.dtype == np.uint8 else str(figures)
+        return (
+            f"onnx:{self._digest[:16]}?preprocess={steps}&size={given.height}x{given.width}"
+            f"&layout={given.layout}&output={self._output}&outputs={self._kind}"
+            f"&pixels={self._pixels}"
+        )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        # PyTorch's exporter puts large weights into a file of this name beside the model
+        for part in (path, path.with_name(f"{path.name}.data")):
+            if part == path or part.is_file():
+                with part.open("rb") as file:
+                    hashlib.file_digest(file, lambda: digest)
+    except OSError as error:
+        raise BoxError(
+            f"the ONNX file {path} cannot be read: {error.strerror or error}; check its path."
+        ) from error
+    return digest.hexdigest()
+
+
+def _open_session(path: Path, providers: tuple[str, ...]) -> Any:
+    available = onnxruntime.get_available_providers()
+    unknown = [name for name in providers if name not in available]
+    if unknown:
+        raise InvalidOption(
+            f"ONNX Runtime has no provider {', '.join(unknown)} here; "
+            f"it has {', '.join(available)}."
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors are raised: warnings would break into a progress bar
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # ONNX Runtime has an error class for each of its status codes
+        raise BoxError(
+            f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
+        ) from error
+
+
+def _choose_pixels(
+    pixels: str | None, dtype: np.dtype[Any], figures: Preprocess
+) -> Literal["float32", "uint8"]:
+    if pixels not in (None, "float32", "uint8"):
+        raise InvalidOption(f"pixels must be float32 or uint8, found {pixels!r}.")
+    if dtype != np.uint8:
+        return "uint8" if pixels == "uint8" else "float32"
+    if pixels == "float32" or str(figures) not in ("unit", "raw"):
+        raise InvalidOption(
+            "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
+            "and pixels=float32."
+        )
+    return "uint8"
+
+
+def _holds_rows(raw: NDArray[Any], n: int) -> bool:
+    flat = math.prod(raw.shape[1:])
+    return raw.ndim >= 2 and raw.shape[0] == n and flat == max(raw.shape[1:]) >= 2
+
+
+def _as_rows(raw: NDArray[Any]) -> NDArray[Any]:
+    return raw.reshape(len(raw), -1)
+
+
+def open_onnx(target: str, options: Mapping[str, str]) -> OnnxBox:
+    """Open ``onnx:PATH?preprocess=imagenet&outputs=logits&labels=names.txt``.
+
+    Parameters
+    ----------
+    target : str
+        Path of the ONNX file.
+    options : mapping of str to str
+        Those of `OnnxBox`; ``labels`` is a file of class names, one on each line; ``mean``,
+        ``std`` and ``scale`` replace the preset's; ``providers`` are separated by commas.
+    """
+    reader = OptionReader("onnx", options)
+    preprocess = read_preprocess(reader) or "unit"
+    labels = reader.text("labels", None)
+    settings: dict[str, Any] = {
+        "size": reader.size("size", None),
+        "channels": reader.integer("channels", None),
+        "layout": reader.text("layout", None),
+        "output": reader.text("output", None),
+        "outputs": reader.text("outputs", "auto"),
+        "pixels": reader.text("pixels", None),
+        "batch_size": reader.integer("batch_size", 32),
+        "price_usd": reader.number("price_usd", 0.0),
+        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
+    }
+    reader.finish()
+    classes = None if labels is None else read_labels(labels)
+    return OnnxBox(target, preprocess=preprocess, classes=classes, **settings)

@@ -1,0 +1,162 @@
+"""From an image in [0, 1] to the numbers that a local model was trained on."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box.contract import Images
+from rebox.box.registry import OptionReader
+from rebox.errors import InvalidOption
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """A model's input is (pixel * scale - mean) / std, channel by channel, pixel in [0, 1].
+
+    Parameters
+    ----------
+    mean, std : tuple of float
+        One value for all channels or one for each, in the units of the scaled pixels.
+    scale : float
+        What a white pixel becomes before the mean is taken off: 1 or 255.
+    size : (height, width) or None
+        Size that the preset's models were trained on, for models that take any; None: not known.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    scale: float = 1.0
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.mean, *self.std, self.scale]).all():
+            raise InvalidOption("mean, std and scale of a box's preprocessing must be finite.")
+        if not (self.mean and self.std) or min(self.std) <= 0 or self.scale <= 0:
+            raise InvalidOption(
+                f"std and scale of a box's preprocessing must be positive, found std={self.std} "
+                f"and scale={self.scale}."
+            )
+
+    def __str__(self) -> str:
+        """Return the preset's name, or the figures where it is none."""
+        mean, std = _shortened(self.mean), _shortened(self.std)
+        for name, preset in PRESETS.items():
+            if (preset.mean, preset.std, preset.scale) == (mean, std, self.scale):
+                return name
+        figures = (",".join(f"{v:.9g}" for v in values) for values in (mean, std))
+        return "mean:{};std:{};scale:{:.9g}".format(*figures, self.scale)
+
+    def affine(self, channels: int, pixels: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return gain and shift, each of shape (channels,): input = gain * pixel + shift.
+
+        Parameters
+        ----------
+        channels : int
+            Channels of the images.
+        pixels : {"float32", "uint8"}
+            Type of the images; ``uint8`` pixels lie in [0, 255].
+
+        Raises
+        ------
+        InvalidOption
+            ``mean`` or ``std`` has neither 1 nor ``channels`` values.
+        """
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, channels):
+                raise InvalidOption(
+                    f"{name} of the preprocessing has {len(values)} values; the box's images have "
+                    f"{channels} channels: give 1 value or {channels}."
+                )
+        mean, std = (np.broadcast_to(v, channels) for v in (self.mean, self.std))
+        white = 255.0 if pixels == "uint8" else 1.0
+        return np.asarray(self.scale / white / std), np.asarray(-mean / std)
+
+
+def _shortened(values: tuple[float, ...]) -> tuple[float, ...]:
+    return values[:1] if len(set(values)) == 1 else values
+
+
+PRESETS = {
+    "imagenet": Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), size=(224, 224)),
+    "unit": Preprocess(),
+    "symmetric": Preprocess(mean=(0.5,), std=(0.5,)),
+    "raw": Preprocess(scale=255.0),
+}
+
+
+def as_preprocess(preprocess: str | Preprocess) -> Preprocess:
+    """Return the preset called ``preprocess``, or ``preprocess`` itself.
+
+    Raises
+    ------
+    InvalidOption
+        There is no preset of that name.
+    """
+    if isinstance(preprocess, Preprocess):
+        return preprocess
+    if preprocess not in PRESETS:
+        raise InvalidOption(
+            f"preprocess must be one of {', '.join(PRESETS)}, found {preprocess!r}; "
+            "for other figures give mean, std and scale."
+        )
+    return PRESETS[preprocess]
+
+
+def read_preprocess(reader: OptionReader) -> Preprocess | None:
+    """Return what the options preprocess, mean, std and scale say; None if none is given."""
+    name = reader.text("preprocess", None)
+    chosen = None if name is None else as_preprocess(name)
+    mean, std = reader.numbers("mean", None), reader.numbers("std", None)
+    scale = reader.number("scale", None)
+    if mean is None and std is None and scale is None:
+        return chosen
+    start = chosen or PRESETS["unit"]
+    return replace(
+        start,
+        mean=start.mean if mean is None else mean,
+        std=start.std if std is None else std,
+        scale=start.scale if scale is None else scale,
+    )
+
+
+def model_input(
+    images: Images,
+    gain: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    *,
+    planar: bool,
+    dtype: np.dtype[np.generic],
+) -> NDArray[np.generic]:
+    """Return gain * images + shift as a contiguous array in the model's layout.
+
+    Parameters
+    ----------
+    images : (n, height, width, channels)
+        In any memory layout; not changed. Returned as they are where nothing has to be done.
+    gain, shift : (channels,)
+        As `Preprocess.affine` gives them.
+    planar : bool
+        Whether the model takes (n, channels, height, width).
+    dtype : numpy.dtype
+        What the model takes. Half precision is computed in float32 and rounded once.
+
+    Returns
+    -------
+    (n, channels, height, width) or (n, height, width, channels) of ``dtype``.
+    """
+    if (gain == 1).all() and (shift == 0).all():
+        ready = np.moveaxis(images, 3, 1) if planar else images
+        return np.ascontiguousarray(ready, dtype=dtype)
+    work = np.dtype(np.float64 if dtype == np.float64 else np.float32)
+    n, height, width, channels = images.shape
+    shape = (n, channels, height, width) if planar else images.shape
+    buffer = np.empty(shape, dtype=work)
+    out = np.moveaxis(buffer, 1, 3) if planar else buffer
+    # plane by plane: the shift then finds the plane still in the processor's cache
+    for i in range(n):
+        for c in range(channels):
+            plane = out[i, :, :, c]
+            np.multiply(images[i, :, :, c], work.type(gain[c]), out=plane, dtype=work)
+            plane += work.type(shift[c])
+    return buffer.astype(dtype, copy=False)

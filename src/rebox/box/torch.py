@@ -1,0 +1,339 @@
+"""A torch module, or a torchvision or timm model by name, as a box."""
+
+import hashlib
+import os
+import pickle
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.outputs import (
+    class_names,
+    one_line,
+    read_kind,
+    read_labels,
+    rows_sum_to_one,
+    to_scores,
+)
+from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.probe import synthetic_images
+from rebox.box.registry import OptionReader
+from rebox.errors import BoxError, InvalidOption, MissingExtra
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtra(
+        "a torch box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
+    ) from error
+
+FLOAT32 = np.dtype(np.float32)
+OPENING_IMAGES = 4
+IMAGENET_CLASSES = 1000
+
+
+class TorchBox(BlackBox):
+    """A box that asks a torch module, in float32 and without gradients.
+
+    The module is moved to ``device``, to float32 and to eval mode, and stays there: a box is
+    never trained. When it is opened, a few synthetic images go through it to see its output;
+    these are no queries.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes (n, channels, height, width) float32; returns (n, classes).
+    size : int or (height, width)
+        Size of the images in pixels.
+    preprocess : str or Preprocess
+        A preset (imagenet, unit, symmetric, raw) or the figures themselves.
+    classes : sequence of str or None
+        Names of the output's columns; repeated ones are numbered. None: class_0, class_1, ...
+    channels : int
+        1 or 3.
+    outputs : {"auto", "logits", "probabilities"}
+        What comes out; logits go through a softmax. ``auto``: probabilities if all values for the
+        synthetic images lie in [0, 1], else logits.
+    identity : str or None
+        Names the model; None: its class and a SHA-256 of its weights, with the options.
+    device : str
+        Where it runs, such as ``cpu`` or ``cuda:0``.
+    batch_size : int
+        Most images in one call.
+    price_usd : float
+        US dollars per image, to rehearse a service's costs.
+
+    Attributes
+    ----------
+    answered : int
+        Images that the module was asked, those of the opening not counted.
+
+    Raises
+    ------
+    BoxError
+        The module does not classify images of that size.
+    InvalidOption
+        An option is out of range.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
+        self,
+        module: torch.nn.Module,
+        *,
+        size: int | tuple[int, int],
+        preprocess: str | Preprocess = "unit",
+        classes: Sequence[str] | None = None,
+        channels: int = 3,
+        outputs: str = "auto",
+        identity: str | None = None,
+        device: str = "cpu",
+        batch_size: int = 32,
+        price_usd: float = 0.0,
+    ) -> None:
+        self.answered = 0
+        self._device = device
+        self._module = _place(module, device)
+        height, width = (size, size) if isinstance(size, int) else size
+        figures = as_preprocess(preprocess)
+        self._gain, self._shift = figures.affine(channels, "float32")
+        raw = self._run(synthetic_images((height, width, channels), OPENING_IMAGES))
+        if raw.ndim != 2 or len(raw) != OPENING_IMAGES:
+            raise BoxError(
+                f"the torch module returns {raw.shape} for {OPENING_IMAGES} images; "
+                f"expected ({OPENING_IMAGES}, classes)."
+            )
+        self._kind = read_kind(raw, outputs)
+        self.spec = BoxSpec(
+            identity=identity
+            or f"torch:{type(module).__name__}:{_fingerprint(module)}?preprocess={figures}"
+            f"&size={height}x{width}&outputs={self._kind}",
+            classes=class_names(raw.shape[1], classes),
+            height=height,
+            width=width,
+            channels=channels,
+            sums_to_one=rows_sum_to_one(to_scores(raw, self._kind)),
+            price_usd=price_usd,
+            batch_size=batch_size,
+        )
+
+    def answer(self, images: Images) -> Scores:
+        """Return the module's probabilities for ``images``.
+
+        Raises
+        ------
+        BoxError
+            The module raised.
+        """
+        self.answered += len(images)
+        return to_scores(self._run(images), self._kind)
+
+    def _run(self, images: Images) -> NDArray[Any]:
+        if self._module.training:  # its owner may have trained it meanwhile
+            self._module.eval()
+        ready = model_input(images, self._gain, self._shift, planar=True, dtype=FLOAT32)
+        try:
+            with torch.inference_mode():
+                # a tensor of its own: a module may work in place
+                batch = torch.tensor(ready, device=self._device)
+                answer = self._module(batch)
+                return np.asarray(answer.to("cpu", torch.float32).numpy())
+        except Exception as error:
+            raise BoxError(
+                f"the torch module {type(self._module).__name__} cannot answer images "
+                f"{ready.shape}: {one_line(error)}"
+            ) from error
+
+
+def _place(module: torch.nn.Module, device: str) -> torch.nn.Module:
+    if not isinstance(module, torch.nn.Module):
+        raise InvalidOption(f"a torch box takes a torch.nn.Module, found {type(module).__name__}.")
+    try:
+        return module.to(device=device, dtype=torch.float32).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidOption(
+            f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
+        ) from error
+
+
+def _fingerprint(module: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        if isinstance(tensor, torch.Tensor):
+            values = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+            digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedModel:
+    """A model of torchvision or timm and what its library knows of it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The model.
+    preprocess : Preprocess
+        What its published weights were trained on, size included.
+    classes : tuple of str or None
+        Names of its classes; None: not known.
+    """
+
+    module: torch.nn.Module
+    preprocess: Preprocess
+    classes: tuple[str, ...] | None
+
+
+def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
+    """Open ``torch:resnet50?weights=FILE``.
+
+    Parameters
+    ----------
+    target : str
+        A model's name, looked up in torchvision, then in timm; ``torchvision/NAME`` and
+        ``timm/NAME`` say which.
+    options : mapping of str to str
+        Those of `TorchBox`; ``weights``: ``default`` (downloaded), ``none`` (untrained, drawn from
+        ``seed``) or a local state dict (.safetensors, .pt, .pth); ``classes``: how many, if the
+        state dict has another number than the published weights; ``labels``: a file of class
+        names, one on each line; ``mean``, ``std`` and ``scale`` replace the preset's.
+
+    Raises
+    ------
+    InvalidOption
+        No model has that name.
+    BoxError
+        The weights cannot be downloaded or read, or do not fit.
+    MissingExtra
+        torchvision or timm is not installed.
+    """
+    reader = OptionReader("torch", options)
+    weights = reader.text("weights", "default")
+    count = reader.integer("classes", None)
+    seed = reader.integer("seed", 0)
+    preprocess = read_preprocess(reader)
+    size = reader.size("size", None)
+    labels = reader.text("labels", None)
+    settings: dict[str, Any] = {
+        "channels": reader.integer("channels", 3),
+        "outputs": reader.text("outputs", "auto"),
+        "device": reader.text("device", "cpu"),
+        "batch_size": reader.integer("batch_size", 32),
+        "price_usd": reader.number("price_usd", 0.0),
+    }
+    reader.finish()
+    model = _named_model(target, weights=weights, count=count, seed=seed)
+    return TorchBox(
+        model.module,
+        size=size or model.preprocess.size or 224,
+        preprocess=preprocess or model.preprocess,
+        classes=read_labels(labels) if labels is not None else model.classes,
+        **settings,
+    )
+
+
+def _named_model(target: str, *, weights: str, count: int | None, seed: int) -> NamedModel:
+    library, slash, name = target.partition("/")
+    if not (slash and library in ("torchvision", "timm")):
+        library, name = "", target
+    build = _from_torchvision if library in ("", "torchvision") and _in_torchvision(name) else None
+    if build is None and library in ("", "timm") and _import("timm").is_model(name):
+        build = _from_timm
+    if build is None:
+        raise InvalidOption(
+            f"no classifier of {library or 'torchvision or timm'} is called {name!r}: "
+            "check its name with timm.list_models() or torchvision.models.list_models()."
+        )
+    if count is not None and weights == "default":
+        raise InvalidOption("classes= goes with weights=FILE or weights=none: leave it out.")
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # torchvision announces that the untrained weights of two models will change
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.manual_seed(seed)
+        try:
+            model = build(name, published=weights == "default", count=count)
+        except Exception as error:  # each download library raises its own
+            if weights != "default":
+                raise
+            raise BoxError(
+                f"the weights of {name} cannot be downloaded: {one_line(error)}; "
+                "pass weights=FILE with a local state dict."
+            ) from error
+    if weights not in ("default", "none"):
+        _load_weights(model.module, Path(weights))
+    return model
+
+
+def _import(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra(
+            f"a torch box by name needs {name}, which cannot be imported ({one_line(error)}): "
+            "pip install 'rebox[torch]'."
+        ) from error
+    except RuntimeError as error:
+        raise BoxError(
+            f"{name} does not work with torch {torch.__version__}: {one_line(error)}; "
+            "install torch and torchvision of the same build."
+        ) from error
+
+
+def _in_torchvision(name: str) -> bool:
+    models = _import("torchvision.models")
+    return name in models.list_models(module=models)
+
+
+def _from_torchvision(name: str, *, published: bool, count: int | None) -> NamedModel:
+    models = _import("torchvision.models")
+    weights = models.get_model_weights(name).DEFAULT
+    settings = {} if count is None else {"num_classes": count}
+    module = models.get_model(name, weights=weights if published else None, **settings)
+    transforms = weights.transforms()
+    height = transforms.crop_size[0]
+    preprocess = Preprocess(
+        mean=tuple(transforms.mean), std=tuple(transforms.std), size=(height, height)
+    )
+    known = tuple(weights.meta["categories"]) if count in (None, IMAGENET_CLASSES) else None
+    return NamedModel(module=module, preprocess=preprocess, classes=known)
+
+
+def _from_timm(name: str, *, published: bool, count: int | None) -> NamedModel:
+    settings = {} if count is None else {"num_classes": count}
+    module = _import("timm").create_model(name, pretrained=published, **settings)
+    trained = module.pretrained_cfg
+    _, height, width = trained["input_size"]
+    preprocess = Preprocess(
+        mean=tuple(trained["mean"]), std=tuple(trained["std"]), size=(height, width)
+    )
+    return NamedModel(module=module, preprocess=preprocess, classes=None)
+
+
+def _load_weights(module: torch.nn.Module, path: Path) -> None:
+    try:
+        if path.suffix == ".safetensors":
+            state = import_module("safetensors.torch").load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+            state = state["state_dict"]
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
+        raise BoxError(
+            f"the weights {os.fspath(path)} cannot be read: {one_line(error)}; expected a state "
+            "dict saved as .safetensors, .pt or .pth."
+        ) from error
+    try:
+        module.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise BoxError(
+            f"the weights {path.name} do not fit {type(module).__name__}: {one_line(error)}; "
+            "pass classes= if the model has another number of classes."
+        ) from error

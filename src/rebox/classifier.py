@@ -1,0 +1,281 @@
+"""The scikit-learn estimator: fit, predict, predict_proba, score."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from rebox.artefact import Artefact, load, save
+from rebox.box import BlackBox, open_box
+from rebox.errors import InvalidData, InvalidOption, NotFitted
+from rebox.fit import Inputs, LaidOut, Listener, fit
+from rebox.meter import Budget, Meter, MeteredBox, Spent
+from rebox.recipe import Recipe, recipe_from_name
+from rebox.task import ImageFiles
+
+
+class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+    """Teaches a classifier that can only be asked a task of your own, within a budget of queries.
+
+    Parameters
+    ----------
+    box : str or BlackBox
+        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``.
+    recipe : str or Recipe
+        A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`.
+    budget : int or None
+        Most queries (images answered by the box) that ``fit`` may ask. Predictions are counted
+        apart.
+    max_usd : float or None
+        Most US dollars that ``fit`` may spend, at the box's price.
+    predict_budget : int or None
+        Most queries that all predictions together may ask; None: no cap.
+    value_range : (low, high) or None
+        Values of images and matrices that read black and white, as (-1, 1) for correlations;
+        None: uint8, or floats in [0, 1]. Rows of features are scaled by training.
+    random_state : int, RandomState or None
+        Fixes every random choice; the same int gives the same model, byte for byte.
+    listeners : sequence of callables
+        Told of every event of a fit (`rebox.fit.events`).
+
+    Attributes
+    ----------
+    classes_ : (target classes,)
+        Labels, sorted.
+    box_ : BlackBox
+        The opened box.
+    artefact_ : Artefact
+        What ``save`` writes.
+    meter_ : Meter
+        What was asked, by purpose.
+    stop_reason_ : str
+        Why the fit ended.
+    history_ : tuple of StepTaken
+        Every step of the search.
+    """
+
+    def __init__(
+        self,
+        box: str | BlackBox,
+        recipe: str | Recipe = "bar",
+        *,
+        budget: int | None = 1000,
+        max_usd: float | None = None,
+        predict_budget: int | None = None,
+        value_range: tuple[float, float] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.box = box
+        self.recipe = recipe
+        self.budget = budget
+        self.max_usd = max_usd
+        self.predict_budget = predict_budget
+        self.value_range = value_range
+        self.random_state = random_state
+        self.listeners = listeners
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Fit program and mapping.
+
+        Parameters
+        ----------
+        X : (n, h, w[, channels]) array, sequence of images, ImageFiles, or (n, d) rows
+            uint8 images, floats in [0, 1] or ``value_range``, or rows of features.
+        y : (n,)
+            Labels of at least two classes.
+
+        Raises
+        ------
+        InvalidInput
+            The data or an option cannot be used; nothing was asked.
+        BoxError
+            The box could not be opened or did not answer.
+        """
+        if self.budget is None and self.max_usd is None:
+            raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
+        recipe = self.recipe if isinstance(self.recipe, Recipe) else recipe_from_name(self.recipe)
+        budget = Budget(queries=self.budget, usd=self.max_usd)
+        prediction = Budget(queries=self.predict_budget)
+        X, labels = self._checked_training(X, y)
+        classes, targets = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise InvalidData(
+                f"found one class only ({classes[0]!r}); a classifier needs samples of 2 or more."
+            )
+        box = open_box(self.box) if isinstance(self.box, str) else self.box
+        meter = Meter(box.spec.price_usd, budget, prediction)
+        if meter.left() == 0:
+            raise InvalidOption(
+                f"${self.max_usd} does not pay for one query at ${box.spec.price_usd} each: "
+                "raise max_usd."
+            )
+        inputs = Inputs.fit(X, self.value_range)
+        placement = recipe.canvas.placement(
+            inputs.size, box.spec.shape, blocky=inputs.rows is not None
+        )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        outcome = fit(
+            recipe,
+            box,
+            meter,
+            LaidOut(inputs, X),
+            targets.astype(np.intp),
+            placement,
+            seed=seed,
+            listeners=self.listeners,
+        )
+        self.artefact_ = Artefact(
+            inputs=inputs,
+            program=outcome.program,
+            z=outcome.z,
+            mapping=outcome.mapping,
+            classes=classes,
+            recipe=recipe.name,
+            subspace=recipe.subspace,
+            seed=seed,
+            box_identity=box.spec.identity,
+            box_uri=box.uri,
+            queries=meter.spent.by_purpose(),
+        )
+        self.stop_reason_ = outcome.reason
+        self.history_ = outcome.history
+        return self._restore(box, meter)
+
+    def _restore(self, box: BlackBox, meter: Meter) -> Self:
+        self.box_ = box
+        self.meter_ = meter
+        self.classes_ = self.artefact_.classes
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
+
+        One query for each image.
+
+        Raises
+        ------
+        NotFitted
+            There is no fitted model.
+        BudgetExhausted
+            ``predict_budget`` does not pay for all of ``X``; nothing was asked.
+        """
+        self._check_fitted()
+        X = self._checked(X)
+        self._check_affordable(len(X))
+        box = MeteredBox(self.box_, self.meter_, "predict")
+        return self.artefact_.probabilities(box, X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the (n,) most probable labels of ``X``; one query for each image."""
+        probabilities = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return labels
+
+    @property
+    def spent_(self) -> Spent:
+        """What the fit and every prediction since have asked."""
+        self._check_fitted()
+        return self.meter_.spent
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to ``path``, whole or not at all."""
+        self._check_fitted()
+        save(self.artefact_, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        box: str | BlackBox | None = None,
+        *,
+        predict_budget: int | None = None,
+    ) -> Self:
+        """Return the model in ``path``, ready to predict.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that ``save`` wrote.
+        box : str, BlackBox or None
+            The box it was fitted for; None: opened from the URI in the file.
+        predict_budget : int or None
+            Most queries that predictions may ask.
+
+        Raises
+        ------
+        ArtefactError
+            The file cannot be used.
+        BoxMismatch
+            The box is another one.
+        """
+        artefact = load(path)
+        source = box if box is not None else artefact.box_uri
+        if source is None:
+            raise InvalidOption(
+                f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
+                "pass it as box=."
+            )
+        opened = open_box(source) if isinstance(source, str) else source
+        artefact.check_box(opened)
+        model = cls(opened, artefact.recipe, budget=None, predict_budget=predict_budget)
+        model.artefact_ = artefact
+        model.stop_reason_, model.history_ = "loaded from a file", ()
+        if artefact.inputs.rows is not None:
+            model.n_features_in_ = len(artefact.inputs.rows.low)
+        meter = Meter(opened.spec.price_usd, prediction=Budget(queries=predict_budget))
+        return model._restore(opened, meter)
+
+    def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+        """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
+        if y is None:
+            raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
+        if _are_images(X):
+            if isinstance(X, ImageFiles):
+                X.check()  # a damaged file is found before a query is paid for
+            return X, _labels(y, len(X))
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        return X, _labels(y, len(X))
+
+    def _checked(self, X: Any) -> Any:
+        if _are_images(X):
+            return X
+        return validate_data(self, X, reset=False, dtype=np.float64)
+
+    def _check_affordable(self, images: int) -> None:
+        left = self.meter_.left("predict")
+        if left is not None and images > left:
+            # Charges nothing and raises, before the first of several batches is paid for.
+            self.meter_.reserve(images, "predict")
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted(
+                f"this {type(self).__name__} is not fitted yet: call fit, or load a model."
+            )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "artefact_")
+
+
+def _are_images(X: Any) -> bool:
+    """Return whether X holds images: files, an array of 3 or 4 axes, or a sequence of such."""
+    if isinstance(X, ImageFiles):
+        return True
+    if isinstance(X, np.ndarray):
+        return X.ndim in (3, 4)
+    return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
+
+
+def _labels(y: Any, n: int) -> NDArray[Any]:
+    labels = column_or_1d(y, warn=True)
+    check_classification_targets(labels)
+    if len(labels) != n:
+        raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
+    return np.asarray(labels)

@@ -1,0 +1,74 @@
+"""Every error rebox raises, in one tree.
+
+::
+
+    Error
+    ├── InvalidInput        (ValueError)      what the user handed over
+    │   ├── InvalidOption                     an argument, a recipe's or a box's option
+    │   └── InvalidData                       images, labels, files
+    ├── NotFitted           (NotFittedError)  asked to predict before fit
+    ├── MissingExtra        (ImportError)     an optional package is not installed
+    ├── BudgetExhausted     (RuntimeError)    the next question would exceed the budget
+    ├── BoxError            (RuntimeError)    the box could not be opened or did not answer
+    │   ├── InvalidAnswer   (ValueError)      it answered, but not with scores
+    │   └── BoxMismatch     (ValueError)      not the box that the model was fitted for
+    └── ArtefactError       (ValueError)      a model file cannot be used
+        ├── TamperedArtefact                  its content does not match its checksum
+        └── NewerArtefact                     written by a newer rebox
+
+A message says what was found, what was expected, and what to do, on one line.
+"""
+
+from sklearn.exceptions import NotFittedError
+
+
+class Error(Exception):
+    """Root of every error that rebox raises on purpose."""
+
+
+class InvalidInput(Error, ValueError):
+    """The user handed over something that cannot be used."""
+
+
+class InvalidOption(InvalidInput):
+    """An argument, a recipe's option or a box's option is out of range or unknown."""
+
+
+class InvalidData(InvalidInput):
+    """Images, labels or a data file cannot be used."""
+
+
+class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
+    """A prediction was asked for before ``fit``."""
+
+
+class MissingExtra(Error, ImportError):
+    """An optional package is not installed; the message names the extra to install."""
+
+
+class BudgetExhausted(Error, RuntimeError):
+    """The next question would exceed the budget; it was not asked."""
+
+
+class BoxError(Error, RuntimeError):
+    """The box could not be opened or did not answer."""
+
+
+class InvalidAnswer(BoxError, ValueError):
+    """The box answered, but not with one row of usable scores for each image."""
+
+
+class BoxMismatch(BoxError, ValueError):
+    """The box is not the one that the model was fitted for."""
+
+
+class ArtefactError(Error, ValueError):
+    """A model file cannot be read or used."""
+
+
+class TamperedArtefact(ArtefactError):
+    """A model file's content does not match its checksum."""
+
+
+class NewerArtefact(ArtefactError):
+    """A model file was written by a newer version of rebox."""

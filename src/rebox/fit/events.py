@@ -1,0 +1,54 @@
+"""What happens during a fit, told to plain callables: a progress bar, an early stop, a tracker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rebox.meter import Purpose, Spent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Anything that happened.
+
+    Attributes
+    ----------
+    spent : Spent
+        Queries and dollars so far.
+    """
+
+    spent: Spent
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseStarted(Event):
+    """A phase begins that means to ask ``planned`` queries for ``purpose``."""
+
+    purpose: Purpose
+    planned: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTaken(Event):
+    """The search moved, or another batch of answers came in.
+
+    Attributes
+    ----------
+    step : int
+        Steps so far in this phase.
+    loss : float or None
+        Mean training loss over all that the step asked; None while mapping.
+    """
+
+    purpose: Purpose
+    step: int
+    loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped(Event):
+    """The fit has ended, and why."""
+
+    reason: str
+
+
+Listener = Callable[[Event], None]

@@ -1,0 +1,148 @@
+"""Queries and money: reserved before asking, so that no image is ever asked over the budget."""
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from rebox.errors import BudgetExhausted, InvalidOption
+
+Purpose = Literal["probe", "map", "search", "validate", "predict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The most that may be asked.
+
+    Parameters
+    ----------
+    queries : int or None
+        Images answered by the box; None: no cap.
+    usd : float or None
+        US dollars; None: no cap.
+    """
+
+    queries: int | None = None
+    usd: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.queries is not None and (self.queries != int(self.queries) or self.queries < 1):
+            raise InvalidOption(
+                f"the budget must be a whole number of queries, at least 1, found {self.queries}."
+            )
+        if self.usd is not None and not self.usd > 0:
+            raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
+
+    def allows(self, price_usd: float) -> int | None:
+        """Return how many queries at ``price_usd`` each it pays for; None: without end."""
+        # A thousandth of a query forgives the rounding of dollars to binary fractions.
+        by_money = (
+            None if self.usd is None or price_usd == 0 else math.floor(self.usd / price_usd + 1e-3)
+        )
+        caps = [cap for cap in (self.queries, by_money) if cap is not None]
+        return min(caps) if caps else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Queries asked so far, by purpose, and what they cost."""
+
+    probe: int = 0
+    map: int = 0
+    search: int = 0
+    validate: int = 0
+    predict: int = 0
+    usd: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """Queries for every purpose."""
+        return self.training + self.predict
+
+    @property
+    def training(self) -> int:
+        """Queries for every purpose but prediction: what the budget of a fit covers."""
+        return self.probe + self.map + self.search + self.validate
+
+    def by_purpose(self) -> dict[str, int]:
+        """Return the counts by purpose and their total."""
+        return {
+            "probe": self.probe,
+            "map": self.map,
+            "search": self.search,
+            "validate": self.validate,
+            "predict": self.predict,
+            "total": self.total,
+        }
+
+
+class Meter:
+    """Counts every image by purpose and holds the budgets; safe to share between threads.
+
+    Parameters
+    ----------
+    price_usd : float
+        US dollars per query.
+    training : Budget
+        Cap on probe, map, search and validate together.
+    prediction : Budget
+        Cap on predict.
+    """
+
+    def __init__(
+        self,
+        price_usd: float = 0.0,
+        training: Budget | None = None,
+        prediction: Budget | None = None,
+    ) -> None:
+        self.price_usd = price_usd
+        self._training = training or Budget()
+        self._prediction = prediction or Budget()
+        self._counts: dict[Purpose, int] = {}
+        self._lock = threading.Lock()
+
+    # A lock cannot be pickled or copied, and a fitted model must be: the copy gets one of its own.
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> Spent:
+        """What has been asked so far."""
+        with self._lock:
+            counts = dict(self._counts)
+        return Spent(**counts, usd=sum(counts.values()) * self.price_usd)
+
+    def left(self, purpose: Purpose = "search") -> int | None:
+        """Return how many more queries ``purpose`` may ask; None: without end."""
+        with self._lock:
+            return self._left(purpose)
+
+    def reserve(self, queries: int, purpose: Purpose) -> None:
+        """Charge ``queries`` before they are asked; what fails afterwards stays charged.
+
+        Raises
+        ------
+        BudgetExhausted
+            They would exceed the budget; nothing was charged.
+        """
+        with self._lock:
+            left = self._left(purpose)
+            if left is not None and queries > left:
+                raise BudgetExhausted(
+                    f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
+                    "Ask about fewer images or raise the budget."
+                )
+            self._counts[purpose] = self._counts.get(purpose, 0) + queries
+
+    def _left(self, purpose: Purpose) -> int | None:
+        predicted = self._counts.get("predict", 0)
+        if purpose == "predict":
+            allowed, used = self._prediction.allows(self.price_usd), predicted
+        else:
+            allowed = self._training.allows(self.price_usd)
+            used = sum(self._counts.values()) - predicted
+        return None if allowed is None else allowed - used

@@ -1,0 +1,29 @@
+"""How good a classifier is, always with a 95 % interval.
+
+Proportions have Wilson's interval; everything else a stratified bootstrap: subjects are drawn again
+within each true class, so that no resample loses a class. A class with few subjects hardly varies
+in such resamples; its interval is then too narrow.
+"""
+
+from rebox.metric.confusion import (
+    accuracy,
+    balanced_accuracy,
+    quadratic_kappa,
+    sensitivity,
+    specificity,
+)
+from rebox.metric.evaluation import evaluate
+from rebox.metric.interval import Interval, proportion
+from rebox.metric.ranking import macro_auc
+
+__all__ = [
+    "Interval",
+    "accuracy",
+    "balanced_accuracy",
+    "evaluate",
+    "macro_auc",
+    "proportion",
+    "quadratic_kappa",
+    "sensitivity",
+    "specificity",
+]

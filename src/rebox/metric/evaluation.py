@@ -1,0 +1,93 @@
+"""Every figure at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rebox.errors import InvalidOption
+from rebox.metric.confusion import accuracy, balanced_accuracy, sensitivity
+from rebox.metric.interval import Interval
+from rebox.metric.labels import checked_scores, columns_of, warn_of_absent
+from rebox.metric.ranking import auc_interval
+
+Flags = NDArray[np.bool_]
+
+
+def evaluate(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[Any],
+    positive: Any = None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return every figure that the labels define.
+
+    Predictions are the classes of highest probability.
+
+    Parameters
+    ----------
+    labels : (n,)
+        True classes.
+    probabilities : (n, K)
+        A score for each class.
+    classes : sequence of K
+        The columns' classes.
+    positive : a class, or None
+        The class that sensitivity and specificity speak of; None: the second of two classes, and
+        neither figure for more than two.
+    seed : int
+        The bootstraps' seed.
+
+    Returns
+    -------
+    dict
+        ``accuracy``, ``balanced_accuracy``, ``macro_auc``, and for two classes or a ``positive``
+        one ``sensitivity`` and ``specificity``. What labels of a single class leave undefined is
+        left out, with a warning.
+
+    Raises
+    ------
+    InvalidData
+        Shapes do not agree, a score is NaN or infinite, or a label is not in ``classes``.
+    InvalidOption
+        ``positive`` is not in ``classes``.
+    """
+    truth = columns_of(labels, classes)
+    scores = checked_scores(probabilities, (len(truth), len(classes)))
+    predictions = scores.argmax(axis=1)
+    figures = {
+        "accuracy": accuracy(truth, predictions),
+        "balanced_accuracy": balanced_accuracy(truth, predictions, seed),
+    }
+    counts = np.bincount(truth, minlength=len(classes))
+    warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
+    if np.count_nonzero(counts) > 1:
+        figures["macro_auc"] = auc_interval(truth, scores, seed)
+    if positive is not None or len(classes) == 2:
+        k = _place_of(positive, classes)
+        figures |= _of_positive(truth == k, predictions == k)
+    return figures
+
+
+def _place_of(positive: Any, classes: Sequence[Any]) -> int:
+    names: list[Any] = np.asarray(classes).tolist()
+    if positive is None:
+        return 1
+    if positive not in names:
+        raise InvalidOption(
+            f"positive is {positive!r}; expected one of {', '.join(map(repr, names))}: "
+            "use the same name, in the same type."
+        )
+    return names.index(positive)
+
+
+def _of_positive(truth: Flags, predictions: Flags) -> dict[str, Interval]:
+    figures = {}
+    if truth.any():
+        figures["sensitivity"] = sensitivity(truth, predictions, True)
+    if not truth.all():
+        # Of two classes, the specificity of one is the sensitivity of the other.
+        figures["specificity"] = sensitivity(truth, predictions, False)
+    return figures

@@ -1,0 +1,95 @@
+"""The area under the ROC curve: a figure of the scores' order, not of the predicted classes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rebox.metric.interval import RESAMPLES, Interval, percentiles
+from rebox.metric.labels import (
+    Floats,
+    Integers,
+    checked_scores,
+    columns_of,
+    need_two_classes,
+    warn_of_absent,
+)
+
+BLOCK = 2_000_000  # most weights held at once, so that memory does not grow with the subjects
+
+
+def macro_auc(
+    labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[Any], seed: int = 0
+) -> Interval:
+    """Return the mean over the classes of the area under the ROC curve, one class against the rest.
+
+    The area is Mann and Whitney's U over the number of pairs; a tie counts half. For two classes
+    it is the area of the second. Classes that the labels do not hold are left out, with a warning.
+
+    Parameters
+    ----------
+    labels : (n,)
+        True classes.
+    probabilities : (n, K)
+        A score for each class, in the order of ``classes``; only the order of a column's scores
+        counts.
+    classes : sequence of K
+        The columns' classes.
+    seed : int
+        The bootstrap's seed.
+
+    Raises
+    ------
+    InvalidData
+        Shapes do not agree, a score is NaN or infinite, a label is not in ``classes``, or the
+        labels hold fewer than two classes.
+    """
+    truth = columns_of(labels, classes)
+    scores = checked_scores(probabilities, (len(truth), len(classes)))
+    counts = np.bincount(truth, minlength=len(classes))
+    need_two_classes(counts, "AUC")
+    warn_of_absent(counts, classes, "macro AUC", stacklevel=3)
+    return auc_interval(truth, scores, seed)
+
+
+def auc_interval(truth: Integers, scores: Floats, seed: int) -> Interval:
+    """Return the mean area over the classes in ``truth`` (n,), places among the K columns."""
+    present = [1] if scores.shape[1] == 2 else np.unique(truth).tolist()
+    value = _mean_auc(scores, truth, present, np.ones((1, len(truth))))
+    draws = [_mean_auc(scores, truth, present, w) for w in _resamples(truth, seed)]
+    return percentiles(float(value[0]), np.concatenate(draws))
+
+
+def _resamples(truth: Integers, seed: int) -> Iterator[Floats]:
+    """Yield blocks (b, n) of how often each subject is drawn, within its own class."""
+    step = max(1, BLOCK // len(truth))
+    members = [np.flatnonzero(truth == c) for c in np.unique(truth)]
+    for start in range(0, RESAMPLES, step):
+        rng = np.random.default_rng([seed, start])
+        b = min(step, RESAMPLES - start)
+        weights = np.empty((b, len(truth)))
+        for subjects in members:
+            n = len(subjects)
+            drawn = rng.integers(n, size=(b, n)) + n * np.arange(b)[:, None]
+            weights[:, subjects] = np.bincount(drawn.ravel(), minlength=b * n).reshape(b, n)
+        yield weights
+
+
+def _mean_auc(scores: Floats, truth: Integers, present: list[int], weights: Floats) -> Floats:
+    """Return the mean area of the ``present`` classes for each row of ``weights`` (b, n)."""
+    areas = [_auc(scores[:, k], truth == k, weights) for k in present]
+    return np.asarray(np.mean(areas, axis=0))
+
+
+def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    """Return U / (P N) for each row of ``weights``, whose sum in each class is P or N."""
+    order = np.flatnonzero(~positive)[np.argsort(scores[~positive], kind="stable")]
+    below = np.zeros((len(weights), len(order) + 1))
+    np.cumsum(weights[:, order], axis=1, out=below[:, 1:])
+    first = np.searchsorted(scores[order], scores[positive], side="left")
+    last = np.searchsorted(scores[order], scores[positive], side="right")
+    # Negatives below a positive count once, those that tie with it half.
+    beaten = (below[:, first] + below[:, last]) / 2
+    pairs = np.count_nonzero(positive) * len(order)
+    return np.asarray(np.einsum("bp,bp->b", weights[:, positive], beaten) / pairs)

@@ -1,0 +1,26 @@
+"""What is added to the input: where it sits, what may move, how it is dressed."""
+
+from rebox.program.canvas import Canvas, Placement
+from rebox.program.program import Program
+from rebox.program.rows import RowLayout
+from rebox.program.subspace import (
+    DCT,
+    Full,
+    LowResolution,
+    RandomProjection,
+    Subspace,
+    subspace_from_name,
+)
+
+__all__ = [
+    "DCT",
+    "Canvas",
+    "Full",
+    "LowResolution",
+    "Placement",
+    "Program",
+    "RandomProjection",
+    "RowLayout",
+    "Subspace",
+    "subspace_from_name",
+]

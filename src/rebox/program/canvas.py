@@ -1,0 +1,188 @@
+"""Where a small input sits in the box's input.
+
+Images keep the shape ``(n, height, width, channels)`` everywhere, but their memory is laid out
+channel by channel (planar): convolutional boxes want it so, and no copy is then needed on the way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rebox.errors import InvalidData, InvalidOption
+
+BACKGROUND = 0.5  # the paper pads with 0 in [-1, 1]: mid-grey in [0, 1]
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's "L"
+FITS = ("pad", "stretch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canvas:
+    """How data of any size becomes an input of the box's size.
+
+    Parameters
+    ----------
+    fit : {"pad", "stretch"}
+        ``pad`` puts the data in the middle and leaves a frame around it for the program, as BAR
+        does; ``stretch`` fills the whole input with the data.
+    inner : int or None
+        Longer side of the data within the frame, in pixels of the box's input. None: its own size
+        where that leaves a frame (BAR's 200 x 200 matrices in 224 x 224), else 2/7 of the input
+        (BAR's 64 x 64 skin lesions in 224 x 224).
+    overlay : bool
+        Whether the program is added on top of the data as well (mask M of ones).
+    """
+
+    fit: str = "pad"
+    inner: int | None = None
+    overlay: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise InvalidOption(f"fit must be one of {', '.join(FITS)}, found {self.fit!r}.")
+        if self.inner is not None and self.inner < 1:
+            raise InvalidOption(f"inner must be at least 1 pixel, found {self.inner}.")
+
+    def placement(
+        self, data: tuple[int, int], box: tuple[int, int, int], *, blocky: bool = False
+    ) -> "Placement":
+        """Return where data of (height, width) sits in a box of (height, width, channels).
+
+        Parameters
+        ----------
+        data : (height, width)
+            Size of the data in pixels, usually that of the first image.
+        box : (height, width, channels)
+            Size of the box's input.
+        blocky : bool
+            Enlarge by repeating pixels: for rows of features, whose neighbours are no neighbours.
+        """
+        height, width, channels = box
+        if self.fit == "stretch":
+            inner_height, inner_width = height, width
+        else:
+            inner_height, inner_width = self._inner_size(data, (height, width), whole=blocky)
+        return Placement(
+            height=height,
+            width=width,
+            channels=channels,
+            top=(height - inner_height) // 2,
+            left=(width - inner_width) // 2,
+            inner_height=inner_height,
+            inner_width=inner_width,
+            overlay=self.overlay,
+            blocky=blocky,
+        )
+
+    def _inner_size(
+        self, data: tuple[int, int], box: tuple[int, int], *, whole: bool
+    ) -> tuple[int, int]:
+        """Return the inner (height, width); enlargements in ``whole`` steps are integer factors."""
+        longest = max(data)
+        if self.inner is not None:
+            if self.inner > min(box):
+                raise InvalidOption(
+                    f"inner is {self.inner} pixels, but the box's input is {box[0]} x {box[1]}: "
+                    f"choose at most {min(box)}."
+                )
+            side: float = self.inner
+        elif whole and 2 * longest <= min(box):
+            side = (min(box) * 3 // 4) // longest * longest or longest
+        elif data[0] < box[0] and data[1] < box[1]:
+            side = longest
+        else:
+            side = max(1, round(min(box) * 2 / 7))
+        scale = side / longest
+        return tuple(max(1, round(length * scale)) for length in data)  # type: ignore[return-value] # two in, two out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where the data sits: all in pixels of the box's input.
+
+    The mask M is 1 where the program lives: outside the data, or everywhere with ``overlay``.
+    """
+
+    height: int
+    width: int
+    channels: int
+    top: int
+    left: int
+    inner_height: int
+    inner_width: int
+    overlay: bool = False
+    blocky: bool = False
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """M, shape (height, width): True where the program may add."""
+        mask = np.ones((self.height, self.width), dtype=bool)
+        if not self.overlay:
+            mask[self._rows, self._columns] = False
+        return mask
+
+    @property
+    def _rows(self) -> slice:
+        return slice(self.top, self.top + self.inner_height)
+
+    @property
+    def _columns(self) -> slice:
+        return slice(self.left, self.left + self.inner_width)
+
+    def place(self, images: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
+        """Return ``images`` on the canvas.
+
+        Parameters
+        ----------
+        images : n arrays of (h, w) or (h, w, 1 or 3)
+            ``uint8``, or floats in [0, 1]; each may have a size of its own.
+
+        Returns
+        -------
+        (n, height, width, channels) float32 in [0, 1], planar in memory.
+        """
+        planar = np.full(
+            (len(images), self.channels, self.height, self.width), BACKGROUND, dtype=np.float32
+        )
+        for target, image in zip(planar, images, strict=True):
+            self._place_one(target, image)
+        return np.moveaxis(planar, 1, 3)
+
+    def _place_one(self, target: NDArray[np.float32], image: NDArray[np.generic]) -> None:
+        pixels = image[..., None] if image.ndim == 2 else image
+        if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+            raise InvalidData(
+                f"an image has shape {image.shape}; expected (h, w), (h, w, 1) or (h, w, 3)."
+            )
+        if pixels.shape[2] == 3 and self.channels == 1:
+            pixels = _luma(pixels)
+        size = (self.inner_height, self.inner_width)
+        for channel in range(self.channels):
+            if channel and pixels.shape[2] == 1:  # grey: copied to every channel
+                target[channel] = target[0]
+                continue
+            plane = _resize(pixels[:, :, channel], size, nearest=self.blocky)
+            target[channel, self._rows, self._columns] = plane
+
+
+def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    grey: NDArray[np.float32] = pixels.astype(np.float32) @ LUMA
+    if pixels.dtype == np.uint8:
+        return np.rint(grey).astype(np.uint8)[..., None]
+    return np.minimum(grey, 1.0)[..., None]
+
+
+def _resize(
+    plane: NDArray[np.generic], size: tuple[int, int], *, nearest: bool
+) -> NDArray[np.float32]:
+    """Return ``plane`` (h, w) in [0, 1] at ``size``, bilinear with antialiasing by Pillow."""
+    if plane.shape != size:
+        source = plane if plane.dtype == np.uint8 else plane.astype(np.float32)
+        filtering = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+        resized = Image.fromarray(np.ascontiguousarray(source)).resize(size[::-1], filtering)
+        plane = np.asarray(resized)
+    if plane.dtype == np.uint8:
+        return plane.astype(np.float32) * np.float32(1 / 255)
+    return np.clip(plane.astype(np.float32), 0.0, 1.0)

@@ -1,0 +1,217 @@
+"""Few numbers z that stand for many pixels of W.
+
+Every subspace is a linear map z -> W. Its scale is such that one unit in a coordinate of z moves
+W by 1 at its peak or by 1 in root mean square, so that one step size serves them all.
+"""
+
+import abc
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+from scipy.fft import idctn
+from scipy.ndimage import zoom
+
+from rebox.errors import InvalidOption
+
+Array = Any
+"""A NumPy array or a torch tensor: whichever comes in goes out."""
+
+
+@dataclass(frozen=True)
+class Subspace(abc.ABC):
+    """A linear map from z of shape (..., dimension) to W of shape (..., height, width, channels).
+
+    Parameters
+    ----------
+    shape : (height, width, channels)
+        Shape of W.
+    mask : (height, width) bool
+        Where the program may add; W is 0 elsewhere.
+    """
+
+    shape: tuple[int, int, int]
+    mask: NDArray[np.bool_]
+
+    @property
+    @abc.abstractmethod
+    def dimension(self) -> int:
+        """How many numbers z holds."""
+
+    @abc.abstractmethod
+    def expand(self, z: Array) -> Array:
+        """Return W of shape (..., height, width, channels) for z of shape (..., dimension)."""
+
+
+@dataclass(frozen=True)
+class Full(Subspace):
+    """Every pixel under the mask, each channel apart: BAR's own parametrisation."""
+
+    @cached_property
+    def _where(self) -> NDArray[np.intp]:
+        planar = np.broadcast_to(self.mask, (self.shape[2], *self.mask.shape))
+        return np.flatnonzero(planar)
+
+    @property
+    def dimension(self) -> int:
+        """d: pixels under the mask times channels."""
+        return int(self.mask.sum()) * self.shape[2]
+
+    def expand(self, z: Array) -> Array:
+        """Scatter z over the masked pixels; planar in memory."""
+        xp = array_namespace(z)
+        height, width, channels = self.shape
+        flat = xp.zeros((*z.shape[:-1], channels * height * width), dtype=z.dtype)
+        flat[..., self._where] = z
+        return xp.moveaxis(xp.reshape(flat, (*z.shape[:-1], channels, height, width)), -3, -1)
+
+
+@dataclass(frozen=True)
+class _Linear(Subspace):
+    """A subspace given by its matrix of (dimension, channels * height * width)."""
+
+    @cached_property
+    def _basis(self) -> NDArray[np.float32]:
+        basis = self._planes() * self.mask
+        return np.ascontiguousarray(basis.reshape(self.dimension, -1), dtype=np.float32)
+
+    @abc.abstractmethod
+    def _planes(self) -> NDArray[np.floating]:
+        """Return the basis as (dimension, channels, height, width) before masking."""
+
+    def expand(self, z: Array) -> Array:
+        """Combine the basis images; planar in memory."""
+        xp = array_namespace(z)
+        height, width, channels = self.shape
+        basis = xp.asarray(self._basis, dtype=z.dtype)
+        planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
+        return xp.moveaxis(planar, -3, -1)
+
+
+@dataclass(frozen=True)
+class LowResolution(_Linear):
+    """A coarse image enlarged bilinearly, as AutoZOOM does (Tu et al., AAAI 2019, sec. 3.3).
+
+    Parameters
+    ----------
+    side : int
+        Height and width of the coarse image.
+    """
+
+    side: int = 8
+
+    @property
+    def dimension(self) -> int:
+        """Side squared times channels."""
+        return self.side * self.side * self.shape[2]
+
+    def _planes(self) -> NDArray[np.floating]:
+        height, width, channels = self.shape
+        rows, columns = _hats(self.side, height), _hats(self.side, width)
+        plane = np.einsum("ah,bw->abhw", rows, columns).reshape(-1, height, width)
+        return _per_channel(plane, channels)
+
+
+@dataclass(frozen=True)
+class DCT(_Linear):
+    """The lowest two-dimensional cosine frequencies (type-II discrete cosine transform).
+
+    Parameters
+    ----------
+    frequencies : int
+        Frequencies kept along each axis.
+    """
+
+    frequencies: int = 6
+
+    @property
+    def dimension(self) -> int:
+        """Frequencies squared times channels."""
+        return self.frequencies * self.frequencies * self.shape[2]
+
+    def _planes(self) -> NDArray[np.floating]:
+        height, width, channels = self.shape
+        rows, columns = _cosines(self.frequencies, height), _cosines(self.frequencies, width)
+        plane = np.einsum("ah,bw->abhw", rows, columns).reshape(-1, height, width)
+        return _per_channel(plane, channels)
+
+
+@dataclass(frozen=True)
+class RandomProjection(_Linear):
+    """Gaussian images, fixed by a seed.
+
+    Parameters
+    ----------
+    size : int
+        Dimension of z.
+    seed : int
+        Fixes the projection.
+    """
+
+    size: int = 100
+    seed: int = 0
+
+    @property
+    def dimension(self) -> int:
+        """The chosen size."""
+        return self.size
+
+    def _planes(self) -> NDArray[np.floating]:
+        height, width, channels = self.shape
+        rng = np.random.default_rng([self.seed, self.size])
+        return rng.standard_normal((self.size, channels, height, width), dtype=np.float32)
+
+
+def _hats(knots: int, length: int) -> NDArray[np.float64]:
+    """Return (knots, length): each row falls linearly from 1 at its knot to 0 at the next."""
+    if knots == 1:
+        return np.ones((1, length))
+    hats: NDArray[np.float64] = zoom(
+        np.eye(knots), (1, length / knots), order=1, mode="nearest", grid_mode=True
+    )
+    return hats
+
+
+def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
+    """Return (frequencies, length) cosines of root mean square 1."""
+    waves: NDArray[np.float64] = idctn(np.eye(frequencies, length), axes=(1,), norm="ortho")
+    return np.sqrt(length) * waves
+
+
+def _per_channel(planes: NDArray[np.floating], channels: int) -> NDArray[np.floating]:
+    """Return (p * channels, channels, h, w): each plane once in every channel, 0 in the others."""
+    eye = np.eye(channels)
+    each: NDArray[np.floating] = np.einsum("phw,cd->pcdhw", planes, eye)
+    return each.reshape(-1, channels, *planes.shape[1:])
+
+
+KINDS: dict[str, tuple[type[Subspace], str | None]] = {
+    "full": (Full, None),
+    "low-resolution": (LowResolution, "side"),
+    "dct": (DCT, "frequencies"),
+    "random-projection": (RandomProjection, "size"),
+}
+
+
+def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.bool_]) -> Subspace:
+    """Return the subspace of ``name``: ``full``, ``low-resolution-8``, ``dct-6``, ....
+
+    The figure after the last hyphen is the side, the frequencies or the size.
+    """
+    kind, _, figure = name.rpartition("-") if name[-1:].isdigit() else (name, "", "")
+    if kind not in KINDS:
+        raise InvalidOption(
+            f"unknown subspace {name!r}; choose one of {', '.join(KINDS)}, "
+            "with a figure as in dct-6."
+        )
+    make, option = KINDS[kind]
+    if not figure or option is None:
+        if figure:
+            raise InvalidOption(f"the subspace {kind!r} takes no figure, found {name!r}.")
+        return make(shape, mask)
+    if int(figure) < 1:
+        raise InvalidOption(f"the figure of a subspace must be at least 1, found {name!r}.")
+    return make(shape, mask, **{option: int(figure)})

@@ -1,0 +1,71 @@
+"""What every search does: ask for losses at points, be told them, move.
+
+A search knows nothing of images, programs or boxes: flat vectors in, flat vectors out, NumPy only.
+Its options are the fields of a frozen dataclass; what it has learnt is a frozen state, handed in
+and handed back, so that a run can be stopped, replayed and compared. Randomness comes from
+``numpy.random.default_rng([seed, step, ...])``: no generator object is ever stored.
+
+The shape law: a search asks ``k`` points, each of shape ``(1, d)`` (shared by the whole batch) or
+``(n, d)`` (a point of its own for each of the n samples), and is told losses of shape ``(k, n)``.
+"""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Points = Sequence[NDArray[np.floating]]
+"""k points, each ``(1, d)`` or ``(n, d)``; may be made one at a time as they are indexed."""
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """What every search remembers.
+
+    Attributes
+    ----------
+    position : (d,) float64
+        Where the search stands.
+    seed : int
+        The run's seed.
+    step : int
+        How many times it was told.
+    """
+
+    position: Vector
+    seed: int
+    step: int
+
+
+S = TypeVar("S", bound=SearchState)
+
+
+class Search(abc.ABC, Generic[S]):
+    """The contract of a search; see `rebox.testing.SearchContract` for its tests."""
+
+    @abc.abstractmethod
+    def init(self, start: Vector, seed: int) -> S:
+        """Return the state at ``start`` of shape (d,)."""
+
+    @abc.abstractmethod
+    def evaluations(self, dimension: int) -> int:
+        """Return k, the number of points that a step in ``dimension`` dimensions asks for."""
+
+    @abc.abstractmethod
+    def ask(self, state: S, samples: int) -> Points:
+        """Return the k points whose losses on ``samples`` samples the search wants to know.
+
+        Asking twice with the same state gives the same points.
+        """
+
+    @abc.abstractmethod
+    def tell(self, state: S, losses: NDArray[np.floating]) -> S:
+        """Return the state after learning ``losses`` of shape (k, n) at the points just asked."""
+
+    def solution(self, state: S) -> Vector:
+        """Return the best position found so far, of shape (d,)."""
+        return state.position

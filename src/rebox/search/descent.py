@@ -1,0 +1,75 @@
+"""Descent along estimated gradients."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.search.contract import Points, Search, SearchState, Vector
+from rebox.search.gradients import Estimator, OneSided
+from rebox.search.optimisers import SGD, Memory, Optimiser, clip_norm
+
+
+@dataclass(frozen=True)
+class DescentState(SearchState):
+    """Where a descent stands, and what its optimiser remembers.
+
+    Attributes
+    ----------
+    memory : tuple of (d,) float64
+        The optimiser's own.
+    """
+
+    memory: Memory = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientDescent(Search[DescentState]):
+    """An estimator of the gradient, and an optimiser that follows it.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        How the gradient is estimated from losses.
+    optimiser : Optimiser
+        How the position moves along it.
+    clip : bool
+        Whether an estimate longer than sqrt(d) is shortened to that (ZIP, Park et al., ICLR 2025:
+        intrinsic-dimensional clipping).
+    """
+
+    estimator: Estimator = field(default_factory=OneSided)
+    optimiser: Optimiser = field(default_factory=SGD)
+    clip: bool = False
+
+    def init(self, start: Vector, seed: int) -> DescentState:
+        """Return the state at ``start`` of shape (d,).
+
+        Raises
+        ------
+        InvalidOption
+            The estimator asks for more distinct directions than there are dimensions.
+        """
+        position = np.array(start, dtype=np.float64)
+        self.estimator.points(position, seed=seed, step=0, samples=1)
+        return DescentState(position, seed, 0, self.optimiser.init(len(position)))
+
+    def evaluations(self, dimension: int) -> int:
+        """Return k, the number of points of one estimate, in any ``dimension``."""
+        del dimension  # an estimator's cost is set by q alone
+        return self.estimator.evaluations
+
+    def ask(self, state: DescentState, samples: int) -> Points:
+        """Return the k points around the position, or around where the optimiser looks ahead."""
+        centre = self.optimiser.look_ahead(state.position, state.memory)
+        return self.estimator.points(centre, seed=state.seed, step=state.step, samples=samples)
+
+    def tell(self, state: DescentState, losses: NDArray[np.floating]) -> DescentState:
+        """Return the state after a step along the gradient that ``losses`` (k, n) show."""
+        dimension = len(state.position)
+        gradient = self.estimator.estimate(losses, dimension, seed=state.seed, step=state.step)
+        if self.clip:
+            gradient = clip_norm(gradient, math.sqrt(dimension))
+        position, memory = self.optimiser.update(state.position, gradient, state.memory, state.step)
+        return DescentState(position, state.seed, state.step + 1, memory)

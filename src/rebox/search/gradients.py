@@ -1,0 +1,169 @@
+"""Estimates of a gradient from losses alone."""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidOption
+from rebox.search.contract import Points, Vector
+from rebox.search.directions import Direction, Directions, Lazy, Sphere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(abc.ABC):
+    """The mean over n samples and q directions of [finite difference along u] * v.
+
+    Parameters
+    ----------
+    directions : Directions
+        Where the pairs (u, v) come from.
+    q : int
+        Number of directions, 1 or more.
+    smoothing : float
+        Length eps of the difference, in units of u; greater than 0.
+    decay : float
+        eps at the i-th step, counted from 1, is ``smoothing / i**decay`` (SPSA's c_i = c / i^γ);
+        0 or more.
+    scale : float or None
+        BAR's b, greater than 0: the estimate is multiplied by b / d. None: b = d, which makes it
+        unbiased.
+    per_sample : bool
+        Whether each sample has directions of its own, instead of one set for the whole batch. With
+        g_i the gradient of sample i and c the kind's variance, E‖ĝ - g‖² is c ‖mean g_i‖² for
+        shared directions and c mean(‖g_i‖²) / n for directions of their own: n times less where
+        all samples agree, more where they cancel out.
+    """
+
+    directions: Directions = field(default_factory=Sphere)
+    q: int = 25
+    smoothing: float = 0.1
+    decay: float = 0.0
+    scale: float | None = None
+    per_sample: bool = False
+
+    def __post_init__(self) -> None:
+        if self.q < 1:
+            raise InvalidOption(f"q must be 1 direction or more, found {self.q}.")
+        if not 0 < self.smoothing < float("inf"):
+            raise InvalidOption(f"smoothing must be greater than 0, found {self.smoothing}.")
+        if not 0 <= self.decay < float("inf"):
+            raise InvalidOption(f"decay must be 0 or more, found {self.decay}.")
+        if self.scale is not None and not 0 < self.scale < float("inf"):
+            raise InvalidOption(f"scale must be greater than 0, found {self.scale}: None means d.")
+
+    @property
+    @abc.abstractmethod
+    def evaluations(self) -> int:
+        """Number k of points of one estimate."""
+
+    @abc.abstractmethod
+    def _node(self, i: int) -> tuple[int, int]:
+        """Return the direction of point i, and on which side of the position it lies: 1, -1, 0."""
+
+    @abc.abstractmethod
+    def _slopes(self, losses: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+        """Return the slopes (q, n) along each direction from the losses (k, n)."""
+
+    def points(self, position: Vector, *, seed: int, step: int, samples: int) -> Points:
+        """Return the points whose losses the estimate needs, made one at a time.
+
+        Parameters
+        ----------
+        position : (d,)
+            Where the gradient is wanted.
+        seed, step : int
+            What the directions depend on.
+        samples : int
+            Number n of samples in the batch.
+
+        Returns
+        -------
+        k arrays (1, d), or (n, d) with directions for each sample; float64.
+
+        Raises
+        ------
+        InvalidOption
+            q is more than d, and the directions have to be distinct.
+        """
+        directions = self._draw(seed, step, samples, len(position))
+        smoothing = self.smoothing_at(step)
+
+        def make(i: int) -> NDArray[np.float64]:
+            j, side = self._node(i)
+            if side == 0:
+                return position[None, :].copy()
+            return position + side * smoothing * directions[j].u.astype(np.float64)
+
+        return Lazy(make, range(self.evaluations))
+
+    def estimate(
+        self, losses: NDArray[np.floating], dimension: int, *, seed: int, step: int
+    ) -> Vector:
+        """Return the estimated gradient (d,) of the mean loss.
+
+        Parameters
+        ----------
+        losses : (k, n)
+            Losses of the n samples at the k `points` of the same seed and step.
+        dimension : int
+            Number d of coordinates.
+        seed, step : int
+            As they were handed to `points`.
+        """
+        slopes = self._slopes(np.asarray(losses, dtype=np.float64), self.smoothing_at(step))
+        samples = slopes.shape[1]
+        rows = samples if self.per_sample else 1
+        gradient = np.zeros(dimension)
+        directions = self._draw(seed, step, samples, dimension)
+        for slope, (_, v) in zip(slopes, directions, strict=True):
+            # (n,) to (rows,): the mean over samples that share a direction, in float32 as v is.
+            weights = slope.reshape(-1, rows).mean(axis=0).astype(v.dtype)
+            gradient += weights @ v
+        scale = 1.0 if self.scale is None else self.scale / dimension
+        return gradient * (scale / (self.q * rows))
+
+    def smoothing_at(self, step: int) -> float:
+        """Return eps at ``step``, counted from 0."""
+        return float(self.smoothing / (step + 1) ** self.decay)
+
+    def _draw(self, seed: int, step: int, samples: int, dimension: int) -> Sequence[Direction]:
+        shape = (samples if self.per_sample else 1, dimension)
+        return self.directions.draw((seed, step), self.q, shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneSided(Estimator):
+    """(f(w + eps u) - f(w)) / eps: q + 1 evaluations (BAR, averaged one-sided estimator)."""
+
+    @property
+    def evaluations(self) -> int:
+        """Number k = q + 1 of points of one estimate; the first is the position itself."""
+        return self.q + 1
+
+    def _node(self, i: int) -> tuple[int, int]:
+        return (i - 1, 1) if i else (0, 0)
+
+    def _slopes(self, losses: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+        return (losses[1:] - losses[:1]) / smoothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Antithetic(Estimator):
+    """(f(w + eps u) - f(w - eps u)) / 2 eps: 2q evaluations (SPSA; ZOO).
+
+    The curvature cancels out: exact along each direction for quadratic losses.
+    """
+
+    @property
+    def evaluations(self) -> int:
+        """Number k = 2q of points of one estimate."""
+        return 2 * self.q
+
+    def _node(self, i: int) -> tuple[int, int]:
+        return i // 2, -1 if i % 2 else 1
+
+    def _slopes(self, losses: NDArray[np.float64], smoothing: float) -> NDArray[np.float64]:
+        return (losses[0::2] - losses[1::2]) / (2 * smoothing)

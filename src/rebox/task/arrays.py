@@ -1,0 +1,112 @@
+"""An ``.npz`` of arrays: images or rows of features ``x``, their labels ``y``."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData
+from rebox.task.contract import Dataset
+
+Array = NDArray[Any]
+
+
+def load_arrays(archive: Path) -> Dataset:
+    """Return ``x`` and ``y`` of an ``.npz`` file, in the types they were saved in.
+
+    Parameters
+    ----------
+    archive : Path
+        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features); ``y`` of shape (n,).
+
+    Raises
+    ------
+    InvalidData
+        The file is not an ``.npz``, lacks an array, holds Python objects, NaN or infinity, has an
+        array of another shape, or an empty label.
+    """
+    arrays = _read(archive, ("x", "y"))
+    _check_values(archive, arrays["x"])
+    _check_labels(archive, arrays["y"])
+    return Dataset(arrays["x"], arrays["y"], archive.stem)
+
+
+def array_images(archive: Path) -> Array:
+    """Return ``x`` of an ``.npz`` file, as `load_arrays` does; ``y`` is not read."""
+    values = _read(archive, ("x",))["x"]
+    _check_values(archive, values)
+    return values
+
+
+def _read(archive: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    try:
+        # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
+        with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:
+            found = list(content.files)
+            arrays = {name: content[name] for name in names if name in found}
+    except Exception as error:
+        # A damaged archive fails in zipfile, in zlib or in NumPy, each with errors of its own.
+        raise InvalidData(_unreadable(archive, error)) from error
+    absent = [name for name in names if name not in arrays]
+    if absent:
+        raise InvalidData(
+            f"{archive} has no array {' or '.join(map(repr, absent))}; "
+            f"found {', '.join(map(repr, found)) or 'none'}: "
+            f"save it with np.savez(path, {', '.join(f'{name}={name}' for name in names)})."
+        )
+    return arrays
+
+
+def _unreadable(archive: Path, error: Exception) -> str:
+    if "Object arrays" in str(error):
+        return (
+            f"{archive} holds arrays of Python objects, which are never loaded; expected numbers "
+            "or strings: convert them with x.astype(float) or y.astype(str) and save again."
+        )
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return (
+        f"{archive} cannot be read ({reason}); expected an .npz archive: "
+        "save it again with np.savez."
+    )
+
+
+def _check_values(archive: Path, values: Array) -> None:
+    if values.dtype.kind not in "buif":
+        raise InvalidData(
+            f"{archive}: x holds {values.dtype}; expected integers or floats: convert it."
+        )
+    if values.ndim not in (2, 3, 4) or values.size == 0:
+        raise InvalidData(
+            f"{archive}: x has shape {values.shape}; expected (n, h, w), (n, h, w, channels) or "
+            "(n, features), none of them 0: reshape it."
+        )
+    if values.ndim == 4 and values.shape[3] not in (1, 3):
+        hint = "np.moveaxis(x, 1, 3)" if values.shape[1] in (1, 3) else "keep 1 or 3 of them"
+        raise InvalidData(
+            f"{archive}: x has shape {values.shape}, {values.shape[3]} channels; expected "
+            f"(n, h, w, channels) with 1 or 3 channels: {hint}."
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).reshape(len(values), -1).any(axis=1).sum())
+        raise InvalidData(
+            f"{archive}: x has NaN or infinity in {bad} of {len(values)} rows; expected finite "
+            "numbers: fill them in or remove the rows."
+        )
+
+
+def _check_labels(archive: Path, labels: Array) -> None:
+    kind = labels.dtype.kind
+    if kind not in "buifUS":
+        raise InvalidData(
+            f"{archive}: y holds {labels.dtype}; expected integers or strings: convert it."
+        )
+    textual = kind in "US"
+    empty = np.char.strip(labels) == labels.dtype.type() if textual else ~np.isfinite(labels)
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0])
+        raise InvalidData(
+            f"{archive}: y has {int(np.sum(empty))} empty labels, the first in row {row}; expected "
+            "the class of each image: fill them in or remove the rows."
+        )

@@ -1,0 +1,6 @@
+"""Tests that ship with the package: supply a fixture, inherit them."""
+
+from rebox.testing.box import BoxContract
+from rebox.testing.search import SearchContract
+
+__all__ = ["BoxContract", "SearchContract"]

@@ -1,0 +1,205 @@
+"""The tests that every box passes.
+
+::
+
+    class TestMyBox(BoxContract):
+        @pytest.fixture
+        def box(self):
+            return MyBox()
+
+pytest then finds and runs the tests of `BoxContract`.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, cast
+
+import numpy as np
+import pytest
+
+from rebox.box.contract import BlackBox, BoxSpec, Images
+from rebox.errors import InvalidData
+
+
+class BoxContract:
+    """Inherit, supply a fixture ``box``, and pytest finds the tests.
+
+    A fixture ``reopen`` may return a function that opens the same box again; the tests then hold
+    its identity and its answers to be the same. No test asks more than
+    ``batch_size + 12`` images.
+
+    Attributes
+    ----------
+    tolerance : float
+        Largest difference between two scores that count as the same. 0: bit for bit.
+    """
+
+    tolerance: ClassVar[float] = 1e-5
+
+    @pytest.fixture
+    def reopen(self) -> Callable[[], BlackBox] | None:
+        """Return what opens the same box again, or None."""
+        return None
+
+    def test_spec_is_whole(self, box: BlackBox) -> None:
+        """The spec is a `BoxSpec` with an identity and named classes."""
+        assert isinstance(box.spec, BoxSpec)
+        assert box.spec.identity.strip() == box.spec.identity != ""
+        assert all(isinstance(name, str) and name for name in box.spec.classes)
+
+    def test_one_row_for_each_image(self, box: BlackBox) -> None:
+        """Answers are (n, classes) finite scores, none negative."""
+        for n in (1, 3):
+            scores = box.ask(_images(box.spec, n))
+            assert scores.shape == (n, len(box.spec.classes))
+            assert scores.dtype == np.float32
+            assert np.isfinite(scores).all()
+            assert (scores >= 0).all()
+
+    def test_answer_itself_keeps_the_contract(self, box: BlackBox) -> None:
+        """A full batch is answered in one call."""
+        n = box.spec.batch_size
+        scores = np.asarray(box.answer(_images(box.spec, n)))
+        assert scores.shape == (n, len(box.spec.classes))
+
+    def test_other_sizes_are_refused(self, box: BlackBox) -> None:
+        """Images of another height, width, channels or rank, and none at all, are refused."""
+        n, height, width, channels = 2, *box.spec.shape
+        shapes = [
+            (n, height + 1, width, channels),
+            (n, height, width + 1, channels),
+            (n, height, width, 4 - channels),
+            (height, width, channels),
+            (0, height, width, channels),
+        ]
+        for shape in shapes:
+            with pytest.raises(InvalidData):
+                box.ask(cast(Images, np.zeros(shape, dtype=box.spec.pixels)))
+
+    def test_other_types_are_refused(self, box: BlackBox) -> None:
+        """Pixels of another type than the spec's are refused."""
+        for dtype in {"float32", "float64", "uint8", "int64"} - {box.spec.pixels}:
+            with pytest.raises(InvalidData):
+                box.ask(cast(Images, np.zeros((1, *box.spec.shape), dtype=dtype)))
+
+    def test_other_ranges_are_refused(self, box: BlackBox) -> None:
+        """Float images outside [0, 1], or with NaN, are refused."""
+        if box.spec.pixels == "uint8":
+            pytest.skip("every uint8 is a grey level")
+        for value in (-0.1, 1.1, np.nan, np.inf):
+            images = _images(box.spec, 1)
+            images[0, 0, 0, 0] = value
+            with pytest.raises(InvalidData):
+                box.ask(images)
+
+    def test_large_batches_keep_their_order(self, box: BlackBox) -> None:
+        """More images than ``batch_size`` are answered as their parts would be."""
+        n = box.spec.batch_size + 1
+        images = _images(box.spec, n)
+        scores = box.ask(images)
+        assert len(scores) == n
+        self._check_same(scores[-1:], box.ask(images[-1:]))
+        self._check_same(scores[:2], box.ask(images[:2]))
+
+    def test_company_does_not_matter(self, box: BlackBox) -> None:
+        """An image gets the same scores alone and within a batch, at any place."""
+        images = _images(box.spec, min(4, box.spec.batch_size))
+        together, turned = box.ask(images), box.ask(images[::-1].copy())
+        self._check_same(together, turned[::-1])
+        for image, scores in zip(images, together, strict=True):
+            self._check_same(box.ask(image[None])[0], scores)
+
+    def test_different_images_differ(self, box: BlackBox) -> None:
+        """The scores depend on the image."""
+        scores = box.ask(_images(box.spec, 4))
+        assert (scores != scores[0]).any()
+
+    def test_memory_layout_does_not_matter(self, box: BlackBox) -> None:
+        """Contiguous images, planar ones and views get the same scores."""
+        images = _images(box.spec, 3)
+        expected = box.ask(images)
+        planar = np.moveaxis(np.moveaxis(images, 3, 1).copy(), 1, 3)
+        spaced = cast(Images, np.repeat(images, 2, axis=2)[:, :, ::2])
+        for same in (planar, spaced):
+            self._check_same(box.ask(same), expected)
+
+    def test_images_are_not_changed(self, box: BlackBox) -> None:
+        """The images handed in stay as they are, in every layout."""
+        images = _images(box.spec, 2)
+        planar = np.moveaxis(np.moveaxis(images, 3, 1).copy(), 1, 3)
+        before = images.copy()
+        for handed in (images, planar):
+            box.ask(handed)
+            np.testing.assert_array_equal(handed, before)
+
+    def test_read_only_images_are_answered(self, box: BlackBox) -> None:
+        """Images that must not be written to are as good as others."""
+        images = _images(box.spec, 1)
+        expected = box.ask(images)
+        images.flags.writeable = False
+        self._check_same(box.ask(images), expected)
+
+    def test_every_image_is_counted(self, box: BlackBox) -> None:
+        """``answered``, where the box has it, grows by exactly the images asked."""
+        if not hasattr(box, "answered"):
+            pytest.skip("the box does not count")
+        for n in (1, 3, box.spec.batch_size + 1):
+            before = box.answered
+            box.ask(_images(box.spec, n))
+            assert box.answered - before == n
+
+    def test_declared_sums_hold(self, box: BlackBox) -> None:
+        """Rows add up to 1 if the spec says so, rounding allowed for."""
+        if not box.spec.sums_to_one:
+            pytest.skip("the spec promises no sum")
+        scores = box.ask(_images(box.spec, 4))
+        decimals = box.spec.decimals
+        rounding = 0.0 if decimals is None else 0.5 * 10.0**-decimals * scores.shape[1]
+        np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=0, atol=1e-3 + rounding)
+
+    def test_declared_completeness_holds(self, box: BlackBox) -> None:
+        """Every class has a score above 0 if the spec calls answers complete."""
+        if not box.spec.complete or box.spec.decimals is not None:
+            pytest.skip("the spec allows zeros")
+        assert (box.ask(_images(box.spec, 4)).max(axis=0) > 0).all()
+
+    def test_declared_decimals_hold(self, box: BlackBox) -> None:
+        """Scores are rounded to the decimals in the spec."""
+        if box.spec.decimals is None:
+            pytest.skip("the spec promises no rounding")
+        scores = box.ask(_images(box.spec, 4))
+        rounded = np.round(scores.astype(np.float64), box.spec.decimals).astype(np.float32)
+        np.testing.assert_array_equal(scores, rounded)
+
+    def test_it_opens_again_as_itself(
+        self, box: BlackBox, reopen: Callable[[], BlackBox] | None
+    ) -> None:
+        """Opened twice, it has the same spec and gives the same scores."""
+        if reopen is None:
+            pytest.skip("no fixture reopen")
+        again = reopen()
+        images = _images(box.spec, 2)
+        assert again.spec == box.spec
+        self._check_same(again.ask(images), box.ask(images))
+
+    def test_its_repr_names_it(self, box: BlackBox) -> None:
+        """``repr`` tells the identity, and neither shows a path."""
+        text = repr(box)
+        assert box.spec.identity in text
+        assert "\n" not in text
+        assert not any(mark in text for mark in ("/home/", "/tmp/", "C:\\"))  # noqa: S108 - sought, not used
+
+    def _check_same(self, found: object, expected: object) -> None:
+        np.testing.assert_allclose(
+            np.asarray(found), np.asarray(expected), rtol=0, atol=self.tolerance
+        )
+
+
+def _images(spec: BoxSpec, n: int) -> Images:
+    """Return n images, half of them smooth, that differ from each other."""
+    rng = np.random.default_rng(7)
+    noise = rng.random((n, *spec.shape))
+    ramp = np.linspace(0, 1, spec.width)[None, None, :, None] * rng.random((n, 1, 1, 1))
+    grey = np.where(np.arange(n)[:, None, None, None] % 2, noise, ramp)
+    if spec.pixels == "uint8":
+        return np.round(grey * 255).astype(np.uint8)
+    return grey.astype(np.float32)

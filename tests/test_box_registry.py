@@ -1,0 +1,141 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rebox.box import BoxURI, OptionReader, open_box, registry
+from rebox.box.contract import BlackBox
+from rebox.errors import BoxError, InvalidOption
+
+
+def test_uri_parts():
+    uri = BoxURI.parse("onnx:C:\\my models/a&b=c #1.onnx?preprocess=imagenet&labels=a%26b.txt")
+    assert uri.scheme == "onnx"
+    assert uri.target == "C:\\my models/a&b=c #1.onnx"
+    assert dict(uri.options) == {"preprocess": "imagenet", "labels": "a&b.txt"}
+
+
+def test_uri_is_frozen():
+    uri = BoxURI.parse("onnx:m?a=1")
+    with pytest.raises(TypeError):
+        uri.options["a"] = "2"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.characters(exclude_characters="?", exclude_categories=["Cs"]), max_size=20))
+def test_a_target_holds_anything_but_a_question_mark(target):
+    assert BoxURI.parse(f"torch:{target}?x=1") == BoxURI("torch", target, {"x": "1"})
+    assert BoxURI.parse(f"torch:{target}").target == target
+
+
+@pytest.mark.parametrize(
+    "uri", ["model.onnx", "", ":x", "x y:z", "onnx:m?a", "onnx:m?a=", "o:m?=1"]
+)
+def test_unreadable_uris_are_refused(uri):
+    with pytest.raises(InvalidOption):
+        BoxURI.parse(uri)
+
+
+def test_an_option_twice_is_refused():
+    with pytest.raises(InvalidOption, match="seed is given twice"):
+        BoxURI.parse("rehearsal:?seed=1&seed=2")
+
+
+def test_an_unknown_scheme_names_the_known_ones():
+    with pytest.raises(InvalidOption, match="onnx, rehearsal, torch"):
+        open_box("clarify:x")
+
+
+def test_an_unknown_option_names_the_known_ones():
+    with pytest.raises(InvalidOption, match=r"no option klasses; it has .*classes.*seed"):
+        open_box("rehearsal:?klasses=3")
+
+
+def test_the_box_remembers_its_uri():
+    uri = "rehearsal:?classes=3&size=8"
+    assert open_box(uri).uri == uri
+
+
+def test_built_in_schemes_need_no_installed_metadata(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda group: ())
+    assert set(registry.known_schemes()) == {"onnx", "rehearsal", "torch"}
+    assert len(open_box("rehearsal:").spec.classes) == 10
+
+
+def test_entry_points_add_schemes_but_replace_none(monkeypatch):
+    points = [
+        EntryPoint("mine", f"{__name__}:open_mine", "rebox.boxes"),
+        EntryPoint("rehearsal", f"{__name__}:open_mine", "rebox.boxes"),
+        EntryPoint("gone", "no_such_module:open_it", "rebox.boxes"),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    assert open_box("mine:there").spec.identity == "there"
+    assert open_box("rehearsal:").spec.identity.startswith("rehearsal:")
+    with pytest.raises(BoxError, match="no_such_module"):
+        open_box("gone:x")
+    with pytest.raises(BoxError, match="expected a BlackBox"):
+        open_box("mine:nothing")
+
+
+def open_mine(target, options):
+    if target == "nothing":
+        return None
+    box = open_box("rehearsal:")
+    object.__setattr__(box.spec, "identity", target)
+    return box
+
+
+def test_opened_boxes_are_black_boxes():
+    assert isinstance(open_box("rehearsal:"), BlackBox)
+
+
+def test_importing_boxes_imports_no_runtime():
+    code = (
+        "import sys, rebox.box; "
+        "print(*{'onnxruntime', 'torch', 'torchvision', 'timm'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.check_output(command, text=True)  # noqa: S603 - our own interpreter
+    assert printed.strip() == ""
+
+
+def test_option_reader_reads_each_type():
+    reader = OptionReader(
+        "x", {"t": "a b", "i": "-3", "n": "1e-3", "l": "1,2.5", "s": "3x4", "f": "True"}
+    )
+    assert reader.text("t", None) == "a b"
+    assert reader.integer("i", 0) == -3
+    assert reader.number("n", 0.0) == 1e-3
+    assert reader.numbers("l", None) == (1.0, 2.5)
+    assert reader.size("s", None) == (3, 4)
+    assert reader.flag("f", False) is True
+    assert reader.integer("absent", 7) == 7
+    assert reader.size("gone", None) is None
+    reader.finish()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("integer", "1.5"),
+        ("number", "nan"),
+        ("number", "inf"),
+        ("numbers", "1,,2"),
+        ("size", "0"),
+        ("size", "axb"),
+        ("flag", "maybe"),
+    ],
+)
+def test_option_reader_refuses_other_types(kind, value):
+    with pytest.raises(InvalidOption, match=value):
+        getattr(OptionReader("x", {"o": value}), kind)("o", None)
+
+
+def test_option_reader_refuses_leftovers():
+    reader = OptionReader("x", {"known": "1", "stray": "2"})
+    reader.integer("known", 0)
+    with pytest.raises(InvalidOption, match="no option stray; it has known"):
+        reader.finish()

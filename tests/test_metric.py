@@ -1,0 +1,235 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, norm
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from rebox.errors import InvalidData, InvalidOption
+from rebox.metric import (
+    Interval,
+    accuracy,
+    balanced_accuracy,
+    evaluate,
+    macro_auc,
+    proportion,
+    quadratic_kappa,
+    sensitivity,
+    specificity,
+)
+from rebox.metric.interval import Z
+
+few = settings(max_examples=25, deadline=None)
+
+
+@st.composite
+def scored(draw, least_classes=2):
+    """Labels that hold every class, and coarse probabilities, so that ties abound."""
+    k = draw(st.integers(least_classes, 5))
+    n = draw(st.integers(2 * k, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    labels = np.r_[np.arange(k), rng.integers(0, k, n - k)]
+    weights = rng.integers(1, 5, (n, k)) + 2 * np.eye(k)[labels] * rng.integers(0, 2, (n, 1))
+    return labels, weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_the_constant_is_the_normal_quantile():
+    assert pytest.approx(norm.ppf(0.975), abs=1e-12) == Z
+
+
+@few
+@given(st.integers(1, 500), st.data())
+def test_proportion_is_wilsons_interval(n, data):
+    k = data.draw(st.integers(0, n))
+    reference = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    found = proportion(k, n)
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (k / n, reference.low, reference.high), abs=1e-9
+    )
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 3), (4, 3)])
+def test_proportion_of_nothing_is_refused(successes, n):
+    with pytest.raises(InvalidData, match=f"{successes} successes of {n}"):
+        proportion(successes, n)
+
+
+@few
+@given(scored())
+def test_values_equal_scikit_learns(case):
+    labels, p = case
+    predictions = p.argmax(axis=1)
+    macro = {"average": "macro", "zero_division": 0}
+    present = np.unique(labels)
+    assert accuracy(labels, predictions).value == np.mean(labels == predictions)
+    assert balanced_accuracy(labels, predictions).value == pytest.approx(
+        balanced_accuracy_score(labels, predictions)
+    )
+    assert sensitivity(labels, predictions).value == pytest.approx(
+        recall_score(labels, predictions, **macro)
+    )
+    one_against_rest = [recall_score(labels == c, predictions == c, pos_label=0) for c in present]
+    assert specificity(labels, predictions).value == pytest.approx(np.mean(one_against_rest))
+    assert quadratic_kappa(labels, predictions, range(p.shape[1])).value == pytest.approx(
+        cohen_kappa_score(labels, predictions, weights="quadratic", labels=range(p.shape[1]))
+    )
+
+
+@few
+@given(scored(), st.data())
+def test_figures_of_one_class_equal_scikit_learns(case, data):
+    labels, p = case
+    predictions = p.argmax(axis=1)
+    c = data.draw(st.integers(0, p.shape[1] - 1))
+    found = sensitivity(labels, predictions, positive=c)
+    assert found == proportion(int(((predictions == c) & (labels == c)).sum()), (labels == c).sum())
+    assert found.value == pytest.approx(recall_score(labels == c, predictions == c))
+    assert specificity(labels, predictions, positive=c).value == pytest.approx(
+        recall_score(labels == c, predictions == c, pos_label=0)
+    )
+
+
+@few
+@given(scored(least_classes=3))
+def test_auc_of_several_classes_equals_scikit_learns(case):
+    labels, p = case
+    found = macro_auc(labels, p, range(p.shape[1]))
+    assert found.value == pytest.approx(roc_auc_score(labels, p, multi_class="ovr"))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@few
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_auc_of_two_classes_equals_scikit_learns(seed, levels):
+    rng = np.random.default_rng(seed)
+    labels = np.r_[0, 1, rng.integers(0, 2, 30)]
+    second = rng.integers(0, levels + 1, 32) / levels
+    p = np.stack([1 - second, second], axis=1)
+    assert macro_auc(labels, p, (0, 1)).value == pytest.approx(roc_auc_score(labels, second))
+
+
+def test_equal_scores_are_a_coin_toss_and_a_perfect_order_is_certain():
+    labels = np.repeat([0, 1], 10)
+    assert macro_auc(labels, np.full((20, 2), 0.5), (0, 1)) == Interval(0.5, 0.5, 0.5)
+    assert macro_auc(labels, np.eye(2)[labels], (0, 1)) == Interval(1.0, 1.0, 1.0)
+
+
+def test_a_class_that_the_labels_lack_is_left_out_and_named():
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["a", "c"], 40)
+    p = rng.dirichlet(np.ones(3), 40)
+    with pytest.warns(UserWarning, match="do not hold: 'b'"):
+        found = macro_auc(labels, p, ("a", "b", "c"))
+    each = [roc_auc_score(labels == name, p[:, k]) for name, k in (("a", 0), ("c", 2))]
+    assert found.value == pytest.approx(np.mean(each))
+
+
+def test_auc_interval_agrees_with_theory():
+    """Against DeLong's standard error, on scores without ties."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], [120, 80])
+    score = rng.normal(size=200) + labels
+    negative, positive = score[:120], score[120:]
+    wins = positive[:, None] > negative
+    error = math.sqrt(
+        wins.mean(axis=1).var(ddof=1) / len(positive)
+        + wins.mean(axis=0).var(ddof=1) / len(negative)
+    )
+    found = macro_auc(labels, np.stack([-score, score], axis=1), (0, 1))
+    assert found.high - found.low == pytest.approx(2 * Z * error, rel=0.1)
+
+
+def test_bootstrap_of_recalls_agrees_with_theory():
+    labels = np.repeat([0, 1], [200, 100])
+    predictions = labels ^ (np.random.default_rng(2).random(300) < 0.3)
+    recalls = [np.mean(predictions[labels == c] == c) for c in (0, 1)]
+    error = math.sqrt(sum(r * (1 - r) / n for r, n in zip(recalls, (200, 100), strict=True))) / 2
+    found = balanced_accuracy(labels, predictions)
+    assert found.high - found.low == pytest.approx(2 * Z * error, rel=0.1)
+
+
+def test_memory_is_bounded_by_blocks_and_the_seed_decides(monkeypatch):
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 90)
+    p = rng.dirichlet(np.ones(3), 90)
+    whole = macro_auc(labels, p, range(3), seed=5)
+    assert whole == macro_auc(labels, p, range(3), seed=5)
+    assert whole != macro_auc(labels, p, range(3), seed=6)
+    monkeypatch.setattr("rebox.metric.ranking.BLOCK", 90 * 300)  # 1000 resamples: 4 blocks
+    in_blocks = macro_auc(labels, p, range(3), seed=5)
+    assert in_blocks.value == whole.value
+    assert in_blocks != whole  # other draws of the same distribution
+    assert in_blocks.low == pytest.approx(whole.low, abs=0.02)
+
+
+def test_evaluate_names_what_the_number_of_classes_defines():
+    labels = np.array(["sick", "well"] * 10)
+    p = np.tile([[0.9, 0.1], [0.4, 0.6]], (10, 1))
+    p[0] = [0.2, 0.8]  # one of ten sick is missed
+    two = evaluate(labels, p, ("sick", "well"), positive="sick")
+    assert list(two) == [
+        "accuracy", "balanced_accuracy", "macro_auc", "sensitivity", "specificity"
+    ]  # fmt: skip
+    assert (two["sensitivity"].value, two["specificity"].value) == (0.9, 1.0)
+    assert evaluate(labels, p, ("sick", "well"))["sensitivity"].value == 1.0
+    assert two["macro_auc"] == macro_auc(labels, p, ("sick", "well"))
+    three = np.c_[p, np.zeros(20)]
+    grades = np.where(labels == "sick", 0, 1)
+    grades[-1] = 2
+    assert list(evaluate(grades, three, (0, 1, 2))) == [
+        "accuracy", "balanced_accuracy", "macro_auc"
+    ]  # fmt: skip
+    assert evaluate(grades, three, (0, 1, 2), positive=0)["sensitivity"].value == 0.9
+
+
+def test_evaluate_on_a_single_class_leaves_out_what_is_undefined():
+    with pytest.warns(UserWarning, match="do not hold: 'well'"):
+        found = evaluate(["sick"] * 4, np.tile([0.9, 0.1], (4, 1)), ("sick", "well"))
+    assert list(found) == ["accuracy", "balanced_accuracy", "specificity"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "p", "message"),
+    [
+        ([0, 2], [[1, 0], [0, 1]], "labels hold 2, which is not among the classes 0, 1"),
+        (["0", 1], [[1, 0], [0, 1]], "'0', '1'"),
+        ([0, 1], [[1, 0]], r"shape \(1, 2\); expected \(2, 2\)"),
+        ([0, 1], [[1, 0], [np.nan, 1]], "NaN or infinity"),
+        ([0, 0], [[1, 0], [0, 1]], "at least 2 classes, found 1"),
+        ([], np.zeros((0, 2)), "at least one label"),
+        (3, [[1, 0]], r"shape \(\)"),
+    ],
+)
+def test_bad_input_to_auc(labels, p, message):
+    with pytest.raises(InvalidData, match=message):
+        macro_auc(labels, p, (0, 1))
+
+
+def test_bad_input_to_the_figures_of_predictions():
+    with pytest.raises(InvalidData, match="one prediction for each label"):
+        accuracy([0, 1], [0])
+    with pytest.raises(InvalidData, match="positive is 7"):
+        sensitivity([0, 1], [0, 1], positive=7)
+    with pytest.raises(InvalidData, match="at least 2 classes"):
+        specificity([0, 0], [0, 1])
+    with pytest.raises(InvalidData, match="at least 2 classes"):
+        quadratic_kappa([0, 0], [0, 1], (0, 1))
+    with pytest.raises(InvalidOption, match="positive is 'ill'; expected one of 'sick', 'well'"):
+        evaluate(["sick", "well"], np.eye(2), ("sick", "well"), positive="ill")
+
+
+@few
+@given(scored(), st.integers(0, 9))
+def test_intervals_hold_their_value(case, seed):
+    labels, p = case
+    for found in evaluate(labels, p, range(p.shape[1]), seed=seed).values():
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        assert all(type(figure) is float for figure in (found.value, found.low, found.high))
