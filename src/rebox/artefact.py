@@ -21,9 +21,7 @@ from safetensors.numpy import save as serialise
 
 from rebox.box import BlackBox
 from rebox.errors import ArtefactError, BoxMismatch, NewerArtefact, TamperedArtefact
-from rebox.fit.inputs import Inputs
-from rebox.fit.inputs import LaidOut as _LaidOut
-from rebox.fit.showing import CHUNK, show
+from rebox.fit import CHUNK, Inputs, LaidOut, show
 from rebox.mapping import Mapping
 from rebox.program import Placement, Program, RowLayout, subspace_from_name
 
@@ -76,13 +74,9 @@ class Artefact:
                 f"{self.box_identity}: open that one, or fit again."
             )
 
-    def probabilities(self, box: BlackBox, x: Any) -> NDArray[np.float64]:
-        """Return (n, target classes) probabilities of ``x``, one query for each image."""
-        return np.concatenate(list(self.batches(box, x)))
-
     def batches(self, box: BlackBox, x: Any) -> Iterator[NDArray[np.float64]]:
-        """Yield the probabilities of ``x`` a few images at a time."""
-        images = _LaidOut(self.inputs, x)
+        """Yield (n, target classes) probabilities of ``x``, a few at a time; one query each."""
+        images = LaidOut(self.inputs, x)
         point = self.z[None, :] if self.program.dimension else None
         for start in range(0, len(images), CHUNK):
             indices = range(start, min(start + CHUNK, len(images)))
@@ -102,7 +96,7 @@ def save(artefact: Artefact, path: str | Path) -> None:
     tensors, description = _describe(artefact)
     text = json.dumps(description, sort_keys=True)
     signed = json.dumps({"model": text, "sha256": _digest(tensors, text)}, sort_keys=True)
-    _write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
+    write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
 
 
 def load(path: str | Path) -> Artefact:
@@ -134,6 +128,18 @@ def load(path: str | Path) -> Artefact:
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )
     return _restore(description, tensors)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
+    if path.is_dir():
+        raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    os.close(handle)
+    Path(name).unlink()
 
 
 def _describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
@@ -207,8 +213,14 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write beside ``path`` and rename: a reader sees the old file or the new one, never half."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
+
+    Raises
+    ------
+    ArtefactError
+        The file cannot be written.
+    """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from rebox.artefact import Artefact, load, save
 from rebox.box import BlackBox, open_box
 from rebox.errors import InvalidData, InvalidOption, NotFitted
-from rebox.fit import Inputs, LaidOut, Listener, fit
+from rebox.fit import Event, Inputs, LaidOut, Listener, PhaseStarted, StepTaken, fit
 from rebox.meter import Budget, Meter, MeteredBox, Spent
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.task import ImageFiles
@@ -111,6 +111,10 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             )
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         meter = Meter(box.spec.price_usd, budget, prediction)
+        if meter.left() is None:
+            raise InvalidOption(
+                "max_usd caps nothing on a box that is free: pass budget=N queries."
+            )
         if meter.left() == 0:
             raise InvalidOption(
                 f"${self.max_usd} does not pay for one query at ${box.spec.price_usd} each: "
@@ -120,7 +124,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         placement = recipe.canvas.placement(
             inputs.size, box.spec.shape, blocky=inputs.rows is not None
         )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = _seed(self.random_state)
         outcome = fit(
             recipe,
             box,
@@ -169,8 +173,13 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self._check_fitted()
         X = self._checked(X)
         self._check_affordable(len(X))
-        box = MeteredBox(self.box_, self.meter_, "predict")
-        return self.artefact_.probabilities(box, X)
+        tell = _Telling(self.listeners, self.meter_)
+        tell.started(len(X))
+        batches = []
+        for batch in self.artefact_.batches(MeteredBox(self.box_, self.meter_, "predict"), X):
+            batches.append(batch)
+            tell.answered(len(batches))
+        return np.concatenate(batches)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; one query for each image."""
@@ -196,6 +205,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         box: str | BlackBox | None = None,
         *,
         predict_budget: int | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> Self:
         """Return the model in ``path``, ready to predict.
 
@@ -207,6 +217,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             The box it was fitted for; None: opened from the URI in the file.
         predict_budget : int or None
             Most queries that predictions may ask.
+        listeners : sequence of callables
+            Told how predictions go on.
 
         Raises
         ------
@@ -224,7 +236,13 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             )
         opened = open_box(source) if isinstance(source, str) else source
         artefact.check_box(opened)
-        model = cls(opened, artefact.recipe, budget=None, predict_budget=predict_budget)
+        model = cls(
+            opened,
+            artefact.recipe,
+            budget=None,
+            predict_budget=predict_budget,
+            listeners=listeners,
+        )
         model.artefact_ = artefact
         model.stop_reason_, model.history_ = "loaded from a file", ()
         if artefact.inputs.rows is not None:
@@ -262,6 +280,34 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "artefact_")
+
+
+def _seed(random_state: Any) -> int:
+    """Return an int as it is, and draw one from anything else that scikit-learn takes."""
+    if not isinstance(random_state, int | np.integer):
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    if random_state < 0:
+        raise InvalidOption(f"random_state must be 0 or more, found {random_state}.")
+    return int(random_state)
+
+
+class _Telling:
+    """Tells the listeners how a prediction goes on."""
+
+    def __init__(self, listeners: Sequence[Listener], meter: Meter) -> None:
+        self._listeners = listeners
+        self._meter = meter
+
+    def started(self, images: int) -> None:
+        spent = self._meter.spent
+        self._tell(PhaseStarted(spent=spent, purpose="predict", planned=images))
+
+    def answered(self, step: int) -> None:
+        self._tell(StepTaken(spent=self._meter.spent, purpose="predict", step=step))
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
 
 
 def _are_images(X: Any) -> bool:

@@ -117,7 +117,7 @@ def bar(  # noqa: PLR0913 - a published method has as many settings as it has
     }
 
 
-def map_only(*, class_weight: str | None = None, fit: str = "stretch") -> dict[str, Any]:
+def map_only(*, class_weight: str | None = None, fit: str = "contain") -> dict[str, Any]:
     """No program: every training image is asked once, and a linear map is fitted to the answers."""
     return {
         "citation": "rebox: multinomial logistic regression on centred log-answers",

@@ -3,17 +3,21 @@
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, Stopped
 from rebox.fit.inputs import Inputs, LaidOut
 from rebox.fit.loop import Outcome, fit
-from rebox.fit.showing import show
+from rebox.fit.plan import Plan, plan_fit
+from rebox.fit.showing import CHUNK, show
 
 __all__ = [
+    "CHUNK",
     "Event",
     "Inputs",
     "LaidOut",
     "Listener",
     "Outcome",
     "PhaseStarted",
+    "Plan",
     "StepTaken",
     "Stopped",
     "fit",
+    "plan_fit",
     "show",
 ]

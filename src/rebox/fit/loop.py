@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, Stopped
 from rebox.fit.inputs import LaidOut
+from rebox.fit.plan import plan_fit
 from rebox.fit.showing import CHUNK, show
 from rebox.mapping import Answers, Mapping
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Placement, Program, subspace_from_name
 from rebox.recipe import Recipe
 
-MAP_SHARE = 0.25  # most of a budget that a mapping may take where a search has to follow
 # Second words of a seed: far above any step count, so that no search draws from the same stream.
 BATCHES, MAPPING, SAMPLE = 2**31, 2**31 + 1, 2**31 + 2
 
@@ -133,6 +133,9 @@ class _Run:
                 self.recipe.subspace, self.box.spec.shape, self.placement.mask
             )
             self.program = replace(self.program, subspace=subspace)
+        self._plan = plan_fit(
+            self.recipe, self.program.dimension, len(self.images), self.meter.left("search")
+        )
         counts = np.bincount(self.targets)
         self._prior = counts / counts.sum()
         # omega_j = 1 / n_j, scaled to a mean of 1 over the training images
@@ -151,7 +154,7 @@ class _Run:
         """Ask training images as they are, as many as the budget allows, and fit the mapping."""
         if not self.recipe.mapping.needs_answers:
             return mapping, ALL_ASKED
-        self._asked = self._sample(self._affordable_answers())
+        self._asked = self._sample(self._plan.map)
         self.tell(PhaseStarted(spent=self.meter.spent, purpose="map", planned=len(self._asked)))
         box = self._metered("map")
         for step, start in enumerate(range(0, len(self._asked), CHUNK), start=1):
@@ -167,8 +170,7 @@ class _Run:
         state = search.init(np.zeros(self.program.dimension), self.seed)
         evaluations = search.evaluations(self.program.dimension)
         self._position = lambda: search.solution(state)
-        left = self.meter.left("search")
-        self.tell(PhaseStarted(spent=self.meter.spent, purpose="search", planned=left or 0))
+        self.tell(PhaseStarted(spent=self.meter.spent, purpose="search", planned=self._plan.search))
         box = self._metered("search")
         reason = EPOCHS_DONE
         for step, batch in enumerate(self._batches(), start=1):
@@ -231,17 +233,6 @@ class _Run:
             rank[of_class] = np.arange(len(of_class)) / len(of_class)
         chosen = order[np.argsort(rank[order], kind="stable")][:size]
         return np.sort(chosen).astype(np.intp)
-
-    def _affordable_answers(self) -> int:
-        left = self.meter.left("map")
-        if left is None:
-            return len(self.images)
-        share = int(MAP_SHARE * left)
-        search = self.recipe.search
-        # Without a search, or without the means for one step of it, the mapping may have it all.
-        if search is None or left - share < search.evaluations(self.program.dimension):
-            share = left
-        return min(len(self.images), share)
 
     def _affordable_samples(self, evaluations: int, samples: int) -> int:
         left = self.meter.left("search")

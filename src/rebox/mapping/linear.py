@@ -2,8 +2,9 @@
 
 It costs no query beyond the answers. What a box knows about an image is in the ratios between its
 scores, so the features are centred log-ratios, log(p + floor) minus their mean over the classes
-(Aitchison 1982): for a softmax, its logits up to a constant. The strength of the regularisation is
-the one with the lowest cross-validated log loss on the training answers, nothing else.
+(Aitchison 1982): for a softmax, its logits up to a constant. The strength of the regularisation,
+and how much of it falls on directions of small variance, are those with the lowest cross-validated
+log loss on the training answers, nothing else.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ FLOOR = 1e-7  # about the rounding of a float32 score near 1
 FOLDS = 5
 # Ridge penalties to try, strongest first, in units of the mean feature variance.
 PENALTIES = 10.0 ** np.arange(1.5, -4.1, -0.5)
+# How far directions in which the answers vary little are stretched before the penalty, by which
+# power of their scale: 0 is plain ridge, 1 would whiten them fully, as discriminant analysis does.
+WHITENINGS = (0.0, 0.25, 0.5)
 
 
 @dataclass(frozen=True)
@@ -113,16 +117,22 @@ def _fit(
     """Return weights (features, targets) and bias (targets,) at the cross-validated penalty."""
     centre = features.mean(axis=0)
     _, scale, axes = np.linalg.svd(features - centre, full_matrices=False)
-    axes = axes[scale > 1e-7 * max(scale[0], 1e-30)]
+    alive = scale > 1e-7 * max(scale[0], 1e-30)
+    axes, scale = axes[alive], scale[alive]
     if not len(axes):  # the box answers every image alike
         counts = np.bincount(targets, minlength=n_targets)
         return np.zeros((features.shape[1], n_targets)), np.log((counts + 0.5) / counts.sum())
-    rotated = (features - centre) @ axes.T
-    problem = _Logistic(rotated, np.eye(n_targets)[targets])
-    path = problem.penalty_path(_folds(targets, seed))
-    rotated_weights, bias = path[:-1], path[-1]
-    weights = axes.T @ rotated_weights
-    return weights, bias - centre @ weights
+    coordinates = (features - centre) @ axes.T
+    folds, targets_hot = _folds(targets, seed), np.eye(n_targets)[targets]
+    best_loss = np.inf
+    for power in WHITENINGS:
+        trial = _Logistic(coordinates * scale**-power, targets_hot)
+        penalty, loss = trial.best_penalty(folds)
+        if loss < best_loss:
+            problem, best_penalty, stretch, best_loss = trial, penalty, scale**-power, loss
+    parameters = problem.minimise(np.arange(len(targets)), best_penalty)
+    weights = axes.T @ (stretch[:, None] * parameters[:-1])
+    return weights, parameters[-1] - centre @ weights
 
 
 def _folds(targets: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
@@ -146,40 +156,33 @@ class _Logistic:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
 
-    def penalty_path(self, folds: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the parameters at the penalty whose held-out log loss is lowest."""
-        variance = (self.x**2).mean(axis=0)
+    def best_penalty(self, folds: NDArray[np.intp]) -> tuple[float, float]:
+        """Return the penalty whose held-out log loss is lowest, and that loss."""
         parts = [np.flatnonzero(folds == k) for k in range(int(folds.max()) + 1)]
         fits: list[NDArray[np.float64] | None] = [None] * len(parts)
-        everything = np.arange(len(self.x))
-        whole: NDArray[np.float64] | None = None
-        best, best_loss = np.empty(0), np.inf
-        for penalty in PENALTIES * variance.mean():
-            whole = self._minimise(everything, penalty, variance, whole)
+        best_penalty, best_loss = 0.0, np.inf
+        for penalty in PENALTIES * (self.x**2).mean():
             loss = 0.0
             for k, held_out in enumerate(parts):
                 kept = np.flatnonzero(folds != k)
-                fitted = fits[k] = self._minimise(kept, penalty, variance, fits[k])
+                fitted = fits[k] = self.minimise(kept, penalty, fits[k])
                 loss += self._log_loss(held_out, fitted)
             if loss < best_loss:
-                best, best_loss = whole, loss
+                best_penalty, best_loss = float(penalty), loss
             elif loss > 1.02 * best_loss:  # the path only overfits from here on
                 break
-        return best
+        return best_penalty, best_loss
 
     def _log_loss(self, rows: NDArray[np.intp], parameters: NDArray[np.float64]) -> float:
         logits = self.x[rows] @ parameters[:-1] + parameters[-1]
         return float((logsumexp(logits, axis=1) - (self.y[rows] * logits).sum(axis=1)).sum())
 
-    def _minimise(
-        self,
-        rows: NDArray[np.intp],
-        penalty: float,
-        variance: NDArray[np.float64],
-        start: NDArray[np.float64] | None,
+    def minimise(
+        self, rows: NDArray[np.intp], penalty: float, start: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
         """Return (axes + 1, targets): weights and, in the last row, the bias."""
         x, y = self.x[rows], self.y[rows]
+        variance = (self.x**2).mean(axis=0)
         n, shape = len(x), (x.shape[1] + 1, y.shape[1])
         condition = np.append(np.sqrt(0.25 * variance + penalty), 0.5)[:, None]
         if start is None:

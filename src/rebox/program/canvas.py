@@ -15,7 +15,7 @@ from rebox.errors import InvalidData, InvalidOption
 
 BACKGROUND = 0.5  # the paper pads with 0 in [-1, 1]: mid-grey in [0, 1]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's "L"
-FITS = ("pad", "stretch")
+FITS = ("pad", "contain", "stretch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,10 @@ class Canvas:
 
     Parameters
     ----------
-    fit : {"pad", "stretch"}
+    fit : {"pad", "contain", "stretch"}
         ``pad`` puts the data in the middle and leaves a frame around it for the program, as BAR
-        does; ``stretch`` fills the whole input with the data.
+        does; ``contain`` makes the data as large as its proportions allow, with nothing cut off;
+        ``stretch`` fills the whole input.
     inner : int or None
         Longer side of the data within the frame, in pixels of the box's input. None: its own size
         where that leaves a frame (BAR's 200 x 200 matrices in 224 x 224), else 2/7 of the input
@@ -81,13 +82,15 @@ class Canvas:
     ) -> tuple[int, int]:
         """Return the inner (height, width); enlargements in ``whole`` steps are integer factors."""
         longest = max(data)
-        if self.inner is not None:
+        if self.fit == "contain":
+            side: float = longest * min(box[0] / data[0], box[1] / data[1])
+        elif self.inner is not None:
             if self.inner > min(box):
                 raise InvalidOption(
                     f"inner is {self.inner} pixels, but the box's input is {box[0]} x {box[1]}: "
                     f"choose at most {min(box)}."
                 )
-            side: float = self.inner
+            side = self.inner
         elif whole and 2 * longest <= min(box):
             side = (min(box) * 3 // 4) // longest * longest or longest
         elif data[0] < box[0] and data[1] < box[1]:

@@ -5,6 +5,7 @@ W by 1 at its peak or by 1 in root mean square, so that one step size serves the
 """
 
 import abc
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -178,7 +179,7 @@ def _hats(knots: int, length: int) -> NDArray[np.float64]:
 def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
     """Return (frequencies, length) cosines of root mean square 1."""
     waves: NDArray[np.float64] = idctn(np.eye(frequencies, length), axes=(1,), norm="ortho")
-    return np.sqrt(length) * waves
+    return waves * math.sqrt(length)
 
 
 def _per_channel(planes: NDArray[np.floating], channels: int) -> NDArray[np.floating]:

@@ -1,0 +1,439 @@
+"""The fit counts every image, never exceeds its budget, and always leaves a usable model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rebox.box import FunctionBox
+from rebox.box.rehearsal import RehearsalBox
+from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
+from rebox.fit import Inputs, LaidOut, PhaseStarted, StepTaken, Stopped, fit
+from rebox.fit.loop import (
+    ALL_ASKED,
+    BUDGET_ENDED,
+    EPOCHS_DONE,
+    INTERRUPTED,
+    PARTLY_ASKED,
+    TOO_SMALL,
+)
+from rebox.mapping import linear
+from rebox.meter import Budget, Meter
+from rebox.recipe import RECIPES, recipe_from_name
+
+QUICK = {
+    "bar": "bar?q=3",
+    "map": "map",
+    "random-search": "random-search?candidates=3&batch=10",
+    "cma-es": "cma-es",
+    "spsa-gc": "spsa-gc",
+}
+BUDGETS = (1, 7, 999, 1001)
+
+
+def means(images):
+    """Score five classes by the brightness of the image: cheap, and it depends on the program."""
+    white = 255 if images.dtype == np.uint8 else 1
+    light = images.reshape(len(images), -1).mean(axis=1, dtype=np.float64) / white
+    powers = np.exp(light[:, None] * np.arange(-6, 9, 3))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+class Counter:
+    """A box's function that counts for itself, and may raise at a given image."""
+
+    def __init__(self, raises=None, at=0):
+        self.images, self.calls = 0, []
+        self._raises, self._at = raises, at
+
+    def __call__(self, images):
+        self.images += len(images)
+        self.calls.append(images)
+        if self._raises is not None and self.images > self._at:
+            raise self._raises
+        return means(images)
+
+
+def counted(**options):
+    counter = Counter(options.pop("raises", None), options.pop("at", 0))
+    return counter, FunctionBox(
+        counter, **{"size": 8, "classes": 5, "channels": 1, "identity": "counter"} | options
+    )
+
+
+def toy(n=90, classes=3, size=4):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % classes
+    x = np.clip(0.2 + 0.25 * y[:, None, None] + 0.1 * rng.normal(size=(n, size, size)), 0, 1)
+    return x.astype(np.float32), y
+
+
+def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
+    x, y = toy() if data is None else data
+    recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
+    inputs = Inputs.fit(x)
+    placement = recipe.canvas.placement(inputs.size, box.spec.shape)
+    meter = Meter(box.spec.price_usd, Budget(queries=budget, usd=usd))
+    images = LaidOut(inputs, x)
+    return fit(recipe, box, meter, images, y, placement, seed=seed, listeners=listeners), meter
+
+
+@pytest.fixture(autouse=True)
+def few_penalties(monkeypatch):
+    """The linear map tries two penalties instead of twelve: tests/test_mapping.py has them all."""
+    monkeypatch.setattr(linear, "PENALTIES", linear.PENALTIES[2:8:4])
+
+
+def test_every_recipe_is_tried_here():
+    assert set(QUICK) == set(RECIPES)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("defaults", [True, False])
+def test_what_the_box_counts_is_what_the_meter_says(name, budget, defaults):
+    counter, box = counted()
+    outcome, meter = run(name if defaults else QUICK[name], box, budget)
+    assert counter.images == box.answered == meter.spent.total <= budget
+    assert meter.spent.total == meter.spent.map + meter.spent.search
+    assert outcome.z.shape == (outcome.program.dimension,)
+    assert np.isfinite(outcome.z).all()
+    read = outcome.mapping.probabilities(means(np.zeros((2, 8, 8, 1))).astype(np.float32))
+    np.testing.assert_allclose(read.sum(axis=1), 1, rtol=1e-6)
+    assert outcome.reason
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_budget_is_used_but_for_less_than_a_step(name, budget):
+    _, box = counted()
+    outcome, meter = run(name, box, budget)
+    if name == "map":
+        assert meter.spent.map == min(budget, 90)
+        return
+    recipe = recipe_from_name(name)
+    step = recipe.search.evaluations(outcome.program.dimension)
+    step *= recipe.batch if recipe.same_batch else 1
+    assert meter.left("search") < step or outcome.reason == EPOCHS_DONE
+
+
+@pytest.mark.parametrize(("q", "queries"), [(1, 1860), (5, 5580), (10, 10230)])
+def test_one_epoch_costs_what_the_paper_says(q, queries):
+    """930 subjects x (q + 1) queries (Tsai et al., ICML 2020, table of the services)."""
+    counter, box = counted()
+    data = toy(930, classes=2)
+    outcome, meter = run(f"bar?mapping=random&epochs=1&q={q}", box, 100_000, data=data)
+    assert counter.images == meter.spent.total == meter.spent.search == queries
+    assert outcome.reason == EPOCHS_DONE
+    assert len(outcome.history) == 47  # 46 batches of 20 and one of 10
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_every_image_is_seen_once_an_epoch(epochs):
+    """Each image's data reaches the box as often as there are evaluations, under any program."""
+    x = np.linspace(0, 1, 50, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
+    counter, box = counted()
+    recipe = f"bar?mapping=random&epochs={epochs}&q=2&batch=7"
+    run(recipe, box, 10_000, data=(x, np.arange(50) % 2))
+    seen = np.concatenate(counter.calls)[:, 3, 3, 0]
+    values, counts = np.unique(seen, return_counts=True)
+    assert len(values) == 50
+    assert (counts == 3 * epochs).all()
+
+
+def test_dollars_cap_a_fit_to_the_cent():
+    counter, box = counted(price_usd=0.002)
+    _, meter = run("map", box, None, usd=0.10)
+    assert counter.images == 50
+    assert meter.spent.usd == pytest.approx(0.10)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_size_of_the_boxs_batches_changes_nothing(name, batch_size):
+    outcomes = []
+    for size in (32, batch_size):
+        box = RehearsalBox(classes=5, size=8, channels=1, batch_size=size)
+        outcomes.append(run(QUICK[name], box, 400))
+    (first, meter), (second, other) = outcomes
+    assert meter.spent == other.spent
+    np.testing.assert_array_equal(first.z, second.z)
+    for key, value in first.mapping.arrays().items():
+        np.testing.assert_array_equal(value, second.mapping.arrays()[key])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_call_is_larger_than_the_box_takes(name):
+    counter, box = counted(batch_size=3)
+    run(QUICK[name], box, 200)
+    assert max(map(len, counter.calls)) <= 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_same_seed_gives_the_same_and_another_gives_another(name):
+    def bits(seed):
+        box = RehearsalBox(classes=5, size=8, channels=1)
+        outcome, _ = run(QUICK[name], box, 60 if name == "map" else 300, seed=seed)
+        arrays = outcome.mapping.arrays().values()
+        return outcome.z.tobytes() + b"".join(array.tobytes() for array in arrays)
+
+    assert bits(3) == bits(3)
+    assert bits(3) != bits(4)
+
+
+@pytest.mark.parametrize("name", ["bar?q=3", "random-search", "cma-es"])
+def test_the_search_moves_the_program_and_the_loss_falls(name):
+    def shining(images):  # class 0 is what a brighter frame makes of anything
+        light = images.mean(axis=(1, 2, 3), dtype=np.float64)
+        return np.stack([light, 1 - light], axis=1)
+
+    box = FunctionBox(shining, size=8, classes=2, channels=1)
+    x, _ = toy(60)
+    y = np.zeros(60, dtype=np.intp)
+    y[:3] = 1  # weights are 1 / n_j, so that neither class decides alone
+    recipe = replace(recipe_from_name(name), epochs=None)
+    outcome, meter = run(recipe, box, 4000, data=(x, y))
+    assert np.abs(outcome.z).max() > 0
+    assert len(outcome.history) > 3
+    assert all(np.isfinite(step.loss) for step in outcome.history)
+    assert meter.spent.search > 0
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # each maps the classes the other way round
+def test_bar_goes_downhill(seed):
+    """Dark and light data, which the box tells apart only as the frame leaves mid-grey."""
+
+    def answer(images):
+        frame = images[:, 0, 0, 0].astype(np.float64) - 0.5
+        side = np.sign(images[:, 3, 3, 0] - 0.5)
+        p = 1 / (1 + np.exp(-6 * frame * side))
+        return np.stack([p, 1 - p], axis=1)
+
+    box = FunctionBox(answer, size=8, classes=2, channels=1)
+    y = np.arange(40) % 2
+    x = (0.2 + 0.6 * y)[:, None, None] * np.ones((1, 4, 4))
+    recipe = "bar?q=4&eta=0.5&mapping=random&m=1&gamma=0&subspace=dct-1&epochs=20"
+    outcome, _ = run(recipe, box, 100_000, data=(x, y), seed=seed)
+    losses = [step.loss for step in outcome.history]
+    assert losses[0] == pytest.approx(np.log(2), abs=0.1)
+    assert losses[-1] < 0.2
+    assert losses == sorted(losses, reverse=True)
+
+
+# --- reasons and events ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "budget", "reason"),
+    [
+        ("map", 1000, ALL_ASKED),
+        ("map", 90, ALL_ASKED),
+        ("map", 89, PARTLY_ASKED),
+        ("bar?q=3", 500, BUDGET_ENDED),
+        ("bar?q=3&epochs=1", 5000, EPOCHS_DONE),
+        ("bar", 7, TOO_SMALL),
+        ("random-search", 100, TOO_SMALL),
+        ("bar?q=3&mapping=random", 3, TOO_SMALL),
+        ("bar?q=3&mapping=random", 4, BUDGET_ENDED),
+    ],
+)
+def test_the_user_is_told_why_it_ended(recipe, budget, reason):
+    events = []
+    outcome, _ = run(recipe, counted()[1], budget, listeners=[events.append])
+    assert outcome.reason == reason
+    assert events[-1] == Stopped(spent=events[-1].spent, reason=reason)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_events_come_in_order_and_count_right(name):
+    counter, box = counted()
+    told, images = [], []
+
+    def listen(event):
+        told.append(event)
+        images.append(counter.images)
+
+    outcome, meter = run(QUICK[name], box, 300, listeners=[listen])
+    assert [event.spent.total for event in told] == images  # told at once, of what has been asked
+    phases = [event.purpose for event in told if isinstance(event, PhaseStarted)]
+    assert phases == (["map"] if name == "map" else ["map", "search"])
+    steps = [event for event in told if isinstance(event, StepTaken)]
+    for purpose in phases:
+        own = [event.step for event in steps if event.purpose == purpose]
+        assert own == list(range(1, len(own) + 1))
+    assert tuple(event for event in steps if event.purpose == "search") == outcome.history
+    assert all((event.loss is None) == (event.purpose == "map") for event in steps)
+    assert isinstance(told[-1], Stopped)
+    assert told[-1].spent == meter.spent
+    order = [getattr(event, "purpose", "stop") for event in told]
+    assert order == sorted(order, key=["map", "search", "stop"].index)
+
+
+@pytest.mark.parametrize("budget", [1, 7, 100, 999, 1001])
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_phase_asks_what_it_planned(name, budget):
+    told = []
+    _, meter = run(name, counted()[1], budget, listeners=[told.append])
+    planned = {e.purpose: e.planned for e in told if isinstance(e, PhaseStarted)}
+    assert planned.get("map", 0) == meter.spent.map
+    assert planned.get("search", 0) == meter.spent.search
+
+
+def test_a_mapping_asks_classes_in_proportion():
+    x, _ = toy(90)
+    y = np.repeat([0, 1, 2], [60, 20, 10])
+    x[:] = (np.arange(90) / 100)[:, None, None]
+    counter, box = counted(size=4)
+    run("map", box, 9, data=(x, y))
+    asked = np.rint(np.concatenate(counter.calls)[:, 0, 0, 0] * 100).astype(int)
+    assert np.bincount(y[asked], minlength=3).tolist() == [6, 2, 1]
+    assert len(set(asked.tolist())) == 9
+
+
+# --- interruptions and failures -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0, 1, 40, 89, 100, 200, 350])
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_interruption_leaves_a_usable_model(name, at):
+    counter, box = counted(raises=KeyboardInterrupt(), at=at)
+    told = []
+    outcome, meter = run(QUICK[name], box, 400, listeners=[told.append])
+    interrupted = meter.spent.total > at
+    assert interrupted or name == "map"
+    assert (outcome.reason == INTERRUPTED) == interrupted
+    assert told[-1].reason == outcome.reason
+    assert counter.images == meter.spent.total  # what was under way stays charged
+    assert outcome.z.shape == (outcome.program.dimension,)
+    read = outcome.mapping.probabilities(means(np.zeros((2, 8, 8, 1))).astype(np.float32))
+    assert np.isfinite(read).all()
+
+
+def test_an_interrupted_mapping_keeps_the_answers_it_has():
+    _, box = counted(raises=KeyboardInterrupt(), at=64)
+    outcome, _ = run("map", box, 400)
+    _, whole = counted()
+    assert outcome.mapping.weights.any()
+    assert not np.array_equal(outcome.mapping.weights, run("map", whole, 400)[0].mapping.weights)
+
+
+def test_an_interrupted_search_keeps_the_steps_it_took():
+    _, box = counted(raises=KeyboardInterrupt(), at=1000)
+    outcome, _ = run("bar?q=3", box, 2000)
+    # 90 for the mapping, twice 90 x 4 for two epochs of five steps, and two steps of 20 x 4
+    assert len(outcome.history) == 12
+    assert np.abs(outcome.z).max() > 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_listener_may_stop_a_fit(name):
+    def stop(event):
+        if isinstance(event, StepTaken):
+            raise KeyboardInterrupt
+
+    outcome, _ = run(QUICK[name], counted()[1], 400, listeners=[stop])
+    assert outcome.reason == INTERRUPTED
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_box_that_fails_stops_the_fit_with_its_reason(name):
+    counter, box = counted(raises=ValueError("out of paper"), at=10)
+    with pytest.raises(BoxError, match="out of paper"):
+        run(QUICK[name], box, 400)
+
+
+def test_a_box_that_answers_nonsense_stops_the_fit():
+    box = FunctionBox(lambda images: np.full((len(images), 2), np.nan), size=8, classes=2)
+    with pytest.raises(InvalidAnswer, match="NaN"):
+        run("map", box, 50)
+
+
+# --- pixels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_box_of_eight_bits_gets_rounded_levels(name):
+    counter, box = counted(pixels="uint8", size=4)
+    x, y = toy()
+    run(replace(recipe_from_name(QUICK[name]), subspace=None, search=None), box, 90)
+    sent = np.concatenate(counter.calls)
+    assert sent.dtype == np.uint8
+    if name == "map":
+        np.testing.assert_array_equal(np.sort(sent.ravel()), np.sort(np.rint(x * 255).ravel()))
+    counter, box = counted(pixels="uint8")
+    run(QUICK[name], box, 200)
+    assert {images.dtype for images in counter.calls} == {np.dtype(np.uint8)}
+
+
+def test_pixels_that_came_as_levels_go_as_the_same_levels():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
+    counter, box = counted(pixels="uint8", size=4)
+    run("map", box, 16, data=(levels, np.arange(16) % 2))
+    np.testing.assert_array_equal(np.sort(np.concatenate(counter.calls).ravel()), np.arange(256))
+
+
+# --- inputs ---------------------------------------------------------------------------------
+
+
+def test_matrices_read_black_to_white_over_their_range():
+    x = np.array([[[-1.0, 0.0], [0.5, 3.0]]])
+    shown = LaidOut(Inputs.fit(x, (-1, 1)), x).take([0])[0]
+    np.testing.assert_allclose(shown, [[0, 0.5], [0.75, 1]])
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (np.full((1, 2, 2), 200.0), "divide by 255"),
+        (np.full((1, 2, 2), -0.5), "value_range"),
+        (np.full((1, 2, 2), 300.0), "value_range"),
+        (np.full((1, 2, 2), np.nan), "NaN"),
+        (np.full((1, 2, 2), np.inf), "NaN or infinity"),
+        (np.zeros((1, 2, 2, 4)), "expected"),
+        (np.zeros((1, 0, 2)), "no pixels"),
+        (np.full((1, 2, 2), "a"), "expected numbers"),
+        (np.zeros((1, 2, 2), complex), "expected numbers"),
+        (np.zeros((0, 2, 2)), "no images"),
+        ([], "no images"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_advice(x, says):
+    with pytest.raises(InvalidData, match=says):
+        Inputs.fit(x)
+
+
+@pytest.mark.parametrize("value_range", [(1, 1), (2, -2), (0, float("nan"))])
+def test_a_range_from_high_to_low_is_refused(value_range):
+    with pytest.raises(InvalidOption, match="value_range"):
+        Inputs.fit(np.zeros((1, 2, 2)), value_range)
+
+
+def test_rows_are_not_read_as_images_nor_images_as_rows():
+    rows, images = np.zeros((3, 4)), np.zeros((3, 4, 4))
+    with pytest.raises(InvalidData, match="found images"):
+        LaidOut(Inputs.fit(rows), images)
+    with pytest.raises(InvalidData, match="found rows"):
+        LaidOut(Inputs.fit(images), rows)
+
+
+def test_memory_does_not_grow_with_the_data():
+    """Images are made when they are taken, a few at a time."""
+
+    class Lazy:
+        shape, ndim = (500, 4, 4), 3
+
+        def __init__(self):
+            self.alive = self.most = 0
+
+        def __len__(self):
+            return 500
+
+        def __getitem__(self, index):
+            self.most = max(self.most, index)
+            return np.full((4, 4), index / 500)
+
+    x = Lazy()
+    laid_out = LaidOut(Inputs(size=(4, 4)), x)
+    assert x.most == 0
+    assert len(laid_out.take([3, 4])) == 2
+    assert x.most == 4
