@@ -35,7 +35,9 @@ def answers(n=200, sources=8, classes=3, *, seed=0, noise=1.0, **known):
     prior = np.bincount(targets, minlength=classes) / max(n, 1)
     if not n:
         prior = np.full(classes, 1 / classes)
-    return Answers(**{"scores": scores.astype(np.float32), "targets": targets, "prior": prior} | known)
+    return Answers(
+        **{"scores": scores.astype(np.float32), "targets": targets, "prior": prior} | known
+    )
 
 
 def unasked(seed):
@@ -155,9 +157,7 @@ def test_chance_is_fixed_by_the_seed(rule):
     def table(seed):
         flat = np.full((6, 20), 0.05, dtype=np.float32)
         flat[:, 0] = 0.06
-        known = Answers(
-            scores=flat, targets=np.arange(6) % 3, prior=np.full(3, 1 / 3), seed=seed
-        )
+        known = Answers(scores=flat, targets=np.arange(6) % 3, prior=np.full(3, 1 / 3), seed=seed)
         return rule.fit(known).sources.tolist()
 
     assert table(3) == table(3)
@@ -296,9 +296,7 @@ def test_top_k_answers_and_scores_beyond_one_are_read():
     known = answers(100, 10, 2)
     cut = np.where(known.scores >= np.sort(known.scores, axis=1)[:, -3:-2], known.scores, 0)
     for scores in (cut, 50 * known.scores):
-        mapping = LinearMap().fit(
-            Answers(scores=scores, targets=known.targets, prior=known.prior)
-        )
+        mapping = LinearMap().fit(Answers(scores=scores, targets=known.targets, prior=known.prior))
         assert (mapping.read(scores).argmax(axis=1) == known.targets).mean() > 0.8
 
 

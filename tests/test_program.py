@@ -105,11 +105,24 @@ def test_stretch_fills_the_box_and_leaves_no_frame():
     np.testing.assert_allclose(placement.place(flat), 0.25)
 
 
+@pytest.mark.parametrize(
+    ("data", "box", "expected"),
+    [
+        ((3, 9), (18, 18), (6, 18)),
+        ((9, 3), (18, 12), (18, 6)),
+        ((450, 600), (224, 224), (168, 224)),
+    ],
+)
+def test_contained_data_is_as_large_as_its_proportions_allow(data, box, expected):
+    placement = Canvas(fit="contain").placement(data, (*box, 3))
+    assert (placement.inner_height, placement.inner_width) == expected
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     data=st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3])),
     box=st.tuples(st.integers(1, 30), st.integers(1, 30), st.sampled_from([1, 3])),
-    fit=st.sampled_from(["pad", "stretch"]),
+    fit=st.sampled_from(["pad", "contain", "stretch"]),
     blocky=st.booleans(),
     levels=st.booleans(),
 )

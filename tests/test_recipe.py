@@ -37,7 +37,7 @@ def test_map_has_no_program():
     recipe = recipe_from_name("map")
     assert (recipe.search, recipe.subspace) == (None, None)
     assert recipe.mapping == LinearMap()
-    assert recipe.canvas.fit == "stretch"
+    assert recipe.canvas == Canvas(fit="contain")
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,7 @@ def test_map_has_no_program():
         (
             "spsa-gc",
             GradientDescent(
-                estimator=Antithetic(
-                    directions=SegmentedUniform(), q=5, smoothing=0.01, decay=0.1
-                ),
+                estimator=Antithetic(directions=SegmentedUniform(), q=5, smoothing=0.01, decay=0.1),
                 optimiser=SPSAGC(),
             ),
         ),

@@ -21,7 +21,7 @@ from safetensors.numpy import save as serialise
 
 from rebox.box import BlackBox
 from rebox.errors import ArtefactError, BoxMismatch, NewerArtefact, TamperedArtefact
-from rebox.fit import CHUNK, Inputs, LaidOut, show
+from rebox.fit import CHUNK, Inputs, LaidOut, Stage
 from rebox.mapping import Mapping
 from rebox.program import Placement, Program, RowLayout, subspace_from_name
 
@@ -78,10 +78,11 @@ class Artefact:
         """Yield (n, target classes) probabilities of ``x``, a few at a time; one query each."""
         images = LaidOut(self.inputs, x)
         point = self.z[None, :] if self.program.dimension else None
+        stage = Stage(box, self.program)
         for start in range(0, len(images), CHUNK):
             indices = range(start, min(start + CHUNK, len(images)))
             placed = self.program.placement.place(images.take(indices))
-            scores = show(box, self.program, placed, point)
+            scores = stage.show(placed, point)
             yield self.mapping.probabilities(scores).astype(np.float64)
 
 

@@ -9,6 +9,7 @@ from rebox.box.function import FunctionBox
 from rebox.box.preprocess import PRESETS, Preprocess
 from rebox.box.probe import ProbeReport, probe
 from rebox.box.registry import BoxURI, OptionReader, known_schemes, open_box
+from rebox.box.scratch import Scratch
 
 __all__ = [
     "PRESETS",
@@ -21,6 +22,7 @@ __all__ = [
     "Preprocess",
     "ProbeReport",
     "Scores",
+    "Scratch",
     "check_scores",
     "known_schemes",
     "open_box",

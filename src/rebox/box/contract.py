@@ -94,7 +94,8 @@ class BlackBox(abc.ABC):
         Parameters
         ----------
         images : (n, height, width, channels), n from 1 to ``spec.batch_size``
-            ``float32`` in [0, 1] or ``uint8``, as ``spec.pixels`` says.
+            ``float32`` in [0, 1] or ``uint8``, as ``spec.pixels`` says. Their memory is used again
+            after the call: a box that keeps images keeps a copy.
 
         Returns
         -------

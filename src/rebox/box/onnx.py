@@ -23,6 +23,7 @@ from rebox.box.outputs import (
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader
+from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 
 CPU = ("CPUExecutionProvider",)
@@ -97,6 +98,7 @@ class OnnxBox(BlackBox):
         self._path = Path(path).absolute()
         self._providers = tuple(providers)
         self._digest = _digest(self._path)
+        self._scratch = Scratch()
         self._session = _open_session(self._path, self._providers)
         figures = as_preprocess(preprocess)
         wanted_size = (size, size) if isinstance(size, int) else size
@@ -155,6 +157,7 @@ class OnnxBox(BlackBox):
             self._shift,
             planar=self._input.layout == "nchw",
             dtype=self._input.dtype,
+            scratch=self._scratch,
         )
         step = self._input.batch or len(ready)
         runs = [self._run_once(ready[i : i + step], outputs) for i in range(0, len(ready), step)]

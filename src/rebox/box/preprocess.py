@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import Images
 from rebox.box.registry import OptionReader
+from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 
 
@@ -127,6 +128,7 @@ def model_input(
     *,
     planar: bool,
     dtype: np.dtype[np.generic],
+    scratch: Scratch,
 ) -> NDArray[np.generic]:
     """Return gain * images + shift as a contiguous array in the model's layout.
 
@@ -140,6 +142,8 @@ def model_input(
         Whether the model takes (n, channels, height, width).
     dtype : numpy.dtype
         What the model takes. Half precision is computed in float32 and rounded once.
+    scratch : Scratch
+        Where the array is made.
 
     Returns
     -------
@@ -151,7 +155,7 @@ def model_input(
     work = np.dtype(np.float64 if dtype == np.float64 else np.float32)
     n, height, width, channels = images.shape
     shape = (n, channels, height, width) if planar else images.shape
-    buffer = np.empty(shape, dtype=work)
+    buffer = scratch.empty(shape, work)
     out = np.moveaxis(buffer, 1, 3) if planar else buffer
     # plane by plane: the shift then finds the plane still in the processor's cache
     for i in range(n):

@@ -26,6 +26,7 @@ from rebox.box.outputs import (
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader
+from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, InvalidOption, MissingExtra
 
 try:
@@ -104,6 +105,7 @@ class TorchBox(BlackBox):
         height, width = (size, size) if isinstance(size, int) else size
         figures = as_preprocess(preprocess)
         self._gain, self._shift = figures.affine(channels, "float32")
+        self._scratch = Scratch()
         raw = self._run(synthetic_images((height, width, channels), OPENING_IMAGES))
         if raw.ndim != 2 or len(raw) != OPENING_IMAGES:
             raise BoxError(
@@ -138,7 +140,9 @@ class TorchBox(BlackBox):
     def _run(self, images: Images) -> NDArray[Any]:
         if self._module.training:  # its owner may have trained it meanwhile
             self._module.eval()
-        ready = model_input(images, self._gain, self._shift, planar=True, dtype=FLOAT32)
+        ready = model_input(
+            images, self._gain, self._shift, planar=True, dtype=FLOAT32, scratch=self._scratch
+        )
         try:
             with torch.inference_mode():
                 # a tensor of its own: a module may work in place

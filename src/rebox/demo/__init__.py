@@ -1,0 +1,20 @@
+"""The demo: a digit recogniser, never opened, is taught to diagnose tumours. Offline."""
+
+from rebox.demo.digits import open_digits
+from rebox.demo.patients import Patients, load_patients
+from rebox.demo.study import BUDGETS, Curve, DemoResult, Point, Row, run_demo
+from rebox.demo.table import print_demo, render
+
+__all__ = [
+    "BUDGETS",
+    "Curve",
+    "DemoResult",
+    "Patients",
+    "Point",
+    "Row",
+    "load_patients",
+    "open_digits",
+    "print_demo",
+    "render",
+    "run_demo",
+]

@@ -4,7 +4,7 @@ from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, Stopped
 from rebox.fit.inputs import Inputs, LaidOut
 from rebox.fit.loop import Outcome, fit
 from rebox.fit.plan import Plan, plan_fit
-from rebox.fit.showing import CHUNK, show
+from rebox.fit.showing import CHUNK, Stage
 
 __all__ = [
     "CHUNK",
@@ -15,9 +15,9 @@ __all__ = [
     "Outcome",
     "PhaseStarted",
     "Plan",
+    "Stage",
     "StepTaken",
     "Stopped",
     "fit",
     "plan_fit",
-    "show",
 ]

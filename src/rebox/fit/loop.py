@@ -11,7 +11,7 @@ from rebox.box import BlackBox
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, Stopped
 from rebox.fit.inputs import LaidOut
 from rebox.fit.plan import plan_fit
-from rebox.fit.showing import CHUNK, show
+from rebox.fit.showing import CHUNK, Stage
 from rebox.mapping import Answers, Mapping
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Placement, Program, subspace_from_name
@@ -156,10 +156,10 @@ class _Run:
             return mapping, ALL_ASKED
         self._asked = self._sample(self._plan.map)
         self.tell(PhaseStarted(spent=self.meter.spent, purpose="map", planned=len(self._asked)))
-        box = self._metered("map")
+        stage = self._stage("map")
         for step, start in enumerate(range(0, len(self._asked), CHUNK), start=1):
             placed = self.placement.place(self.images.take(self._asked[start : start + CHUNK]))
-            self._scores.append(show(box, self.program, placed))
+            self._scores.append(stage.show(placed))
             self.tell(StepTaken(spent=self.meter.spent, purpose="map", step=step))
         reason = ALL_ASKED if len(self._asked) == len(self.images) else PARTLY_ASKED
         return self.recipe.mapping.fit(self._answers()), reason
@@ -171,14 +171,14 @@ class _Run:
         evaluations = search.evaluations(self.program.dimension)
         self._position = lambda: search.solution(state)
         self.tell(PhaseStarted(spent=self.meter.spent, purpose="search", planned=self._plan.search))
-        box = self._metered("search")
+        stage = self._stage("search")
         reason = EPOCHS_DONE
         for step, batch in enumerate(self._batches(), start=1):
             affordable = self._affordable_samples(evaluations, len(batch))
             if affordable == 0 or (self.recipe.same_batch and affordable < len(batch)):
                 reason = BUDGET_ENDED if step > 1 else TOO_SMALL
                 break
-            losses = self._losses(box, mapping, search.ask(state, affordable), batch[:affordable])
+            losses = self._losses(stage, mapping, search.ask(state, affordable), batch[:affordable])
             state = search.tell(state, losses)
             self._took_step(step, float(losses.mean()))
         return search.solution(state), reason
@@ -197,14 +197,14 @@ class _Run:
         self.tell(event)
 
     def _losses(
-        self, box: BlackBox, mapping: Mapping, points: Any, batch: NDArray[np.intp]
+        self, stage: Stage, mapping: Mapping, points: Any, batch: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
         placed = self.placement.place(self.images.take(batch))
         targets = self.targets[batch]
         losses = np.empty((len(points), len(batch)))
         for k, point in enumerate(points):
-            readings = mapping.read(show(box, self.program, placed, point))
+            readings = mapping.read(stage.show(placed, point))
             losses[k] = self.recipe.loss(readings.astype(np.float64), targets, self._weights)
         return losses
 
@@ -250,5 +250,5 @@ class _Run:
             seed=int(np.random.default_rng([self.seed, MAPPING]).integers(2**31)),
         )
 
-    def _metered(self, purpose: Purpose) -> MeteredBox:
-        return MeteredBox(self.box, self.meter, purpose)
+    def _stage(self, purpose: Purpose) -> Stage:
+        return Stage(MeteredBox(self.box, self.meter, purpose), self.program)

@@ -1,0 +1,26 @@
+# `make` shows what there is.
+.PHONY: help install test lint format types bench demo
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
+
+install: ## install for development, with the versions that the tests ran with
+	pip install -e ".[dev]" -c constraints.txt && pre-commit install
+
+test: ## run the tests on all cores
+	pytest -n auto
+
+lint: ## check style
+	ruff check . && ruff format --check .
+
+format: ## mend style
+	ruff check --fix . && ruff format .
+
+types: ## check types
+	mypy
+
+bench: ## estimators against theory; the other benchmarks need models and data, see their first lines
+	python benchmarks/estimators.py
+
+demo: ## teach a digit recogniser to diagnose tumours
+	rebox demo

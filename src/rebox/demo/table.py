@@ -1,0 +1,74 @@
+"""The demo's table, and the demo as a user sees it."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rebox.demo.digits import PRICE_USD
+from rebox.demo.study import DemoResult, Row, run_demo
+
+
+def render(result: DemoResult) -> Table:
+    """Return ``result`` as a table for a terminal: a row for each method, the best marked."""
+    table = Table(
+        title="A digit recogniser diagnoses tumours",
+        title_style="bold",
+        caption=(
+            "* best recipe, fixed beforehand by cross-validation on the training patients.\n"
+            f"Cost: what these queries would have cost at ${1000 * PRICE_USD:g} per 1000."
+        ),
+        caption_justify="left",
+    )
+    table.add_column("method")
+    for heading in (
+        "accuracy, %",
+        "95 % interval",
+        "queries\nto train",
+        "to\npredict",
+        "cost\nto train",
+    ):
+        table.add_column(heading, justify="right")
+    for row in result.rows:
+        table.add_row(*_cells(row, best=row.recipe == result.best))
+    return table
+
+
+def _cells(row: Row, *, best: bool) -> tuple[str, ...]:
+    found = row.accuracy
+    return (
+        f"{row.method} *" if best else row.method,
+        f"{100 * found.value:.1f}",
+        f"{100 * found.low:.1f} to {100 * found.high:.1f}",
+        f"{row.queries:,}",
+        f"{row.queries_per_prediction}",
+        f"${row.usd:,.2f}",
+    )
+
+
+def print_demo(out: str | Path, *, seed: int = 0, console: Console) -> DemoResult:
+    """Run the demo and print what it finds on ``console``.
+
+    Raises
+    ------
+    ArtefactError
+        The folder ``out`` cannot be written to.
+    """
+    console.print(
+        "A small network that recognises handwritten digits is asked, never opened, until it tells "
+        "benign from malignant tumours: 569 patients, 341 to train and 228 to test.",
+        highlight=False,
+    )
+    with console.status("opening the digit recogniser") as status:
+        result = run_demo(out, seed=seed, write=status.update)
+    console.print(render(result))
+    console.print(
+        f"asked {result.counted:,} queries in all; the box itself counted {result.answered:,}.",
+        highlight=False,
+    )
+    if result.note is not None:
+        console.print(f"no picture: {result.note}", highlight=False, markup=False)
+    wrote = " and ".join(str(path) for path in (result.model, result.picture) if path)
+    line = f"wrote {wrote} in {result.seconds:.0f} s."
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return result
