@@ -39,8 +39,9 @@ def main() -> None:
         ratios.append(bare_seconds / seconds)
         rates.append((asked / seconds, asked / bare_seconds))
     whole, alone = (statistics.median(column) for column in zip(*rates, strict=True))
+    name = arguments.box.split("/")[-1]
     print(
-        f"{arguments.box.split('/')[-1]}: search {whole:,.1f} images/s, bare {alone:,.1f} images/s, "
+        f"{name}: search {whole:,.1f} images/s, bare {alone:,.1f} images/s, "
         f"ratio {statistics.median(ratios):.3f} "
         f"(median of {len(ratios)}; {min(ratios):.3f} to {max(ratios):.3f})"
     )

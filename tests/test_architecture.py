@@ -105,5 +105,5 @@ def test_importing_rebox_is_light():
         f"print([m for m in {heavy} if m in set(sys.modules) - before])"
     )
     command = [sys.executable, "-c", code]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -287,7 +287,7 @@ def test_the_same_seed_gives_the_same_bytes_in_two_processes(tmp_path):
     for seed in ("1", "2"):
         folder = tmp_path / seed
         folder.mkdir()
-        subprocess.run(  # noqa: S603 - our own code
+        subprocess.run(
             [sys.executable, "-c", PROGRAM, str(folder), *names],
             check=True,
             env=os.environ | {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": seed},

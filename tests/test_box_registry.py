@@ -98,7 +98,7 @@ def test_importing_boxes_imports_no_runtime():
         "print(*{'onnxruntime', 'torch', 'torchvision', 'timm'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
-    printed = subprocess.check_output(command, text=True)  # noqa: S603 - our own interpreter
+    printed = subprocess.check_output(command, text=True)
     assert printed.strip() == ""
 
 

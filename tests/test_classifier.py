@@ -35,8 +35,9 @@ PICTURES = np.clip(0.3 + 0.4 * Y[:, None, None] + 0.05 * ROWS[:, :4].reshape(40,
 
 @pytest.fixture(autouse=True)
 def few_penalties(monkeypatch):
-    """The linear map tries two penalties instead of twelve: tests/test_mapping.py has them all."""
+    """The linear map tries two penalties and no whitening: tests/test_mapping.py has them all."""
     monkeypatch.setattr(linear, "PENALTIES", linear.PENALTIES[2:8:4])
+    monkeypatch.setattr(linear, "WHITENINGS", linear.WHITENINGS[:1])
 
 
 def box_of(**options):

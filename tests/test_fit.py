@@ -80,8 +80,9 @@ def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
 
 @pytest.fixture(autouse=True)
 def few_penalties(monkeypatch):
-    """The linear map tries two penalties instead of twelve: tests/test_mapping.py has them all."""
+    """The linear map tries two penalties and no whitening: tests/test_mapping.py has them all."""
     monkeypatch.setattr(linear, "PENALTIES", linear.PENALTIES[2:8:4])
+    monkeypatch.setattr(linear, "WHITENINGS", linear.WHITENINGS[:1])
 
 
 def test_every_recipe_is_tried_here():
@@ -139,6 +140,15 @@ def test_every_image_is_seen_once_an_epoch(epochs):
     values, counts = np.unique(seen, return_counts=True)
     assert len(values) == 50
     assert (counts == 3 * epochs).all()
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    x = np.linspace(0, 1, 30, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
+    counter, box = counted()
+    run("bar?mapping=random&epochs=3&q=1&batch=1", box, 10_000, data=(x, np.arange(30) % 2))
+    seen = np.concatenate(counter.calls)[::2, 3, 3, 0].reshape(3, 30)
+    assert len({epoch.tobytes() for epoch in seen}) == 3
+    assert not (np.diff(seen) > 0).all(axis=1).any()
 
 
 def test_dollars_cap_a_fit_to_the_cent():

@@ -1,6 +1,7 @@
 """The scikit-learn estimator: fit, predict, predict_proba, score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -258,13 +259,15 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             if isinstance(X, ImageFiles):
                 X.check()  # a damaged file is found before a query is paid for
             return X, _labels(y, len(X))
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        with _refusals():
+            X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         return X, _labels(y, len(X))
 
     def _checked(self, X: Any) -> Any:
         if _are_images(X):
             return X
-        return validate_data(self, X, reset=False, dtype=np.float64)
+        with _refusals():
+            return validate_data(self, X, reset=False, dtype=np.float64)
 
     def _check_affordable(self, images: int) -> None:
         left = self.meter_.left("predict")
@@ -319,9 +322,19 @@ def _are_images(X: Any) -> bool:
     return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn scikit-learn's refusals into ours, on one line; its checks seek the words it chose."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidData(" ".join(str(error).split())) from error
+
+
 def _labels(y: Any, n: int) -> NDArray[Any]:
-    labels = column_or_1d(y, warn=True)
-    check_classification_targets(labels)
+    with _refusals():
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
     if len(labels) != n:
         raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
     return np.asarray(labels)

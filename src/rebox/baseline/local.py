@@ -22,7 +22,7 @@ from rebox.program import Canvas
 
 SIDE = 16  # pixels of a thumbnail, height and width
 FOLDS = 5
-STRENGTHS = 10.0 ** np.arange(-4, 2.1, 0.5)  # scikit-learn's C, strongest penalty first
+STRENGTHS = 10.0 ** np.arange(-4, 3)  # scikit-learn's C, strongest penalty first
 ITERATIONS = 2000  # enough for the weakest penalty on separable data
 
 

@@ -1,8 +1,11 @@
 """The box of the demo: the digit recogniser that ships with rebox, made by ``make_digits.py``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from rebox.box import OptionReader
 from rebox.box.onnx import OnnxBox
+from rebox.errors import InvalidOption
 
 PATH = Path(__file__).with_name("digits.onnx")
 PRICE_USD = 0.002  # per query: $2 per 1000, what a service asks
@@ -19,5 +22,19 @@ def open_digits() -> OnnxBox:
         The file is missing or damaged.
     """
     box = OnnxBox(PATH, price_usd=PRICE_USD)
-    box.uri = f"onnx:{PATH}?price_usd={PRICE_USD}"  # so that a saved model finds its box again
+    box.uri = "demo:digits"  # so that a saved model finds its box again, wherever that is installed
     return box
+
+
+def open_demo(target: str, options: Mapping[str, str]) -> OnnxBox:
+    """Return the box of the URI ``demo:digits``, the only one there is.
+
+    Raises
+    ------
+    InvalidOption
+        Another target or an option was given.
+    """
+    if target != "digits":
+        raise InvalidOption(f"the demo's only box is demo:digits, found demo:{target}.")
+    OptionReader("demo", options).finish()
+    return open_digits()

@@ -92,6 +92,15 @@ def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_anchor("N")
+    figure.text(
+        0.667,
+        0.12,
+        "A patient is 30 figures, a grey cell for each, in the middle of 16 x 16 pixels.\n"
+        "The program is added, the sum clipped to black and white; the box sees the result.",
+        ha="center",
+        va="center",
+        fontsize=11,
+    )
 
 
 def _program(model: Reprogrammer) -> NDArray[np.float32]:

@@ -16,19 +16,19 @@ def render(result: DemoResult) -> Table:
         title_style="bold",
         caption=(
             "* best recipe, fixed beforehand by cross-validation on the training patients.\n"
-            f"Cost: what these queries would have cost at ${1000 * PRICE_USD:g} per 1000."
+            f"Cost: what the training queries would have cost at ${1000 * PRICE_USD:g} per 1000."
         ),
         caption_justify="left",
     )
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for heading in (
-        "accuracy, %",
-        "95 % interval",
-        "queries\nto train",
-        "to\npredict",
-        "cost\nto train",
+        "accuracy\n%",
+        "95 %\ninterval",
+        "training\nqueries",
+        "per pre-\ndiction",
+        "cost",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in result.rows:
         table.add_row(*_cells(row, best=row.recipe == result.best))
     return table

@@ -1,0 +1,303 @@
+"""What a user gets for each bad input. `python tests/test_bad_input.py` prints it as a table."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+from typer.testing import CliRunner
+
+import rebox
+from rebox.cli import app
+from rebox.errors import Error
+
+BOX = "rehearsal:?classes=10"
+SIZE = (20, 30)
+
+
+def pictures(folder, *, classes=("a", "b"), count=6):
+    """Write a folder for each class; return the data folder."""
+    rng = np.random.default_rng(0)
+    for level, name in enumerate(classes):
+        (folder / "data" / name).mkdir(parents=True)
+        for i in range(count):
+            pixels = rng.integers(0, 120, (*SIZE, 3)) + 100 * (level % 2)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "data" / name / f"{i}.png")
+    return folder / "data"
+
+
+def onnx_file(folder, nodes, outputs, shape=("n", 3, 8, 8)):
+    """Write a small ONNX model of given nodes."""
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    made = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs]
+    constants = [
+        helper.make_tensor("nan", TensorProto.FLOAT, [1], [float("nan")]),
+        helper.make_tensor("flat", TensorProto.INT64, [2], [0, -1]),
+    ]
+    graph = helper.make_graph(nodes, "g", [given], made, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, folder / "m.onnx")
+    return f"onnx:{folder / 'm.onnx'}"
+
+
+def flattening(folder, *, answers_nan=False):
+    """Write a model whose scores are its pixels, or NaN."""
+    last = ("Mul", ["r", "nan"]) if answers_nan else ("Identity", ["r"])
+    nodes = [
+        helper.make_node("Reshape", ["x", "flat"], ["r"]),
+        helper.make_node(*last, ["y"]),
+    ]
+    return onnx_file(folder, nodes, [("y", ("n", 192))])
+
+
+def cut(folder):
+    uri = flattening(folder)
+    path = folder / "m.onnx"
+    path.write_bytes(path.read_bytes()[:-30])
+    return uri
+
+
+def prose(folder):
+    (folder / "m.onnx").write_text("not a model")
+    return f"onnx:{folder / 'm.onnx'}"
+
+
+def three_labels(folder):
+    uri = flattening(folder)
+    (folder / "names.txt").write_text("a\nb\nc\n")
+    return f"{uri}?labels={folder / 'names.txt'}"
+
+
+# --- what is wrong with the data -------------------------------------------------------------
+
+
+def with_file(name, write):
+    """Return a maker of a data folder in which one file is bad."""
+
+    def make(folder):
+        data = pictures(folder)
+        write(data / "a" / name)
+        return data
+
+    return make
+
+
+def truncated(path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:600])
+
+
+def animated(path):
+    frames = [Image.new("L", (9, 9), level) for level in (0, 255)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def rotated(path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(path, exif=exif)
+
+
+def bomb(path):
+    Image.new("1", (20_000, 20_000)).save(path)
+
+
+def sixteen_bit(path):
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(path)
+
+
+def npz(**arrays):
+    def make(folder):
+        np.savez(folder / "d.npz", **arrays)
+        return folder / "d.npz"
+
+    return make
+
+
+def table(text):
+    def make(folder):
+        pictures(folder)
+        (folder / "d.csv").write_text(text)
+        return folder / "d.csv"
+
+    return make
+
+
+def empty(folder):
+    (folder / "data").mkdir()
+    return folder / "data"
+
+
+def one_of_a_class(folder):
+    data = pictures(folder)
+    (data / "c").mkdir()
+    shutil.copy(data / "a" / "0.png", data / "c" / "0.png")
+    return data
+
+
+GREY = np.random.default_rng(0).random((8, 6, 6))
+HALF = np.repeat([0, 1], 4)
+
+# name: (how the data is made, what the error says; None: it is accepted)
+DATA = {
+    "path that does not exist": (lambda folder: folder / "nowhere", "does not exist"),
+    "empty folder": (empty, "expected"),
+    "one class only": (lambda folder: pictures(folder, classes=("a",)), "one class"),
+    "class with one image": (one_of_a_class, None),
+    "unreadable JPEG": (with_file("x.jpg", lambda p: p.write_bytes(b"hello")), "x.jpg"),
+    "truncated JPEG": (with_file("x.jpg", truncated), "x.jpg"),
+    "truncated PNG": (with_file("x.png", truncated), "x.png"),
+    "zero-byte file": (with_file("x.png", lambda p: p.write_bytes(b"")), "x.png"),
+    "16-bit PNG": (with_file("x.png", sixteen_bit), None),
+    "CMYK JPEG": (with_file("x.jpg", lambda p: Image.new("CMYK", (9, 9)).save(p)), None),
+    "palette PNG with transparency": (
+        with_file("x.png", lambda p: Image.new("P", (9, 9)).save(p, transparency=0)),
+        None,
+    ),
+    "animated GIF": (with_file("x.gif", animated), None),
+    "EXIF-rotated JPEG": (with_file("x.jpg", rotated), None),
+    "1x1 image": (with_file("x.png", lambda p: Image.new("RGB", (1, 1)).save(p)), None),
+    "decompression bomb": (with_file("x.png", bomb), "x.png"),
+    "text file beside the images": (with_file("x.txt", lambda p: p.write_text("hi")), None),
+    "NaN in an array": (npz(x=np.where(GREY > 0.9, np.nan, GREY), y=HALF), "NaN"),
+    "range [0, 255] as floats": (npz(x=GREY * 255, y=HALF), "divide by 255"),
+    "range [-1, 1] unannounced": (npz(x=GREY * 2 - 1, y=HALF), "value_range"),
+    "4 channels": (npz(x=np.zeros((8, 6, 6, 4), np.uint8), y=HALF), "channel"),
+    "labels of another length": (npz(x=GREY, y=HALF[:5]), "5"),
+    "npz without y": (npz(x=GREY), "y"),
+    "pickled objects in an npz": (npz(x=np.array([{}, {}]), y=HALF[:2]), "object"),
+    "continuous labels": (npz(x=GREY, y=np.linspace(0, 1, 8)), "continuous"),
+    "CSV without a label column": (table("path,diagnosis\ndata/a/0.png,x\n"), "label"),
+    "CSV that names a missing file": (table("path,label\ndata/a/9.png,x\n"), "9.png"),
+    "CSV with an empty label": (table("path,label\ndata/a/0.png,\n"), "label"),
+    "CSV with a header only": (table("path,label\n"), "expected"),
+}
+
+# name: (options of `fit` in place of the good ones, what the error says)
+OPTIONS = {
+    "budget 0": ({"--budget": 0}, "at least 1"),
+    "negative budget": ({"--budget": -5}, "at least 1"),
+    "no budget": ({"--budget": None}, "budget"),
+    "dollars that pay for no query": (
+        {"--box": BOX + "&price_usd=0.01", "--max-usd": 0.001, "--budget": None},
+        "does not pay",
+    ),
+    "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
+    "unknown recipe": ({"--recipe": "magic"}, "unknown recipe"),
+    "unknown recipe option": ({"--recipe": "bar?Q=5"}, "no option"),
+    "recipe option of the wrong type": ({"--recipe": "bar?q=many"}, "q must be int"),
+    "inner larger than the input": ({"--recipe": "bar?inner=99"}, "at most 32"),
+    "negative seed": ({"--seed": -1}, "0 or more"),
+    "unknown box scheme": ({"--box": "oracle:x"}, "oracle"),
+    "unknown box option": ({"--box": "rehearsal:?colour=red"}, "colour"),
+    "missing ONNX file": ({"--box": "onnx:nowhere.onnx"}, "nowhere.onnx"),
+    "output in a missing folder": ({"--out": "nowhere/m.rebox"}, "cannot write"),
+    "output that is a folder": ({"--out": "."}, "folder"),
+    "output under a file": ({"--out": "/dev/null/m.rebox"}, "cannot write"),
+    "value range upside down": ({"--value-range": "1,-1"}, "low, high"),
+    "value range that is no pair": ({"--value-range": "1"}, "-1,1"),
+}
+
+# name: (how the ONNX file is made, what the error says)
+MODELS = {
+    "truncated ONNX": (cut, "m.onnx"),
+    "a text file as ONNX": (prose, "m.onnx"),
+    "ONNX that returns NaN": (lambda folder: flattening(folder, answers_nan=True), "NaN"),
+    "labels file of another length": (three_labels, "3"),
+    "ONNX with an unknown preset": (lambda f: flattening(f) + "?preprocess=x", "imagenet"),
+}
+
+# name: (what a Python function answers to n images, what the error says)
+ANSWERS = {
+    "box that returns NaN": (lambda x: np.full((len(x), 4), np.nan), "NaN"),
+    "box that returns negative scores": (lambda x: np.full((len(x), 4), -1.0), "logits"),
+    "box with the wrong width": (lambda x: np.full((len(x), 5), 0.2), "one column for each"),
+    "box that drops an image": (lambda x: np.full((len(x) - 1, 4), 0.2), "one row for each"),
+    "box that returns text": (lambda x: [["x"] * 4] * len(x), "numbers"),
+    "box that raises": (lambda x: 1 / 0, "ZeroDivisionError"),
+    "box that returns nothing": (lambda x: None, ""),
+}
+
+
+def fit_by_command_line(folder, data, options):
+    """Return the error of `rebox fit`, or None; what was written is in ``folder``."""
+    given = {"--box": BOX, "--data": data, "--recipe": "map", "--budget": 30, "--seed": 0}
+    given |= {"--out": folder / "m.rebox", **options}
+    arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
+    return CliRunner().invoke(app, ["fit", *arguments]).exception
+
+
+def check(error, said, folder):
+    if said is None:
+        assert error is None
+        assert (folder / "m.rebox").stat().st_size > 0
+    else:
+        assert isinstance(error, Error), repr(error)
+        assert said in str(error)
+        assert "\n" not in str(error)
+        assert not list(folder.glob("**/*.rebox*")), "something was half-written"
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data(name, tmp_path):
+    make, said = DATA[name]
+    check(fit_by_command_line(tmp_path, make(tmp_path), {}), said, tmp_path)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_option(name, tmp_path, monkeypatch):
+    options, said = OPTIONS[name]
+    monkeypatch.chdir(tmp_path)
+    check(fit_by_command_line(tmp_path, pictures(tmp_path), options), said, tmp_path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model(name, tmp_path):
+    make, said = MODELS[name]
+    options = {"--box": make(tmp_path)}
+    check(fit_by_command_line(tmp_path, pictures(tmp_path), options), said, tmp_path)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answer(name):
+    error, said = fit_with_function(ANSWERS[name][0]), ANSWERS[name][1]
+    assert isinstance(error, Error), repr(error)
+    assert said in str(error)
+    assert "\n" not in str(error)
+
+
+def fit_with_function(function):
+    """Return the error of a fit whose box is a Python function."""
+    box = rebox.FunctionBox(function, size=(8, 8), classes=4)
+    try:
+        rebox.Reprogrammer(box, "map", budget=9).fit(GREY, HALF)
+    except Error as error:
+        return error
+    return None
+
+
+def print_table():
+    """Print what each bad input gets, as Markdown."""
+    print("| input | what it gets |\n|---|---|")  # noqa: T201 - the table is the point
+    for name, given in {**DATA, **OPTIONS, **MODELS, **ANSWERS}.items():
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            if name in ANSWERS:
+                error = fit_with_function(given[0])
+            else:
+                data = given[0](folder) if name in DATA else pictures(folder)
+                options = given[0] if name in OPTIONS else {}
+                if name in MODELS:
+                    options = {"--box": given[0](folder)}
+                error = fit_by_command_line(folder, data, options)
+            said = "accepted" if error is None else str(error).replace(f"{folder}/", "")
+        print(f"| {name} | {said} |")  # noqa: T201 - the table is the point
+
+
+if __name__ == "__main__":
+    print_table()

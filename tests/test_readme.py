@@ -1,0 +1,46 @@
+"""The README is part of the product: what it shows is run here."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def code(language, marker):
+    return next(body for kind, body in BLOCKS if kind == language and marker in body)
+
+
+def test_the_example_prints_what_the_readme_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(code("python", "open_digits"), {})  # noqa: S102 - the README's own code
+    assert capsys.readouterr().out == code("text", "accuracy")
+
+
+def test_the_example_is_twelve_lines_at_most():
+    assert len([line for line in code("python", "open_digits").splitlines() if line]) <= 12
+
+
+def test_bring_your_own_box_runs():
+    class Service:
+        def scores(self, images):
+            return [[1 / 1000] * 1000] * len(images)
+
+    names = {"my_service": Service()}
+    exec(code("python", "my_service"), names)  # noqa: S102 - the README's own code
+    images = [[[0.1, 0.2], [0.3, 0.4]]] * 4
+    import numpy as np
+
+    names["model"].fit(np.array(images), [0, 1, 0, 1])
+    assert names["model"].spent_.total == 4
+
+
+def test_ci_runs_the_readmes_test_command():
+    command = code("sh", "pytest").strip()
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_file_the_readme_names_is_there():
+    for name in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / name).is_file(), name
