@@ -76,10 +76,9 @@ def search(box: BlackBox, images: np.ndarray, *, q: int) -> tuple[int, float]:
     recipe = recipe_from_name(f"bar?q={q}&mapping=random&epochs=1&batch={BATCH}")
     meter = Meter(training=Budget(queries=10**9))
     inputs = Inputs.fit(images)
-    placement = recipe.canvas.placement(inputs.size, box.spec.shape)
     targets = np.arange(len(images)) % 2
     start = time.perf_counter()
-    fit(recipe, box, meter, LaidOut(inputs, images), targets, placement, seed=0)
+    fit(recipe, box, meter, LaidOut(inputs, images), targets, seed=0)
     return meter.spent.total, time.perf_counter() - start
 
 

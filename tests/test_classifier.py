@@ -169,12 +169,12 @@ def test_files_are_taken_and_only_read_when_they_are_asked_about(tmp_path):
 
 
 def test_a_damaged_file_is_found_before_a_query_is_paid_for(tmp_path):
-    for i in range(4):
-        Image.fromarray(np.full((2, 2), 60 * i, np.uint8)).save(tmp_path / f"{i}.png")
-    (tmp_path / "3.png").write_bytes(b"no image")
+    for i in range(40):  # more than one batch, and the last one is bad
+        Image.fromarray(np.full((2, 2), 6 * i, np.uint8)).save(tmp_path / f"{i:02}.png")
+    (tmp_path / "39.png").write_bytes(b"no image")
     box = box_of()
-    with pytest.raises(InvalidData, match=r"3\.png"):
-        model_of(box).fit(ImageFiles(sorted(tmp_path.iterdir())), [0, 1, 0, 1])
+    with pytest.raises(InvalidData, match=r"39\.png"):
+        model_of(box).fit(ImageFiles(sorted(tmp_path.iterdir())), Y)
     assert box.answered == 0
 
 
@@ -246,14 +246,14 @@ def test_money_caps_a_fit():
 
 def test_a_prediction_that_cannot_be_paid_is_refused_whole():
     box = box_of()
-    model = model_of(box, predict_budget=50).fit(ROWS, Y)
+    model = model_of(box, predict_budget=75).fit(ROWS, Y)
     model.predict(ROWS)
     asked = box.answered
-    with pytest.raises(BudgetExhausted, match="10 left"):
+    with pytest.raises(BudgetExhausted, match="35 left"):  # enough for the first batch of 32
         model.predict(ROWS)
     assert box.answered == asked
-    model.predict(ROWS[:10])
-    assert model.spent_.predict == 50
+    model.predict(ROWS[:35])
+    assert model.spent_.predict == 75
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "save"])

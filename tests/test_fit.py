@@ -8,7 +8,7 @@ import pytest
 from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
-from rebox.fit import Inputs, LaidOut, PhaseStarted, StepTaken, Stopped, fit
+from rebox.fit import Inputs, LaidOut, PhaseStarted, Stage, StepTaken, Stopped, fit
 from rebox.fit.loop import (
     ALL_ASKED,
     BUDGET_ENDED,
@@ -72,10 +72,9 @@ def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
     x, y = toy() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
     inputs = Inputs.fit(x)
-    placement = recipe.canvas.placement(inputs.size, box.spec.shape)
     meter = Meter(box.spec.price_usd, Budget(queries=budget, usd=usd))
     images = LaidOut(inputs, x)
-    return fit(recipe, box, meter, images, y, placement, seed=seed, listeners=listeners), meter
+    return fit(recipe, box, meter, images, y, seed=seed, listeners=listeners), meter
 
 
 @pytest.fixture(autouse=True)
@@ -379,6 +378,27 @@ def test_pixels_that_came_as_levels_go_as_the_same_levels():
     counter, box = counted(pixels="uint8", size=4)
     run("map", box, 16, data=(levels, np.arange(16) % 2))
     np.testing.assert_array_equal(np.sort(np.concatenate(counter.calls).ravel()), np.arange(256))
+
+
+@pytest.mark.parametrize("points", [1, 40])
+@pytest.mark.parametrize("batch_size", [7, 32])
+@pytest.mark.parametrize("pixels", ["float32", "uint8"])
+def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
+    """Whatever the batches, one program for all or one for each; and the data stay as they were."""
+    counter, box = counted(batch_size=batch_size, pixels=pixels)
+    program = recipe_from_name("bar?overlay=1&inner=4").program((4, 4), box.spec.shape)
+    placed = program.placement.place(toy(40)[0])
+    z = np.random.default_rng(0).normal(size=(points, program.dimension)).astype(np.float32)
+    before = placed.copy()
+    answers = Stage(box, program).show(placed, z)
+    dressed = program.dress(placed, z)
+    shown = np.concatenate(counter.calls)
+    if pixels == "uint8":
+        np.testing.assert_array_equal(shown, np.rint(dressed * 255))
+    else:
+        np.testing.assert_array_equal(shown, dressed)
+    np.testing.assert_array_equal(answers, np.float32(means(shown)))
+    np.testing.assert_array_equal(placed, before)
 
 
 # --- inputs ---------------------------------------------------------------------------------

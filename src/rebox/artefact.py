@@ -236,5 +236,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(name).chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
         Path(name).replace(path)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    finally:
+        Path(name).unlink(missing_ok=True)  # gone already where all went well

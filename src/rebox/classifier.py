@@ -99,11 +99,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         BoxError
             The box could not be opened or did not answer.
         """
-        if self.budget is None and self.max_usd is None:
-            raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
         recipe = self.recipe if isinstance(self.recipe, Recipe) else recipe_from_name(self.recipe)
-        budget = Budget(queries=self.budget, usd=self.max_usd)
-        prediction = Budget(queries=self.predict_budget)
         X, labels = self._checked_training(X, y)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -111,20 +107,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
                 f"found one class only ({classes[0]!r}); a classifier needs samples of 2 or more."
             )
         box = open_box(self.box) if isinstance(self.box, str) else self.box
-        meter = Meter(box.spec.price_usd, budget, prediction)
-        if meter.left() is None:
-            raise InvalidOption(
-                "max_usd caps nothing on a box that is free: pass budget=N queries."
-            )
-        if meter.left() == 0:
-            raise InvalidOption(
-                f"${self.max_usd} does not pay for one query at ${box.spec.price_usd} each: "
-                "raise max_usd."
-            )
+        meter = self._meter(box)
         inputs = Inputs.fit(X, self.value_range)
-        placement = recipe.canvas.placement(
-            inputs.size, box.spec.shape, blocky=inputs.rows is not None
-        )
         seed = _seed(self.random_state)
         outcome = fit(
             recipe,
@@ -132,7 +116,6 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             meter,
             LaidOut(inputs, X),
             targets.astype(np.intp),
-            placement,
             seed=seed,
             listeners=self.listeners,
         )
@@ -149,9 +132,26 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             box_uri=box.uri,
             queries=meter.spent.by_purpose(),
         )
-        self.stop_reason_ = outcome.reason
-        self.history_ = outcome.history
+        self.stop_reason_, self.history_ = outcome.reason, outcome.history
         return self._restore(box, meter)
+
+    def _meter(self, box: BlackBox) -> Meter:
+        """Return the meter of a fit, refusing budgets that cap nothing or pay for nothing."""
+        if self.budget is None and self.max_usd is None:
+            raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
+        meter = Meter(
+            box.spec.price_usd,
+            Budget(queries=self.budget, usd=self.max_usd),
+            Budget(queries=self.predict_budget),
+        )
+        if meter.left() is None:
+            raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
+        if meter.left() == 0:
+            raise InvalidOption(
+                f"${self.max_usd} does not pay for one query at ${box.spec.price_usd} each: "
+                "raise max_usd."
+            )
+        return meter
 
     def _restore(self, box: BlackBox, meter: Meter) -> Self:
         self.box_ = box

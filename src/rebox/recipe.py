@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal, Loss
 from rebox.mapping import FrequencyMapping, LinearMap, MappingRule, RandomMapping
-from rebox.program import Canvas
+from rebox.program import Canvas, Program, subspace_from_name
 from rebox.search import (
     CMAES,
     SGD,
@@ -72,6 +72,18 @@ class Recipe:
             raise InvalidOption(f"batch must be at least 1, found {self.batch}.")
         if self.epochs is not None and self.epochs < 1:
             raise InvalidOption(f"epochs must be at least 1, found {self.epochs}.")
+
+    def program(
+        self, data: tuple[int, int], box: tuple[int, int, int], *, blocky: bool = False
+    ) -> Program:
+        """Return the program for data of (height, width) in a box of (height, width, channels).
+
+        ``blocky`` enlarges by repeating pixels, for rows of features.
+        """
+        placement = self.canvas.placement(data, box, blocky=blocky)
+        if self.subspace is None:
+            return Program(placement)
+        return Program(placement, subspace_from_name(self.subspace, box, placement.mask))
 
 
 def _mapping(name: str, m: int) -> MappingRule:
@@ -218,13 +230,23 @@ def recipe_from_name(name: str) -> Recipe:
     make = RECIPES[kind]
     known = inspect.signature(make).parameters
     options: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
+    for key, text in _pairs(name, query):
         if key not in known:
             raise InvalidOption(
                 f"recipe {kind!r} has no option {key!r}; it has {', '.join(known)}."
             )
         options[key] = _typed(key, text, known[key].annotation)
     return Recipe(name=name, **make(**options))
+
+
+def _pairs(name: str, query: str) -> list[tuple[str, str]]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError as error:
+        raise InvalidOption(f"options must look like q=5&inner=64, found {name!r}.") from error
+    if len(dict(pairs)) < len(pairs):
+        raise InvalidOption(f"an option is given twice in {name!r}: give it once.")
+    return pairs
 
 
 def _typed(key: str, text: str, annotation: Any) -> Any:

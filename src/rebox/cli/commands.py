@@ -21,7 +21,6 @@ from rebox.errors import Error, InvalidOption
 from rebox.fit import Inputs, plan_fit
 from rebox.meter import Budget, Meter, MeteredBox
 from rebox.metric import Interval, evaluate
-from rebox.program import subspace_from_name
 from rebox.recipe import RECIPES, recipe_from_name
 from rebox.task import load, load_unlabelled
 
@@ -113,14 +112,8 @@ def estimate(
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
     inputs = Inputs.fit(task.images, _range(value_range))
-    placement = chosen.canvas.placement(
-        inputs.size, opened.spec.shape, blocky=inputs.rows is not None
-    )
-    dimension = 0
-    if chosen.subspace is not None:
-        subspace = subspace_from_name(chosen.subspace, opened.spec.shape, placement.mask)
-        dimension = subspace.dimension
-    planned = plan_fit(chosen, dimension, len(task.images), left)
+    program = chosen.program(inputs.size, opened.spec.shape, blocky=inputs.blocky)
+    planned = plan_fit(chosen, program.dimension, len(task.images), left)
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
     table.add_row("mapping", f"{planned.map:,} of {planned.images:,} training images")
     if planned.evaluations:

@@ -32,6 +32,11 @@ class Inputs:
     rows: RowLayout | None = None
     value_range: tuple[float, float] | None = None
 
+    @property
+    def blocky(self) -> bool:
+        """Whether neighbouring pixels are no neighbours, so that nothing may be blurred."""
+        return self.rows is not None
+
     @classmethod
     def fit(cls, x: Any, value_range: tuple[float, float] | None = None) -> Self:
         """Return how ``x`` becomes images.
@@ -73,7 +78,7 @@ class LaidOut:
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
-        self._inputs = inputs
+        self.inputs = inputs
         self._x = x
         if is_rows(x) != (inputs.rows is not None):
             kinds = ("images", "rows of features")
@@ -89,8 +94,8 @@ class LaidOut:
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Image]:
         """Return the images at ``indices``: uint8, or floats in [0, 1]."""
-        if self._inputs.rows is not None:
-            return list(self._inputs.rows.images(self._x[np.asarray(indices)]))
+        if self.inputs.rows is not None:
+            return list(self.inputs.rows.images(self._x[np.asarray(indices)]))
         if isinstance(self._x, ImageFiles):
             return [self._scaled(image, int(i)) for i, image in self._taken(indices)]
         return [self._scaled(np.asarray(self._x[int(i)]), int(i)) for i in indices]
@@ -107,7 +112,7 @@ class LaidOut:
             raise InvalidData(f"image {index} has shape {image.shape}: it holds no pixels.")
         if image.dtype == np.uint8:
             return image
-        return _unit(image, index, self._inputs.value_range)
+        return _unit(image, index, self.inputs.value_range)
 
 
 def _unit(image: Image, index: int, value_range: tuple[float, float] | None) -> Image:

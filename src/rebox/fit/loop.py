@@ -1,7 +1,7 @@
 """The fit: ask for the mapping, then let the search move the program until the budget ends."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from rebox.fit.plan import plan_fit
 from rebox.fit.showing import CHUNK, Stage
 from rebox.mapping import Answers, Mapping
 from rebox.meter import Meter, MeteredBox, Purpose
-from rebox.program import Placement, Program, subspace_from_name
+from rebox.program import Program
 from rebox.recipe import Recipe
 
 # Second words of a seed: far above any step count, so that no search draws from the same stream.
@@ -57,7 +57,6 @@ def fit(
     meter: Meter,
     images: LaidOut,
     targets: NDArray[np.intp],
-    placement: Placement,
     *,
     seed: int,
     listeners: Sequence[Listener] = (),
@@ -76,8 +75,6 @@ def fit(
         n training images.
     targets : (n,) intp
         Target class of each, counted from 0.
-    placement : Placement
-        Where the data sits.
     seed : int
         Fixes every random choice.
     listeners : sequence of callables
@@ -88,7 +85,8 @@ def fit(
     BoxError
         The box did not answer, or not with scores.
     """
-    run = _Run(recipe, box, meter, images, targets, placement, seed, tuple(listeners))
+    program = recipe.program(images.inputs.size, box.spec.shape, blocky=images.inputs.blocky)
+    run = _Run(recipe, box, meter, images, targets, program, seed, tuple(listeners))
     mapping = run.start_mapping()
     try:
         mapping, reason = run.fit_mapping(mapping)
@@ -117,22 +115,15 @@ class _Run:
     meter: Meter
     images: LaidOut
     targets: NDArray[np.intp]
-    placement: Placement
+    program: Program
     seed: int
     listeners: tuple[Listener, ...]
     history: list[StepTaken] = field(default_factory=list)
-    program: Program = field(init=False)
     _position: Callable[[], NDArray[np.float64]] | None = None
     _scores: list[NDArray[np.float32]] = field(default_factory=list)
     _asked: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
     def __post_init__(self) -> None:
-        self.program = Program(self.placement)
-        if self.recipe.subspace is not None:
-            subspace = subspace_from_name(
-                self.recipe.subspace, self.box.spec.shape, self.placement.mask
-            )
-            self.program = replace(self.program, subspace=subspace)
         self._plan = plan_fit(
             self.recipe, self.program.dimension, len(self.images), self.meter.left("search")
         )
@@ -158,7 +149,9 @@ class _Run:
         self.tell(PhaseStarted(spent=self.meter.spent, purpose="map", planned=len(self._asked)))
         stage = self._stage("map")
         for step, start in enumerate(range(0, len(self._asked), CHUNK), start=1):
-            placed = self.placement.place(self.images.take(self._asked[start : start + CHUNK]))
+            placed = self.program.placement.place(
+                self.images.take(self._asked[start : start + CHUNK])
+            )
             self._scores.append(stage.show(placed))
             self.tell(StepTaken(spent=self.meter.spent, purpose="map", step=step))
         reason = ALL_ASKED if len(self._asked) == len(self.images) else PARTLY_ASKED
@@ -200,7 +193,7 @@ class _Run:
         self, stage: Stage, mapping: Mapping, points: Any, batch: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
-        placed = self.placement.place(self.images.take(batch))
+        placed = self.program.placement.place(self.images.take(batch))
         targets = self.targets[batch]
         losses = np.empty((len(points), len(batch)))
         for k, point in enumerate(points):

@@ -26,19 +26,20 @@ class Budget:
     usd: float | None = None
 
     def __post_init__(self) -> None:
-        if self.queries is not None and (self.queries != int(self.queries) or self.queries < 1):
+        whole = self.queries is None or (math.isfinite(self.queries) and self.queries % 1 == 0)
+        if not whole or (self.queries is not None and self.queries < 1):
             raise InvalidOption(
                 f"the budget must be a whole number of queries, at least 1, found {self.queries}."
             )
-        if self.usd is not None and not self.usd > 0:
+        if self.usd is not None and not (self.usd > 0 and math.isfinite(self.usd)):
             raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
 
     def allows(self, price_usd: float) -> int | None:
         """Return how many queries at ``price_usd`` each it pays for; None: without end."""
-        # A thousandth of a query forgives the rounding of dollars to binary fractions.
-        by_money = (
-            None if self.usd is None or price_usd == 0 else math.floor(self.usd / price_usd + 1e-3)
-        )
+        by_money = None
+        if self.usd is not None and price_usd > 0:
+            # $0.30 pays for three queries at $0.10, though 0.3 / 0.1 is below 3 in binary.
+            by_money = math.floor(self.usd / price_usd * (1 + 1e-12))
         caps = [cap for cap in (self.queries, by_money) if cap is not None]
         return min(caps) if caps else None
 

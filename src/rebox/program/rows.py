@@ -28,8 +28,11 @@ class RowLayout:
         """Return the layout of training ``rows`` of shape (n, d)."""
         x = np.asarray(rows, dtype=np.float64)
         low, high = x.min(axis=0), x.max(axis=0)
-        room = np.where(high > low, MARGIN * (high - low), 0.5)  # a constant feature reads mid-grey
-        return cls(low - room, high + room)
+        spread = np.minimum(high / 2 - low / 2, np.finfo(np.float64).max / 8)  # halves: no overflow
+        # A constant feature reads mid-grey; its room must not be lost in its own rounding.
+        room = np.where(spread > 0, 2 * MARGIN * spread, np.maximum(0.5, MARGIN * np.abs(low)))
+        limit = np.finfo(np.float64).max
+        return cls(np.maximum(low - room, -limit), np.minimum(high + room, limit))
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -43,7 +46,8 @@ class RowLayout:
         Cells without a feature are mid-grey; values far outside the training range are clipped.
         """
         x = np.asarray(rows, dtype=np.float64)
-        scaled = np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
+        x = np.clip(x, self.low, self.high)
+        scaled = (x / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: no overflow
         height, width = self.grid
         cells = np.full((len(x), height * width), 0.5, dtype=np.float32)
         cells[:, : x.shape[1]] = scaled

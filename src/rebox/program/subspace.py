@@ -111,9 +111,7 @@ class LowResolution(_Linear):
 
     def _planes(self) -> NDArray[np.floating]:
         height, width, channels = self.shape
-        rows, columns = _hats(self.side, height), _hats(self.side, width)
-        plane = np.einsum("ah,bw->abhw", rows, columns).reshape(-1, height, width)
-        return _per_channel(plane, channels)
+        return _separable(_hats(self.side, height), _hats(self.side, width), channels)
 
 
 @dataclass(frozen=True)
@@ -136,8 +134,7 @@ class DCT(_Linear):
     def _planes(self) -> NDArray[np.floating]:
         height, width, channels = self.shape
         rows, columns = _cosines(self.frequencies, height), _cosines(self.frequencies, width)
-        plane = np.einsum("ah,bw->abhw", rows, columns).reshape(-1, height, width)
-        return _per_channel(plane, channels)
+        return _separable(rows, columns, channels)
 
 
 @dataclass(frozen=True)
@@ -182,11 +179,16 @@ def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
     return waves * math.sqrt(length)
 
 
-def _per_channel(planes: NDArray[np.floating], channels: int) -> NDArray[np.floating]:
-    """Return (p * channels, channels, h, w): each plane once in every channel, 0 in the others."""
-    eye = np.eye(channels)
-    each: NDArray[np.floating] = np.einsum("phw,cd->pcdhw", planes, eye)
-    return each.reshape(-1, channels, *planes.shape[1:])
+def _separable(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], channels: int
+) -> NDArray[np.floating]:
+    """Return every product of a row wave and a column wave, once in each channel.
+
+    Shape (a * b * channels, channels, height, width) for ``rows`` (a, height), ``columns``
+    (b, width).
+    """
+    planes: NDArray[np.floating] = np.einsum("ah,bw,cd->abcdhw", rows, columns, np.eye(channels))
+    return planes.reshape(-1, channels, rows.shape[1], columns.shape[1])
 
 
 KINDS: dict[str, tuple[type[Subspace], str | None]] = {
