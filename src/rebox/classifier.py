@@ -109,12 +109,14 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         meter = self._meter(box)
         inputs = Inputs.fit(X, self.value_range)
+        images = LaidOut(inputs, X)
+        images.check()
         seed = _seed(self.random_state)
         outcome = fit(
             recipe,
             box,
             meter,
-            LaidOut(inputs, X),
+            images,
             targets.astype(np.intp),
             seed=seed,
             listeners=self.listeners,
@@ -174,6 +176,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self._check_fitted()
         X = self._checked(X)
         self._check_affordable(len(X))
+        LaidOut(self.artefact_.inputs, X).check()
         tell = _Telling(self.listeners, self.meter_)
         tell.started(len(X))
         batches = []
@@ -256,8 +259,6 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         if y is None:
             raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
         if _are_images(X):
-            if isinstance(X, ImageFiles):
-                X.check()  # a damaged file is found before a query is paid for
             return X, _labels(y, len(X))
         with _refusals():
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)

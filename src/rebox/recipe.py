@@ -83,6 +83,11 @@ class Recipe:
         placement = self.canvas.placement(data, box, blocky=blocky)
         if self.subspace is None:
             return Program(placement)
+        if not placement.mask.any():
+            raise InvalidOption(
+                f"the data fills the whole {box[0]} x {box[1]} input and leaves no frame for the "
+                "program: choose a smaller inner, or overlay=true."
+            )
         return Program(placement, subspace_from_name(self.subspace, box, placement.mask))
 
 

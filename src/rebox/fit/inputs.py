@@ -92,6 +92,20 @@ class LaidOut:
     def __len__(self) -> int:
         return len(self._x)
 
+    def check(self) -> None:
+        """Look at every image once, so that a bad one is found before a query is paid for.
+
+        Raises
+        ------
+        InvalidData
+            A file is damaged, or an image has a wrong shape, type or range.
+        """
+        if isinstance(self._x, ImageFiles):
+            self._x.check()
+        elif self.inputs.rows is None:
+            for index in range(len(self)):
+                self.take([index])
+
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Image]:
         """Return the images at ``indices``: uint8, or floats in [0, 1]."""
         if self.inputs.rows is not None:

@@ -202,7 +202,8 @@ KINDS: dict[str, tuple[type[Subspace], str | None]] = {
 def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.bool_]) -> Subspace:
     """Return the subspace of ``name``: ``full``, ``low-resolution-8``, ``dct-6``, ....
 
-    The figure after the last hyphen is the side, the frequencies or the size.
+    The figure after the last hyphen is the side, the frequencies or the size. Sides and
+    frequencies beyond the input's own would move nothing and are cut to that.
     """
     kind, _, figure = name.rpartition("-") if name[-1:].isdigit() else (name, "", "")
     if kind not in KINDS:
@@ -217,4 +218,5 @@ def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.
         return make(shape, mask)
     if int(figure) < 1:
         raise InvalidOption(f"the figure of a subspace must be at least 1, found {name!r}.")
-    return make(shape, mask, **{option: int(figure)})
+    most = int(figure) if make is RandomProjection else min(shape[:2])
+    return make(shape, mask, **{option: min(int(figure), most)})
