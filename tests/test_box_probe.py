@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rebox.box import FunctionBox, Preprocess, open_box, probe
+from rebox.box import FunctionBox, Preprocess, Scratch, open_box, probe
 from rebox.box.preprocess import model_input
 from rebox.box.probe import one_grey_level_off, synthetic_images
 from rebox.errors import InvalidOption
@@ -97,7 +97,9 @@ def test_ready_images_are_not_copied():
     planar = np.random.default_rng(0).random((2, 3, 5, 4), dtype=np.float32)
     images = np.moveaxis(planar, 1, 3)
     gain, shift = Preprocess().affine(3, "float32")
-    kept = model_input(images, gain, shift, planar=True, dtype=np.dtype("float32"))
+    kept = model_input(
+        images, gain, shift, planar=True, dtype=np.dtype("float32"), scratch=Scratch()
+    )
     assert np.shares_memory(kept, planar)
     assert kept.flags.c_contiguous
 
@@ -109,7 +111,9 @@ def test_model_input_by_hand(dtype, planar, pixels):
     images = synthetic_images((5, 4, 3), 2, pixels=pixels)
     figures = Preprocess(mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0), scale=4.0)
     gain, shift = figures.affine(3, pixels)
-    found = model_input(images, gain, shift, planar=planar, dtype=np.dtype(dtype))
+    found = model_input(
+        images, gain, shift, planar=planar, dtype=np.dtype(dtype), scratch=Scratch()
+    )
     unit = images.astype(np.float64) / (255 if pixels == "uint8" else 1)
     expected = (unit * 4 - [0.1, 0.2, 0.3]) / [0.5, 1.0, 2.0]
     expected = np.moveaxis(expected, 3, 1) if planar else expected
