@@ -44,9 +44,19 @@ class TestGreyBytes(BoxContract):
 
 def test_identity_is_the_qualified_name():
     identity = FunctionBox(darkness, size=4, classes=3).spec.identity
-    assert identity == f"function:{__name__}.darkness"
+    assert identity.startswith(f"function:{__name__}.darkness?")
     partial = functools.partial(darkness, sharpness=2.0)
     assert FunctionBox(partial, size=4, classes=3).spec.identity == identity
+
+
+def test_functions_of_one_name_and_another_shape_are_other_boxes():
+    shapes = ({"size": 4, "classes": 3}, {"size": 5, "classes": 3}, {"size": 4, "classes": 2})
+    assert len({FunctionBox(lambda x: x, **shape).spec.identity for shape in shapes}) == 3
+
+
+def test_class_names_are_no_single_text():
+    with pytest.raises(InvalidOption, match="cat"):
+        FunctionBox(darkness, size=4, classes="cat")
 
 
 def test_a_callable_object_is_named_by_its_class():

@@ -61,7 +61,7 @@ def test_the_box_remembers_its_uri():
 
 def test_built_in_schemes_need_no_installed_metadata(monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: ())
-    assert set(registry.known_schemes()) == {"demo", "onnx", "rehearsal", "torch"}
+    assert set(registry.known_schemes()) == {"onnx", "rehearsal", "torch"}
     assert len(open_box("rehearsal:").spec.classes) == 10
 
 

@@ -23,7 +23,7 @@ from rebox.errors import (
     InvalidOption,
     NotFitted,
 )
-from rebox.fit import PhaseStarted, StepTaken
+from rebox.fit import PhaseStarted, StepTaken, StopFit
 from rebox.mapping import linear
 from rebox.recipe import RECIPES, recipe_from_name
 
@@ -82,10 +82,51 @@ def test_an_interruption_leaves_a_model_that_predicts(recipe):
 
     box = Interrupted(classes=6, size=8, channels=1)
     x, y = np.tile(ROWS, (3, 1)), np.tile(Y, 3)
-    model = model_of(box, recipe, budget=2000).fit(x, y)
+    model = model_of(box, recipe, budget=2000)
+    with pytest.raises(KeyboardInterrupt):  # whoever runs several fits has to hear of it
+        model.fit(x, y)
     assert model.stop_reason_ == "interrupted by the user"
     box.patient = True
     assert model.predict(x).shape == (120,)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_box_that_fails_midway_leaves_what_was_paid_for(recipe):
+    class Failing(RehearsalBox):
+        def answer(self, images):
+            if self.answered >= 60:
+                raise BoxError("the service is down.")
+            return super().answer(images)
+
+    model = model_of(Failing(classes=6, size=8, channels=1), recipe, budget=2000)
+    x, y = np.tile(ROWS, (3, 1)), np.tile(Y, 3)
+    with pytest.raises(BoxError, match="down"):
+        model.fit(x, y)
+    assert model.stop_reason_ == "cut short by an error"
+    assert model.spent_.total >= 60
+    assert np.isfinite(model.artefact_.mapping.probabilities(np.full((1, 6), 0.1))).all()
+
+
+def test_a_box_that_never_answers_leaves_the_count_alone():
+    model = model_of(FunctionBox(lambda _: 1 / 0, size=8, classes=3), "map", budget=50)
+    with pytest.raises(BoxError):
+        model.fit(ROWS, Y)
+    assert not hasattr(model, "artefact_")
+    assert model.meter_.spent.map > 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_listener_may_stop_a_fit_early(recipe):
+    def stop(event):
+        if event.spent.total >= 60:
+            raise StopFit
+
+    model = model_of(recipe=recipe, budget=2000).set_params(listeners=[stop])
+    x, y = np.tile(ROWS, (3, 1)), np.tile(Y, 3)
+    model.fit(x, y)
+    assert model.stop_reason_ == "stopped by a listener"
+    model.set_params(listeners=[])
+    assert model.predict(x).shape == (len(x),)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -379,3 +420,36 @@ def test_eight_bits_and_floats_give_nearly_the_same_answers():
     models = [model_of(box_of(pixels=kind)).fit(ROWS, Y) for kind in ("uint8", "float32")]
     reads = [model.predict_proba(ROWS) for model in models]
     np.testing.assert_allclose(*reads, atol=0.05)
+
+
+def test_levels_go_by_their_value_range():
+    seen = []
+
+    def ask(images):
+        seen.append(float(images.max()))
+        return np.full((len(images), 3), 1 / 3)
+
+    box = FunctionBox(ask, size=8, classes=3)
+    x = np.tile(np.array([[0, 16], [16, 0]], np.uint8), (6, 1, 1))
+    Reprogrammer(box, "map", budget=6, value_range=(0, 16)).fit(x, [0, 1] * 3)
+    assert max(seen) == 1.0
+
+
+@pytest.mark.parametrize("x", [ROWS, ImageFiles(["a.png"] * len(Y))])
+def test_a_value_range_is_refused_where_it_would_be_ignored(x):
+    with pytest.raises(InvalidInput, match="value_range"):
+        model_of().set_params(value_range=(-1, 1)).fit(x, Y)
+
+
+def test_labels_of_bytes_are_read_as_text():
+    model = model_of().fit(ROWS, np.where(Y[0] == Y, b"a", b"b"))
+    assert model.classes_.tolist() == ["a", "b"]
+
+
+def test_a_box_of_ones_own_that_raises_is_named():
+    class Broken(RehearsalBox):
+        def answer(self, images):
+            raise RuntimeError("no\nway")
+
+    with pytest.raises(BoxError, match="failed to answer: RuntimeError: no way"):
+        model_of(Broken(classes=6, size=8, channels=1)).fit(ROWS, Y)

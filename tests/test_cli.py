@@ -159,3 +159,12 @@ def test_nothing_is_drawn_where_nobody_watches(folder):
     found = run("fit", "--box", BOX, *given, "--recipe", "map", "--budget", 10)
     assert found.returncode == 0, found.stderr
     assert found.stderr == ""
+
+
+def test_two_outputs_of_one_name_are_refused(folder):
+    same = folder / "same"
+    given = ("--data", folder / "data", "--out", same, "--json", same, "--budget", 9)
+    found = run("fit", "--box", BOX, *given)
+    assert found.returncode == 2
+    assert "name two files" in found.stderr
+    assert not same.exists()

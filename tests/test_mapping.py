@@ -148,6 +148,25 @@ def test_scores_that_are_no_probabilities_do_not_outrank_counts(scale):
     assert FrequencyMapping(2).fit(known).sources[0].tolist() == [0, 2]
 
 
+def test_a_higher_rate_wins_however_little_it_is_higher():
+    """4 of 13 is more often than 3 of 10, whatever the mean scores say."""
+    targets = np.repeat([0, 1], [13, 10])
+    scores = np.full((23, 3), 0.01, dtype=np.float32)
+    scores[:, 1] = 0.3
+    scores[[0, 1, 2, 3], 0] = 0.31
+    scores[[13, 14, 15], 0] = 0.9
+    known = Answers(scores=scores, targets=targets, prior=np.array([13, 10]) / 23)
+    assert 0 in FrequencyMapping(1).fit(known).sources[0]
+
+
+def test_an_answer_of_zeros_votes_for_nobody():
+    scores = np.zeros((10, 4), dtype=np.float32)
+    scores[9] = [0, 0, 1, 0]
+    targets = np.repeat([0, 1], 5)
+    known = Answers(scores=scores, targets=targets, prior=np.array([0.5, 0.5]))
+    assert 2 in FrequencyMapping(1).fit(known).sources[1]
+
+
 def test_a_class_missing_among_the_answers_keeps_its_column():
     known = answers(classes=4)
     kept = known.targets != 1

@@ -130,6 +130,7 @@ def test_any_size_fits_any_size(data, box, fit, blocky, levels):
     pixels = images(2, *data)
     if levels:
         pixels = np.rint(pixels * 255).astype(np.uint8)
+    blocky = blocky and data[0] <= box[0] and data[1] <= box[1]  # more is refused: see below
     placement = Canvas(fit=fit).placement(data[:2], box, blocky=blocky)
     placed = placement.place(list(pixels))
     assert placed.shape == (2, *box)
@@ -429,6 +430,23 @@ def test_the_grid_is_as_square_as_can_be(features, grid):
     assert (cells[:, features:] == 0.5).all()
     # in order, row by row
     np.testing.assert_array_equal(cells[:, :features].argsort(axis=0), rows.argsort(axis=0))
+
+
+@pytest.mark.parametrize("fit", ["pad", "contain", "stretch"])
+@pytest.mark.parametrize("features", [30, 200, 256])
+def test_no_feature_of_a_row_is_lost(fit, features):
+    rows = np.arange(features, dtype=np.float64)[None, :] + np.array([[0.0], [1000.0]])
+    layout = RowLayout.fit(rows)
+    placement = Canvas(fit=fit).placement(layout.grid, (16, 16, 1), blocky=True)
+    shown = placement.place(list(layout.images(rows + np.linspace(0, 500, features))))
+    cells = np.unique(np.round(shown[0], 6))
+    assert len(cells) >= features * 0.99  # each feature has a grey of its own here
+
+
+def test_rows_with_more_features_than_pixels_are_refused():
+    layout = RowLayout.fit(np.arange(600.0).reshape(2, 300))
+    with pytest.raises(InvalidData, match="do not fit"):
+        Canvas().placement(layout.grid, (16, 16, 1), blocky=True)
 
 
 def test_values_far_outside_training_are_clipped():

@@ -4,6 +4,7 @@ from rebox.box import BlackBox, BoxSpec, FunctionBox, open_box
 from rebox.classifier import Reprogrammer
 from rebox.errors import Error
 from rebox.meter import Budget, Spent
+from rebox.recipe import Recipe
 from rebox.task import Dataset, ImageFiles, load
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __all__ = [
     "Error",
     "FunctionBox",
     "ImageFiles",
+    "Recipe",
     "Reprogrammer",
     "Spent",
     "__version__",

@@ -50,6 +50,8 @@ class Artefact:
     seed : int
     box_identity, box_uri : str, str or None
         Which box it was made for, and how to open it again.
+    box_classes : int
+        How many source classes it has.
     queries : dict
         What the fit asked, by purpose.
     """
@@ -64,10 +66,17 @@ class Artefact:
     seed: int
     box_identity: str
     box_uri: str | None
+    box_classes: int
     queries: dict[str, int]
 
     def check_box(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is the one that the model was fitted for."""
+        width = len(box.spec.classes)
+        if width != self.box_classes:
+            raise BoxMismatch(
+                f"the box has {width} classes, but the model was fitted for one of "
+                f"{self.box_classes}: open that one, or fit again."
+            )
         if box.spec.identity != self.box_identity:
             raise BoxMismatch(
                 f"the box is {box.spec.identity}, but the model was fitted for "
@@ -155,7 +164,11 @@ def _describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "format": FORMAT,
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "box": {"identity": artefact.box_identity, "uri": artefact.box_uri},
+        "box": {
+            "identity": artefact.box_identity,
+            "uri": artefact.box_uri,
+            "classes": artefact.box_classes,
+        },
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
         "placement": asdict(artefact.program.placement),
         "subspace": artefact.subspace,
@@ -190,6 +203,7 @@ def _restore(description: dict[str, Any], tensors: Tensors) -> Artefact:
         seed=description["seed"],
         box_identity=description["box"]["identity"],
         box_uri=description["box"]["uri"],
+        box_classes=description["box"]["classes"],
         queries=description["queries"],
     )
 

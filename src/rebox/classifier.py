@@ -98,6 +98,11 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             The data or an option cannot be used; nothing was asked.
         BoxError
             The box could not be opened or did not answer.
+
+        Notes
+        -----
+        Whatever ends a fit after some answers have come in, Ctrl-C or a failing box, is raised, but
+        the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
         recipe = self.recipe if isinstance(self.recipe, Recipe) else recipe_from_name(self.recipe)
         X, labels = self._checked_training(X, y)
@@ -112,6 +117,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         images = LaidOut(inputs, X)
         images.check()
         seed = _seed(self.random_state)
+        self.__dict__.pop("artefact_", None)  # of an earlier fit
+        self.meter_ = meter
         outcome = fit(
             recipe,
             box,
@@ -132,10 +139,14 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             seed=seed,
             box_identity=box.spec.identity,
             box_uri=box.uri,
+            box_classes=len(box.spec.classes),
             queries=meter.spent.by_purpose(),
         )
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
-        return self._restore(box, meter)
+        self._restore(box, meter)
+        if outcome.error is not None:
+            raise outcome.error
+        return self
 
     def _meter(self, box: BlackBox) -> Meter:
         """Return the meter of a fit, refusing budgets that cap nothing or pay for nothing."""
@@ -175,7 +186,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         """
         self._check_fitted()
         X = self._checked(X)
-        self._check_affordable(len(X))
+        self.meter_.check(len(X), "predict")  # before the first of several batches is paid for
         LaidOut(self.artefact_.inputs, X).check()
         tell = _Telling(self.listeners, self.meter_)
         tell.started(len(X))
@@ -258,6 +269,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
         if y is None:
             raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
+        if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
+            y = y.astype(str)
         if _are_images(X):
             return X, _labels(y, len(X))
         with _refusals():
@@ -269,12 +282,6 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             return X
         with _refusals():
             return validate_data(self, X, reset=False, dtype=np.float64)
-
-    def _check_affordable(self, images: int) -> None:
-        left = self.meter_.left("predict")
-        if left is not None and images > left:
-            # Charges nothing and raises, before the first of several batches is paid for.
-            self.meter_.reserve(images, "predict")
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

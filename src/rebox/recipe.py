@@ -118,7 +118,12 @@ def bar(  # noqa: PLR0913 - a published method has as many settings as it has
     subspace: str = "full",  # every pixel outside the data: d = 148,203 for ASD at 299 x 299
     epochs: int | None = None,
 ) -> dict[str, Any]:
-    """Black-box adversarial reprogramming, as published (Tsai, Chen and Ho, ICML 2020)."""
+    """Black-box adversarial reprogramming, as published (Tsai, Chen and Ho, ICML 2020).
+
+    Two scales are ours: class weights 1 / n_j are multiplied so that they average to 1 over the
+    training images, and data larger than the input keeps its proportions (the paper squeezes
+    600 x 450 lesions into 64 x 64).
+    """
     return {
         "citation": "Tsai, Chen and Ho: Transfer Learning without Knowing, ICML 2020",
         "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
@@ -197,7 +202,10 @@ def spsa_gc(
     inner: int | None = None,
     overlay: bool = True,
 ) -> dict[str, Any]:
-    """SPSA with gradient correction: BlackVIP's optimiser without its network (Oh et al., 2023)."""
+    """SPSA with gradient correction: BlackVIP's optimiser without its network (Oh et al., 2023).
+
+    As in every recipe here, rare classes weigh as much as frequent ones in the loss.
+    """
     return {
         "citation": "Oh et al.: BlackVIP, CVPR 2023",
         "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
@@ -229,6 +237,8 @@ def recipe_from_name(name: str) -> Recipe:
     InvalidOption
         The recipe or an option is unknown, or an option has the wrong type.
     """
+    if not isinstance(name, str):
+        raise InvalidOption(f"a recipe is a name or a Recipe, found {name!r}.")
     kind, _, query = name.partition("?")
     if kind not in RECIPES:
         raise InvalidOption(f"unknown recipe {kind!r}; choose one of {', '.join(RECIPES)}.")

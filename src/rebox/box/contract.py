@@ -12,7 +12,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
 Scores = NDArray[np.floating]
@@ -60,6 +60,10 @@ class BoxSpec:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
+        if self.pixels not in ("float32", "uint8"):
+            raise InvalidOption(f"pixels must be float32 or uint8, found {self.pixels!r}.")
+        if self.decimals is not None and self.decimals < 0:
+            raise InvalidOption(f"decimals must be 0 or more, found {self.decimals}.")
         if len(self.classes) < 2:
             raise InvalidOption(f"a box needs at least 2 classes, found {len(self.classes)}.")
         if len(set(self.classes)) != len(self.classes):
@@ -115,13 +119,23 @@ class BlackBox(abc.ABC):
             The images have the wrong shape, type or range.
         InvalidAnswer
             The box did not return one row of finite, non-negative scores for each image.
+        BoxError
+            The box raised an exception.
         """
         _check_images(images, self.spec)
         step = self.spec.batch_size
-        if len(images) <= step:
-            return check_scores(self.answer(images), len(images), self.spec)
         parts = [images[i : i + step] for i in range(0, len(images), step)]
-        return np.concatenate([check_scores(self.answer(p), len(p), self.spec) for p in parts])
+        answers = [check_scores(self._answered(part), len(part), self.spec) for part in parts]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def _answered(self, images: Images) -> Scores:
+        try:
+            return self.answer(images)
+        except Error:
+            raise
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BoxError(f"the box {self.spec.identity} failed to answer: {what}.") from error
 
     # scikit-learn's clone() copies an estimator's parameters; a box stands for something outside
     # (a service, a session, a counter), so every clone asks the same one.

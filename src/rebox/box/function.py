@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
+
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.outputs import class_names, one_line
 from rebox.errors import BoxError, InvalidOption
@@ -26,7 +28,7 @@ class FunctionBox(BlackBox):
     pixels : {"float32", "uint8"}
         ``float32`` images in [0, 1], or ``uint8``.
     identity : str or None
-        Names the model; None: the function's qualified name.
+        Names the model; None: the function's qualified name, with size and classes.
     price_usd : float
         US dollars per image.
     batch_size : int
@@ -35,6 +37,8 @@ class FunctionBox(BlackBox):
         Whether every class has a score in every answer.
     sums_to_one : bool
         Whether the scores of an image add up to 1.
+    decimals : int or None
+        Decimals that the function rounds its scores to; None: not rounded.
 
     Attributes
     ----------
@@ -60,13 +64,18 @@ class FunctionBox(BlackBox):
         batch_size: int = 32,
         complete: bool = True,
         sums_to_one: bool = True,
+        decimals: int | None = None,
     ) -> None:
         if not callable(function):
             raise InvalidOption(f"function must be callable, found {type(function).__name__}.")
-        height, width = (size, size) if isinstance(size, int) else size
+        if isinstance(classes, str):
+            raise InvalidOption(f"classes must be a number or a list of names, found {classes!r}.")
+        height, width = (size, size) if isinstance(size, int | np.integer) else size
         names = class_names(classes) if isinstance(classes, int) else tuple(classes)
+        # Functions share names (every lambda does): what else is known of the box tells them apart.
+        shape = f"size={height}x{width}&channels={channels}&pixels={pixels}&classes={len(names)}"
         self.spec = BoxSpec(
-            identity=identity or f"function:{_qualified_name(function)}",
+            identity=identity or f"function:{_qualified_name(function)}?{shape}",
             classes=names,
             height=height,
             width=width,
@@ -74,6 +83,7 @@ class FunctionBox(BlackBox):
             pixels=pixels,
             complete=complete,
             sums_to_one=sums_to_one and complete,
+            decimals=decimals,
             price_usd=price_usd,
             batch_size=batch_size,
         )

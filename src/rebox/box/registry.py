@@ -23,7 +23,6 @@ BUILT_IN = {
     "onnx": "rebox.box.onnx:open_onnx",
     "rehearsal": "rebox.box.rehearsal:open_rehearsal",
     "torch": "rebox.box.torch:open_torch",
-    "demo": "rebox.demo.digits:open_demo",
 }
 
 D = TypeVar("D")

@@ -19,10 +19,10 @@ from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
 from rebox.fit import Inputs, plan_fit
-from rebox.meter import Budget, Meter, MeteredBox
+from rebox.meter import Budget, Meter, MeteredBox, Spent
 from rebox.metric import Interval, evaluate
 from rebox.recipe import RECIPES, recipe_from_name
-from rebox.task import load, load_unlabelled
+from rebox.task import Dataset, load, load_unlabelled
 
 out = Console()
 err = Console(stderr=True)
@@ -143,6 +143,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     started = time.perf_counter()
     _check_outputs(model_path, json)
     task = load(data)
+    if json is not None and json.resolve() == model_path.resolve():
+        raise InvalidOption(f"--out and --json are both {json}: name two files.")
     with ProgressBar(err) as bar:
         model = Reprogrammer(
             open_box(box),
@@ -152,12 +154,31 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
             value_range=_range(value_range),
             random_state=seed,
             listeners=(bar,),
-        ).fit(task.images, task.labels)
+        )
+        error = _fit_or_keep(model, task)
     model.save(model_path)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
-    _receipt(model)
+    _receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
+    if error is not None:
+        raise error
+
+
+def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
+    """Fit; return the error that cut it short, if a usable model was left. Ctrl-C is none."""
+    try:
+        model.fit(task.images, task.labels)
+    except KeyboardInterrupt:
+        if not hasattr(model, "artefact_"):
+            raise
+    except Error as error:
+        if not hasattr(model, "artefact_"):
+            if hasattr(model, "meter_"):
+                _receipt(model.meter_.spent)
+            raise
+        return error
+    return None
 
 
 @app.command(name="evaluate")
@@ -182,7 +203,7 @@ def evaluate_model(
     chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
     metrics = evaluate(labels, probabilities, list(model.classes_), positive=chosen)
     _print_metrics(metrics)
-    _receipt(model)
+    _receipt(model.spent_)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, metrics)
 
@@ -204,7 +225,7 @@ def predict(
         model = Reprogrammer.load(model_path, box, predict_budget=budget, listeners=(bar,))
         probabilities = model.predict_proba(images)
     write_predictions(predictions, names, model.classes_, probabilities)
-    _receipt(model)
+    _receipt(model.spent_)
     out.print(f"wrote {predictions}: {len(names):,} predictions.", highlight=False)
 
 
@@ -258,8 +279,7 @@ def _print_metrics(metrics: dict[str, Interval]) -> None:
     out.print(table)
 
 
-def _receipt(model: Reprogrammer) -> None:
-    spent = model.spent_
+def _receipt(spent: Spent) -> None:
     counts = spent.by_purpose()
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)

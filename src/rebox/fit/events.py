@@ -51,4 +51,8 @@ class Stopped(Event):
     reason: str
 
 
+class StopFit(Exception):
+    """Raised by a listener to end a fit early and keep what it has learnt."""
+
+
 Listener = Callable[[Event], None]

@@ -47,8 +47,14 @@ class Inputs:
         value_range : (low, high) or None
             Values that read black and white, as (-1, 1) for correlations.
         """
-        if value_range is not None and not value_range[0] < value_range[1]:
-            raise InvalidOption(f"value_range must be (low, high), found {value_range}.")
+        if value_range is not None:
+            if len(value_range) != 2 or not value_range[0] < value_range[1]:
+                raise InvalidOption(f"value_range must be (low, high), found {value_range}.")
+            if is_rows(x) or isinstance(x, ImageFiles):
+                raise InvalidOption(
+                    "value_range is for arrays of images: rows are scaled by training, and image "
+                    "files say their own range; leave it out."
+                )
         if is_rows(x):
             layout = RowLayout.fit(x)
             return cls(size=layout.grid, rows=layout)
@@ -124,7 +130,7 @@ class LaidOut:
             )
         if 0 in image.shape:
             raise InvalidData(f"image {index} has shape {image.shape}: it holds no pixels.")
-        if image.dtype == np.uint8:
+        if image.dtype == np.uint8 and self.inputs.value_range is None:
             return image
         return _unit(image, index, self.inputs.value_range)
 

@@ -1,5 +1,6 @@
 """The fit: ask for the mapping, then let the search move the program until the budget ends."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
-from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, Stopped
+from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped
 from rebox.fit.inputs import LaidOut
 from rebox.fit.plan import plan_fit
 from rebox.fit.showing import CHUNK, Stage
@@ -26,6 +27,8 @@ EPOCHS_DONE = "every epoch is done"
 ALL_ASKED = "every training image has been asked"
 PARTLY_ASKED = "the budget is spent before every training image was asked"
 INTERRUPTED = "interrupted by the user"
+STOPPED = "stopped by a listener"
+FAILED = "cut short by an error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,9 @@ class Outcome:
         Why the fit ended.
     history : tuple of StepTaken
         Every step of the search.
+    error : exception or None
+        What cut the fit short after some answers had come in; for the caller to raise again once
+        it has kept the rest.
     """
 
     program: Program
@@ -49,6 +55,7 @@ class Outcome:
     mapping: Mapping
     reason: str
     history: tuple[StepTaken, ...]
+    error: BaseException | None = None
 
 
 def fit(
@@ -83,26 +90,35 @@ def fit(
     Raises
     ------
     BoxError
-        The box did not answer, or not with scores.
+        The box did not answer, or not with scores, before anything was learnt. Whatever else ends
+        a fit early is in the outcome, beside what was learnt.
     """
     program = recipe.program(images.inputs.size, box.spec.shape, blocky=images.inputs.blocky)
     run = _Run(recipe, box, meter, images, targets, program, seed, tuple(listeners))
-    mapping = run.start_mapping()
+    error: BaseException | None = None
     try:
-        mapping, reason = run.fit_mapping(mapping)
-        z = np.zeros(run.program.dimension)
+        reason = run.fit_mapping()
         if recipe.search is not None:
-            z, reason = run.search(mapping)
-    except KeyboardInterrupt:
-        reason = INTERRUPTED
-        z, mapping = run.best_so_far(mapping)
-    run.tell(Stopped(spent=meter.spent, reason=reason))
+            reason = run.search()
+    except StopFit:
+        reason = STOPPED
+    except (Exception, KeyboardInterrupt) as stopped:
+        if not run.learnt:
+            raise
+        reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
+        error = stopped
+    if not run.mapped:
+        run.rescue_mapping()
+    if reason != FAILED:  # what failed may be a listener: it is not told again
+        with contextlib.suppress(StopFit):
+            run.tell(Stopped(spent=meter.spent, reason=reason))
     return Outcome(
         program=run.program,
-        z=z.astype(np.float32),
-        mapping=mapping,
+        z=run.position.astype(np.float32),
+        mapping=run.mapping,
         reason=reason,
         history=tuple(run.history),
+        error=error,
     )
 
 
@@ -119,6 +135,8 @@ class _Run:
     seed: int
     listeners: tuple[Listener, ...]
     history: list[StepTaken] = field(default_factory=list)
+    mapping: Mapping = field(init=False)
+    mapped: bool = False
     _position: Callable[[], NDArray[np.float64]] | None = None
     _scores: list[NDArray[np.float32]] = field(default_factory=list)
     _asked: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
@@ -131,33 +149,44 @@ class _Run:
         self._prior = counts / counts.sum()
         # omega_j = 1 / n_j, scaled to a mean of 1 over the training images
         self._weights = len(self.targets) / (len(counts) * np.maximum(counts, 1))
+        self.mapping = self.recipe.mapping.fit(self._answers())  # usable before any answer
 
     def tell(self, event: Event) -> None:
         """Tell every listener."""
         for listener in self.listeners:
             listener(event)
 
-    def start_mapping(self) -> Mapping:
-        """Return what can be read before anything was asked."""
-        return self.recipe.mapping.fit(self._answers())
+    @property
+    def learnt(self) -> bool:
+        """Whether any answer has come in that would be lost."""
+        return bool(self._scores or self.history)
 
-    def fit_mapping(self, mapping: Mapping) -> tuple[Mapping, str]:
+    @property
+    def position(self) -> NDArray[np.float64]:
+        """Where the program stands: at nothing added until the search has begun."""
+        return np.zeros(self.program.dimension) if self._position is None else self._position()
+
+    def fit_mapping(self) -> str:
         """Ask training images as they are, as many as the budget allows, and fit the mapping."""
-        if not self.recipe.mapping.needs_answers:
-            return mapping, ALL_ASKED
         self._asked = self._sample(self._plan.map)
-        self.tell(PhaseStarted(spent=self.meter.spent, purpose="map", planned=len(self._asked)))
+        if len(self._asked):
+            event = PhaseStarted(spent=self.meter.spent, purpose="map", planned=len(self._asked))
+            self.tell(event)
         stage = self._stage("map")
         for step, start in enumerate(range(0, len(self._asked), CHUNK), start=1):
-            placed = self.program.placement.place(
-                self.images.take(self._asked[start : start + CHUNK])
-            )
-            self._scores.append(stage.show(placed))
+            images = self.images.take(self._asked[start : start + CHUNK])
+            self._scores.append(stage.show(self.program.placement.place(images)))
             self.tell(StepTaken(spent=self.meter.spent, purpose="map", step=step))
-        reason = ALL_ASKED if len(self._asked) == len(self.images) else PARTLY_ASKED
-        return self.recipe.mapping.fit(self._answers()), reason
+        self.mapping = self.recipe.mapping.fit(self._answers())
+        self.mapped = True
+        return ALL_ASKED if len(self._asked) == len(self.images) else PARTLY_ASKED
 
-    def search(self, mapping: Mapping) -> tuple[NDArray[np.float64], str]:
+    def rescue_mapping(self) -> None:
+        """Fit the mapping to what was answered; a second interruption makes do with the prior."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self.mapping = self.recipe.mapping.fit(self._answers())
+
+    def search(self) -> str:
         """Move the program, batch after batch, until the budget or the epochs end."""
         search: Any = self.recipe.search
         state = search.init(np.zeros(self.program.dimension), self.seed)
@@ -165,46 +194,34 @@ class _Run:
         self._position = lambda: search.solution(state)
         self.tell(PhaseStarted(spent=self.meter.spent, purpose="search", planned=self._plan.search))
         stage = self._stage("search")
-        reason = EPOCHS_DONE
         for step, batch in enumerate(self._batches(), start=1):
             affordable = self._affordable_samples(evaluations, len(batch))
             if affordable == 0 or (self.recipe.same_batch and affordable < len(batch)):
-                reason = BUDGET_ENDED if step > 1 else TOO_SMALL
-                break
-            losses = self._losses(stage, mapping, search.ask(state, affordable), batch[:affordable])
+                return BUDGET_ENDED if step > 1 else TOO_SMALL
+            losses = self._losses(stage, search.ask(state, affordable), batch[:affordable])
             state = search.tell(state, losses)
             self._took_step(step, float(losses.mean()))
-        return search.solution(state), reason
-
-    def best_so_far(self, mapping: Mapping) -> tuple[NDArray[np.float64], Mapping]:
-        """Return program and mapping from whatever has been answered before an interruption."""
-        if self._position is not None:
-            return self._position(), self.recipe.mapping.fit(self._answers())
-        if self._scores:
-            mapping = self.recipe.mapping.fit(self._answers())
-        return np.zeros(self.program.dimension), mapping
+        return EPOCHS_DONE
 
     def _took_step(self, step: int, loss: float) -> None:
         event = StepTaken(spent=self.meter.spent, purpose="search", step=step, loss=loss)
         self.history.append(event)
         self.tell(event)
 
-    def _losses(
-        self, stage: Stage, mapping: Mapping, points: Any, batch: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def _losses(self, stage: Stage, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
         placed = self.program.placement.place(self.images.take(batch))
         targets = self.targets[batch]
         losses = np.empty((len(points), len(batch)))
         for k, point in enumerate(points):
-            readings = mapping.read(stage.show(placed, point))
+            readings = self.mapping.read(stage.show(placed, point))
             losses[k] = self.recipe.loss(readings.astype(np.float64), targets, self._weights)
         return losses
 
     def _batches(self) -> Iterator[NDArray[np.intp]]:
         """Yield training indices: every image once an epoch, in an order of the epoch's own."""
         n = len(self.images)
-        size = min(self.recipe.batch, n)
+        size = self._plan.batch
         epoch = 0
         while self.recipe.epochs is None or epoch < self.recipe.epochs:
             if self.recipe.same_batch:

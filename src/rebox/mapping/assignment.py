@@ -63,16 +63,18 @@ class _ManyToOne(MappingRule):
         if self.m < 1:
             raise InvalidOption(f"m must be at least 1 source class, found {self.m}.")
 
-    def _assign(self, preference: NDArray[np.float64], seed: int) -> Assignment:
-        """Give out source classes in the order of ``preference`` (source, target), each once."""
-        n_sources, n_targets = preference.shape
+    def _assign(
+        self, first: NDArray[np.float64], second: NDArray[np.float64], seed: int
+    ) -> Assignment:
+        """Give out source classes, each once, by ``first`` (source, target), then by ``second``."""
+        n_sources, n_targets = first.shape
         m = max(1, min(self.m, n_sources // n_targets))
-        ties = np.random.default_rng([seed, n_sources, n_targets]).random(preference.shape)
-        order = np.lexsort((ties.ravel(), -preference.ravel()))
+        ties = np.random.default_rng([seed, n_sources, n_targets]).random(first.shape)
+        order = np.lexsort((ties.ravel(), -second.ravel(), -first.ravel()))
         uses = max(1, -(-n_targets // n_sources))  # above 1 only where targets outnumber sources
         left = np.full(n_sources, uses)
         chosen: list[list[int]] = [[] for _ in range(n_targets)]
-        for source, target in zip(*np.unravel_index(order, preference.shape), strict=True):
+        for source, target in zip(*np.unravel_index(order, first.shape), strict=True):
             if left[source] and len(chosen[target]) < m and source not in chosen[target]:
                 chosen[target].append(int(source))
                 left[source] -= 1
@@ -88,7 +90,7 @@ class RandomMapping(_ManyToOne):
     def fit(self, answers: Answers) -> Assignment:
         """Return a random assignment, fixed by the seed."""
         shape = (answers.scores.shape[1], len(answers.prior))
-        return self._assign(np.zeros(shape), answers.seed)
+        return self._assign(np.zeros(shape), np.zeros(shape), answers.seed)
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,8 @@ class FrequencyMapping(_ManyToOne):
         n_sources = answers.scores.shape[1]
         member = np.eye(len(answers.prior))[answers.targets]
         top = np.eye(n_sources)[answers.scores.argmax(axis=1)]
+        top[~answers.scores.any(axis=1)] = 0  # an answer of zeros votes for nobody
         asked = np.maximum(member.sum(axis=0), 1.0)
         rate = top.T @ member / asked
         mean_score = answers.scores.astype(np.float64).T @ member / asked
-        # A rate is a multiple of 1/n and outranks any mean score once those are below 1/n.
-        ceiling = max(1.0, float(mean_score.max(initial=0.0))) * (len(member) + 1.0)
-        return self._assign(rate + mean_score / ceiling, answers.seed)
+        return self._assign(rate, mean_score, answers.seed)

@@ -31,6 +31,8 @@ class Budget:
             raise InvalidOption(
                 f"the budget must be a whole number of queries, at least 1, found {self.queries}."
             )
+        if self.queries is not None:  # 100.0 and NumPy integers count images like 100 does
+            object.__setattr__(self, "queries", int(self.queries))
         if self.usd is not None and not (self.usd > 0 and math.isfinite(self.usd)):
             raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
 
@@ -131,13 +133,21 @@ class Meter:
             They would exceed the budget; nothing was charged.
         """
         with self._lock:
-            left = self._left(purpose)
-            if left is not None and queries > left:
-                raise BudgetExhausted(
-                    f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
-                    "Ask about fewer images or raise the budget."
-                )
+            self._check(queries, purpose)
             self._counts[purpose] = self._counts.get(purpose, 0) + queries
+
+    def check(self, queries: int, purpose: Purpose) -> None:
+        """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; charge nothing."""
+        with self._lock:
+            self._check(queries, purpose)
+
+    def _check(self, queries: int, purpose: Purpose) -> None:
+        left = self._left(purpose)
+        if left is not None and queries > left:
+            raise BudgetExhausted(
+                f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
+                "Ask about fewer images or raise the budget."
+            )
 
     def _left(self, purpose: Purpose) -> int | None:
         predicted = self._counts.get("predict", 0)

@@ -61,6 +61,11 @@ class Canvas:
             Enlarge by repeating pixels: for rows of features, whose neighbours are no neighbours.
         """
         height, width, channels = box
+        if blocky and (data[0] > height or data[1] > width):
+            raise InvalidData(
+                f"features on a grid of {data[0]} x {data[1]} do not fit the box's {height} x "
+                f"{width} input, a pixel for each: select fewer features or use a larger box."
+            )
         if self.fit == "stretch":
             inner_height, inner_width = height, width
         else:
@@ -80,7 +85,7 @@ class Canvas:
     def _inner_size(
         self, data: tuple[int, int], box: tuple[int, int], *, whole: bool
     ) -> tuple[int, int]:
-        """Return the inner (height, width); enlargements in ``whole`` steps are integer factors."""
+        """Return the inner (height, width); ``whole`` data is never made smaller by itself."""
         longest = max(data)
         if self.fit == "contain":
             side: float = longest * min(box[0] / data[0], box[1] / data[1])
@@ -93,7 +98,7 @@ class Canvas:
             side = self.inner
         elif whole and 2 * longest <= min(box):
             side = (min(box) * 3 // 4) // longest * longest or longest
-        elif data[0] < box[0] and data[1] < box[1]:
+        elif whole or (data[0] < box[0] and data[1] < box[1]):
             side = longest
         else:
             side = max(1, round(min(box) * 2 / 7))

@@ -71,29 +71,31 @@ class Full(Subspace):
 
 
 @dataclass(frozen=True)
-class _Linear(Subspace):
-    """A subspace given by its matrix of (dimension, channels * height * width)."""
-
-    @cached_property
-    def _basis(self) -> NDArray[np.float32]:
-        basis = self._planes() * self.mask
-        return np.ascontiguousarray(basis.reshape(self.dimension, -1), dtype=np.float32)
+class _Separable(Subspace):
+    """Products of waves along rows and waves along columns, each channel apart."""
 
     @abc.abstractmethod
-    def _planes(self) -> NDArray[np.floating]:
-        """Return the basis as (dimension, channels, height, width) before masking."""
+    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return row waves (a, height) and column waves (b, width)."""
+
+    @property
+    def dimension(self) -> int:
+        """Row waves times column waves times channels."""
+        rows, columns = self._waves()
+        return len(rows) * len(columns) * self.shape[2]
 
     def expand(self, z: Array) -> Array:
-        """Combine the basis images; planar in memory."""
+        """Combine the waves; planar in memory."""
         xp = array_namespace(z)
-        height, width, channels = self.shape
-        basis = xp.asarray(self._basis, dtype=z.dtype)
-        planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
+        rows, columns = (xp.asarray(waves, dtype=z.dtype) for waves in self._waves())
+        shape = (*z.shape[:-1], rows.shape[0], columns.shape[0], self.shape[2])
+        planes = xp.moveaxis(xp.reshape(z, shape), -1, -3)
+        planar = rows.T @ planes @ columns * xp.asarray(self.mask, dtype=z.dtype)
         return xp.moveaxis(planar, -3, -1)
 
 
 @dataclass(frozen=True)
-class LowResolution(_Linear):
+class LowResolution(_Separable):
     """A coarse image enlarged bilinearly, as AutoZOOM does (Tu et al., AAAI 2019, sec. 3.3).
 
     Parameters
@@ -104,18 +106,12 @@ class LowResolution(_Linear):
 
     side: int = 8
 
-    @property
-    def dimension(self) -> int:
-        """Side squared times channels."""
-        return self.side * self.side * self.shape[2]
-
-    def _planes(self) -> NDArray[np.floating]:
-        height, width, channels = self.shape
-        return _separable(_hats(self.side, height), _hats(self.side, width), channels)
+    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return _hats(self.side, self.shape[0]), _hats(self.side, self.shape[1])
 
 
 @dataclass(frozen=True)
-class DCT(_Linear):
+class DCT(_Separable):
     """The lowest two-dimensional cosine frequencies (type-II discrete cosine transform).
 
     Parameters
@@ -126,19 +122,12 @@ class DCT(_Linear):
 
     frequencies: int = 6
 
-    @property
-    def dimension(self) -> int:
-        """Frequencies squared times channels."""
-        return self.frequencies * self.frequencies * self.shape[2]
-
-    def _planes(self) -> NDArray[np.floating]:
-        height, width, channels = self.shape
-        rows, columns = _cosines(self.frequencies, height), _cosines(self.frequencies, width)
-        return _separable(rows, columns, channels)
+    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return _cosines(self.frequencies, self.shape[0]), _cosines(self.frequencies, self.shape[1])
 
 
 @dataclass(frozen=True)
-class RandomProjection(_Linear):
+class RandomProjection(Subspace):
     """Gaussian images, fixed by a seed.
 
     Parameters
@@ -157,10 +146,25 @@ class RandomProjection(_Linear):
         """The chosen size."""
         return self.size
 
-    def _planes(self) -> NDArray[np.floating]:
+    @cached_property
+    def _basis(self) -> NDArray[np.float32]:
         height, width, channels = self.shape
         rng = np.random.default_rng([self.seed, self.size])
-        return rng.standard_normal((self.size, channels, height, width), dtype=np.float32)
+        basis = rng.standard_normal((self.size, channels, height, width), dtype=np.float32)
+        basis *= self.mask
+        return basis.reshape(self.size, -1)
+
+    # Hundreds of megabytes that the seed makes again: they do not travel with a copy or a pickle.
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_basis"}
+
+    def expand(self, z: Array) -> Array:
+        """Combine the basis images; planar in memory."""
+        xp = array_namespace(z)
+        height, width, channels = self.shape
+        basis = xp.asarray(self._basis, dtype=z.dtype)
+        planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
+        return xp.moveaxis(planar, -3, -1)
 
 
 def _hats(knots: int, length: int) -> NDArray[np.float64]:
@@ -177,18 +181,6 @@ def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
     """Return (frequencies, length) cosines of root mean square 1."""
     waves: NDArray[np.float64] = idctn(np.eye(frequencies, length), axes=(1,), norm="ortho")
     return waves * math.sqrt(length)
-
-
-def _separable(
-    rows: NDArray[np.float64], columns: NDArray[np.float64], channels: int
-) -> NDArray[np.floating]:
-    """Return every product of a row wave and a column wave, once in each channel.
-
-    Shape (a * b * channels, channels, height, width) for ``rows`` (a, height), ``columns``
-    (b, width).
-    """
-    planes: NDArray[np.floating] = np.einsum("ah,bw,cd->abcdhw", rows, columns, np.eye(channels))
-    return planes.reshape(-1, channels, rows.shape[1], columns.shape[1])
 
 
 KINDS: dict[str, tuple[type[Subspace], str | None]] = {
