@@ -17,6 +17,7 @@ import onnxruntime
 
 import rebox
 from rebox.box import BlackBox, BoxURI
+from rebox.demo import digits
 from rebox.fit import Inputs, LaidOut, fit
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
@@ -27,7 +28,8 @@ BATCH = 20
 def main() -> None:
     arguments = read_arguments()
     box = rebox.open_box(arguments.box)
-    session = onnxruntime.InferenceSession(BoxURI.parse(arguments.box).target)
+    file = digits.PATH if arguments.box == "demo:digits" else BoxURI.parse(arguments.box).target
+    session = onnxruntime.InferenceSession(file)
     images = some_images(box)
     ready = ready_batch(session, box)
     bare(session, ready, 2)

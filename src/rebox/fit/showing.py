@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Scratch
+from rebox.errors import InvalidData
 from rebox.program import Program
 
 CHUNK = 32  # images dressed at once: enough to keep a box busy, 20 MB at 224 x 224
@@ -47,6 +48,8 @@ class Stage:
             answers = [self._ask(placed[i : i + self._chunk]) for i in starts]
         else:
             z = np.asarray(point, dtype=np.float32)
+            if not np.isfinite(z).all():  # all else that is shown has been checked
+                raise InvalidData("the search asked for a program of NaN or infinity.")
             shared = self._program.added(z) if len(z) == 1 else None  # once for all chunks
             answers = []
             for i in starts:
@@ -62,12 +65,13 @@ class Stage:
         dressed: NDArray[np.float32] = np.moveaxis(planar, 1, 3)
         for i in range(n):  # image by image, so that the clip finds the sum in the cache
             np.add(placed[i], added[i % len(added)], out=dressed[i])
-            np.clip(dressed[i], 0.0, 1.0, out=dressed[i])
+            if self._program.placement.overlay:  # a frame of mid-grey takes ±0.5 without a clip
+                np.clip(dressed[i], 0.0, 1.0, out=dressed[i])
         return dressed
 
     def _ask(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Ask, rounding to 8 bits where a service would do so."""
         if self._box.spec.pixels != "uint8":
-            return self._box.ask(images)
+            return self._box.reply(images)
         levels = np.rint(images * np.float32(255)).astype(np.uint8)
-        return self._box.ask(levels)
+        return self._box.reply(levels)
