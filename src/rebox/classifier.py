@@ -109,7 +109,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise InvalidData(
-                f"found one class only ({str(classes[0])!r}); a classifier needs samples of 2 or more."
+                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
             )
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         meter = self._meter(box)
