@@ -144,12 +144,9 @@ def check_writable(path: Path) -> None:
     """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
     if path.is_dir():
         raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    handle, part = _part_beside(path)
     os.close(handle)
-    Path(name).unlink()
+    part.unlink()
 
 
 def _describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
@@ -236,10 +233,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     ArtefactError
         The file cannot be written.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    handle, part = _part_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -247,9 +241,18 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
-        Path(name).replace(path)
+        part.chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
+        part.replace(path)
     except OSError as error:
         raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
     finally:
-        Path(name).unlink(missing_ok=True)  # gone already where all went well
+        part.unlink(missing_ok=True)  # gone already where all went well
+
+
+def _part_beside(path: Path) -> tuple[int, Path]:
+    """Return an open new file in the folder of ``path``, and its path."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    return handle, Path(name)

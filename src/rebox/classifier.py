@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from rebox.artefact import Artefact, load, save
 from rebox.box import BlackBox, open_box
 from rebox.errors import InvalidData, InvalidOption, NotFitted
-from rebox.fit import Event, Inputs, LaidOut, Listener, PhaseStarted, StepTaken, fit
+from rebox.fit import Inputs, LaidOut, Listener, PhaseStarted, StepTaken, fit, tell
 from rebox.meter import Budget, Meter, MeteredBox, Spent
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.task import ImageFiles
@@ -118,7 +118,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         images.check()
         seed = _seed(self.random_state)
         self.__dict__.pop("artefact_", None)  # of an earlier fit
-        self.meter_ = meter
+        self.box_, self.meter_ = box, meter
         outcome = fit(
             recipe,
             box,
@@ -142,8 +142,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             box_classes=len(box.spec.classes),
             queries=meter.spent.by_purpose(),
         )
+        self.classes_ = classes
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
-        self._restore(box, meter)
         if outcome.error is not None:
             raise outcome.error
         return self
@@ -166,12 +166,6 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             )
         return meter
 
-    def _restore(self, box: BlackBox, meter: Meter) -> Self:
-        self.box_ = box
-        self.meter_ = meter
-        self.classes_ = self.artefact_.classes
-        return self
-
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
 
@@ -188,12 +182,16 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         X = self._checked(X)
         self.meter_.check(len(X), "predict")  # before the first of several batches is paid for
         LaidOut(self.artefact_.inputs, X).check()
-        tell = _Telling(self.listeners, self.meter_)
-        tell.started(len(X))
+        box = MeteredBox(self.box_, self.meter_, "predict")
+        tell(
+            self.listeners,
+            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=len(X)),
+        )
         batches = []
-        for batch in self.artefact_.batches(MeteredBox(self.box_, self.meter_, "predict"), X):
+        for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
             batches.append(batch)
-            tell.answered(len(batches))
+            answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
+            tell(self.listeners, answered)
         return np.concatenate(batches)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -262,8 +260,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         model.stop_reason_, model.history_ = "loaded from a file", ()
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)
-        meter = Meter(opened.spec.price_usd, prediction=Budget(queries=predict_budget))
-        return model._restore(opened, meter)
+        model.box_, model.classes_ = opened, artefact.classes
+        model.meter_ = Meter(opened.spec.price_usd, prediction=Budget(queries=predict_budget))
+        return model
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
@@ -300,25 +299,6 @@ def _seed(random_state: Any) -> int:
     if random_state < 0:
         raise InvalidOption(f"random_state must be 0 or more, found {random_state}.")
     return int(random_state)
-
-
-class _Telling:
-    """Tells the listeners how a prediction goes on."""
-
-    def __init__(self, listeners: Sequence[Listener], meter: Meter) -> None:
-        self._listeners = listeners
-        self._meter = meter
-
-    def started(self, images: int) -> None:
-        spent = self._meter.spent
-        self._tell(PhaseStarted(spent=spent, purpose="predict", planned=images))
-
-    def answered(self, step: int) -> None:
-        self._tell(StepTaken(spent=self._meter.spent, purpose="predict", step=step))
-
-    def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
 
 
 def _are_images(X: Any) -> bool:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from rebox.baseline.contract import Baseline, counted_labels
 from rebox.errors import InvalidData
-from rebox.program import Canvas
+from rebox.program import Canvas, is_rows
 
 SIDE = 16  # pixels of a thumbnail, height and width
 FOLDS = 5
@@ -83,7 +83,7 @@ def local(x: Any, y: ArrayLike, *, seed: int = 0) -> Local:
             f"found {len(classes)} classes, {counts.min()} samples of {rarest!r}; cross-validation "
             "needs 2 classes or more and 2 samples of each: add samples or leave the class out."
         )
-    channels = None if _are_rows(x) else _channels(x[0])
+    channels = None if is_rows(x) else _channels(x[0])
     search = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS)),
         {"logisticregression__C": STRENGTHS},
@@ -96,10 +96,6 @@ def local(x: Any, y: ArrayLike, *, seed: int = 0) -> Local:
     return Local(classes, channels, search.best_estimator_)
 
 
-def _are_rows(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype != object
-
-
 def _channels(image: Any) -> int:
     shape = np.shape(image)
     return 3 if len(shape) == 3 and shape[2] == 3 else 1
@@ -107,9 +103,9 @@ def _channels(image: Any) -> int:
 
 def _features(x: Any, channels: int | None) -> NDArray[np.float64]:
     """Return (n, d) rows as they are, or images as (n, 16 * 16 * channels) thumbnails."""
-    if _are_rows(x) != (channels is None):
+    if is_rows(x) != (channels is None):
         kinds = ("images", "rows of features")
-        raise InvalidData(f"found {kinds[_are_rows(x)]}; expected {kinds[channels is None]}.")
+        raise InvalidData(f"found {kinds[is_rows(x)]}; expected {kinds[channels is None]}.")
     if channels is None:
         return _finite(np.asarray(x, dtype=np.float64))
     placement = Canvas(fit="stretch").placement((SIDE, SIDE), (SIDE, SIDE, channels))

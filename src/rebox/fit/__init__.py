@@ -1,6 +1,6 @@
 """Binding them: the program moves, the box answers, the mapping reads, the loss judges."""
 
-from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped
+from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import Inputs, LaidOut
 from rebox.fit.loop import Outcome, fit
 from rebox.fit.plan import Plan, plan_fit
@@ -21,4 +21,5 @@ __all__ = [
     "Stopped",
     "fit",
     "plan_fit",
+    "tell",
 ]

@@ -1,6 +1,6 @@
 """What happens during a fit, told to plain callables: a progress bar, an early stop, a tracker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rebox.meter import Purpose, Spent
@@ -56,3 +56,9 @@ class StopFit(Exception):
 
 
 Listener = Callable[[Event], None]
+
+
+def tell(listeners: Iterable[Listener], event: Event) -> None:
+    """Tell every listener of ``event``."""
+    for listener in listeners:
+        listener(event)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
-from rebox.program import RowLayout
+from rebox.program import RowLayout, is_rows
 from rebox.task import ImageFiles
 
 Image = NDArray[np.generic]
@@ -60,11 +60,6 @@ class Inputs:
             return cls(size=layout.grid, rows=layout)
         first = LaidOut(cls(size=(1, 1), value_range=value_range), x).take([0])[0]
         return cls(size=(first.shape[0], first.shape[1]), value_range=value_range)
-
-
-def is_rows(x: Any) -> bool:
-    """Return whether ``x`` is a table of features rather than images."""
-    return isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype != object
 
 
 class LaidOut:

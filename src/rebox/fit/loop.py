@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
-from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped
+from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import LaidOut
 from rebox.fit.plan import plan_fit
 from rebox.fit.showing import CHUNK, Stage
@@ -153,8 +153,7 @@ class _Run:
 
     def tell(self, event: Event) -> None:
         """Tell every listener."""
-        for listener in self.listeners:
-            listener(event)
+        tell(self.listeners, event)
 
     @property
     def learnt(self) -> bool:

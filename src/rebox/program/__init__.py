@@ -2,7 +2,7 @@
 
 from rebox.program.canvas import Canvas, Placement
 from rebox.program.program import Program
-from rebox.program.rows import RowLayout
+from rebox.program.rows import RowLayout, is_rows
 from rebox.program.subspace import (
     DCT,
     Full,
@@ -22,5 +22,6 @@ __all__ = [
     "RandomProjection",
     "RowLayout",
     "Subspace",
+    "is_rows",
     "subspace_from_name",
 ]

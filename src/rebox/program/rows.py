@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,3 +52,8 @@ class RowLayout:
         cells = np.full((len(x), height * width), 0.5, dtype=np.float32)
         cells[:, : x.shape[1]] = scaled
         return cells.reshape(len(x), height, width, 1)
+
+
+def is_rows(x: Any) -> bool:
+    """Return whether ``x`` is a table of features rather than images."""
+    return isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype != object
