@@ -12,8 +12,8 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "program mapping loss search box metric task",
-    "meter recipe testing",
+    "program mapping loss search box metric task local",
+    "meter recipe testing reading",
     "fit baseline",
     "artefact",
     "classifier server",

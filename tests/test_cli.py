@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import rebox
 from rebox.cli import app
+from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=10&price_usd=0.002"
 
@@ -96,7 +97,7 @@ def test_positive_names_the_class_that_sensitivity_speaks_of(folder):
     assert values["dark"]["sensitivity"] == values["light"]["specificity"]
 
 
-@pytest.mark.parametrize("recipe", ["bar", "map", "random-search", "cma-es", "spsa-gc"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_estimate_is_what_the_fit_then_asks(folder, recipe):
     asked = ("--box", BOX, "--data", folder / "data", "--recipe", recipe, "--budget", 2000)
     output = invoke("estimate", *asked)

@@ -1,4 +1,7 @@
-"""How answers are read: assignments by hand, the linear map against scikit-learn."""
+"""How answers are read: assignments by hand, the linear map against scikit-learn.
+
+What holds for every rule that gives probabilities stands in tests/test_mapping_rules.py.
+"""
 
 import numpy as np
 import pytest
@@ -8,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from rebox.errors import InvalidOption
 from rebox.mapping import (
+    CANDIDATES,
+    AnswerFeatures,
     Answers,
     Assignment,
     FrequencyMapping,
@@ -15,11 +20,18 @@ from rebox.mapping import (
     LinearMapping,
     Mapping,
     RandomMapping,
+    features,
     linear,
+    rule_from_name,
 )
 
 PENALTIES, WHITENINGS = linear.PENALTIES, linear.WHITENINGS
-RULES = [RandomMapping(3), FrequencyMapping(3), LinearMap(), LinearMap("balanced")]
+RULES = [
+    RandomMapping(3),
+    FrequencyMapping(3),
+    LinearMap("balanced"),
+    *(rule_from_name(name) for name in CANDIDATES),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -234,10 +246,10 @@ def test_no_source_class_at_all_is_refused(rule, m):
 
 def by_scikit_learn(known, penalty, power):
     """Return what scikit-learn makes of the same objective, in coordinates written out anew."""
-    logs = np.log(known.scores.astype(np.float64) + linear.FLOOR)
-    features = logs - logs.mean(axis=1, keepdims=True)
-    features -= features.mean(axis=0)
-    left, scale, _ = np.linalg.svd(features, full_matrices=False)
+    logs = np.log(known.scores.astype(np.float64) + features.FLOOR)
+    ratios = logs - logs.mean(axis=1, keepdims=True)
+    ratios -= ratios.mean(axis=0)
+    left, scale, _ = np.linalg.svd(ratios, full_matrices=False)
     alive = scale > 1e-6 * scale[0]  # centred rows: one axis is dead
     x = left[:, alive] * scale[alive] ** (1 - power)
     strength = len(x) * penalty * (x**2).mean()
@@ -307,7 +319,7 @@ def test_rounded_scores_read_zero_as_half_a_step(decimals):
     mapping = LinearMap().fit(
         Answers(scores=rounded, targets=known.targets, prior=known.prior, decimals=decimals)
     )
-    assert mapping.floor == 0.5 * 10.0**-decimals
+    assert mapping.features.floor == 0.5 * 10.0**-decimals
     read = mapping.read(rounded)
     assert np.isfinite(read).all()
     assert (read.argmax(axis=1) == known.targets).mean() > 0.7
@@ -373,7 +385,11 @@ def test_the_same_answers_give_the_same_bytes(every_choice):
 
 
 def test_a_linear_mapping_by_hand():
-    mapping = LinearMapping(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([0.0, 0.5]), 0.0)
+    mapping = LinearMapping(
+        weights=np.array([[1.0, 0.0], [0.0, 2.0]]),
+        bias=np.array([0.0, 0.5]),
+        features=AnswerFeatures(floor=0.0),
+    )
     scores = np.array([[0.8, 0.2]])
     half = np.log(0.8 / 0.2) / 2  # centred log-ratios: (half, -half)
     expected = 1 / (1 + np.exp((-2 * half + 0.5) - half))

@@ -4,7 +4,7 @@ import pytest
 
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
-from rebox.mapping import FrequencyMapping, LinearMap, RandomMapping
+from rebox.mapping import CANDIDATES, BestMap, FrequencyMapping, LinearMap, RandomMapping
 from rebox.program import Canvas
 from rebox.recipe import RECIPES, Recipe, recipe_from_name
 from rebox.search import (
@@ -38,6 +38,16 @@ def test_map_has_no_program():
     assert (recipe.search, recipe.subspace) == (None, None)
     assert recipe.mapping == LinearMap()
     assert recipe.canvas == Canvas(fit="contain")
+
+
+@pytest.mark.parametrize("rule", [*CANDIDATES, "best"])
+def test_map_reads_by_the_rule_that_is_named(rule):
+    recipe = recipe_from_name(f"map?rule={rule}&class_weight=balanced")
+    assert recipe.mapping == (BestMap if rule == "best" else CANDIDATES[rule])("balanced")
+    assert recipe.canvas == Canvas(fit="contain")
+    assert recipe.search is None
+    assert recipe.citation
+    assert (recipe.citation == recipe_from_name("map").citation) == (rule == "linear")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +130,7 @@ def test_so_has_no(text):
         ("bar?inner=0", "inner must be"),
         ("map?class_weight=even", "class_weight must be"),
         ("map?fit=crop", "fit must be"),
+        ("map?rule=forest", "rule must be one of linear, ridge"),
         ("cma-es?spread=0", "spread must be"),
         ("random-search?candidates=0", "candidates must be"),
     ],

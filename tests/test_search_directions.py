@@ -19,7 +19,7 @@ from rebox.search import (
 )
 
 INDEPENDENT = [Sphere(), Rademacher(), SegmentedUniform(), Gaussian()]
-DISTINCT = [Coordinate(), Orthogonal()]
+DISTINCT = [Coordinate(), Orthogonal(), Orthogonal(long=True)]
 KINDS = [*INDEPENDENT, *DISTINCT]
 
 
@@ -95,7 +95,8 @@ def test_segmented_uniform_stays_away_from_zero():
 def test_distinct_directions_are_orthonormal(kind):
     u = np.stack([pair.u for pair in kind.draw((0, 0), 6, (4, 6))])
     gram = np.einsum("qnd,pnd->nqp", u, u)
-    np.testing.assert_allclose(gram, np.broadcast_to(np.eye(6), (4, 6, 6)), atol=1e-5)
+    length = 6 if kind == Orthogonal(long=True) else 1  # squared
+    np.testing.assert_allclose(gram, np.broadcast_to(length * np.eye(6), (4, 6, 6)), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", DISTINCT, ids=name)

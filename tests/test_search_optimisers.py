@@ -115,3 +115,21 @@ def test_bad_options_are_refused(make, options):
 def test_bad_schedules_are_refused(options):
     with pytest.raises(InvalidOption, match="offset and alpha must be"):
         SPSAGC(**options)
+
+
+@pytest.mark.parametrize("d", [1, 3, 8])
+def test_all_directions_give_the_exact_gradient_of_a_linear_loss(d):
+    """With long orthogonal directions, q = d is least squares, however few q says."""
+    slope = np.random.default_rng(d).normal(size=d)
+    search = GradientDescent(
+        estimator=Antithetic(directions=Orthogonal(long=True), q=1, smoothing=0.5),
+        optimiser=SGD(learning_rate=1.0, rate=1.0),
+        all_directions=True,
+    )
+    state = search.init(np.zeros(d), 0)
+    points = search.ask(state, 2)
+    assert len(points) == search.evaluations(d) == 2 * d
+    lengths = [np.linalg.norm(point) for point in points]
+    np.testing.assert_allclose(lengths, 0.5 * np.sqrt(d), rtol=1e-5)
+    losses = np.stack([np.full(2, (point @ slope)[0]) for point in points])
+    np.testing.assert_allclose(search.tell(state, losses).position, -slope, rtol=1e-4, atol=1e-6)

@@ -16,14 +16,23 @@ from rebox.recipe import RECIPES
 BOX = "rehearsal:?classes=30&size=8&channels=1&pixels=float32"
 SMALL = "rehearsal:?classes=10&size=8&channels=1&pixels=float32&seed=7"
 NAMES = (
+    "auto",
     "map",
     "bar?q=2&batch=10&inner=6",
     "random-search?subspace=dct-2&inner=6&batch=20&spread=0.1",
     "cma-es?subspace=dct-2&inner=6&batch=50&spread=0.1",
     "spsa-gc?q=1&subspace=dct-2&inner=6",
+    "ilm?subspace=dct-2&inner=6&m=10",
+    "program?frequencies=2&batch=20",
 )
 ESTIMATORS = [
-    Reprogrammer(SMALL if name == "map" else BOX, name, budget=400, random_state=0)
+    Reprogrammer(
+        SMALL if name == "map" else BOX,
+        name,
+        budget=400,
+        queries_per_prediction=2 if name == "auto" else 1,
+        random_state=0,
+    )
     for name in NAMES
 ]
 

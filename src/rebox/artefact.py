@@ -19,13 +19,28 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialise
 
-from rebox.box import BlackBox
+from rebox.box import BlackBox, Encoder, open_encoder
 from rebox.errors import ArtefactError, BoxMismatch, NewerArtefact, TamperedArtefact
-from rebox.fit import CHUNK, Inputs, LaidOut, Stage
+from rebox.fit import (
+    AllAnswers,
+    Inputs,
+    LaidOut,
+    Model,
+    OneAnswer,
+    Question,
+    Reading,
+    Sight,
+    Verdict,
+    VerdictRow,
+)
+from rebox.local import PlainFeatures
 from rebox.mapping import Mapping
-from rebox.program import Placement, Program, RowLayout, subspace_from_name
+from rebox.mapping.features import AnswerFeatures
+from rebox.metric import Interval
+from rebox.program import Placement, Program, RowLayout, View, subspace_from_name
+from rebox.reading import Reader
 
-FORMAT = 1
+FORMAT = 2
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -37,15 +52,11 @@ class Artefact:
     ----------
     inputs : Inputs
         How the user's input becomes images.
-    program : Program
-        How images are dressed.
-    z : (dimension,) float32
-        Where the program stands.
-    mapping : Mapping
-        How answers are read.
+    model : Model
+        What is asked about an image, and how the answers are read.
     classes : (target classes,)
         Labels, sorted.
-    recipe, subspace : str, str or None
+    recipe : str
         How it was made.
     seed : int
     box_identity, box_uri : str, str or None
@@ -54,20 +65,20 @@ class Artefact:
         How many source classes it has.
     queries : dict
         What the fit asked, by purpose.
+    verdict : Verdict or None
+        What the box brought.
     """
 
     inputs: Inputs
-    program: Program
-    z: NDArray[np.float32]
-    mapping: Mapping
+    model: Model
     classes: NDArray[Any]
     recipe: str
-    subspace: str | None
     seed: int
     box_identity: str
     box_uri: str | None
     box_classes: int
     queries: dict[str, int]
+    verdict: Verdict | None = None
 
     def check_box(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is the one that the model was fitted for."""
@@ -84,15 +95,8 @@ class Artefact:
             )
 
     def batches(self, box: BlackBox, x: Any) -> Iterator[NDArray[np.float64]]:
-        """Yield (n, target classes) probabilities of ``x``, a few at a time; one query each."""
-        images = LaidOut(self.inputs, x)
-        point = self.z[None, :] if self.program.dimension else None
-        stage = Stage(box, self.program)
-        for start in range(0, len(images), CHUNK):
-            indices = range(start, min(start + CHUNK, len(images)))
-            placed = self.program.placement.place(images.take(indices))
-            scores = stage.show(placed, point)
-            yield self.mapping.probabilities(scores).astype(np.float64)
+        """Yield (n, target classes) probabilities of ``x``, a few at a time."""
+        yield from self.model.batches(box, LaidOut(self.inputs, x))
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
@@ -109,8 +113,14 @@ def save(artefact: Artefact, path: str | Path) -> None:
     write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
 
 
-def load(path: str | Path) -> Artefact:
+def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
     """Return the artefact in ``path``.
+
+    Parameters
+    ----------
+    path : str or Path
+    encoder : Encoder or None
+        The one that it was fitted with, if any; None: opened from the URI in the file.
 
     Raises
     ------
@@ -133,11 +143,15 @@ def load(path: str | Path) -> Artefact:
         raise NewerArtefact(
             f"{path} has format {version}; this rebox reads up to {FORMAT}: upgrade rebox."
         )
+    if version < FORMAT:
+        raise ArtefactError(
+            f"{path} has format {version}, of an older rebox; this one reads {FORMAT}: fit again."
+        )
     if digest != _digest(tensors, text):
         raise TamperedArtefact(
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )
-    return _restore(description, tensors)
+    return _restore(description, tensors, encoder)
 
 
 def check_writable(path: Path) -> None:
@@ -151,9 +165,9 @@ def check_writable(path: Path) -> None:
 
 def _describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     labels = artefact.classes
-    tensors: Tensors = {"z": np.ascontiguousarray(artefact.z)}
-    for name, array in artefact.mapping.arrays().items():
-        tensors[f"mapping.{name}"] = np.ascontiguousarray(array)
+    tensors, reading = _describe_reading(artefact.model.reading)
+    for number, question in enumerate(artefact.model.questions):
+        tensors[f"z.{number}"] = question.z
     if artefact.inputs.rows is not None:
         tensors["rows.low"] = artefact.inputs.rows.low
         tensors["rows.high"] = artefact.inputs.rows.high
@@ -167,42 +181,129 @@ def _describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
             "classes": artefact.box_classes,
         },
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
-        "placement": asdict(artefact.program.placement),
-        "subspace": artefact.subspace,
-        "mapping": artefact.mapping.kind,
+        "questions": [
+            {"placement": asdict(one.program.placement), "subspace": one.program.subspace_name}
+            for one in artefact.model.questions
+        ],
+        "reading": reading,
         "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
         "queries": artefact.queries,
+        "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
     }
-    return tensors, description
+    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
 
 
-def _restore(description: dict[str, Any], tensors: Tensors) -> Artefact:
-    placement = Placement(**description["placement"])
-    shape = (placement.height, placement.width, placement.channels)
-    subspace = description["subspace"]
-    program = Program(
-        placement,
-        None if subspace is None else subspace_from_name(subspace, shape, placement.mask),
-    )
-    prefix = "mapping."
-    parts = {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)}
+def _describe_reading(reading: Reading) -> tuple[Tensors, dict[str, Any]]:
+    if isinstance(reading, OneAnswer):
+        arrays = reading.mapping.arrays()
+        return _prefixed("mapping.", arrays), {"mapping": reading.mapping.kind}
+    if not isinstance(reading, AllAnswers):
+        raise ArtefactError(f"a reading of type {type(reading).__name__} cannot be saved.")
+    tensors = _prefixed("reader.", reading.reader.arrays())
+    tensors |= _prefixed("features.", reading.features.arrays())
+    sight, encoder = reading.sight, None
+    if sight is not None and sight.encoder is not None:
+        encoder = {"identity": sight.encoder.identity, "uri": sight.encoder.uri}
+    return tensors, {
+        "experts": reading.reader.describe(),
+        "counted": reading.counted,
+        "sight": None if sight is None else sight.plain.describe(),
+        "encoder": encoder,
+    }
+
+
+def _restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Artefact:
     inputs = description["inputs"]
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
+    questions = tuple(
+        Question(_restore_program(one), tensors[f"z.{number}"])
+        for number, one in enumerate(description["questions"])
+    )
     return Artefact(
         inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
-        program=program,
-        z=tensors["z"],
-        mapping=Mapping.kinds[description["mapping"]].from_arrays(parts),
+        model=Model(questions, _restore_reading(description["reading"], tensors, encoder)),
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
-        subspace=subspace,
         seed=description["seed"],
         box_identity=description["box"]["identity"],
         box_uri=description["box"]["uri"],
         box_classes=description["box"]["classes"],
         queries=description["queries"],
+        verdict=_restore_verdict(description["verdict"]),
     )
+
+
+def _restore_program(described: dict[str, Any]) -> Program:
+    view: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in described["placement"]["view"].items()
+    }
+    placement = Placement(**{**described["placement"], "view": View(**view)})
+    subspace = described["subspace"]
+    if subspace is None:
+        return Program(placement)
+    shape = (placement.height, placement.width, placement.channels)
+    return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
+
+
+def _restore_reading(
+    described: dict[str, Any], tensors: Tensors, encoder: Encoder | None
+) -> Reading:
+    if "mapping" in described:
+        kind = Mapping.kinds[described["mapping"]]
+        return OneAnswer(kind.from_arrays(_with_prefix("mapping.", tensors)))
+    sight = None
+    if described["sight"] is not None:
+        plain = PlainFeatures.restore(described["sight"])
+        sight = Sight(plain, _restore_encoder(described["encoder"], encoder))
+    return AllAnswers(
+        reader=Reader.restore(described["experts"], _with_prefix("reader.", tensors)),
+        features=AnswerFeatures.from_arrays(_with_prefix("features.", tensors)),
+        counted=described["counted"],
+        sight=sight,
+    )
+
+
+def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) -> Encoder | None:
+    if described is None:
+        return None
+    if given is None and described["uri"] is None:
+        raise ArtefactError(
+            f"the model was fitted with the encoder {described['identity']}, made in Python: "
+            "pass it as encoder=."
+        )
+    encoder = open_encoder(described["uri"]) if given is None else given
+    if encoder.identity != described["identity"]:
+        raise ArtefactError(
+            f"the encoder is {encoder.identity}, but the model was fitted with "
+            f"{described['identity']}: open that one, or fit again."
+        )
+    return encoder
+
+
+def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
+    if described is None:
+        return None
+    rows = tuple(
+        VerdictRow(
+            name=row["name"],
+            queries=row["queries"],
+            macro_auc=Interval(**row["macro_auc"]),
+            accuracy=Interval(**row["accuracy"]),
+        )
+        for row in described["rows"]
+    )
+    gain = None if described["gain"] is None else Interval(**described["gain"])
+    return Verdict(rows=rows, images=described["images"], gain=gain, words=described["words"])
+
+
+def _prefixed(prefix: str, arrays: Tensors) -> Tensors:
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def _with_prefix(prefix: str, tensors: Tensors) -> Tensors:
+    return {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
 
 
 def _digest(tensors: Tensors, text: str) -> str:

@@ -13,11 +13,21 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from rebox.artefact import Artefact, load, save
-from rebox.box import BlackBox, open_box
+from rebox.box import BlackBox, Encoder, open_box, open_encoder
 from rebox.errors import InvalidData, InvalidOption, NotFitted
-from rebox.fit import Inputs, LaidOut, Listener, PhaseStarted, StepTaken, fit, tell
+from rebox.fit import (
+    Inputs,
+    LaidOut,
+    Listener,
+    Outcome,
+    PhaseStarted,
+    StepTaken,
+    fit,
+    fit_auto,
+    tell,
+)
 from rebox.meter import Budget, Meter, MeteredBox, Spent
-from rebox.recipe import Recipe, recipe_from_name
+from rebox.recipe import Auto, Recipe, recipe_from_name
 from rebox.task import ImageFiles
 
 
@@ -29,10 +39,17 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     box : str or BlackBox
         A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``.
     recipe : str or Recipe
-        A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`.
+        A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`. ``auto`` needs
+        no choice but the budget.
     budget : int or None
         Most queries (images answered by the box) that ``fit`` may ask. Predictions are counted
         apart.
+    queries_per_prediction : int
+        Most queries that the prediction of one image may ask; 0 answers without the box, by a local
+        student of it. All recipes but ``auto`` take 1.
+    encoder : str, Encoder or None
+        A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet``, which runs
+        here; ``auto`` reads its features beside the answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend, at the box's price.
     predict_budget : int or None
@@ -59,14 +76,18 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Why the fit ended.
     history_ : tuple of StepTaken
         Every step of the search.
+    verdict_ : Verdict or None
+        What the box brought, by training images held out; None where no reading was held out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
         box: str | BlackBox,
-        recipe: str | Recipe = "bar",
+        recipe: str | Recipe | Auto = "auto",
         *,
         budget: int | None = 1000,
+        queries_per_prediction: int = 1,
+        encoder: str | Encoder | None = None,
         max_usd: float | None = None,
         predict_budget: int | None = None,
         value_range: tuple[float, float] | None = None,
@@ -76,6 +97,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.box = box
         self.recipe = recipe
         self.budget = budget
+        self.queries_per_prediction = queries_per_prediction
+        self.encoder = encoder
         self.max_usd = max_usd
         self.predict_budget = predict_budget
         self.value_range = value_range
@@ -104,7 +127,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Whatever ends a fit after some answers have come in, Ctrl-C or a failing box, is raised, but
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
-        recipe = self.recipe if isinstance(self.recipe, Recipe) else recipe_from_name(self.recipe)
+        recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        self._check_prediction(recipe)
         X, labels = self._checked_training(X, y)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -119,34 +143,57 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         seed = _seed(self.random_state)
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        outcome = fit(
-            recipe,
-            box,
-            meter,
-            images,
-            targets.astype(np.intp),
-            seed=seed,
-            listeners=self.listeners,
-        )
+        outcome = self._run(recipe, images, targets.astype(np.intp), seed)
         self.artefact_ = Artefact(
             inputs=inputs,
-            program=outcome.program,
-            z=outcome.z,
-            mapping=outcome.mapping,
+            model=outcome.model,
             classes=classes,
             recipe=recipe.name,
-            subspace=recipe.subspace,
             seed=seed,
             box_identity=box.spec.identity,
             box_uri=box.uri,
             box_classes=len(box.spec.classes),
             queries=meter.spent.by_purpose(),
+            verdict=outcome.verdict,
         )
-        self.classes_ = classes
+        self.classes_, self.verdict_ = classes, outcome.verdict
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
         if outcome.error is not None:
             raise outcome.error
         return self
+
+    def _check_prediction(self, recipe: Any) -> None:
+        """Refuse what only ``auto`` can do, and what nothing can."""
+        if not isinstance(recipe, Recipe | Auto):
+            raise InvalidOption(f"a recipe is a name, a Recipe or Auto, found {recipe!r}.")
+        queries = self.queries_per_prediction
+        if isinstance(queries, bool) or not isinstance(queries, int | np.integer) or queries < 0:
+            raise InvalidOption(
+                f"queries_per_prediction must be a whole number, 0 or more, found {queries!r}."
+            )
+        if isinstance(recipe, Recipe) and (queries != 1 or self.encoder is not None):
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
+                "encoder: use recipe='auto'."
+            )
+
+    def _run(
+        self, recipe: Recipe | Auto, images: LaidOut, targets: NDArray[np.intp], seed: int
+    ) -> Outcome:
+        box, meter = self.box_, self.meter_
+        if isinstance(recipe, Recipe):
+            return fit(recipe, box, meter, images, targets, seed=seed, listeners=self.listeners)
+        return fit_auto(
+            recipe,
+            box,
+            meter,
+            images,
+            targets,
+            queries_per_prediction=int(self.queries_per_prediction),
+            encoder=open_encoder(self.encoder) if isinstance(self.encoder, str) else self.encoder,
+            seed=seed,
+            listeners=self.listeners,
+        )
 
     def _meter(self, box: BlackBox) -> Meter:
         """Return the meter of a fit, refusing budgets that cap nothing or pay for nothing."""
@@ -169,7 +216,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
 
-        One query for each image.
+        As many queries for each image as ``queries_per_prediction_``.
 
         Raises
         ------
@@ -180,12 +227,13 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         """
         self._check_fitted()
         X = self._checked(X)
-        self.meter_.check(len(X), "predict")  # before the first of several batches is paid for
+        planned = len(X) * self.queries_per_prediction_
+        self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         LaidOut(self.artefact_.inputs, X).check()
         box = MeteredBox(self.box_, self.meter_, "predict")
         tell(
             self.listeners,
-            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=len(X)),
+            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
         for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
@@ -195,10 +243,16 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return np.concatenate(batches)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the (n,) most probable labels of ``X``; one query for each image."""
+        """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
+
+    @property
+    def queries_per_prediction_(self) -> int:
+        """How many queries the prediction of one image asks."""
+        self._check_fitted()
+        return len(self.artefact_.model.questions)
 
     @property
     def spent_(self) -> Spent:
@@ -217,6 +271,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         path: str | Path,
         box: str | BlackBox | None = None,
         *,
+        encoder: Encoder | None = None,
         predict_budget: int | None = None,
         listeners: Sequence[Listener] = (),
     ) -> Self:
@@ -228,6 +283,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             A file that ``save`` wrote.
         box : str, BlackBox or None
             The box it was fitted for; None: opened from the URI in the file.
+        encoder : Encoder or None
+            The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget : int or None
             Most queries that predictions may ask.
         listeners : sequence of callables
@@ -240,7 +297,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         BoxMismatch
             The box is another one.
         """
-        artefact = load(path)
+        artefact = load(path, encoder)
         source = box if box is not None else artefact.box_uri
         if source is None:
             raise InvalidOption(
@@ -253,10 +310,11 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             opened,
             artefact.recipe,
             budget=None,
+            queries_per_prediction=len(artefact.model.questions),
             predict_budget=predict_budget,
             listeners=listeners,
         )
-        model.artefact_ = artefact
+        model.artefact_, model.verdict_ = artefact, artefact.verdict
         model.stop_reason_, model.history_ = "loaded from a file", ()
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)

@@ -5,7 +5,9 @@ The boxes themselves stand in modules of their own, imported when they are opene
 """
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores, parse_size
+from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
+from rebox.box.limited import LimitedBox
 from rebox.box.preprocess import PRESETS, Preprocess
 from rebox.box.probe import ProbeReport, probe
 from rebox.box.registry import BoxURI, OptionReader, known_schemes, open_box
@@ -16,8 +18,11 @@ __all__ = [
     "BlackBox",
     "BoxSpec",
     "BoxURI",
+    "Encoder",
     "FunctionBox",
+    "FunctionEncoder",
     "Images",
+    "LimitedBox",
     "OptionReader",
     "Preprocess",
     "ProbeReport",
@@ -26,6 +31,7 @@ __all__ = [
     "check_scores",
     "known_schemes",
     "open_box",
+    "open_encoder",
     "parse_size",
     "probe",
 ]

@@ -41,6 +41,8 @@ class BoxSpec:
         Whether the scores of an image are probabilities over the classes.
     decimals : int or None
         Decimals that scores are rounded to; None: not rounded.
+    labels_only : bool
+        Whether an answer is a one-hot row, 1 at the best class; it is not complete then.
     price_usd : float
         US dollars per query.
     batch_size : int
@@ -58,12 +60,12 @@ class BoxSpec:
     decimals: int | None = None
     price_usd: float = 0.0
     batch_size: int = 32
+    labels_only: bool = False
 
     def __post_init__(self) -> None:
+        self._check_scores()
         if self.pixels not in ("float32", "uint8"):
             raise InvalidOption(f"pixels must be float32 or uint8, found {self.pixels!r}.")
-        if self.decimals is not None and self.decimals < 0:
-            raise InvalidOption(f"decimals must be 0 or more, found {self.decimals}.")
         if len(self.classes) < 2:
             raise InvalidOption(f"a box needs at least 2 classes, found {len(self.classes)}.")
         if len(set(self.classes)) != len(self.classes):
@@ -74,6 +76,14 @@ class BoxSpec:
             raise InvalidOption("height, width and batch_size of a box must be at least 1.")
         if not 0 <= self.price_usd < float("inf"):
             raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd}.")
+
+    def _check_scores(self) -> None:
+        if self.decimals is not None and self.decimals < 0:
+            raise InvalidOption(f"decimals must be 0 or more, found {self.decimals}.")
+        if self.labels_only and self.complete:
+            raise InvalidOption(
+                "answers that are labels only are not complete: set complete=False."
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,20 +1,18 @@
 """An ONNX file as a box, run by ONNX Runtime."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.onnx_file import CPU, OnnxFile
 from rebox.box.onnx_input import DTYPES, read_input
 from rebox.box.outputs import (
     class_names,
-    one_line,
     read_kind,
     read_labels,
     rows_sum_to_one,
@@ -24,9 +22,8 @@ from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_pr
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, BoxMismatch, InvalidOption
+from rebox.errors import BoxError, InvalidOption
 
-CPU = ("CPUExecutionProvider",)
 OPENING_IMAGES = 4
 
 
@@ -95,15 +92,16 @@ class OnnxBox(BlackBox):
         providers: Sequence[str] = CPU,
     ) -> None:
         self.answered = 0
-        self._path = Path(path).absolute()
-        self._providers = tuple(providers)
-        self._digest = _digest(self._path)
+        self._file = OnnxFile(path, providers)
         self._scratch = Scratch()
-        self._session = _open_session(self._path, self._providers)
         figures = as_preprocess(preprocess)
         wanted_size = (size, size) if isinstance(size, int) else size
         self._input = read_input(
-            self._session, layout=layout, channels=channels, size=wanted_size, preset=figures.size
+            self._file.session,
+            layout=layout,
+            channels=channels,
+            size=wanted_size,
+            preset=figures.size,
         )
         self._pixels = _choose_pixels(pixels, self._input.dtype, figures)
         self._gain, self._shift = self._affine(figures)
@@ -132,18 +130,6 @@ class OnnxBox(BlackBox):
         self.answered += len(images)
         return to_scores(_as_rows(self._run(images, [self._output])[0]), self._kind)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_session"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if _digest(self._path) != self._digest:
-            raise BoxMismatch(
-                f"the ONNX file {self._path.name} has changed since this box was opened; "
-                "open it again."
-            )
-        self._session = _open_session(self._path, self._providers)
-
     def _affine(self, figures: Preprocess) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         channels = self._input.channels
         if self._input.dtype == np.uint8:
@@ -159,29 +145,10 @@ class OnnxBox(BlackBox):
             dtype=self._input.dtype,
             scratch=self._scratch,
         )
-        step = self._input.batch or len(ready)
-        runs = [self._run_once(ready[i : i + step], outputs) for i in range(0, len(ready), step)]
-        return [
-            np.concatenate(parts) if len(runs) > 1 else parts[0]
-            for parts in zip(*runs, strict=True)
-        ]
-
-    def _run_once(self, ready: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
-        n = len(ready)
-        missing = (self._input.batch or n) - n
-        if missing:
-            ready = np.concatenate([ready, np.repeat(ready[-1:], missing, axis=0)])
-        try:
-            answers = self._session.run(outputs, {self._input.name: ready})
-        except Exception as error:  # ONNX Runtime has an error class for each of its status codes
-            raise BoxError(
-                f"the ONNX file {self._path.name} cannot run on images {ready.shape}: "
-                f"{one_line(error)}"
-            ) from error
-        return [answer[:n] if answer.ndim else answer for answer in answers]
+        return self._file.run(self._input, ready, outputs)
 
     def _look(self, output: str | None) -> NDArray[Any]:
-        found = {o.name: o.type for o in self._session.get_outputs()}
+        found = {o.name: o.type for o in self._file.session.get_outputs()}
         if output is not None and output not in found:
             raise InvalidOption(
                 f"the ONNX file has no output {output!r}; it has {', '.join(found)}."
@@ -195,7 +162,7 @@ class OnnxBox(BlackBox):
                 self._output = name
                 return _as_rows(raw)
         raise BoxError(
-            f"no output of the ONNX file {self._path.name} ({', '.join(names)}) has a row of at "
+            f"no output of the ONNX file {self._file.name} ({', '.join(names)}) has a row of at "
             "least 2 floats for each image; expected a classifier."
         )
 
@@ -203,43 +170,10 @@ class OnnxBox(BlackBox):
         given = self._input
         steps = "none" if given.dtype == np.uint8 else str(figures)
         return (
-            f"onnx:{self._digest[:16]}?preprocess={steps}&size={given.height}x{given.width}"
+            f"onnx:{self._file.digest[:16]}?preprocess={steps}&size={given.height}x{given.width}"
             f"&layout={given.layout}&output={self._output}&outputs={self._kind}"
             f"&pixels={self._pixels}"
         )
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        # PyTorch's exporter puts large weights into a file of this name beside the model
-        for part in (path, path.with_name(f"{path.name}.data")):
-            if part == path or part.is_file():
-                with part.open("rb") as file:
-                    hashlib.file_digest(file, lambda: digest)
-    except OSError as error:
-        raise BoxError(
-            f"the ONNX file {path} cannot be read: {error.strerror or error}; check its path."
-        ) from error
-    return digest.hexdigest()
-
-
-def _open_session(path: Path, providers: tuple[str, ...]) -> Any:
-    available = onnxruntime.get_available_providers()
-    unknown = [name for name in providers if name not in available]
-    if unknown:
-        raise InvalidOption(
-            f"ONNX Runtime has no provider {', '.join(unknown)} here; "
-            f"it has {', '.join(available)}."
-        )
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors are raised: warnings would break into a progress bar
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # ONNX Runtime has an error class for each of its status codes
-        raise BoxError(
-            f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
-        ) from error
 
 
 def _choose_pixels(

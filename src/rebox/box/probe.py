@@ -56,6 +56,11 @@ class ProbeReport:
         return self.fewest_scores == self.classes
 
     @property
+    def labels_only(self) -> bool:
+        """Whether every answer was a one-hot row."""
+        return self.fewest_scores == self.most_scores == 1 and self.decimals == 0
+
+    @property
     def deterministic(self) -> bool:
         """Whether the same image got the same scores again, within 1e-6."""
         return self.repeat_change <= REPEAT_TOLERANCE
@@ -70,11 +75,13 @@ class ProbeReport:
             if self.deterministic
             else f"scores change by up to {self.repeat_change:.2g}"
         )
+        shown = "complete" if self.complete else f"incomplete: {named} of {self.classes} above 0"
+        if self.labels_only:
+            shown = "labels only: 1 at the best class, nothing else"
         return [
             f"questions        {self.questions}",
             f"classes          {self.classes}",
-            "scores           "
-            + ("complete" if self.complete else f"incomplete: {named} of {self.classes} above 0"),
+            f"scores           {shown}",
             f"rows sum to one  {'yes' if self.sums_to_one else 'no'}",
             f"rounding         {rounding}",
             f"asked again      {again}",

@@ -4,6 +4,9 @@ A scheme names a function ``open_x(target, options)``, imported only when the sc
 schemes that ship with rebox are listed here, so that they are found from a bare source tree and
 no other package can take their place; other packages add theirs as entry points of the group
 ``rebox.boxes``.
+
+The options ``top_k``, ``decimals`` and ``labels_only`` hide what a service would hide; they are
+understood for every scheme (`rebox.box.limited`).
 """
 
 import math
@@ -16,6 +19,7 @@ from typing import Self, TypeVar
 from urllib.parse import unquote
 
 from rebox.box.contract import BlackBox, parse_size
+from rebox.box.limited import LimitedBox
 from rebox.errors import BoxError, InvalidOption
 
 GROUP = "rebox.boxes"
@@ -24,6 +28,8 @@ BUILT_IN = {
     "rehearsal": "rebox.box.rehearsal:open_rehearsal",
     "torch": "rebox.box.torch:open_torch",
 }
+
+LIMITS = ("top_k", "decimals", "labels_only")
 
 D = TypeVar("D")
 T = TypeVar("T")
@@ -79,6 +85,20 @@ def _parse_options(text: str) -> dict[str, str]:
     return options
 
 
+class UnknownOption(InvalidOption):
+    """A box's opener does not know some of the options given.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        Which.
+    """
+
+    def __init__(self, message: str, names: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.names = names
+
+
 class OptionReader:
     """Reads a box's options from text, each once, and refuses what nobody read.
 
@@ -125,9 +145,11 @@ class OptionReader:
         """Refuse the options that were not read, naming those that were."""
         unknown = sorted(set(self._options) - self._known)
         if unknown:
-            raise InvalidOption(
+            raise UnknownOption(
                 f"a {self._scheme} box has no option {', '.join(unknown)}; "
-                f"it has {', '.join(sorted(self._known)) or 'none'}."
+                f"it has {', '.join(sorted(self._known)) or 'none'} "
+                f"(and every box {', '.join(LIMITS)}).",
+                frozenset(unknown),
             )
 
     def _read(self, name: str, default: D, convert: Callable[[str], T], kind: str) -> T | D:
@@ -174,7 +196,8 @@ def open_box(uri: str) -> BlackBox:
     ----------
     uri : str
         ``scheme:target?option=value&option=value``, such as
-        ``onnx:model.onnx?preprocess=imagenet&labels=names.txt``.
+        ``onnx:model.onnx?preprocess=imagenet&labels=names.txt``. Besides the scheme's own options,
+        ``top_k=5``, ``decimals=2`` or ``labels_only=true`` rehearse what a service would hide.
 
     Returns
     -------
@@ -196,13 +219,36 @@ def open_box(uri: str) -> BlackBox:
         raise InvalidOption(
             f"no kind of box is called {parts.scheme!r}; known are {', '.join(sorted(schemes))}."
         )
-    box = _load_opener(schemes[parts.scheme])(parts.target, parts.options)
+    box = _open(schemes[parts.scheme], parts)
+    box.uri = uri
+    return box
+
+
+def _open(point: EntryPoint, parts: BoxURI) -> BlackBox:
+    """Open the box; the limits that its opener does not know are put around it."""
+    opener = _load_opener(point)
+    left: dict[str, str] = {}
+    try:
+        box = opener(parts.target, parts.options)
+    except UnknownOption as error:
+        left = {k: v for k, v in parts.options.items() if k in error.names and k in LIMITS}
+        if not left:
+            raise
+        own = {k: v for k, v in parts.options.items() if k not in left}
+        box = opener(parts.target, own)
     if not isinstance(box, BlackBox):
         raise BoxError(
             f"the opener of {parts.scheme!r} returned {type(box).__name__}; expected a BlackBox."
         )
-    box.uri = uri
-    return box
+    return _limited(box, OptionReader(parts.scheme, left)) if left else box
+
+
+def _limited(box: BlackBox, reader: OptionReader) -> BlackBox:
+    top_k, decimals = reader.integer("top_k", None), reader.integer("decimals", None)
+    labels_only = reader.flag("labels_only", default=False)
+    if top_k is None and decimals is None and not labels_only:  # labels_only=false
+        return box
+    return LimitedBox(box, top_k=top_k, decimals=decimals, labels_only=labels_only)
 
 
 def _load_opener(point: EntryPoint) -> Callable[[str, Mapping[str, str]], object]:

@@ -18,10 +18,10 @@ from rebox.classifier import Reprogrammer
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
-from rebox.fit import Inputs, plan_fit
+from rebox.fit import AutoPlan, Inputs, LaidOut, Plan, Verdict, plan_auto, plan_fit, programs_of
 from rebox.meter import Budget, Meter, MeteredBox, Spent
 from rebox.metric import Interval, evaluate
-from rebox.recipe import RECIPES, recipe_from_name
+from rebox.recipe import RECIPES, Auto, recipe_from_name
 from rebox.task import Dataset, load, load_unlabelled
 
 out = Console()
@@ -52,6 +52,17 @@ RecipeOption = Annotated[
 ]
 BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
 UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
+PerPredictionOption = Annotated[
+    int,
+    typer.Option(
+        "--queries-per-prediction",
+        help="Most queries for each prediction; 0 answers without the box.",
+    ),
+]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option("--encoder", help="A feature extractor of your own, as onnx:encoder.onnx."),
+]
 RangeOption = Annotated[
     str | None,
     typer.Option("--value-range", help="Values that read black and white, as -1,1 for matrices."),
@@ -101,9 +112,10 @@ def demo(
 def estimate(
     box: BoxOption,
     data: DataOption,
-    recipe: RecipeOption = "bar",
+    recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
+    per_prediction: PerPredictionOption = 1,
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
@@ -112,26 +124,52 @@ def estimate(
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
     inputs = Inputs.fit(task.images, _range(value_range))
-    program = chosen.program(inputs.size, opened.spec.shape, blocky=inputs.blocky)
-    planned = plan_fit(chosen, program.dimension, len(task.images), left)
+    images = LaidOut(inputs, task.images)
+    if isinstance(chosen, Auto):
+        pool = len(programs_of(images, opened))
+        rows, total = _auto_rows(plan_auto(len(images), left, pool, per_prediction))
+    else:
+        program = chosen.program(inputs.size, opened.spec.shape, blocky=inputs.blocky)
+        rows, total = _recipe_rows(plan_fit(chosen, program.dimension, len(images), left))
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
-    table.add_row("mapping", f"{planned.map:,} of {planned.images:,} training images")
+    for name, queries in rows:
+        table.add_row(name, queries)
+    table.add_row("left over", f"{left - total:,}")
+    table.add_row("each prediction", f"{per_prediction} at most")
+    price = opened.spec.price_usd
+    table.add_row("cost of the fit", f"${total * price:,.2f}")
+    table.add_row("cost of 1000 predictions", f"${1000 * per_prediction * price:,.2f}")
+    out.print(table)
+
+
+def _auto_rows(planned: AutoPlan) -> tuple[list[tuple[str, str]], int]:
+    rows = [("plain view", f"{planned.asked:,} of {planned.images:,} training images")]
+    if planned.candidates:
+        screening = f"{planned.candidates} views on {planned.screened:,} images each"
+        rows.append(("screening", f"{planned.screening:,} = {screening}"))
+    if planned.tried:
+        trying = f"{planned.tried} views on all {planned.asked:,} images"
+        rows.append(("other views, at most", f"{planned.trying:,} for {trying}"))
+    return rows, planned.total
+
+
+def _recipe_rows(planned: Plan) -> tuple[list[tuple[str, str]], int]:
+    rows = [("mapping", f"{planned.map:,} of {planned.images:,} training images")]
     if planned.evaluations:
         steps = f"{planned.search:,} = {planned.steps:,} steps, {planned.evaluations} programs each"
-        table.add_row("search", f"{steps}, in {planned.dimension:,} dimensions")
-    table.add_row("left over", f"{left - planned.total:,}")
-    table.add_row("each prediction", "1")
-    table.add_row("cost of the fit", f"${planned.total * opened.spec.price_usd:,.2f}")
-    out.print(table)
+        rows.append(("search", f"{steps}, in {planned.dimension:,} dimensions"))
+    return rows, planned.total
 
 
 @app.command()
 def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
     box: BoxOption,
     data: DataOption,
-    recipe: RecipeOption = "bar",
+    recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
+    per_prediction: PerPredictionOption = 1,
+    encoder: EncoderOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Fixes every random choice.")] = 0,
     model_path: Annotated[Path, typer.Option("--out", help="The model to write.")] = Path(
         "model.rebox"
@@ -150,6 +188,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
             open_box(box),
             recipe,
             budget=budget,
+            queries_per_prediction=per_prediction,
+            encoder=encoder,
             max_usd=max_usd,
             value_range=_range(value_range),
             random_state=seed,
@@ -159,6 +199,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     model.save(model_path)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
+    _print_verdict(model.verdict_)
     _receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     if error is not None:
@@ -218,7 +259,7 @@ def predict(
     box: OtherBoxOption = None,
     budget: BudgetOption = None,
 ) -> None:
-    """Label new images, one query each."""
+    """Label new images; each asks as many queries as the model was fitted for."""
     _check_outputs(predictions)
     images, names = load_unlabelled(paths)
     with ProgressBar(err) as bar:
@@ -277,6 +318,20 @@ def _print_metrics(metrics: dict[str, Interval]) -> None:
         spelled = name.replace("_", " ")
         table.add_row(spelled, f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}")
     out.print(table)
+
+
+def _print_verdict(verdict: Verdict | None) -> None:
+    if verdict is None:
+        return
+    table = Table("held-out training images", "queries", "macro AUC", "accuracy")
+    for row in verdict.rows:
+        table.add_row(row.name, str(row.queries), _spelled(row.macro_auc), _spelled(row.accuracy))
+    out.print(table)
+    out.print(verdict.words, highlight=False)
+
+
+def _spelled(figure: Interval) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
 def _receipt(spent: Spent) -> None:

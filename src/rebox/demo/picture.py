@@ -12,7 +12,7 @@ from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
 from rebox.errors import MissingExtra
-from rebox.fit import LaidOut
+from rebox.fit import LaidOut, OneAnswer
 from rebox.mapping import Assignment, LinearMapping
 from rebox.metric import Interval
 
@@ -105,7 +105,8 @@ def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
 
 def _program(model: Reprogrammer) -> NDArray[np.float32]:
     """Return what the program adds, (16, 16) in [-0.5, 0.5]."""
-    added: NDArray[np.float32] = model.artefact_.program.added(model.artefact_.z)
+    question = model.artefact_.model.questions[0]
+    added: NDArray[np.float32] = question.program.added(question.z)
     return added[:, :, 0]
 
 
@@ -114,15 +115,21 @@ def _dressed(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return a patient on the canvas and the same patient dressed, (16, 16) each."""
     artefact = model.artefact_
-    placed = artefact.program.placement.place(LaidOut(artefact.inputs, row[None]).take([0]))
-    dressed = artefact.program.dress(placed, artefact.z[None])
+    question = artefact.model.questions[0]
+    placed = question.program.placement.place(LaidOut(artefact.inputs, row[None]).take([0]))
+    dressed = question.program.dress(placed, question.z[None])
     return placed[0, :, :, 0], dressed[0, :, :, 0]
+
+
+def _mapping(model: Reprogrammer) -> object:
+    reading = model.artefact_.model.reading
+    return reading.mapping if isinstance(reading, OneAnswer) else None
 
 
 def _draw_mappings(figure: Any, models: Models) -> None:
     tiles, bars = figure.subplots(2, 1, height_ratios=(0.38, 1))
     _draw_tiles(tiles, models)
-    mapping = models["map"].artefact_.mapping
+    mapping = _mapping(models["map"])
     if isinstance(mapping, LinearMapping):
         votes = mapping.weights[:, 1] - mapping.weights[:, 0]
         colours = [MALIGNANT if vote > 0 else BENIGN for vote in votes]
@@ -139,7 +146,7 @@ def _draw_tiles(axis: Any, models: Models) -> None:
     """Draw the ten digits in the colour of the diagnosis that each speaks for."""
     recipes = ("bar", SHOWN)
     for y, recipe in enumerate(recipes):
-        mapping = models[recipe].artefact_.mapping
+        mapping = _mapping(models[recipe])
         if not isinstance(mapping, Assignment):
             continue
         for sources, colour in zip(mapping.sources, (BENIGN, MALIGNANT), strict=True):

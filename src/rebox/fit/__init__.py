@@ -1,25 +1,41 @@
 """Binding them: the program moves, the box answers, the mapping reads, the loss judges."""
 
+from rebox.fit.auto import fit_auto, programs_of
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import Inputs, LaidOut
 from rebox.fit.loop import Outcome, fit
+from rebox.fit.model import AllAnswers, Model, OneAnswer, Question, Reading, Sight
 from rebox.fit.plan import Plan, plan_fit
+from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.showing import CHUNK, Stage
+from rebox.fit.verdict import Verdict, VerdictRow
 
 __all__ = [
     "CHUNK",
+    "AllAnswers",
+    "AutoPlan",
     "Event",
     "Inputs",
     "LaidOut",
     "Listener",
+    "Model",
+    "OneAnswer",
     "Outcome",
     "PhaseStarted",
     "Plan",
+    "Question",
+    "Reading",
+    "Sight",
     "Stage",
     "StepTaken",
     "StopFit",
     "Stopped",
+    "Verdict",
+    "VerdictRow",
     "fit",
+    "fit_auto",
+    "plan_auto",
     "plan_fit",
+    "programs_of",
     "tell",
 ]

@@ -115,6 +115,12 @@ class LaidOut:
             return [self._scaled(image, int(i)) for i, image in self._taken(indices)]
         return [self._scaled(np.asarray(self._x[int(i)]), int(i)) for i in indices]
 
+    def samples(self, indices: Sequence[int] | NDArray[np.integer]) -> Any:
+        """Return what a model without a box looks at: rows of features as they are, or images."""
+        if self.inputs.rows is not None:
+            return np.asarray(self._x[np.asarray(indices)], dtype=np.float64)
+        return self.take(indices)
+
     def _taken(self, indices: Sequence[int] | NDArray[np.integer]) -> list[tuple[int, Image]]:
         return list(zip(map(int, indices), self._x.take(indices), strict=True))
 

@@ -100,9 +100,18 @@ class FrequencyMapping(_ManyToOne):
     Frequencies are rates within a target class, so that a large class does not take every source
     class; ties, source classes that are never on top among them, go by mean score. A target class
     that was never asked about takes what is left.
+
+    Parameters
+    ----------
+    m : int
+        Source classes per target class; 1 is a one-to-one mapping.
+    iterative : bool
+        Whether a search fits it anew at the start of every epoch, to answers to the program as it
+        stands then (ILM-VP: Chen et al., CVPR 2023).
     """
 
     needs_answers: ClassVar[bool] = True
+    iterative: bool = False
 
     def fit(self, answers: Answers) -> Assignment:
         """Return the assignment by frequency."""

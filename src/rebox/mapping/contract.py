@@ -26,6 +26,14 @@ class Answers:
         Share of each target class among all training labels, asked about or not.
     decimals : int or None
         Decimals that the box rounds its scores to.
+    complete : bool
+        Whether every source class has a score in every answer; False for top-k answers, whose
+        missing classes read 0.
+    sums_to_one : bool
+        Whether the scores of an image are probabilities over the source classes, and not, say,
+        independent sigmoids.
+    labels_only : bool
+        Whether each answer is a one-hot row: the best class and nothing else.
     seed : int
         Fixes whatever the rule leaves to chance.
     """
@@ -34,6 +42,9 @@ class Answers:
     targets: NDArray[np.intp]
     prior: NDArray[np.float64]
     decimals: int | None = None
+    complete: bool = True
+    sums_to_one: bool = True
+    labels_only: bool = False
     seed: int = 0
 
 

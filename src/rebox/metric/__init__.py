@@ -14,11 +14,13 @@ from rebox.metric.confusion import (
 )
 from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval, proportion
-from rebox.metric.ranking import macro_auc
+from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
 
 __all__ = [
     "Interval",
     "accuracy",
+    "auc_gain",
+    "auc_interval",
     "balanced_accuracy",
     "evaluate",
     "macro_auc",

@@ -61,6 +61,21 @@ def auc_interval(truth: Integers, scores: Floats, seed: int) -> Interval:
     return percentiles(float(value[0]), np.concatenate(draws))
 
 
+def auc_gain(truth: Integers, scores: Floats, rival: Floats, seed: int) -> Interval:
+    """Return the mean area under ``scores`` (n, K) minus that under a ``rival``'s.
+
+    Both are measured on the same resamples, so that what is hard for both of them cancels.
+    """
+    present = [1] if scores.shape[1] == 2 else np.unique(truth).tolist()
+    whole = np.ones((1, len(truth)))
+    value = _mean_auc(scores, truth, present, whole) - _mean_auc(rival, truth, present, whole)
+    draws = [
+        _mean_auc(scores, truth, present, w) - _mean_auc(rival, truth, present, w)
+        for w in _resamples(truth, seed)
+    ]
+    return percentiles(float(value[0]), np.concatenate(draws))
+
+
 def _resamples(truth: Integers, seed: int) -> Iterator[Floats]:
     """Yield blocks (b, n) of how often each subject is drawn, within its own class."""
     step = max(1, BLOCK // len(truth))

@@ -11,9 +11,11 @@ from rebox.program.subspace import (
     Subspace,
     subspace_from_name,
 )
+from rebox.program.view import PLAIN, View, view_pool
 
 __all__ = [
     "DCT",
+    "PLAIN",
     "Canvas",
     "Full",
     "LowResolution",
@@ -22,6 +24,8 @@ __all__ = [
     "RandomProjection",
     "RowLayout",
     "Subspace",
+    "View",
     "is_rows",
     "subspace_from_name",
+    "view_pool",
 ]

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.errors import InvalidData, InvalidOption
+from rebox.program.view import LUMA, PLAIN, View
 
-BACKGROUND = 0.5  # the paper pads with 0 in [-1, 1]: mid-grey in [0, 1]
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's "L"
 FITS = ("pad", "contain", "stretch")
 
 
@@ -34,11 +33,14 @@ class Canvas:
         (BAR's 64 x 64 skin lesions in 224 x 224).
     overlay : bool
         Whether the program is added on top of the data as well (mask M of ones).
+    view : View
+        How the data is held up to the box.
     """
 
     fit: str = "pad"
     inner: int | None = None
     overlay: bool = False
+    view: View = PLAIN
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
@@ -61,6 +63,7 @@ class Canvas:
             Enlarge by repeating pixels: for rows of features, whose neighbours are no neighbours.
         """
         height, width, channels = box
+        data = self.view.size(*data)
         if blocky and (data[0] > height or data[1] > width):
             raise InvalidData(
                 f"features on a grid of {data[0]} x {data[1]} do not fit the box's {height} x "
@@ -70,6 +73,9 @@ class Canvas:
             inner_height, inner_width = height, width
         else:
             inner_height, inner_width = self._inner_size(data, (height, width), whole=blocky)
+        least = data if blocky else (1, 1)  # a pixel for each feature
+        inner_height = max(least[0], round(inner_height * self.view.scale))
+        inner_width = max(least[1], round(inner_width * self.view.scale))
         return Placement(
             height=height,
             width=width,
@@ -80,6 +86,7 @@ class Canvas:
             inner_width=inner_width,
             overlay=self.overlay,
             blocky=blocky,
+            view=self.view,
         )
 
     def _inner_size(
@@ -122,6 +129,7 @@ class Placement:
     inner_width: int
     overlay: bool = False
     blocky: bool = False
+    view: View = PLAIN
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -152,7 +160,9 @@ class Placement:
         (n, height, width, channels) float32 in [0, 1], planar in memory.
         """
         planar = np.full(
-            (len(images), self.channels, self.height, self.width), BACKGROUND, dtype=np.float32
+            (len(images), self.channels, self.height, self.width),
+            self.view.background,
+            dtype=np.float32,
         )
         for target, image in zip(planar, images, strict=True):
             self._place_one(target, image)
@@ -166,13 +176,11 @@ class Placement:
             )
         if pixels.shape[2] == 3 and self.channels == 1:
             pixels = _luma(pixels)
-        size = (self.inner_height, self.inner_width)
-        for channel in range(self.channels):
-            if channel and pixels.shape[2] == 1:  # grey: copied to every channel
-                target[channel] = target[0]
-                continue
-            plane = _resize(pixels[:, :, channel], size, nearest=self.blocky)
-            target[channel, self._rows, self._columns] = plane
+        pixels = self.view.part(pixels, cells=self.blocky)
+        inner = target[:, self._rows, self._columns]
+        _resize(pixels, inner, nearest=self.blocky)  # grey is copied to every channel
+        if self.view.toned:
+            self.view.tone(inner, grey=pixels.shape[2] == 1)
 
 
 def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -182,15 +190,23 @@ def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.minimum(grey, 1.0)[..., None]
 
 
-def _resize(
-    plane: NDArray[np.generic], size: tuple[int, int], *, nearest: bool
-) -> NDArray[np.float32]:
-    """Return ``plane`` (h, w) in [0, 1] at ``size``, bilinear with antialiasing by Pillow."""
-    if plane.shape != size:
-        source = plane if plane.dtype == np.uint8 else plane.astype(np.float32)
-        filtering = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
-        resized = Image.fromarray(np.ascontiguousarray(source)).resize(size[::-1], filtering)
-        plane = np.asarray(resized)
-    if plane.dtype == np.uint8:
-        return plane.astype(np.float32) * np.float32(1 / 255)
-    return np.clip(plane.astype(np.float32), 0.0, 1.0)
+def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest: bool) -> None:
+    """Write (h, w, 1 or 3) pixels into ``target`` (channels, height, width), values in [0, 1].
+
+    Bilinear with antialiasing, by Pillow; ``nearest`` repeats or drops pixels.
+    """
+    size = target.shape[1:]
+    filtering = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    if pixels.dtype == np.uint8:
+        if pixels.shape[:2] != size:
+            plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+            picture = Image.fromarray(np.ascontiguousarray(plain))
+            pixels = np.atleast_3d(np.asarray(picture.resize(size[::-1], filtering)))
+        np.multiply(np.moveaxis(pixels, 2, 0), np.float32(1 / 255), out=target, dtype=np.float32)
+        return
+    for channel in range(pixels.shape[2]):
+        plane = np.ascontiguousarray(pixels[:, :, channel], dtype=np.float32)
+        if plane.shape != size:
+            plane = np.asarray(Image.fromarray(plane).resize(size[::-1], filtering))
+        np.clip(plane, 0.0, 1.0, out=target[channel])
+    target[pixels.shape[2] :] = target[0]

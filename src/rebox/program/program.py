@@ -23,10 +23,13 @@ class Program:
         Where the data sits and where the program may add.
     subspace : Subspace or None
         How z becomes W; None adds nothing.
+    subspace_name : str or None
+        How `subspace_from_name` makes it again.
     """
 
     placement: Placement
     subspace: Subspace | None = None
+    subspace_name: str | None = None
 
     @property
     def dimension(self) -> int:

@@ -1,7 +1,7 @@
 """Descent along estimated gradients."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,15 @@ class GradientDescent(Search[DescentState]):
     clip : bool
         Whether an estimate longer than sqrt(d) is shortened to that (ZIP, Park et al., ICLR 2025:
         intrinsic-dimensional clipping).
+    all_directions : bool
+        Whether the estimator takes q = d directions, however many it would take by itself: with
+        orthogonal ones, that is least squares.
     """
 
     estimator: Estimator = field(default_factory=OneSided)
     optimiser: Optimiser = field(default_factory=SGD)
     clip: bool = False
+    all_directions: bool = False
 
     def init(self, start: Vector, seed: int) -> DescentState:
         """Return the state at ``start`` of shape (d,).
@@ -52,24 +56,28 @@ class GradientDescent(Search[DescentState]):
             The estimator asks for more distinct directions than there are dimensions.
         """
         position = np.array(start, dtype=np.float64)
-        self.estimator.points(position, seed=seed, step=0, samples=1)
+        self._estimator(len(position)).points(position, seed=seed, step=0, samples=1)
         return DescentState(position, seed, 0, self.optimiser.init(len(position)))
 
     def evaluations(self, dimension: int) -> int:
-        """Return k, the number of points of one estimate, in any ``dimension``."""
-        del dimension  # an estimator's cost is set by q alone
-        return self.estimator.evaluations
+        """Return k, the number of points of one estimate in ``dimension`` dimensions."""
+        return self._estimator(dimension).evaluations
 
     def ask(self, state: DescentState, samples: int) -> Points:
         """Return the k points around the position, or around where the optimiser looks ahead."""
         centre = self.optimiser.look_ahead(state.position, state.memory)
-        return self.estimator.points(centre, seed=state.seed, step=state.step, samples=samples)
+        estimator = self._estimator(len(state.position))
+        return estimator.points(centre, seed=state.seed, step=state.step, samples=samples)
 
     def tell(self, state: DescentState, losses: NDArray[np.floating]) -> DescentState:
         """Return the state after a step along the gradient that ``losses`` (k, n) show."""
         dimension = len(state.position)
-        gradient = self.estimator.estimate(losses, dimension, seed=state.seed, step=state.step)
+        estimator = self._estimator(dimension)
+        gradient = estimator.estimate(losses, dimension, seed=state.seed, step=state.step)
         if self.clip:
             gradient = clip_norm(gradient, math.sqrt(dimension))
         position, memory = self.optimiser.update(state.position, gradient, state.memory, state.step)
         return DescentState(position, state.seed, state.step + 1, memory)
+
+    def _estimator(self, dimension: int) -> Estimator:
+        return replace(self.estimator, q=dimension) if self.all_directions else self.estimator

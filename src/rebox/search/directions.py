@@ -178,11 +178,19 @@ class Coordinate(Directions):
 
 @dataclass(frozen=True)
 class Orthogonal(Directions):
-    """Orthonormal directions, v = d u (Choromanski et al., ICML 2018: structured evolution).
+    """Orthogonal directions (Choromanski et al., ICML 2018: structured evolution).
 
     With q = d, the gradient of a linear loss is exact. All q directions of a step are in memory at
     once: meant for the few dimensions of a subspace.
+
+    Parameters
+    ----------
+    long : bool
+        False: u of length 1, v = d u. True: u of length sqrt(d), v = u, so that a step of length
+        eps moves a coordinate as far as `Rademacher` directions do, whatever d is.
     """
+
+    long: bool = False
 
     def draw(self, key: Key, count: int, shape: Shape) -> Sequence[Direction]:
         """Return ``count`` orthonormal directions for each row of ``shape`` (rows, d)."""
@@ -196,6 +204,9 @@ class Orthogonal(Directions):
 
         def make(j: int) -> Direction:
             u = basis[:, :, j].copy()
+            if self.long:
+                u *= np.float32(np.sqrt(dimension))
+                return Direction(u, u)
             return Direction(u, u * np.float32(dimension))
 
         return Lazy(make, range(count))

@@ -1,0 +1,184 @@
+"""The user's own feature extractor: it turns images into features, and nobody is asked.
+
+An encoder is no box: it runs here, costs nothing and gives features, not scores. It stands beside
+the boxes because it runs the same files with the same preprocessing.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rebox.box.registry import BoxURI
+from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+
+Images = Sequence[NDArray[Any]]
+
+
+class Encoder(ABC):
+    """Turns images into rows of features.
+
+    A subclass sets `identity` and implements `features`; callers ask `encode`, which checks.
+
+    Attributes
+    ----------
+    identity : str
+        Names what makes the features: two encoders of one identity give the same ones.
+    uri : str or None
+        What `open_encoder` opens it from; None where only Python code does.
+    """
+
+    identity: str
+    uri: str | None = None
+
+    @abstractmethod
+    def features(self, images: Images) -> Any:
+        """Return (n, d) features of n images, each (h, w, 1 or 3), uint8 or floats in [0, 1]."""
+
+    def encode(self, images: Images) -> NDArray[np.float32]:
+        """Return the features of a small batch of images; loop over a large one.
+
+        Parameters
+        ----------
+        images : sequence of n images (h, w[, 1 or 3])
+            ``uint8``, or floats in [0, 1]; each may have a size of its own.
+
+        Returns
+        -------
+        (n, d) float32, finite.
+
+        Raises
+        ------
+        InvalidData
+            There are no images, or they have an unusable shape.
+        InvalidAnswer
+            The encoder gave anything but one row of finite numbers for each image.
+        """
+        if len(images) == 0:
+            raise InvalidData("found no images: hand over at least one.")
+        ready = [_with_channels(images[i], i) for i in range(len(images))]
+        given = np.asarray(self.features(ready))
+        if given.ndim != 2 or len(given) != len(ready) or given.dtype.kind not in "fiub":
+            raise InvalidAnswer(
+                f"the encoder gave {given.dtype} of shape {given.shape} for {len(ready)} images; "
+                f"expected numbers of shape ({len(ready)}, features)."
+            )
+        with np.errstate(over="ignore"):
+            rows = given.astype(np.float32, copy=False)
+        if rows.shape[1] == 0 or not np.isfinite(rows).all():
+            raise InvalidAnswer(
+                f"the encoder gave {rows.shape[1]} features, NaN or infinity among them; expected "
+                "at least one, all finite in float32: check its preprocessing."
+            )
+        return rows
+
+
+class FunctionEncoder(Encoder):
+    """An encoder around a Python function.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of n images (h, w, 1 or 3), as they are; returns (n, d) features.
+    identity : str or None
+        Names it; None: by module and name, which does not notice a change of its code.
+    """
+
+    def __init__(
+        self, function: Callable[[list[NDArray[Any]]], Any], *, identity: str | None = None
+    ) -> None:
+        if not callable(function):
+            raise InvalidOption(
+                f"an encoder's function must be callable, found {type(function).__name__}."
+            )
+        self._function = function
+        kind = type(function)
+        module = getattr(function, "__module__", kind.__module__)
+        name = getattr(function, "__qualname__", kind.__qualname__)
+        self.identity = identity or f"function:{module}.{name}"
+
+    def features(self, images: Images) -> Any:
+        """Return what the function gives."""
+        return self._function(list(images))
+
+
+def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) -> Encoder:
+    """Return the encoder that ``source`` names, holds or is.
+
+    Parameters
+    ----------
+    source : str, Encoder or callable
+        ``onnx:FILE?preprocess=imagenet&output=NAME``, with the options of
+        `rebox.box.onnx_encoder.OnnxEncoder`; or a function of a list of images.
+
+    Raises
+    ------
+    InvalidOption
+        The URI cannot be read, or its scheme or one of its options is unknown.
+    BoxError
+        The file is missing, broken, or gives no features.
+    """
+    if isinstance(source, Encoder):
+        return source
+    if not isinstance(source, str):
+        return FunctionEncoder(source)
+    parts = BoxURI.parse(source)
+    if parts.scheme != "onnx":
+        raise InvalidOption(
+            f"no kind of encoder is called {parts.scheme!r}; known is onnx. Anything else can be "
+            "passed as a Python function that takes a list of images and returns (n, d) features."
+        )
+    from rebox.box.onnx_encoder import open_onnx_encoder  # noqa: PLC0415 - loads ONNX Runtime
+
+    encoder = open_onnx_encoder(parts.target, parts.options)
+    encoder.uri = source
+    return encoder
+
+
+def stretched(images: Images, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return images (h, w, 1 or 3) of any size as (n, height, width, channels) in [0, 1].
+
+    Each is stretched over the whole input, bilinear with antialiasing: nothing is cut off, and no
+    frame tells the encoder of the proportions. Planar in memory, as convolutions want it.
+    """
+    height, width, channels = shape
+    planar = np.empty((len(images), channels, height, width), dtype=np.float32)
+    for target, image in zip(planar, images, strict=True):
+        planes = [_resized(image[:, :, c], (height, width)) for c in range(image.shape[2])]
+        if channels == 1 and len(planes) == 3:
+            red, green, blue = planes
+            planes = [0.299 * red + 0.587 * green + 0.114 * blue]  # ITU-R BT.601
+        target[:] = np.stack(planes)
+    return np.moveaxis(planar, 1, 3)
+
+
+def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    source = plane if plane.dtype == np.uint8 else plane.astype(np.float32)
+    if plane.shape != size:
+        image = Image.fromarray(np.ascontiguousarray(source))
+        source = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    if source.dtype == np.uint8:
+        return source.astype(np.float32) * np.float32(1 / 255)
+    clipped: NDArray[np.float32] = np.clip(source, 0.0, 1.0)
+    return clipped
+
+
+def _with_channels(image: Any, index: int) -> NDArray[Any]:
+    pixels = np.asarray(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
+        raise InvalidData(
+            f"image {index} has shape {np.shape(image)}; expected (h, w), (h, w, 1) or (h, w, 3) "
+            "with at least one pixel."
+        )
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind not in "fiub" or not (pixels.min() >= 0 and pixels.max() <= 1):  # or NaN
+        raise InvalidData(
+            f"image {index} holds {pixels.dtype} beyond [0, 1]; expected uint8 or finite values in "
+            "[0, 1]: rescale it."
+        )
+    return pixels

@@ -1,0 +1,99 @@
+"""A box that shows less than it knows: what a service would hide, rehearsed with any box."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
+from rebox.errors import InvalidOption
+
+
+class LimitedBox(BlackBox):
+    """Asks another box and passes on a part of its answer.
+
+    Scores are rounded first, then cut to the best; of scores that tie, the class named first
+    counts as better.
+
+    Parameters
+    ----------
+    box : BlackBox
+        The box that answers. Its price, image size and classes are kept.
+    top_k : int or None
+        Scores in an answer, the others read 0; None: all.
+    decimals : int or None
+        Decimals that scores are rounded to, 1 to 15; None: as the box gives them.
+    labels_only : bool
+        Whether an answer is 1 at the best class and 0 elsewhere. A label has no other scores to
+        cut and none to round.
+
+    Attributes
+    ----------
+    uri : str or None
+        Set by `rebox.open_box`, which knows these options; None for a limit put on in Python,
+        because the inner box's URI would open it without.
+
+    Raises
+    ------
+    InvalidOption
+        An option is out of range, or ``labels_only`` is joined with another.
+    """
+
+    def __init__(
+        self,
+        box: BlackBox,
+        *,
+        top_k: int | None = None,
+        decimals: int | None = None,
+        labels_only: bool = False,
+    ) -> None:
+        _check(box.spec, top_k, decimals, labels_only)
+        limits = {"top_k": top_k, "decimals": decimals, "labels_only": labels_only or None}
+        named = "&".join(f"{k}={v}" for k, v in limits.items() if v is not None)
+        spec = box.spec
+        if top_k is not None and top_k < len(spec.classes):
+            spec = replace(spec, complete=False, sums_to_one=False)
+        if decimals is not None:
+            spec = replace(spec, decimals=min(decimals, spec.decimals or decimals))
+        if labels_only:
+            spec = replace(spec, complete=False, sums_to_one=True, decimals=None, labels_only=True)
+        identity = f"{spec.identity}|{named}" if named else spec.identity
+        self.spec = replace(spec, identity=identity)
+        self._box = box
+        self._top_k = 1 if labels_only else top_k
+        self._decimals = decimals
+
+    @property
+    def answered(self) -> int:
+        """Images that the inner box was asked, where it counts them."""
+        counted: int = self._box.answered  # type: ignore[attr-defined] # not every box counts
+        return counted
+
+    def answer(self, images: Images) -> Scores:
+        """Return what is left of the inner box's answer."""
+        # checked before the cut, which would hide most of what may be wrong with it
+        scores = check_scores(self._box.answer(images), len(images), self._box.spec)
+        if self._decimals is not None:
+            rounded = np.round(scores.astype(np.float64), self._decimals)
+            scores = rounded.astype(np.float32)
+        if self._top_k is None:
+            return scores
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : self._top_k]
+        shown = np.zeros_like(scores)
+        kept = 1.0 if self.spec.labels_only else np.take_along_axis(scores, best, axis=1)
+        np.put_along_axis(shown, best, kept, axis=1)
+        return shown
+
+
+def _check(spec: BoxSpec, top_k: int | None, decimals: int | None, labels_only: bool) -> None:
+    if labels_only and (top_k, decimals) != (None, None):
+        raise InvalidOption(
+            "labels_only leaves no scores to cut or round: leave top_k and decimals out."
+        )
+    if spec.labels_only and (top_k, decimals) != (None, None):
+        raise InvalidOption(
+            "the box answers with labels only: there are no scores to cut or round."
+        )
+    if top_k is not None and not 1 <= top_k <= len(spec.classes):
+        raise InvalidOption(f"top_k must lie in 1 to {len(spec.classes)} (classes), found {top_k}.")
+    if decimals is not None and not 1 <= decimals <= 15:
+        raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")

@@ -1,0 +1,184 @@
+"""An ONNX file as an encoder, run by ONNX Runtime."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box.encoder import Encoder, Images, stretched
+from rebox.box.onnx_file import CPU, OnnxFile
+from rebox.box.onnx_input import DTYPES, read_input
+from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.probe import synthetic_images
+from rebox.box.registry import OptionReader
+from rebox.box.scratch import Scratch
+from rebox.errors import BoxError, InvalidOption
+
+OPENING_IMAGES = 2
+WHITE = 255
+
+
+class OnnxEncoder(Encoder):
+    """An encoder that runs an ONNX file.
+
+    When it is opened, two synthetic images are run through the file to see its output.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The ONNX file.
+    preprocess : str or Preprocess
+        A preset (imagenet, unit, symmetric, raw) or the figures themselves. A file that takes
+        ``uint8`` gets the pixels as they are.
+    size : int, (height, width) or None
+        For files that take any size; None: the preset's.
+    channels : int or None
+        For files that do not fix it; None: 3.
+    layout : {"nchw", "nhwc"} or None
+        Order of the input's axes; None: seen from where the 1 or 3 channels stand.
+    output : str or None
+        Which output holds the features; None: the first of floats with a row for each image. Maps
+        (n, c, h, w), in the order of the input's axes, and tokens (n, t, d) are averaged over
+        places.
+    batch_size : int
+        Most images in one run.
+    providers : sequence of str
+        ONNX Runtime's execution providers, in order of preference.
+
+    Raises
+    ------
+    BoxError
+        The file is missing, broken, or gives no features.
+    InvalidOption
+        An option is out of range, contradicts the file, or is needed and missing.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        preprocess: str | Preprocess = "unit",
+        size: int | tuple[int, int] | None = None,
+        channels: int | None = None,
+        layout: str | None = None,
+        output: str | None = None,
+        batch_size: int = 32,
+        providers: Sequence[str] = CPU,
+    ) -> None:
+        if batch_size < 1:
+            raise InvalidOption(f"batch_size must be at least 1, found {batch_size}.")
+        self._file = OnnxFile(path, providers)
+        self._scratch = Scratch()
+        self._batch_size = batch_size
+        figures = as_preprocess(preprocess)
+        self._input = read_input(
+            self._file.session,
+            layout=layout,
+            channels=channels,
+            size=(size, size) if isinstance(size, int) else size,
+            preset=figures.size,
+        )
+        given = self._input
+        self._shape = (given.height, given.width, given.channels)
+        # A file that takes uint8 gets whole grey levels; others what their training had.
+        exact = Preprocess(scale=WHITE) if given.dtype == np.uint8 else figures
+        if given.dtype == np.uint8 and str(figures) not in ("unit", "raw"):
+            raise InvalidOption(
+                "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
+                "and scale."
+            )
+        self._gain, self._shift = exact.affine(given.channels, "float32")
+        self._output = self._look(output)
+        self.identity = (
+            f"onnx:{self._file.digest[:16]}?preprocess={exact}&size={given.height}x{given.width}"
+            f"&layout={given.layout}&output={self._output}"
+        )
+
+    def features(self, images: Images) -> NDArray[Any]:
+        """Return (n, d) features, pooled over places.
+
+        Raises
+        ------
+        BoxError
+            ONNX Runtime could not run the file.
+        """
+        step = self._batch_size
+        batches = [images[i : i + step] for i in range(0, len(images), step)]
+        rows = []
+        for batch in batches:
+            raw = self._run(stretched(batch, self._shape), [self._output])[0]
+            rows.append(_pooled(raw, planar=self._input.layout == "nchw"))
+        return np.concatenate(rows)
+
+    def _run(self, images: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
+        planar = self._input.layout == "nchw"
+        if self._input.dtype == np.uint8:
+            levels = np.rint(images * WHITE).astype(np.uint8)
+            ready: NDArray[Any] = np.ascontiguousarray(
+                np.moveaxis(levels, 3, 1) if planar else levels
+            )
+        else:
+            ready = model_input(
+                images,
+                self._gain,
+                self._shift,
+                planar=planar,
+                dtype=self._input.dtype,
+                scratch=self._scratch,
+            )
+        return self._file.run(self._input, ready, outputs)
+
+    def _look(self, output: str | None) -> str:
+        found: dict[str, str] = {o.name: o.type for o in self._file.session.get_outputs()}
+        floats = [n for n, kind in found.items() if kind in DTYPES and "uint8" not in kind]
+        if output is not None and output not in floats:
+            raise InvalidOption(
+                f"the ONNX file has no output of floats called {output!r}; it has "
+                f"{', '.join(floats) or 'none'}. To use an inner layer, export it as an output."
+            )
+        names = floats if output is None else [output]
+        images = synthetic_images(self._shape, OPENING_IMAGES)
+        for name, raw in zip(names, self._run(images, names) if names else [], strict=True):
+            if raw.ndim >= 2 and len(raw) == OPENING_IMAGES and raw.size:
+                return name
+        raise BoxError(
+            f"no output of the ONNX file {self._file.name} ({', '.join(names)}) has floats for "
+            "each image; expected a feature extractor."
+        )
+
+
+def _pooled(raw: NDArray[Any], *, planar: bool) -> NDArray[np.float32]:
+    """Return (n, d): averaged over the places of a map or of tokens, flattened otherwise."""
+    values = raw.astype(np.float32, copy=False)
+    if values.ndim == 4:
+        values = values.mean(axis=(2, 3) if planar else (1, 2))
+    elif values.ndim == 3:
+        values = values.mean(axis=1)
+    return values.reshape(len(values), -1)
+
+
+def open_onnx_encoder(target: str, options: Mapping[str, str]) -> OnnxEncoder:
+    """Open ``onnx:PATH?preprocess=imagenet&output=NAME``.
+
+    Parameters
+    ----------
+    target : str
+        Path of the ONNX file.
+    options : mapping of str to str
+        Those of `OnnxEncoder`; ``mean``, ``std`` and ``scale`` replace the preset's; ``providers``
+        are separated by commas.
+    """
+    reader = OptionReader("onnx", options)
+    preprocess = read_preprocess(reader) or "unit"
+    settings: dict[str, Any] = {
+        "size": reader.size("size", None),
+        "channels": reader.integer("channels", None),
+        "layout": reader.text("layout", None),
+        "output": reader.text("output", None),
+        "batch_size": reader.integer("batch_size", 32),
+        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
+    }
+    reader.finish()
+    return OnnxEncoder(target, preprocess=preprocess, **settings)

@@ -1,0 +1,337 @@
+"""``auto``: spend a budget where it pays, with nothing for the user to choose.
+
+Every training image is asked about once, as it is. What is left of the budget looks at the images
+from other sides: views are screened on a few images, the best are asked about all of them, and
+those that pay are kept, as many as a prediction may cost. A reader takes the answers together with
+what can be seen of the images without asking, and the verdict says what each brought.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox
+from rebox.box.encoder import Encoder
+from rebox.errors import InvalidData
+from rebox.fit.choosing import Chooser
+from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
+from rebox.fit.inputs import LaidOut
+from rebox.fit.loop import (
+    ALL_ASKED,
+    FAILED,
+    INTERRUPTED,
+    PARTLY_ASKED,
+    STOPPED,
+    Outcome,
+)
+from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
+from rebox.fit.order import fair_order
+from rebox.fit.plan_auto import AutoPlan, plan_auto
+from rebox.fit.showing import CHUNK, Stage
+from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
+from rebox.local import PlainFeatures
+from rebox.mapping import Answers
+from rebox.mapping.features import AnswerFeatures, features_of
+from rebox.meter import Meter, MeteredBox, Purpose
+from rebox.program import Canvas, Program, view_pool
+from rebox.reading import Evidence, Reading, fit_reader
+from rebox.recipe import Auto
+
+Scores = NDArray[np.float32]
+
+AHEAD = 2  # batches that are made ready while the box works on another
+VIEWS_TRIED = "the views that pay have been asked about"
+
+
+def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
+    recipe: Auto,
+    box: BlackBox,
+    meter: Meter,
+    images: LaidOut,
+    targets: NDArray[np.intp],
+    *,
+    queries_per_prediction: int = 1,
+    encoder: Encoder | None = None,
+    seed: int,
+    listeners: Sequence[Listener] = (),
+) -> Outcome:
+    """Run ``auto`` and return the model that it ends with.
+
+    Parameters
+    ----------
+    recipe : Auto
+    box : BlackBox
+        Who answers; asked through ``meter`` alone.
+    meter : Meter
+        Holds the budget.
+    images : LaidOut
+        n training images.
+    targets : (n,) intp
+        Target class of each, counted from 0.
+    queries_per_prediction : int
+        Most queries that a prediction may ask; 0 answers without the box.
+    encoder : Encoder or None
+        Features of the user's own, beside the plain ones.
+    seed : int
+        Fixes every random choice.
+    listeners : sequence of callables
+        Told of every event.
+
+    Raises
+    ------
+    BoxError
+        The box did not answer, or not with scores, before anything was learnt. Whatever else ends
+        a fit early is in the outcome, beside what was learnt.
+    """
+    run = _Run(
+        recipe, box, meter, images, targets, queries_per_prediction, encoder, seed, tuple(listeners)
+    )
+    error: BaseException | None = None
+    try:
+        reason = run.ask()
+    except StopFit:
+        reason = STOPPED
+    except (Exception, KeyboardInterrupt) as stopped:
+        if not run.learnt:
+            raise
+        reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
+        error = stopped
+    model, verdict = run.read()
+    if reason != FAILED:  # what failed may be a listener: it is not told again
+        with contextlib.suppress(StopFit):
+            tell(listeners, Stopped(spent=meter.spent, reason=reason))
+    return Outcome(
+        model=model, reason=reason, history=tuple(run.history), verdict=verdict, error=error
+    )
+
+
+def programs_of(images: LaidOut, box: BlackBox) -> list[Program]:
+    """Return a program for each view of the pool that the box's input has room for."""
+    inputs, spec = images.inputs, box.spec
+    grey = not inputs.blocky and images.take([0])[0].shape[2:] != (3,)
+    programs = []
+    pool = view_pool(grey=grey, cells=inputs.blocky, channels=spec.channels)
+    for number, view in enumerate(pool):
+        canvas = Canvas(fit="contain", view=view)
+        try:
+            placement = canvas.placement(inputs.size, spec.shape, blocky=inputs.blocky)
+        except InvalidData:
+            if number == 0:
+                raise
+            continue
+        programs.append(Program(placement))
+    return programs
+
+
+@dataclass
+class _Run:
+    """One fit under way: what is fixed, and the answers so far."""
+
+    recipe: Auto
+    box: BlackBox
+    meter: Meter
+    images: LaidOut
+    targets: NDArray[np.intp]
+    queries_per_prediction: int
+    encoder: Encoder | None
+    seed: int
+    listeners: tuple[Listener, ...]
+    history: list[StepTaken] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._order = fair_order(self.targets, self.seed)
+        self._targets = self.targets[self._order]
+        self._n_targets = int(self.targets.max()) + 1
+        self._programs = programs_of(self.images, self.box)
+        self._parts: dict[int, list[Scores]] = {}
+        self._sight: Sight | None = None
+        self._seen: list[NDArray[np.float32]] = []
+        if self.recipe.stack or self.encoder is not None or self.queries_per_prediction == 0:
+            self._look()
+
+    def _look(self) -> None:
+        """See what can be seen of the training images without asking."""
+        some = self.images.samples(self._order[: min(len(self._order), CHUNK)])
+        self._sight = Sight(PlainFeatures.fit(some), self.encoder)
+        parts = [
+            self._sight.blocks(self.images.samples(self._order[start : start + CHUNK]))
+            for start in range(0, len(self._order), CHUNK)
+        ]
+        self._seen = [np.concatenate(block) for block in zip(*parts, strict=True)]
+
+    @property
+    def learnt(self) -> bool:
+        """Whether any answer has come in that would be lost."""
+        return bool(self._parts)
+
+    @property
+    def _answers(self) -> dict[int, Scores]:
+        """Answers to each view, (images asked about, source classes), in the fair order."""
+        for k, parts in self._parts.items():
+            self._parts[k] = [np.concatenate(parts)] if len(parts) > 1 else parts
+        return {k: parts[0] for k, parts in self._parts.items()}
+
+    @property
+    def plan(self) -> AutoPlan:
+        """What the budget allows."""
+        return plan_auto(
+            len(self._order),
+            self.meter.left("map") or 0,
+            len(self._programs),
+            self.queries_per_prediction,
+        )
+
+    def ask(self) -> str:
+        """Ask about the plain view, then about others as long as the budget and their gain last."""
+        plan = self.plan
+        self._ask([0], plan.asked, "map")
+        if plan.candidates:
+            self._ask(range(1, plan.candidates + 1), plan.screened, "search")
+            self._ask(self._ranked()[: plan.tried], plan.asked, "search")
+        elif plan.tried:
+            self._ask(range(1, plan.tried + 1), plan.asked, "search")
+        if plan.tried:
+            return VIEWS_TRIED
+        return ALL_ASKED if plan.asked == plan.images else PARTLY_ASKED
+
+    def _ask(self, numbers: Sequence[int], images: int, purpose: Purpose) -> None:
+        """Ask about views of the first ``images``, where they have not been asked about yet.
+
+        Image by image and not view by view: a picture is then decoded once for all its views.
+        """
+        before = {k: len(self._answers.get(k, ())) for k in numbers}
+        planned = sum(images - count for count in before.values())
+        self._tell(PhaseStarted(spent=self.meter.spent, purpose=purpose, planned=planned))
+        box = MeteredBox(self.box, self.meter, purpose)
+        stages = {k: Stage(box, self._programs[k]) for k in numbers}
+        begin = min(before.values(), default=images)
+        for step, (k, placed) in enumerate(self._placed(numbers, begin, images), start=1):
+            scores = stages[k].show(placed)  # first of all: it may fail
+            self._parts.setdefault(k, []).append(scores)
+            self._tell(StepTaken(spent=self.meter.spent, purpose=purpose, step=step))
+
+    def _placed(
+        self, numbers: Sequence[int], begin: int, end: int
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield a view's number and some images as it shows them; the next while the box works."""
+        jobs = ((k, start) for start in range(begin, end, CHUNK) for k in numbers)
+
+        def place(job: tuple[int, int]) -> tuple[int, NDArray[np.float32]]:
+            k, start = job
+            taken = self.images.take(self._order[start : min(start + CHUNK, end)])
+            return k, self._programs[k].placement.place(taken)
+
+        with ThreadPoolExecutor(1) as helper:
+            waiting: deque[Future[tuple[int, NDArray[np.float32]]]] = deque()
+            for job in jobs:
+                waiting.append(helper.submit(place, job))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _ranked(self) -> list[int]:
+        plain, others = self._features()
+        return self._chooser().ranked(plain, others)
+
+    def read(self) -> tuple[Model, Verdict | None]:
+        """Return the model that all answers so far make, and what they brought."""
+        if not self._answers:
+            return self._model([], fit_reader(self._evidence([]))), None
+        chosen = self._choose()
+        whole = fit_reader(self._evidence(chosen))
+        local = whole.without_answers
+        alone = whole.without_sight if chosen == [0] else None
+        if alone is None:
+            alone = fit_reader(self._evidence([0], local=False)).held_out
+        if self.queries_per_prediction == 0:
+            whole = fit_reader(self._evidence([], soft=np.exp(whole.held_out)))
+            chosen = []
+        return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
+
+    def _choose(self) -> list[int]:
+        asked = len(self._answers[0])
+        plain, others = self._features()
+        whole = {k: x for k, x in others.items() if len(x) == asked}
+        if not whole or self.queries_per_prediction == 0:
+            return [0]
+        return self._chooser().chosen(plain, whole, self.queries_per_prediction)
+
+    def _chooser(self) -> Chooser:
+        return Chooser(self._targets, self._n_targets, self._seen)
+
+    def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
+        """Return features of the answers to the plain view, and to each other one."""
+        features = self._answer_features()
+        found = {k: features(scores).astype(np.float32) for k, scores in self._answers.items()}
+        return found.pop(0), found
+
+    def _answer_features(self) -> AnswerFeatures:
+        spec = self.box.spec
+        scores = self._answers.get(0, np.empty((0, len(spec.classes)), dtype=np.float32))
+        answers = Answers(
+            scores=scores,
+            targets=self._targets[: len(scores)],
+            prior=np.full(self._n_targets, 1 / self._n_targets),
+            decimals=spec.decimals,
+            complete=spec.complete,
+            sums_to_one=spec.sums_to_one,
+            labels_only=spec.labels_only,
+        )
+        return features_of(answers)
+
+    def _evidence(self, views: Sequence[int], *, local: bool = True, soft: Any = None) -> Evidence:
+        blocks = answer_blocks(
+            [self._answers[k] for k in views],
+            self._answer_features(),
+            counted=self.box.spec.labels_only,
+        )
+        return Evidence(
+            answers=blocks,
+            local=self._seen if local else (),
+            soft=soft,
+            targets=self._targets if local else self._targets[: len(blocks[0])],
+            n_targets=self._n_targets,
+            seed=self.seed,
+        )
+
+    def _model(self, chosen: Sequence[int], reading: Reading) -> Model:
+        balanced = self.recipe.class_weight == "balanced"
+        reader = reading.reader.balanced() if balanced else reading.reader
+        return Model(
+            questions=tuple(Question(self._programs[k]) for k in chosen),
+            reading=AllAnswers(
+                reader=reader,
+                features=self._answer_features(),
+                counted=self.box.spec.labels_only,
+                sight=self._sight,
+            ),
+        )
+
+    def _verdict(
+        self,
+        chosen: Sequence[int],
+        local: NDArray[np.float64] | None,
+        alone: NDArray[np.float64],
+        whole: Reading,
+    ) -> Verdict | None:
+        asked = len(alone)
+        readings = {}
+        if local is not None:
+            readings[LOCAL] = (0, local[:asked])
+        readings[MAP] = (1, alone)
+        if len(chosen) > 1 and whole.without_sight is not None:
+            readings[VIEWS] = (len(chosen), whole.without_sight)
+        readings[WHOLE] = (len(chosen), whole.held_out[:asked])
+        return give_verdict(self._targets[:asked], readings, self._n_targets, self.seed)
+
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, StepTaken) and event.purpose == "search":
+            self.history.append(event)
+        tell(self.listeners, event)

@@ -1,0 +1,99 @@
+"""Which views to ask about: screened on a few images, chosen by what they add on all of them.
+
+Everything is judged by the leave-one-out log loss of training answers. A view pays if it lowers
+that loss; what does not pay is not asked at prediction time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.reading import distances, quick_loss
+
+Features = NDArray[np.floating]
+
+SAMPLES = 500  # most images that a choice is made on: the cost grows with their cube
+PAYS = 0.002  # share of the loss that one more query for each prediction has to save
+REPLACES = 0.02  # share of the loss by which another view has to beat the plain one
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Judges views by their answers to the first images.
+
+    Parameters
+    ----------
+    targets : (n,) intp
+        Classes of the images, in the order of the answers.
+    n_targets : int
+    local : sequence of (n, d)
+        What can be seen of them without asking; a view has to add to that.
+    """
+
+    targets: NDArray[np.intp]
+    n_targets: int
+    local: Sequence[Features] = ()
+
+    def ranked(self, plain: Features, candidates: dict[int, Features]) -> list[int]:
+        """Return candidates by their loss beside the plain view, best first.
+
+        Parameters
+        ----------
+        plain : (n, d)
+        candidates : dict
+            Number to features (m, d) of the answers to the first m images.
+        """
+        few = min((len(features) for features in candidates.values()), default=0)
+        judge = self._judge(few)
+        base = judge.apart(plain)
+        losses = {k: judge.loss([base, judge.apart(x)]) for k, x in candidates.items()}
+        return sorted(losses, key=lambda number: (losses[number], number))
+
+    def chosen(self, plain: Features, candidates: dict[int, Features], most: int) -> list[int]:
+        """Return up to ``most`` views to ask about, 0 for the plain one, by what each adds.
+
+        One pass in the order of `ranked`: a view is taken if it pays beside those taken already.
+        """
+        if most == 1:
+            return [self._only(plain, candidates)]
+        judge = self._judge(len(plain))
+        taken = [judge.apart(plain)]
+        numbers, least = [0], judge.loss(taken)
+        for number in self.ranked(plain, candidates):
+            if len(numbers) == most:
+                break
+            trial = [*taken, judge.apart(candidates[number])]
+            loss = judge.loss(trial)
+            if loss < (1 - PAYS) * least:
+                taken, least = trial, loss
+                numbers.append(number)
+        return numbers
+
+    def _only(self, plain: Features, candidates: dict[int, Features]) -> int:
+        judge = self._judge(len(plain))
+        best, least = 0, (1 - REPLACES) * judge.loss([judge.apart(plain)])
+        for number, features in candidates.items():
+            loss = judge.loss([judge.apart(features)])
+            if loss < least:
+                best, least = number, loss
+        return best
+
+    def _judge(self, few: int) -> "_Judge":
+        n = min(few, SAMPLES)
+        local = [distances(x[:n], local=True) for x in self.local]
+        return _Judge(self.targets[:n], self.n_targets, local)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    targets: NDArray[np.intp]
+    n_targets: int
+    local: Sequence[NDArray[np.float64]]
+
+    def apart(self, features: Features) -> NDArray[np.float64]:
+        return distances(features[: len(self.targets)])
+
+    def loss(self, answers: Sequence[NDArray[np.float64]]) -> float:
+        return quick_loss(answers, self.local, self.targets, self.n_targets)

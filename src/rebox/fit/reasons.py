@@ -1,0 +1,11 @@
+"""Why a fit ended, in the words that its user reads."""
+
+BUDGET_ENDED = "the budget is spent"
+TOO_SMALL = "the budget does not pay for one step of the search"
+EPOCHS_DONE = "every epoch is done"
+ALL_ASKED = "every training image has been asked"
+PARTLY_ASKED = "the budget is spent before every training image was asked"
+INTERRUPTED = "interrupted by the user"
+STOPPED = "stopped by a listener"
+FAILED = "cut short by an error"
+NOT_BETTER = "the program that was found reads no better than nothing added, and is left out"

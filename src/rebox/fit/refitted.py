@@ -1,0 +1,103 @@
+"""A fit whose search judges each program by the mapping that suits it.
+
+A program that makes the answers tell more about the classes may make a mapping fitted before it
+worse. So the mapping is fitted anew to the answers of every candidate, and its held-out log loss
+is what the search sees. A program chosen among many by one batch looks better on that batch than
+it is: fresh images, dressed and plain, decide whether it stays.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from rebox.fit.order import fair_order
+from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
+from rebox.fit.run import Run, Scores
+from rebox.fit.showing import Stage
+from rebox.mapping import ProbabilisticRule
+
+
+class RefittedRun(Run):
+    """One fit of a recipe with ``refit``: search, check, and then ask for the mapping.
+
+    The order of asking: fresh images as they are, so that there is a plain mapping to fall back on
+    whenever the fit is cut short; a batch again and again, by the search; the fresh images under
+    the program that was found; all other images under whichever of the two was read better.
+    """
+
+    def go(self) -> str:
+        """Run the whole recipe and return why it ended."""
+        if self._plan.steps == 0:
+            self.fit_mapping()
+            return TOO_SMALL
+        size = self._plan.check
+        order = fair_order(self.targets, self.seed)
+        fresh, others = order[:size], order[size:]
+        self._start("map", len(fresh))
+        self._asked = fresh
+        for scores in self._shown(fresh):
+            self._scores.append(scores)
+        found = self._found(others if len(others) else fresh)
+        self._start("map", self._plan.map)
+        reason = self._check(fresh, found)
+        self._asked = np.concatenate([fresh, others])
+        for scores in self._shown(others, self.position[None, :]):
+            self._scores.append(scores)
+        self.mapping = self.recipe.mapping.fit(self._answers())
+        self.mapped = True
+        return reason
+
+    def _found(self, pool: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return where the search ends that is judged by images of ``pool``.
+
+        They are in fair order, and so is every stretch of them: each batch holds the classes in
+        proportion.
+        """
+        search: Any = self.recipe.search
+        state = search.init(np.zeros(self.program.dimension), self.seed)
+        self._start("search", self._plan.search)
+        stage = self._stage("search")
+        size = self._plan.batch
+        for step in range(1, self._plan.steps + 1):
+            start = 0 if self.recipe.same_batch else (step - 1) * size
+            batch = np.take(pool, np.arange(start, start + size), mode="wrap")
+            losses = self._losses(stage, search.ask(state, len(batch)), batch)
+            state = search.tell(state, losses)
+            self._took_step(step, float(losses.mean()))
+        found: NDArray[np.float64] = search.solution(state)
+        return found
+
+    def _check(self, fresh: NDArray[np.intp], found: NDArray[np.float64]) -> str:
+        """Ask ``fresh`` images at ``found``, and stand there if they are read better."""
+        dressed = list(self._shown(fresh, found[None, :]))
+        loss, plain = (
+            float(self._held_out(np.concatenate(scores), fresh).mean())
+            for scores in (dressed, self._scores)
+        )
+        if not loss < plain:
+            return NOT_BETTER
+        self._scores = dressed
+        self._position = lambda: found
+        return BUDGET_ENDED
+
+    def _losses(self, stage: Stage, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return held-out losses (k, n) of the batch at each of the k points."""
+        placed = self.program.placement.place(self.images.take(batch))
+        return np.stack([self._held_out(stage.show(placed, point), batch) for point in points])
+
+    def _held_out(self, scores: Scores, indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the log losses (n,) in nats of a mapping fitted to ``scores``, held out.
+
+        The folds depend on the seed and the number of images alone: they are the same for every
+        candidate.
+        """
+        rule = self.recipe.mapping
+        if not isinstance(rule, ProbabilisticRule):  # a Recipe has refused it
+            raise TypeError(f"refit needs a rule with held-out losses, found {rule!r}")
+        logits = rule.cross_fit(self._answers_of(scores, indices)).logits
+        losses: NDArray[np.float64] = -log_softmax(logits, axis=1)[
+            np.arange(len(indices)), self.targets[indices]
+        ]
+        return losses

@@ -1,0 +1,129 @@
+"""The verdict: what the box brought, from readings of training images that were held out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.metric import Interval, accuracy, auc_gain, auc_interval
+
+Matrix = NDArray[np.float64]
+
+MAJORITY = "majority, nothing looked at"
+LOCAL = "local model, no box"
+MAP = "one plain view, box alone"
+VIEWS = "all views, box alone"
+WHOLE = "the model that was fitted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictRow:
+    """One way to answer, measured on training images that it had not seen.
+
+    Attributes
+    ----------
+    name : str
+    queries : int
+        Queries for each prediction.
+    macro_auc, accuracy : Interval
+        With 95 % intervals.
+    """
+
+    name: str
+    queries: int
+    macro_auc: Interval
+    accuracy: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What each part brought.
+
+    Attributes
+    ----------
+    rows : tuple of VerdictRow
+        Majority, local model, map alone, views, and the fitted model: those that there are.
+    images : int
+        Training images that all rows were measured on.
+    gain : Interval or None
+        Macro AUC of the fitted model minus that of the local model, on the same resamples; None
+        where there is no local model to compare with, or no box.
+    words : str
+        The same in plain words, with a recommendation.
+    """
+
+    rows: tuple[VerdictRow, ...]
+    images: int
+    gain: Interval | None
+    words: str
+
+
+def give_verdict(
+    targets: NDArray[np.intp],
+    readings: dict[str, tuple[int, Matrix]],
+    n_targets: int,
+    seed: int,
+) -> Verdict | None:
+    """Return the verdict on held-out ``readings``; None if the images are all of one class.
+
+    Parameters
+    ----------
+    targets : (n,) intp
+        True classes.
+    readings : dict
+        Name to (queries for each prediction, (n, classes) scores).
+    n_targets : int
+    seed : int
+        The bootstraps' seed.
+    """
+    if len(np.unique(targets)) < 2:
+        return None
+    share = np.bincount(targets, minlength=n_targets) / len(targets)
+    readings = {MAJORITY: (0, np.tile(share, (len(targets), 1))), **readings}
+    rows = tuple(
+        VerdictRow(
+            name=name,
+            queries=queries,
+            macro_auc=auc_interval(targets, scores, seed),
+            accuracy=accuracy(targets, scores.argmax(axis=1)),
+        )
+        for name, (queries, scores) in readings.items()
+    )
+    gain = None
+    if LOCAL in readings and WHOLE in readings and readings[WHOLE][0]:
+        gain = auc_gain(targets, readings[WHOLE][1], readings[LOCAL][1], seed)
+    words = _words({row.name: row for row in rows}, gain, len(targets))
+    return Verdict(rows=rows, images=len(targets), gain=gain, words=words)
+
+
+def _words(rows: dict[str, VerdictRow], gain: Interval | None, n: int) -> str:
+    if gain is None:
+        chance = rows[MAJORITY].macro_auc.value
+        best = rows[WHOLE] if WHOLE in rows else max(rows.values(), key=lambda r: r.macro_auc.value)
+        learnt = best.macro_auc.low > chance
+        return (
+            f"On {n} training images held out in turn, {best.name} reaches a macro AUC of "
+            f"{_spelled(best.macro_auc)}; "
+            + ("that is better than chance." if learnt else "that cannot be told from chance.")
+        )
+    local, whole = rows[LOCAL].macro_auc, rows[WHOLE].macro_auc
+    measured = (
+        f"on {n} training images held out in turn, macro AUC {whole.value:.3f} with the box and "
+        f"{local.value:.3f} without: a difference of {gain.value:+.3f} ({gain.low:+.3f} to "
+        f"{gain.high:+.3f})"
+    )
+    if gain.low > 0:
+        return f"The box helps: {measured}."
+    if gain.high < 0.01:  # a hundredth of AUC is what most people would not pay for
+        return (
+            f"The box brings nothing here: {measured}. Use the local model, which asks nobody: "
+            "queries_per_prediction=0."
+        )
+    return (
+        f"It cannot be told whether the box helps: {measured}. The local model alone asks nobody "
+        "(queries_per_prediction=0); more labelled images would tell."
+    )
+
+
+def _spelled(figure: Interval) -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

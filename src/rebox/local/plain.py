@@ -1,0 +1,206 @@
+"""Plain features: what a sample shows by itself, before any box is asked.
+
+Nothing here learns: a fit only sees what kind of samples it has. The features come in named blocks,
+because a reader standardises and weighs each block apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from rebox.errors import InvalidData
+from rebox.local.picture import BLOCKS, picture_blocks
+
+KINDS = ("rows", "matrix", "picture")
+LOOKED_AT = 8  # images that show their kind; more of them would not change it
+SMALLEST_MATRIX = 3  # smaller ones are symmetric by chance
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainFeatures:
+    """Turns samples of one kind into blocks of features.
+
+    Parameters
+    ----------
+    kind : {"rows", "matrix", "picture"}
+        ``rows`` are features already. A ``matrix`` is a symmetric one, such as correlations: it
+        says everything twice, and its places mean the same in all samples. All else is a
+        ``picture``, of any size.
+    size : int
+        Features of a row, or rows of a matrix; 0 for pictures, which may differ in size.
+    channels : {1, 3}
+        Of pictures: 1 if all are grey.
+    """
+
+    kind: str
+    size: int = 0
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        sizes = self.size == 0 if self.kind == "picture" else self.size > 0
+        if self.kind not in KINDS or self.channels not in (1, 3) or not sizes:
+            raise InvalidData(
+                f"found kind {self.kind!r} of size {self.size} with {self.channels} channels; "
+                f"expected one of {', '.join(KINDS)}, 1 or 3 channels, and a size for all but "
+                "pictures: describe plain features with describe()."
+            )
+
+    @classmethod
+    def fit(cls, samples: Any) -> Self:
+        """Return the features for samples like these.
+
+        Parameters
+        ----------
+        samples : (n, d) array of rows, or sequence of images (h, w[, 1 or 3])
+            Training samples. Of images, the first 8 are looked at.
+
+        Raises
+        ------
+        InvalidData
+            There are no samples, or they cannot be used.
+        """
+        if len(samples) == 0:
+            raise InvalidData("found no samples: hand over at least one.")
+        if _is_rows(samples):
+            return cls(kind="rows", size=_rows(samples).shape[1])
+        seen = [_pixels(samples[i], i) for i in range(min(len(samples), LOOKED_AT))]
+        sizes = {image.shape for image in seen}
+        if len(sizes) == 1 and all(map(_is_matrix, seen)):
+            return cls(kind="matrix", size=seen[0].shape[0])
+        return cls(kind="picture", channels=max(image.shape[2] for image in seen))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the blocks, in the order of `transform`."""
+        if self.kind == "picture":
+            return BLOCKS
+        return ("values",) if self.kind == "rows" else ("triangle",)
+
+    def transform(self, samples: Any) -> tuple[NDArray[np.float32], ...]:
+        """Return the features of a small batch of samples; loop over a large one.
+
+        Parameters
+        ----------
+        samples : (n, d) array of rows, or sequence of n images (h, w[, 1 or 3])
+            Images are ``uint8``, or floats in [0, 1].
+
+        Returns
+        -------
+        One array (n, features) for each of `names`.
+
+        Raises
+        ------
+        InvalidData
+            The samples are not of the kind that was fitted, or cannot be used.
+        """
+        if _is_rows(samples) != (self.kind == "rows"):
+            kinds = ("images", "rows of features")
+            raise InvalidData(
+                f"found {kinds[_is_rows(samples)]}; expected {kinds[self.kind == 'rows']}, as in "
+                "training."
+            )
+        if len(samples) == 0:
+            raise InvalidData("found no samples: hand over at least one.")
+        if self.kind == "rows":
+            return (self._values(samples),)
+        images = [_pixels(samples[i], i) for i in range(len(samples))]
+        if self.kind == "matrix":
+            return (self._triangles(images),)
+        # Small products: threads cost more than they bring, and one always adds up alike.
+        with threadpool_limits(limits=1, user_api="blas"):
+            rows = [picture_blocks(image, self.channels) for image in images]
+        return tuple(np.stack(block) for block in zip(*rows, strict=True))
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def restore(cls, described: dict[str, Any]) -> Self:
+        """Return the features that `describe` described.
+
+        Raises
+        ------
+        InvalidData
+            ``described`` is no such description.
+        """
+        try:
+            return cls(**described)
+        except TypeError as error:
+            raise InvalidData(
+                f"found {described!r}; expected kind, size and channels, as describe() gives them."
+            ) from error
+
+    def _values(self, samples: Any) -> NDArray[np.float32]:
+        rows = _rows(samples)
+        if rows.shape[1] != self.size:
+            raise InvalidData(
+                f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
+            )
+        return rows
+
+    def _triangles(self, images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        expected = (self.size, self.size, 1)
+        upper = np.triu_indices(self.size)
+        triangles = np.empty((len(images), len(upper[0])), dtype=np.float32)
+        for index, image in enumerate(images):
+            if image.shape != expected:
+                raise InvalidData(
+                    f"image {index} has shape {image.shape}; expected {expected}, as the "
+                    "symmetric matrices in training."
+                )
+            triangles[index] = image[:, :, 0][upper]
+            if image.dtype == np.uint8:
+                triangles[index] /= 255
+        return triangles
+
+
+def _is_rows(samples: Any) -> bool:
+    return isinstance(samples, np.ndarray) and samples.ndim == 2 and samples.dtype != object
+
+
+def _rows(samples: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows in float32, held within its range."""
+    if samples.dtype.kind not in "fiub" or samples.shape[1] == 0 or not np.isfinite(samples).all():
+        raise InvalidData(
+            f"rows of shape {samples.shape} hold {samples.dtype}; expected finite numbers: fill in "
+            "or leave out what is missing."
+        )
+    limit = np.finfo(np.float32).max
+    rows: NDArray[np.float32] = np.clip(samples, -limit, limit).astype(np.float32)
+    return rows
+
+
+def _pixels(image: Any, index: int) -> NDArray[Any]:
+    """Return an image as (h, w, 1 or 3), uint8 or float32 in [0, 1]."""
+    pixels = np.asarray(image)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
+        raise InvalidData(
+            f"image {index} has shape {np.shape(image)}; expected (h, w), (h, w, 1) or (h, w, 3) "
+            "with at least one pixel."
+        )
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind not in "fiub":
+        raise InvalidData(f"image {index} holds {pixels.dtype}; expected uint8 or floats.")
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= 0 and high <= 1):  # NaN too
+        raise InvalidData(
+            f"image {index} spans [{low:g}, {high:g}]; expected uint8 or finite values in [0, 1]: "
+            "rescale it."
+        )
+    return pixels.astype(np.float32, copy=False)
+
+
+def _is_matrix(image: NDArray[Any]) -> bool:
+    """Return whether a float image (n, n, 1) is a symmetric matrix, and not one grey all over."""
+    height, width, channels = image.shape
+    if image.dtype == np.uint8 or channels != 1 or height != width or height < SMALLEST_MATRIX:
+        return False
+    plane = image[:, :, 0]
+    return bool(np.ptp(plane) > 0 and np.allclose(plane, plane.T, rtol=0, atol=1e-6))

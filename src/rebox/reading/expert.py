@@ -1,0 +1,182 @@
+"""An expert: one way to judge an image by some of its blocks, linear or by likeness to others."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from rebox.mapping.calibration import fit_slope, log_loss, log_prior
+from rebox.mapping.logistic import fit_logistic
+
+Matrix = NDArray[np.float64]
+Coordinates = NDArray[np.floating]
+Head = Literal["logistic", "ridge", "student"]
+
+COMPONENTS = 300  # eigenvectors of a kernel kept, the largest
+NEGLIGIBLE = 1e-7  # of the largest eigenvalue
+PENALTIES = 10.0 ** np.arange(0.5, -3.6, -0.8)  # of the logistic heads, in their own units
+TAUGHT = 0.5  # how much of what a student learns is its teacher's word
+RIDGES = 10.0 ** np.arange(-3.0, 3.1, 0.5)  # in units of the mean eigenvalue
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Expert:
+    """softmax(features(z) W + b) are its probabilities, for coordinates z of all blocks.
+
+    Attributes
+    ----------
+    name : str
+    kernel : bool
+        Whether the features are exp(−|s·(z − landmark)|²) for each landmark; else s·z.
+    stretch : (R,) float32
+        s: 0 for the blocks that it does not look at.
+    weights : (m or R, classes) float64
+        W: over the first m landmarks, or over coordinates.
+    bias : (classes,) float64
+    """
+
+    name: str
+    kernel: bool
+    stretch: NDArray[np.float32]
+    weights: Matrix
+    bias: NDArray[np.float64]
+
+    def logits(self, z: Coordinates, landmarks: Coordinates) -> Matrix:
+        """Return (n, classes) logits of coordinates (n, R), given landmarks (M, R)."""
+        seen = np.flatnonzero(self.stretch)
+        stretch = self.stretch[seen].astype(np.float64)  # single precision would show: see Block
+        own = z[:, seen] * stretch
+        if not self.kernel:
+            return np.asarray(own @ self.weights[seen] + self.bias)
+        theirs = landmarks[: len(self.weights), seen] * stretch
+        found: Matrix = likeness(own, theirs) @ self.weights + self.bias
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """An expert, and the logits (n, classes) that it gave samples held out from it."""
+
+    expert: Expert
+    held_out: Matrix
+
+
+def likeness(z: Coordinates, landmarks: Coordinates) -> Matrix:
+    """Return exp(−|z − landmark|²), (n, m)."""
+    cross = (z @ landmarks.T).astype(np.float64)
+    squares = (z**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1)[None, :]
+    kernel: Matrix = np.exp(-np.maximum(squares - 2.0 * cross, 0.0))
+    return kernel
+
+
+def linear_expert(
+    name: str,
+    z: Coordinates,
+    stretch: NDArray[np.float32],
+    targets: NDArray[np.intp],
+    n_targets: int,
+    folds: NDArray[np.intp],
+) -> Judged:
+    """Return multinomial logistic regression on stretched coordinates (n, R)."""
+    seen = np.flatnonzero(stretch)
+    features = (z[:, seen] * stretch[seen]).astype(np.float64)
+    fitted = fit_logistic(features, targets, n_targets, folds, (0.0,), PENALTIES)
+    weights = np.zeros((len(stretch), n_targets))
+    weights[seen] = fitted.weights
+    expert = Expert(name=name, kernel=False, stretch=stretch, weights=weights, bias=fitted.bias)
+    return Judged(expert, fitted.logits)
+
+
+def kernel_experts(
+    names: dict[Head, str],
+    z: Coordinates,
+    stretch: NDArray[np.float32],
+    targets: NDArray[np.intp],
+    n_targets: int,
+    folds: NDArray[np.intp],
+    landmarks: Coordinates,
+    soft: Matrix | None = None,
+) -> list[Judged]:
+    """Return an expert for each head on one kernel: its eigenvectors are the features.
+
+    The student learns half from the labels, half from ``soft`` (a, classes), what a teacher says of
+    the first a samples (distillation: Hinton, Vinyals and Dean 2015). With fewer landmarks than
+    samples this is Nyström's approximation (Williams and Seeger 2001).
+    """
+    seen = np.flatnonzero(stretch)
+    theirs = landmarks[:, seen] * stretch[seen]
+    turn, centre = _components(likeness(theirs, theirs))
+    features = (likeness(z[:, seen] * stretch[seen], theirs) - centre) @ turn
+    judged = []
+    for head, name in names.items():
+        if head == "logistic":
+            fitted = fit_logistic(features, targets, n_targets, folds, (0.0,), PENALTIES)
+            weights, bias, held_out = fitted.weights, fitted.bias, fitted.logits
+        else:
+            taught = soft if head == "student" else None
+            weights, bias, held_out = _ridge(features, targets, n_targets, taught)
+        on_kernel = turn @ weights
+        expert = Expert(
+            name=name,
+            kernel=True,
+            stretch=stretch,
+            weights=on_kernel,
+            bias=bias - centre @ on_kernel,
+        )
+        judged.append(Judged(expert, held_out))
+    return judged
+
+
+def ridge_on_kernel(kernel: Matrix, targets: NDArray[np.intp], n_targets: int) -> Matrix:
+    """Return held-out logits (n, classes) of a ridge on the kernel (n, n) between samples."""
+    turn, centre = _components(kernel)
+    return _ridge((kernel - centre) @ turn, targets, n_targets)[2]
+
+
+def _components(kernel: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return (m, r) weights that turn kernel values into principal components, and the centre."""
+    centre = kernel.mean(axis=0)
+    centred = kernel - centre - centre[:, None] + centre.mean()
+    size = len(kernel)
+    keep = min(COMPONENTS, size)
+    values, vectors = eigh(centred, subset_by_index=[size - keep, size - 1])
+    alive = values > NEGLIGIBLE * max(float(values[-1]), NEGLIGIBLE)
+    turn = vectors[:, alive][:, ::-1] / np.sqrt(values[alive][::-1])
+    return turn - turn.mean(axis=0), centre
+
+
+def _ridge(
+    features: Matrix, targets: NDArray[np.intp], n_targets: int, soft: Matrix | None = None
+) -> tuple[Matrix, NDArray[np.float64], Matrix]:
+    """Return weights, bias and held-out logits of ridge regression on standardised indicators.
+
+    Each class weighs the same however rare it is, and the leave-one-out residual is in closed form
+    (Allen's PRESS, Technometrics 1974): r_i / (1 − h_i). Probabilities are
+    softmax(slope · score + log prior).
+    """
+    n = len(features)
+    share = np.exp(log_prior(targets, n_targets))
+    wanted = np.eye(n_targets)[targets]
+    if soft is not None:
+        wanted[: len(soft)] = TAUGHT * soft + (1 - TAUGHT) * wanted[: len(soft)]
+    wanted = (wanted - share) / np.sqrt(share * (1 - share))
+    offset, middle = wanted.mean(axis=0), features.mean(axis=0)
+    left, scale, right = np.linalg.svd(features - middle, full_matrices=False)
+    values = scale**2
+    tries = []
+    for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
+        shrunk = values / (values + penalty)
+        scores = left @ (shrunk[:, None] * (left.T @ (wanted - offset))) + offset
+        leverage = np.minimum((left**2 * shrunk).sum(axis=1) + 1 / n, 1 - 1e-6)[:, None]
+        tries.append(((scores - leverage * wanted) / (1 - leverage), penalty))
+    prior = np.log(share)
+    slopes = [fit_slope(scores, prior, targets) for scores, _ in tries]
+    losses = [log_loss(s * one + prior, targets) for s, (one, _) in zip(slopes, tries, strict=True)]
+    best = int(np.argmin(losses))
+    slope, (held_out, penalty) = slopes[best], tries[best]
+    weights = slope * (
+        right.T @ ((scale / (values + penalty))[:, None] * (left.T @ (wanted - offset)))
+    )
+    return weights, slope * offset + prior - middle @ weights, slope * held_out + prior

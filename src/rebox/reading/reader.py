@@ -1,0 +1,321 @@
+"""The reader: answers to several questions, and what can be seen without asking, read together.
+
+Blocks of features go in, the answers to one view in each and plain features of the images in
+others; experts judge; a pool of their opinions comes out. Every choice is made by log loss on
+training samples that were held out from the expert in question.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
+
+from rebox.mapping.calibration import log_prior
+from rebox.mapping.probabilistic import stratified_folds
+from rebox.reading.block import Block
+from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
+from rebox.reading.pool import pool, pool_weights
+
+Floats = NDArray[np.floating]
+Matrix = NDArray[np.float64]
+Origin = Literal["answers", "local"]
+
+WIDTH = 0.3  # of a kernel: exp(−WIDTH d²), d² in units of the mean squared length of a block
+ANSWER_AXES, LOCAL_AXES = 1000, 1000  # most axes for all blocks of an origin together
+FEWEST_AXES = 100  # of a block, if it has as many
+LANDMARKS = 1500
+HALF, QUARTER = 0.5, 0.25  # whitening powers
+LEAST = 8  # samples that cross-validation takes to tell anything
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads features (one array (n, d) for each block) as target-class probabilities.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+    landmarks : (M, R) float32
+        Coordinates of training samples.
+    experts : tuple of Expert
+    weights : (experts,) float64
+        Of the pool.
+    prior : (classes,) float64
+        Log-probabilities where there is no expert.
+    offset : (classes,) float64
+        Added to the log-probabilities in the end.
+    """
+
+    blocks: tuple[Block, ...]
+    landmarks: NDArray[np.float32]
+    experts: tuple[Expert, ...]
+    weights: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    def balanced(self) -> Self:
+        """Return a reader that reads the classes as if they had been equally frequent."""
+        return replace(self, offset=-self.prior)
+
+    def log_probabilities(self, features: Sequence[Floats]) -> Matrix:
+        """Return (n, classes) log-probabilities of samples."""
+        if self.experts:
+            parts = zip(self.blocks, features, strict=True)
+            z = np.concatenate([block.exact_coordinates(x) for block, x in parts], axis=1)
+            opinions = [expert.logits(z, self.landmarks) for expert in self.experts]
+            found = pool(opinions, self.weights)
+        else:
+            found = np.tile(self.prior, (len(features[0]), 1))
+        shifted: Matrix = log_softmax(found + self.offset, axis=1)
+        return shifted
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that make it up, for the artefact."""
+        found: dict[str, NDArray[Any]] = {
+            "landmarks": self.landmarks,
+            "weights": self.weights,
+            "prior": self.prior,
+            "offset": self.offset,
+        }
+        for number, block in enumerate(self.blocks):
+            found |= {f"block.{number}.{name}": array for name, array in block.arrays().items()}
+        for number, expert in enumerate(self.experts):
+            at = f"expert.{number}."
+            found[at + "stretch"] = expert.stretch
+            found[at + "weights"] = expert.weights
+            found[at + "bias"] = expert.bias
+        return found
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what the arrays do not say of its experts, as JSON can hold it."""
+        return [{"name": expert.name, "kernel": expert.kernel} for expert in self.experts]
+
+    @classmethod
+    def restore(cls, described: list[dict[str, Any]], arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return the reader that `describe` and `arrays` described."""
+        count = len({name.split(".")[1] for name in arrays if name.startswith("block.")})
+        blocks = tuple(
+            Block(*(arrays[f"block.{i}.{part}"] for part in ("centre", "spread", "axes", "scale")))
+            for i in range(count)
+        )
+        experts = tuple(
+            Expert(
+                name=one["name"],
+                kernel=one["kernel"],
+                stretch=arrays[f"expert.{i}.stretch"],
+                weights=arrays[f"expert.{i}.weights"],
+                bias=arrays[f"expert.{i}.bias"],
+            )
+            for i, one in enumerate(described)
+        )
+        rest = (arrays[name] for name in ("weights", "prior", "offset"))
+        return cls(blocks, arrays["landmarks"], experts, *rest)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What is known of n training samples.
+
+    Attributes
+    ----------
+    answers : sequence of (a, d) arrays
+        Features of the answers to each view, for the first a samples alone.
+    local : sequence of (n, d) arrays
+        What can be seen of each sample without asking.
+    soft : (a, classes) or None
+        What a teacher that has not seen their labels says of the first a samples; the student's
+        experts learn from it beside the labels.
+    targets : (n,) intp
+    n_targets : int
+    seed : int
+        Fixes the folds.
+    """
+
+    answers: Sequence[Floats] = ()
+    local: Sequence[Floats] = ()
+    soft: Matrix | None = None
+    targets: NDArray[np.intp]
+    n_targets: int
+    seed: int = 0
+
+    @property
+    def asked(self) -> int:
+        """How many samples have answers."""
+        return len(self.answers[0]) if self.answers else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A fitted reader, and what it said of training samples that were held out.
+
+    Attributes
+    ----------
+    reader : Reader
+    held_out : (a, classes) float64
+        Log-probabilities of the samples that every expert judged: those that were asked about, or
+        all where none was.
+    without_answers, without_sight : (a, classes) float64 or None
+        The same of a pool of those experts alone that look at no answer, or at nothing else.
+    """
+
+    reader: Reader
+    held_out: Matrix
+    without_answers: Matrix | None = None
+    without_sight: Matrix | None = None
+
+
+def fit_reader(evidence: Evidence) -> Reading:
+    """Return the reader of ``evidence``; with nothing to learn from, one that gives the prior."""
+    # Small products: threads cost more than they bring, and one adds up in the same order always.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _Fit(evidence).reading()
+
+
+@dataclass(eq=False)
+class _Fit:
+    evidence: Evidence
+    blocks: tuple[Block, ...] = field(init=False)
+    z: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = self.evidence
+        answers = [_block(x, len(known.answers), ANSWER_AXES, "answers") for x in known.answers]
+        local = [_block(x, len(known.local), LOCAL_AXES, "local") for x in known.local]
+        self.blocks = (*answers, *local)
+        n = len(known.targets)
+        padded = [np.concatenate([x, np.zeros((n - len(x), x.shape[1]), x.dtype)]) for x in
+                  known.answers]  # fmt: skip
+        self.z = _coordinates(self.blocks, [*padded, *known.local])
+        self.folds = stratified_folds(known.targets, known.seed)
+
+    def reading(self) -> Reading:
+        """Fit every expert, then the pool."""
+        known = self.evidence
+        of_answers, of_local, of_both = self._judged()
+        judged = [*of_answers, *of_local, *of_both]
+        common = known.asked or len(known.targets)
+        prior = log_prior(known.targets, known.n_targets)
+        if not judged:
+            reader = Reader(self.blocks, self.z[:0], (), np.empty(0), prior, np.zeros_like(prior))
+            return Reading(reader, np.tile(prior, (common, 1)))
+        weights, held_out = self._pooled(judged, common)
+        heard = np.flatnonzero(weights)
+        experts = tuple(judged[i].expert for i in heard)
+        most = max((len(e.weights) for e in experts if e.kernel), default=0)
+        reader = Reader(
+            self.blocks, self.z[:most], experts, weights[heard], prior, np.zeros_like(prior)
+        )
+        return Reading(
+            reader,
+            held_out,
+            without_answers=self._pooled(of_local, common)[1] if of_local else None,
+            without_sight=self._pooled(of_answers, common)[1] if of_answers else None,
+        )
+
+    def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
+        """Return the weights of a pool, and its log-probabilities of the first ``common``."""
+        opinions = [one.held_out[:common] for one in judged]
+        weights = pool_weights(opinions, self.evidence.targets[:common])
+        return weights, pool(opinions, weights)
+
+    def _judged(self) -> tuple[list[Judged], list[Judged], list[Judged]]:
+        """Return the experts that the evidence has samples enough for: on answers, local, both."""
+        known = self.evidence
+        of_answers, of_local = self.blocks[: len(known.answers)], self.blocks[len(known.answers) :]
+        asked = _vary(of_answers) and _enough(known.targets[: known.asked])
+        seen = _vary(of_local) and _enough(known.targets)
+        return (
+            self._of_answers() if asked else [],
+            self._of_local() if seen else [],
+            self._of_both() if asked and seen else [],
+        )
+
+    def _of_answers(self) -> list[Judged]:
+        rows = self.evidence.asked
+        return [
+            self._linear("answers, linear", self._stretch(answers=QUARTER), rows),
+            *self._kernels({"logistic": "answers"}, self._stretch(answers=0.0, width=WIDTH), rows),
+            *self._kernels(
+                {"logistic": "answers, whitened", "ridge": "answers, ridge"},
+                self._stretch(answers=HALF, width=WIDTH),
+                rows,
+            ),
+        ]
+
+    def _of_local(self) -> list[Judged]:
+        rows = len(self.evidence.targets)
+        heads: dict[Head, str] = {"logistic": "local", "ridge": "local, ridge"}
+        if self.evidence.soft is not None:
+            heads["student"] = "local, taught"
+        return self._kernels(heads, self._stretch(local=0.0, width=WIDTH), rows)
+
+    def _of_both(self) -> list[Judged]:
+        heads: dict[Head, str] = {"logistic": "both", "ridge": "both, ridge"}
+        # the distances of both origins add up: half the width for each keeps the kernel's reach
+        stretch = self._stretch(answers=HALF, local=0.0, width=WIDTH / 2)
+        return self._kernels(heads, stretch, self.evidence.asked)
+
+    def _linear(self, name: str, stretch: NDArray[np.float32], rows: int) -> Judged:
+        known = self.evidence
+        folds = _dense(self.folds[:rows])
+        return linear_expert(
+            name, self.z[:rows], stretch, known.targets[:rows], known.n_targets, folds
+        )
+
+    def _kernels(
+        self, heads: dict[Head, str], stretch: NDArray[np.float32], rows: int
+    ) -> list[Judged]:
+        known = self.evidence
+        return kernel_experts(
+            heads,
+            self.z[:rows],
+            stretch,
+            known.targets[:rows],
+            known.n_targets,
+            _dense(self.folds[:rows]),
+            self.z[: min(rows, LANDMARKS)],
+            known.soft,
+        )
+
+    def _stretch(
+        self, answers: float | None = None, local: float | None = None, width: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Return the stretch of all coordinates: whitening by origin, None to look away."""
+        n_answers, n_local = len(self.evidence.answers), len(self.evidence.local)
+        parts = []
+        for number, block in enumerate(self.blocks):
+            power, count = (answers, n_answers) if number < n_answers else (local, n_local)
+            size = 0.0 if power is None else np.sqrt(width / count)
+            parts.append(np.float32(size) * block.whitening(power or 0.0))
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+
+def _block(features: Floats, count: int, axes: int, origin: Origin) -> Block:
+    most = max(FEWEST_AXES, axes // count)
+    return Block.fit(features, most=most, standardise=origin == "local")
+
+
+def _coordinates(blocks: Sequence[Block], features: Sequence[Floats]) -> NDArray[np.float32]:
+    parts = [block.coordinates(x) for block, x in zip(blocks, features, strict=True)]
+    if parts:
+        return np.concatenate(parts, axis=1)
+    return np.empty((0, 0), dtype=np.float32)
+
+
+def _vary(blocks: Sequence[Block]) -> bool:
+    """Return whether there is anything to learn from: a box may answer every image alike."""
+    return any(len(block.scale) for block in blocks)
+
+
+def _enough(targets: NDArray[np.intp]) -> bool:
+    return len(targets) >= LEAST and len(np.unique(targets)) >= 2
+
+
+def _dense(folds: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return folds numbered without gaps: a part of the samples may hold none of some fold."""
+    dense: NDArray[np.intp] = np.unique(folds, return_inverse=True)[1].astype(np.intp)
+    return dense

@@ -1,0 +1,174 @@
+"""Methods of others, as published: each function's defaults are its paper's settings."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rebox.errors import InvalidOption
+from rebox.loss import CrossEntropy, Focal
+from rebox.mapping import FrequencyMapping, MappingRule, RandomMapping
+from rebox.program import Canvas
+from rebox.search import (
+    CMAES,
+    SGD,
+    SPSAGC,
+    Adam,
+    Antithetic,
+    GradientDescent,
+    OneSided,
+    Rademacher,
+    RandomSearch,
+    SegmentedUniform,
+    Sphere,
+)
+
+
+def bar(  # noqa: PLR0913 - a published method has as many settings as it has
+    *,
+    q: int = 25,  # random directions per step: 25 for ASD, 55 for retinopathy
+    eps: float = 0.1,  # smoothing: the released code's; the paper gives none
+    scale: float | None = None,  # b of the estimate: "d or tuned"; None is d
+    eta: float = 0.05,  # initial step size of SGD
+    decay: float = 0.96,  # "exponentially decayed": the rate is not published,
+    decay_steps: int = 100,  # nor is the interval
+    batch: int = 20,  # batch size
+    m: int = 10,  # source classes per target: 10 for retinopathy and melanoma, 5 or 6 for ASD
+    mapping: str = "frequency",  # random for the paid services, to save queries
+    gamma: float = 2.0,  # focal loss with gamma = 2, class weights 1 / n_j
+    inner: int | None = None,  # 200 x 200 matrices as they are; skin lesions at 64 x 64
+    overlay: bool = False,  # the mask M keeps the program off the data
+    subspace: str = "full",  # every pixel outside the data: d = 148,203 for ASD at 299 x 299
+    epochs: int | None = None,
+) -> dict[str, Any]:
+    """Black-box adversarial reprogramming, as published (Tsai, Chen and Ho, ICML 2020).
+
+    Two scales are ours: class weights 1 / n_j are multiplied so that they average to 1 over the
+    training images, and data larger than the input keeps its proportions (the paper squeezes
+    600 x 450 lesions into 64 x 64).
+    """
+    return {
+        "citation": "Tsai, Chen and Ho: Transfer Learning without Knowing, ICML 2020",
+        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
+        "mapping": _mapping(mapping, m),
+        "subspace": subspace,
+        "search": GradientDescent(
+            estimator=OneSided(directions=Sphere(), q=q, smoothing=eps, scale=scale),
+            optimiser=SGD(learning_rate=eta, rate=decay, every=decay_steps),
+        ),
+        "loss": Focal(gamma),
+        "batch": batch,
+        "epochs": epochs,
+    }
+
+
+def random_search(
+    *,
+    candidates: int = 10,
+    spread: float = 1.0,
+    batch: int = 50,
+    subspace: str = "low-resolution-4",
+    m: int = 10,
+    mapping: str = "frequency",
+    inner: int | None = None,
+    overlay: bool = True,
+) -> dict[str, Any]:
+    """Keep the best of random low-resolution programs, all judged on one fixed batch."""
+    return {
+        "citation": "Bergstra and Bengio, JMLR 2012: the baseline every search has to beat",
+        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
+        "mapping": _mapping(mapping, m),
+        "subspace": subspace,
+        "search": RandomSearch(candidates=candidates, spread=spread),
+        "batch": batch,
+        "same_batch": True,
+    }
+
+
+def cma_es(
+    *,
+    spread: float = 0.5,
+    batch: int = 20,
+    subspace: str = "low-resolution-4",
+    m: int = 10,
+    mapping: str = "frequency",
+    inner: int | None = None,
+    overlay: bool = True,
+) -> dict[str, Any]:
+    """Covariance matrix adaptation over a low-resolution program (Hansen 2016)."""
+    return {
+        "citation": "Hansen: The CMA Evolution Strategy, arXiv:1604.00772",
+        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
+        "mapping": _mapping(mapping, m),
+        "subspace": subspace,
+        "search": CMAES(spread=spread),
+        "batch": batch,
+    }
+
+
+def spsa_gc(
+    *,
+    q: int = 5,  # BlackVIP averages 5 estimates per step
+    batch: int = 20,
+    subspace: str = "low-resolution-8",
+    m: int = 10,
+    mapping: str = "frequency",
+    inner: int | None = None,
+    overlay: bool = True,
+) -> dict[str, Any]:
+    """SPSA with gradient correction: BlackVIP's optimiser without its network (Oh et al., 2023).
+
+    As in every recipe here, rare classes weigh as much as frequent ones in the loss.
+    """
+    return {
+        "citation": "Oh et al.: BlackVIP, CVPR 2023",
+        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
+        "mapping": _mapping(mapping, m),
+        "subspace": subspace,
+        "search": GradientDescent(
+            estimator=Antithetic(directions=SegmentedUniform(), q=q, smoothing=0.01, decay=0.1),
+            optimiser=SPSAGC(),
+        ),
+        "loss": CrossEntropy(),
+        "batch": batch,
+    }
+
+
+def ilm(  # noqa: PLR0913 - as in BAR
+    *,
+    q: int = 1,  # for the same queries, steps bring more than directions
+    eta: float = 0.01,  # the released code's
+    batch: int = 20,
+    m: int = 1,  # one source class for each target class
+    eps: float = 0.1,  # 8 grey levels in root mean square
+    subspace: str = "low-resolution-8",
+    inner: int | None = None,
+    overlay: bool = False,  # as in the paper: a frame around the data
+    epochs: int | None = None,
+) -> dict[str, Any]:
+    """Fit the mapping anew at the start of every epoch (ILM-VP: iterative label mapping).
+
+    The paper follows the true gradient; here it is estimated by antithetic differences in few
+    dimensions, with directions for each sample of its own.
+    """
+    return {
+        "citation": "Chen et al.: Understanding and Improving Visual Prompting, CVPR 2023",
+        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
+        "mapping": FrequencyMapping(m, iterative=True),
+        "subspace": subspace,
+        "search": GradientDescent(
+            estimator=Antithetic(directions=Rademacher(), q=q, smoothing=eps, per_sample=True),
+            optimiser=Adam(learning_rate=eta),
+        ),
+        "loss": CrossEntropy(),
+        "batch": batch,
+        "epochs": epochs,
+    }
+
+
+def _mapping(name: str, m: int) -> MappingRule:
+    rules: dict[str, Callable[[], MappingRule]] = {
+        "frequency": lambda: FrequencyMapping(m),
+        "random": lambda: RandomMapping(m),
+    }
+    if name not in rules:
+        raise InvalidOption(f"mapping must be one of {', '.join(rules)}, found {name!r}.")
+    return rules[name]()
