@@ -123,7 +123,7 @@ def test_constant_features_say_nothing(standardise, level):
 
 
 def brute_force_leave_one_out(features, wanted, penalty):
-    """Return ridge scores of each sample by the weights fitted without it, its mean too."""
+    """Return ridge scores of each sample by the weights fitted without it, around the mean."""
     n = len(features)
     found = np.empty_like(wanted)
     for i in range(n):
@@ -132,7 +132,7 @@ def brute_force_leave_one_out(features, wanted, penalty):
         middle, offset = x.mean(axis=0), y.mean(axis=0)
         gram = (x - middle).T @ (x - middle) + penalty * np.eye(x.shape[1])
         weights = np.linalg.solve(gram, (x - middle).T @ (y - offset))
-        found[i] = (features[i] - middle) @ weights + offset
+        found[i] = (features[i] - middle) @ weights + wanted.mean(axis=0)
     return found
 
 
@@ -334,8 +334,8 @@ def test_of_noise_it_says_that_it_is_noise(kind, d):
         said = fit_reader(evidence(answers, local, targets=y, n_targets=2)).held_out
         areas.append(auc_interval(y, said, 0).value)
         losses.append(log_loss(said, y))
-    # 0.06 is the standard error of one AUC; leave-one-out scores lean below one half
-    assert np.mean(areas) < 0.5 + 3 * 0.06 / 2
+    # 0.06 is the standard error of one AUC; a mean below one half would flatter what beats it
+    assert np.mean(areas) == pytest.approx(0.5, abs=3 * 0.06 / 2)
     assert np.mean(losses) == pytest.approx(np.log(2), abs=0.03)
 
 
@@ -439,19 +439,19 @@ def test_rare_classes_are_read_as_often_as_they_occur_or_as_if_they_were_not_rar
     assert recall[1] > recall[0] + 0.1
 
 
-def test_a_student_learns_from_its_teacher():
-    """Few labels and a teacher that knows: the student does better than by labels alone."""
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_student_imitates_a_box_that_knows_and_is_not_led_by_one_that_does_not(knows):
     x, y = clouds(60, apart=0.7)
     new, truth = clouds(4000, apart=0.7)
-    soft = np.exp(bayes(x, apart=0.7))
-    losses = [
-        log_loss(
-            fit_reader(evidence((), [x], targets=y, soft=said)).reader.log_probabilities([new]),
-            truth,
-        )
-        for said in (None, soft)
-    ]
-    assert losses[1] < losses[0]
+    said = bayes(x, apart=0.7).astype(np.float32) if knows else noise(60, 3)
+    alone = fit_reader(evidence((), [x], targets=y))
+    taught = fit_reader(evidence((), [x], targets=y, imitated=[said]))
+    student = [one["name"] for one in taught.reader.describe()].count("student")
+    assert student or not knows
+    losses = [log_loss(one.reader.log_probabilities([new]), truth) for one in (alone, taught)]
+    assert losses[1] < losses[0] + (0 if knows else 0.05)
+    limit = log_loss(taught.reader.log_probabilities([new]), truth) - 0.3
+    assert log_loss(taught.held_out, y) > limit  # what it says of its own samples is no flattery
 
 
 # --- the quick look -------------------------------------------------------------------------

@@ -190,6 +190,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
             budget=budget,
             queries_per_prediction=per_prediction,
             encoder=encoder,
+            verdict=True,
             max_usd=max_usd,
             value_range=_range(value_range),
             random_state=seed,

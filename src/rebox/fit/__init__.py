@@ -3,6 +3,7 @@
 from rebox.fit.auto import fit_auto, programs_of
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import Inputs, LaidOut
+from rebox.fit.looking import compare
 from rebox.fit.loop import Outcome, fit
 from rebox.fit.model import AllAnswers, Model, OneAnswer, Question, Reading, Sight
 from rebox.fit.plan import Plan, plan_fit
@@ -32,6 +33,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "compare",
     "fit",
     "fit_auto",
     "plan_auto",

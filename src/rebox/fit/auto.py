@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from rebox.errors import InvalidData
 from rebox.fit.choosing import Chooser
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import LaidOut
+from rebox.fit.looking import features_for, look
 from rebox.fit.loop import (
     ALL_ASKED,
     FAILED,
@@ -35,9 +35,7 @@ from rebox.fit.order import fair_order
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
-from rebox.local import PlainFeatures
-from rebox.mapping import Answers
-from rebox.mapping.features import AnswerFeatures, features_of
+from rebox.mapping.features import AnswerFeatures
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
@@ -153,17 +151,7 @@ class _Run:
         self._sight: Sight | None = None
         self._seen: list[NDArray[np.float32]] = []
         if self.recipe.stack or self.encoder is not None or self.queries_per_prediction == 0:
-            self._look()
-
-    def _look(self) -> None:
-        """See what can be seen of the training images without asking."""
-        some = self.images.samples(self._order[: min(len(self._order), CHUNK)])
-        self._sight = Sight(PlainFeatures.fit(some), self.encoder)
-        parts = [
-            self._sight.blocks(self.images.samples(self._order[start : start + CHUNK]))
-            for start in range(0, len(self._order), CHUNK)
-        ]
-        self._seen = [np.concatenate(block) for block in zip(*parts, strict=True)]
+            self._sight, self._seen = look(self.images, self._order, self.encoder)
 
     @property
     def learnt(self) -> bool:
@@ -251,7 +239,7 @@ class _Run:
         if alone is None:
             alone = fit_reader(self._evidence([0], local=False)).held_out
         if self.queries_per_prediction == 0:
-            whole = fit_reader(self._evidence([], soft=np.exp(whole.held_out)))
+            whole = fit_reader(self._evidence([], imitated=chosen))
             chosen = []
         return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
 
@@ -264,7 +252,12 @@ class _Run:
         return self._chooser().chosen(plain, whole, self.queries_per_prediction)
 
     def _chooser(self) -> Chooser:
-        return Chooser(self._targets, self._n_targets, self._seen)
+        return Chooser(self._targets[: self._choosing], self._n_targets, self._seen)
+
+    @property
+    def _choosing(self) -> int:
+        """How many images views are chosen by; the verdict is measured on the others."""
+        return max(1, len(self._answers[0]) // 2) if len(self._answers) > 1 else 0
 
     def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
         """Return features of the answers to the plain view, and to each other one."""
@@ -273,29 +266,23 @@ class _Run:
         return found.pop(0), found
 
     def _answer_features(self) -> AnswerFeatures:
-        spec = self.box.spec
-        scores = self._answers.get(0, np.empty((0, len(spec.classes)), dtype=np.float32))
-        answers = Answers(
-            scores=scores,
-            targets=self._targets[: len(scores)],
-            prior=np.full(self._n_targets, 1 / self._n_targets),
-            decimals=spec.decimals,
-            complete=spec.complete,
-            sums_to_one=spec.sums_to_one,
-            labels_only=spec.labels_only,
-        )
-        return features_of(answers)
+        none = np.empty((0, len(self.box.spec.classes)), dtype=np.float32)
+        return features_for(self.box.spec, self._answers.get(0, none))
 
-    def _evidence(self, views: Sequence[int], *, local: bool = True, soft: Any = None) -> Evidence:
-        blocks = answer_blocks(
-            [self._answers[k] for k in views],
-            self._answer_features(),
-            counted=self.box.spec.labels_only,
-        )
+    def _blocks(self, views: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Return what a reader is given of the answers to some views."""
+        answers, counted = self._answers, self.box.spec.labels_only
+        chosen = [answers[k] for k in views]
+        return answer_blocks(chosen, self._answer_features(), counted=counted)
+
+    def _evidence(
+        self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
+    ) -> Evidence:
+        blocks = self._blocks(views)
         return Evidence(
             answers=blocks,
             local=self._seen if local else (),
-            soft=soft,
+            imitated=self._blocks(imitated),
             targets=self._targets if local else self._targets[: len(blocks[0])],
             n_targets=self._n_targets,
             seed=self.seed,
@@ -321,15 +308,15 @@ class _Run:
         alone: NDArray[np.float64],
         whole: Reading,
     ) -> Verdict | None:
-        asked = len(alone)
+        fresh = slice(self._choosing, len(alone))
         readings = {}
         if local is not None:
-            readings[LOCAL] = (0, local[:asked])
-        readings[MAP] = (1, alone)
+            readings[LOCAL] = (0, local[fresh])
+        readings[MAP] = (1, alone[fresh])
         if len(chosen) > 1 and whole.without_sight is not None:
-            readings[VIEWS] = (len(chosen), whole.without_sight)
-        readings[WHOLE] = (len(chosen), whole.held_out[:asked])
-        return give_verdict(self._targets[:asked], readings, self._n_targets, self.seed)
+            readings[VIEWS] = (len(chosen), whole.without_sight[fresh])
+        readings[WHOLE] = (len(chosen), whole.held_out[fresh])
+        return give_verdict(self._targets[fresh], readings, self._n_targets, self.seed)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, StepTaken) and event.purpose == "search":

@@ -17,6 +17,7 @@ Features = NDArray[np.floating]
 SAMPLES = 500  # most images that a choice is made on: the cost grows with their cube
 PAYS = 0.002  # share of the loss that one more query for each prediction has to save
 REPLACES = 0.02  # share of the loss by which another view has to beat the plain one
+PRUDENCE = 0.5  # over the number of images: what is added to both, for the fewer the more by chance
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Chooser:
     Parameters
     ----------
     targets : (n,) intp
-        Classes of the images, in the order of the answers.
+        Classes of the first images, in the order of the answers; no others are looked at.
     n_targets : int
     local : sequence of (n, d)
         What can be seen of them without asking; a view has to add to that.
@@ -66,14 +67,14 @@ class Chooser:
                 break
             trial = [*taken, judge.apart(candidates[number])]
             loss = judge.loss(trial)
-            if loss < (1 - PAYS) * least:
+            if loss < (1 - judge.share(PAYS)) * least:
                 taken, least = trial, loss
                 numbers.append(number)
         return numbers
 
     def _only(self, plain: Features, candidates: dict[int, Features]) -> int:
         judge = self._judge(len(plain))
-        best, least = 0, (1 - REPLACES) * judge.loss([judge.apart(plain)])
+        best, least = 0, (1 - judge.share(REPLACES)) * judge.loss([judge.apart(plain)])
         for number, features in candidates.items():
             loss = judge.loss([judge.apart(features)])
             if loss < least:
@@ -81,7 +82,7 @@ class Chooser:
         return best
 
     def _judge(self, few: int) -> "_Judge":
-        n = min(few, SAMPLES)
+        n = min(few, SAMPLES, len(self.targets))
         local = [distances(x[:n], local=True) for x in self.local]
         return _Judge(self.targets[:n], self.n_targets, local)
 
@@ -91,6 +92,9 @@ class _Judge:
     targets: NDArray[np.intp]
     n_targets: int
     local: Sequence[NDArray[np.float64]]
+
+    def share(self, least: float) -> float:
+        return least + PRUDENCE / len(self.targets)
 
     def apart(self, features: Features) -> NDArray[np.float64]:
         return distances(features[: len(self.targets)])

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Outcome:
         Every step of the search.
     verdict : Verdict or None
         What the box brought, where held-out readings tell.
+    asked, scores : (a,) intp, (a, source classes) float32
+        Training images whose answers the mapping was fitted to, and those answers.
     error : exception or None
         What cut the fit short after some answers had come in; for the caller to raise again once
         it has kept the rest.
@@ -65,6 +67,8 @@ class Outcome:
     reason: str
     history: tuple[StepTaken, ...]
     verdict: Verdict | None = None
+    asked: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    scores: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
     error: BaseException | None = None
 
 
@@ -127,5 +131,7 @@ def fit(
         ),
         reason=reason,
         history=tuple(run.history),
+        asked=run.asked,
+        scores=run.scores,
         error=error,
     )

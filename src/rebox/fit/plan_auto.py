@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FEWEST_SCREENED = 40  # images that a view is screened on, at least
+FEWEST_SCREENED = 30  # images that a view is screened on, at least
 SCREENED_SHARE = 8  # one in so many images is asked about while views are screened
 MOST_SCREENED = 250
 SPARE = 2  # so many times the views that predictions may ask are tried on all images
@@ -64,17 +64,17 @@ def plan_auto(images: int, left: int, views: int, queries_per_prediction: int) -
     """
     asked = min(images, left)
     rest, others = left - asked, views - 1
-    if queries_per_prediction == 0:
+    if queries_per_prediction == 0 or not asked:
         return AutoPlan(images=images, asked=asked, candidates=0, screened=0, tried=0)
     wanted = min(others, max(1, queries_per_prediction - 1))
     if rest >= others * asked and queries_per_prediction > 1:
         return AutoPlan(images=images, asked=asked, candidates=0, screened=0, tried=others)
-    few = min(MOST_SCREENED, max(FEWEST_SCREENED, asked // SCREENED_SHARE), asked)
+    few = min(MOST_SCREENED, max(FEWEST_SCREENED, asked // SCREENED_SHARE), max(1, asked // 2))
     # Fewer images than that do not tell which of many views to ask about in place of the plain one.
-    enough = asked >= FEWEST_SCREENED or queries_per_prediction > 1
+    enough = few >= FEWEST_SCREENED or queries_per_prediction > 1
     if rest >= others * few + wanted * (asked - few) and others and enough:
         affordable = (rest - others * few) // max(1, asked - few)
         tried = min(others, SPARE * wanted + 1, affordable)
         return AutoPlan(images=images, asked=asked, candidates=others, screened=few, tried=tried)
-    tried = 0 if queries_per_prediction == 1 or not asked else min(wanted, rest // asked)
+    tried = 0 if queries_per_prediction == 1 else min(wanted, rest // asked)
     return AutoPlan(images=images, asked=asked, candidates=0, screened=0, tried=tried)

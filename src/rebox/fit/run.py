@@ -66,6 +66,17 @@ class Run:
         return bool(self._scores or self.history)
 
     @property
+    def scores(self) -> Scores:
+        """Answers that the mapping is fitted to, (a, source classes)."""
+        none = np.empty((0, len(self.box.spec.classes)), dtype=np.float32)
+        return np.concatenate([none, *self._scores])
+
+    @property
+    def asked(self) -> NDArray[np.intp]:
+        """Which training images those are, (a,)."""
+        return self._asked[: len(self.scores)]
+
+    @property
     def position(self) -> NDArray[np.float64]:
         """Where the program stands: at nothing added until the search has begun."""
         return np.zeros(self.program.dimension) if self._position is None else self._position()

@@ -34,7 +34,7 @@ class PrincipalAxes:
         centre = features.mean(axis=0)
         left, scale, axes = np.linalg.svd(features - centre, full_matrices=False)
         size = max(float(np.abs(features).max(initial=0.0)), 1e-30)  # rounding is no variation
-        alive = scale > NEGLIGIBLE * max(scale[0], NEGLIGIBLE * size)
+        alive = scale > NEGLIGIBLE * max(scale.max(initial=0.0), NEGLIGIBLE * size)
         scale = scale[alive]
         return cls(centre, axes[alive], scale, left[:, alive] * scale)
 

@@ -12,12 +12,11 @@ from rebox.mapping.logistic import fit_logistic
 
 Matrix = NDArray[np.float64]
 Coordinates = NDArray[np.floating]
-Head = Literal["logistic", "ridge", "student"]
+Head = Literal["logistic", "ridge"]
 
 COMPONENTS = 300  # eigenvectors of a kernel kept, the largest
 NEGLIGIBLE = 1e-7  # of the largest eigenvalue
 PENALTIES = 10.0 ** np.arange(0.5, -3.6, -0.8)  # of the logistic heads, in their own units
-TAUGHT = 0.5  # how much of what a student learns is its teacher's word
 RIDGES = 10.0 ** np.arange(-3.0, 3.1, 0.5)  # in units of the mean eigenvalue
 
 
@@ -86,7 +85,7 @@ def linear_expert(
     weights = np.zeros((len(stretch), n_targets))
     weights[seen] = fitted.weights
     expert = Expert(name=name, kernel=False, stretch=stretch, weights=weights, bias=fitted.bias)
-    return Judged(expert, fitted.logits)
+    return Judged(expert, fitted.logits + prior_shift(targets, n_targets, folds))
 
 
 def kernel_experts(
@@ -97,26 +96,20 @@ def kernel_experts(
     n_targets: int,
     folds: NDArray[np.intp],
     landmarks: Coordinates,
-    soft: Matrix | None = None,
 ) -> list[Judged]:
     """Return an expert for each head on one kernel: its eigenvectors are the features.
 
-    The student learns half from the labels, half from ``soft`` (a, classes), what a teacher says of
-    the first a samples (distillation: Hinton, Vinyals and Dean 2015). With fewer landmarks than
-    samples this is Nyström's approximation (Williams and Seeger 2001).
+    With fewer landmarks than samples this is Nyström's approximation (Williams and Seeger 2001).
     """
-    seen = np.flatnonzero(stretch)
-    theirs = landmarks[:, seen] * stretch[seen]
-    turn, centre = _components(likeness(theirs, theirs))
-    features = (likeness(z[:, seen] * stretch[seen], theirs) - centre) @ turn
+    features, turn, centre = kernel_features(z, stretch, landmarks)
     judged = []
     for head, name in names.items():
         if head == "logistic":
             fitted = fit_logistic(features, targets, n_targets, folds, (0.0,), PENALTIES)
-            weights, bias, held_out = fitted.weights, fitted.bias, fitted.logits
+            weights, bias = fitted.weights, fitted.bias
+            held_out = fitted.logits + prior_shift(targets, n_targets, folds)
         else:
-            taught = soft if head == "student" else None
-            weights, bias, held_out = _ridge(features, targets, n_targets, taught)
+            weights, bias, held_out = _ridge(features, targets, n_targets)
         on_kernel = turn @ weights
         expert = Expert(
             name=name,
@@ -129,10 +122,38 @@ def kernel_experts(
     return judged
 
 
+def kernel_features(
+    z: Coordinates, stretch: NDArray[np.float32], landmarks: Coordinates
+) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+    """Return principal components (n, r) of the kernel, with the turn (m, r) and centre (m,).
+
+    ``(likeness - centre) @ turn`` are the components.
+    """
+    seen = np.flatnonzero(stretch)
+    theirs = landmarks[:, seen] * stretch[seen]
+    turn, centre = _components(likeness(theirs, theirs))
+    return (likeness(z[:, seen] * stretch[seen], theirs) - centre) @ turn, turn, centre
+
+
 def ridge_on_kernel(kernel: Matrix, targets: NDArray[np.intp], n_targets: int) -> Matrix:
     """Return held-out logits (n, classes) of a ridge on the kernel (n, n) between samples."""
     turn, centre = _components(kernel)
     return _ridge((kernel - centre) @ turn, targets, n_targets)[2]
+
+
+def prior_shift(targets: NDArray[np.intp], n_targets: int, folds: NDArray[np.intp]) -> Matrix:
+    """Return (n, classes): log shares of all samples, less those of the samples not in one's fold.
+
+    A fold that holds more of a class leaves less of it to learn the prior from. Where features tell
+    nothing, the order of held-out samples would be that of such accidents, upside down.
+    """
+    of_fold = np.zeros((int(folds.max()) + 1, n_targets))
+    np.add.at(of_fold, (folds, targets), 1.0)
+    others = np.maximum(of_fold.sum(axis=0) - of_fold, 0.5)
+    whole = np.maximum(of_fold.sum(axis=0), 0.5)
+    shift = np.log(whole / whole.sum()) - np.log(others / others.sum(axis=1, keepdims=True))
+    found: Matrix = shift[folds]
+    return found
 
 
 def _components(kernel: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
@@ -148,7 +169,7 @@ def _components(kernel: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
 
 
 def _ridge(
-    features: Matrix, targets: NDArray[np.intp], n_targets: int, soft: Matrix | None = None
+    features: Matrix, targets: NDArray[np.intp], n_targets: int
 ) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return weights, bias and held-out logits of ridge regression on standardised indicators.
 
@@ -158,10 +179,7 @@ def _ridge(
     """
     n = len(features)
     share = np.exp(log_prior(targets, n_targets))
-    wanted = np.eye(n_targets)[targets]
-    if soft is not None:
-        wanted[: len(soft)] = TAUGHT * soft + (1 - TAUGHT) * wanted[: len(soft)]
-    wanted = (wanted - share) / np.sqrt(share * (1 - share))
+    wanted = (np.eye(n_targets)[targets] - share) / np.sqrt(share * (1 - share))
     offset, middle = wanted.mean(axis=0), features.mean(axis=0)
     left, scale, right = np.linalg.svd(features - middle, full_matrices=False)
     values = scale**2
@@ -170,7 +188,10 @@ def _ridge(
         shrunk = values / (values + penalty)
         scores = left @ (shrunk[:, None] * (left.T @ (wanted - offset))) + offset
         leverage = np.minimum((left**2 * shrunk).sum(axis=1) + 1 / n, 1 - 1e-6)[:, None]
-        tries.append(((scores - leverage * wanted) / (1 - leverage), penalty))
+        left_out = (scores - leverage * wanted) / (1 - leverage)
+        # The mean without a sample is lower in its own class. With features that tell nothing,
+        # that alone would put all samples in the wrong order: the mean of all is put back.
+        tries.append((left_out + (wanted - offset) / (n - 1), penalty))
     prior = np.log(share)
     slopes = [fit_slope(scores, prior, targets) for scores, _ in tries]
     losses = [log_loss(s * one + prior, targets) for s, (one, _) in zip(slopes, tries, strict=True)]

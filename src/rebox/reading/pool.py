@@ -20,7 +20,7 @@ FAINT = 1e-6
 SILENT = 0.02  # share of the weights below which an expert is left out
 
 
-def pool(opinions: Sequence[Matrix], weights: NDArray[np.float64]) -> Matrix:
+def pool(opinions: Sequence[Matrix] | Matrix, weights: NDArray[np.float64]) -> Matrix:
     """Return pooled log-probabilities (n, classes) of each expert's logits (n, classes)."""
     pooled = sum(
         weight * log_softmax(logits, axis=1)
@@ -30,7 +30,9 @@ def pool(opinions: Sequence[Matrix], weights: NDArray[np.float64]) -> Matrix:
     return found
 
 
-def pool_weights(held_out: Sequence[Matrix], targets: NDArray[np.intp]) -> NDArray[np.float64]:
+def pool_weights(
+    held_out: Sequence[Matrix] | Matrix, targets: NDArray[np.intp]
+) -> NDArray[np.float64]:
     """Return the weight of each expert, from logits (n, classes) about samples held out."""
     opinions = np.stack([log_softmax(logits, axis=1) for logits in held_out])
     alive = np.arange(len(opinions))

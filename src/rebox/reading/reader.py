@@ -19,6 +19,7 @@ from rebox.mapping.probabilistic import stratified_folds
 from rebox.reading.block import Block
 from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
 from rebox.reading.pool import pool, pool_weights
+from rebox.reading.student import student_expert
 
 Floats = NDArray[np.floating]
 Matrix = NDArray[np.float64]
@@ -126,9 +127,9 @@ class Evidence:
         Features of the answers to each view, for the first a samples alone.
     local : sequence of (n, d) arrays
         What can be seen of each sample without asking.
-    soft : (a, classes) or None
-        What a teacher that has not seen their labels says of the first a samples; the student's
-        experts learn from it beside the labels.
+    imitated : sequence of (a, d) arrays
+        Features of answers that the reader will not be given, for the first a samples: a student
+        learns to imitate them from ``local``.
     targets : (n,) intp
     n_targets : int
     seed : int
@@ -137,7 +138,7 @@ class Evidence:
 
     answers: Sequence[Floats] = ()
     local: Sequence[Floats] = ()
-    soft: Matrix | None = None
+    imitated: Sequence[Floats] = ()
     targets: NDArray[np.intp]
     n_targets: int
     seed: int = 0
@@ -217,10 +218,20 @@ class _Fit:
         )
 
     def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
-        """Return the weights of a pool, and its log-probabilities of the first ``common``."""
-        opinions = [one.held_out[:common] for one in judged]
-        weights = pool_weights(opinions, self.evidence.targets[:common])
-        return weights, pool(opinions, weights)
+        """Return the weights of a pool, and its log-probabilities of the first ``common``.
+
+        Those are by weights that other folds have chosen: a pool of many experts finds something in
+        noise, and its own samples would take that for knowledge.
+        """
+        opinions = np.stack([one.held_out[:common] for one in judged])
+        targets, folds = self.evidence.targets[:common], self.folds[:common]
+        weights = pool_weights(opinions, targets)
+        held_out = np.empty_like(opinions[0])
+        for fold in np.unique(folds):
+            rows = folds == fold
+            others = weights if rows.all() else pool_weights(opinions[:, ~rows], targets[~rows])
+            held_out[rows] = pool(opinions[:, rows], others)
+        return weights, held_out
 
     def _judged(self) -> tuple[list[Judged], list[Judged], list[Judged]]:
         """Return the experts that the evidence has samples enough for: on answers, local, both."""
@@ -249,9 +260,21 @@ class _Fit:
     def _of_local(self) -> list[Judged]:
         rows = len(self.evidence.targets)
         heads: dict[Head, str] = {"logistic": "local", "ridge": "local, ridge"}
-        if self.evidence.soft is not None:
-            heads["student"] = "local, taught"
-        return self._kernels(heads, self._stretch(local=0.0, width=WIDTH), rows)
+        judged = self._kernels(heads, self._stretch(local=0.0, width=WIDTH), rows)
+        return [*judged, self._student(judged[0].expert)] if self.evidence.imitated else judged
+
+    def _student(self, expert: Expert) -> Judged:
+        known = self.evidence
+        landmarks = self.z[:LANDMARKS]
+        return student_expert(
+            expert,
+            self.z,
+            landmarks,
+            known.imitated,
+            known.targets,
+            known.n_targets,
+            self.folds,
+        )
 
     def _of_both(self) -> list[Judged]:
         heads: dict[Head, str] = {"logistic": "both", "ridge": "both, ridge"}
@@ -278,7 +301,6 @@ class _Fit:
             known.n_targets,
             _dense(self.folds[:rows]),
             self.z[: min(rows, LANDMARKS)],
-            known.soft,
         )
 
     def _stretch(

@@ -1,19 +1,24 @@
 """The scikit-learn estimator: fit, predict, predict_proba, score."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, load, save
 from rebox.box import BlackBox, Encoder, open_box, open_encoder
+from rebox.classifier.checks import (
+    are_images,
+    check_prediction,
+    checked_labels,
+    refusals,
+    seed_of,
+)
 from rebox.errors import InvalidData, InvalidOption, NotFitted
 from rebox.fit import (
     Inputs,
@@ -22,13 +27,13 @@ from rebox.fit import (
     Outcome,
     PhaseStarted,
     StepTaken,
+    compare,
     fit,
     fit_auto,
     tell,
 )
 from rebox.meter import Budget, Meter, MeteredBox, Spent
 from rebox.recipe import Auto, Recipe, recipe_from_name
-from rebox.task import ImageFiles
 
 
 class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
@@ -47,6 +52,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     queries_per_prediction : int
         Most queries that the prediction of one image may ask; 0 answers without the box, by a local
         student of it. All recipes but ``auto`` take 1.
+    verdict : bool
+        Whether fits of named recipes are compared with a local model, which takes seconds and asks
+        nobody; ``auto`` always is.
     encoder : str, Encoder or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet``, which runs
         here; ``auto`` reads its features beside the answers.
@@ -88,6 +96,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         budget: int | None = 1000,
         queries_per_prediction: int = 1,
         encoder: str | Encoder | None = None,
+        verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
         value_range: tuple[float, float] | None = None,
@@ -99,6 +108,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.budget = budget
         self.queries_per_prediction = queries_per_prediction
         self.encoder = encoder
+        self.verdict = verdict
         self.max_usd = max_usd
         self.predict_budget = predict_budget
         self.value_range = value_range
@@ -128,7 +138,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        self._check_prediction(recipe)
+        check_prediction(recipe, self.queries_per_prediction, self.encoder)
         X, labels = self._checked_training(X, y)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -140,7 +150,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         inputs = Inputs.fit(X, self.value_range)
         images = LaidOut(inputs, X)
         images.check()
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
         outcome = self._run(recipe, images, targets.astype(np.intp), seed)
@@ -162,27 +172,17 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             raise outcome.error
         return self
 
-    def _check_prediction(self, recipe: Any) -> None:
-        """Refuse what only ``auto`` can do, and what nothing can."""
-        if not isinstance(recipe, Recipe | Auto):
-            raise InvalidOption(f"a recipe is a name, a Recipe or Auto, found {recipe!r}.")
-        queries = self.queries_per_prediction
-        if isinstance(queries, bool) or not isinstance(queries, int | np.integer) or queries < 0:
-            raise InvalidOption(
-                f"queries_per_prediction must be a whole number, 0 or more, found {queries!r}."
-            )
-        if isinstance(recipe, Recipe) and (queries != 1 or self.encoder is not None):
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
-                "encoder: use recipe='auto'."
-            )
-
     def _run(
         self, recipe: Recipe | Auto, images: LaidOut, targets: NDArray[np.intp], seed: int
     ) -> Outcome:
         box, meter = self.box_, self.meter_
         if isinstance(recipe, Recipe):
-            return fit(recipe, box, meter, images, targets, seed=seed, listeners=self.listeners)
+            outcome = fit(recipe, box, meter, images, targets, seed=seed, listeners=self.listeners)
+            if self.verdict and len(outcome.scores):
+                asked, scores = outcome.asked, outcome.scores
+                found = compare(images, targets, asked, scores, box.spec, seed)
+                return replace(outcome, verdict=found)
+            return outcome
         return fit_auto(
             recipe,
             box,
@@ -328,16 +328,16 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
         if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
             y = y.astype(str)
-        if _are_images(X):
-            return X, _labels(y, len(X))
-        with _refusals():
+        if are_images(X):
+            return X, checked_labels(y, len(X))
+        with refusals():
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        return X, _labels(y, len(X))
+        return X, checked_labels(y, len(X))
 
     def _checked(self, X: Any) -> Any:
-        if _are_images(X):
+        if are_images(X):
             return X
-        with _refusals():
+        with refusals():
             return validate_data(self, X, reset=False, dtype=np.float64)
 
     def _check_fitted(self) -> None:
@@ -348,39 +348,3 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "artefact_")
-
-
-def _seed(random_state: Any) -> int:
-    """Return an int as it is, and draw one from anything else that scikit-learn takes."""
-    if not isinstance(random_state, int | np.integer):
-        return int(check_random_state(random_state).randint(2**31 - 1))
-    if random_state < 0:
-        raise InvalidOption(f"random_state must be 0 or more, found {random_state}.")
-    return int(random_state)
-
-
-def _are_images(X: Any) -> bool:
-    """Return whether X holds images: files, an array of 3 or 4 axes, or a sequence of such."""
-    if isinstance(X, ImageFiles):
-        return True
-    if isinstance(X, np.ndarray):
-        return X.ndim in (3, 4)
-    return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn scikit-learn's refusals into ours, on one line; its checks seek the words it chose."""
-    try:
-        yield
-    except ValueError as error:
-        raise InvalidData(" ".join(str(error).split())) from error
-
-
-def _labels(y: Any, n: int) -> NDArray[Any]:
-    with _refusals():
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-    if len(labels) != n:
-        raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
-    return np.asarray(labels)

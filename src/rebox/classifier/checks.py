@@ -1,0 +1,67 @@
+"""What the estimator accepts: scikit-learn's rules for rows and labels, ours for the rest."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from rebox.errors import InvalidData, InvalidOption
+from rebox.recipe import Auto, Recipe
+from rebox.task import ImageFiles
+
+
+def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
+    """Refuse what only ``auto`` can do, and what nothing can."""
+    if not isinstance(recipe, Recipe | Auto):
+        raise InvalidOption(f"a recipe is a name, a Recipe or Auto, found {recipe!r}.")
+    if isinstance(queries, bool) or not isinstance(queries, int | np.integer) or queries < 0:
+        raise InvalidOption(
+            f"queries_per_prediction must be a whole number, 0 or more, found {queries!r}."
+        )
+    if isinstance(recipe, Recipe) and (queries != 1 or encoder is not None):
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
+            "encoder: use recipe='auto'."
+        )
+
+
+def seed_of(random_state: Any) -> int:
+    """Return an int as it is, and draw one from anything else that scikit-learn takes."""
+    if not isinstance(random_state, int | np.integer):
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    if random_state < 0:
+        raise InvalidOption(f"random_state must be 0 or more, found {random_state}.")
+    return int(random_state)
+
+
+def are_images(X: Any) -> bool:
+    """Return whether X holds images: files, an array of 3 or 4 axes, or a sequence of such."""
+    if isinstance(X, ImageFiles):
+        return True
+    if isinstance(X, np.ndarray):
+        return X.ndim in (3, 4)
+    return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn scikit-learn's refusals into ours, on one line; its checks seek the words it chose."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidData(" ".join(str(error).split())) from error
+
+
+def checked_labels(y: Any, n: int) -> NDArray[Any]:
+    """Return the (n,) labels of a classification, checked."""
+    with refusals():
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+    if len(labels) != n:
+        raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
+    return np.asarray(labels)

@@ -1,0 +1,75 @@
+"""What can be seen of training images without asking, and how far that gets by itself."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BoxSpec, Encoder
+from rebox.fit.inputs import LaidOut
+from rebox.fit.model import Sight, answer_blocks
+from rebox.fit.showing import CHUNK
+from rebox.fit.verdict import LOCAL, MAP, Verdict, give_verdict
+from rebox.local import PlainFeatures
+from rebox.mapping import Answers
+from rebox.mapping.features import AnswerFeatures, features_of
+from rebox.reading import Evidence, fit_reader
+
+Scores = NDArray[np.float32]
+
+
+def look(
+    images: LaidOut, order: NDArray[np.intp], encoder: Encoder | None = None
+) -> tuple[Sight, list[NDArray[np.float32]]]:
+    """Return how to look at images, and what is seen of those in ``order``: blocks (n, d)."""
+    sight = Sight(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
+    parts = [
+        sight.blocks(images.samples(order[start : start + CHUNK]))
+        for start in range(0, len(order), CHUNK)
+    ]
+    return sight, [np.concatenate(block) for block in zip(*parts, strict=True)]
+
+
+def features_for(spec: BoxSpec, scores: Scores) -> AnswerFeatures:
+    """Return what of a box's answers is looked at, by its habits."""
+    answers = Answers(
+        scores=scores,
+        targets=np.zeros(len(scores), dtype=np.intp),
+        prior=np.ones(1),
+        decimals=spec.decimals,
+        complete=spec.complete,
+        sums_to_one=spec.sums_to_one,
+        labels_only=spec.labels_only,
+    )
+    return features_of(answers)
+
+
+def compare(
+    images: LaidOut,
+    targets: NDArray[np.intp],
+    asked: NDArray[np.intp],
+    scores: Scores,
+    spec: BoxSpec,
+    seed: int,
+) -> Verdict | None:
+    """Return how a local model and a map of the answers do, each on samples held out from it.
+
+    Parameters
+    ----------
+    images : LaidOut
+        n training images.
+    targets : (n,) intp
+    asked : (a,) intp
+        Which of them were asked about.
+    scores : (a, source classes)
+        The answers.
+    spec : BoxSpec
+    seed : int
+    """
+    order = np.concatenate([asked, np.setdiff1d(np.arange(len(targets)), asked)])
+    _, seen = look(images, order)
+    blocks = answer_blocks([scores], features_for(spec, scores), counted=spec.labels_only)
+    n_targets = int(targets.max()) + 1
+    local = fit_reader(Evidence(local=seen, targets=targets[order], n_targets=n_targets, seed=seed))
+    true = targets[asked]
+    alone = fit_reader(Evidence(answers=blocks, targets=true, n_targets=n_targets, seed=seed))
+    readings = {LOCAL: (0, local.held_out[: len(asked)]), MAP: (1, alone.held_out)}
+    return give_verdict(true, readings, n_targets, seed)
