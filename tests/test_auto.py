@@ -116,8 +116,8 @@ def test_a_large_budget_asks_about_everything_and_a_larger_one_no_more(images, v
         (100, 100, 31, 5, (100, 0, 0, 0)),
         (100, 350, 31, 5, (100, 0, 0, 2)),  # in the order of the pool
         (100, 10**4, 31, 5, (100, 0, 0, 30)),
-        (100, 2400, 31, 5, (100, 30, 40, 9)),
-        (100, 1660, 31, 5, (100, 30, 40, 6)),
+        (100, 2400, 31, 5, (100, 30, 30, 9)),
+        (100, 1660, 31, 5, (100, 30, 30, 9)),
         (100, 999, 31, 1, (100, 0, 0, 0)),  # one query is not worth screening in part
         (20, 10**4, 31, 1, (20, 0, 0, 0)),  # too few images to tell views apart
         (100, 10**4, 31, 0, (100, 0, 0, 0)),

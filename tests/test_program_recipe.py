@@ -75,7 +75,7 @@ def right(outcome, answer, data, *, undressed=False):
         program.placement.place(list(x)), standing(outcome)[None] * (not undressed)
     )
     scores = answer(shown).astype(np.float32)
-    return (outcome.model.reading.probabilities([scores], x).argmax(axis=1) == y).mean()
+    return (outcome.model.reading.probabilities([scores], [], len(x)).argmax(axis=1) == y).mean()
 
 
 # --- program ----------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_cut_short_before_its_check_no_program_is_kept(at):
     """30 plain images, 3 steps of 240 queries, and then 150 for the check and the mapping."""
     outcome, _ = run(f"{QUICK}&search=cma", dim, 1000, raises_at=at)
     assert outcome.reason == INTERRUPTED
-    read = outcome.model.reading.probabilities([dim(np.zeros((2, 8, 8, 1)))], None)
+    read = outcome.model.reading.probabilities([dim(np.zeros((2, 8, 8, 1)))], [], 2)
     assert np.isfinite(read).all()
     if at <= 740:
         assert not standing(outcome).any()

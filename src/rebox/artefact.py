@@ -94,7 +94,7 @@ class Artefact:
                 f"{self.box_identity}: open that one, or fit again."
             )
 
-    def batches(self, box: BlackBox, x: Any) -> Iterator[NDArray[np.float64]]:
+    def batches(self, box: BlackBox | None, x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
         yield from self.model.batches(box, LaidOut(self.inputs, x))
 
@@ -294,8 +294,17 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         )
         for row in described["rows"]
     )
-    gain = None if described["gain"] is None else Interval(**described["gain"])
-    return Verdict(rows=rows, images=described["images"], gain=gain, words=described["words"])
+    gain, sharper = (
+        None if described[name] is None else Interval(**described[name])
+        for name in ("gain", "sharper")
+    )
+    return Verdict(
+        rows=rows,
+        images=described["images"],
+        gain=gain,
+        sharper=sharper,
+        words=described["words"],
+    )
 
 
 def _prefixed(prefix: str, arrays: Tensors) -> Tensors:

@@ -1,6 +1,6 @@
 """The scikit-learn estimator: fit, predict, predict_proba, score."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -55,9 +55,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
-    encoder : str, Encoder or None
-        A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet``, which runs
-        here; ``auto`` reads its features beside the answers.
+    encoder : str, Encoder, callable or None
+        A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
+        of a list of images, which runs here; ``auto`` reads its features beside the answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend, at the box's price.
     predict_budget : int or None
@@ -74,8 +74,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
     ----------
     classes_ : (target classes,)
         Labels, sorted.
-    box_ : BlackBox
-        The opened box.
+    box_ : BlackBox or None
+        The opened box; None for a loaded model that answers without one.
     artefact_ : Artefact
         What ``save`` writes.
     meter_ : Meter
@@ -88,6 +88,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         What the box brought, by training images held out; None where no reading was held out.
     """
 
+    box_: BlackBox | None
+
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
         box: str | BlackBox,
@@ -95,7 +97,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         *,
         budget: int | None = 1000,
         queries_per_prediction: int = 1,
-        encoder: str | Encoder | None = None,
+        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
@@ -153,7 +155,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         seed = seed_of(self.random_state)
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        outcome = self._run(recipe, images, targets.astype(np.intp), seed)
+        outcome = self._run(recipe, box, images, targets.astype(np.intp), seed)
         self.artefact_ = Artefact(
             inputs=inputs,
             model=outcome.model,
@@ -173,9 +175,14 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         return self
 
     def _run(
-        self, recipe: Recipe | Auto, images: LaidOut, targets: NDArray[np.intp], seed: int
+        self,
+        recipe: Recipe | Auto,
+        box: BlackBox,
+        images: LaidOut,
+        targets: NDArray[np.intp],
+        seed: int,
     ) -> Outcome:
-        box, meter = self.box_, self.meter_
+        meter = self.meter_
         if isinstance(recipe, Recipe):
             outcome = fit(recipe, box, meter, images, targets, seed=seed, listeners=self.listeners)
             if self.verdict and len(outcome.scores):
@@ -190,7 +197,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             images,
             targets,
             queries_per_prediction=int(self.queries_per_prediction),
-            encoder=open_encoder(self.encoder) if isinstance(self.encoder, str) else self.encoder,
+            encoder=None if self.encoder is None else open_encoder(self.encoder),
             seed=seed,
             listeners=self.listeners,
         )
@@ -230,7 +237,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         planned = len(X) * self.queries_per_prediction_
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         LaidOut(self.artefact_.inputs, X).check()
-        box = MeteredBox(self.box_, self.meter_, "predict")
+        box = None if self.box_ is None else MeteredBox(self.box_, self.meter_, "predict")
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
@@ -271,7 +278,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         path: str | Path,
         box: str | BlackBox | None = None,
         *,
-        encoder: Encoder | None = None,
+        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         predict_budget: int | None = None,
         listeners: Sequence[Listener] = (),
     ) -> Self:
@@ -282,8 +289,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         path : str or Path
             A file that ``save`` wrote.
         box : str, BlackBox or None
-            The box it was fitted for; None: opened from the URI in the file.
-        encoder : Encoder or None
+            The box it was fitted for; None: opened from the URI in the file, or no box at all for a
+            model that answers without one.
+        encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget : int or None
             Most queries that predictions may ask.
@@ -297,17 +305,19 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         BoxMismatch
             The box is another one.
         """
-        artefact = load(path, encoder)
+        artefact = load(path, None if encoder is None else open_encoder(encoder))
         source = box if box is not None else artefact.box_uri
-        if source is None:
-            raise InvalidOption(
-                f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
-                "pass it as box=."
-            )
-        opened = open_box(source) if isinstance(source, str) else source
-        artefact.check_box(opened)
+        opened: BlackBox | None = None
+        if artefact.model.questions or box is not None:
+            if source is None:
+                raise InvalidOption(
+                    f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
+                    "pass it as box=."
+                )
+            opened = open_box(source) if isinstance(source, str) else source
+            artefact.check_box(opened)
         model = cls(
-            opened,
+            opened or artefact.box_uri or artefact.box_identity,
             artefact.recipe,
             budget=None,
             queries_per_prediction=len(artefact.model.questions),
@@ -319,7 +329,8 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)
         model.box_, model.classes_ = opened, artefact.classes
-        model.meter_ = Meter(opened.spec.price_usd, prediction=Budget(queries=predict_budget))
+        price_usd = 0.0 if opened is None else opened.spec.price_usd
+        model.meter_ = Meter(price_usd, prediction=Budget(queries=predict_budget))
         return model
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:

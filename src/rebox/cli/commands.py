@@ -15,6 +15,7 @@ import rebox
 from rebox.artefact import check_writable
 from rebox.box import open_box, probe
 from rebox.classifier import Reprogrammer
+from rebox.classifier.checks import check_prediction
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
@@ -119,7 +120,9 @@ def estimate(
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened, chosen, task = open_box(box), recipe_from_name(recipe), load(data)
+    chosen = recipe_from_name(recipe)
+    check_prediction(chosen, per_prediction, None)  # as a fit would
+    opened, task = open_box(box), load(data)
     left = Budget(queries=budget, usd=max_usd).allows(opened.spec.price_usd)
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
@@ -127,7 +130,9 @@ def estimate(
     images = LaidOut(inputs, task.images)
     if isinstance(chosen, Auto):
         pool = len(programs_of(images, opened))
-        rows, total = _auto_rows(plan_auto(len(images), left, pool, per_prediction))
+        planned = plan_auto(len(images), left, pool, per_prediction)
+        rows, total = _auto_rows(planned)
+        per_prediction = min(per_prediction, 1 + planned.tried)
     else:
         program = chosen.program(inputs.size, opened.spec.shape, blocky=inputs.blocky)
         rows, total = _recipe_rows(plan_fit(chosen, program.dimension, len(images), left))
@@ -339,4 +344,5 @@ def _receipt(spent: Spent) -> None:
     counts = spent.by_purpose()
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
-    out.print(f"asked {total:,} queries ({parts}), ${spent.usd:,.2f}", highlight=False)
+    of_them = f" ({parts})" if parts else ""
+    out.print(f"asked {total:,} queries{of_them}, ${spent.usd:,.2f}", highlight=False)

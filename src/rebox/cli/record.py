@@ -28,6 +28,7 @@ def write_record(
         "seconds": round(seconds, 3),
         "usd": round(spent.usd, 6),
         "queries": spent.by_purpose(),
+        "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
     }
     write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())

@@ -100,7 +100,11 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
             raise
         reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
         error = stopped
-    model, verdict = run.read()
+    try:
+        model, verdict = run.read()
+    except KeyboardInterrupt as stopped:  # reading takes a while; what was paid for is kept
+        reason, error = INTERRUPTED, stopped
+        model, verdict = run.read_plain(), None
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
             tell(listeners, Stopped(spent=meter.spent, reason=reason))
@@ -243,6 +247,11 @@ class _Run:
             chosen = []
         return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
 
+    def read_plain(self) -> Model:
+        """Return what can be had at once: the answers to the plain view alone, or none at all."""
+        alone = [0] if self._answers and self.queries_per_prediction else []
+        return self._model(alone, fit_reader(self._evidence(alone)))
+
     def _choose(self) -> list[int]:
         asked = len(self._answers[0])
         plain, others = self._features()
@@ -316,6 +325,9 @@ class _Run:
         if len(chosen) > 1 and whole.without_sight is not None:
             readings[VIEWS] = (len(chosen), whole.without_sight[fresh])
         readings[WHOLE] = (len(chosen), whole.held_out[fresh])
+        if self.recipe.class_weight == "balanced":  # as the model does that is measured
+            shift = whole.reader.balanced().offset
+            readings = {name: (asked, said + shift) for name, (asked, said) in readings.items()}
         return give_verdict(self._targets[fresh], readings, self._n_targets, self.seed)
 
     def _tell(self, event: Event) -> None:

@@ -7,7 +7,7 @@ from rebox.box import BoxSpec, Encoder
 from rebox.fit.inputs import LaidOut
 from rebox.fit.model import Sight, answer_blocks
 from rebox.fit.showing import CHUNK
-from rebox.fit.verdict import LOCAL, MAP, Verdict, give_verdict
+from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
 from rebox.mapping import Answers
 from rebox.mapping.features import AnswerFeatures, features_of
@@ -71,5 +71,5 @@ def compare(
     local = fit_reader(Evidence(local=seen, targets=targets[order], n_targets=n_targets, seed=seed))
     true = targets[asked]
     alone = fit_reader(Evidence(answers=blocks, targets=true, n_targets=n_targets, seed=seed))
-    readings = {LOCAL: (0, local.held_out[: len(asked)]), MAP: (1, alone.held_out)}
+    readings = {LOCAL: (0, local.held_out[: len(asked)]), ANSWERS: (1, alone.held_out)}
     return give_verdict(true, readings, n_targets, seed)

@@ -20,6 +20,7 @@ from rebox.reading import Reader
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
+Seen = list[NDArray[np.float32]]
 
 UNSEEN = 0.3  # votes that every class has before a label-only box is asked
 
@@ -47,16 +48,28 @@ class Question:
 class Reading(abc.ABC):
     """How the answers to all questions about an image become probabilities."""
 
+    def see(self, samples: Any) -> Seen:  # noqa: ARG002 - most look at answers alone
+        """Return what can be seen of n images or rows without asking, a block (n, d) for each kind.
+
+        Raises
+        ------
+        InvalidData, InvalidAnswer
+            The samples are not of the kind that was fitted, or the encoder failed.
+        """
+        return []
+
     @abc.abstractmethod
-    def probabilities(self, answers: Sequence[Scores], samples: Any) -> Probabilities:
+    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
         """Return (n, target classes) rows that sum to one.
 
         Parameters
         ----------
         answers : sequence of (n, source classes)
             One array for each question.
-        samples : n images or rows
-            What was asked about.
+        seen : list of (n, d)
+            What `see` gave.
+        n : int
+            Samples.
         """
 
 
@@ -66,7 +79,7 @@ class OneAnswer(Reading):
 
     mapping: Mapping
 
-    def probabilities(self, answers: Sequence[Scores], samples: Any) -> Probabilities:  # noqa: ARG002 - looks at the answer alone
+    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:  # noqa: ARG002 - looks at the answer alone
         """Return what the mapping reads."""
         found: Probabilities = self.mapping.probabilities(answers[0]).astype(np.float64)
         return found
@@ -112,13 +125,15 @@ class AllAnswers(Reading):
     counted: bool
     sight: Sight | None
 
-    def probabilities(self, answers: Sequence[Scores], samples: Any) -> Probabilities:
+    def see(self, samples: Any) -> Seen:
+        """Return what the reader sees of samples without asking."""
+        return [] if self.sight is None else self.sight.blocks(samples)
+
+    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
         """Return what the reader makes of it all."""
-        blocks = answer_blocks(answers, self.features, counted=self.counted)
-        if self.sight is not None:
-            blocks += self.sight.blocks(samples)
+        blocks = [*answer_blocks(answers, self.features, counted=self.counted), *seen]
         if not blocks:  # stopped before anything was asked: the reader knows the prior alone
-            blocks = [np.empty((len(samples), 0), dtype=np.float32)]
+            blocks = [np.empty((n, 0), dtype=np.float32)]
         return np.exp(self.reader.log_probabilities(blocks))
 
 
@@ -146,14 +161,16 @@ class Model:
     questions: tuple[Question, ...]
     reading: Reading
 
-    def batches(self, box: BlackBox, images: LaidOut) -> Iterator[Probabilities]:
+    def batches(self, box: BlackBox | None, images: LaidOut) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few images at a time."""
-        stages = [Stage(box, question.program) for question in self.questions]
+        # Without a box there can be no questions: the zip below is strict.
+        stages = [] if box is None else [Stage(box, one.program) for one in self.questions]
         for start in range(0, len(images), CHUNK):
             indices = range(start, min(start + CHUNK, len(images)))
+            seen = self.reading.see(images.samples(indices))  # may refuse: before it is paid for
             pictures = images.take(indices) if stages else []
             answers = [
                 stage.show(question.program.placement.place(pictures), question.point)
                 for stage, question in zip(stages, self.questions, strict=True)
             ]
-            yield self.reading.probabilities(answers, images.samples(indices))
+            yield self.reading.probabilities(answers, seen, len(indices))

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from rebox.metric import Interval, accuracy, auc_gain, auc_interval
+from rebox.metric.interval import Z
 
 Matrix = NDArray[np.float64]
 
 MAJORITY = "majority, nothing looked at"
 LOCAL = "local model, no box"
 MAP = "one plain view, box alone"
+ANSWERS = "a map of the answers, box alone"
 VIEWS = "all views, box alone"
 WHOLE = "the model that was fitted"
 
@@ -48,6 +51,11 @@ class Verdict:
     gain : Interval or None
         Macro AUC of the fitted model minus that of the local model, on the same resamples; None
         where there is no local model to compare with, or no box.
+    sharper : Interval or None
+        Log loss of the local model minus that of the fitted one, in nats for an image, by the
+        normal interval of the paired difference. Where classes are rare, resamples of few images
+        make the gain in AUC look surer than it is: the box is said to help only if both are above
+        0.
     words : str
         The same in plain words, with a recommendation.
     """
@@ -55,6 +63,7 @@ class Verdict:
     rows: tuple[VerdictRow, ...]
     images: int
     gain: Interval | None
+    sharper: Interval | None
     words: str
 
 
@@ -71,7 +80,7 @@ def give_verdict(
     targets : (n,) intp
         True classes.
     readings : dict
-        Name to (queries for each prediction, (n, classes) scores).
+        Name to (queries for each prediction, (n, classes) logits).
     n_targets : int
     seed : int
         The bootstraps' seed.
@@ -79,7 +88,8 @@ def give_verdict(
     if len(np.unique(targets)) < 2:
         return None
     share = np.bincount(targets, minlength=n_targets) / len(targets)
-    readings = {MAJORITY: (0, np.tile(share, (len(targets), 1))), **readings}
+    majority = np.tile(np.log(np.maximum(share, 1e-12)), (len(targets), 1))
+    readings = {MAJORITY: (0, majority), **readings}
     rows = tuple(
         VerdictRow(
             name=name,
@@ -89,22 +99,32 @@ def give_verdict(
         )
         for name, (queries, scores) in readings.items()
     )
-    gain = None
+    gain = sharper = None
     if LOCAL in readings and WHOLE in readings and readings[WHOLE][0]:
         gain = auc_gain(targets, readings[WHOLE][1], readings[LOCAL][1], seed)
-    words = _words({row.name: row for row in rows}, gain, len(targets))
-    return Verdict(rows=rows, images=len(targets), gain=gain, words=words)
+        sharper = _sharper(targets, readings[WHOLE][1], readings[LOCAL][1])
+    words = _words({row.name: row for row in rows}, gain, sharper, len(targets))
+    return Verdict(rows=rows, images=len(targets), gain=gain, sharper=sharper, words=words)
 
 
-def _words(rows: dict[str, VerdictRow], gain: Interval | None, n: int) -> str:
+def _sharper(targets: NDArray[np.intp], whole: Matrix, local: Matrix) -> Interval:
+    at = np.arange(len(targets)), targets
+    apart = log_softmax(whole, axis=1)[at] - log_softmax(local, axis=1)[at]
+    mean, reach = float(apart.mean()), Z * float(apart.std()) / np.sqrt(len(apart))
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def _words(
+    rows: dict[str, VerdictRow], gain: Interval | None, sharper: Interval | None, n: int
+) -> str:
     if WHOLE not in rows:
         return (
             f"On {n} training images held out in turn, macro AUC "
-            f"{_spelled(rows[MAP].macro_auc)} by a map of the box's answers and "
-            f"{_spelled(rows[LOCAL].macro_auc)} by a local model that asks nobody. What a program "
-            "brings on top is measured on images that the fit has not seen: rebox evaluate."
+            f"{_spelled(rows[ANSWERS].macro_auc)} by a map of the box's answers and "
+            f"{_spelled(rows[LOCAL].macro_auc)} by a local model that asks nobody. The program, if "
+            "there is one, was not held out: rebox evaluate measures it on other images."
         )
-    if gain is None:
+    if gain is None or sharper is None:
         chance = rows[MAJORITY].macro_auc.value
         best = rows[WHOLE]
         learnt = best.macro_auc.low > chance
@@ -116,10 +136,10 @@ def _words(rows: dict[str, VerdictRow], gain: Interval | None, n: int) -> str:
     local, whole = rows[LOCAL].macro_auc, rows[WHOLE].macro_auc
     measured = (
         f"on {n} training images held out in turn, macro AUC {whole.value:.3f} with the box and "
-        f"{local.value:.3f} without: a difference of {gain.value:+.3f} ({gain.low:+.3f} to "
-        f"{gain.high:+.3f})"
+        f"{local.value:.3f} without: a difference of {_signed(gain.value)} "
+        f"({_signed(gain.low)} to {_signed(gain.high)})"
     )
-    if gain.low > 0:
+    if gain.low > 0 and sharper.low > 0:
         return f"The box helps: {measured}."
     if gain.high < 0.01:  # a hundredth of AUC is what most people would not pay for
         return (
@@ -130,6 +150,11 @@ def _words(rows: dict[str, VerdictRow], gain: Interval | None, n: int) -> str:
         f"It cannot be told whether the box helps: {measured}. The local model alone asks nobody "
         "(queries_per_prediction=0); more labelled images would tell."
     )
+
+
+def _signed(gain: float) -> str:
+    """Return three decimals with a sign, but for a zero."""
+    return f"{gain:+.3f}" if abs(gain) >= 0.0005 else "0.000"
 
 
 def _spelled(figure: Interval) -> str:

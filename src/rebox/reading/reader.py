@@ -30,6 +30,9 @@ ANSWER_AXES, LOCAL_AXES = 1000, 1000  # most axes for all blocks of an origin to
 FEWEST_AXES = 100  # of a block, if it has as many
 LANDMARKS = 1500
 HALF, QUARTER = 0.5, 0.25  # whitening powers
+MANY = (
+    12  # target classes beyond which ridge heads serve alone: as good there, and six times faster
+)
 LEAST = 8  # samples that cross-validation takes to tell anything
 
 
@@ -247,20 +250,28 @@ class _Fit:
 
     def _of_answers(self) -> list[Judged]:
         rows = self.evidence.asked
+        stretch = self._stretch(answers=HALF, width=WIDTH)
+        whitened = self._kernels(self._heads("answers, whitened"), stretch, rows)
+        if self._many:
+            return whitened
         return [
             self._linear("answers, linear", self._stretch(answers=QUARTER), rows),
             *self._kernels({"logistic": "answers"}, self._stretch(answers=0.0, width=WIDTH), rows),
-            *self._kernels(
-                {"logistic": "answers, whitened", "ridge": "answers, ridge"},
-                self._stretch(answers=HALF, width=WIDTH),
-                rows,
-            ),
+            *whitened,
         ]
+
+    @property
+    def _many(self) -> bool:
+        """Whether there are so many classes that logistic heads would take most of a fit's time."""
+        return self.evidence.n_targets > MANY
+
+    def _heads(self, name: str) -> dict[Head, str]:
+        ridge: dict[Head, str] = {"ridge": f"{name}, ridge"}
+        return ridge if self._many else {"logistic": name, **ridge}
 
     def _of_local(self) -> list[Judged]:
         rows = len(self.evidence.targets)
-        heads: dict[Head, str] = {"logistic": "local", "ridge": "local, ridge"}
-        judged = self._kernels(heads, self._stretch(local=0.0, width=WIDTH), rows)
+        judged = self._kernels(self._heads("local"), self._stretch(local=0.0, width=WIDTH), rows)
         return [*judged, self._student(judged[0].expert)] if self.evidence.imitated else judged
 
     def _student(self, expert: Expert) -> Judged:
@@ -277,10 +288,9 @@ class _Fit:
         )
 
     def _of_both(self) -> list[Judged]:
-        heads: dict[Head, str] = {"logistic": "both", "ridge": "both, ridge"}
         # the distances of both origins add up: half the width for each keeps the kernel's reach
         stretch = self._stretch(answers=HALF, local=0.0, width=WIDTH / 2)
-        return self._kernels(heads, stretch, self.evidence.asked)
+        return self._kernels(self._heads("both"), stretch, self.evidence.asked)
 
     def _linear(self, name: str, stretch: NDArray[np.float32], rows: int) -> Judged:
         known = self.evidence
