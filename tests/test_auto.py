@@ -459,3 +459,12 @@ def test_images_of_one_class_have_no_verdict():
     y = np.append(np.zeros(N - 1, int), 1)
     model = fitted(box_of(guess), x, y, budget=20)
     assert model.predict(x).shape == (N,)
+
+
+def test_of_a_box_that_tells_labels_only_every_vote_counts():
+    x, y = riddles(seed=3)
+    box = LimitedBox(box_of(guess), labels_only=True)
+    model = Reprogrammer(
+        box, "auto?stack=false", budget=3000, queries_per_prediction=5, random_state=0
+    )
+    assert model.fit(x, y).queries_per_prediction_ == 5

@@ -261,7 +261,8 @@ class _Run:
         return self._chooser().chosen(plain, whole, self.queries_per_prediction)
 
     def _chooser(self) -> Chooser:
-        return Chooser(self._targets[: self._choosing], self._n_targets, self._seen)
+        counted = self.box.spec.labels_only
+        return Chooser(self._targets[: self._choosing], self._n_targets, self._seen, counted)
 
     @property
     def _choosing(self) -> int:

@@ -31,11 +31,15 @@ class Chooser:
     n_targets : int
     local : sequence of (n, d)
         What can be seen of them without asking; a view has to add to that.
+    counted : bool
+        Whether the box tells labels only. Without anything else to look at, every view's vote is
+        then worth its query: a few votes tell little, and a loss falls slowly with each.
     """
 
     targets: NDArray[np.intp]
     n_targets: int
     local: Sequence[Features] = ()
+    counted: bool = False
 
     def ranked(self, plain: Features, candidates: dict[int, Features]) -> list[int]:
         """Return candidates by their loss beside the plain view, best first.
@@ -59,6 +63,8 @@ class Chooser:
         """
         if most == 1:
             return [self._only(plain, candidates)]
+        if self.counted and not self.local:
+            return [0, *self.ranked(plain, candidates)[: most - 1]]
         judge = self._judge(len(plain))
         taken = [judge.apart(plain)]
         numbers, least = [0], judge.loss(taken)
