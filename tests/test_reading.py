@@ -482,3 +482,32 @@ def test_the_quick_loss_ranks_what_knows_more_first():
     together = quick_loss([distances(strong), distances(weak)], (), y, CLASSES)
     beside = quick_loss([distances(weak)], [distances(strong, local=True)], y, CLASSES)
     assert max(together, beside) < losses[1]
+
+
+def test_an_expert_that_has_seen_more_is_trusted_until_a_few_samples_speak_clearly():
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 2
+    knowing = np.stack([-2.0 * y, 2.0 * y], axis=1) + rng.normal(0, 2.0, (30, 2))
+    lucky = np.stack([-0.2 * y, 0.2 * y], axis=1) + rng.normal(0, 0.4, (30, 2))
+    shy = pool_weights([knowing, lucky], y, trusted=True)
+    assert abs(shy[0] - 1) < 0.5
+    assert shy[1] < pool_weights([knowing, lucky], y)[1]
+    sure = np.stack([-5.0 * y, 5.0 * y - 2.5], axis=1)
+    assert pool_weights([np.zeros((30, 2)), sure], y, trusted=True)[1] > 0.1
+
+
+def test_few_noisy_answers_take_little_from_what_all_samples_taught():
+    losses = {"alone": [], "beside": []}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y = (np.arange(400) % 2).astype(np.intp)
+        local = (rng.normal(size=(400, 20)) + 0.5 * y[:, None]).astype(np.float32)
+        noise = rng.normal(size=(400, 15)).astype(np.float32)
+        train, test = slice(0, 200), slice(200, 400)
+        known = {"local": [local[train]], "targets": y[train], "n_targets": 2, "seed": seed}
+        alone = fit_reader(Evidence(**known)).reader.log_probabilities([local[test]])
+        asked = Evidence(answers=[noise[:25]], **known)
+        beside = fit_reader(asked).reader.log_probabilities([noise[test], local[test]])
+        for name, said in (("alone", alone), ("beside", beside)):
+            losses[name].append(-said[np.arange(200), y[test]].mean())
+    assert np.mean(losses["beside"]) < np.mean(losses["alone"]) + 0.03

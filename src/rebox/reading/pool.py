@@ -16,6 +16,7 @@ from scipy.special import log_softmax
 Matrix = NDArray[np.float64]
 
 TOWARDS_EVEN = 2.0  # samples' worth of belief, beforehand, that all experts are equally good
+TOWARDS_FIRST = 20.0  # the same, that one which has seen more samples is enough by itself
 FAINT = 1e-6
 SILENT = 0.02  # share of the weights below which an expert is left out
 
@@ -31,33 +32,45 @@ def pool(opinions: Sequence[Matrix] | Matrix, weights: NDArray[np.float64]) -> M
 
 
 def pool_weights(
-    held_out: Sequence[Matrix] | Matrix, targets: NDArray[np.intp]
+    held_out: Sequence[Matrix] | Matrix, targets: NDArray[np.intp], *, trusted: bool = False
 ) -> NDArray[np.float64]:
-    """Return the weight of each expert, from logits (n, classes) about samples held out."""
+    """Return the weight of each expert, from logits (n, classes) about samples held out.
+
+    ``trusted`` says that the first expert has learnt from more than these samples, so that they
+    have to speak clearly before others are heard beside it.
+    """
     opinions = np.stack([log_softmax(logits, axis=1) for logits in held_out])
     alive = np.arange(len(opinions))
-    weights = _minimise(opinions, targets)
+    belief = np.full(len(opinions), 1.0 / len(opinions))
+    strength = TOWARDS_EVEN
+    if trusted:
+        belief, strength = np.eye(len(opinions))[0], TOWARDS_FIRST
+    weights = _minimise(opinions, targets, belief, strength)
     keep = weights > SILENT * max(float(weights.sum()), 1e-12)
     if keep.any() and not keep.all():
         alive = alive[keep]
-        weights = _minimise(opinions[alive], targets)
+        weights = _minimise(opinions[alive], targets, belief[alive], strength)
     whole = np.zeros(len(opinions))
     whole[alive] = np.maximum(weights, FAINT)  # nobody right: even then somebody is heard
     return whole
 
 
-def _minimise(opinions: NDArray[np.float64], targets: NDArray[np.intp]) -> NDArray[np.float64]:
+def _minimise(
+    opinions: NDArray[np.float64],
+    targets: NDArray[np.intp],
+    belief: NDArray[np.float64],
+    strength: float,
+) -> NDArray[np.float64]:
     experts, n, _ = opinions.shape
     rows = np.arange(n)
-    even = np.full(experts, 1.0 / experts)
     said_of_truth = opinions[:, rows, targets].mean(axis=1)
 
     def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logs = log_softmax(np.tensordot(weights, opinions, axes=1), axis=1)
         expected = np.einsum("nc,enc->e", np.exp(logs), opinions) / n
-        apart = weights - even
-        loss = -logs[rows, targets].mean() + 0.5 * TOWARDS_EVEN / n * (apart**2).sum()
-        return float(loss), expected - said_of_truth + TOWARDS_EVEN / n * apart
+        apart = weights - belief
+        loss = -logs[rows, targets].mean() + 0.5 * strength / n * (apart**2).sum()
+        return float(loss), expected - said_of_truth + strength / n * apart
 
-    found = minimize(objective, even, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * experts)
+    found = minimize(objective, belief, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * experts)
     return np.asarray(found.x)

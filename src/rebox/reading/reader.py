@@ -206,7 +206,11 @@ class _Fit:
         if not judged:
             reader = Reader(self.blocks, self.z[:0], (), np.empty(0), prior, np.zeros_like(prior))
             return Reading(reader, np.tile(prior, (common, 1)))
-        weights, held_out = self._pooled(judged, common)
+        without_answers = self._pooled(of_local, len(known.targets))[1] if of_local else None
+        if of_local and 0 < known.asked < len(known.targets):
+            weights, held_out = self._beside_local(of_answers, of_local, of_both)
+        else:
+            weights, held_out = self._pooled(judged, common)
         heard = np.flatnonzero(weights)
         experts = tuple(judged[i].expert for i in heard)
         most = max((len(e.weights) for e in experts if e.kernel), default=0)
@@ -216,23 +220,48 @@ class _Fit:
         return Reading(
             reader,
             held_out,
-            without_answers=self._pooled(of_local, common)[1] if of_local else None,
+            without_answers=None if without_answers is None else without_answers[:common],
             without_sight=self._pooled(of_answers, common)[1] if of_answers else None,
         )
 
+    def _beside_local(
+        self, of_answers: list[Judged], of_local: list[Judged], of_both: list[Judged]
+    ) -> tuple[NDArray[np.float64], Matrix]:
+        """Return weights and held-out log-probabilities where only some samples were asked about.
+
+        The local experts are weighed by all samples and stand as one; what was learnt from the few
+        that were asked about has to show that it adds to that.
+        """
+        common = self.evidence.asked
+        local, _ = self._pooled(of_local, len(self.evidence.targets))
+        alone = pool([one.held_out[:common] for one in of_local], local)
+        opinions = [alone, *(one.held_out[:common] for one in (*of_answers, *of_both))]
+        weights, held_out = self._cross_weighed(np.stack(opinions), trusted=True)
+        first = len(of_answers) + 1
+        parts = [weights[1:first], weights[0] * local, weights[first:]]
+        return np.concatenate(parts), held_out
+
     def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
-        """Return the weights of a pool, and its log-probabilities of the first ``common``.
+        """Return the weights of a pool, and its log-probabilities of the first ``common``."""
+        return self._cross_weighed(np.stack([one.held_out[:common] for one in judged]))
+
+    def _cross_weighed(
+        self, opinions: NDArray[np.float64], *, trusted: bool = False
+    ) -> tuple[NDArray[np.float64], Matrix]:
+        """Return weights for opinions (experts, n, classes), and the held-out log-probabilities.
 
         Those are by weights that other folds have chosen: a pool of many experts finds something in
         noise, and its own samples would take that for knowledge.
         """
-        opinions = np.stack([one.held_out[:common] for one in judged])
+        common = opinions.shape[1]
         targets, folds = self.evidence.targets[:common], self.folds[:common]
-        weights = pool_weights(opinions, targets)
+        weights = pool_weights(opinions, targets, trusted=trusted)
         held_out = np.empty_like(opinions[0])
         for fold in np.unique(folds):
             rows = folds == fold
-            others = weights if rows.all() else pool_weights(opinions[:, ~rows], targets[~rows])
+            others = weights
+            if not rows.all():
+                others = pool_weights(opinions[:, ~rows], targets[~rows], trusted=trusted)
             held_out[rows] = pool(opinions[:, rows], others)
         return weights, held_out
 
