@@ -52,7 +52,8 @@ def fit(folder, *more):
 def test_fit_evaluate_predict(folder):
     fit(folder, "--json", folder / "fit.json")
     record = json.loads((folder / "fit.json").read_text())
-    assert record.keys() == {"recipe", "box", "seed", "seconds", "usd", "queries", "metrics"}
+    figures = {"recipe", "box", "seed", "seconds", "usd", "queries", "metrics"}
+    assert record.keys() == figures | {"verdict"}
     assert record["queries"] == {
         "probe": 0, "map": 30, "search": 0, "validate": 0, "predict": 0, "total": 30
     }  # fmt: skip

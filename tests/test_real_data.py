@@ -42,6 +42,18 @@ def test_skin_lesions_by_an_imagenet_classifier(box, tmp_path):
     assert model.spent_.total == box.answered - asked == 250
 
 
+def test_auto_reads_lesions_with_what_can_be_seen_without_asking(box):
+    folder = DATA / "ham10000"
+    with (folder / "HAM10000_metadata.csv").open() as file:
+        rows = list({row["lesion_id"]: row for row in csv.DictReader(file)}.values())
+    chosen = np.random.default_rng(1).permutation(len(rows))[:250]
+    files = rebox.ImageFiles([folder / "images" / f"{rows[i]['image_id']}.jpg" for i in chosen])
+    naevus = np.array([rows[i]["dx"] == "nv" for i in chosen])
+    model = rebox.Reprogrammer(box, budget=150, random_state=0).fit(files[:150], naevus[:150])
+    assert roc_auc_score(naevus[150:], model.predict_proba(files[150:])[:, 1]) > 0.75
+    assert [row.queries for row in model.verdict_.rows] == [0, 0, 1, 1]
+
+
 def test_connectivity_matrices_by_an_imagenet_classifier(box, tmp_path):
     """BAR's own task: 200 x 200 correlations in the middle of 224 x 224, d as published."""
     with np.load(DATA / "abide" / "abide_cc200.npz") as abide:
@@ -56,7 +68,7 @@ def test_connectivity_matrices_by_an_imagenet_classifier(box, tmp_path):
         box, "bar?q=1&mapping=random&m=6&epochs=1", budget=48, value_range=(-1, 1), random_state=0
     ).fit(matrices, group)
     assert model.spent_.search == 48
-    assert model.artefact_.program.dimension == (224 * 224 - 200 * 200) * 3
+    assert model.artefact_.model.questions[0].program.dimension == (224 * 224 - 200 * 200) * 3
     assert model.predict(matrices[:2]).shape == (2,)
     model.save(tmp_path / "m.rebox")
     again = rebox.Reprogrammer.load(tmp_path / "m.rebox")

@@ -47,7 +47,7 @@ def _panels(
             if own:
                 _line(axes, own, metric, style, method)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter("")
         axes.set_title(" / ".join(pair), fontsize=8)
