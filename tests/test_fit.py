@@ -21,7 +21,7 @@ from rebox.fit import (
     programs_of,
 )
 from rebox.fit.auto import VIEWS_TRIED
-from rebox.fit.loop import (
+from rebox.fit.reasons import (
     ALL_ASKED,
     BUDGET_ENDED,
     EPOCHS_DONE,

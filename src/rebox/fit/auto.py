@@ -22,17 +22,11 @@ from rebox.fit.choosing import Chooser
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
 from rebox.fit.inputs import LaidOut
 from rebox.fit.looking import features_for, look
-from rebox.fit.loop import (
-    ALL_ASKED,
-    FAILED,
-    INTERRUPTED,
-    PARTLY_ASKED,
-    STOPPED,
-    Outcome,
-)
+from rebox.fit.loop import Outcome
 from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
 from rebox.fit.order import fair_order
 from rebox.fit.plan_auto import AutoPlan, plan_auto
+from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.mapping.features import AnswerFeatures
@@ -90,16 +84,7 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
     run = _Run(
         recipe, box, meter, images, targets, queries_per_prediction, encoder, seed, tuple(listeners)
     )
-    error: BaseException | None = None
-    try:
-        reason = run.ask()
-    except StopFit:
-        reason = STOPPED
-    except (Exception, KeyboardInterrupt) as stopped:
-        if not run.learnt:
-            raise
-        reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
-        error = stopped
+    reason, error = carry_out(run.ask, lambda: run.learnt)
     try:
         model, verdict = run.read()
     except KeyboardInterrupt as stopped:  # reading takes a while; what was paid for is kept

@@ -50,11 +50,9 @@ class Chooser:
         candidates : dict
             Number to features (m, d) of the answers to the first m images.
         """
-        few = min((len(features) for features in candidates.values()), default=0)
-        judge = self._judge(few)
-        base = judge.apart(plain)
-        losses = {k: judge.loss([base, judge.apart(x)]) for k, x in candidates.items()}
-        return sorted(losses, key=lambda number: (losses[number], number))
+        judge = self._judge(min((len(features) for features in candidates.values()), default=0))
+        apart = {number: judge.apart(features) for number, features in candidates.items()}
+        return judge.ranked(judge.apart(plain), apart)
 
     def chosen(self, plain: Features, candidates: dict[int, Features], most: int) -> list[int]:
         """Return up to ``most`` views to ask about, 0 for the plain one, by what each adds.
@@ -63,15 +61,17 @@ class Chooser:
         """
         if most == 1:
             return [self._only(plain, candidates)]
-        if self.counted and not self.local:
-            return [0, *self.ranked(plain, candidates)[: most - 1]]
         judge = self._judge(len(plain))
-        taken = [judge.apart(plain)]
-        numbers, least = [0], judge.loss(taken)
-        for number in self.ranked(plain, candidates):
+        apart = {number: judge.apart(features) for number, features in candidates.items()}
+        base = judge.apart(plain)
+        ranked = judge.ranked(base, apart)
+        if self.counted and not self.local:
+            return [0, *ranked[: most - 1]]
+        taken, numbers, least = [base], [0], judge.loss([base])
+        for number in ranked:
             if len(numbers) == most:
                 break
-            trial = [*taken, judge.apart(candidates[number])]
+            trial = [*taken, apart[number]]
             loss = judge.loss(trial)
             if loss < (1 - judge.share(PAYS)) * least:
                 taken, least = trial, loss
@@ -104,6 +104,10 @@ class _Judge:
 
     def apart(self, features: Features) -> NDArray[np.float64]:
         return distances(features[: len(self.targets)])
+
+    def ranked(self, base: NDArray[np.float64], apart: dict[int, NDArray[np.float64]]) -> list[int]:
+        losses = {number: self.loss([base, distance]) for number, distance in apart.items()}
+        return sorted(losses, key=lambda number: (losses[number], number))
 
     def loss(self, answers: Sequence[NDArray[np.float64]]) -> float:
         return quick_loss(answers, self.local, self.targets, self.n_targets)

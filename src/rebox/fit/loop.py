@@ -11,36 +11,12 @@ from rebox.box import BlackBox
 from rebox.fit.events import Listener, StepTaken, StopFit, Stopped
 from rebox.fit.inputs import LaidOut
 from rebox.fit.model import Model, OneAnswer, Question
-from rebox.fit.reasons import (
-    ALL_ASKED,
-    BUDGET_ENDED,
-    EPOCHS_DONE,
-    FAILED,
-    INTERRUPTED,
-    NOT_BETTER,
-    PARTLY_ASKED,
-    STOPPED,
-    TOO_SMALL,
-)
+from rebox.fit.reasons import FAILED, carry_out
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.run import Run
 from rebox.fit.verdict import Verdict
 from rebox.meter import Meter
 from rebox.recipe import Recipe
-
-__all__ = [
-    "ALL_ASKED",
-    "BUDGET_ENDED",
-    "EPOCHS_DONE",
-    "FAILED",
-    "INTERRUPTED",
-    "NOT_BETTER",
-    "PARTLY_ASKED",
-    "STOPPED",
-    "TOO_SMALL",
-    "Outcome",
-    "fit",
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +86,7 @@ def fit(
     program = recipe.program(images.inputs.size, box.spec.shape, blocky=images.inputs.blocky)
     kind = RefittedRun if recipe.refit else Run
     run = kind(recipe, box, meter, images, targets, program, seed, tuple(listeners))
-    error: BaseException | None = None
-    try:
-        reason = run.go()
-    except StopFit:
-        reason = STOPPED
-    except (Exception, KeyboardInterrupt) as stopped:
-        if not run.learnt:
-            raise
-        reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
-        error = stopped
+    reason, error = carry_out(run.go, lambda: run.learnt)
     if not run.mapped:
         run.rescue_mapping()
     if reason != FAILED:  # what failed may be a listener: it is not told again

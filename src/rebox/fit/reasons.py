@@ -1,5 +1,9 @@
 """Why a fit ended, in the words that its user reads."""
 
+from collections.abc import Callable
+
+from rebox.fit.events import StopFit
+
 BUDGET_ENDED = "the budget is spent"
 TOO_SMALL = "the budget does not pay for one step of the search"
 EPOCHS_DONE = "every epoch is done"
@@ -9,3 +13,20 @@ INTERRUPTED = "interrupted by the user"
 STOPPED = "stopped by a listener"
 FAILED = "cut short by an error"
 NOT_BETTER = "the program that was found reads no better than nothing added, and is left out"
+
+
+def carry_out(
+    work: Callable[[], str], learnt: Callable[[], bool]
+) -> tuple[str, BaseException | None]:
+    """Return why ``work`` ended, and what cut it short after something had been ``learnt``.
+
+    What comes before that is raised at once.
+    """
+    try:
+        return work(), None
+    except StopFit:
+        return STOPPED, None
+    except (Exception, KeyboardInterrupt) as error:
+        if not learnt():
+            raise
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED, error

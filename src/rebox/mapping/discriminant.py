@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from rebox.mapping.axes import PrincipalAxes
 from rebox.mapping.calibration import fit_slope, log_prior
-from rebox.mapping.features import check_view, features_of
+from rebox.mapping.features import features_of
 from rebox.mapping.linear import LinearMapping
-from rebox.mapping.probabilistic import CrossFitted, ProbabilisticRule, Samples
+from rebox.mapping.probabilistic import CrossFitted, FeatureRule, Samples
 
 Matrix = NDArray[np.float64]
 
@@ -24,22 +24,16 @@ PULL = 1.0  # samples' worth of the overall mean in each class mean: a class may
 
 
 @dataclass(frozen=True)
-class DiscriminantMap(ProbabilisticRule):
+class DiscriminantMap(FeatureRule):
     """Fits a `LinearMapping` by shrinkage discriminant analysis.
 
     Parameters
     ----------
     class_weight : {None, "balanced"}
-        As in `ProbabilisticRule`.
+        As in `FeatureRule`.
     features : {"logs", "roots", "plain"}
-        As in `features_of`.
+        As in `FeatureRule`.
     """
-
-    features: str = "logs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_view(self.features)
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
         features = features_of(samples.answers, self.features)

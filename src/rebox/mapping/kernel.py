@@ -14,12 +14,12 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from rebox.mapping.contract import Array
-from rebox.mapping.features import AnswerFeatures, check_view, features_of
+from rebox.mapping.features import AnswerFeatures, features_of
 from rebox.mapping.logistic import PENALTIES, Logistic, fit_logistic
 from rebox.mapping.probabilistic import (
     BiasedMapping,
     CrossFitted,
-    ProbabilisticRule,
+    FeatureRule,
     Samples,
     like,
 )
@@ -82,22 +82,16 @@ class KernelMapping(BiasedMapping):
 
 
 @dataclass(frozen=True)
-class KernelMap(ProbabilisticRule):
+class KernelMap(FeatureRule):
     """Fits a `KernelMapping`.
 
     Parameters
     ----------
     class_weight : {None, "balanced"}
-        As in `ProbabilisticRule`.
+        As in `FeatureRule`.
     features : {"logs", "roots", "plain"}
         As in `features_of`; ``roots`` is the Hellinger kernel.
     """
-
-    features: str = "logs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_view(self.features)
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
         features = features_of(samples.answers, self.features)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.mapping.contract import Array
-from rebox.mapping.features import AnswerFeatures, check_view, features_of
+from rebox.mapping.features import AnswerFeatures, features_of
 from rebox.mapping.logistic import PENALTIES, WHITENINGS, fit_logistic
 from rebox.mapping.probabilistic import (
     BiasedMapping,
     CrossFitted,
-    ProbabilisticRule,
+    FeatureRule,
     Samples,
     like,
 )
@@ -54,7 +54,7 @@ class LinearMapping(BiasedMapping):
 
 
 @dataclass(frozen=True)
-class LinearMap(ProbabilisticRule):
+class LinearMap(FeatureRule):
     """Fits a `LinearMapping` by logistic regression.
 
     The strength of the regularisation, and how much of it falls on directions of small variance,
@@ -63,16 +63,10 @@ class LinearMap(ProbabilisticRule):
     Parameters
     ----------
     class_weight : {None, "balanced"}
-        As in `ProbabilisticRule`.
+        As in `FeatureRule`.
     features : {"logs", "roots", "plain"}
-        As in `features_of`.
+        As in `FeatureRule`.
     """
-
-    features: str = "logs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_view(self.features)
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
         features = features_of(samples.answers, self.features)

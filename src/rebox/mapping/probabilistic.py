@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidOption
 from rebox.mapping.calibration import log_loss
 from rebox.mapping.contract import Answers, Array, Mapping, MappingRule
+from rebox.mapping.features import check_view
 
 FOLDS = 5
 
@@ -174,3 +175,22 @@ class ProbabilisticRule(MappingRule):
     @abc.abstractmethod
     def _cross_fit(self, samples: Samples) -> CrossFitted:
         """Return the mapping without class weights; two classes at least have answers."""
+
+
+@dataclass(frozen=True)
+class FeatureRule(ProbabilisticRule):
+    """A rule that may look at logarithms, square roots or the scores themselves.
+
+    Parameters
+    ----------
+    class_weight : {None, "balanced"}
+        As in `ProbabilisticRule`.
+    features : {"logs", "roots", "plain"}
+        As in `rebox.mapping.features.features_of`.
+    """
+
+    features: str = "logs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_view(self.features)

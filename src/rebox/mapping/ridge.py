@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from rebox.mapping.axes import PrincipalAxes
 from rebox.mapping.calibration import fit_slopes_and_bias
-from rebox.mapping.features import check_view, features_of
+from rebox.mapping.features import features_of
 from rebox.mapping.linear import LinearMapping
-from rebox.mapping.probabilistic import CrossFitted, ProbabilisticRule, Samples
+from rebox.mapping.probabilistic import CrossFitted, FeatureRule, Samples
 
 Matrix = NDArray[np.float64]
 
@@ -22,22 +22,16 @@ PENALTIES = 10.0 ** np.arange(2.0, -5.1, -0.5)  # in units of the mean feature v
 
 
 @dataclass(frozen=True)
-class RidgeMap(ProbabilisticRule):
+class RidgeMap(FeatureRule):
     """Fits a `LinearMapping` by ridge regression.
 
     Parameters
     ----------
     class_weight : {None, "balanced"}
-        As in `ProbabilisticRule`.
+        As in `FeatureRule`.
     features : {"logs", "roots", "plain"}
-        As in `features_of`.
+        As in `FeatureRule`.
     """
-
-    features: str = "logs"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_view(self.features)
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
         features = features_of(samples.answers, self.features)
