@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.onnx_file import CPU, OnnxFile
+from rebox.box.onnx_file import CPU, OnnxFile, file_settings
 from rebox.box.onnx_input import DTYPES, read_input
 from rebox.box.outputs import (
     class_names,
@@ -214,16 +214,10 @@ def open_onnx(target: str, options: Mapping[str, str]) -> OnnxBox:
     reader = OptionReader("onnx", options)
     preprocess = read_preprocess(reader) or "unit"
     labels = reader.text("labels", None)
-    settings: dict[str, Any] = {
-        "size": reader.size("size", None),
-        "channels": reader.integer("channels", None),
-        "layout": reader.text("layout", None),
-        "output": reader.text("output", None),
+    settings = file_settings(reader) | {
         "outputs": reader.text("outputs", "auto"),
         "pixels": reader.text("pixels", None),
-        "batch_size": reader.integer("batch_size", 32),
         "price_usd": reader.number("price_usd", 0.0),
-        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
     }
     reader.finish()
     classes = None if labels is None else read_labels(labels)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
-from rebox.box.onnx_file import CPU, OnnxFile
+from rebox.box.onnx_file import CPU, OnnxFile, file_settings
 from rebox.box.onnx_input import DTYPES, read_input
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
@@ -172,13 +172,6 @@ def open_onnx_encoder(target: str, options: Mapping[str, str]) -> OnnxEncoder:
     """
     reader = OptionReader("onnx", options)
     preprocess = read_preprocess(reader) or "unit"
-    settings: dict[str, Any] = {
-        "size": reader.size("size", None),
-        "channels": reader.integer("channels", None),
-        "layout": reader.text("layout", None),
-        "output": reader.text("output", None),
-        "batch_size": reader.integer("batch_size", 32),
-        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
-    }
+    settings = file_settings(reader)
     reader.finish()
     return OnnxEncoder(target, preprocess=preprocess, **settings)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rebox.box.onnx_input import ModelInput
 from rebox.box.outputs import one_line
+from rebox.box.registry import OptionReader
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 
 CPU = ("CPUExecutionProvider",)
@@ -124,3 +125,15 @@ def _open_session(path: Path, providers: tuple[str, ...]) -> Any:
         raise BoxError(
             f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
         ) from error
+
+
+def file_settings(reader: OptionReader) -> dict[str, Any]:
+    """Return the options that every ONNX file takes, whatever its answers are used for."""
+    return {
+        "size": reader.size("size", None),
+        "channels": reader.integer("channels", None),
+        "layout": reader.text("layout", None),
+        "output": reader.text("output", None),
+        "batch_size": reader.integer("batch_size", 32),
+        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
+    }
