@@ -13,7 +13,7 @@ ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
     "program mapping loss search box metric task local",
-    "meter recipe testing reading",
+    "meter recipe testing reading rehearsal",
     "fit baseline",
     "artefact",
     "classifier server",
@@ -99,7 +99,7 @@ def test_the_way_to_the_left_is_open(module, source):
 
 def test_importing_rebox_is_light():
     """scikit-learn imports pandas where it is installed: what counts is what rebox adds."""
-    heavy = ("torch", "onnxruntime", "matplotlib", "pandas", "typer", "rich")
+    heavy = ("torch", "onnxruntime", "matplotlib", "pandas", "typer", "rich", "httpx2")
     code = (
         "import sys, sklearn.utils, sklearn.base; before = set(sys.modules); import rebox; "
         f"print([m for m in {heavy} if m in set(sys.modules) - before])"

@@ -123,7 +123,7 @@ def test_matrices_by_npz_and_value_range(tmp_path):
 def test_probe_counts_its_questions():
     output = invoke("box", "probe", BOX)
     assert "classes          10" in output
-    assert "asked 16 questions, $0.03" in output
+    assert "asked 16 queries (16 to probe), $0.03" in output
 
 
 def test_interrupted_fit_leaves_a_usable_model(folder):

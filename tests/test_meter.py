@@ -180,7 +180,7 @@ def test_a_copy_counts_on_by_itself(copied):
     twin.reserve(5, "validate")
     twin.reserve(3, "predict")
     assert (twin.left(), twin.left("predict")) == (0, 0)
-    assert meter.spent == Spent(probe=4, usd=pytest.approx(0.4))
+    assert meter.spent == Spent(probe=4, billed=4, usd=pytest.approx(0.4))
 
 
 # --- the metered box ------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_every_image_is_counted_for_its_purpose(purpose):
     box = MeteredBox(inner, meter, purpose)
     np.testing.assert_array_equal(box.ask(IMAGES), even(IMAGES))
     assert inner.answered == 3
-    assert meter.spent == Spent(**{purpose: 3}, usd=0.75)
+    assert meter.spent == Spent(**{purpose: 3}, billed=3, usd=0.75)
     assert box.spec is inner.spec
 
 

@@ -11,7 +11,11 @@
     ├── BudgetExhausted     (RuntimeError)    the next question would exceed the budget
     ├── BoxError            (RuntimeError)    the box could not be opened or did not answer
     │   ├── InvalidAnswer   (ValueError)      it answered, but not with scores
-    │   └── BoxMismatch     (ValueError)      not the box that the model was fitted for
+    │   ├── BoxMismatch     (ValueError)      not the box that the model was fitted for
+    │   └── ServiceError                      a service refused, or could not be reached
+    │       ├── KeyRefused                    its key is missing, wrong or expired
+    │       └── QuotaSpent                    the account there may ask no more
+    ├── JournalError        (RuntimeError)    the journal cannot be read or written
     └── ArtefactError       (ValueError)      a model file cannot be used
         ├── TamperedArtefact                  its content does not match its checksum
         └── NewerArtefact                     written by a newer rebox
@@ -60,6 +64,22 @@ class InvalidAnswer(BoxError, ValueError):
 
 class BoxMismatch(BoxError, ValueError):
     """The box is not the one that the model was fitted for."""
+
+
+class ServiceError(BoxError):
+    """A service refused a question, failed to answer it, or could not be reached."""
+
+
+class KeyRefused(ServiceError):
+    """A service's key is missing, wrong, expired or without the right to ask."""
+
+
+class QuotaSpent(ServiceError):
+    """The account at the service may ask no more for now: a quota, a plan's limit, an open bill."""
+
+
+class JournalError(Error, RuntimeError):
+    """The journal cannot be opened, read or written."""
 
 
 class ArtefactError(Error, ValueError):

@@ -4,6 +4,7 @@ The boxes themselves stand in modules of their own, imported when they are opene
 `rebox.box.onnx.OnnxBox`, `rebox.box.torch.TorchBox`, `rebox.box.rehearsal.RehearsalBox`.
 """
 
+from rebox.box.canary import Drift, canary_images, drift_between
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores, parse_size
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
@@ -18,6 +19,7 @@ __all__ = [
     "BlackBox",
     "BoxSpec",
     "BoxURI",
+    "Drift",
     "Encoder",
     "FunctionBox",
     "FunctionEncoder",
@@ -28,7 +30,9 @@ __all__ = [
     "ProbeReport",
     "Scores",
     "Scratch",
+    "canary_images",
     "check_scores",
+    "drift_between",
     "known_schemes",
     "open_box",
     "open_encoder",

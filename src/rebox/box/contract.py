@@ -12,6 +12,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.toll import Toll
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
@@ -141,6 +142,49 @@ class BlackBox(abc.ABC):
         parts = [images[i : i + step] for i in range(0, len(images), step)]
         answers = [check_scores(self._answered(part), len(part), self.spec) for part in parts]
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    def reply_for(self, images: Images, toll: Toll) -> NDArray[np.float32]:
+        """Do what `reply` does, passing ``toll`` before each send.
+
+        Here a send is a batch; a service sends its requests itself, several at a time.
+        """
+        step = self.spec.batch_size
+        parts = []
+        for start in range(0, len(images), step):
+            places = range(start, min(start + step, len(images)))
+            ticket = toll.charge(places)
+            try:
+                scores = self.reply(images[start : start + step])
+            except BaseException as error:
+                toll.settle(ticket, {}, billed=len(places), words=type(error).__name__)
+                raise
+            toll.settle(ticket, dict(zip(places, scores, strict=True)), billed=len(places))
+            parts.append(scores)
+        return np.concatenate(parts)
+
+    @property
+    def at_once(self) -> int:
+        """How many images it is worth handing over at once."""
+        return min(32, self.spec.batch_size)  # enough to keep a box busy, 20 MB at 224 x 224
+
+    @property
+    def remote(self) -> bool:
+        """Whether a question may be lost, or billed twice, on its way."""
+        return False
+
+    @property
+    def journalled(self) -> bool:
+        """Whether its answers are worth keeping unless the user says otherwise."""
+        return False
+
+    @property
+    def source(self) -> "BlackBox":
+        """The box that is really asked: another one for a box around a box."""
+        return self
+
+    def shown(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what this box shows of the ``scores`` (n, classes) that its source gave."""
+        return scores
 
     def _answered(self, images: Images) -> Scores:
         try:

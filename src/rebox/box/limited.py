@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
 from rebox.errors import InvalidOption
@@ -68,10 +69,30 @@ class LimitedBox(BlackBox):
         counted: int = self._box.answered  # type: ignore[attr-defined] # not every box counts
         return counted
 
+    @property
+    def at_once(self) -> int:
+        """How many images it is worth handing over at once."""
+        return self._box.at_once
+
+    @property
+    def source(self) -> BlackBox:
+        """The box that is really asked."""
+        return self._box.source
+
     def answer(self, images: Images) -> Scores:
         """Return what is left of the inner box's answer."""
         # checked before the cut, which would hide most of what may be wrong with it
-        scores = check_scores(self._box.answer(images), len(images), self._box.spec)
+        return self._cut(check_scores(self._box.answer(images), len(images), self._box.spec))
+
+    def reply(self, images: Images) -> NDArray[np.float32]:
+        """Return what is left of the inner box's reply."""
+        return self._cut(self._box.reply(images))
+
+    def shown(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what is left of ``scores`` (n, classes) of the source."""
+        return self._cut(self._box.shown(scores))
+
+    def _cut(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._decimals is not None:
             rounded = np.round(scores.astype(np.float64), self._decimals)
             scores = rounded.astype(np.float32)

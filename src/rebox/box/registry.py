@@ -24,6 +24,12 @@ from rebox.errors import BoxError, InvalidOption
 
 GROUP = "rebox.boxes"
 BUILT_IN = {
+    "azure-custom-vision": "rebox.box.azure:open_azure",
+    "clarifai": "rebox.box.clarifai:open_clarifai",
+    "http": "rebox.box.http:open_http",
+    "huggingface": "rebox.box.huggingface:open_huggingface",
+    "mlflow": "rebox.box.mlflow:open_mlflow",
+    "oip": "rebox.box.open_inference:open_oip",
     "onnx": "rebox.box.onnx:open_onnx",
     "rehearsal": "rebox.box.rehearsal:open_rehearsal",
     "torch": "rebox.box.torch:open_torch",

@@ -1,17 +1,23 @@
-"""The scikit-learn estimator: fit, predict, predict_proba, score."""
+"""The scikit-learn estimator: how it is fitted; `Fitted` is what it can do then."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import validate_data
 
-from rebox.artefact import Artefact, load, save
-from rebox.box import BlackBox, Encoder, open_box, open_encoder
+from rebox.artefact import Artefact
+from rebox.box import (
+    BlackBox,
+    Encoder,
+    canary_images,
+    open_box,
+    open_encoder,
+)
+from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
 from rebox.classifier.checks import (
     are_images,
     check_prediction,
@@ -19,24 +25,24 @@ from rebox.classifier.checks import (
     refusals,
     seed_of,
 )
-from rebox.errors import InvalidData, InvalidOption, NotFitted
+from rebox.classifier.fitted import Fitted
+from rebox.errors import Error, InvalidData
 from rebox.fit import (
     Inputs,
     LaidOut,
     Listener,
     Outcome,
-    PhaseStarted,
-    StepTaken,
     compare,
     fit,
     fit_auto,
-    tell,
 )
-from rebox.meter import Budget, Meter, MeteredBox, Spent
+from rebox.meter import MeteredBox
 from rebox.recipe import Auto, Recipe, recipe_from_name
 
+CANARIES = 3
 
-class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+
+class Reprogrammer(Fitted):
     """Teaches a classifier that can only be asked a task of your own, within a budget of queries.
 
     Parameters
@@ -62,6 +68,16 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         Most US dollars that ``fit`` may spend, at the box's price.
     predict_budget : int or None
         Most queries that all predictions together may ask; None: no cap.
+    journal : str, Path, bool or None
+        File that keeps every question and answer, so that nothing is paid for twice. True: the
+        user's own; False: none; None: the user's own for services that cost money.
+    account : str or None
+        Who pays: the budgets hold for all that the journal has under this name, by whatever
+        process. None: an account for this fit alone, the same when it is repeated.
+    canaries : int or None
+        Fixed images that a fit asks at its end, from what is left of the budget, so that
+        `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
+        else 0.
     value_range : (low, high) or None
         Values of images and matrices that read black and white, as (-1, 1) for correlations;
         None: uint8, or floats in [0, 1]. Rows of features are scaled by training.
@@ -88,8 +104,6 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         What the box brought, by training images held out; None where no reading was held out.
     """
 
-    box_: BlackBox | None
-
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
         box: str | BlackBox,
@@ -101,6 +115,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
+        journal: JournalChoice = None,
+        account: str | None = None,
+        canaries: int | None = None,
         value_range: tuple[float, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         listeners: Sequence[Listener] = (),
@@ -113,6 +130,9 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         self.verdict = verdict
         self.max_usd = max_usd
         self.predict_budget = predict_budget
+        self.journal = journal
+        self.account = account
+        self.canaries = canaries
         self.value_range = value_range
         self.random_state = random_state
         self.listeners = listeners
@@ -148,14 +168,25 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
                 f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
             )
         box = open_box(self.box) if isinstance(self.box, str) else self.box
-        meter = self._meter(box)
+        budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         inputs = Inputs.fit(X, self.value_range)
         images = LaidOut(inputs, X)
         images.check()
         seed = seed_of(self.random_state)
+        targets = targets.astype(np.intp)
+        views = int(self.queries_per_prediction)
+        meter = open_meter(
+            box,
+            training=budgets[0],
+            prediction=budgets[1],
+            journal=self.journal,
+            account=self.account
+            or account_of(box, recipe.name, images, targets, seed, queries_per_prediction=views),
+        )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        outcome = self._run(recipe, box, images, targets.astype(np.intp), seed)
+        outcome = self._run(recipe, box, images, targets, seed)
+        canaries = self._ask_canaries(recipe, box, outcome)
         self.artefact_ = Artefact(
             inputs=inputs,
             model=outcome.model,
@@ -167,6 +198,7 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             box_classes=len(box.spec.classes),
             queries=meter.spent.by_purpose(),
             verdict=outcome.verdict,
+            canaries=canaries,
         )
         self.classes_, self.verdict_ = classes, outcome.verdict
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
@@ -202,136 +234,18 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
             listeners=self.listeners,
         )
 
-    def _meter(self, box: BlackBox) -> Meter:
-        """Return the meter of a fit, refusing budgets that cap nothing or pay for nothing."""
-        if self.budget is None and self.max_usd is None:
-            raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
-        meter = Meter(
-            box.spec.price_usd,
-            Budget(queries=self.budget, usd=self.max_usd),
-            Budget(queries=self.predict_budget),
-        )
-        if meter.left() is None:
-            raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
-        if meter.left() == 0:
-            raise InvalidOption(
-                f"${self.max_usd} does not pay for one query at ${box.spec.price_usd} each: "
-                "raise max_usd."
-            )
-        return meter
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
-
-        As many queries for each image as ``queries_per_prediction_``.
-
-        Raises
-        ------
-        NotFitted
-            There is no fitted model.
-        BudgetExhausted
-            ``predict_budget`` does not pay for all of ``X``; nothing was asked.
-        """
-        self._check_fitted()
-        X = self._checked(X)
-        planned = len(X) * self.queries_per_prediction_
-        self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        LaidOut(self.artefact_.inputs, X).check()
-        box = None if self.box_ is None else MeteredBox(self.box_, self.meter_, "predict")
-        tell(
-            self.listeners,
-            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
-        )
-        batches = []
-        for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
-            batches.append(batch)
-            answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
-            tell(self.listeners, answered)
-        return np.concatenate(batches)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
-        probabilities = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return labels
-
-    @property
-    def queries_per_prediction_(self) -> int:
-        """How many queries the prediction of one image asks."""
-        self._check_fitted()
-        return len(self.artefact_.model.questions)
-
-    @property
-    def spent_(self) -> Spent:
-        """What the fit and every prediction since have asked."""
-        self._check_fitted()
-        return self.meter_.spent
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to ``path``, whole or not at all."""
-        self._check_fitted()
-        save(self.artefact_, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | Path,
-        box: str | BlackBox | None = None,
-        *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
-        predict_budget: int | None = None,
-        listeners: Sequence[Listener] = (),
-    ) -> Self:
-        """Return the model in ``path``, ready to predict.
-
-        Parameters
-        ----------
-        path : str or Path
-            A file that ``save`` wrote.
-        box : str, BlackBox or None
-            The box it was fitted for; None: opened from the URI in the file, or no box at all for a
-            model that answers without one.
-        encoder : str, Encoder, callable or None
-            The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget : int or None
-            Most queries that predictions may ask.
-        listeners : sequence of callables
-            Told how predictions go on.
-
-        Raises
-        ------
-        ArtefactError
-            The file cannot be used.
-        BoxMismatch
-            The box is another one.
-        """
-        artefact = load(path, None if encoder is None else open_encoder(encoder))
-        source = box if box is not None else artefact.box_uri
-        opened: BlackBox | None = None
-        if artefact.model.questions or box is not None:
-            if source is None:
-                raise InvalidOption(
-                    f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
-                    "pass it as box=."
-                )
-            opened = open_box(source) if isinstance(source, str) else source
-            artefact.check_box(opened)
-        model = cls(
-            opened or artefact.box_uri or artefact.box_identity,
-            artefact.recipe,
-            budget=None,
-            queries_per_prediction=len(artefact.model.questions),
-            predict_budget=predict_budget,
-            listeners=listeners,
-        )
-        model.artefact_, model.verdict_ = artefact, artefact.verdict
-        model.stop_reason_, model.history_ = "loaded from a file", ()
-        if artefact.inputs.rows is not None:
-            model.n_features_in_ = len(artefact.inputs.rows.low)
-        model.box_, model.classes_ = opened, artefact.classes
-        price_usd = 0.0 if opened is None else opened.spec.price_usd
-        model.meter_ = Meter(price_usd, prediction=Budget(queries=predict_budget))
-        return model
+    def _ask_canaries(
+        self, recipe: Recipe | Auto, box: BlackBox, outcome: Outcome
+    ) -> NDArray[np.float32]:
+        """Return the box's answers to the canaries, or none where they are not paid for."""
+        usual = CANARIES if isinstance(recipe, Auto) and box.source.remote else 0
+        k = usual if self.canaries is None else self.canaries
+        left = self.meter_.left("probe")
+        if k and outcome.error is None and outcome.model.questions and (left is None or left >= k):
+            # a canary that is not answered must not cost the model that has just been paid for
+            with contextlib.suppress(Error):
+                return MeteredBox(box, self.meter_, "probe").ask(canary_images(box.spec, k))
+        return np.empty((0, 0), dtype=np.float32)
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
@@ -344,18 +258,3 @@ class Reprogrammer(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scik
         with refusals():
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         return X, checked_labels(y, len(X))
-
-    def _checked(self, X: Any) -> Any:
-        if are_images(X):
-            return X
-        with refusals():
-            return validate_data(self, X, reset=False, dtype=np.float64)
-
-    def _check_fitted(self) -> None:
-        if not self.__sklearn_is_fitted__():
-            raise NotFitted(
-                f"this {type(self).__name__} is not fitted yet: call fit, or load a model."
-            )
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "artefact_")

@@ -1,99 +1,44 @@
-"""The commands of ``rebox``: arguments only; the work is done by what they call."""
+"""The commands that plan, fit, measure and predict: the work is done by what they call."""
 
-import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-import rebox
-from rebox.artefact import check_writable
-from rebox.box import open_box, probe
+from rebox.box import open_box
 from rebox.classifier import Reprogrammer
-from rebox.classifier.checks import check_prediction
+from rebox.cli.app import app, err, out
+from rebox.cli.money import confirm
+from rebox.cli.options import (
+    AccountOption,
+    BoxOption,
+    BudgetOption,
+    CanariesOption,
+    DataOption,
+    EncoderOption,
+    JournalOption,
+    JsonOption,
+    ModelArgument,
+    OtherBoxOption,
+    PerPredictionOption,
+    RangeOption,
+    RecipeOption,
+    UsdOption,
+    YesOption,
+    check_outputs,
+    read_journal,
+    read_range,
+)
+from rebox.cli.planning import plan
+from rebox.cli.printing import print_drift, print_metrics, print_price, print_verdict, receipt
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
-from rebox.fit import AutoPlan, Inputs, LaidOut, Plan, Verdict, plan_auto, plan_fit, programs_of
-from rebox.meter import Budget, Meter, MeteredBox, Spent
-from rebox.metric import Interval, evaluate
-from rebox.recipe import RECIPES, Auto, recipe_from_name
+from rebox.metric import evaluate
 from rebox.task import Dataset, load, load_unlabelled
-
-out = Console()
-err = Console(stderr=True)
-
-app = typer.Typer(
-    name="rebox",
-    help="Teach a classifier that you can only ask a task of your own, within a query budget.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
-app.add_typer(box_app, name="box")
-
-BoxOption = Annotated[
-    str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
-]
-OtherBoxOption = Annotated[
-    str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
-]
-DataOption = Annotated[
-    Path, typer.Option("--data", help="A folder per class, a CSV (path,label), or .npz (x, y).")
-]
-RecipeOption = Annotated[
-    str,
-    typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
-]
-BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
-UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
-PerPredictionOption = Annotated[
-    int,
-    typer.Option(
-        "--queries-per-prediction",
-        help="Most queries for each prediction; 0 answers without the box.",
-    ),
-]
-EncoderOption = Annotated[
-    str | None,
-    typer.Option("--encoder", help="A feature extractor of your own, as onnx:encoder.onnx."),
-]
-RangeOption = Annotated[
-    str | None,
-    typer.Option("--value-range", help="Values that read black and white, as -1,1 for matrices."),
-]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
-ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]
-
-
-def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
-    warnings.showwarning = _show_warning
-    try:
-        app()
-    except Error as error:
-        err.print(f"rebox: error: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
-        sys.exit(2)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    err.print(f"rebox: warning: {message}", markup=False, soft_wrap=True)
-
-
-@app.callback(invoke_without_command=True)
-def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    """Teach a classifier that you can only ask a task of your own, within a query budget."""
-    if show:
-        out.print(f"rebox {rebox.__version__}", highlight=False)
-        raise typer.Exit
 
 
 @app.command()
@@ -120,50 +65,26 @@ def estimate(
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    chosen = recipe_from_name(recipe)
-    check_prediction(chosen, per_prediction, None)  # as a fit would
     opened, task = open_box(box), load(data)
-    left = Budget(queries=budget, usd=max_usd).allows(opened.spec.price_usd)
-    if left is None:
-        raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
-    inputs = Inputs.fit(task.images, _range(value_range))
-    images = LaidOut(inputs, task.images)
-    if isinstance(chosen, Auto):
-        pool = len(programs_of(images, opened))
-        planned = plan_auto(len(images), left, pool, per_prediction)
-        rows, total = _auto_rows(planned)
-        per_prediction = min(per_prediction, 1 + planned.tried)
-    else:
-        program = chosen.program(inputs.size, opened.spec.shape, blocky=inputs.blocky)
-        rows, total = _recipe_rows(plan_fit(chosen, program.dimension, len(images), left))
+    planned = plan(
+        opened,
+        task.images,
+        recipe,
+        budget=budget,
+        max_usd=max_usd,
+        per_prediction=per_prediction,
+        value_range=read_range(value_range),
+    )
+    left, price = planned.left, opened.spec.price_usd
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
-    for name, queries in rows:
+    for name, queries in planned.rows:
         table.add_row(name, queries)
-    table.add_row("left over", f"{left - total:,}")
-    table.add_row("each prediction", f"{per_prediction} at most")
-    price = opened.spec.price_usd
-    table.add_row("cost of the fit", f"${total * price:,.2f}")
-    table.add_row("cost of 1000 predictions", f"${1000 * per_prediction * price:,.2f}")
+    table.add_row("left over", f"{left - planned.total:,}")
+    table.add_row("each prediction", f"{planned.per_prediction} at most")
+    table.add_row("cost of the fit", f"${planned.total * price:,.2f}")
+    table.add_row("cost of 1000 predictions", f"${1000 * planned.per_prediction * price:,.2f}")
     out.print(table)
-
-
-def _auto_rows(planned: AutoPlan) -> tuple[list[tuple[str, str]], int]:
-    rows = [("plain view", f"{planned.asked:,} of {planned.images:,} training images")]
-    if planned.candidates:
-        screening = f"{planned.candidates} views on {planned.screened:,} images each"
-        rows.append(("screening", f"{planned.screening:,} = {screening}"))
-    if planned.tried:
-        trying = f"{planned.tried} views on all {planned.asked:,} images"
-        rows.append(("other views, at most", f"{planned.trying:,} for {trying}"))
-    return rows, planned.total
-
-
-def _recipe_rows(planned: Plan) -> tuple[list[tuple[str, str]], int]:
-    rows = [("mapping", f"{planned.map:,} of {planned.images:,} training images")]
-    if planned.evaluations:
-        steps = f"{planned.search:,} = {planned.steps:,} steps, {planned.evaluations} programs each"
-        rows.append(("search", f"{steps}, in {planned.dimension:,} dimensions"))
-    return rows, planned.total
+    print_price(box, price)
 
 
 @app.command()
@@ -181,23 +102,42 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     ),
     value_range: RangeOption = None,
     json: JsonOption = None,
+    journal: JournalOption = None,
+    account: AccountOption = None,
+    canaries: CanariesOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget."""
     started = time.perf_counter()
-    _check_outputs(model_path, json)
+    check_outputs(model_path, json)
     task = load(data)
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
+    opened = open_box(box)
+    if opened.source.remote:
+        planned = plan(
+            opened,
+            task.images,
+            recipe,
+            budget=budget,
+            max_usd=max_usd,
+            per_prediction=per_prediction,
+            value_range=read_range(value_range),
+        )
+        confirm(opened, planned.total, "this fit", yes=yes)
     with ProgressBar(err) as bar:
         model = Reprogrammer(
-            open_box(box),
+            opened,
             recipe,
             budget=budget,
             queries_per_prediction=per_prediction,
             encoder=encoder,
             verdict=True,
             max_usd=max_usd,
-            value_range=_range(value_range),
+            journal=read_journal(journal),
+            account=account,
+            canaries=canaries,
+            value_range=read_range(value_range),
             random_state=seed,
             listeners=(bar,),
         )
@@ -205,8 +145,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     model.save(model_path)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
-    _print_verdict(model.verdict_)
-    _receipt(model.spent_)
+    print_verdict(model.verdict_)
+    receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     if error is not None:
         raise error
@@ -222,14 +162,14 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
     except Error as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
-                _receipt(model.meter_.spent)
+                receipt(model.meter_.spent)
             raise
         return error
     return None
 
 
 @app.command(name="evaluate")
-def evaluate_model(
+def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     model_path: ModelArgument,
     data: DataOption,
     box: OtherBoxOption = None,
@@ -238,25 +178,29 @@ def evaluate_model(
         str | None, typer.Option("--positive", help="The class that sensitivity speaks of.")
     ] = None,
     json: JsonOption = None,
+    journal: JournalOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
-    _check_outputs(json)
+    check_outputs(json)
     task = load(data)
     with ProgressBar(err) as bar:
-        model = Reprogrammer.load(model_path, box, predict_budget=budget, listeners=(bar,))
+        model = _loaded(model_path, box, budget, journal, account, bar)
         labels = _known_labels(task.labels, model.classes_)
+        _confirm_predictions(model, len(task.images), yes=yes)
         probabilities = model.predict_proba(task.images)
     chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
     metrics = evaluate(labels, probabilities, list(model.classes_), positive=chosen)
-    _print_metrics(metrics)
-    _receipt(model.spent_)
+    print_metrics(metrics)
+    receipt(model.spent_)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, metrics)
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913, PLR0917 - as above
     model_path: ModelArgument,
     paths: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV or an .npz.")],
     predictions: Annotated[Path, typer.Option("--out", help="The CSV to write.")] = Path(
@@ -264,47 +208,48 @@ def predict(
     ),
     box: OtherBoxOption = None,
     budget: BudgetOption = None,
+    journal: JournalOption = None,
+    account: AccountOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="First ask whether the box has changed.")
+    ] = False,
+    yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
-    _check_outputs(predictions)
+    check_outputs(predictions)
     images, names = load_unlabelled(paths)
     with ProgressBar(err) as bar:
-        model = Reprogrammer.load(model_path, box, predict_budget=budget, listeners=(bar,))
+        model = _loaded(model_path, box, budget, journal, account, bar)
+        _confirm_predictions(model, len(images), yes=yes)
+        if check and not print_drift(model.check_box()):
+            raise typer.Exit(1)
         probabilities = model.predict_proba(images)
     write_predictions(predictions, names, model.classes_, probabilities)
-    _receipt(model.spent_)
+    receipt(model.spent_)
     out.print(f"wrote {predictions}: {len(names):,} predictions.", highlight=False)
 
 
-@box_app.command(name="probe")
-def probe_box(
-    uri: Annotated[str, typer.Argument(help="URI of the box.")],
-    budget: Annotated[int, typer.Option("--budget", help="Most questions to ask.")] = 16,
-) -> None:
-    """Ask a box a few questions and say what it is."""
-    box = open_box(uri)
-    meter = Meter(box.spec.price_usd, Budget(queries=budget))
-    report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
-    for line in report.lines():
-        out.print(line, highlight=False, markup=False)
-    spent = meter.spent
-    out.print(f"asked {spent.total} questions, ${spent.usd:.2f}", highlight=False)
+def _loaded(
+    path: Path,
+    box: str | None,
+    budget: int | None,
+    journal: str | None,
+    account: str | None,
+    bar: ProgressBar,
+) -> Reprogrammer:
+    return Reprogrammer.load(
+        path,
+        box,
+        predict_budget=budget,
+        journal=read_journal(journal),
+        account=account,
+        listeners=(bar,),
+    )
 
 
-def _check_outputs(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None:
-            check_writable(path)
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InvalidOption(f"--value-range must look like -1,1, found {text!r}.") from error
-    return low, high
+def _confirm_predictions(model: Reprogrammer, images: int, *, yes: bool) -> None:
+    queries = images * model.queries_per_prediction_
+    confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
 
 
 def _known_labels(labels: Any, classes: Any) -> Any:
@@ -316,33 +261,3 @@ def _known_labels(labels: Any, classes: Any) -> Any:
             f"the model knows no class {unknown[0]!r}; it knows {', '.join(by_text)}."
         )
     return np.array([by_text[str(label)] for label in labels], dtype=classes.dtype)
-
-
-def _print_metrics(metrics: dict[str, Interval]) -> None:
-    table = Table("metric", "value", "95 % interval")
-    for name, found in metrics.items():
-        spelled = name.replace("_", " ")
-        table.add_row(spelled, f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}")
-    out.print(table)
-
-
-def _print_verdict(verdict: Verdict | None) -> None:
-    if verdict is None:
-        return
-    table = Table("held-out training images", "queries", "macro AUC", "accuracy")
-    for row in verdict.rows:
-        table.add_row(row.name, str(row.queries), _spelled(row.macro_auc), _spelled(row.accuracy))
-    out.print(table)
-    out.print(verdict.words, highlight=False)
-
-
-def _spelled(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
-def _receipt(spent: Spent) -> None:
-    counts = spent.by_purpose()
-    total = counts.pop("total")
-    parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
-    of_them = f" ({parts})" if parts else ""
-    out.print(f"asked {total:,} queries{of_them}, ${spent.usd:,.2f}", highlight=False)

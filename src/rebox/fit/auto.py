@@ -197,11 +197,12 @@ class _Run:
         self, numbers: Sequence[int], begin: int, end: int
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield a view's number and some images as it shows them; the next while the box works."""
-        jobs = ((k, start) for start in range(begin, end, CHUNK) for k in numbers)
+        chunk = max(CHUNK, self.box.at_once)
+        jobs = ((k, start) for start in range(begin, end, chunk) for k in numbers)
 
         def place(job: tuple[int, int]) -> tuple[int, NDArray[np.float32]]:
             k, start = job
-            taken = self.images.take(self._order[start : min(start + CHUNK, end)])
+            taken = self.images.take(self._order[start : min(start + chunk, end)])
             return k, self._programs[k].placement.place(taken)
 
         with ThreadPoolExecutor(1) as helper:

@@ -165,8 +165,9 @@ class Model:
         """Yield (n, target classes) probabilities, a few images at a time."""
         # Without a box there can be no questions: the zip below is strict.
         stages = [] if box is None else [Stage(box, one.program) for one in self.questions]
-        for start in range(0, len(images), CHUNK):
-            indices = range(start, min(start + CHUNK, len(images)))
+        chunk = CHUNK if box is None else max(CHUNK, box.at_once)
+        for start in range(0, len(images), chunk):
+            indices = range(start, min(start + chunk, len(images)))
             seen = self.reading.see(images.samples(indices))  # may refuse: before it is paid for
             pictures = images.take(indices) if stages else []
             answers = [

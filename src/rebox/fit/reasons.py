@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from rebox.errors import BudgetExhausted
 from rebox.fit.events import StopFit
 
 BUDGET_ENDED = "the budget is spent"
+SPENT_ELSEWHERE = "the budget is spent: sends that failed, or other processes, took a part of it"
 TOO_SMALL = "the budget does not pay for one step of the search"
 EPOCHS_DONE = "every epoch is done"
 ALL_ASKED = "every training image has been asked"
@@ -26,6 +28,11 @@ def carry_out(
         return work(), None
     except StopFit:
         return STOPPED, None
+    except BudgetExhausted:
+        # plans keep to the budget; sends that had to be repeated, or another process, have spent it
+        if not learnt():
+            raise
+        return SPENT_ELSEWHERE, None
     except (Exception, KeyboardInterrupt) as error:
         if not learnt():
             raise

@@ -105,8 +105,9 @@ class Run:
     def _shown(self, indices: NDArray[np.intp], point: Any = None) -> Iterator[Scores]:
         """Yield the answers to training images dressed by the program at ``point`` (1, d)."""
         stage = self._stage("map")
-        for start in range(0, len(indices), CHUNK):
-            images = self.images.take(indices[start : start + CHUNK])
+        chunk = max(CHUNK, self.box.at_once)
+        for start in range(0, len(indices), chunk):
+            images = self.images.take(indices[start : start + chunk])
             yield stage.show(self.program.placement.place(images), point)
             self._chunks += 1
             self.tell(StepTaken(spent=self.meter.spent, purpose="map", step=self._chunks))
@@ -161,8 +162,8 @@ class Run:
         placed = self.program.placement.place(self.images.take(batch))
         targets = self.targets[batch]
         losses = np.empty((len(points), len(batch)))
-        for k, point in enumerate(points):
-            readings = self.mapping.read(stage.show(placed, point))
+        for k, scores in enumerate(stage.show_each(placed, points)):
+            readings = self.mapping.read(scores)
             losses[k] = self.recipe.loss(readings.astype(np.float64), targets, self._weights)
         return losses
 

@@ -1,5 +1,7 @@
 """Showing dressed images to a box, a few at a time, so that memory never grows with the data."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from rebox.box import BlackBox, Scratch
 from rebox.errors import InvalidData
 from rebox.program import Program
 
-CHUNK = 32  # images dressed at once: enough to keep a box busy, 20 MB at 224 x 224
+CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
 
 
 class Stage:
@@ -24,7 +26,7 @@ class Stage:
     def __init__(self, box: BlackBox, program: Program) -> None:
         self._box = box
         self._program = program
-        self._chunk = min(CHUNK, box.spec.batch_size)
+        self._chunk = box.at_once
         self._dressed = Scratch()
 
     def show(
@@ -47,27 +49,59 @@ class Stage:
         if point is None or self._program.dimension == 0:
             answers = [self._ask(placed[i : i + self._chunk]) for i in starts]
         else:
-            z = np.asarray(point, dtype=np.float32)
-            if not np.isfinite(z).all():  # all else that is shown has been checked
-                raise InvalidData("the search asked for a program of NaN or infinity.")
-            shared = self._program.added(z) if len(z) == 1 else None  # once for all chunks
+            shared = self._added(point) if len(point) == 1 else None  # once for all chunks
             answers = []
             for i in starts:
                 rows = slice(i, i + self._chunk)
-                added = self._program.added(z[rows]) if shared is None else shared
-                answers.append(self._ask(self._sum(placed[rows], added)))
+                added = self._added(point[rows]) if shared is None else shared
+                images = self._room(len(placed[rows]), placed)
+                self._sum(placed[rows], added, images)
+                answers.append(self._ask(images))
         return np.concatenate(answers)
 
-    def _sum(self, placed: NDArray[np.float32], added: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Do what `Program.sum` does, in memory that is used again."""
-        n, height, width, channels = placed.shape
+    def show_each(
+        self, placed: NDArray[np.float32], points: Sequence[NDArray[np.floating]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield what `show` returns for each of ``points``, several asked at once where it pays.
+
+        A service is asked in parallel, and a batch of a search alone may not keep it busy.
+        """
+        together = max(1, self._chunk // len(placed))
+        if together == 1 or self._program.dimension == 0:
+            yield from (self.show(placed, point) for point in points)
+            return
+        for start in range(0, len(points), together):
+            some = [points[k] for k in range(start, min(start + together, len(points)))]
+            images = self._room(len(some) * len(placed), placed)
+            for dressed, point in zip(np.split(images, len(some)), some, strict=True):
+                self._sum(placed, self._added(point), dressed)
+            yield from np.split(self._ask(images), len(some))
+
+    def _added(self, point: NDArray[np.floating]) -> NDArray[np.float32]:
+        z = np.asarray(point, dtype=np.float32)
+        if not np.isfinite(z).all():  # all else that is shown has been checked
+            raise InvalidData("the search asked for a program of NaN or infinity.")
+        added: NDArray[np.float32] = self._program.added(z)
+        return added
+
+    def _room(self, n: int, placed: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return memory for n images like those ``placed``, used again with the next call."""
+        height, width, channels = placed.shape[1:]
         planar = self._dressed.empty((n, channels, height, width), np.float32)
-        dressed: NDArray[np.float32] = np.moveaxis(planar, 1, 3)
-        for i in range(n):  # image by image, so that the clip finds the sum in the cache
+        images: NDArray[np.float32] = np.moveaxis(planar, 1, 3)
+        return images
+
+    def _sum(
+        self,
+        placed: NDArray[np.float32],
+        added: NDArray[np.float32],
+        dressed: NDArray[np.float32],
+    ) -> None:
+        """Do what `Program.sum` does, into ``dressed``."""
+        for i in range(len(placed)):  # image by image, so that the clip finds the sum in the cache
             np.add(placed[i], added[i % len(added)], out=dressed[i])
             if self._program.placement.overlay:  # a frame of mid-grey takes ±0.5 without a clip
                 np.clip(dressed[i], 0.0, 1.0, out=dressed[i])
-        return dressed
 
     def _ask(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Ask, rounding to 8 bits where a service would do so."""

@@ -3,9 +3,12 @@
 import math
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rebox.errors import BudgetExhausted, InvalidOption
+
+if TYPE_CHECKING:
+    from rebox.meter.book import Book
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
 
@@ -48,13 +51,27 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """Queries asked so far, by purpose, and what they cost."""
+    """Queries asked so far, by purpose, and what they cost.
+
+    Attributes
+    ----------
+    probe, map, search, validate, predict : int
+        Images asked about, those among them that a journal answered.
+    billed : int
+        Images that were paid for in this process: each send counts, the failed ones too.
+    saved : int
+        Images that a journal answered for free.
+    usd : float
+        What was billed, in US dollars.
+    """
 
     probe: int = 0
     map: int = 0
     search: int = 0
     validate: int = 0
     predict: int = 0
+    billed: int = 0
+    saved: int = 0
     usd: float = 0.0
 
     @property
@@ -90,6 +107,9 @@ class Meter:
         Cap on probe, map, search and validate together.
     prediction : Budget
         Cap on predict.
+    book : Book or None
+        Who keeps the books where asking and being billed are not the same: for services, and
+        where there is a journal.
     """
 
     def __init__(
@@ -97,8 +117,10 @@ class Meter:
         price_usd: float = 0.0,
         training: Budget | None = None,
         prediction: Budget | None = None,
+        book: "Book | None" = None,
     ) -> None:
         self.price_usd = price_usd
+        self.book = book
         self._training = training or Budget()
         self._prediction = prediction or Budget()
         self._counts: dict[Purpose, int] = {}
@@ -117,7 +139,11 @@ class Meter:
         """What has been asked so far."""
         with self._lock:
             counts = dict(self._counts)
-        return Spent(**counts, usd=sum(counts.values()) * self.price_usd)
+        if self.book is None:
+            asked = sum(counts.values())
+            return Spent(**counts, billed=asked, usd=asked * self.price_usd)
+        billing = self.book.billing
+        return Spent(**counts, billed=billing.billed, saved=billing.saved, usd=billing.usd)
 
     def left(self, purpose: Purpose = "search") -> int | None:
         """Return how many more queries ``purpose`` may ask; None: without end."""

@@ -1,0 +1,148 @@
+"""A fitted model as a file: safetensors and JSON, never pickle.
+
+One safetensors file holds the arrays; its metadata holds one JSON text with everything else and a
+SHA-256 over both. Nothing in it depends on when or where it was written, so the same fit gives the
+same bytes.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialise
+
+from rebox.artefact.contract import Artefact
+from rebox.artefact.describe import Tensors, describe, restore
+from rebox.box import Encoder
+from rebox.errors import ArtefactError, NewerArtefact, TamperedArtefact
+
+FORMAT = 3
+
+
+def save(artefact: Artefact, path: str | Path) -> None:
+    """Write ``artefact`` to ``path``, whole or not at all.
+
+    Raises
+    ------
+    ArtefactError
+        The file cannot be written.
+    """
+    tensors, text = _signed(artefact)
+    signed = json.dumps({"model": text, "sha256": _digest(tensors, text)}, sort_keys=True)
+    write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
+
+
+def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
+    """Return the artefact in ``path``.
+
+    Parameters
+    ----------
+    path : str or Path
+    encoder : Encoder or None
+        The one that it was fitted with, if any; None: opened from the URI in the file.
+
+    Raises
+    ------
+    ArtefactError
+        There is no such file, or it is no rebox model.
+    TamperedArtefact
+        Its content does not match its checksum.
+    NewerArtefact
+        A newer rebox wrote it.
+    """
+    tensors, metadata = _read(Path(path))
+    try:
+        signed = json.loads(metadata["rebox"])
+        text, digest = signed["model"], signed["sha256"]
+        description = json.loads(text)
+        version = int(description["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
+    if version > FORMAT:
+        raise NewerArtefact(
+            f"{path} has format {version}; this rebox reads up to {FORMAT}: upgrade rebox."
+        )
+    if version < FORMAT:
+        raise ArtefactError(
+            f"{path} has format {version}, of an older rebox; this one reads {FORMAT}: fit again."
+        )
+    if digest != _digest(tensors, text):
+        raise TamperedArtefact(
+            f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
+        )
+    return restore(description, tensors, encoder)
+
+
+def digest_of(artefact: Artefact) -> str:
+    """Return the checksum that stands in the file of ``artefact``."""
+    return _digest(*_signed(artefact))
+
+
+def _signed(artefact: Artefact) -> tuple[Tensors, str]:
+    tensors, description = describe(artefact)
+    return tensors, json.dumps({"format": FORMAT, **description}, sort_keys=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
+    if path.is_dir():
+        raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
+    handle, part = _part_beside(path)
+    os.close(handle)
+    part.unlink()
+
+
+def _digest(tensors: Tensors, text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
+    if not path.is_file():
+        raise ArtefactError(f"there is no model file {path}: check the path.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
+
+    Raises
+    ------
+    ArtefactError
+        The file cannot be written.
+    """
+    handle, part = _part_beside(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
+        part.replace(path)
+    except OSError as error:
+        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)  # gone already where all went well
+
+
+def _part_beside(path: Path) -> tuple[int, Path]:
+    """Return an open new file in the folder of ``path``, and its path."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
+    return handle, Path(name)

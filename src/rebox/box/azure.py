@@ -1,0 +1,185 @@
+"""Azure Custom Vision: a published iteration of a classification project.
+
+``azure-custom-vision:PROJECT_ID/PUBLISHED_NAME?endpoint=https://NAME.cognitiveservices.azure.com``
+with the tags' names in ``classes=a,b,c`` or ``labels=FILE``. The endpoint may stand in
+``AZURE_CUSTOM_VISION_ENDPOINT``, the key in ``AZURE_CUSTOM_VISION_KEY``. The service keeps no image
+unless ``store=true``; it ends on 25 September 2028.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from rebox.box.contract import BoxSpec, Images
+from rebox.box.registry import OptionReader
+from rebox.box.service import (
+    Fault,
+    HeaderKey,
+    Key,
+    Refusal,
+    Reply,
+    Request,
+    Terms,
+    host_of,
+    png,
+    read_classes,
+    read_key,
+    read_spec,
+    read_terms,
+)
+from rebox.box.service.labels import NamedService, Pairs
+from rebox.box.service.transport import message_in
+from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
+
+ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
+KEY = "AZURE_CUSTOM_VISION_KEY"
+VERSIONS = ("v3.0", "v3.1")
+LARGEST = 4_000_000  # bytes of an image
+SIZE = (256, 256)  # the service enlarges what is smaller, and then it is not what was sent
+PER_SECOND, PER_SECOND_STORED = 20.0, 10.0
+# "rate limit of your current pricing tier ... retry after 1 second" is no quota
+QUOTA = re.compile(
+    r"quota|call volume|(hour|hourly|daily|monthly) limit|per (hour|day|month)", re.I
+)
+WAIT = re.compile(r"(?:retry|try again) (?:after|in) (\d+(?:\.\d+)?) ?s", re.I)
+
+
+class AzureBox(NamedService):
+    """A published iteration.
+
+    Parameters
+    ----------
+    spec : BoxSpec
+        Classes are the names of the tags; one image in a request.
+    endpoint : str
+        The resource's address.
+    project : str
+        The project's id.
+    name : str
+        Under which the iteration is published.
+    version : {"v3.0", "v3.1"}
+        Of the interface.
+    store : bool
+        Whether the service keeps the images, for training.
+    terms : Terms
+    key : Key
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: BoxSpec,
+        endpoint: str,
+        project: str,
+        name: str,
+        version: str = "v3.0",
+        store: bool = False,
+        terms: Terms,
+        key: Key,
+    ) -> None:
+        self.spec, self.terms, self.key = spec, terms, key
+        kept = "" if store else "/nostore"
+        self._url = (
+            f"{endpoint.rstrip('/')}/customvision/{version}/Prediction/{quote(project, safe='')}"
+            f"/classify/iterations/{quote(name, safe='')}/image{kept}"
+        )
+
+    def request(self, images: Images) -> Request:
+        """Return a request whose body is the file of the only image."""
+        file = png(images[0])
+        if len(file) > LARGEST:
+            words = (
+                f"an image takes {len(file) / 1e6:.1f} MB as PNG and Azure takes "
+                f"{LARGEST / 1e6:.0f} MB: open the box with a smaller size"
+            )
+            raise Refusal(Fault(words, charged=False))
+        headers = {"Content-Type": "application/octet-stream"}
+        return Request(url=self._url, content=file, headers=headers)
+
+    def refusal(self, reply: Reply) -> Fault | None:
+        """Return what the message says: whether a quota is spent, and for how long to wait."""
+        if reply.status not in (403, 429):
+            return None
+        said = message_in(reply.content)
+        if QUOTA.search(said):
+            words = f"Azure says that a quota is spent ({said})"
+            return Fault(words, charged=False, error=QuotaSpent)
+        asked = WAIT.search(said)
+        if reply.status == 403 or asked is None or reply.retry_after_s is not None:
+            return None
+        words = f"Azure is asked too often ({said})"
+        return Fault(words, retry=True, charged=False, after_s=float(asked[1]))
+
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+        """Return the tags with their probabilities."""
+        found = reply.json()
+        tags = found.get("predictions") if isinstance(found, dict) else None
+        if not isinstance(tags, list) or n != 1:
+            raise Refusal(Fault("the service answered without predictions", error=InvalidAnswer))
+        return [[_pair(tag) for tag in tags]]
+
+
+def _pair(tag: Any) -> tuple[Any, Any]:
+    return (tag.get("tagName"), tag.get("probability")) if isinstance(tag, dict) else (tag, None)
+
+
+def open_azure(target: str, options: Mapping[str, str]) -> AzureBox:
+    """Open ``azure-custom-vision:PROJECT_ID/PUBLISHED_NAME``.
+
+    Parameters
+    ----------
+    target : str
+        The project's id and the name under which the iteration is published.
+    options : mapping of str to str
+        Those of every service, and endpoint (or base_url), version, store; ``multilabel=true`` says
+        that an image may have several tags, so that scores do not add up to 1.
+    """
+    reader = OptionReader("azure-custom-vision", options)
+    project, slash, name = target.partition("/")
+    if not (project and slash and name) or "/" in name:
+        raise InvalidOption(
+            f"expected azure-custom-vision:PROJECT_ID/PUBLISHED_NAME, found {target!r}."
+        )
+    endpoint = _read_endpoint(reader)
+    version = reader.text("version", VERSIONS[0])
+    if version not in VERSIONS:
+        raise InvalidOption(f"version must be one of {', '.join(VERSIONS)}, found {version!r}.")
+    store = reader.flag("store", default=False)
+    spec = read_spec(
+        reader,
+        scheme="azure-custom-vision",
+        target=target,
+        host=host_of(endpoint),
+        classes=read_classes(reader),
+        size=SIZE,
+        sums_to_one=not reader.flag("multilabel", default=False),
+    )
+    usual = HeaderKey(
+        service="azure-custom-vision", variables=(KEY,), header="Prediction-Key", prefix=""
+    )
+    box = AzureBox(
+        spec=spec,
+        endpoint=endpoint,
+        project=project,
+        name=name,
+        version=version,
+        store=store,
+        terms=read_terms(reader, per_second=PER_SECOND_STORED if store else PER_SECOND),
+        key=read_key(reader, usual),
+    )
+    box.verify = reader.text("ca", None)
+    reader.finish()
+    return box
+
+
+def _read_endpoint(reader: OptionReader) -> str:
+    # base_url is what every other service calls it
+    named = reader.text("endpoint", None) or reader.text("base_url", None)
+    endpoint = named or os.environ.get(ENDPOINT, "").strip()
+    if not endpoint:
+        raise InvalidOption(
+            f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
+        )
+    return endpoint

@@ -1,0 +1,144 @@
+"""Hugging Face: an image classification model, hosted there or at an endpoint of one's own.
+
+``huggingface:ORG/MODEL`` asks the hosted inference, with the token in ``HF_TOKEN``;
+``base_url=...`` an endpoint that serves the same task. Classes are the labels of the model's
+configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5`` asks for the best 5 alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from rebox.box.contract import BoxSpec, Images
+from rebox.box.registry import OptionReader
+from rebox.box.service import (
+    LOOPBACK,
+    Fault,
+    HeaderKey,
+    Key,
+    NoKey,
+    Refusal,
+    Reply,
+    Request,
+    Terms,
+    host_of,
+    png_base64,
+    read_classes,
+    read_key,
+    read_spec,
+    read_terms,
+)
+from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
+from rebox.box.service.transport import message_in
+from rebox.errors import InvalidAnswer, InvalidOption
+
+ROUTER = "https://router.huggingface.co/hf-inference/models"
+THEIRS = (".huggingface.co", ".huggingface.cloud")
+ALL = 100_000  # top_k of one who does not know how many classes there are; it is cut to those
+
+
+class HuggingFaceBox(NamedService):
+    """An image classification model.
+
+    Parameters
+    ----------
+    spec : BoxSpec
+        Classes are the labels of the model's configuration; one image in a request.
+    url : str
+        Where it is asked.
+    top_k : int
+        Classes in an answer.
+    terms : Terms
+    key : Key
+    """
+
+    def __init__(self, *, spec: BoxSpec, url: str, top_k: int, terms: Terms, key: Key) -> None:
+        self.spec, self.terms, self.key = spec, terms, key
+        self._url, self._top_k = url, top_k
+
+    def request(self, images: Images) -> Request:
+        """Return a request about the only image that asks for all classes: 5 are usual."""
+        body = {"inputs": png_base64(images[0]), "parameters": {"top_k": self._top_k}}
+        headers = {"Content-Type": "application/json"}
+        return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
+
+    def refusal(self, reply: Reply) -> Fault | None:
+        """Return how long a model takes to load; None: something else is wrong, or nothing."""
+        if reply.status != 503:
+            return None
+        try:
+            found = reply.json()
+        except Refusal:
+            return None
+        wait_s = found.get("estimated_time") if isinstance(found, dict) else None
+        if isinstance(wait_s, bool) or not isinstance(wait_s, int | float):
+            return None
+        words = f"the model is being loaded ({message_in(reply.content)})"
+        return Fault(words, retry=True, charged=False, after_s=max(0.0, float(wait_s)))
+
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+        """Return the labels with their scores."""
+        found = reply.json()
+        if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
+            found = found[0]  # some endpoints answer a list for each image
+        if not isinstance(found, list) or n != 1:
+            words = "the service answered without a list of labels and scores"
+            raise Refusal(Fault(words, error=InvalidAnswer))
+        return [[_pair(entry) for entry in found]]
+
+
+def _pair(entry: Any) -> tuple[Any, Any]:
+    return (entry.get("label"), entry.get("score")) if isinstance(entry, dict) else (entry, None)
+
+
+def open_huggingface(target: str, options: Mapping[str, str]) -> HuggingFaceBox:
+    """Open ``huggingface:ORG/MODEL``.
+
+    Parameters
+    ----------
+    target : str
+        The model's name at Hugging Face.
+    options : mapping of str to str
+        Those of every service, and base_url and top_k. The price is not known: ``price_usd`` tells
+        it.
+    """
+    reader = OptionReader("huggingface", options)
+    if not target:
+        raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
+    url = reader.text("base_url", None) or f"{ROUTER}/{quote(target)}"
+    classes = read_classes(reader)
+    top_k = reader.integer("top_k", len(classes))
+    if not 1 <= top_k <= len(classes):
+        raise InvalidOption(f"top_k must lie in 1 to {len(classes)} (classes), found {top_k}.")
+    spec = read_spec(
+        reader,
+        scheme="huggingface",
+        target=target,
+        host=host_of(url),
+        classes=classes,
+        size=(224, 224),
+        complete=top_k == len(classes),
+    )
+    if top_k < len(classes):
+        spec = replace(spec, identity=f"{spec.identity}&top_k={top_k}")
+    box = HuggingFaceBox(
+        spec=spec,
+        url=url,
+        top_k=ALL if classes == UNKNOWN else top_k,
+        terms=read_terms(reader),
+        key=_read_key(reader, url),
+    )
+    box.verify = reader.text("ca", None)
+    reader.finish()
+    return box
+
+
+def _read_key(reader: OptionReader, url: str) -> Key:
+    """Return the token for Hugging Face itself; others get the key that the URI names, or none."""
+    host = urlsplit(url).hostname or ""
+    theirs = f".{host}".endswith(THEIRS)
+    usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs)
+    named = read_key(reader, usual)
+    return named if theirs or named.required or host in LOOPBACK else NoKey()

@@ -1,0 +1,175 @@
+"""MLflow's scoring server, and what speaks like it: ``mlflow models serve``, Databricks.
+
+``mlflow:http://host:5000?size=224&classes=a,b,c``; the model takes a tensor of images, as a local
+model would: see the options of ``onnx:`` for preprocess, mean, std, scale and pixels. A key, if the
+server wants one, is taken from ``MLFLOW_TOKEN``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rebox.box.contract import BoxSpec, Images
+from rebox.box.registry import OptionReader
+from rebox.box.service import (
+    Answer,
+    Fault,
+    HeaderKey,
+    Key,
+    Refusal,
+    Reply,
+    Request,
+    Terms,
+    host_of,
+    read_classes,
+    read_key,
+    read_spec,
+    read_terms,
+    row_of,
+)
+from rebox.box.service.labels import NamedService, Pairs
+from rebox.box.service.naming import array_of
+from rebox.box.service.tensor import Tensor, read_figures, read_tensor
+from rebox.errors import InvalidAnswer, InvalidOption
+
+BATCH = 32
+LAYOUT = "nchw"  # as ONNX and PyTorch models take images
+
+
+class MlflowBox(NamedService):
+    """A model behind MLflow's scoring server.
+
+    Parameters
+    ----------
+    spec : BoxSpec
+    url : str
+        The server's address.
+    tensor : Tensor
+        What the model takes and answers.
+    input : str or None
+        Name of the input; None: it has none.
+    output : str or None
+        Which output to read where the model has several; None: the only one.
+    terms : Terms
+    key : Key
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: BoxSpec,
+        url: str,
+        tensor: Tensor,
+        input: str | None = None,  # noqa: A002 - the option's name
+        output: str | None = None,
+        terms: Terms,
+        key: Key,
+    ) -> None:
+        self.spec, self.terms, self.key = spec, terms, key
+        self._url = f"{url.rstrip('/')}/invocations"
+        self._tensor, self._input, self._output = tensor, input, output
+
+    def request(self, images: Images) -> Request:
+        """Return a request with one tensor for all images."""
+        values = self._tensor.of(images).tolist()
+        body = {"inputs": values if self._input is None else {self._input: values}}
+        headers = {"Content-Type": "application/json"}
+        return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
+
+    def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the rows: by name where the answer names its columns, else by place."""
+        found = self._predictions(reply)
+        if found and isinstance(found[0], dict):
+            return [
+                one if isinstance(one, Fault) else row_of(one, self.spec)
+                for one in self.named(reply, n)
+            ]
+        raw = array_of(found)
+        if raw is None or raw.ndim < 2:
+            words = "the service answered predictions that are no rows of numbers"
+            raise Refusal(Fault(words, error=InvalidAnswer))
+        return self._tensor.rows(raw.reshape(len(raw), -1), self.spec)
+
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:  # noqa: ARG002 - counted by `exchange`
+        """Return the columns' names with their scores."""
+        return [self._pairs(entry) for entry in self._predictions(reply)]
+
+    def _pairs(self, entry: Any) -> Pairs | Fault:
+        if not isinstance(entry, dict):
+            return Fault("the service does not name the classes it answers", error=InvalidAnswer)
+        raw = array_of([list(entry.values())])
+        if raw is None or not np.isfinite(raw).all():
+            return list(entry.items())  # what is wrong with them is said by name
+        scores = self._tensor.scores(raw)
+        if isinstance(scores, Fault):
+            return scores
+        return list(zip(entry, scores[0].tolist(), strict=True))
+
+    def _predictions(self, reply: Reply) -> list[Any]:
+        found = reply.json()
+        found = found.get("predictions") if isinstance(found, dict) else None
+        if isinstance(found, dict):  # a model of named outputs, as those of ONNX files are
+            found = self._chosen(found)
+        if not isinstance(found, list):
+            raise Refusal(Fault("the service answered without predictions", error=InvalidAnswer))
+        return found
+
+    def _chosen(self, outputs: dict[str, Any]) -> Any:
+        if self._output in outputs:
+            return outputs[self._output]
+        if self._output is None and len(outputs) == 1:
+            return next(iter(outputs.values()))
+        words = f"the service answered the outputs {', '.join(outputs)}: choose one by output="
+        raise Refusal(Fault(words, error=InvalidAnswer))
+
+
+def open_mlflow(target: str, options: Mapping[str, str]) -> MlflowBox:
+    """Open ``mlflow:http://host:5000?size=224&classes=a,b,c``.
+
+    Parameters
+    ----------
+    target : str
+        The server's address.
+    options : mapping of str to str
+        Those of every service (``size`` is needed), those of ``onnx:`` for the preprocessing, and
+        input, output (names), ``layout`` (nchw), ``datatype`` (FP32), ``outputs`` (auto, logits or
+        probabilities).
+    """
+    reader = OptionReader("mlflow", options)
+    figures = read_figures(reader)
+    size = reader.size("size", figures.size)
+    if size is None:
+        raise InvalidOption("the size of the model's images is not known: pass size=, such as 224.")
+    tensor = read_tensor(
+        reader,
+        figures=figures,
+        datatype=reader.text("datatype", "FP32"),
+        layout=reader.text("layout", LAYOUT),
+        channels=reader.integer("channels", 3),
+    )
+    spec = read_spec(
+        reader,
+        scheme="mlflow",
+        target="model",
+        host=host_of(target),
+        classes=read_classes(reader),
+        size=size,
+        batch_size=reader.integer("batch_size", BATCH),
+        pixels="uint8" if tensor.pixels == "uint8" else "float32",
+        sums_to_one=tensor.kind == "logits",
+    )
+    usual = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
+    box = MlflowBox(
+        spec=tensor.marked(spec),
+        url=target,
+        tensor=tensor,
+        input=reader.text("input", None),
+        output=reader.text("output", None),
+        terms=read_terms(reader),
+        key=read_key(reader, usual),
+    )
+    box.verify = reader.text("ca", None)
+    reader.finish()
+    return box

@@ -1,0 +1,261 @@
+"""The Open Inference Protocol v2: Triton, KServe, MLServer, OpenVINO Model Server, Seldon.
+
+``oip:http://host:8000/MODEL?classes=a,b,c``. The model takes a tensor of images, as the same model
+in a local file would: see the options of ``onnx:`` for preprocess, mean, std, scale, layout and
+pixels. What it takes is asked of the server when the box is opened; that is no query. A key, if the
+server wants one, is taken from ``OIP_TOKEN``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box.contract import BoxSpec, Images
+from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
+from rebox.box.registry import OptionReader
+from rebox.box.service import (
+    Answer,
+    Fault,
+    HeaderKey,
+    HttpTransport,
+    Key,
+    Refusal,
+    Reply,
+    Request,
+    Service,
+    Terms,
+    Transport,
+    host_of,
+    read_classes,
+    read_key,
+    read_spec,
+    read_terms,
+)
+from rebox.box.service.labels import UNKNOWN, nameless
+from rebox.box.service.naming import array_of
+from rebox.box.service.tensor import DATATYPES, Tensor, read_figures, read_tensor
+from rebox.errors import InvalidAnswer, InvalidOption
+
+JSON_LENGTH = "Inference-Header-Content-Length"
+ID = "rebox"  # KServe wants one with bytes; it says nothing, so that the same question is the same
+NUMBERS: dict[str, np.dtype[Any]] = {
+    **DATATYPES,
+    **{f"INT{8 * n}": np.dtype(f"i{n}") for n in (1, 2, 4, 8)},
+    **{f"UINT{8 * n}": np.dtype(f"u{n}") for n in (1, 2, 4, 8)},
+}
+
+
+class OpenInferenceBox(Service):
+    """A model behind a server of the Open Inference Protocol.
+
+    Parameters
+    ----------
+    spec : BoxSpec
+    url : str
+        Where it is asked.
+    model : ServedModel
+        What it takes.
+    tensor : Tensor
+        How images become that, and its answers scores.
+    terms : Terms
+    key : Key
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: BoxSpec,
+        url: str,
+        model: ServedModel,
+        tensor: Tensor,
+        terms: Terms,
+        key: Key,
+    ) -> None:
+        self.spec, self.terms, self.key = spec, terms, key
+        self._url, self._model, self._tensor = url, model, tensor
+
+    def request(self, images: Images) -> Request:
+        """Return a request with one tensor for all images, as JSON or as bytes behind it."""
+        tensor = self._filled(self._tensor.of(images))
+        given: dict[str, Any] = {
+            "name": self._model.input,
+            "shape": list(tensor.shape),
+            "datatype": self._model.datatype,
+        }
+        body: dict[str, Any] = {"id": ID, "inputs": [given]}
+        if self._model.output is not None:
+            body["outputs"] = [{"name": self._model.output}]
+        if not self._model.binary:
+            given["data"] = tensor.ravel().tolist()
+            headers = {"Content-Type": "application/json"}
+            return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
+        content = _little(tensor).tobytes()
+        given["parameters"] = {"binary_data_size": len(content)}
+        if self._model.output is None:
+            body["parameters"] = {"binary_data_output": True}
+        else:
+            body["outputs"][0]["parameters"] = {"binary_data": True}
+        head = json.dumps(body).encode()
+        headers = {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(head))}
+        return Request(url=self._url, content=head + content, headers=headers)
+
+    def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the rows of the output."""
+        raw = _output(reply, self._model.output)
+        if raw.ndim < 2 or len(raw) < n:
+            raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} images")
+        if not self._model.padded and len(raw) != n:
+            raise _unreadable(f"answered {len(raw)} rows to {n} images")
+        return self._tensor.rows(raw.reshape(len(raw), -1)[:n], self.spec)
+
+    def _filled(self, tensor: NDArray[Any]) -> NDArray[Any]:
+        """Return ``tensor`` with its last image again and again, where a batch has to be full."""
+        short = self._model.batch_size - len(tensor)
+        if not self._model.padded or short <= 0:
+            return tensor
+        return np.concatenate([tensor, np.repeat(tensor[-1:], short, axis=0)])
+
+
+def _little(tensor: NDArray[Any]) -> NDArray[Any]:
+    return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
+
+
+def _output(reply: Reply, name: str | None) -> NDArray[Any]:
+    """Return the tensor called ``name``, or the first."""
+    head, rest = _parts(reply)
+    outputs = head.get("outputs") if isinstance(head, dict) else None
+    if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs):
+        raise _unreadable("answered without outputs")
+    start = 0
+    for output in outputs:
+        size = _binary_size(output)
+        if name is None or output.get("name") == name:
+            return _tensor(output, None if size is None else rest[start : start + size])
+        start += size or 0
+    raise _unreadable(f"answered without the output {name or ''}".rstrip())
+
+
+def _parts(reply: Reply) -> tuple[Any, bytes]:
+    """Return the JSON of a reply and the bytes behind it."""
+    told = reply.headers.get(JSON_LENGTH.lower())
+    if told is None:
+        return reply.json(), b""
+    if not (told.isascii() and told.isdigit()):
+        raise _unreadable(f"answered with a {JSON_LENGTH} of {told[:20]!r}")
+    # Triton packs replies: the length is that of the JSON when unpacked
+    length = int(told)
+    head = Reply(status=reply.status, headers=reply.headers, content=reply.content[:length])
+    return head.json(), reply.content[length:]
+
+
+def _binary_size(output: Mapping[str, Any]) -> int | None:
+    parameters = output.get("parameters")
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is not None and (not isinstance(size, int) or size < 0):
+        raise _unreadable("answered with a binary_data_size that is no size")
+    return size
+
+
+def _tensor(output: Mapping[str, Any], content: bytes | None) -> NDArray[Any]:
+    kind = output.get("datatype")
+    if not isinstance(kind, str) or kind not in NUMBERS:
+        raise _unreadable(f"answered an output of type {kind}; expected numbers")
+    found = array_of(output.get("data")) if content is None else _numbers(content, kind)
+    wide = NUMBERS[kind] if NUMBERS[kind].kind == "f" else np.dtype(np.float64)
+    try:
+        if found is not None:
+            with np.errstate(over="ignore"):  # infinite then, and said so with its row
+                return found.astype(wide).reshape(output["shape"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise _unreadable("answered an output whose data are no numbers, or do not fit its shape")
+
+
+def _numbers(content: bytes, kind: str) -> NDArray[Any] | None:
+    dtype = NUMBERS[kind].newbyteorder("<")
+    if len(content) % dtype.itemsize:
+        return None
+    return np.frombuffer(content, dtype=dtype)
+
+
+def _unreadable(what: str) -> Refusal:
+    return Refusal(Fault(f"the service {what}", error=InvalidAnswer))
+
+
+def open_oip(
+    target: str, options: Mapping[str, str], transport: Transport | None = None
+) -> OpenInferenceBox:
+    """Open ``oip:http://host:8000/MODEL?classes=a,b,c``.
+
+    Parameters
+    ----------
+    target : str
+        The server's address with the model's name behind it.
+    options : mapping of str to str
+        Those of every service, those of ``onnx:`` for the preprocessing, and ``version`` of the
+        model, input and output (names), ``datatype`` (FP32, ...), ``layout`` (auto, nchw, nhwc),
+        ``binary`` (true: tensors as bytes; else JSON; as the server says, if not given) and
+        ``outputs`` (auto, logits or probabilities). A server that tells no metadata needs input,
+        datatype, layout and size.
+    transport : Transport or None
+        Who sends; None: HTTP.
+    """
+    reader = OptionReader("oip", options)
+    url, name = _read_target(target)
+    host, classes = host_of(url), read_classes(reader)
+    if classes == UNKNOWN:
+        raise nameless("oip")
+    version, figures = reader.text("version", None), read_figures(reader)
+    terms, verify = read_terms(reader), reader.text("ca", None)
+    usual = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
+    key = read_key(reader, usual)
+    path = f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
+    asked = transport or HttpTransport(terms, verify)
+    try:
+        server = ModelServer(url, path, asked, key, terms)
+        model = read_model(reader, server, classes=len(classes), preset=figures.size)
+    finally:
+        if transport is None:
+            asked.close()
+    tensor = read_tensor(
+        reader,
+        figures=figures,
+        datatype=model.datatype,
+        layout=model.layout,
+        channels=model.channels,
+    )
+    spec = read_spec(
+        reader,
+        scheme="oip",
+        target=f"{name}/{version or 'latest'}",
+        host=host,
+        classes=classes,
+        size=(model.height, model.width),
+        channels=model.channels,
+        batch_size=model.batch_size,
+        pixels="uint8" if tensor.pixels == "uint8" else "float32",
+        sums_to_one=tensor.kind == "logits",
+    )
+    reader.finish()
+    box = OpenInferenceBox(
+        spec=tensor.marked(spec),
+        url=f"{url}{path}/infer",
+        model=model,
+        tensor=tensor,
+        terms=terms,
+        key=key,
+    )
+    box.verify, box.transport = verify, transport
+    return box
+
+
+def _read_target(target: str) -> tuple[str, str]:
+    """Return the server's address and the model's name."""
+    url, _, name = target.rpartition("/")
+    if not name or url.endswith(("/", ":")) or not url:
+        raise InvalidOption(f"expected oip:http://host:8000/MODEL, found oip:{target}.")
+    return url, name

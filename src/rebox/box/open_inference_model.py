@@ -1,0 +1,248 @@
+"""What a server of the Open Inference Protocol says of a model: free to ask, once, when opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rebox.box.registry import OptionReader
+from rebox.box.service import Key, NoKey, Refusal, Request, Terms, Transport
+from rebox.box.service.tensor import DATATYPES
+from rebox.errors import BoxError, InvalidOption, ServiceError
+
+BATCH = 32
+BINARY, CONFIGURATION = "binary_tensor_data", "model_configuration"
+NAMED = "name the model's input by input=, datatype=, layout= and size="
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """What a model takes and answers, as its server and the options say.
+
+    Attributes
+    ----------
+    input : str
+        Name of the input.
+    datatype : str
+    layout : str
+    height, width, channels : int
+    output : str or None
+        Name of the output; None: the first.
+    batch_size : int
+        Most images in a request.
+    padded : bool
+        Whether every request has to hold that many.
+    binary : bool
+        Whether tensors are sent as bytes.
+    """
+
+    input: str
+    datatype: str
+    layout: str
+    height: int
+    width: int
+    channels: int
+    output: str | None
+    batch_size: int
+    padded: bool
+    binary: bool
+
+
+@dataclass(frozen=True)
+class ModelServer:
+    """Asks a server what it knows.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    path : str
+        The model's, as ``/v2/models/M``.
+    transport : Transport
+    key : Key
+    terms : Terms
+    """
+
+    url: str
+    path: str
+    transport: Transport
+    key: Key = NoKey()  # noqa: RUF009 - it is frozen and holds nothing
+    terms: Terms = Terms()  # noqa: RUF009 - it is frozen
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what is said of the model.
+
+        Raises
+        ------
+        ServiceError
+            Nothing is.
+        """
+        try:
+            found = self._get(self.path)
+        except Refusal as refusal:
+            raise refusal.fault.error(
+                f"{refusal.fault.words}; it was asked for {self.path}: if the server tells no "
+                f"metadata, {NAMED}."
+            ) from refusal
+        if not found.get("inputs"):
+            raise ServiceError(f"the server tells no metadata of {self.path}: {NAMED}.")
+        return found
+
+    def extensions(self) -> Sequence[str]:
+        """Return the extensions that the server knows; none, if it does not tell."""
+        try:
+            return tuple(map(str, self._get("/v2").get("extensions", ())))
+        except (Refusal, TypeError):
+            return ()
+
+    def max_batch_size(self) -> int | None:
+        """Return the most images in a request, by Triton's configuration; None: not told."""
+        try:
+            found = self._get(f"{self.path}/config").get("max_batch_size")
+        except Refusal:
+            return None
+        return found if isinstance(found, int) and found > 0 else None
+
+    def _get(self, path: str) -> dict[str, Any]:
+        request = Request(url=f"{self.url}{path}", method="GET")
+        reply = self.transport.send(request, self.key, self.terms)
+        fault = reply.fault()
+        if fault is not None:
+            raise Refusal(fault)
+        found = reply.json()
+        return found if isinstance(found, dict) else {}
+
+
+def read_model(
+    reader: OptionReader,
+    server: ModelServer,
+    *,
+    classes: int,
+    preset: tuple[int, int] | None,
+) -> ServedModel:
+    """Return what a model takes, by the options and by what its server says.
+
+    A server is not asked for metadata where input, datatype, layout and size are all given.
+
+    Parameters
+    ----------
+    reader : OptionReader
+    server : ModelServer
+    classes : int
+        Which of several outputs is theirs.
+    preset : (height, width) or None
+        Size for models that take any.
+
+    Raises
+    ------
+    BoxError
+        The server cannot be reached, or the model does not take images.
+    InvalidOption
+        An option contradicts the server, or is needed and missing.
+    """
+    named = {name: reader.text(name, None) for name in ("input", "datatype", "layout", "output")}
+    layout = None if named["layout"] == "auto" else named["layout"]
+    size, channels = reader.size("size", None), reader.integer("channels", None)
+    told = all((named["input"], named["datatype"], layout, size))
+    about = {} if told else server.metadata()
+    known = server.extensions()
+    tensor = {} if told else _only_input(about, named["input"])
+    shape = _shape(tensor)
+    layout = layout or _layout_of(shape)
+    fixed = _by_name(shape, layout)
+    height, width = _settled("size", fixed["size"], size, preset)
+    depths = None if channels is None else (channels,)
+    (depth,) = _settled("channels", fixed["channels"], depths, (3,))
+    datatype = _settled_text("datatype", tensor.get("datatype"), named["datatype"])
+    batch = shape[0]
+    usual = server.max_batch_size() if CONFIGURATION in known else None
+    return ServedModel(
+        input=_settled_text("input", tensor.get("name"), named["input"]),
+        datatype=datatype,
+        layout=layout,
+        height=height,
+        width=width,
+        channels=depth,
+        output=_output_of(about, named["output"], classes),
+        batch_size=batch or reader.integer("batch_size", None) or min(BATCH, usual or BATCH),
+        padded=batch is not None,
+        binary=reader.flag("binary", BINARY in known or datatype == "FP16"),
+    )
+
+
+def _only_input(about: dict[str, Any], name: str | None) -> dict[str, Any]:
+    inputs = [one for one in about["inputs"] if name is None or one.get("name") == name]
+    if len(inputs) == 1 and len(inputs[0].get("shape", ())) == 4:
+        found: dict[str, Any] = inputs[0]
+        if found.get("datatype") in DATATYPES:
+            return found
+    told = "; ".join(f"{i.get('name')}: {i.get('datatype')} {i.get('shape')}" for i in inputs)
+    raise BoxError(
+        f"the model takes {told or 'other inputs'}; expected one input of images, with 4 axes, of "
+        f"{', '.join(DATATYPES)}."
+    )
+
+
+def _shape(tensor: dict[str, Any]) -> list[int | None]:
+    """Return the axes; None: of any length."""
+    shape = tensor.get("shape", [-1] * 4)
+    return [n if n > 0 else None for n in map(int, shape)]
+
+
+def _layout_of(shape: list[int | None]) -> str:
+    fits = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
+    if len(fits) != 1:
+        raise InvalidOption(
+            f"the model's input has shape {shape}: its order of axes is not clear; pass "
+            "layout=nchw or layout=nhwc."
+        )
+    return fits[0]
+
+
+def _by_name(shape: list[int | None], layout: str) -> dict[str, tuple[int | None, ...]]:
+    if layout == "nchw":
+        return {"size": (shape[2], shape[3]), "channels": (shape[1],)}
+    return {"size": (shape[1], shape[2]), "channels": (shape[3],)}
+
+
+def _settled(
+    name: str,
+    fixed: tuple[int | None, ...],
+    asked: tuple[int, ...] | None,
+    default: tuple[int, ...] | None,
+) -> tuple[int, ...]:
+    """Return the model's own figures, or else those asked for, or else the usual ones."""
+    wanted = asked or default or (None,) * len(fixed)
+    if asked and any(f not in (None, a) for f, a in zip(fixed, asked, strict=True)):
+        found = "x".join(map(str, fixed))
+        raise InvalidOption(f"the model fixes its {name} to {found}: leave {name}= out.")
+    chosen = [w if f is None else f for f, w in zip(fixed, wanted, strict=True)]
+    if None in chosen:
+        raise InvalidOption(f"the model takes images of any {name}: pass {name}=, such as 224.")
+    return tuple(n for n in chosen if n is not None)
+
+
+def _settled_text(name: str, told: str | None, asked: str | None) -> str:
+    if told is not None and asked is not None and told != asked:
+        raise InvalidOption(f"the model's {name} is {told}, found {name}={asked}: leave it out.")
+    return told or asked or ""
+
+
+def _output_of(about: dict[str, Any], named: str | None, classes: int) -> str | None:
+    """Return the output that has a number for each class; None: nothing is said of any."""
+    outputs = [one for one in about.get("outputs", ()) if isinstance(one, dict)]
+    if not outputs:
+        return named
+    fits = [one.get("name") for one in outputs if named or _may_hold(one, classes)]
+    fits = [name for name in fits if named in (None, name)]
+    if len(fits) != 1:
+        told = "; ".join(f"{o.get('name')}: {o.get('datatype')} {o.get('shape')}" for o in outputs)
+        raise InvalidOption(
+            f"the model's outputs are {told}; {len(fits)} of them may hold the scores of {classes} "
+            "classes: choose one by output=, or mend classes."
+        )
+    return str(fits[0])
+
+
+def _may_hold(output: dict[str, Any], classes: int) -> bool:
+    axes = [n for n in output.get("shape", ())[1:] if n != 1]
+    return output.get("datatype") in ("FP16", "FP32", "FP64") and axes in ([classes], [-1])

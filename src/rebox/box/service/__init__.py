@@ -1,0 +1,54 @@
+"""What boxes that are asked by HTTP have in common.
+
+::
+
+    Service.request  images -> Request      one small file for each service
+    Transport.send   Request -> Reply       once: no retry, no redirect
+    Service.read     Reply -> rows, Faults  by name, never by position
+    Sender.ask       waits, tries again, several requests at a time; passes the toll before each
+"""
+
+from rebox.box.service.contract import Service
+from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
+from rebox.box.service.labels import NamedService, Pairs, labels_of
+from rebox.box.service.naming import numbers_of, row_of
+from rebox.box.service.options import read_classes, read_key, read_spec, read_terms
+from rebox.box.service.picture import png, png_base64
+from rebox.box.service.price import PRICES, Price, price_of
+from rebox.box.service.sending import Answer, Sender
+from rebox.box.service.terms import Terms
+from rebox.box.service.transport import LOOPBACK, HttpTransport, Reply, Request, Transport, host_of
+
+__all__ = [
+    "LOOPBACK",
+    "PRICES",
+    "Answer",
+    "Fault",
+    "HeaderKey",
+    "HttpTransport",
+    "Key",
+    "NamedService",
+    "NoKey",
+    "Pairs",
+    "Price",
+    "Refusal",
+    "Reply",
+    "Request",
+    "Secret",
+    "Sender",
+    "Service",
+    "Terms",
+    "Transport",
+    "host_of",
+    "labels_of",
+    "numbers_of",
+    "png",
+    "png_base64",
+    "price_of",
+    "read_classes",
+    "read_key",
+    "read_spec",
+    "read_terms",
+    "row_of",
+]

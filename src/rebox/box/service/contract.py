@@ -1,0 +1,154 @@
+"""What a service is: a box that is asked by HTTP.
+
+A new service is a class with ``spec``, ``terms`` and two methods: ``request`` writes images as the
+service wants them, ``read`` reads what came back. Neither waits or tries again: `Sender` does.
+"""
+
+import abc
+import os
+import weakref
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box.contract import BlackBox, Images, Scores
+from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.key import Key, NoKey
+from rebox.box.service.sending import Answer, Sender
+from rebox.box.service.terms import Terms
+from rebox.box.service.transport import HttpTransport, Reply, Request, Transport, is_here
+from rebox.box.toll import NoToll, Toll
+from rebox.errors import InvalidAnswer
+
+LEAST_BATCH = 8  # images in a request, where the service takes as many
+MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
+
+
+class Service(BlackBox):
+    """A box that is asked by HTTP.
+
+    Attributes
+    ----------
+    terms : Terms
+    key : Key
+        Where its key is found; it is looked up when the first question is sent, and never kept.
+    transport : Transport or None
+        Who sends; None: HTTP.
+    verify : str or None
+        A file with the certificates to trust; None: those of this machine.
+    """
+
+    terms: Terms = Terms()
+    key: Key = NoKey()
+    transport: Transport | None = None
+    verify: str | None = None
+
+    @abc.abstractmethod
+    def request(self, images: Images) -> Request:
+        """Return the request that asks about ``images`` (n, height, width, channels).
+
+        n is from 1 to ``spec.batch_size``; the key is not in it.
+        """
+
+    @abc.abstractmethod
+    def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the answers, one for each of n images, in a reply of status 200 to 299.
+
+        Raises
+        ------
+        Refusal
+            Why the whole reply holds none.
+        """
+
+    def refusal(self, reply: Reply) -> Fault | None:  # noqa: ARG002 - most have no rules
+        """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
+        return None
+
+    @property
+    def at_once(self) -> int:
+        """How many images it is worth handing over at once: several for each request under way."""
+        return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
+
+    @property
+    def remote(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def journalled(self) -> bool:
+        """Whether it costs money; a rehearsal on this machine does not, whatever its price."""
+        blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
+        return self.spec.price_usd > 0 and not is_here(self.request(blank).url)
+
+    def answer(self, images: Images) -> Scores:
+        """Ask by as many requests as it takes, with no books kept."""
+        return self.reply_for(images, NoToll())
+
+    def reply(self, images: Images) -> NDArray[np.float32]:
+        """Return the answers to ``images``, several requests at a time."""
+        return self.reply_for(images, NoToll())
+
+    def reply_for(self, images: Images, toll: Toll) -> NDArray[np.float32]:
+        """Do what `reply` does, passing ``toll`` before each send."""
+        # several small requests are answered sooner than a large one, and less is lost with one
+        share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
+        step = min(self.spec.batch_size, share)
+        rows = self._session().sender.ask(images, self.exchange, step=step, toll=toll)
+        return np.stack(rows)
+
+    def exchange(self, images: Images) -> Sequence[Answer]:
+        """Send one request and read its answers; what failed altogether is a `Refusal`."""
+        reply = self._session().transport.send(self.request(images), self.key, self.terms)
+        fault = self.refusal(reply) or reply.fault()
+        if fault is not None:
+            raise Refusal(fault)
+        answers = self.read(reply, len(images))
+        if len(answers) != len(images):
+            words = f"the service answered {len(answers)} of {len(images)} images"
+            raise Refusal(Fault(words, error=InvalidAnswer))
+        return answers
+
+    def close(self) -> None:
+        """Close its connections; the next question opens new ones."""
+        session: _Session | None = self.__dict__.pop("_open", None)
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Connections, threads and locks stay here: a copy opens its own.
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_open"}
+
+    def _session(self) -> "_Session":
+        session: _Session | None = self.__dict__.get("_open")
+        if session is None or session.foreign:
+            session = _Session(self)
+            self.__dict__["_open"] = session
+        return session
+
+
+class _Session:
+    """A service's connections and threads; those of a forked parent are not used."""
+
+    def __init__(self, service: Service) -> None:
+        self._pid = os.getpid()
+        self.transport = service.transport or HttpTransport(service.terms, service.verify)
+        self.sender = Sender(service.terms)
+        # neither of them knows the service, so that it can be collected and they be closed
+        self.close = weakref.finalize(service, _close, self.transport, self.sender)
+
+    @property
+    def foreign(self) -> bool:
+        return self._pid != os.getpid()
+
+
+def _close(transport: Transport, sender: Sender) -> None:
+    sender.close()
+    transport.close()

@@ -1,0 +1,46 @@
+"""What goes wrong between a question and its answer, and what to do about it."""
+
+from dataclasses import dataclass
+
+from rebox.errors import BoxError, ServiceError
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a question was not answered.
+
+    Parameters
+    ----------
+    words : str
+        For the user, without a full stop.
+    retry : bool
+        Whether asking again may help.
+    charged : bool
+        Whether the service may have billed the question. What is not known counts as billed.
+    after_s : float or None
+        How long the service wants to be left alone; all questions wait, not only this one.
+    attempts : int or None
+        Most sends of one question for faults of this kind; None: as many as the terms allow.
+    error : type of BoxError
+        What ends the run if asking again is no use.
+    """
+
+    words: str
+    retry: bool = False
+    charged: bool = True
+    after_s: float | None = None
+    attempts: int | None = None
+    error: type[BoxError] = ServiceError
+
+
+class Refusal(Exception):
+    """A whole request failed; it never leaves `rebox.box.service`.
+
+    Attributes
+    ----------
+    fault : Fault
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.words)
+        self.fault = fault

@@ -1,0 +1,119 @@
+"""Keys of services: found when needed, shown nowhere."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rebox.errors import KeyRefused
+
+KEYRING = "rebox"
+MASK = "***"
+
+
+class Secret:
+    """A text that no repr, log or pickle shows."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, for the one line of code that sends it."""
+        return self._text
+
+    def masked(self, text: str) -> str:
+        """Return ``text`` without the secret: services quote keys in their errors."""
+        return text.replace(self._text, MASK) if self._text else text
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        raise TypeError("a secret is not pickled or copied into a file.")
+
+
+class Key(Protocol):
+    """Where the key of a service comes from, and in which header it is sent."""
+
+    def secret(self) -> Secret | None:
+        """Return the key; None: the service takes none."""
+
+    def headers(self, secret: Secret) -> Mapping[str, str]:
+        """Return the headers that carry it."""
+
+
+@dataclass(frozen=True)
+class NoKey:
+    """A service that wants no key."""
+
+    def secret(self) -> Secret | None:
+        """Return None."""
+        return None
+
+    def headers(self, secret: Secret) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """Return no headers."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeaderKey:
+    """A key that is sent in a header.
+
+    Parameters
+    ----------
+    service : str
+        Its name for messages, and its user name in the keyring under ``rebox``.
+    variables : tuple of str
+        Environment variables that may hold it, the first that is set counts.
+    header : str
+    prefix : str
+        What stands before it, as ``Key `` or ``Bearer ``.
+    required : bool
+        Whether asking without one is pointless.
+    """
+
+    service: str
+    variables: tuple[str, ...]
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+    required: bool = True
+
+    def secret(self) -> Secret | None:
+        """Return the key from the environment, or else from the keyring.
+
+        Raises
+        ------
+        KeyRefused
+            There is none, and one is required.
+        """
+        for name in self.variables:
+            if text := os.environ.get(name, "").strip():
+                return Secret(text)
+        if text := _from_keyring(self.service).strip():
+            return Secret(text)
+        if not self.required:
+            return None
+        raise KeyRefused(
+            f"found no key for {self.service}: set the environment variable {self.variables[0]}, "
+            f"or store it by `keyring set {KEYRING} {self.service}` (pip install keyring)."
+        )
+
+    def headers(self, secret: Secret) -> Mapping[str, str]:
+        """Return the header that carries it."""
+        return {self.header: f"{self.prefix}{secret.reveal()}"}
+
+
+def _from_keyring(service: str) -> str:
+    try:
+        import keyring  # noqa: PLC0415 - an extra
+        from keyring.errors import KeyringError  # noqa: PLC0415 - an extra
+    except ImportError:
+        return ""
+    try:
+        return keyring.get_password(KEYRING, service) or ""
+    except KeyringError:  # no keyring on this machine, or a locked one: as good as none
+        return ""

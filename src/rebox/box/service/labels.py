@@ -1,0 +1,136 @@
+"""Services that answer by name, and how the names are learned from one answer."""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from rebox.box.contract import Images
+from rebox.box.registry import BoxURI, UnknownOption, open_box
+from rebox.box.service.contract import Service
+from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.naming import row_of
+from rebox.box.service.sending import Answer
+from rebox.box.service.transport import Reply, Request
+from rebox.box.toll import NoToll, Toll
+from rebox.errors import InvalidAnswer, InvalidOption
+
+UNKNOWN = ("?", "??")
+"""Classes of a box that is opened to learn their names."""
+
+MID_GREY = 0.5
+
+Pairs = Sequence[tuple[Any, Any]]
+"""Names and scores as they came, unchecked and in any order."""
+
+
+class NamedService(Service):
+    """A service that names the classes in its answers: a subclass says where they stand."""
+
+    @abc.abstractmethod
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+        """Return the names with their scores, for each of n images.
+
+        Raises
+        ------
+        Refusal
+            Why the whole reply holds none.
+        """
+
+    def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the rows, in the order of the classes, whatever the order of the answer."""
+        found = self.named(reply, n)
+        return [one if isinstance(one, Fault) else row_of(one, self.spec) for one in found]
+
+
+class _Labels(Service):
+    """Asks as another service would, and answers with its scores in the order of their names."""
+
+    def __init__(self, service: NamedService) -> None:
+        self.spec, self.terms, self.key = service.spec, service.terms, service.key
+        self.transport, self.verify = service.transport, service.verify
+        self.names: tuple[str, ...] = ()
+        self._service = service
+
+    def request(self, images: Images) -> Request:
+        return self._service.request(images)
+
+    def refusal(self, reply: Reply) -> Fault | None:
+        return self._service.refusal(reply)
+
+    def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        (found,) = self._service.named(reply, n)
+        if isinstance(found, Fault):
+            return [found]
+        names = tuple(sorted({name for name, _ in found if isinstance(name, str)}))
+        if len(names) < 2:
+            words = f"the service named {len(names)} classes; expected at least 2"
+            raise Refusal(Fault(words, error=InvalidAnswer))
+        row = row_of(found, replace(self.spec, classes=names))
+        self.names = names
+        return [row]
+
+
+def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
+    """Return the names of a service's classes, in alphabetical order.
+
+    It is asked about one mid-grey image; that is one query.
+
+    Parameters
+    ----------
+    uri : str
+        As for `rebox.open_box`, without the classes.
+    toll : Toll or None
+        Passed before the question leaves; it is settled with the scores in the order of the names,
+        as a box with these names would answer. None: no books are kept.
+
+    Returns
+    -------
+    tuple of str
+        Of a service that shows the best classes only, those that it shows for a grey image.
+
+    Raises
+    ------
+    InvalidOption
+        ``uri`` names the classes itself, or a box that does not name them in its answers.
+    InvalidAnswer
+        The answer names no classes.
+    BoxError
+        The service refused, or failed too often.
+    """
+    given = set(BoxURI.parse(uri).options) & {"classes", "labels"}
+    if given:
+        raise InvalidOption(
+            f"the box's {min(given)} name its classes: leave them out to learn the service's own."
+        )
+    placeholder = quote(",".join(UNKNOWN), safe=",")
+    try:
+        box = open_box(f"{uri}{'&' if '?' in uri else '?'}classes={placeholder}")
+    except UnknownOption as error:
+        if "classes" in error.names:
+            raise nameless(uri.partition(":")[0]) from error
+        raise
+    service = box.source
+    if not isinstance(service, NamedService):
+        raise nameless(uri.partition(":")[0])
+    return _learned(service, toll or NoToll())
+
+
+def nameless(scheme: str) -> InvalidOption:
+    """Return the error for boxes that do not name their classes in their answers."""
+    return InvalidOption(
+        f"{scheme} does not name the classes in its answers: write their names into a file, one on "
+        "each line in the order of the scores, and open it by labels=FILE."
+    )
+
+
+def _learned(service: NamedService, toll: Toll) -> tuple[str, ...]:
+    spec = service.spec
+    grey = MID_GREY if spec.pixels == "float32" else 128
+    image: Images = np.full((1, *spec.shape), grey, dtype=spec.pixels)
+    with _Labels(service) as labels:
+        labels.reply_for(image, toll)
+        return labels.names

@@ -1,0 +1,193 @@
+"""The one place where rebox waits, tries again and does several things at once.
+
+Every send is charged before it leaves and settled when it has ended; a second try is a second send.
+That is why no retrying client is used: it would send behind the books.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from rebox.box.contract import Images
+from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.pace import Pace
+from rebox.box.service.terms import Terms
+from rebox.box.toll import Row, Toll
+
+LONGEST_BACK_OFF_S = 30.0
+
+Answer = Row | Fault
+"""The (classes,) scores of one image, or why there are none."""
+
+Exchange = Callable[[Images], Sequence[Answer]]
+"""One request and its reply."""
+
+
+class Stopped(Exception):
+    """Another request of the same call has failed for good, or the user has had enough."""
+
+
+class Sender:
+    """Asks about images, several requests at a time.
+
+    Parameters
+    ----------
+    terms : Terms
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._pace = Pace(terms.per_second, terms.burst)
+        self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
+
+    def ask(self, images: Images, exchange: Exchange, *, step: int, toll: Toll) -> list[Row]:
+        """Return the (classes,) scores of each of ``images``, in their order.
+
+        Whatever ends it early, requests that are under way are heard out and settled first: they
+        are paid for.
+
+        Parameters
+        ----------
+        images : (n, height, width, channels)
+        exchange : callable
+            Sends one request about at most ``step`` images and reads the answers.
+        step : int
+        toll : Toll
+
+        Raises
+        ------
+        BoxError
+            The service refused, or failed too often.
+        BudgetExhausted
+            ``toll`` refused.
+        """
+        n = len(images)
+        parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
+        requests = [
+            _Request(self._terms, self._pace, exchange, toll, images, places) for places in parts
+        ]
+        stop = threading.Event()
+        jobs = [self._pool.submit(one.carry_out, stop) for one in requests]
+        try:
+            wait(jobs, return_when=FIRST_EXCEPTION)
+        finally:
+            _stop(jobs, stop)
+        _raise_first(jobs)
+        return [row for job in jobs for row in job.result()]
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Images that are asked about together, until every one of them is answered."""
+
+    terms: Terms
+    pace: Pace
+    exchange: Exchange
+    toll: Toll
+    images: Images
+    places: range
+
+    def carry_out(self, stop: threading.Event) -> list[Row]:
+        """Return the rows of all its images; a failure stops the requests that wait, at once."""
+        try:
+            return self._rows(stop)
+        except BaseException:
+            stop.set()
+            raise
+
+    def _rows(self, stop: threading.Event) -> list[Row]:
+        """Send as often as it takes and may; return the rows of all its images."""
+        found: dict[int, Row] = {}
+        left: Sequence[int] = self.places
+        attempt = 0
+        while left:
+            attempt += 1
+            self._wait_for_turn(stop)
+            faults = self._send(left, found)
+            left = [place for place in left if place not in found]
+            if left:
+                self._back_off(_worst(faults), attempt, stop)
+        return [found[place] for place in self.places]
+
+    def _send(self, places: Sequence[int], found: dict[int, Row]) -> list[Fault]:
+        """Send once, put what was answered into ``found`` and return what went wrong."""
+        ticket = self.toll.charge(places)
+        try:
+            answers = self.exchange(self._images_at(places))
+        except Refusal as refusal:
+            fault = refusal.fault
+            billed = len(places) if fault.charged else 0
+            self.toll.settle(ticket, {}, billed=billed, words=fault.words)
+            return [fault]
+        except BaseException as error:
+            self.toll.settle(ticket, {}, billed=len(places), words=type(error).__name__)
+            raise
+        rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Fault)}
+        faults = [answer for answer in answers if isinstance(answer, Fault)]
+        billed = len(rows) + sum(fault.charged for fault in faults)
+        words = _worst(faults).words if faults else ""
+        self.toll.settle(ticket, rows, billed=billed, words=words)
+        found.update(rows)
+        return faults
+
+    def _images_at(self, places: Sequence[int]) -> Images:
+        whole = len(places) == places[-1] + 1 - places[0]
+        return self.images[places[0] : places[-1] + 1] if whole else self.images[list(places)]
+
+    def _back_off(self, fault: Fault, attempt: int, stop: threading.Event) -> None:
+        """Wait before the next attempt, or end the run."""
+        allowed = min(self.terms.attempts, fault.attempts or self.terms.attempts)
+        if not fault.retry:
+            raise fault.error(f"{fault.words}.")
+        if fault.after_s is not None and fault.after_s > self.terms.longest_wait_s:
+            raise fault.error(
+                f"{fault.words}; it wants to be left alone for {fault.after_s:,.0f} s: start again "
+                "after that."
+            )
+        if attempt >= allowed:
+            raise fault.error(f"{fault.words}; asked {attempt} times.")
+        if fault.after_s is not None:
+            self.pace.hold(fault.after_s)
+        # jitter: requests that failed together do not come back together
+        ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2 ** (attempt - 1))
+        _sleep(random.uniform(0.5, 1.0) * ceiling, stop)  # noqa: S311 - changes no result
+
+    def _wait_for_turn(self, stop: threading.Event) -> None:
+        if stop.is_set():
+            raise Stopped
+        while (seconds := self.pace.turn()) > 0:
+            _sleep(seconds, stop)
+
+
+def _worst(faults: Sequence[Fault]) -> Fault:
+    """Return the fault that decides: one that ends the run before one that may pass."""
+    return next((fault for fault in faults if not fault.retry), faults[0])
+
+
+def _sleep(seconds: float, stop: threading.Event) -> None:
+    if stop.wait(seconds):
+        raise Stopped
+
+
+def _stop(jobs: Sequence[Future[list[Row]]], stop: threading.Event) -> None:
+    """Cancel what has not begun and hear out what has."""
+    if all(job.done() and not job.exception() for job in jobs):
+        return
+    stop.set()
+    for job in jobs:
+        job.cancel()
+    wait(jobs)
+
+
+def _raise_first(jobs: Sequence[Future[list[Row]]]) -> None:
+    """Raise what ended the round: not those that only stopped with the others."""
+    for job in jobs:
+        error = None if job.cancelled() else job.exception()
+        if error is not None and not isinstance(error, Stopped):
+            raise error

@@ -1,0 +1,171 @@
+"""Images as tensors, for servers of models that take what a local model would take."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box.contract import BoxSpec, Images
+from rebox.box.onnx_input import LAYOUTS
+from rebox.box.outputs import KINDS, Kind, to_scores
+from rebox.box.preprocess import PRESETS, Preprocess, model_input, read_preprocess
+from rebox.box.registry import OptionReader
+from rebox.box.scratch import Scratch
+from rebox.box.service.fault import Fault
+from rebox.box.service.naming import numbers_of
+from rebox.box.service.sending import Answer
+from rebox.errors import InvalidAnswer, InvalidOption
+
+DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "FP16": np.dtype(np.float16),
+        "FP32": np.dtype(np.float32),
+        "FP64": np.dtype(np.float64),
+        "UINT8": np.dtype(np.uint8),
+    }
+)
+"""What a model may take, by the names of the Open Inference Protocol."""
+
+ABOVE_ONE = 1 + 1e-5  # rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """How images become a tensor, and its answer scores.
+
+    Parameters
+    ----------
+    datatype : str
+        One of `DATATYPES`.
+    layout : {"nchw", "nhwc"}
+        Order of the axes.
+    channels : int
+    figures : Preprocess
+        A model of UINT8 gets the pixels as they are.
+    pixels : {"float32", "uint8"}
+        Type of the box's images.
+    outputs : {"auto", "logits", "probabilities"}
+        What the model answers. ``auto``: probabilities, and an answer that is none, because a value
+        is negative or above 1, is an error and not taken for something else: to look at a few
+        answers first would cost queries.
+    """
+
+    datatype: str
+    layout: str
+    channels: int
+    figures: Preprocess
+    pixels: str
+    outputs: str = "auto"
+    _scratch: Scratch = field(default_factory=Scratch, repr=False, compare=False)
+
+    @property
+    def kind(self) -> Kind:
+        """What the answers are read as."""
+        return "logits" if self.outputs == "logits" else "probabilities"
+
+    def of(self, images: Images) -> NDArray[Any]:
+        """Return the tensor for ``images`` (n, height, width, channels).
+
+        Its memory is used again by the next call of the same thread.
+        """
+        if self.datatype == "UINT8":
+            gain, shift = np.ones(self.channels), np.zeros(self.channels)
+        else:
+            gain, shift = self.figures.affine(self.channels, self.pixels)
+        return model_input(
+            images,
+            gain,
+            shift,
+            planar=self.layout == "nchw",
+            dtype=DATATYPES[self.datatype],
+            scratch=self._scratch,
+        )
+
+    def scores(self, raw: NDArray[Any]) -> NDArray[np.float32] | Fault:
+        """Return the scores in a model's answer ``raw`` (n, classes), all of it finite."""
+        if not raw.size:
+            return raw.astype(np.float32)
+        if self.kind == "probabilities":
+            low, high = raw.min(), raw.max()
+            if low < 0:
+                return _none(f"answered negative scores (lowest {low:.4g})", "")
+            if self.outputs == "auto" and high > ABOVE_ONE:
+                otherwise = ", or with outputs=probabilities if its scores may exceed 1"
+                return _none(f"answered scores above 1 (highest {high:.4g})", otherwise)
+        with np.errstate(over="ignore"):  # infinite then, and no row
+            return to_scores(raw.astype(np.result_type(raw.dtype, np.float32)), self.kind)
+
+    def rows(self, raw: NDArray[Any], spec: BoxSpec) -> Sequence[Answer]:
+        """Return the rows of a model's answer ``raw`` (n, classes)."""
+        return [self._row(one[None], spec) for one in raw]
+
+    def _row(self, raw: NDArray[Any], spec: BoxSpec) -> Answer:
+        scores = self.scores(raw) if np.isfinite(raw).all() else raw
+        return scores if isinstance(scores, Fault) else numbers_of(scores[0], spec)
+
+    def marked(self, spec: BoxSpec) -> BoxSpec:
+        """Return ``spec`` with an identity that tells all this too."""
+        steps = "none" if self.datatype == "UINT8" else str(self.figures)
+        marks = f"preprocess={steps}&layout={self.layout}&datatype={self.datatype}"
+        identity = f"{spec.identity}&{marks}&outputs={self.kind}&pixels={self.pixels}"
+        return replace(spec, identity=identity)
+
+
+def _none(found: str, otherwise: str) -> Fault:
+    words = f"the service {found}; expected probabilities: if it gives logits, open the box with "
+    return Fault(f"{words}outputs=logits{otherwise}", error=InvalidAnswer)
+
+
+def read_figures(reader: OptionReader) -> Preprocess:
+    """Return the preprocessing that a URI asks for; ``unit``, if none."""
+    return read_preprocess(reader) or PRESETS["unit"]
+
+
+def read_tensor(
+    reader: OptionReader, *, figures: Preprocess, datatype: str, layout: str, channels: int
+) -> Tensor:
+    """Return how images become a tensor.
+
+    Parameters
+    ----------
+    reader : OptionReader
+        Its options pixels and outputs are read here.
+    figures : Preprocess
+    datatype, layout : str
+        From an option or the service.
+    channels : int
+
+    Raises
+    ------
+    InvalidOption
+        An option is out of range, or contradicts the datatype.
+    """
+    _check("datatype", datatype, tuple(DATATYPES))
+    _check("layout", layout, LAYOUTS)
+    usual = "uint8" if datatype == "UINT8" else "float32"
+    pixels = reader.text("pixels", usual)
+    _check("pixels", pixels, ("float32", "uint8"))
+    if datatype == "UINT8" and (pixels == "float32" or str(figures) not in ("unit", "raw")):
+        raise InvalidOption(
+            "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale and "
+            "pixels=float32."
+        )
+    figures.affine(channels, pixels)  # figures for other channels are refused now, not when asked
+    outputs = reader.text("outputs", "auto")
+    _check("outputs", outputs, KINDS)
+    return Tensor(
+        datatype=datatype,
+        layout=layout,
+        channels=channels,
+        figures=figures,
+        pixels=pixels,
+        outputs=outputs,
+    )
+
+
+def _check(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidOption(f"{name} must be one of {', '.join(known)}, found {value!r}.")

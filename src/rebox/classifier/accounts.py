@@ -1,0 +1,99 @@
+"""Who pays for a model's questions, and where it is written down."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox
+from rebox.errors import InvalidOption
+from rebox.fit import LaidOut
+from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, default_path
+
+JournalChoice = str | Path | bool | None
+
+LOOKED_AT = 8  # images that tell one data set from another
+
+
+def open_meter(
+    box: BlackBox,
+    *,
+    training: Budget,
+    prediction: Budget,
+    journal: JournalChoice,
+    account: str,
+) -> Meter:
+    """Return a meter for ``box`` with the book that suits it.
+
+    Parameters
+    ----------
+    box : BlackBox
+    training, prediction : Budget
+    journal : str, Path, bool or None
+        A file; True: the user's own (`rebox.meter.default_path`); False: none; None: the user's own
+        for services that cost money, and none for other boxes.
+    account : str
+        Who pays: the budgets hold for all that the journal has under this name.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be opened.
+    """
+    source, price = box.source, box.spec.price_usd
+    chosen = source.journalled if journal is None else journal
+    book: Book | None = None
+    if chosen is not False:
+        book = JournalBook(
+            Journal(default_path() if chosen is True else chosen),
+            account=account,
+            box=source.spec.identity,
+            price_usd=price,
+            training=training,
+            prediction=prediction,
+        )
+    elif source.remote:  # what is sent and what is answered are two counts there
+        book = MemoryBook(price, training, prediction)
+    return Meter(price, training, prediction, book)
+
+
+def checked_budgets(
+    box: BlackBox, budget: int | None, max_usd: float | None, predict_budget: int | None
+) -> tuple[Budget, Budget]:
+    """Return the budgets of a fit and of predictions.
+
+    Raises
+    ------
+    InvalidOption
+        They cap nothing, or pay for nothing.
+    """
+    if budget is None and max_usd is None:
+        raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
+    training = Budget(queries=budget, usd=max_usd)
+    price = box.spec.price_usd
+    if training.allows(price) is None:
+        raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
+    if training.allows(price) == 0:
+        raise InvalidOption(
+            f"${max_usd} does not pay for one query at ${price} each: raise max_usd."
+        )
+    return training, Budget(queries=predict_budget)
+
+
+def account_of(
+    box: BlackBox, recipe: str, images: LaidOut, targets: NDArray[np.intp], seed: int, **more: Any
+) -> str:
+    """Return the name of the account that one fit has to itself, and again when it is repeated.
+
+    The same box, recipe, data and seed: the same account, so that a fit that was cut short goes on
+    within the budget it began with. A larger budget does not make it another fit.
+    """
+    digest = hashlib.sha256()
+    asked = (box.spec.identity, recipe, seed, len(images), sorted(more.items()))
+    digest.update(repr(asked).encode())
+    digest.update(np.ascontiguousarray(targets).tobytes())
+    for image in images.take(range(min(LOOKED_AT, len(images)))):
+        digest.update(np.ascontiguousarray(image).tobytes())
+    return f"fit-{digest.hexdigest()[:12]}"

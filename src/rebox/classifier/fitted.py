@@ -1,0 +1,204 @@
+"""The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import validate_data
+
+from rebox.artefact import Artefact, digest_of, load, save
+from rebox.box import BlackBox, Drift, Encoder, canary_images, drift_between, open_box, open_encoder
+from rebox.classifier.accounts import JournalChoice, open_meter
+from rebox.classifier.checks import are_images, refusals
+from rebox.errors import InvalidOption, NotFitted
+from rebox.fit import LaidOut, Listener, PhaseStarted, StepTaken, Verdict, tell
+from rebox.meter import Budget, Meter, MeteredBox, Spent
+
+
+class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+    """What a fitted, or loaded, model can do.
+
+    Attributes
+    ----------
+    classes_, box_, artefact_, meter_, stop_reason_, history_, verdict_
+        As for `rebox.Reprogrammer`.
+    """
+
+    listeners: Sequence[Listener]
+    classes_: NDArray[Any]
+    box_: BlackBox | None
+    artefact_: Artefact
+    meter_: Meter
+    stop_reason_: str
+    history_: tuple[StepTaken, ...]
+    verdict_: Verdict | None
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
+
+        As many queries for each image as ``queries_per_prediction_``.
+
+        Raises
+        ------
+        NotFitted
+            There is no fitted model.
+        BudgetExhausted
+            ``predict_budget`` does not pay for all of ``X``; nothing was asked.
+        """
+        self._check_fitted()
+        X = self._checked(X)
+        planned = len(X) * self.queries_per_prediction_
+        if self.meter_.book is not None:
+            self.meter_.book.begin_predictions()
+        self.meter_.check(planned, "predict")  # before the first of several batches is paid for
+        LaidOut(self.artefact_.inputs, X).check()
+        box = None if self.box_ is None else MeteredBox(self.box_, self.meter_, "predict")
+        tell(
+            self.listeners,
+            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
+        )
+        batches = []
+        for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
+            batches.append(batch)
+            answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
+            tell(self.listeners, answered)
+        return np.concatenate(batches)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
+        probabilities = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return labels
+
+    @property
+    def queries_per_prediction_(self) -> int:
+        """How many queries the prediction of one image asks."""
+        self._check_fitted()
+        return len(self.artefact_.model.questions)
+
+    @property
+    def spent_(self) -> Spent:
+        """What the fit and every prediction since have asked."""
+        self._check_fitted()
+        return self.meter_.spent
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to ``path``, whole or not at all."""
+        self._check_fitted()
+        save(self.artefact_, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        box: str | BlackBox | None = None,
+        *,
+        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        predict_budget: int | None = None,
+        journal: JournalChoice = None,
+        account: str | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> Self:
+        """Return the model in ``path``, ready to predict.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file that ``save`` wrote.
+        box : str, BlackBox or None
+            The box it was fitted for; None: opened from the URI in the file, or no box at all for a
+            model that answers without one.
+        encoder : str, Encoder, callable or None
+            The encoder it was fitted with; None: opened from the URI in the file, if there is one.
+        predict_budget : int or None
+            Most queries that predictions may ask.
+        journal, account
+            As for a new model; predictions without an account have one for this model alone.
+        listeners : sequence of callables
+            Told how predictions go on.
+
+        Raises
+        ------
+        ArtefactError
+            The file cannot be used.
+        BoxMismatch
+            The box is another one.
+        """
+        artefact = load(path, None if encoder is None else open_encoder(encoder))
+        source = box if box is not None else artefact.box_uri
+        opened: BlackBox | None = None
+        if artefact.model.questions or box is not None:
+            if source is None:
+                raise InvalidOption(
+                    f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
+                    "pass it as box=."
+                )
+            opened = open_box(source) if isinstance(source, str) else source
+            artefact.check_box(opened)
+        model = cls(
+            opened or artefact.box_uri or artefact.box_identity,
+            artefact.recipe,
+            budget=None,
+            queries_per_prediction=len(artefact.model.questions),
+            predict_budget=predict_budget,
+            journal=journal,
+            account=account,
+            listeners=listeners,
+        )
+        model.artefact_, model.verdict_ = artefact, artefact.verdict
+        model.stop_reason_, model.history_ = "loaded from a file", ()
+        if artefact.inputs.rows is not None:
+            model.n_features_in_ = len(artefact.inputs.rows.low)
+        model.box_, model.classes_ = opened, artefact.classes
+        prediction = Budget(queries=predict_budget)
+        if opened is None:
+            model.meter_ = Meter(prediction=prediction)
+            return model
+        model.meter_ = open_meter(
+            opened,
+            training=Budget(),
+            prediction=prediction,
+            journal=journal,
+            account=account or f"model-{digest_of(artefact)[:12]}",
+        )
+        return model
+
+    def check_box(self) -> Drift | None:
+        """Ask the canaries again and say whether the box has changed under the model.
+
+        Returns
+        -------
+        Drift or None
+            None where the model has no canaries.
+
+        Raises
+        ------
+        NotFitted
+            There is no fitted model.
+        """
+        self._check_fitted()
+        before = self.artefact_.canaries
+        if self.box_ is None or not len(before):
+            return None
+        # not from the journal, which remembers what the box said then
+        purpose = MeteredBox(self.box_, self.meter_, "probe", afresh=True)
+        after = purpose.ask(canary_images(self.box_.spec, len(before)))
+        return drift_between(before, after, self.box_.spec)
+
+    def _checked(self, X: Any) -> Any:
+        if are_images(X):
+            return X
+        with refusals():
+            return validate_data(self, X, reset=False, dtype=np.float64)
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted(
+                f"this {type(self).__name__} is not fitted yet: call fit, or load a model."
+            )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "artefact_")

@@ -1,0 +1,84 @@
+"""The commands about boxes: probe, labels, check."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rebox.artefact import write_atomically
+from rebox.box import open_box, probe
+from rebox.classifier import Reprogrammer
+from rebox.classifier.accounts import open_meter
+from rebox.cli.app import app, err, out
+from rebox.cli.money import confirm
+from rebox.cli.options import (
+    JournalOption,
+    ModelArgument,
+    OtherBoxOption,
+    YesOption,
+    check_outputs,
+    read_journal,
+)
+from rebox.cli.printing import print_drift, receipt
+from rebox.meter import Budget, MeteredBox
+
+box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
+app.add_typer(box_app, name="box")
+
+URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
+
+
+@box_app.command(name="probe")
+def probe_box(
+    uri: URIArgument,
+    budget: Annotated[int, typer.Option("--budget", help="Most questions to ask.")] = 16,
+    journal: JournalOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Ask a box a few questions and say what it is."""
+    box = open_box(uri)
+    confirm(box, budget, "this probe", yes=yes)
+    meter = open_meter(
+        box,
+        training=Budget(queries=budget),
+        prediction=Budget(),
+        journal=read_journal(journal),
+        account=f"probe-{box.spec.identity}",
+    )
+    report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
+    for line in report.lines():
+        out.print(line, highlight=False, markup=False)
+    receipt(meter.spent)
+
+
+@box_app.command(name="labels")
+def labels(
+    uri: URIArgument,
+    path: Annotated[
+        Path | None, typer.Option("--out", help="Write them here, one on each line.")
+    ] = None,
+) -> None:
+    """Ask a service one grey image and say what its classes are called."""
+    from rebox.box.service import labels_of  # noqa: PLC0415 - HTTP, for services alone
+
+    check_outputs(path)
+    names = labels_of(uri)
+    if path is not None:
+        write_atomically(path, "".join(f"{name}\n" for name in names).encode())
+    for name in names:
+        out.print(name, highlight=False, markup=False)
+    err.print("asked 1 query; it stands in no journal", highlight=False)
+
+
+@box_app.command(name="check")
+def check_box(
+    model_path: ModelArgument,
+    box: OtherBoxOption = None,
+    journal: JournalOption = None,
+) -> None:
+    """Ask a model's canaries again: exit code 1 if the box has changed under it."""
+    model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
+    fit_for_use = print_drift(model.check_box())
+    receipt(model.spent_)
+    if not fit_for_use:
+        raise typer.Exit(1)

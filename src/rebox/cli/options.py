@@ -1,0 +1,86 @@
+"""The options that several commands take, and how they are read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rebox.artefact import check_writable
+from rebox.errors import InvalidOption
+from rebox.recipe import RECIPES
+
+BoxOption = Annotated[
+    str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
+]
+OtherBoxOption = Annotated[
+    str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", help="A folder per class, a CSV (path,label), or .npz (x, y).")
+]
+RecipeOption = Annotated[
+    str,
+    typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
+]
+BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
+UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
+PerPredictionOption = Annotated[
+    int,
+    typer.Option(
+        "--queries-per-prediction",
+        help="Most queries for each prediction; 0 answers without the box.",
+    ),
+]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option("--encoder", help="A feature extractor of your own, as onnx:encoder.onnx."),
+]
+RangeOption = Annotated[
+    str | None,
+    typer.Option("--value-range", help="Values that read black and white, as -1,1 for matrices."),
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
+ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]
+JournalOption = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        help="File that keeps every question and answer; none: keep nothing. Default: the user's "
+        "own, for services that cost money.",
+    ),
+]
+AccountOption = Annotated[
+    str | None,
+    typer.Option("--account", help="Whose budget it is, for several fits that share one."),
+]
+CanariesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--canaries",
+        help="Fixed images asked at the end, to tell later whether the box has changed.",
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Raise `ArtefactError` unless every path can be written."""
+    for path in paths:
+        if path is not None:
+            check_writable(path)
+
+
+def read_range(text: str | None) -> tuple[float, float] | None:
+    """Return what ``--value-range`` says."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InvalidOption(f"--value-range must look like -1,1, found {text!r}.") from error
+    return low, high
+
+
+def read_journal(text: str | None) -> str | bool | None:
+    """Return what ``--journal`` says, as `rebox.Reprogrammer` takes it."""
+    return False if text == "none" else text

@@ -1,0 +1,135 @@
+"""Reading a journal: what it cost, what it holds, and whether it is sound."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rebox.meter.book import NANO
+from rebox.meter.journal import Journal
+from rebox.meter.packing import unpacked
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountLine:
+    """What an account has cost.
+
+    Attributes
+    ----------
+    name, kind : str
+    asked : int
+        Images sent.
+    answered, billed : int
+    unsettled : int
+        Images of sends whose end nobody recorded: billed, as far as anybody knows.
+    failed : int
+        Sends that brought no answer, or not all.
+    usd : float
+    """
+
+    name: str
+    kind: str
+    asked: int
+    answered: int
+    billed: int
+    unsettled: int
+    failed: int
+    usd: float
+
+
+def accounts(journal: Journal) -> list[AccountLine]:
+    """Return a line for each account."""
+    rows = journal.rows(
+        """
+        SELECT name, kind, coalesce(sum(send.queries), 0),
+               coalesce(sum((SELECT count(*) FROM question
+                             JOIN answer ON question = question.id WHERE send = send.id)), 0),
+               account.queries,
+               coalesce(sum(CASE WHEN ended_s IS NULL THEN send.queries ELSE 0 END), 0),
+               coalesce(sum(words IS NOT NULL), 0),
+               account.nano_usd
+        FROM account LEFT JOIN send ON send.account = account.id
+        GROUP BY account.id ORDER BY account.id
+        """
+    )
+    names = ("name", "kind", "asked", "answered", "billed", "unsettled", "failed")
+    return [AccountLine(**dict(zip(names, row, strict=False)), usd=row[7] / NANO) for row in rows]
+
+
+def questions(journal: Journal) -> Iterator[dict[str, Any]]:
+    """Yield every question with its send and its scores, in the order they were asked."""
+    last = 0
+    while True:
+        rows = journal.rows(
+            """
+            SELECT question.id, hex(key), send.id, name, kind, purpose, identity, asked_s, ended_s,
+                   words, scores
+            FROM question JOIN send ON send.id = question.send
+            JOIN account ON account.id = send.account JOIN box ON box.id = send.box
+            LEFT JOIN answer ON answer.question = question.id
+            WHERE question.id > ? ORDER BY question.id LIMIT 1000
+            """,
+            (last,),
+        )
+        if not rows:
+            return
+        for row in rows:
+            yield _question(row)
+        last = rows[-1][0]
+
+
+def _question(row: tuple[Any, ...]) -> dict[str, Any]:
+    number, key, send, account, kind, purpose, box, asked_s, ended_s, words, scores = row
+    return {
+        "question": number,
+        "key": key.lower(),
+        "send": send,
+        "account": account,
+        "kind": kind,
+        "purpose": purpose,
+        "box": box,
+        "asked_at": _moment(asked_s),
+        "ended_at": None if ended_s is None else _moment(ended_s),
+        "words": words,
+        "scores": None if scores is None else [float(p) for p in unpacked(scores)],
+    }
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def faults(journal: Journal) -> list[str]:
+    """Return what is wrong with a journal, a sentence each; nothing for a sound one."""
+    found = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
+    sums = """
+        SELECT name, kind, account.queries, account.nano_usd,
+               coalesce(sum(coalesce(billed, send.queries)), 0),
+               coalesce(sum(coalesce(billed, send.queries) * nano_usd_each), 0)
+        FROM account LEFT JOIN send ON send.account = account.id GROUP BY account.id
+    """
+    for name, kind, queries, nano, sent, cost in journal.rows(sums):
+        if (queries, nano) != (sent, cost):
+            found.append(
+                f"the account {name} ({kind}) says {queries} queries and ${nano / NANO:.4f}, its "
+                f"sends {sent} and ${cost / NANO:.4f}."
+            )
+    counted = """
+        SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
+        FROM send WHERE queries != there
+    """
+    for number, queries, there in journal.rows(counted):
+        found.append(f"send {number} was of {queries} images, and has {there} questions.")
+    return found + [f"the answer to question {number} is damaged." for number in _damaged(journal)]
+
+
+def _integrity(journal: Journal) -> list[tuple[Any, ...]]:
+    return [row for row in journal.rows("PRAGMA integrity_check") if row[0] != "ok"]
+
+
+def _damaged(journal: Journal) -> Iterator[int]:
+    for number, scores in journal.rows("SELECT question, scores FROM answer"):
+        try:
+            unpacked(scores)
+        except ValueError:
+            yield int(number)

@@ -1,0 +1,406 @@
+"""Every question that was sent, and every answer: a SQLite file that several processes may share.
+
+An intent is committed before a request leaves, its outcome after it has returned: whatever happens
+in between, what may have been billed is on record. Rows are added and completed, never removed.
+
+::
+
+    send      one request: account, purpose, box, images, price; then what was billed, and words
+    question  one image of a request, by its key
+    answer    the scores of a question
+    account   what all its sends have cost, kept beside them; box, the identities
+"""
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import platformdirs
+
+from rebox.errors import BudgetExhausted, JournalError
+
+Kind = Literal["fit", "predict"]
+
+LOCKED_S = 60.0  # how long another process's transaction is waited for
+VARIABLE = "REBOX_JOURNAL"
+
+# Each entry brings a journal from the version of its place to the next; none is ever changed.
+MIGRATIONS = (
+    """
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        queries INTEGER NOT NULL DEFAULT 0,
+        nano_usd INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (name, kind)
+    );
+    CREATE TABLE box (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
+    CREATE TABLE send (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL REFERENCES account (id),
+        box INTEGER NOT NULL REFERENCES box (id),
+        purpose TEXT NOT NULL,
+        queries INTEGER NOT NULL,
+        nano_usd_each INTEGER NOT NULL,
+        process INTEGER NOT NULL,
+        asked_s REAL NOT NULL,
+        ended_s REAL,
+        billed INTEGER,
+        words TEXT
+    );
+    CREATE TABLE question (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        send INTEGER NOT NULL REFERENCES send (id),
+        key BLOB NOT NULL
+    );
+    CREATE INDEX asked ON question (key);
+    CREATE INDEX sent ON question (send);
+    CREATE TABLE answer (
+        question INTEGER PRIMARY KEY REFERENCES question (id),
+        scores BLOB NOT NULL
+    );
+    """,
+)
+PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """The most that an account may be billed; None: no cap."""
+
+    queries: int | None = None
+    nano_usd: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """A request that is about to leave.
+
+    Attributes
+    ----------
+    account : str
+        Who pays.
+    kind : {"fit", "predict"}
+        From which of the account's two budgets.
+    purpose, box : str
+    keys : sequence of bytes
+        One for each image.
+    nano_usd_each : int
+        Price of an image in 1e-9 US dollars: sums of whole numbers are exact.
+    caps : Caps
+    """
+
+    account: str
+    kind: Kind
+    purpose: str
+    box: str
+    keys: Sequence[bytes]
+    nano_usd_each: int
+    caps: Caps
+
+
+def default_path() -> Path:
+    """Return where the journal of paid questions is kept, unless the user names another place.
+
+    The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
+    """
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else platformdirs.user_data_path("rebox") / "journal.sqlite"
+
+
+class Journal:
+    """A journal file, open; threads may share it, and processes the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Made, with its folder, if it is not there.
+
+    Raises
+    ------
+    JournalError
+        It cannot be opened, is no journal, or was written by a newer rebox.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._waiting: deque[_Job] = deque()
+        self._pid = os.getpid()
+        self._connection: sqlite3.Connection | None = _connect(self.path)
+
+    def charge(self, intent: Intent) -> int:
+        """Commit ``intent`` and its price; return the number of its send.
+
+        Raises
+        ------
+        BudgetExhausted
+            It would exceed the caps; nothing was charged.
+        JournalError
+            It cannot be written; then it must not be sent.
+        """
+        return int(self._write(lambda run: _charge(run, intent)))
+
+    def settle(
+        self, send: int, answers: Mapping[int, bytes], *, billed: int, words: str = ""
+    ) -> None:
+        """Commit what a send brought: packed scores by place, and how many images were billed."""
+        self._write(lambda run: _settle(run, send, answers, billed, words))
+
+    def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the packed scores of those ``keys`` that were answered, the first of each."""
+        found: dict[bytes, bytes] = {}
+        with self._reading() as run:
+            for key in dict.fromkeys(keys):
+                row = run(
+                    "SELECT scores FROM question JOIN answer ON question = question.id "
+                    "WHERE key=? ORDER BY question.id LIMIT 1",
+                    (key,),
+                ).fetchone()
+                if row is not None:
+                    found[key] = row[0]
+        return found
+
+    def billed(self, account: str, kind: Kind) -> tuple[int, int]:
+        """Return the images, and the 1e-9 US dollars, that an account has been billed for."""
+        with self._reading() as run:
+            row = run(
+                "SELECT queries, nano_usd FROM account WHERE name=? AND kind=?", (account, kind)
+            ).fetchone()
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a reading ``query``."""
+        with self._reading() as run:
+            found: list[tuple[Any, ...]] = run(query, values).fetchall()
+        return found
+
+    def close(self) -> None:
+        """Close the file; the next question opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # A connection is neither copied nor carried over a fork.
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path = state["path"]
+        self._lock = threading.RLock()
+        self._waiting = deque()
+        self._pid, self._connection = 0, None
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path.name}>"
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._pid != os.getpid():
+            # SQLite counts its locks by file and process: beside a connection that was inherited, a
+            # new one would think that it holds the parent's, and lose what it writes once the
+            # parent has closed the file.
+            self._connection.close()
+            self._connection = None
+        if self._connection is None:
+            self._pid = os.getpid()
+            self._connection = _connect(self.path)
+        return self._connection
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Any]:
+        with self._lock, _as_journal_errors(self.path):
+            yield self._open().execute
+
+    def _write(self, work: Callable[[Any], Any]) -> Any:
+        """Return what ``work`` returns, once it is committed.
+
+        Whoever gets the lock writes what others have handed in meanwhile: one wait for the disk
+        then serves all of them.
+        """
+        mine = _Job(work)
+        self._waiting.append(mine)
+        with self._lock:
+            if not mine.done:
+                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                self._commit(batch)
+        if mine.error is not None:
+            raise mine.error
+        return mine.result
+
+    def _commit(self, batch: Sequence["_Job"]) -> None:
+        try:
+            with _as_journal_errors(self.path):
+                connection = self._open()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    for job in batch:
+                        job.carry_out(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:  # a full disk has rolled it back already
+                        connection.execute("ROLLBACK")
+                    raise
+        except BaseException as error:  # noqa: BLE001 - raised where each was handed in
+            for job in batch:
+                job.error = job.error or error
+        finally:
+            for job in batch:
+                job.done = True
+
+
+@dataclass
+class _Job:
+    """A piece of a transaction: it stands or falls by itself."""
+
+    work: Callable[[Any], Any]
+    done: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+    def carry_out(self, connection: sqlite3.Connection) -> None:
+        connection.execute("SAVEPOINT job")
+        try:
+            self.result = self.work(connection.execute)
+        except BudgetExhausted as error:  # refused: nothing of this job is written
+            self.error = error
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+
+
+def _charge(run: Any, intent: Intent) -> int:
+    n, price = len(intent.keys), intent.nano_usd_each
+    account = _id_of(run, "account", name=intent.account, kind=intent.kind)
+    have = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
+    _check(have, n, n * price, intent)
+    box = _id_of(run, "box", identity=intent.box)
+    send = run(
+        "INSERT INTO send (account, box, purpose, queries, nano_usd_each, process, asked_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (account, box, intent.purpose, n, price, os.getpid(), time.time()),
+    ).lastrowid
+    for key in intent.keys:
+        run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
+    _add(run, account, n, n * price)
+    return int(send)
+
+
+def _settle(run: Any, send: int, answers: Mapping[int, bytes], billed: int, words: str) -> None:
+    account, queries, each = run(
+        "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
+    ).fetchone()
+    ended = (time.time(), billed, words or None, send)
+    run("UPDATE send SET ended_s=?, billed=?, words=? WHERE id=?", ended)
+    asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
+    for place, scores in answers.items():
+        run("INSERT INTO answer VALUES (?, ?)", (asked[place][0], scores))
+    if back := queries - billed:
+        _add(run, account, -back, -back * each)
+
+
+def _check(have: tuple[int, int], n: int, nano: int, intent: Intent) -> None:
+    queries, spent = have
+    caps = intent.caps
+    if caps.queries is not None and queries + n > caps.queries:
+        raise BudgetExhausted(
+            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
+            f"billed for {queries:,} of {caps.queries:,}. Raise the budget or name another account."
+        )
+    if caps.nano_usd is not None and spent + nano > caps.nano_usd:
+        raise BudgetExhausted(
+            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
+            f"billed for ${spent / 1e9:,.2f} of ${caps.nano_usd / 1e9:,.2f}. Raise the budget, or "
+            "name another account."
+        )
+
+
+def _id_of(run: Any, table: str, **columns: str) -> int:
+    """Return the id of the row with these values, made if it is not there."""
+    names, values = list(columns), tuple(columns.values())
+    where = " AND ".join(f"{name}=?" for name in names)
+    row = run(f"SELECT id FROM {table} WHERE {where}", values).fetchone()  # noqa: S608 - our own names
+    if row is not None:
+        return int(row[0])
+    marks = ", ".join("?" * len(names))
+    added = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
+    return int(run(added, values).lastrowid)
+
+
+def _add(run: Any, account: int, queries: int, nano: int) -> None:
+    values = (queries, nano, account)
+    run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)
+
+
+@contextlib.contextmanager
+def _as_journal_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        full = "full" in str(error)
+        advice = "free some space" if full else "end the program that holds it"
+        raise JournalError(
+            f"the journal {path.name} cannot be used ({error}): {advice} and start again; what was "
+            "answered is kept."
+        ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"the journal {path} cannot be opened ({error}).") from error
+    try:
+        connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalError(
+            f"{path} is no journal of rebox, or a damaged one ({error}): name another file."
+        ) from error
+    except JournalError:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, path)
+        for script in MIGRATIONS[version:]:
+            for statement in filter(str.strip, script.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise JournalError(f"{path} was written by a newer rebox: upgrade, or name another file.")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables:
+        raise JournalError(f"{path} is a database of something else: name another file.")
+    return int(version)

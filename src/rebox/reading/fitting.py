@@ -1,0 +1,284 @@
+"""How a reader is fitted: every choice by log loss on samples held out from the expert."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from rebox.mapping.calibration import log_prior
+from rebox.mapping.probabilistic import stratified_folds
+from rebox.reading.block import Block
+from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
+from rebox.reading.pool import pool, pool_weights
+from rebox.reading.reader import Floats, Matrix, Reader, coordinates
+from rebox.reading.student import student_expert
+
+Origin = Literal["answers", "local"]
+
+WIDTH = 0.3  # of a kernel: exp(−WIDTH d²), d² in units of the mean squared length of a block
+ANSWER_AXES, LOCAL_AXES = 1000, 1000  # most axes for all blocks of an origin together
+FEWEST_AXES = 100  # of a block, if it has as many
+LANDMARKS = 1500
+HALF, QUARTER = 0.5, 0.25  # whitening powers
+MANY = (
+    12  # target classes beyond which ridge heads serve alone: as good there, and six times faster
+)
+LEAST = 8  # samples that cross-validation takes to tell anything
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What is known of n training samples.
+
+    Attributes
+    ----------
+    answers : sequence of (a, d) arrays
+        Features of the answers to each view, for the first a samples alone.
+    local : sequence of (n, d) arrays
+        What can be seen of each sample without asking.
+    imitated : sequence of (a, d) arrays
+        Features of answers that the reader will not be given, for the first a samples: a student
+        learns to imitate them from ``local``.
+    targets : (n,) intp
+    n_targets : int
+    seed : int
+        Fixes the folds.
+    """
+
+    answers: Sequence[Floats] = ()
+    local: Sequence[Floats] = ()
+    imitated: Sequence[Floats] = ()
+    targets: NDArray[np.intp]
+    n_targets: int
+    seed: int = 0
+
+    @property
+    def asked(self) -> int:
+        """How many samples have answers."""
+        return len(self.answers[0]) if self.answers else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A fitted reader, and what it said of training samples that were held out.
+
+    Attributes
+    ----------
+    reader : Reader
+    held_out : (a, classes) float64
+        Log-probabilities of the samples that every expert judged: those that were asked about, or
+        all where none was.
+    without_answers, without_sight : (a, classes) float64 or None
+        The same of a pool of those experts alone that look at no answer, or at nothing else.
+    """
+
+    reader: Reader
+    held_out: Matrix
+    without_answers: Matrix | None = None
+    without_sight: Matrix | None = None
+
+
+def fit_reader(evidence: Evidence) -> Reading:
+    """Return the reader of ``evidence``; with nothing to learn from, one that gives the prior."""
+    # Small products: threads cost more than they bring, and one adds up in the same order always.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _Fit(evidence).reading()
+
+
+@dataclass(eq=False)
+class _Fit:
+    evidence: Evidence
+    blocks: tuple[Block, ...] = field(init=False)
+    z: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = self.evidence
+        answers = [_block(x, len(known.answers), ANSWER_AXES, "answers") for x in known.answers]
+        local = [_block(x, len(known.local), LOCAL_AXES, "local") for x in known.local]
+        self.blocks = (*answers, *local)
+        n = len(known.targets)
+        padded = [np.concatenate([x, np.zeros((n - len(x), x.shape[1]), x.dtype)]) for x in
+                  known.answers]  # fmt: skip
+        self.z = coordinates(self.blocks, [*padded, *known.local])
+        self.folds = stratified_folds(known.targets, known.seed)
+
+    def reading(self) -> Reading:
+        """Fit every expert, then the pool."""
+        known = self.evidence
+        of_answers, of_local, of_both = self._judged()
+        judged = [*of_answers, *of_local, *of_both]
+        common = known.asked or len(known.targets)
+        prior = log_prior(known.targets, known.n_targets)
+        if not judged:
+            reader = Reader(self.blocks, self.z[:0], (), np.empty(0), prior, np.zeros_like(prior))
+            return Reading(reader, np.tile(prior, (common, 1)))
+        without_answers = self._pooled(of_local, len(known.targets))[1] if of_local else None
+        if of_local and 0 < known.asked < len(known.targets):
+            weights, held_out = self._beside_local(of_answers, of_local, of_both)
+        else:
+            weights, held_out = self._pooled(judged, common)
+        heard = np.flatnonzero(weights)
+        experts = tuple(judged[i].expert for i in heard)
+        most = max((len(e.weights) for e in experts if e.kernel), default=0)
+        reader = Reader(
+            self.blocks, self.z[:most], experts, weights[heard], prior, np.zeros_like(prior)
+        )
+        return Reading(
+            reader,
+            held_out,
+            without_answers=None if without_answers is None else without_answers[:common],
+            without_sight=self._pooled(of_answers, common)[1] if of_answers else None,
+        )
+
+    def _beside_local(
+        self, of_answers: list[Judged], of_local: list[Judged], of_both: list[Judged]
+    ) -> tuple[NDArray[np.float64], Matrix]:
+        """Return weights and held-out log-probabilities where only some samples were asked about.
+
+        The local experts are weighed by all samples and stand as one; what was learnt from the few
+        that were asked about has to show that it adds to that.
+        """
+        common = self.evidence.asked
+        local, _ = self._pooled(of_local, len(self.evidence.targets))
+        alone = pool([one.held_out[:common] for one in of_local], local)
+        opinions = [alone, *(one.held_out[:common] for one in (*of_answers, *of_both))]
+        weights, held_out = self._cross_weighed(np.stack(opinions), trusted=True)
+        first = len(of_answers) + 1
+        parts = [weights[1:first], weights[0] * local, weights[first:]]
+        return np.concatenate(parts), held_out
+
+    def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
+        """Return the weights of a pool, and its log-probabilities of the first ``common``."""
+        return self._cross_weighed(np.stack([one.held_out[:common] for one in judged]))
+
+    def _cross_weighed(
+        self, opinions: NDArray[np.float64], *, trusted: bool = False
+    ) -> tuple[NDArray[np.float64], Matrix]:
+        """Return weights for opinions (experts, n, classes), and the held-out log-probabilities.
+
+        Those are by weights that other folds have chosen: a pool of many experts finds something in
+        noise, and its own samples would take that for knowledge.
+        """
+        common = opinions.shape[1]
+        targets, folds = self.evidence.targets[:common], self.folds[:common]
+        weights = pool_weights(opinions, targets, trusted=trusted)
+        held_out = np.empty_like(opinions[0])
+        for fold in np.unique(folds):
+            rows = folds == fold
+            others = weights
+            if not rows.all():
+                others = pool_weights(opinions[:, ~rows], targets[~rows], trusted=trusted)
+            held_out[rows] = pool(opinions[:, rows], others)
+        return weights, held_out
+
+    def _judged(self) -> tuple[list[Judged], list[Judged], list[Judged]]:
+        """Return the experts that the evidence has samples enough for: on answers, local, both."""
+        known = self.evidence
+        of_answers, of_local = self.blocks[: len(known.answers)], self.blocks[len(known.answers) :]
+        asked = _vary(of_answers) and _enough(known.targets[: known.asked])
+        seen = _vary(of_local) and _enough(known.targets)
+        return (
+            self._of_answers() if asked else [],
+            self._of_local() if seen else [],
+            self._of_both() if asked and seen else [],
+        )
+
+    def _of_answers(self) -> list[Judged]:
+        rows = self.evidence.asked
+        stretch = self._stretch(answers=HALF, width=WIDTH)
+        whitened = self._kernels(self._heads("answers, whitened"), stretch, rows)
+        if self._many:
+            return whitened
+        return [
+            self._linear("answers, linear", self._stretch(answers=QUARTER), rows),
+            *self._kernels({"logistic": "answers"}, self._stretch(answers=0.0, width=WIDTH), rows),
+            *whitened,
+        ]
+
+    @property
+    def _many(self) -> bool:
+        """Whether there are so many classes that logistic heads would take most of a fit's time."""
+        return self.evidence.n_targets > MANY
+
+    def _heads(self, name: str) -> dict[Head, str]:
+        ridge: dict[Head, str] = {"ridge": f"{name}, ridge"}
+        return ridge if self._many else {"logistic": name, **ridge}
+
+    def _of_local(self) -> list[Judged]:
+        rows = len(self.evidence.targets)
+        judged = self._kernels(self._heads("local"), self._stretch(local=0.0, width=WIDTH), rows)
+        return [*judged, self._student(judged[0].expert)] if self.evidence.imitated else judged
+
+    def _student(self, expert: Expert) -> Judged:
+        known = self.evidence
+        landmarks = self.z[:LANDMARKS]
+        return student_expert(
+            expert,
+            self.z,
+            landmarks,
+            known.imitated,
+            known.targets,
+            known.n_targets,
+            self.folds,
+        )
+
+    def _of_both(self) -> list[Judged]:
+        # the distances of both origins add up: half the width for each keeps the kernel's reach
+        stretch = self._stretch(answers=HALF, local=0.0, width=WIDTH / 2)
+        return self._kernels(self._heads("both"), stretch, self.evidence.asked)
+
+    def _linear(self, name: str, stretch: NDArray[np.float32], rows: int) -> Judged:
+        known = self.evidence
+        folds = _dense(self.folds[:rows])
+        return linear_expert(
+            name, self.z[:rows], stretch, known.targets[:rows], known.n_targets, folds
+        )
+
+    def _kernels(
+        self, heads: dict[Head, str], stretch: NDArray[np.float32], rows: int
+    ) -> list[Judged]:
+        known = self.evidence
+        return kernel_experts(
+            heads,
+            self.z[:rows],
+            stretch,
+            known.targets[:rows],
+            known.n_targets,
+            _dense(self.folds[:rows]),
+            self.z[: min(rows, LANDMARKS)],
+        )
+
+    def _stretch(
+        self, answers: float | None = None, local: float | None = None, width: float = 1.0
+    ) -> NDArray[np.float32]:
+        """Return the stretch of all coordinates: whitening by origin, None to look away."""
+        n_answers, n_local = len(self.evidence.answers), len(self.evidence.local)
+        parts = []
+        for number, block in enumerate(self.blocks):
+            power, count = (answers, n_answers) if number < n_answers else (local, n_local)
+            size = 0.0 if power is None else np.sqrt(width / count)
+            parts.append(np.float32(size) * block.whitening(power or 0.0))
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+
+def _block(features: Floats, count: int, axes: int, origin: Origin) -> Block:
+    most = max(FEWEST_AXES, axes // count)
+    return Block.fit(features, most=most, standardise=origin == "local")
+
+
+def _vary(blocks: Sequence[Block]) -> bool:
+    """Return whether there is anything to learn from: a box may answer every image alike."""
+    return any(len(block.scale) for block in blocks)
+
+
+def _enough(targets: NDArray[np.intp]) -> bool:
+    return len(targets) >= LEAST and len(np.unique(targets)) >= 2
+
+
+def _dense(folds: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return folds numbered without gaps: a part of the samples may hold none of some fold."""
+    dense: NDArray[np.intp] = np.unique(folds, return_inverse=True)[1].astype(np.intp)
+    return dense

@@ -1,0 +1,102 @@
+"""What a rehearsed service would charge."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NO_REPLY = 0  # stands for the status of a question that got no whole reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """What was asked and billed up to now.
+
+    Attributes
+    ----------
+    requests : int
+        Questions that came in; what costs nothing (metadata, health) is not counted.
+    queries : int
+        Images billed.
+    usd : float
+        US dollars for them.
+    refused : int
+        Questions that were not answered with a status of 200 to 299.
+    faults : int
+        Questions at which a fault was played.
+    by_status : mapping of int to int
+        Questions by the status of their reply; 0: no whole reply was sent.
+    """
+
+    requests: int = 0
+    queries: int = 0
+    usd: float = 0.0
+    refused: int = 0
+    faults: int = 0
+    by_status: Mapping[int, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON's types; statuses become text."""
+        return asdict(self) | {"by_status": {str(k): v for k, v in self.by_status.items()}}
+
+
+class Ledger:
+    """Keeps the bill, for many threads at once.
+
+    Parameters
+    ----------
+    price_usd : float
+    quota : int or None
+        Most images that are billed in all.
+    """
+
+    def __init__(self, price_usd: float, quota: int | None) -> None:
+        self._price_usd, self._quota = price_usd, quota
+        self._requests = self._queries = self._reserved = self._faults = 0
+        self._by_status: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def arrived(self) -> int:
+        """Count a question and return its number, from 1."""
+        with self._lock:
+            self._requests += 1
+            return self._requests
+
+    def played(self) -> None:
+        """Count a fault."""
+        with self._lock:
+            self._faults += 1
+
+    def reserve(self, n: int) -> bool:
+        """Set ``n`` queries of the quota aside; return whether there were as many left."""
+        with self._lock:
+            if self._quota is not None and self._queries + self._reserved + n > self._quota:
+                return False
+            self._reserved += n
+            return True
+
+    def settle(self, n: int, billed: int) -> None:
+        """Give back ``n`` reserved queries and bill ``billed``."""
+        with self._lock:
+            self._reserved -= n
+            self._queries += billed
+
+    def replied(self, status: int) -> None:
+        """Count a reply."""
+        with self._lock:
+            self._by_status[status] += 1
+
+    @property
+    def bill(self) -> Bill:
+        """The bill as it stands."""
+        with self._lock:
+            by_status = dict(sorted(self._by_status.items()))
+            return Bill(
+                requests=self._requests,
+                queries=self._queries,
+                usd=self._queries * self._price_usd,
+                refused=sum(n for status, n in by_status.items() if not 200 <= status < 300),
+                faults=self._faults,
+                by_status=by_status,
+            )

@@ -1,0 +1,181 @@
+"""What happens between a question and its reply: limits, faults, the box, the bill."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rebox.box import BlackBox
+from rebox.errors import Error
+from rebox.rehearsal.bill import NO_REPLY, Ledger
+from rebox.rehearsal.fault import Fault
+from rebox.rehearsal.format import Failed, Format, Item, Outcome, Question, Refused, Scored
+from rebox.rehearsal.limits import Limits, Window
+from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.picture import BadPicture, decoded
+from rebox.rehearsal.server import Line
+
+BILL = "/rehearsal/bill"
+NO_FAULT = Fault()
+
+
+class Exchange:
+    """Answers requests; may be called by many threads at once.
+
+    Parameters
+    ----------
+    form : Format
+    box : BlackBox
+        Is asked by one thread at a time.
+    limits : Limits
+    faults : callable
+        From the number of a question to its fault or None.
+    key : str or None
+        None: any key will do, where the format wants one.
+    record : bool
+        Whether requests are kept.
+    """
+
+    def __init__(
+        self,
+        form: Format,
+        box: BlackBox,
+        *,
+        limits: Limits,
+        faults: Callable[[int], Fault | None],
+        key: str | None,
+        record: bool,
+    ) -> None:
+        self._form, self._box, self._limits = form, box, limits
+        self._faults, self._key, self._record = faults, key, record
+        self.ledger = Ledger(limits.price_usd, limits.quota)
+        self.requests: list[Request] = []
+        self._asked = threading.Lock()
+        self._requests = Window(limits.requests_per_second)
+        self._queries = Window(limits.queries_per_second)
+
+    def __call__(self, line: Line) -> None:
+        """Read the request on ``line`` and reply."""
+        if line.head.route == BILL:
+            line.read()
+            line.send(json_reply(self.ledger.bill.as_json()))
+        elif self._form.asks(line.head):
+            self._question(line)
+        else:
+            line.send(self._free(self._read(line)))
+
+    def _read(self, line: Line) -> Request:
+        request = line.read()
+        if self._record:
+            self.requests.append(request)
+        return request
+
+    def _free(self, request: Request) -> Reply:
+        try:
+            self._admit_key(request)
+            return self._form.free(request)
+        except Refused as refused:
+            return self._refusal(refused)
+
+    def _question(self, line: Line) -> None:
+        k = self.ledger.arrived()
+        fault = self._faults(k)
+        if fault is None:
+            fault = NO_FAULT
+        else:
+            self.ledger.played()
+        reply = Reply()
+        if fault.reads:
+            try:
+                request = self._read(line)
+            except ConnectionError:
+                self.ledger.replied(NO_REPLY)
+                raise
+            reply = fault.reply(self._reply(request, fault, k, line), self._form)
+        # before it is sent: a client that has its answer finds it on the bill
+        self.ledger.replied(reply.status if fault.whole else NO_REPLY)
+        fault.send(line, reply)
+
+    def _reply(self, request: Request, fault: Fault, k: int, line: Line) -> Reply:
+        if fault.replaces and not fault.billed:
+            return Reply()
+        try:
+            fault.check(self._form)
+            self._admit(request)
+            question = self._form.read(request)
+            self._admit_items(question, request)
+            line.wait(self._limits.latency_s)
+            return self._answered(question, fault, k)
+        except Refused as refused:
+            return self._refusal(refused)
+        except Error as error:  # the box's, or a fault that cannot be played here
+            return self._form.error("server", str(error))
+
+    def _answered(self, question: Question, fault: Fault, k: int) -> Reply:
+        n, billed = len(question.items), 0
+        if not self.ledger.reserve(n):
+            raise Refused("quota", retry_after_s=3600.0)
+        try:
+            before = self._outcomes(question.items)
+            after = fault.outcomes(before, k)
+            failures = [one for one in after if isinstance(one, Failed)]
+            if failures and not self._form.names_items:
+                raise Refused("picture", failures[0].words)
+            if fault.billed:
+                billed = len(before) - len(failures)
+            return self._form.write(after, question)
+        finally:
+            self.ledger.settle(n, billed)
+
+    def _outcomes(self, items: Sequence[Item]) -> list[Outcome]:
+        spec = self._box.spec
+        found: list[Any] = []
+        for item in items:
+            try:
+                found.append(decoded(item, spec) if isinstance(item, bytes) else item)
+            except BadPicture as error:
+                found.append(Failed(str(error)))
+        images = [one for one in found if not isinstance(one, Failed)]
+        rows = iter(())
+        if images:
+            with self._asked:
+                rows = iter(self._box.ask(np.stack(images)))
+        return [one if isinstance(one, Failed) else self._scored(next(rows)) for one in found]
+
+    def _scored(self, row: Any) -> Scored:
+        # the shortest decimals that read the same as float32: what services write
+        shortest = (float(str(score)) for score in row)
+        return Scored(tuple(zip(self._form.served.classes, shortest, strict=True)))
+
+    def _admit(self, request: Request) -> None:
+        self._admit_key(request)
+        most = self._limits.request_bytes
+        if most is not None and len(request.body) > most:
+            raise Refused("request_size")
+        wait_s = self._requests.take(1, request.at_s)
+        if wait_s:
+            raise Refused("rate", retry_after_s=wait_s)
+
+    def _admit_key(self, request: Request) -> None:
+        if not self._form.needs_key and self._key is None:
+            return
+        key = self._form.key_of(request)
+        if key is None:
+            raise Refused("no_key")
+        if self._key is not None and key != self._key:
+            raise Refused("key")
+
+    def _admit_items(self, question: Question, request: Request) -> None:
+        limits = self._limits
+        if limits.batch_size is not None and len(question.items) > limits.batch_size:
+            raise Refused("batch")
+        files = [item for item in question.items if isinstance(item, bytes)]
+        if limits.image_bytes is not None and any(len(f) > limits.image_bytes for f in files):
+            raise Refused("image_size")
+        wait_s = self._queries.take(len(question.items), request.at_s)
+        if wait_s:
+            raise Refused("rate", retry_after_s=wait_s)
+
+    def _refusal(self, refused: Refused) -> Reply:
+        return self._form.error(refused.kind, refused.words, refused.retry_after_s)

@@ -1,0 +1,63 @@
+"""What may go wrong at a service, to be played by a rehearsal.
+
+::
+
+    Fault
+    ├── replies      Status, Refusal, Redirect
+    ├── connection   HangUp, ResetBefore, ResetMidBody, SlowDrip
+    ├── content      Truncated, WrongType, GzipBomb, InvalidUtf8, EmptyBody
+    └── scores       BadScore, MissingClass, ExtraClass, DuplicateClass, ShuffledClasses,
+                     PartialBatch, MixedStatus
+"""
+
+from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
+from rebox.rehearsal.fault.content import (
+    EmptyBody,
+    GzipBomb,
+    InvalidUtf8,
+    Truncated,
+    WrongType,
+)
+from rebox.rehearsal.fault.contract import Fault
+from rebox.rehearsal.fault.replies import Redirect, Refusal, Status, expired_key, hour_limit
+from rebox.rehearsal.fault.schedule import NAMES, Faults, Rule, Schedule, read_faults, scheduled
+from rebox.rehearsal.fault.scores import (
+    BadScore,
+    DuplicateClass,
+    ExtraClass,
+    MissingClass,
+    MixedStatus,
+    PartialBatch,
+    ShuffledClasses,
+)
+
+__all__ = [
+    "NAMES",
+    "BadScore",
+    "DuplicateClass",
+    "EmptyBody",
+    "ExtraClass",
+    "Fault",
+    "Faults",
+    "GzipBomb",
+    "HangUp",
+    "InvalidUtf8",
+    "MissingClass",
+    "MixedStatus",
+    "PartialBatch",
+    "Redirect",
+    "Refusal",
+    "ResetBefore",
+    "ResetMidBody",
+    "Rule",
+    "Schedule",
+    "ShuffledClasses",
+    "SlowDrip",
+    "Status",
+    "Truncated",
+    "WrongType",
+    "expired_key",
+    "hour_limit",
+    "read_faults",
+    "scheduled",
+]

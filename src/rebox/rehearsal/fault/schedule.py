@@ -1,0 +1,199 @@
+"""When a fault is played, and how both are named in a text: ``429:every=10,retry_after=2``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rebox.errors import InvalidOption
+from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
+from rebox.rehearsal.fault.content import (
+    EmptyBody,
+    GzipBomb,
+    InvalidUtf8,
+    Truncated,
+    WrongType,
+)
+from rebox.rehearsal.fault.contract import Fault
+from rebox.rehearsal.fault.replies import Redirect, Refusal, Status
+from rebox.rehearsal.fault.scores import (
+    BadScore,
+    DuplicateClass,
+    ExtraClass,
+    MissingClass,
+    MixedStatus,
+    PartialBatch,
+    ShuffledClasses,
+)
+from rebox.rehearsal.format import Format
+
+Faults = Sequence[Fault | None] | Callable[[int], Fault | None]
+"""A fault for each question in turn, or what says the fault of the k-th, from 1."""
+
+YEAR_S = 365 * 24 * 3600
+TIMEOUT_S = 120.0
+
+NAMES: Mapping[str, tuple[Callable[..., Fault], Mapping[str, Any]]] = {
+    "retry-after-huge": (Status, {"status": 429, "retry_after_s": YEAR_S}),
+    "expired-key": (Refusal, {"kind": "expired_key"}),
+    "hour-limit": (Refusal, {"kind": "quota"}),
+    "redirect": (Redirect, {}),
+    "close": (HangUp, {}),
+    "timeout": (HangUp, {"after_s": TIMEOUT_S}),
+    "timeout-after": (HangUp, {"after_s": TIMEOUT_S, "billed": True}),
+    "reset": (ResetBefore, {}),
+    "reset-mid-body": (ResetMidBody, {}),
+    "drip": (SlowDrip, {}),
+    "truncated": (Truncated, {}),
+    "wrong-type": (WrongType, {}),
+    "gzip-bomb": (GzipBomb, {}),
+    "invalid-utf8": (InvalidUtf8, {}),
+    "empty": (EmptyBody, {}),
+    "nan": (BadScore, {}),
+    "negative": (BadScore, {"value": -0.1}),
+    "not-a-number": (BadScore, {"value": "high"}),
+    "missing-class": (MissingClass, {}),
+    "extra-class": (ExtraClass, {}),
+    "duplicate-class": (DuplicateClass, {}),
+    "shuffled-classes": (ShuffledClasses, {}),
+    "partial-batch": (PartialBatch, {}),
+    "mixed": (MixedStatus, {}),
+}
+"""Faults by name, with what the name implies; a status stands for itself: ``503``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """When a fault is played; without any of these, at every question.
+
+    Parameters
+    ----------
+    fault : Fault
+    every : int or None
+        At every so many questions: 10 is the 10th, the 20th, ...
+    at : int or None
+        At this question alone, counted from 1.
+    first : int or None
+        At the first so many.
+    """
+
+    fault: Fault
+    every: int | None = None
+    at: int | None = None
+    first: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("every", "at", "first"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InvalidOption(f"{name} of a fault must be at least 1, found {value}.")
+
+    def applies(self, k: int) -> bool:
+        """Return whether it is played at the k-th question."""
+        return (
+            (self.every is None or k % self.every == 0)
+            and (self.at is None or k == self.at)
+            and (self.first is None or k <= self.first)
+        )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The first rule that applies counts.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+    """
+
+    rules: Sequence[Rule]
+
+    def __call__(self, k: int) -> Fault | None:
+        """Return the fault of the k-th question."""
+        return next((rule.fault for rule in self.rules if rule.applies(k)), None)
+
+
+def scheduled(faults: Faults, form: Format) -> Callable[[int], Fault | None]:
+    """Return ``faults`` as a function of the question's number.
+
+    Raises
+    ------
+    InvalidOption
+        One of them cannot occur in the format.
+    """
+    if callable(faults):
+        known = [rule.fault for rule in faults.rules] if isinstance(faults, Schedule) else []
+        by_number = faults
+    else:
+        script = tuple(faults)
+        known = [fault for fault in script if fault is not None]
+
+        def by_number(k: int) -> Fault | None:
+            return script[k - 1] if k <= len(script) else None
+
+    for fault in known:
+        fault.check(form)
+    return by_number
+
+
+# --- as text --------------------------------------------------------------------------------
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+WHEN = ("every", "at", "first")
+CASTS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys((*WHEN, "piece", "mebibytes", "place", "lost", "code", "one_in"), int),
+    **dict.fromkeys(("retry_after_s", "after_s", "pause_s", "score", "value"), float),
+    **dict.fromkeys(("told", "to", "content_type", "name", "words"), str),
+    "billed": _flag,
+}
+
+
+def read_faults(texts: Sequence[str]) -> Schedule:
+    """Return the schedule that ``texts`` describe: ``NAME`` or ``NAME:option=value,...``.
+
+    ``NAME`` is a status or one of `NAMES`. The options ``every``, ``at`` and ``first`` say when,
+    the others are those of the fault: ``429:every=10,retry_after=2``, ``timeout:at=3,after_s=5``.
+
+    Raises
+    ------
+    InvalidOption
+        There is no such fault or option, or an option's value cannot be read.
+    """
+    return Schedule([_read_rule(text) for text in texts])
+
+
+def _read_rule(text: str) -> Rule:
+    name, _, rest = text.partition(":")
+    options = dict(_read_option(part, text) for part in rest.split(",") if part)
+    when = {key: options.pop(key) for key in WHEN if key in options}
+    return Rule(fault=_fault_named(name.strip(), options), **when)
+
+
+def _fault_named(name: str, options: Mapping[str, Any]) -> Fault:
+    make, implied = NAMES.get(name, (None, {}))
+    if name.isascii() and name.isdigit():
+        make, implied = Status, {"status": int(name)}
+    if make is None:
+        known = ", ".join(NAMES)
+        raise InvalidOption(f"there is no fault {name!r}: name a status such as 503, or {known}.")
+    try:
+        return make(**{**implied, **options})
+    except TypeError as error:
+        given = ", ".join(options)
+        raise InvalidOption(f"the fault {name!r} does not take the options {given}.") from error
+
+
+def _read_option(part: str, text: str) -> tuple[str, Any]:
+    key, _, value = (word.strip() for word in part.partition("="))
+    key = {"retry_after": "retry_after_s"}.get(key, key)
+    if key not in CASTS:
+        raise InvalidOption(f"a fault has no option {key!r}, found in {text!r}.")
+    try:
+        return key, CASTS[key](value)
+    except ValueError as error:
+        raise InvalidOption(f"the option {key} in {text!r} cannot be {value!r}.") from error

@@ -1,0 +1,247 @@
+"""What a format is: how one service is asked, how it answers and how it refuses."""
+
+import abc
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+from urllib.parse import quote, urlencode
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BoxSpec
+from rebox.rehearsal.limits import Limits
+from rebox.rehearsal.message import Reply, Request
+
+Kind = Literal[
+    "no_key",
+    "key",
+    "expired_key",
+    "rate",
+    "quota",
+    "batch",
+    "image_size",
+    "request_size",
+    "request",
+    "picture",
+    "no_model",
+    "not_found",
+    "server",
+    "busy",
+]
+"""Why a service refuses."""
+
+Item = bytes | NDArray[np.generic]
+"""An image as it was sent: a file, or (height, width, channels) numbers."""
+
+
+class Refused(Exception):
+    """The service refuses a request.
+
+    Attributes
+    ----------
+    kind : Kind
+    words : str
+    retry_after_s : float or None
+    """
+
+    def __init__(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(words or kind)
+        self.kind, self.words, self.retry_after_s = kind, words, retry_after_s
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of an image by name, in the order of the classes.
+
+    Attributes
+    ----------
+    scores : tuple of (class name, score)
+    as_is : bool
+        Whether the service keeps their order, where it would put the best first.
+    """
+
+    scores: tuple[tuple[str, Any], ...]
+    as_is: bool = False
+
+    def ranked(self) -> list[tuple[str, Any]]:
+        """Return them with the best first; what is no number counts as the best."""
+        if self.as_is:
+            return list(self.scores)
+        return sorted(self.scores, key=_rank)
+
+
+def _rank(scored: tuple[str, Any]) -> float:
+    score = scored[1]
+    return -score if isinstance(score, int | float) and not math.isnan(score) else -math.inf
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An image that could not be answered.
+
+    Attributes
+    ----------
+    words : str
+    code : int or None
+        As the service numbers it; None: its code for pictures that cannot be decoded.
+    """
+
+    words: str
+    code: int | None = None
+
+
+Outcome = Scored | Failed
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a request asks.
+
+    Attributes
+    ----------
+    items : sequence of Item
+    wishes : mapping
+        What it asks for besides: how many classes, which encoding.
+    """
+
+    items: Sequence[Item] = field(repr=False)
+    wishes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """The model behind a format.
+
+    Attributes
+    ----------
+    spec : BoxSpec
+        Of the box that answers.
+    classes : tuple of str
+        As the service calls them.
+    model : str or None
+        Its name at the service; None: the format's usual one.
+    layout : {"nhwc", "nchw"}
+        Order of the axes, where tensors are sent.
+    gzip : bool
+        Whether replies are packed for clients that accept it.
+    """
+
+    spec: BoxSpec
+    classes: tuple[str, ...]
+    model: str | None = None
+    layout: Literal["nhwc", "nchw"] = "nhwc"
+    gzip: bool = False
+
+
+class Format(abc.ABC):
+    """How one service is asked, how it answers and how it refuses.
+
+    Attributes
+    ----------
+    service : str
+        What a box's URI begins with.
+    limits : Limits
+        As documented.
+    needs_key : bool
+        Whether it refuses requests without a key; otherwise only a rehearsal that was given one
+        looks for it.
+    names_classes, names_items : bool
+        Whether answers name their classes; whether each image has a status of its own.
+    model : str
+    """
+
+    service: ClassVar[str]
+    limits: ClassVar[Limits] = Limits()
+    needs_key: ClassVar[bool] = False
+    names_classes: ClassVar[bool] = True
+    names_items: ClassVar[bool] = False
+    usual_model: ClassVar[str] = "rehearsal"
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.model = served.model or self.usual_model
+
+    @abc.abstractmethod
+    def asks(self, request: Request) -> bool:
+        """Return whether ``request`` is a question, by its method and path."""
+
+    @abc.abstractmethod
+    def read(self, request: Request) -> Question:
+        """Return what ``request`` asks.
+
+        Raises
+        ------
+        Refused
+            It is no proper question.
+        """
+
+    @abc.abstractmethod
+    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:
+        """Return the reply; ``outcomes`` are `Scored` alone where items have no status."""
+
+    @abc.abstractmethod
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+        """Return how the service refuses."""
+
+    def free(self, request: Request) -> Reply:
+        """Return the reply to a request that costs nothing.
+
+        Raises
+        ------
+        Refused
+            There is nothing at its path.
+        """
+        raise Refused("not_found", f"there is nothing at {request.route}")
+
+    def key_of(self, request: Request) -> str | None:
+        """Return the key that came with ``request``; None: none did."""
+        kind, _, key = request.header("Authorization").partition(" ")
+        return key.strip() or None if kind == "Bearer" else None
+
+    @classmethod
+    def public_classes(cls, model: str) -> tuple[str, ...]:  # noqa: ARG003 - most have none
+        """Return the classes of a public model of the service; nothing for any other."""
+        return ()
+
+    def uri(self, url: str) -> str:
+        """Return the URI by which `rebox.open_box` opens the service at ``url``."""
+        return self._uri(self.model, base_url=url)
+
+    def _uri(self, target: str, *, named: bool = True, **options: str) -> str:
+        if named:
+            options |= {"classes": ",".join(self.served.classes)}
+        return f"{self.service}:{target}?{urlencode(options, safe=':/,', quote_via=quote)}"
+
+
+def waiting(retry_after_s: float | None) -> dict[str, str]:
+    """Return the header that tells when to try again; None: no header."""
+    return {} if retry_after_s is None else {"Retry-After": f"{max(1, math.ceil(retry_after_s))}"}
+
+
+def read_json(request: Request) -> dict[str, Any]:
+    """Return the object in a request's body.
+
+    Raises
+    ------
+    Refused
+        There is none.
+    """
+    try:
+        found = json.loads(request.body)
+    except ValueError as error:
+        raise Refused("request", "the body is no JSON") from error
+    if not isinstance(found, dict):
+        raise Refused("request", "the body is no JSON object")
+    return found
+
+
+def dig(value: Any, *path: str) -> Any:
+    """Return what lies at ``path`` in nested objects; None: nothing does."""
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value

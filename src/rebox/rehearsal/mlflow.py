@@ -1,0 +1,107 @@
+"""MLflow's scoring server: ``/invocations`` of a model that takes a tensor of images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.rehearsal.format import (
+    Format,
+    Kind,
+    Outcome,
+    Question,
+    Refused,
+    Scored,
+    read_json,
+    waiting,
+)
+from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.picture import BadPicture, as_pixels, images_of
+
+FREE = ("/ping", "/health")
+STATUS: Mapping[Kind, tuple[int, str]] = {
+    "no_key": (401, "UNAUTHENTICATED"),
+    "key": (401, "UNAUTHENTICATED"),
+    "expired_key": (401, "UNAUTHENTICATED"),
+    "rate": (429, "REQUEST_LIMIT_EXCEEDED"),
+    "quota": (429, "RESOURCE_EXHAUSTED"),
+    "request_size": (413, "BAD_REQUEST"),
+    "no_model": (404, "RESOURCE_DOES_NOT_EXIST"),
+    "not_found": (404, "ENDPOINT_NOT_FOUND"),
+    "server": (500, "INTERNAL_ERROR"),
+    "busy": (503, "TEMPORARILY_UNAVAILABLE"),
+}
+
+
+class MLflow(Format):
+    """``POST /invocations`` with ``inputs`` or ``instances``: one row of scores for each image.
+
+    The images are nested lists of shape (n, height, width, channels) or (n, channels, height,
+    width), alone or as the only named input: floats in [0, 1], or whole numbers to 255 where the
+    model takes ``uint8``. A column has no name.
+    """
+
+    service = "mlflow"
+    names_classes = False
+
+    def asks(self, request: Request) -> bool:
+        """Return whether it is a POST to ``/invocations``."""
+        return request.method == "POST" and request.route == "/invocations"
+
+    def read(self, request: Request) -> Question:
+        """Return the images."""
+        body = read_json(request)
+        given = body.get("inputs", body.get("instances"))
+        if given is None:
+            raise Refused("request", "expected one of the keys inputs, instances")
+        if isinstance(given, dict) and len(given) == 1:
+            given = next(iter(given.values()))
+        try:
+            images = images_of(_tensor(given), self.served.spec, self.served.layout)
+            return Question([self._pixels(image) for image in images])
+        except BadPicture as error:
+            raise Refused("request", str(error)) from error
+
+    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:  # noqa: ARG002 - it has no wishes
+        """Return ``{"predictions": rows}``."""
+        scored = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
+        return json_reply({"predictions": [[score for _, score in o.scores] for o in scored]})
+
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+        """Return ``{"error_code", "message"}``."""
+        status, code = STATUS.get(kind, (400, "BAD_REQUEST"))
+        said = words or f"the request was refused: {kind}"
+        return json_reply({"error_code": code, "message": said}, status, **waiting(retry_after_s))
+
+    def free(self, request: Request) -> Reply:
+        """Return that the server is up, or its version."""
+        if request.method == "GET" and request.route in FREE:
+            return Reply(body=b"\n", headers={"Content-Type": "application/json"})
+        if request.method == "GET" and request.route == "/version":
+            return Reply(body=b"3.0.0", headers={"Content-Type": "text/plain"})
+        return super().free(request)
+
+    def uri(self, url: str) -> str:
+        """Return ``mlflow:URL?classes=...`` with what the server does not tell of the tensor."""
+        spec = self.served.spec
+        size = f"{spec.height}x{spec.width}"
+        kind = "UINT8" if spec.pixels == "uint8" else "FP32"
+        return self._uri(url, size=size, channels=str(spec.channels), datatype=kind)
+
+    def _pixels(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        # JSON has no types: a model of uint8 takes the numbers as levels
+        spec = self.served.spec
+        if spec.pixels == "float32":
+            return as_pixels(image, spec)
+        levels = image.astype(np.float64)
+        if not ((levels == np.rint(levels)).all() and levels.min() >= 0 and levels.max() <= 255):
+            raise BadPicture("expected whole numbers from 0 to 255")
+        return levels.astype(np.uint8)
+
+
+def _tensor(given: Any) -> NDArray[np.generic]:
+    try:
+        return np.array(given, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise BadPicture("the images are no tensor of numbers") from error

@@ -1,0 +1,145 @@
+"""A process that has imported everything, and forks others that begin at once.
+
+zygote = Zygote()
+pid = zygote.fork("fit", journal=..., out=...)
+os.kill(pid, signal.SIGKILL)
+zygote.reap(pid)
+"""
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+SIDE = 16
+IMAGES = 60
+CLASSES = 5
+
+
+def data(seed=0):
+    """Return images of two classes that a box can tell apart."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (IMAGES, SIDE, SIDE, 3), dtype=np.uint8)
+    y = np.arange(IMAGES) % 2
+    x[y == 1, :, : SIDE // 2] //= 3
+    return x, y
+
+
+def fit(uri, recipe, journal, out, budget, account=None, seed=0):
+    """Fit a model and save it."""
+    from rebox import Reprogrammer
+
+    model = Reprogrammer(
+        uri,
+        recipe,
+        budget=budget,
+        journal=journal,
+        account=account,
+        random_state=seed,
+        queries_per_prediction=3 if recipe == "auto" else 1,
+    )
+    model.fit(*data())
+    model.save(out)
+
+
+def ask_until_spent(uri, journal, budget, seed):
+    """Ask about one image after another until the account may ask no more."""
+    from rebox.box import open_box
+    from rebox.errors import BudgetExhausted
+    from rebox.meter import Budget, Journal, JournalBook, Meter, MeteredBox
+
+    with open_box(uri) as box, Journal(journal) as opened:
+        book = JournalBook(
+            opened,
+            account="team",
+            box=box.spec.identity,
+            price_usd=box.spec.price_usd,
+            training=Budget(queries=budget),
+            prediction=Budget(),
+        )
+        asked = MeteredBox(box, Meter(box.spec.price_usd, book=book), "map")
+        rng = np.random.default_rng(seed)
+        while True:
+            image = rng.integers(0, 256, (1, *box.spec.shape), dtype=np.uint8)
+            try:
+                asked.ask(image)
+            except BudgetExhausted:
+                return
+
+
+JOBS = {"fit": fit, "ask_until_spent": ask_until_spent}
+
+
+class Zygote:
+    """The other process, seen from a test."""
+
+    def __init__(self, **environment):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        assert self._answer() == "ready"
+
+    def fork(self, job, **arguments):
+        """Begin a job in a process of its own and return its number."""
+        return int(self._say(job=job, arguments=arguments))
+
+    def reap(self, pid):
+        """Wait for a process to end and return its exit code: -9 if it was killed."""
+        return int(self._say(reap=pid))
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+        self._process.stdout.close()
+
+    def _say(self, **what):
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        return json.loads(self._process.stdout.readline())
+
+
+def main():
+
+    _tell("ready")
+    for line in sys.stdin:
+        said = json.loads(line)
+        if "reap" in said:
+            _, status = os.waitpid(said["reap"], 0)
+            _tell(os.waitstatus_to_exitcode(status))
+            continue
+        pid = os.fork()
+        if pid == 0:
+            _carry_out(said["job"], said["arguments"])
+        _tell(pid)
+
+
+def _carry_out(job, arguments):
+    code = 1
+    try:
+        JOBS[job](**arguments)
+        code = 0
+    except BaseException:  # noqa: BLE001 - told, and the exit code says so
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _tell(what):
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    main()
