@@ -224,8 +224,10 @@ class JournalBook(Book):
         keys = []
         for image in images:
             question = hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).digest()
-            keys.append(hashlib.sha256(question + counts[question].to_bytes(8)).digest())
-            counts[question] += 1
+            with self._lock:  # two threads that ask the same image ask it twice
+                asked = counts[question]
+                counts[question] += 1
+            keys.append(hashlib.sha256(question + asked.to_bytes(8)).digest())
         return keys
 
 

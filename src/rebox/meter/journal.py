@@ -196,6 +196,10 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # a journal that was never opened, or a program's end
+            self.close()
+
     # A connection is neither copied nor carried over a fork.
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}

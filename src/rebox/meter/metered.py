@@ -42,6 +42,8 @@ class MeteredBox(BlackBox):
 
     def answer(self, images: Images) -> Scores:
         """Reserve, then let the inner box answer."""
+        if self._meter.book is not None:
+            return self.reply(images)
         self._meter.reserve(len(images), self._purpose)
         return self._box.answer(images)
 

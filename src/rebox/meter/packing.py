@@ -55,9 +55,13 @@ def unpacked(content: bytes) -> Row:
     try:
         classes, kept = _HEAD.unpack_from(content)
         end = _HEAD.size + (classes * kept + 7) // 8
+        if kept != _kept(classes) or end > len(content):
+            raise ValueError(f"{len(content)} bytes hold no {classes} scores of {kept} bits")
         plain = np.frombuffer(content[_HEAD.size : end], dtype=np.uint8)
         planes = np.unpackbits(plain, count=classes * kept).reshape(classes, kept)
         exponents = np.frombuffer(zlib.decompress(content[end:]), dtype=np.uint8)
+        if len(exponents) != classes:
+            raise ValueError(f"{len(exponents)} exponents for {classes} classes")
         fractions = planes.astype(np.uint32) @ (np.uint32(1) << np.arange(kept, dtype=np.uint32))
         bits = (exponents.astype(np.uint32) << np.uint32(FRACTION_BITS)) | (
             fractions.astype(np.uint32) << np.uint32(FRACTION_BITS - kept)

@@ -139,16 +139,27 @@ class _Fit:
         """Return weights and held-out log-probabilities where only some samples were asked about.
 
         The local experts are weighed by all samples and stand as one; what was learnt from the few
-        that were asked about has to show that it adds to that.
+        that were asked about has to show that it adds to that, by more than the standard error of
+        what it seems to add (Breiman et al., Classification and Regression Trees, 1984, section
+        3.4.3: the one-standard-error rule).
         """
         common = self.evidence.asked
         local, _ = self._pooled(of_local, len(self.evidence.targets))
         alone = pool([one.held_out[:common] for one in of_local], local)
         opinions = [alone, *(one.held_out[:common] for one in (*of_answers, *of_both))]
         weights, held_out = self._cross_weighed(np.stack(opinions), trusted=True)
+        if not self._adds(held_out, alone):
+            weights, held_out = np.eye(len(opinions))[0], alone
         first = len(of_answers) + 1
         parts = [weights[1:first], weights[0] * local, weights[first:]]
         return np.concatenate(parts), held_out
+
+    def _adds(self, held_out: Matrix, alone: Matrix) -> bool:
+        """Return whether log-probabilities beat others by more than one standard error."""
+        n = len(alone)
+        truth = np.arange(n), self.evidence.targets[:n]
+        gain = held_out[truth] - alone[truth]
+        return n > 1 and bool(gain.mean() * np.sqrt(n) > gain.std(ddof=1))
 
     def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
         """Return the weights of a pool, and its log-probabilities of the first ``common``."""

@@ -6,6 +6,7 @@ service wants them, ``read`` reads what came back. Neither waits or tries again:
 
 import abc
 import os
+import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
@@ -24,6 +25,8 @@ from rebox.errors import InvalidAnswer
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
+
+_OPENING = threading.Lock()  # for all services: a lock of their own could not be pickled
 
 
 class Service(BlackBox):
@@ -127,11 +130,12 @@ class Service(BlackBox):
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
     def _session(self) -> "_Session":
-        session: _Session | None = self.__dict__.get("_open")
-        if session is None or session.foreign:
-            session = _Session(self)
-            self.__dict__["_open"] = session
-        return session
+        with _OPENING:  # threads that begin together share one pace
+            session: _Session | None = self.__dict__.get("_open")
+            if session is None or session.foreign:
+                session = _Session(self)
+                self.__dict__["_open"] = session
+            return session
 
 
 class _Session:

@@ -155,7 +155,7 @@ class _Request:
         if fault.after_s is not None:
             self.pace.hold(fault.after_s)
         # jitter: requests that failed together do not come back together
-        ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2 ** (attempt - 1))
+        ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2.0 ** min(attempt - 1, 99))
         _sleep(random.uniform(0.5, 1.0) * ceiling, stop)  # noqa: S311 - changes no result
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
