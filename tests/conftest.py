@@ -29,21 +29,30 @@ def own_journal(monkeypatch, tmp_path):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Search what a test printed and raised, before its files are cleared away."""
+    """Search what a test printed, logged and raised."""
     report = yield
-    places = [text for _, text in report.sections] + [str(report.longrepr or "")]
-    if call.when == "call" and "tmp_path" in getattr(item, "funcargs", {}):
-        places += _leaks_in(item.funcargs["tmp_path"])
-    if any(SECRET in place for place in places):
+    said = [text for _, text in report.sections] + [str(report.longrepr or "")]
+    if any(SECRET in text for text in said):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} let the key out, in what it wrote, printed or raised"
+        report.longrepr = f"{item.nodeid} let the key out, in what it printed, logged or raised"
     return report
 
 
-def _leaks_in(folder):
-    """Return the key once for each file under ``folder`` that holds it."""
-    files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    return [SECRET for path in files if SECRET.encode() in path.read_bytes()]
+def pytest_sessionfinish(session):
+    """Search every file that the tests have left; with several workers, those of all of them."""
+    if hasattr(session.config, "workerinput"):
+        return
+    leaks = files_with_key(session.config._tmp_path_factory.getbasetemp())
+    for path in leaks:
+        sys.stderr.write(f"\nthe key stands in {path}\n")
+    if leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def files_with_key(folder):
+    """Return the files under ``folder`` that hold the key."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink()]
+    return [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
 @pytest.fixture(scope="session")

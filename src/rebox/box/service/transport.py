@@ -221,10 +221,7 @@ class HttpTransport:
             reply = self._send(request, headers, terms)
         except Refusal as refusal:
             raise _masked(refusal, secret) from None
-        if secret is not None and secret.reveal().encode() in reply.content:
-            clean = reply.content.replace(secret.reveal().encode(), MASK.encode())
-            reply = Reply(status=reply.status, headers=reply.headers, content=clean)
-        return reply
+        return reply if secret is None else _without(secret, reply)
 
     def close(self) -> None:
         """Close all connections."""
@@ -306,6 +303,15 @@ def _secret_for(url: str, key: Key) -> Secret | None:
         words = f"a key would be sent to {host} in the clear: name the service by https://"
         raise Refusal(Fault(words, charged=False, error=KeyRefused))
     return secret
+
+
+def _without(secret: Secret, reply: Reply) -> Reply:
+    """Return ``reply`` without the key: services quote it in their errors."""
+    return Reply(
+        status=reply.status,
+        headers={name: secret.masked(value) for name, value in reply.headers.items()},
+        content=reply.content.replace(secret.reveal().encode(), MASK.encode()),
+    )
 
 
 def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:

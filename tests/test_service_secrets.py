@@ -1,0 +1,95 @@
+"""The key is nowhere: not in files, logs, errors, models or journals; and the scan would find it.
+
+The scan itself is in conftest.py and covers the whole suite. The services are rehearsals.
+"""
+
+import copy
+import logging
+import pickle
+import tempfile
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SECRET, files_with_key
+
+from rebox import Reprogrammer
+from rebox.box import open_box
+from rebox.box.rehearsal import RehearsalBox
+from rebox.errors import Error
+from rebox.rehearsal import Rehearsal, Status, expired_key
+
+X = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
+Y = np.arange(24) % 2
+SERVICES = ("clarifai", "azure-custom-vision", "huggingface")
+
+
+def test_the_scan_finds_a_key():
+    with tempfile.TemporaryDirectory() as folder:  # not where the suite's own scan looks
+        Path(folder, "deep").mkdir()
+        Path(folder, "deep", "journal.sqlite").write_bytes(b"\0\1" + SECRET.encode() + b"\2")
+        Path(folder, "clean").write_text("nothing")
+        assert [path.name for path in files_with_key(folder)] == ["journal.sqlite"]
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Everything that anybody logs, at the lowest level, in a file."""
+    handler = logging.FileHandler(tmp_path / "everything.log")
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(1)
+    yield tmp_path / "everything.log"
+    root.removeHandler(handler)
+    root.setLevel(level)
+    handler.close()
+
+
+def uri_of(service):
+    return (
+        f"{service.uri}{'&' if '?' in service.uri else '?'}size=16&price_usd=0.002&back_off_s=0.01"
+    )
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_fit_leaves_the_key_nowhere(tmp_path, log, name):
+    model = RehearsalBox(classes=4, size=16, pixels="uint8")
+    with Rehearsal(name, model, record=True) as service:
+        fitted = Reprogrammer(
+            uri_of(service), budget=60, journal=tmp_path / "j.sqlite", random_state=0
+        ).fit(X, Y)
+        assert any(SECRET in str(r.headers) for r in service.requests)  # it was sent, though
+        fitted.save(tmp_path / "m.rebox")
+        (tmp_path / "m.pickle").write_bytes(pickle.dumps(fitted))
+        (tmp_path / "box.pickle").write_bytes(pickle.dumps(copy.deepcopy(fitted.box_)))
+        said = f"{fitted!r} {fitted.box_!r} {vars(fitted.box_)} {fitted.meter_!r} {fitted.spent_}"
+        fitted.box_.close()
+    assert SECRET not in said
+    assert log.stat().st_size > 0
+    assert files_with_key(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        expired_key(),
+        Status(400, body=f'{{"message": "no such key {SECRET}"}}'.encode()),
+        Status(500, body=SECRET.encode()),
+        Status(307, headers={"Location": f"https://elsewhere.invalid/{SECRET}"}),
+    ],
+    ids=["expired", "quoted", "in a page", "in an address"],
+)
+def test_an_error_does_not_tell_the_key(tmp_path, fault):
+    model = RehearsalBox(classes=4, size=16, pixels="uint8")
+    with (
+        Rehearsal("azure-custom-vision", model, faults=lambda _: fault) as service,
+        open_box(uri_of(service)) as box,
+        pytest.raises(Error) as caught,
+    ):
+        box.ask(X[:2])
+    told = "".join(traceback.format_exception(caught.value))
+    (tmp_path / "traceback.txt").write_text(told)
+    assert SECRET not in told
+    assert files_with_key(tmp_path) == []
