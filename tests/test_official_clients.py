@@ -1,11 +1,14 @@
-"""The official clients of Clarifai and Azure get the right answers from rehearsed services.
+"""The official clients of Clarifai and Azure ask rehearsed services as rebox does.
 
-They run in a virtual environment of their own, and ask a rehearsal in this process.
+They run in a virtual environment of their own, and ask a rehearsal in this process, which records
+what they send: field by field it is what rebox sends, and they are answered what rebox is. Where
+they differ, a test says how.
 """
 
 import base64
 import io
 import json
+import re
 import subprocess
 
 import numpy as np
@@ -13,7 +16,9 @@ import pytest
 from environments import clean, environment
 from PIL import Image
 
+from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
+from rebox.box.service import png_base64
 from rebox.rehearsal import BadScore, Limits, Rehearsal, Status, hour_limit
 
 REQUIREMENTS = (
@@ -22,7 +27,12 @@ REQUIREMENTS = (
 )
 CLASSES = ("safe", "suggestive", "explicit", "drug", "gore")
 KEY = "not-a-real-key"
+OWNER = {"user_id": "clarifai", "app_id": "main"}
+GARDEN = {"user_id": "me", "app_id": "garden"}
+VERSION = "aa8be956dbaa4b7a858826a84253cab9"
 RUN_S = 300
+# what Clarifai's client says of itself; rebox says who it is by its User-Agent
+STATISTICS = {"x-clarifai-grpc-client", "python-client", "x-clarifai-request-id-prefix"}
 
 CLARIFAI = """
 import json, sys, base64
@@ -38,9 +48,9 @@ inputs = [
 ]
 config = r.OutputConfig(max_concepts=200)
 model = r.Model(model_version=r.ModelVersion(output_info=r.OutputInfo(output_config=config)))
-about = {"model_id": "moderation-recognition"}
-if given["owned"]:
-    about["user_app_id"] = r.UserAppIDSet(user_id="clarifai", app_id="main")
+about = {"model_id": given["model"]}
+if given["owner"]:
+    about["user_app_id"] = r.UserAppIDSet(**given["owner"])
 if given["version"]:
     about["version_id"] = given["version"]
 asked = s.PostModelOutputsRequest(inputs=inputs, model=model, **about)
@@ -110,6 +120,9 @@ def make_images(n):
 
 
 def as_text(image):
+    """Return a PNG file of an image as base64 text; text is a file already."""
+    if isinstance(image, str):
+        return image
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -120,21 +133,31 @@ def rows(outputs):
     return np.array([[row[name] for name in CLASSES] for row in named], "f4")
 
 
+def headers_of(request):
+    """Return the headers by their names in small letters, which HTTP takes for the same."""
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def differing(ours, theirs):
+    """Return the names of headers that are in both and have not the same value."""
+    return {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]}
+
+
 # --- clarifai -------------------------------------------------------------------------------
 
 
-def clarifai(python, service, images, *, owned=True, version="aa8be956dbaa4b7a858826a84253cab9"):
-    texts = [image if isinstance(image, str) else as_text(image) for image in images]
-    given = {"url": service.url, "key": KEY, "images": texts, "owned": owned, "version": version}
-    return run(python, CLARIFAI, **given)
+def clarifai(python, service, images, *, owner=OWNER, version=VERSION):
+    given = {"url": service.url, "key": KEY, "images": [as_text(image) for image in images]}
+    about = {"model": service.model, "owner": owner, "version": version}
+    return run(python, CLARIFAI, **given, **about)
 
 
-@pytest.mark.parametrize("owned", [True, False])
-@pytest.mark.parametrize("version", ["aa8be956dbaa4b7a858826a84253cab9", None])
-def test_the_clarifai_client_gets_what_the_box_says(python, owned, version):
+@pytest.mark.parametrize("owner", [OWNER, None])
+@pytest.mark.parametrize("version", [VERSION, None])
+def test_the_clarifai_client_gets_what_the_box_says(python, owner, version):
     images = make_images(4)
     with Rehearsal("clarifai", make_box(), classes=CLASSES, key=KEY, record=True) as service:
-        found = clarifai(python, service, images, owned=owned, version=version)
+        found = clarifai(python, service, images, owner=owner, version=version)
     outputs = found["outputs"]
     assert outputs["status"]["code"] == "SUCCESS"
     assert {output["status"]["code"] for output in outputs["outputs"]} == {"SUCCESS"}
@@ -145,20 +168,35 @@ def test_the_clarifai_client_gets_what_the_box_says(python, owned, version):
         assert tuple(concept["id"] for concept in listed) == CLASSES
 
 
-def test_what_the_clarifai_client_sends(python):
-    (image,) = make_images(1)
-    with Rehearsal("clarifai", make_box(), classes=CLASSES, record=True) as service:
-        clarifai(python, service, [image])
-    asked, listed = service.requests
-    model = "/v2/users/clarifai/apps/main/models/moderation-recognition/versions/"
-    assert asked.route == f"{model}aa8be956dbaa4b7a858826a84253cab9/outputs"
-    assert listed.route == f"{model}aa8be956dbaa4b7a858826a84253cab9"
-    assert asked.headers["Authorization"] == f"Key {KEY}"
-    assert asked.headers["Content-Type"] == "application/json"
-    body = json.loads(asked.body)
-    assert body["inputs"] == [{"data": {"image": {"base64": as_text(image)}}}]
-    config = {"output_info": {"output_config": {"max_concepts": 200}}}
-    assert body["model"] == {"model_version": config}
+@pytest.mark.parametrize(
+    ("model", "owner", "version"),
+    [
+        ("moderation-recognition", OWNER, VERSION),
+        ("flowers", GARDEN, None),
+        ("flowers", GARDEN, "0123abcd"),
+    ],
+)
+def test_our_request_is_that_of_the_clarifai_client(monkeypatch, python, model, owner, version):
+    """Method, path, headers and body, field by field; and so are the answers."""
+    monkeypatch.setenv("CLARIFAI_PAT", KEY)
+    images = make_images(3)
+    options = f"size=20&user={owner['user_id']}&app={owner['app_id']}"
+    options += f"&version={version}" if version else ""
+    told = {"classes": CLASSES, "model": model, "key": KEY}
+    with Rehearsal("clarifai", make_box(), **told, record=True) as service:
+        with open_box(f"{service.uri}&{options}") as box:
+            scores = box.ask(images)
+        texts = [png_base64(image) for image in images]
+        found = clarifai(python, service, texts, owner=owner, version=version)
+    np.testing.assert_array_equal(rows(found["outputs"]["outputs"]), scores)
+    ours, theirs = service.requests[:2]
+    assert (ours.method, ours.path) == (theirs.method, theirs.path)
+    mine, others = headers_of(ours), headers_of(theirs)
+    assert mine.keys() == others.keys() - STATISTICS
+    assert differing(mine, others) == {"user-agent", "content-length"}
+    sent = json.loads(theirs.body)
+    assert sent.pop("user_app_id") == owner  # once more: it stands in the path of both
+    assert json.loads(ours.body) == sent
 
 
 def test_the_clarifai_client_sees_images_that_fail(python):
@@ -201,19 +239,56 @@ def azure(python, service, images, *, nostore=True):
     return run(python, AZURE, project=project, name=name, nostore=nostore, **given)
 
 
+def scored(found):
+    return np.array([[answer["scores"][name] for name in CLASSES] for answer in found], "f4")
+
+
 @pytest.mark.parametrize("nostore", [True, False])
 def test_the_azure_client_gets_what_the_box_says(python, nostore):
     images = make_images(3)
     with Rehearsal("azure", make_box(), classes=CLASSES, key=KEY, record=True) as service:
         found = azure(python, service, images, nostore=nostore)
-    scores = np.array([[answer["scores"][name] for name in CLASSES] for answer in found], "f4")
-    np.testing.assert_array_equal(scores, make_box().ask(images))
+    np.testing.assert_array_equal(scored(found), make_box().ask(images))
     assert service.bill.queries == 3
     assert all(answer["created"] for answer in found)
     asked = service.requests[0]
     assert asked.route.endswith("/image/nostore" if nostore else "/image")
     assert asked.header("Prediction-Key") == KEY
     assert base64.b64decode(as_text(images[0])) in asked.body
+
+
+@pytest.mark.parametrize("nostore", [True, False])
+def test_our_request_is_that_of_the_azure_client(monkeypatch, python, nostore):
+    """All but two things, which the service documents both ways.
+
+    The client sends a form with one part, rebox the image alone ("If you have an image file" in the
+    portal); and the client's path says `prediction` where the portal's says `Prediction`.
+    """
+    monkeypatch.setenv("AZURE_CUSTOM_VISION_KEY", KEY)
+    images = make_images(3)
+    options = f"size=20&version=v3.1&store={str(not nostore).lower()}&in_flight=1"
+    with Rehearsal("azure", make_box(), classes=CLASSES, key=KEY, record=True) as service:
+        with open_box(f"{service.uri}&{options}") as box:
+            scores = box.ask(images)
+        found = azure(python, service, [png_base64(image) for image in images], nostore=nostore)
+    np.testing.assert_array_equal(scored(found), scores)
+    asked = service.requests
+    assert len(asked) == 6
+    for ours, theirs in zip(asked[:3], asked[3:], strict=True):
+        path = ours.path.replace("/Prediction/", "/prediction/")
+        assert (ours.method, path) == (theirs.method, theirs.path)
+        mine, others = headers_of(ours), headers_of(theirs)
+        assert mine.keys() == others.keys()
+        assert differing(mine, others) == {"user-agent", "content-length", "content-type"}
+        assert mine["content-type"] == "application/octet-stream"
+        assert theirs.body == form_around(ours.body, theirs)
+
+
+def form_around(picture, request):
+    """Return the body of a form whose only part is ``picture``, with the edges of ``request``."""
+    kind = re.fullmatch("multipart/form-data; boundary=(.+)", request.header("Content-Type"))
+    head = f'--{kind[1]}\r\nContent-Disposition: form-data; name="imageData"\r\n\r\n'
+    return head.encode() + picture + f"\r\n--{kind[1]}--\r\n".encode()
 
 
 def test_the_azure_client_understands_refusals(python):

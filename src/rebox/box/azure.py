@@ -95,7 +95,7 @@ class AzureBox(NamedService):
                 f"{LARGEST / 1e6:.0f} MB: open the box with a smaller size"
             )
             raise Refusal(Fault(words, charged=False))
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
         return Request(url=self._url, content=file, headers=headers)
 
     def refusal(self, reply: Reply) -> Fault | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.registry import OptionReader
@@ -90,7 +91,7 @@ class MlflowBox(NamedService):
         if raw is None or raw.ndim < 2:
             words = "the service answered predictions that are no rows of numbers"
             raise Refusal(Fault(words, error=InvalidAnswer))
-        return self._tensor.rows(raw.reshape(len(raw), -1), self.spec)
+        return self._tensor.rows(_narrowed(raw.reshape(len(raw), -1)), self.spec)
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:  # noqa: ARG002 - counted by `exchange`
         """Return the columns' names with their scores."""
@@ -123,6 +124,16 @@ class MlflowBox(NamedService):
             return next(iter(outputs.values()))
         words = f"the service answered the outputs {', '.join(outputs)}: choose one by output="
         raise Refusal(Fault(words, error=InvalidAnswer))
+
+
+def _narrowed(raw: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers that all came from float32 as such: JSON does not tell what they were.
+
+    So a softmax is taken as for the same model in a local file.
+    """
+    with np.errstate(over="ignore"):  # infinite then, and not the same
+        narrow = raw.astype(np.float32)
+    return narrow if np.array_equal(narrow, raw, equal_nan=True) else raw
 
 
 def open_mlflow(target: str, options: Mapping[str, str]) -> MlflowBox:

@@ -17,7 +17,7 @@ import numpy as np
 
 from rebox.box import Images
 from rebox.box.toll import Row, Toll
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter.budget import Budget, Purpose
 from rebox.meter.journal import Caps, Intent, Journal, Kind
 from rebox.meter.packing import packed, unpacked
@@ -194,10 +194,19 @@ class JournalBook(Book):
         """Return what the journal knows of ``images``, by place, and the toll for the others."""
         keys = self._keys(images, purpose)
         known = {} if afresh else self.journal.answers(keys)
-        found = {i: unpacked(known[key]) for i, key in enumerate(keys) if key in known}
+        found = {i: self._opened(known[key]) for i, key in enumerate(keys) if key in known}
         self._note(saved=len(found))
         left = [key for key in keys if key not in known]
         return found, _JournalToll(self, left, purpose)
+
+    def _opened(self, content: bytes) -> Row:
+        try:
+            return unpacked(content)
+        except ValueError as error:
+            raise JournalError(
+                f"an answer in the journal {self.journal.path.name} is damaged: `rebox journal "
+                "verify` tells which; go on with a copy from before, or with another file."
+            ) from error
 
     def intent(self, keys: Sequence[bytes], purpose: Purpose) -> Intent:
         """Return what is committed before questions about ``keys`` leave."""

@@ -1,9 +1,11 @@
 """Keys of services: found when needed, shown nowhere."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 from rebox.errors import KeyRefused
 
@@ -25,7 +27,21 @@ class Secret:
 
     def masked(self, text: str) -> str:
         """Return ``text`` without the secret: services quote keys in their errors."""
-        return text.replace(self._text, MASK) if self._text else text
+        for form in self._forms():
+            text = text.replace(form, MASK)
+        return text
+
+    def masked_bytes(self, content: bytes) -> bytes:
+        """Do what `masked` does for the body of an answer."""
+        for form in self._forms():
+            content = content.replace(form.encode(), MASK.encode())
+        return content
+
+    def _forms(self) -> set[str]:
+        """Return how it may be written: as it is, in JSON, in JSON by PHP, in an address."""
+        quoted = json.dumps(self._text)[1:-1]
+        forms = {self._text, quoted, quoted.replace("/", r"\/"), quote(self._text, safe="")}
+        return forms - {""}
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
@@ -92,9 +108,9 @@ class HeaderKey:
         """
         for name in self.variables:
             if text := os.environ.get(name, "").strip():
-                return Secret(text)
+                return _sendable(text, self.service)
         if text := _from_keyring(self.service).strip():
-            return Secret(text)
+            return _sendable(text, self.service)
         if not self.required:
             return None
         raise KeyRefused(
@@ -105,6 +121,14 @@ class HeaderKey:
     def headers(self, secret: Secret) -> Mapping[str, str]:
         """Return the header that carries it."""
         return {self.header: f"{self.prefix}{secret.reveal()}"}
+
+
+def _sendable(text: str, service: str) -> Secret:
+    if not (text.isascii() and text.isprintable()):  # an HTTP client's error would quote it
+        raise KeyRefused(
+            f"the key for {service} holds characters that cannot be sent in a header: copy it anew."
+        )
+    return Secret(text)
 
 
 def _from_keyring(service: str) -> str:

@@ -34,6 +34,8 @@ class Pace:
         self._clock = clock
         most = max(1, burst or int(per_second or 1))
         self._window_s = 0.0 if per_second is None else MARGIN * most / per_second
+        if self._window_s and burst is None:
+            self._window_s = max(self._window_s, MARGIN)  # 2.5 a second are 2 in any second, not 4
         self._sent: deque[float] = deque(maxlen=most)
         self._held_until = -float("inf")
         self._lock = threading.Lock()

@@ -69,10 +69,12 @@ class Sender:
             _Request(self._terms, self._pace, exchange, toll, images, places) for places in parts
         ]
         stop = threading.Event()
-        jobs = [self._pool.submit(one.carry_out, stop) for one in requests]
+        jobs: list[Future[list[Row]]] = []
         try:
+            for one in requests:
+                jobs.append(self._pool.submit(one.carry_out, stop))
             wait(jobs, return_when=FIRST_EXCEPTION)
-        finally:
+        finally:  # Ctrl-C may come before all of them have begun: those that have are heard out
             _stop(jobs, stop)
         _raise_first(jobs)
         return [row for job in jobs for row in job.result()]

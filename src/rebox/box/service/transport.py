@@ -15,10 +15,11 @@ import httpx2
 
 from rebox.box.outputs import one_line
 from rebox.box.service.fault import Fault, Refusal
-from rebox.box.service.key import MASK, Key, Secret
+from rebox.box.service.key import Key, Secret
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
 
+_SAID_IN = ("error", "status", "message", "description", "details", "detail")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
 
@@ -68,7 +69,8 @@ class Reply:
         """
         try:
             return json.loads(self.content, object_pairs_hook=_without_repeats)
-        except ValueError as error:  # UnicodeDecodeError is one
+        # UnicodeDecodeError is a ValueError; lists in lists in lists end in a RecursionError
+        except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
             words = f"the service answered with something that is no JSON ({kind})"
             raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)) from (
@@ -132,15 +134,12 @@ def message_in(content: bytes, limit: int = 160) -> str:
     """Return the error message in a body, in any of the shapes that services use; or nothing."""
     try:
         found: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
-    for name in ("error", "status", "message", "description", "details", "detail"):
-        if isinstance(found, dict) and name in found:
-            inner = found[name]
-            if isinstance(inner, dict):
-                return message_in(json.dumps(inner).encode(), limit)
-            return " ".join(str(inner).split())[:limit]
-    return ""
+    said: Any = ""
+    while isinstance(found, dict):
+        said = found = next((found[name] for name in _SAID_IN if name in found), "")
+    return " ".join(str(said).split())[:limit]
 
 
 def _but_words(fault: Fault, reply: Reply) -> dict[str, Any]:
@@ -310,7 +309,7 @@ def _without(secret: Secret, reply: Reply) -> Reply:
     return Reply(
         status=reply.status,
         headers={name: secret.masked(value) for name, value in reply.headers.items()},
-        content=reply.content.replace(secret.reveal().encode(), MASK.encode()),
+        content=secret.masked_bytes(reply.content),
     )
 
 

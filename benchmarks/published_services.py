@@ -1,0 +1,61 @@
+"""BAR's runs behind paid services, repeated behind rehearsals: queries and dollars, exactly.
+
+    python benchmarks/published_services.py run --data DIR --models DIR [--seeds 0,1,2] [--only *]
+    python benchmarks/published_services.py table
+
+``run`` asks real models on the loopback interface, by the services' own protocols and at their
+prices; a finished trial is a line of the ledger, and a rerun skips it. ``table`` writes RESULTS.md
+from the ledger. ``--data`` holds ``abide/abide_cc200.npz``, ``--models`` the two ONNX files.
+"""
+
+import argparse
+import os
+from contextlib import closing
+from fnmatch import fnmatch
+from pathlib import Path
+
+from frontier.tasks import load, split
+from frontier.trials import append, read_ledger
+from published_services.table import render
+from published_services.trials import KEYS, SERVICES, TASK, Service, measure, trials
+
+HERE = Path(__file__).parent / "published_services"
+
+
+def run(given: argparse.Namespace) -> None:
+    """Run what the ledger does not hold."""
+    os.environ.update(dict.fromkeys(KEYS, "no-real-key"))
+    done = {row["key"] for row in read_ledger(given.ledger)}
+    pool = load(TASK.data, given.data)
+    for trial in trials([int(seed) for seed in given.seeds.split(",")]):
+        if trial.key in done or not fnmatch(trial.key, given.only):
+            continue
+        print(trial.key, end=" ", flush=True)
+        served = SERVICES[trial.service]
+        with closing(Service(served, given.models)) as service:
+            row = measure(trial, split(pool, TASK, trial.seed), service, served.size)
+        append(given.ledger, row)
+        print(f"{row['bill']['queries']} queries, {row['seconds']['fit']:.0f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    running.add_argument("--data", type=Path, required=True)
+    running.add_argument("--models", type=Path, required=True)
+    running.add_argument("--seeds", default="0,1,2")
+    running.add_argument("--only", default="*", help="a pattern of 'service | q=Q | method | seed'")
+    table = commands.add_parser("table", help="write the ledger as Markdown")
+    table.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    for command in (running, table):
+        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
+    given = parser.parse_args()
+    if given.command == "run":
+        run(given)
+    else:
+        given.out.write_text(render(list(read_ledger(given.ledger))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

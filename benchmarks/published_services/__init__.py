@@ -1,0 +1,1 @@
+"""The published service runs: their trials and their table."""

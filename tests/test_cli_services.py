@@ -1,0 +1,378 @@
+"""The command line before services: money, receipts, journals, canaries, and a rehearsal to try it.
+
+The services are rehearsals of our own; nobody is paid.
+"""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rebox.box import BlackBox, open_box
+from rebox.box.rehearsal import RehearsalBox
+from rebox.cli import main
+from rebox.cli.app import out
+from rebox.meter import Journal, accounts
+from rebox.rehearsal import Limits, Rehearsal
+
+SIDE = 16
+CLASSES = ("car", "stop", "tree", "yield")
+
+
+class Behind(BlackBox):
+    """A model that its owner may exchange."""
+
+    def __init__(self):
+        self.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=1)
+        self.spec = self.now.spec
+
+    def answer(self, images):
+        return self.now.answer(images)
+
+
+@pytest.fixture
+def behind():
+    return Behind()
+
+
+@pytest.fixture
+def service(behind):
+    limits = Limits(batch_size=1, price_usd=0.002)
+    with Rehearsal("azure-custom-vision", behind, classes=CLASSES, limits=limits) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two classes of 12 images, told apart by their brightness."""
+    rng = np.random.default_rng(0)
+    for name, level in (("dark", 60), ("light", 160)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = np.clip(rng.normal(level, 40, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def rebox(monkeypatch, capsys):
+    """Run the command line as a user does, but in this process; return exit code and output."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main() sets its own
+    monkeypatch.setattr(out, "width", 200)
+
+    def run(*arguments, fails=0):
+        monkeypatch.setattr(sys, "argv", ["rebox", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == fails, said
+        return said.err if fails == 2 else said.out
+
+    return run
+
+
+@pytest.fixture
+def fit(rebox, service, data, tmp_path):
+    def run(*more, price_usd=0.002, fails=0, budget=20):
+        given = ("--data", data, "--out", tmp_path / "m.rebox", "--budget", budget)
+        return rebox("fit", "--box", uri_of(service, price_usd), *given, *more, fails=fails)
+
+    return run
+
+
+def uri_of(service, price_usd=0.002):
+    return f"{service.uri}&size={SIDE}&in_flight=3&per_second=10000&price_usd={price_usd}"
+
+
+# --- receipts and journals ------------------------------------------------------------------------
+
+
+def test_a_receipt_says_what_was_asked_billed_and_answered_by_the_journal(fit, service, tmp_path):
+    journal = ("--journal", tmp_path / "j.sqlite", "--recipe", "map", "--canaries", 2)
+    first = fit(*journal, "--json", tmp_path / "first.json")
+    assert "asked 20 queries (20 to map), $0.04\n" in first  # the budget has no room for canaries
+    again = fit(*journal, "--json", tmp_path / "again.json")
+    assert "asked 20 queries (20 to map), $0.00: 0 billed, 20 answered by the journal\n" in again
+    assert service.bill.queries == 20
+    records = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "again")]
+    assert [record["usd"] for record in records] == [0.04, 0.0]
+    assert [record["queries"]["map"] for record in records] == [20, 20]
+
+    more = fit(*journal, budget=24)  # the account is that of the fit before
+    assert "(24 to map), $0.01: 4 billed, 20 answered by the journal" in more
+    with Journal(tmp_path / "j.sqlite") as opened:
+        (line,) = accounts(opened)
+    assert (line.billed, line.answered) == (24, 24)
+
+
+def test_a_free_rehearsal_is_journalled_only_where_that_is_asked_for(fit, service, tmp_path):
+    for journal in ((), ("--journal", "none")):
+        before = service.bill.queries
+        assert "20 queries" in fit("--recipe", "map", *journal)
+        assert service.bill.queries == before + 20
+    assert not (tmp_path / "default-journal.sqlite").exists()
+
+
+def test_predictions_are_not_paid_for_twice(fit, rebox, service, data, tmp_path):
+    fit("--recipe", "map")
+    given = ("predict", tmp_path / "m.rebox", data, "--out", tmp_path / "p.csv")
+    journal = ("--journal", tmp_path / "j.sqlite")
+    assert "asked 24 queries (24 to predict), $0.05\n" in rebox(*given, *journal)
+    first = (tmp_path / "p.csv").read_bytes()
+    assert "$0.00: 0 billed, 24 answered by the journal" in rebox(*given, *journal)
+    assert (tmp_path / "p.csv").read_bytes() == first
+    assert service.bill.queries == 44
+    assert "$0.05" in rebox(*given, "--journal", "none")
+    assert service.bill.queries == 68
+
+
+def test_accounts_are_shared_by_those_that_name_them(fit, service, tmp_path):
+    given = ("--journal", tmp_path / "j.sqlite", "--account", "team", "--recipe", "map")
+    fit(*given)
+    said = fit(*given, "--seed", 5, budget=21, fails=2)  # asks about others, but one is left to pay
+    assert "the account 'team' has been billed for 21 of 21" in said
+    assert "0 billed, 20 answered by the journal" in fit(
+        *given
+    )  # nothing is left, but all is known
+    with Journal(tmp_path / "j.sqlite") as opened:
+        (line,) = accounts(opened)
+    assert (line.name, line.billed, service.bill.queries) == ("team", 21, 21)
+
+
+def test_a_journal_is_shown_exported_and_verified(fit, rebox, tmp_path):
+    journal = tmp_path / "j.sqlite"
+    fit("--recipe", "map", "--journal", journal, "--account", "team")
+    row = next(line for line in rebox("journal", "show", journal).splitlines() if "team" in line)
+    cells = [cell.strip() for cell in re.split("[│┃|]", row.strip("│┃| "))]
+    assert cells == ["team", "fit", "20", "20", "20", "0", "0", "$0.0400"]
+
+    lines = [json.loads(line) for line in rebox("journal", "export", journal).splitlines()]
+    assert len(lines) == 20
+    assert {(line["account"], line["purpose"], line["words"]) for line in lines} == {
+        ("team", "map", None)
+    }
+    assert len({line["key"] for line in lines}) == 20
+    assert all(len(line["scores"]) == 4 and sum(line["scores"]) > 0.99 for line in lines)
+
+    assert rebox("journal", "verify", journal) == "the journal is sound.\n"
+    with sqlite3.connect(journal) as connection:
+        connection.execute("UPDATE account SET queries = queries - 1")
+        connection.execute("UPDATE answer SET scores = x'00' WHERE question = 3")
+    connection.close()
+    said = rebox("journal", "verify", journal, fails=1)
+    assert "the account team (fit) says 19 queries and $0.0400, its sends 20 and $0.0400." in said
+    assert "the answer to question 3 is damaged." in said
+
+
+def test_the_journal_is_the_users_own_where_none_is_named(fit, rebox, tmp_path):
+    fit("--recipe", "map", "--journal", tmp_path / "default-journal.sqlite")
+    assert "20" in rebox("journal", "show")
+    assert "sound" in rebox("journal", "verify")
+
+
+@pytest.mark.parametrize("command", ["show", "export", "verify"])
+def test_a_journal_that_is_not_there_is_not_made(rebox, tmp_path, command):
+    said = rebox("journal", command, tmp_path / "nowhere.sqlite", fails=2)
+    assert said.startswith("rebox: error: there is no journal ")
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["show", "export", "verify"])
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(rebox, tmp_path, command):
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear Sir or Madam, " * 100)
+    said = rebox("journal", command, file, fails=2)
+    assert "no journal of rebox" in said
+    assert file.read_text() == "Dear Sir or Madam, " * 100
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+
+class Keyboard(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_more_than_a_dollar_wants_a_yes(fit, service, tmp_path):
+    said = fit("--recipe", "map", price_usd=0.06, fails=2)
+    assert said == "rebox: error: this fit may cost up to $1.20: pass --yes to spend it.\n"
+    assert service.bill.queries == 0
+    assert not (tmp_path / "m.rebox").exists()
+    assert "asked 20 queries (20 to map), $1.20" in fit("--recipe", "map", "--yes", price_usd=0.06)
+    assert service.bill.queries == 20
+
+
+def test_a_dollar_is_spent_without_a_word(fit, service):
+    assert "$1.00" in fit("--recipe", "map", price_usd=0.05)
+    assert service.bill.queries == 20
+
+
+@pytest.mark.parametrize(("answer", "code", "asked"), [("y\n", 0, 20), ("n\n", 1, 0)])
+def test_who_sits_before_it_is_asked(fit, service, monkeypatch, answer, code, asked):
+    monkeypatch.setattr(sys, "stdin", Keyboard(answer))
+    fit("--recipe", "map", price_usd=0.06, fails=code)
+    assert service.bill.queries == asked
+
+
+def test_predictions_and_probes_want_a_yes_too(fit, rebox, service, data, tmp_path):
+    fit("--recipe", "map", "--yes", price_usd=0.06)
+    before = service.bill.queries
+    model, given = tmp_path / "m.rebox", ("--out", tmp_path / "p.csv")
+    said = rebox("predict", model, data, *given, fails=2)
+    assert "the prediction of 24 images may cost up to $1.44: pass --yes" in said
+    assert "--yes" in rebox("evaluate", model, "--data", data, fails=2)
+    assert "--yes" in rebox("box", "probe", uri_of(service, 0.1), fails=2)
+    assert service.bill.queries == before
+    assert "$1.44" in rebox("predict", model, data, *given, "--yes")
+    assert "$1.60" in rebox("box", "probe", uri_of(service, 0.1), "--yes")
+    assert service.bill.queries == before + 24 + 16
+
+
+def test_a_box_that_runs_here_costs_nobody_anything(rebox, data, tmp_path):
+    given = ("--data", data, "--out", tmp_path / "m.rebox", "--budget", 20, "--recipe", "map")
+    assert "$20.00" in rebox("fit", "--box", "rehearsal:?price_usd=1", *given)
+
+
+def test_an_estimate_names_its_price(rebox, service, data):
+    given = ("--data", data, "--recipe", "map", "--budget", 20)
+    uri = f"{service.uri}&size={SIDE}"
+    assert "$2.00 per 1000" in rebox("estimate", "--box", uri, *given)
+    assert "per 1000 (" not in rebox("estimate", "--box", uri_of(service, 0.003), *given)
+    assert service.bill.queries == 0
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+def test_probe_asks_a_service_and_is_answered_by_the_journal_the_second_time(
+    rebox, service, tmp_path
+):
+    journal = ("--journal", tmp_path / "j.sqlite")
+    first = rebox("box", "probe", uri_of(service), *journal)
+    assert re.search(r"classes +4\n", first)
+    assert "asked 16 queries (16 to probe), $0.03\n" in first
+    assert "$0.00: 0 billed, 16 answered" in rebox("box", "probe", uri_of(service), *journal)
+    assert service.bill.queries == 16
+
+
+def test_labels_are_written_one_on_each_line(rebox, service, tmp_path):
+    file = tmp_path / "labels.txt"
+    nameless = re.sub("[?&]classes=[^&]*", "", uri_of(service))
+    assert "classes" not in nameless
+    nameless = nameless if "?" in nameless else nameless.replace("&", "?", 1)
+    assert rebox("box", "labels", nameless, "--out", file).splitlines() == list(CLASSES)
+    assert file.read_text() == "".join(f"{name}\n" for name in CLASSES)
+    assert service.bill.queries == 1
+    with open_box(f"{nameless}&labels={file}") as box:
+        assert box.spec.classes == CLASSES
+
+
+def test_check_says_whether_the_box_has_changed(fit, rebox, service, behind, tmp_path):
+    journal = ("--journal", tmp_path / "j.sqlite")
+    fit("--recipe", "map", "--canaries", 3, *journal, budget=27)
+    assert service.bill.queries == 27
+    check = ("box", "check", tmp_path / "m.rebox", *journal)
+    for _ in range(2):  # asked afresh each time, whatever the journal knows
+        said = rebox(*check)
+        assert "answers as it did" in said
+        assert "asked 3 queries (3 to probe), $0.01\n" in said
+    assert service.bill.queries == 33
+    behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)
+    said = rebox(*check, fails=1)
+    assert "is not the one that the model was fitted for any more: fit again" in said
+    assert service.bill.queries == 36
+    assert "sound" in rebox("journal", "verify", tmp_path / "j.sqlite")
+
+
+def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):
+    fit("--recipe", "map")
+    assert "has no canaries" in rebox("box", "check", tmp_path / "m.rebox")
+    assert service.bill.queries == 20
+
+
+def test_predict_may_check_first(fit, rebox, service, behind, data, tmp_path):
+    fit("--recipe", "map", "--canaries", 3, budget=27)
+    before = service.bill.queries
+    given = ("predict", tmp_path / "m.rebox", data, "--check", "--out", tmp_path / "p.csv")
+    said = rebox(*given)
+    assert "answers as it did" in said
+    assert "asked 27 queries (3 to probe, 24 to predict)" in said
+    assert service.bill.queries == before + 27
+    (tmp_path / "p.csv").unlink()
+    behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)
+    rebox(*given, fails=1)
+    assert service.bill.queries == before + 30  # three canaries, and no image of the user's
+    assert not (tmp_path / "p.csv").exists()
+
+
+# --- a rehearsal ----------------------------------------------------------------------------------
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_rehearse_plays_a_service_until_ctrl_c(rebox):
+    port = free_port()
+    model = f"rehearsal:?classes=5&size={SIDE}&pixels=uint8"
+    arguments = ["rehearse", "clarifai", "--model", model, "--port", str(port), "--classes"]
+    arguments += ["a,b,c,d,e", "--price-usd", "0.5", "--fault", "503:at=1"]
+    command = [sys.executable, "-u", "-c", "from rebox.cli import main; main()", *arguments]
+    environment = {**os.environ, "COLUMNS": "200"}
+    playing = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        uri = re.fullmatch("--box '(.*)'\n", playing.stdout.readline())[1]
+        said = playing.stdout.readline()
+        assert f"127.0.0.1:{port}/rehearsal/bill" in said
+        with open_box(f"{uri}&size={SIDE}&back_off_s=0.01") as box:
+            assert box.spec.classes == ("a", "b", "c", "d", "e")
+            image = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 3), dtype=np.uint8)
+            there = open_box(model).ask(image)
+            np.testing.assert_allclose(box.ask(image), there, rtol=0, atol=1e-6)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/rehearsal/bill") as bill:
+            assert json.load(bill)["queries"] == 1
+        said = rebox("rehearse", "clarifai", "--model", model, "--port", port, fails=2)
+        assert f"the port {port} cannot be used" in said  # it is taken
+        playing.send_signal(signal.SIGINT)
+        rest, errors = playing.communicate(timeout=60)
+    finally:
+        playing.kill()
+        playing.communicate()
+    assert playing.returncode == 0, errors
+    assert rest == "billed 1 queries, $0.50, in 2 requests; refused 1\n"
+    assert errors == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("carrier-pigeon",), "there is no rehearsal of 'carrier-pigeon'"),
+        (("clarifai", "--classes", "a,b"), "name as many different ones"),
+        (("clarifai", "--fault", "volcano"), "volcano"),
+        (("clarifai", "--quota", "-1"), "quota"),
+    ],
+    ids=lambda case: " ".join(case) if isinstance(case, tuple) else "",
+)
+def test_rehearse_refuses_what_it_cannot_play(rebox, arguments, words):
+    given = ("--model", "rehearsal:?classes=5", "--port", 0)
+    said = rebox("rehearse", *arguments, *given, fails=2)
+    assert words in said
+    assert len(said.splitlines()) == 1

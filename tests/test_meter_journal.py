@@ -1,0 +1,486 @@
+"""The journal: intents before sends, sums that are right, files that are its own, and an audit."""
+
+import os
+import pickle
+import re
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rebox.errors import BudgetExhausted, JournalError
+from rebox.meter import Journal, accounts, default_path, faults, questions
+from rebox.meter.journal import MIGRATIONS, Caps, Intent
+from rebox.meter.packing import packed
+
+NANO = 10**9
+ROW = packed(np.array([0.25, 0.75], dtype=np.float32))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal.sqlite") as opened:
+        yield opened
+
+
+def intent(n=1, *, key=None, account="a", kind="fit", price=0, queries=None, nano=None):
+    """Return an intent of n images, whose keys are their own unless one is given."""
+    keys = [os.urandom(32) for _ in range(n)] if key is None else [key]
+    return Intent(
+        account=account,
+        kind=kind,
+        purpose="predict" if kind == "predict" else "map",
+        box="box",
+        keys=keys,
+        nano_usd_each=price,
+        caps=Caps(queries=queries, nano_usd=nano),
+    )
+
+
+def elsewhere(journal, query):
+    """Return what another connection to the same file sees."""
+    connection = sqlite3.connect(journal.path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def tamper(journal, statement):
+    journal.close()
+    connection = sqlite3.connect(journal.path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+# --- charges and settlements ----------------------------------------------------------------------
+
+
+def test_an_intent_is_on_disk_before_anything_is_sent(journal):
+    send = journal.charge(intent(3, price=7))
+    assert elsewhere(journal, "SELECT id, queries, billed, ended_s FROM send") == [
+        (send, 3, None, None)
+    ]
+    assert elsewhere(journal, "SELECT count(*) FROM question") == [(3,)]
+    assert elsewhere(journal, "SELECT queries, nano_usd FROM account") == [(3, 21)]
+
+
+def test_what_nobody_settled_counts_as_billed(journal):
+    journal.charge(intent(3, price=2 * NANO))
+    journal.settle(journal.charge(intent(2, price=2 * NANO)), {0: ROW, 1: ROW}, billed=2)
+    (line,) = accounts(journal)
+    assert (line.asked, line.answered, line.billed, line.unsettled, line.failed) == (5, 2, 5, 3, 0)
+    assert line.usd == 10.0
+    assert faults(journal) == []
+
+
+def test_settling_gives_back_what_was_not_billed(journal):
+    journal.settle(
+        journal.charge(intent(4, price=3)), {1: ROW, 3: ROW}, billed=3, words="one of them failed"
+    )
+    (line,) = accounts(journal)
+    assert (line.asked, line.answered, line.billed, line.unsettled, line.failed) == (4, 2, 3, 0, 1)
+    assert journal.billed("a", "fit") == (3, 9)
+    assert journal.billed("a", "predict") == journal.billed("nobody", "fit") == (0, 0)
+    assert faults(journal) == []
+
+
+def test_each_kind_of_question_has_its_own_budget(journal):
+    journal.charge(intent(5, queries=5))
+    journal.charge(intent(5, kind="predict", queries=5))
+    journal.charge(intent(5, account="b", queries=5))
+    for kind in ("fit", "predict"):
+        with pytest.raises(BudgetExhausted, match="billed for 5 of 5"):
+            journal.charge(intent(1, kind=kind, queries=5))
+    assert [(line.name, line.kind) for line in accounts(journal)] == [
+        ("a", "fit"), ("a", "predict"), ("b", "fit")
+    ]  # fmt: skip
+
+
+def test_a_refused_intent_leaves_nothing_behind(journal):
+    journal.charge(intent(2, queries=2))
+    for over in (intent(1, queries=2), intent(3, account="new", queries=2)):
+        with pytest.raises(BudgetExhausted):
+            journal.charge(over)
+    assert elsewhere(journal, "SELECT count(*) FROM send") == [(1,)]
+    assert elsewhere(journal, "SELECT count(*) FROM question") == [(2,)]
+    assert [line.name for line in accounts(journal)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("price", "cap", "allowed"),
+    [(0.1, 0.3, 3), (0.1, 0.7, 7), (0.002, 0.02, 10), (0.0012, 0.012, 10), (0.3, 0.9, 3)],
+)
+def test_a_cap_in_dollars_is_exact(journal, price, cap, allowed):
+    nano = round(price * NANO)
+    for _ in range(allowed):
+        journal.charge(intent(price=nano, nano=round(cap * NANO)))
+    with pytest.raises(BudgetExhausted, match=rf"\${cap:.2f} of \${cap:.2f}"):
+        journal.charge(intent(price=nano, nano=round(cap * NANO)))
+    assert journal.billed("a", "fit") == (allowed, round(cap * NANO))
+
+
+def test_a_price_that_changes_is_charged_as_it_was(journal):
+    journal.charge(intent(2, price=100_000_000))
+    last = journal.charge(intent(1, price=200_000_000))
+    assert accounts(journal)[0].usd == 0.4  # 0.1 + 0.1 + 0.2 in binary is no 0.4 in every order
+    journal.settle(last, {}, billed=0)
+    assert accounts(journal)[0].usd == 0.2
+    assert faults(journal) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cap=st.integers(0, 30),
+    sends=st.lists(st.tuples(st.integers(1, 8), st.integers(0, 8), st.booleans()), max_size=12),
+)
+def test_no_order_of_sends_exceeds_a_cap(tmp_path_factory, cap, sends):
+    billed = 0
+    with Journal(tmp_path_factory.mktemp("caps") / "journal.sqlite") as journal:
+        journal._open().execute("PRAGMA synchronous=OFF")
+        for n, brought, ends in sends:
+            try:
+                send = journal.charge(intent(n, price=5, queries=cap))
+            except BudgetExhausted:
+                assert billed + n > cap
+                continue
+            billed += n
+            assert billed <= cap
+            if ends:
+                journal.settle(send, {}, billed=min(n, brought))
+                billed -= n - min(n, brought)
+        assert journal.billed("a", "fit") == (billed, 5 * billed)
+        assert faults(journal) == []
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def test_the_first_answer_to_a_question_is_the_one_that_is_remembered(journal):
+    key, other = os.urandom(32), os.urandom(32)
+    later = packed(np.array([1, 0], dtype=np.float32))
+    first, second = journal.charge(intent(key=key)), journal.charge(intent(key=key))
+    assert journal.answers([key]) == {}
+    journal.settle(second, {0: later}, billed=1)
+    assert journal.answers([key, other]) == {key: later}
+    journal.settle(first, {0: ROW}, billed=1)  # asked first, answered last
+    assert journal.answers([other, key, key]) == {key: ROW}
+
+
+def test_answers_go_to_the_questions_they_answer(journal):
+    asked = intent(3)
+    rows = [packed(np.array([k, 1], dtype=np.float32)) for k in range(3)]
+    journal.settle(journal.charge(asked), {2: rows[2], 0: rows[0]}, billed=3)
+    assert journal.answers(asked.keys) == {asked.keys[0]: rows[0], asked.keys[2]: rows[2]}
+
+
+def test_questions_are_listed_with_their_sends(journal):
+    asked = intent(2, account="team")
+    journal.settle(journal.charge(asked), {1: ROW}, billed=2, words="half of it")
+    journal.charge(intent(kind="predict"))
+    lost, answered, open_ = questions(journal)
+    assert (lost["scores"], answered["scores"], open_["scores"]) == (None, [0.25, 0.75], None)
+    assert (lost["key"], answered["key"]) == tuple(key.hex() for key in asked.keys)
+    assert [one["question"] for one in (lost, answered, open_)] == [1, 2, 3]
+    assert [one["send"] for one in (lost, answered, open_)] == [1, 1, 2]
+    assert (lost["account"], lost["kind"], lost["purpose"]) == ("team", "fit", "map")
+    assert (open_["kind"], open_["purpose"], open_["box"]) == ("predict", "predict", "box")
+    assert lost["words"] == "half of it"
+    assert lost["asked_at"] <= lost["ended_at"]
+    assert lost["asked_at"].endswith("+00:00")
+    assert (open_["words"], open_["ended_at"]) == (None, None)
+
+
+def test_a_long_journal_is_listed_whole_and_in_order(journal):
+    for n in (999, 1, 1, 1200):
+        journal.charge(intent(n))
+    assert [one["question"] for one in questions(journal)] == list(range(1, 2202))
+
+
+# --- several at once ------------------------------------------------------------------------------
+
+
+def hammer(work, threads=8):
+    """Let threads do ``work`` at once and return what they brought; none of them may fail."""
+    start, found, failed = threading.Barrier(threads), [], []
+
+    def run(k):
+        start.wait()
+        try:
+            found.append(work(k))
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            failed.append(error)
+
+    running = [threading.Thread(target=run, args=(k,)) for k in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert failed == []
+    return found
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_eight_threads_share_a_cap(tmp_path, files):
+    journals = [Journal(tmp_path / "journal.sqlite") for _ in range(files)]
+    for journal in journals:
+        journal._open().execute("PRAGMA synchronous=OFF")
+
+    def charge(k):
+        granted = 0
+        for i in range(50):
+            journal = journals[k % files]
+            n = 1 + (i + k) % 3
+            try:
+                send = journal.charge(intent(n, price=3, queries=500))
+            except BudgetExhausted:
+                continue
+            granted += n
+            if i % 2:
+                journal.settle(send, {0: ROW}, billed=n - 1)
+                granted -= 1
+        return granted
+
+    granted = sum(hammer(charge))
+    journal = journals[0]
+    assert journal.billed("a", "fit") == (granted, 3 * granted)
+    assert 500 - 3 < granted <= 500
+    (line,) = accounts(journal)
+    assert line.billed == granted
+    assert line.answered == elsewhere(journal, "SELECT count(*) FROM answer")[0][0]
+    assert faults(journal) == []
+    for one in journals:
+        one.close()
+
+
+def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
+    """Held back until all have queued, 8 charges are one transaction; the cap is for 5 of them."""
+    commits = []
+    refused = []
+    journal._open().set_trace_callback(lambda line: commits.append(line == "COMMIT"))
+
+    def charge(k):
+        try:
+            return journal.charge(intent(queries=5))
+        except BudgetExhausted as error:
+            refused.append(error)
+            return None
+
+    with journal._lock:
+        threads = [threading.Thread(target=charge, args=(k,)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        while len(journal._waiting) < 8:
+            pass
+    for thread in threads:
+        thread.join()
+    journal._open().set_trace_callback(None)
+    assert sum(commits) == 1
+    assert len(refused) == 3
+    assert journal.billed("a", "fit") == (5, 0)
+    assert elsewhere(journal, "SELECT count(*) FROM question") == [(5,)]
+    assert faults(journal) == []
+
+
+def test_two_journals_on_one_file_see_each_other(journal):
+    with Journal(journal.path) as other:
+        asked = intent(queries=1)
+        journal.settle(journal.charge(asked), {0: ROW}, billed=1)
+        assert other.answers(asked.keys) == {asked.keys[0]: ROW}
+        with pytest.raises(BudgetExhausted):
+            other.charge(intent(queries=1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_opens_the_file_for_itself(journal):
+    journal.charge(intent(2))
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            journal.charge(intent(3))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    journal.charge(intent(4))
+    assert journal.billed("a", "fit") == (9, 0)
+    processes = elsewhere(journal, "SELECT process FROM send ORDER BY id")
+    assert processes == [(os.getpid(),), (child,), (os.getpid(),)]
+    assert faults(journal) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_loses_nothing_when_its_parent_closes_the_file(journal):
+    """SQLite would leave the child with locks it does not hold, and a log that is deleted."""
+    journal.charge(intent(2))
+    (charged, tell_charged), (closed, tell_closed) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            journal.charge(intent(3))
+            os.write(tell_charged, b"!")
+            os.read(closed, 1)
+            journal.charge(intent(4))
+            code = 0
+        finally:
+            os._exit(code)
+    os.read(charged, 1)
+    journal.close()
+    with Journal(journal.path) as another:
+        os.write(tell_closed, b"!")
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert another.billed("a", "fit") == (9, 0)
+        assert faults(another) == []
+    assert journal.billed("a", "fit") == (9, 0)
+    for end in (charged, tell_charged, closed, tell_closed):
+        os.close(end)
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_made(tmp_path):
+    with Journal(tmp_path / "a" / "b" / "journal.sqlite") as journal:
+        journal.charge(intent())
+    assert journal.path.is_file()
+
+
+def test_a_journal_goes_on_where_it_ended(journal):
+    journal.charge(intent(2))
+    journal.close()
+    journal.close()
+    journal.charge(intent(3))  # opened again
+    with Journal(journal.path) as other:
+        assert other.billed("a", "fit") == (5, 0)
+
+
+def test_a_pickled_journal_opens_the_same_file(journal):
+    journal.charge(intent(2))
+    with pickle.loads(pickle.dumps(journal)) as twin:  # noqa: S301 - our own bytes
+        twin.charge(intent(3))
+    assert journal.billed("a", "fit") == (5, 0)
+
+
+def test_a_journal_that_is_let_go_closes_its_file(tmp_path):
+    journal = Journal(tmp_path / "journal.sqlite")
+    connection = journal._open()
+    del journal
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_its_repr_shows_no_folder(journal):
+    assert repr(journal) == "<Journal journal.sqlite>"
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("a list of things to buy\n" * 400)
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="no journal of rebox"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path):
+    path = tmp_path / "other.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE shopping (what TEXT)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError, match="something else"):
+        Journal(path)
+    connection = sqlite3.connect(path)
+    tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    connection.close()
+    assert tables == [("shopping",)]
+
+
+def test_a_journal_of_a_newer_rebox_is_left_alone(journal):
+    tamper(journal, f"PRAGMA user_version={len(MIGRATIONS) + 1}")
+    with pytest.raises(JournalError, match="newer rebox"):
+        Journal(journal.path)
+
+
+def test_a_folder_is_no_journal(tmp_path):
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path)
+
+
+def test_a_place_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path / "file" / "journal.sqlite")
+
+
+def test_the_default_place_is_named_by_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("REBOX_JOURNAL", str(tmp_path / "mine.sqlite"))
+    assert default_path() == tmp_path / "mine.sqlite"
+    for unset in ("", None):
+        if unset is None:
+            monkeypatch.delenv("REBOX_JOURNAL")
+        else:
+            monkeypatch.setenv("REBOX_JOURNAL", unset)
+        assert (default_path().parent.name, default_path().name) == ("rebox", "journal.sqlite")
+
+
+# --- the audit ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(journal):
+    """A journal with two accounts, two sends and three answers."""
+    journal.settle(journal.charge(intent(3, price=5)), {0: ROW, 1: ROW}, billed=3)
+    journal.settle(journal.charge(intent(account="b", price=7)), {0: ROW}, billed=1)
+    assert faults(journal) == []
+    return journal
+
+
+TAMPERED = {
+    "UPDATE account SET queries=2 WHERE name='a'": r"the account a \(fit\) says 2 .* sends 3",
+    "UPDATE account SET nano_usd=0 WHERE name='b'": r"the account b \(fit\) says 1 .*\$0\.0000",
+    "UPDATE send SET billed=1 WHERE id=1": r"the account a \(fit\) says 3 .* sends 1",
+    "UPDATE send SET nano_usd_each=1 WHERE id=2": r"the account b",
+    "DELETE FROM question WHERE id=3": "send 1 was of 3 images, and has 2 questions",
+    "INSERT INTO question (send, key) VALUES (2, x'00')": "send 2 was of 1 images, and has 2",
+    "UPDATE answer SET scores=x'0102' WHERE question=4": "the answer to question 4 is damaged",
+    "UPDATE answer SET scores=substr(scores, 1, 9) WHERE question=1": "question 1 is damaged",
+    "UPDATE answer SET scores=zeroblob(length(scores)) WHERE question=2": "question 2 is damaged",
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERED)
+def test_an_audit_finds_what_was_tampered_with(kept, statement):
+    tamper(kept, statement)
+    (found,) = faults(kept)
+    assert re.search(TAMPERED[statement], found)
+
+
+def test_a_deleted_send_is_found_by_its_account(kept):
+    tamper(kept, "DELETE FROM send WHERE id=2")
+    assert [line for line in faults(kept) if "the account b (fit) says 1 queries" in line]
+
+
+def test_a_damaged_file_is_found(tmp_path):
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for _ in range(30):
+            asked = intent(20)
+            journal.settle(journal.charge(asked), dict.fromkeys(range(20), ROW), billed=20)
+    content = bytearray(journal.path.read_bytes())
+    for place in range(len(content) // 3, len(content) - 4000, 4000):
+        content[place : place + 64] = os.urandom(64)
+    journal.path.write_bytes(bytes(content))
+    with Journal(journal.path) as damaged:
+        try:
+            found = faults(damaged)
+        except JournalError as error:  # too damaged to be read to its end
+            found = [str(error)]
+        assert found

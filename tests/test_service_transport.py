@@ -1,0 +1,419 @@
+"""What is sent and what comes back: keys that are shown nowhere, replies that may hold anything."""
+
+import copy
+import json
+import pickle
+import sys
+import threading
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import keyring
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keyring.errors import KeyringError, KeyringLocked
+
+from rebox.box import open_box
+from rebox.box.rehearsal import RehearsalBox
+from rebox.box.service import Reply
+from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.key import HeaderKey, NoKey, Secret
+from rebox.box.service.terms import Terms
+from rebox.box.service.transport import HttpTransport, Request, host_of, is_here, message_in
+from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
+from rebox.rehearsal import Rehearsal
+
+KEY = 'quite/a "hushed"+key=='
+VARIABLES = ("REBOX_TEST_KEY", "REBOX_TEST_KEY_2")
+HEADER_KEY = HeaderKey(service="test", variables=VARIABLES, prefix="Key ")
+
+
+@pytest.fixture(autouse=True)
+def no_keyring(monkeypatch):
+    """No key but those that a test puts there."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(keyring, "get_password", lambda *_: None)
+
+
+# --- where keys come from -------------------------------------------------------------------------
+
+
+def revealed(key):
+    secret = key.secret()
+    return None if secret is None else secret.reveal()
+
+
+def test_the_first_variable_that_is_set_counts(monkeypatch):
+    monkeypatch.setenv(VARIABLES[1], "second")
+    assert revealed(HEADER_KEY) == "second"
+    monkeypatch.setenv(VARIABLES[0], "   ")  # as good as not set
+    assert revealed(HEADER_KEY) == "second"
+    monkeypatch.setenv(VARIABLES[0], " first\n")  # as files and shells leave them
+    assert revealed(HEADER_KEY) == "first"
+
+
+def test_the_keyring_is_asked_after_the_environment(monkeypatch):
+    asked = []
+
+    def get_password(*names):
+        asked.append(names)
+        return f"{KEY}\n"
+
+    monkeypatch.setattr(keyring, "get_password", get_password)
+    assert revealed(HEADER_KEY) == KEY
+    assert asked == [("rebox", "test")]
+    monkeypatch.setenv(VARIABLES[0], "mine")
+    assert revealed(HEADER_KEY) == "mine"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [KeyringError("no backend"), KeyringLocked("locked")])
+def test_a_keyring_that_cannot_be_read_is_as_good_as_none(monkeypatch, error):
+    def get_password(*_):
+        raise error
+
+    monkeypatch.setattr(keyring, "get_password", get_password)
+    check_none()
+
+
+def test_keyring_is_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)  # its import fails
+    check_none()
+
+
+def test_a_missing_key_is_told_with_the_ways_to_set_it():
+    check_none()
+
+
+def check_none():
+    with pytest.raises(KeyRefused) as caught:
+        HEADER_KEY.secret()
+    assert VARIABLES[0] in str(caught.value)
+    assert "keyring set rebox test" in str(caught.value)
+    assert HeaderKey(service="test", variables=VARIABLES, required=False).secret() is None
+    assert NoKey().secret() is None
+
+
+def test_a_uri_may_name_another_variable(monkeypatch):
+    uri = "clarifai:moderation-recognition?key_env=REBOX_TEST_KEY_2"
+    monkeypatch.setenv(VARIABLES[0], "not this one")
+    with open_box(uri) as box, pytest.raises(KeyRefused, match="REBOX_TEST_KEY_2"):
+        box.ask(np.zeros((1, *box.spec.shape), dtype=box.spec.pixels))
+    monkeypatch.setenv(VARIABLES[1], KEY)
+    with open_box(uri) as box:
+        assert dict(box.key.headers(box.key.secret())) == {"Authorization": f"Key {KEY}"}
+
+
+def test_the_header_is_the_services_own():
+    key = HeaderKey(service="azure", variables=("A",), header="Prediction-Key", prefix="")
+    assert dict(key.headers(Secret(KEY))) == {"Prediction-Key": KEY}
+
+
+# --- where keys do not go -------------------------------------------------------------------------
+
+
+def test_a_secret_shows_itself_nowhere():
+    secret = Secret(KEY)
+    shown = f"{secret} {secret!r} {secret!s} {[secret]} {(secret,)} {vars(HEADER_KEY)}"
+    assert KEY not in shown
+    assert not hasattr(secret, "__dict__")
+    for write in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            write(secret)
+
+
+FORMS = {
+    "as it is": KEY.replace('"', "'"),
+    "in JSON": json.dumps(KEY)[1:-1],
+    "in JSON by PHP": json.dumps(KEY)[1:-1].replace("/", "\\/"),
+    "in an address": "quite%2Fa%20%22hushed%22%2Bkey%3D%3D",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_masked_however_it_is_written(form):
+    written = FORMS[form]
+    secret = Secret(written if form == "as it is" else KEY)
+    assert secret.masked(f"<{written}>") == "<***>"
+    assert secret.masked_bytes(f"<{written}>".encode() + b"\xff") == b"<***>\xff"
+    assert Secret("").masked("all of it") == "all of it"
+
+
+class Echo(ThreadingHTTPServer):
+    """Answers what it is told to, and keeps what it is sent."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self.status, self.headers, self.body, self.requests = 200, {}, b"{}", []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/there"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(dict(self.headers))
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def echo():
+    with Echo() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def transport():
+    sender = HttpTransport(Terms(timeout_s=60))
+    yield sender
+    sender.close()
+
+
+def request(url):
+    return Request(url=url, content=b"an image", headers={"Content-Type": "image/png"})
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "as it is"])
+def test_a_key_that_the_service_quotes_is_masked(echo, transport, monkeypatch, form):
+    monkeypatch.setenv(VARIABLES[0], KEY)
+    echo.status, echo.headers = 403, {"X-Said": KEY, "Location": f"/{FORMS[form]}"}
+    echo.body = f'{{"message": "no such key {FORMS[form]}!"}}'.encode()
+    reply = transport.send(request(echo.url), HEADER_KEY, Terms())
+    assert echo.requests[0]["Authorization"] == f"Key {KEY}"  # it was sent as it is
+    assert "hushed" not in f"{reply} {reply.headers} {reply.content} {reply.fault()}"
+    assert reply.fault().words.startswith("the service answered 403 (no such key ***!)")
+    assert "hushed" not in f"{vars(transport)}"
+
+
+def test_a_key_in_an_answer_is_masked_too(echo, transport, monkeypatch):
+    monkeypatch.setenv(VARIABLES[0], KEY)
+    echo.body = json.dumps({"you": KEY, "scores": [0.5, 0.5]}).encode()
+    reply = transport.send(request(echo.url), HEADER_KEY, Terms())
+    assert reply.json() == {"you": "***", "scores": [0.5, 0.5]}
+
+
+@pytest.mark.parametrize("key", ["secret\nkey", "secret\tkey", "sécret-key", "ключ"])
+def test_a_key_that_cannot_be_sent_is_not_quoted(echo, transport, monkeypatch, key):
+    monkeypatch.setenv(VARIABLES[0], key)  # a header holds visible ASCII alone
+    with pytest.raises(Refusal) as caught:
+        transport.send(request(echo.url), HEADER_KEY, Terms())
+    assert not caught.value.fault.charged
+    assert not caught.value.fault.retry
+    told = "".join(traceback.format_exception(caught.value))
+    assert key not in told
+    assert repr(key)[1:-1] not in told
+    assert echo.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://rebox.invalid/predict",
+        "http://localhost.rebox.invalid/predict",
+        "http://127.0.0.1.rebox.invalid/predict",
+        "http://user@rebox.invalid:80/127.0.0.1",
+    ],
+)
+def test_a_key_is_not_sent_in_the_clear(transport, monkeypatch, url):
+    monkeypatch.setenv(VARIABLES[0], KEY)
+    with pytest.raises(Refusal) as caught:
+        transport.send(request(url), HEADER_KEY, Terms())
+    fault = caught.value.fault
+    assert "in the clear" in fault.words
+    assert (fault.charged, fault.retry, fault.error) == (False, False, KeyRefused)
+    with pytest.raises(Refusal) as caught:  # without a key it may be asked, were it there
+        transport.send(request(url), NoKey(), Terms())
+    assert "could not be reached" in caught.value.fault.words
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:80/", True),
+        ("http://localhost/", True),
+        ("http://[::1]:8000/", True),
+        ("https://localhost.example.com/", False),
+        ("http://192.168.0.1/", False),
+        ("http://example.com/127.0.0.1", False),
+    ],
+)
+def test_which_addresses_are_on_this_machine(url, here):
+    assert is_here(url) is here
+
+
+def test_a_key_is_looked_up_once_until_the_box_is_closed(echo, transport, monkeypatch):
+    monkeypatch.setenv(VARIABLES[0], "first")
+    transport.send(request(echo.url), HEADER_KEY, Terms())
+    monkeypatch.setenv(VARIABLES[0], "second")
+    transport.send(request(echo.url), HEADER_KEY, Terms())
+    again = HttpTransport(Terms())
+    again.send(request(echo.url), HEADER_KEY, Terms())
+    again.close()
+    sent = [headers["Authorization"] for headers in echo.requests]
+    assert sent == ["Key first", "Key first", "Key second"]
+
+
+def test_a_service_that_is_open_is_pickled_without_its_key(monkeypatch):
+    monkeypatch.setenv(VARIABLES[0], KEY)
+    box = RehearsalBox(classes=3, size=8, pixels="uint8")
+    with (
+        Rehearsal("clarifai", box, key=KEY) as service,
+        open_box(f"{service.uri}&size=8&key_env={VARIABLES[0]}") as asked,
+    ):
+        asked.ask(np.zeros((1, 8, 8, 3), dtype=np.uint8))
+        written = pickle.dumps(asked)
+        assert b"hushed" not in written
+        assert "hushed" not in f"{asked!r} {vars(asked)}"
+        with pickle.loads(written) as other:  # noqa: S301 - our own
+            other.ask(np.zeros((1, 8, 8, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@host/x", "https://secret@host/x"])
+def test_a_password_in_an_address_is_refused_and_not_quoted(url):
+    with pytest.raises(InvalidOption, match="leave keys and passwords out") as caught:
+        host_of(url)
+    assert "secret" not in str(caught.value)
+
+
+# --- what came back -------------------------------------------------------------------------------
+
+
+def reply(status=200, content=b"", **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status=status, headers=named, content=content)
+
+
+AGAIN = {408, 425, 429, 500, 502, 503, 504}
+UNBILLED = {503}
+
+
+@pytest.mark.parametrize("status", range(200, 600))
+def test_what_a_status_means(status):
+    fault = reply(status, retry_after="7").fault()
+    if status < 300:
+        assert fault is None
+        return
+    assert fault.retry is (status in AGAIN)
+    assert fault.after_s == (7 if status in AGAIN else None)
+    assert fault.charged is (status >= 500 and status not in UNBILLED)
+    assert fault.error in (KeyRefused, QuotaSpent) or status not in (401, 402, 403)
+    assert str(status) in fault.words
+    assert fault.words[-1] != "."
+
+
+DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry_after": "0"}, 0),
+        ({"retry_after": " 1.5 "}, 1.5),
+        ({"retry_after": "-3"}, 0),
+        ({"retry_after": "nan"}, None),
+        ({"retry_after": "inf"}, float("inf")),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": ""}, None),
+        ({}, None),
+        ({"retry_after": DATE, "date": "Tue, 24 Nov 2026 09:59:30 GMT"}, 30),  # whatever ours says
+        ({"retry_after": DATE, "date": "Tue, 24 Nov 2026 10:59:30 GMT"}, 0),
+        ({"retry_after": DATE, "date": "yesterday"}, None),
+        ({"retry_after": "Tue, 24 Nov 1026 10:00:00 GMT"}, 0),
+    ],
+    ids=str,
+)
+def test_retry_after(headers, seconds):
+    assert reply(429, **headers).retry_after_s == seconds
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(st.characters(codec="latin-1"), max_size=40), date=st.text(max_size=20))
+def test_no_header_is_too_odd(text, date):
+    seconds = reply(429, retry_after=text, date=date).retry_after_s
+    assert seconds is None or seconds >= 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "status", "message", "detail", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(value=JSON)
+def test_any_message_is_one_short_line(value):
+    said = message_in(json.dumps(value).encode())
+    assert len(said) <= 160
+    assert said == " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"error": {"code": "x", "message": "no such\n model"}}, "no such model"),
+        ({"status": {"code": 11009, "description": "Invalid API key"}}, "Invalid API key"),
+        ({"error": "loading", "estimated_time": 20}, "loading"),
+        ({"detail": [{"loc": 1}]}, "[{'loc': 1}]"),
+        ({"code": 1}, ""),
+        (["error"], ""),
+        ("error", ""),
+    ],
+)
+def test_where_messages_are_found(value, said):
+    assert message_in(json.dumps(value).encode()) == said
+
+
+DEEP = b'{"error":' * 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, DEEP, b'{"a": 1', b"9" * 5000],
+    ids=["nothing", "a page", "bytes", "a deep list", "a deep object", "half", "a number"],
+)
+def test_what_is_no_json_is_billed_and_asked_once_more(content):
+    with pytest.raises(Refusal) as caught:
+        reply(200, content, content_type="text/html").json()
+    fault = caught.value.fault
+    assert (fault.charged, fault.retry, fault.attempts) == (True, True, 2)
+    assert fault.error is InvalidAnswer
+    assert "text/html" in fault.words
+    assert message_in(content) == ""
+    assert isinstance(reply(500, content).fault(), Fault)
+
+
+def test_an_object_that_names_something_twice_is_not_read():
+    with pytest.raises(Refusal, match="'cat' twice"):
+        reply(200, b'{"x": [{"cat": 0.1, "dog": 0.2, "cat": 0.7}]}').json()
+
+
+def test_requests_and_replies_do_not_show_what_they_carry():
+    shown = f"{Request(url='https://host', content=b'pixels')} {reply(200, b'pixels')}"
+    assert "pixels" not in shown
