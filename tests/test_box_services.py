@@ -100,9 +100,9 @@ def test_azure_is_sent_the_file_alone():
     assert request.url == (
         "https://r.cognitiveservices.azure.com/customvision/v3.0/Prediction/p/classify/iterations"
         "/it/image/nostore"
+    )
     accepted = {"Accept": "application/json"}  # as the official client asks
     assert request.headers == {"Content-Type": "application/octet-stream", **accepted}
-    assert request.headers == {"Content-Type": "application/octet-stream"}
     np.testing.assert_array_equal(picture_in(request.content), pictures(box)[0])
     np.testing.assert_allclose(scores, [[0.5, 0.3, 0.2]])
     assert (box.spec.height, box.spec.width, box.spec.batch_size) == (256, 256, 1)

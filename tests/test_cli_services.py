@@ -289,7 +289,7 @@ def test_check_says_whether_the_box_has_changed(fit, rebox, service, behind, tmp
     for _ in range(2):  # asked afresh each time, whatever the journal knows
         said = rebox(*check)
         assert "answers as it did" in said
-        assert "asked 3 queries (3 to probe), $0.01\n" in said
+        assert "asked 3 queries (3 to predict), $0.01\n" in said
     assert service.bill.queries == 33
     behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)
     said = rebox(*check, fails=1)
@@ -310,7 +310,7 @@ def test_predict_may_check_first(fit, rebox, service, behind, data, tmp_path):
     given = ("predict", tmp_path / "m.rebox", data, "--check", "--out", tmp_path / "p.csv")
     said = rebox(*given)
     assert "answers as it did" in said
-    assert "asked 27 queries (3 to probe, 24 to predict)" in said
+    assert "asked 27 queries (27 to predict)" in said
     assert service.bill.queries == before + 27
     (tmp_path / "p.csv").unlink()
     behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)

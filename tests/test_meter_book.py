@@ -319,7 +319,7 @@ HERE = AZURE.format("http://127.0.0.1:1")
 def opened(box, journal=None, account="a"):
     box = open_box(box) if isinstance(box, str) else box
     return open_meter(
-        box, training=Budget(), prediction=Budget(), journal=journal, account=account
+        box, training=Budget(), prediction=Budget(), journal=journal, account=lambda _: account
     ).book
 
 

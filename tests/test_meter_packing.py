@@ -47,8 +47,8 @@ def test_many_classes_come_back_as_they_were_rounded(row, classes):
     np.testing.assert_array_equal(bits(unpacked(packed(once))), bits(once + 0))
     normal = row >= TINY
     error = np.abs(once[normal].astype(float) - row[normal]) / row[normal]
-    assert (error <= 2.0**-13).all()
-    assert (np.abs(once[~normal].astype(float) - row[~normal]) <= TINY * 2.0**-13).all()
+    assert (error <= 2.0**-12).all()
+    assert (np.abs(once[~normal].astype(float) - row[~normal]) <= TINY * 2.0**-12).all()
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 9, 255, 256, 257, 999, 1000, 1001])

@@ -303,8 +303,8 @@ def test_ctrl_c_hears_out_what_is_under_way():
 
     def exchange(images):
         if len(books.charged) == 2:  # both threads are busy
-            signal.raise_signal(signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
+            # to the main thread, which a signal to the process need not wake
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(0.3)
         return echo(images)
 

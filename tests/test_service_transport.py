@@ -201,16 +201,17 @@ def test_a_key_that_the_service_quotes_is_masked(echo, transport, monkeypatch, f
     echo.body = f'{{"message": "no such key {FORMS[form]}!"}}'.encode()
     reply = transport.send(request(echo.url), HEADER_KEY, Terms())
     assert echo.requests[0]["Authorization"] == f"Key {KEY}"  # it was sent as it is
-    assert "hushed" not in f"{reply} {reply.headers} {reply.content} {reply.fault()}"
-    assert reply.fault().words.startswith("the service answered 403 (no such key ***!)")
+    assert "hushed" not in f"{reply}"
+    words = Secret(KEY).masked(reply.fault().words)  # as `Service.exchange` does
+    assert words.startswith("the service answered 403 (no such key ***!)")
     assert "hushed" not in f"{vars(transport)}"
 
 
-def test_a_key_in_an_answer_is_masked_too(echo, transport, monkeypatch):
-    monkeypatch.setenv(VARIABLES[0], KEY)
-    echo.body = json.dumps({"you": KEY, "scores": [0.5, 0.5]}).encode()
+def test_an_answer_is_left_as_it_is(echo, transport, monkeypatch):
+    monkeypatch.setenv(VARIABLES[0], "x")  # a rehearsal takes any key, short ones too
+    echo.body = json.dumps({"explicit": 0.5, "sexy": 0.5}).encode()
     reply = transport.send(request(echo.url), HEADER_KEY, Terms())
-    assert reply.json() == {"you": "***", "scores": [0.5, 0.5]}
+    assert reply.json() == {"explicit": 0.5, "sexy": 0.5}
 
 
 @pytest.mark.parametrize("key", ["secret\nkey", "secret\tkey", "sécret-key", "ключ"])

@@ -22,7 +22,7 @@ from rebox.box.service import (
     Reply,
     Request,
     Terms,
-    host_of,
+    place_of,
     png,
     read_classes,
     read_key,
@@ -44,6 +44,8 @@ QUOTA = re.compile(
     r"quota|call volume|(hour|hourly|daily|monthly) limit|per (hour|day|month)", re.I
 )
 WAIT = re.compile(r"(?:retry|try again) (?:after|in) (\d+(?:\.\d+)?) ?s", re.I)
+
+HOSTS = ("cognitiveservices.azure.com", "api.cognitive.microsoft.com")
 
 
 class AzureBox(NamedService):
@@ -151,13 +153,17 @@ def open_azure(target: str, options: Mapping[str, str]) -> AzureBox:
         reader,
         scheme="azure-custom-vision",
         target=target,
-        host=host_of(endpoint),
+        host=place_of(endpoint),
         classes=read_classes(reader),
         size=SIZE,
         sums_to_one=not reader.flag("multilabel", default=False),
     )
     usual = HeaderKey(
-        service="azure-custom-vision", variables=(KEY,), header="Prediction-Key", prefix=""
+        service="azure-custom-vision",
+        variables=(KEY,),
+        header="Prediction-Key",
+        prefix="",
+        hosts=HOSTS,
     )
     box = AzureBox(
         spec=spec,

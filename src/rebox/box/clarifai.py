@@ -21,7 +21,7 @@ from rebox.box.service import (
     Reply,
     Request,
     Terms,
-    host_of,
+    place_of,
     png_base64,
     read_classes,
     read_key,
@@ -32,6 +32,7 @@ from rebox.box.service.labels import NamedService, Pairs
 from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"
+HOSTS = ("clarifai.com",)
 BATCH = 128  # images in a request, as documented
 MOST_CONCEPTS = 200  # that an answer lists
 SUCCESS, MIXED, FAILURE = 10000, 10010, 10020
@@ -122,7 +123,10 @@ class ClarifaiBox(NamedService):
         outputs = found.get("outputs") if isinstance(found, dict) else None
         if not isinstance(outputs, list):
             raise Refusal(Fault("the service answered without outputs", error=InvalidAnswer))
-        answers = [_concepts(output) for output in outputs[:n]]
+        if len(outputs) > n:
+            words = f"the service answered {len(outputs)} images to {n}"
+            raise Refusal(Fault(words, error=InvalidAnswer))
+        answers = [_concepts(output) for output in outputs]
         # outputs come in the order of the inputs; of those that are not there nothing is known
         lost = Fault(f"the service answered {len(outputs)} of {n} images", retry=True)
         return answers + [lost] * (n - len(answers))
@@ -184,7 +188,7 @@ def open_clarifai(target: str, options: Mapping[str, str]) -> ClarifaiBox:
             reader,
             scheme="clarifai",
             target=f"{user}/{app}/{target}/{version or 'latest'}",
-            host=host_of(url),
+            host=place_of(url),
             classes=classes,
             size=(224, 224),
             batch_size=BATCH,
@@ -199,7 +203,7 @@ def open_clarifai(target: str, options: Mapping[str, str]) -> ClarifaiBox:
         terms=read_terms(reader, in_flight=4, per_second=15.0),
         key=read_key(
             reader,
-            HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key "),
+            HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key ", hosts=HOSTS),
         ),
     )
     box.verify = reader.text("ca", None)

@@ -23,7 +23,7 @@ from rebox.box.service import (
     Reply,
     Request,
     Terms,
-    host_of,
+    place_of,
     png_base64,
     read_classes,
     read_key,
@@ -37,6 +37,8 @@ from rebox.errors import InvalidAnswer, InvalidOption
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
 ALL = 100_000  # top_k of one who does not know how many classes there are; it is cut to those
+
+HOSTS = ("huggingface.co", "huggingface.cloud")
 
 
 class HuggingFaceBox(NamedService):
@@ -116,7 +118,7 @@ def open_huggingface(target: str, options: Mapping[str, str]) -> HuggingFaceBox:
         reader,
         scheme="huggingface",
         target=target,
-        host=host_of(url),
+        host=place_of(url),
         classes=classes,
         size=(224, 224),
         complete=top_k == len(classes),
@@ -139,6 +141,6 @@ def _read_key(reader: OptionReader, url: str) -> Key:
     """Return the token for Hugging Face itself; others get the key that the URI names, or none."""
     host = urlsplit(url).hostname or ""
     theirs = f".{host}".endswith(THEIRS)
-    usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs)
+    usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs, hosts=HOSTS)
     named = read_key(reader, usual)
     return named if theirs or named.required or host in LOOPBACK else NoKey()

@@ -23,7 +23,7 @@ from rebox.box.service import (
     Reply,
     Request,
     Terms,
-    host_of,
+    place_of,
     read_classes,
     read_key,
     read_spec,
@@ -164,20 +164,21 @@ def open_mlflow(target: str, options: Mapping[str, str]) -> MlflowBox:
         reader,
         scheme="mlflow",
         target="model",
-        host=host_of(target),
+        host=place_of(target),
         classes=read_classes(reader),
         size=size,
         batch_size=reader.integer("batch_size", BATCH),
         pixels="uint8" if tensor.pixels == "uint8" else "float32",
         sums_to_one=tensor.kind == "logits",
     )
+    ends: tuple[str | None, str | None] = reader.text("input", None), reader.text("output", None)
     usual = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
     box = MlflowBox(
-        spec=tensor.marked(spec),
+        spec=tensor.marked(spec, *ends),
         url=target,
         tensor=tensor,
-        input=reader.text("input", None),
-        output=reader.text("output", None),
+        input=ends[0],
+        output=ends[1],
         terms=read_terms(reader),
         key=read_key(reader, usual),
     )

@@ -30,6 +30,7 @@ from rebox.box.service import (
     Terms,
     Transport,
     host_of,
+    place_of,
     read_classes,
     read_key,
     read_spec,
@@ -206,7 +207,8 @@ def open_oip(
     """
     reader = OptionReader("oip", options)
     url, name = _read_target(target)
-    host, classes = host_of(url), read_classes(reader)
+    host_of(url)  # checked before it is asked for its metadata
+    classes = read_classes(reader)
     if classes == UNKNOWN:
         raise nameless("oip")
     version, figures = reader.text("version", None), read_figures(reader)
@@ -232,7 +234,7 @@ def open_oip(
         reader,
         scheme="oip",
         target=f"{name}/{version or 'latest'}",
-        host=host,
+        host=place_of(url),
         classes=classes,
         size=(model.height, model.width),
         channels=model.channels,
@@ -242,7 +244,7 @@ def open_oip(
     )
     reader.finish()
     box = OpenInferenceBox(
-        spec=tensor.marked(spec),
+        spec=tensor.marked(spec, model.input, model.output),
         url=f"{url}{path}/infer",
         model=model,
         tensor=tensor,

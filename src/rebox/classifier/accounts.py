@@ -1,6 +1,7 @@
 """Who pays for a model's questions, and where it is written down."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,6 @@ from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, d
 
 JournalChoice = str | Path | bool | None
 
-LOOKED_AT = 8  # images that tell one data set from another
-
 
 def open_meter(
     box: BlackBox,
@@ -23,7 +22,7 @@ def open_meter(
     training: Budget,
     prediction: Budget,
     journal: JournalChoice,
-    account: str,
+    account: Callable[[int], str],
 ) -> Meter:
     """Return a meter for ``box`` with the book that suits it.
 
@@ -34,8 +33,9 @@ def open_meter(
     journal : str, Path, bool or None
         A file; True: the user's own (`rebox.meter.default_path`); False: none; None: the user's own
         for services that cost money, and none for other boxes.
-    account : str
-        Who pays: the budgets hold for all that the journal has under this name.
+    account : callable
+        Tells who pays, given how often the box has changed: the budgets hold for all that the
+        journal has under this name.
 
     Raises
     ------
@@ -46,9 +46,10 @@ def open_meter(
     chosen = source.journalled if journal is None else journal
     book: Book | None = None
     if chosen is not False:
+        kept = Journal(default_path() if chosen is True else chosen)
         book = JournalBook(
-            Journal(default_path() if chosen is True else chosen),
-            account=account,
+            kept,
+            account=account(kept.epoch(source.spec.identity)),
             box=source.spec.identity,
             price_usd=price,
             training=training,
@@ -94,6 +95,8 @@ def account_of(
     asked = (box.spec.identity, recipe, seed, len(images), sorted(more.items()))
     digest.update(repr(asked).encode())
     digest.update(np.ascontiguousarray(targets).tobytes())
-    for image in images.take(range(min(LOOKED_AT, len(images)))):
+    for index in range(len(images)):  # all of them: folds of one data set may begin alike
+        (image,) = images.take([index])
+        digest.update(f"{image.dtype}{image.shape}".encode())
         digest.update(np.ascontiguousarray(image).tobytes())
     return f"fit-{digest.hexdigest()[:12]}"

@@ -10,12 +10,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, digest_of, load, save
-from rebox.box import BlackBox, Drift, Encoder, canary_images, drift_between, open_box, open_encoder
+from rebox.box import (
+    BlackBox,
+    Drift,
+    Encoder,
+    Images,
+    canary_images,
+    drift_between,
+    open_box,
+    open_encoder,
+)
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import are_images, refusals
+from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
 from rebox.errors import InvalidOption, NotFitted
 from rebox.fit import LaidOut, Listener, PhaseStarted, StepTaken, Verdict, tell
-from rebox.meter import Budget, Meter, MeteredBox, Spent
+from rebox.meter import Book, Budget, Meter, MeteredBox, Spent
 
 
 class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
@@ -136,7 +145,11 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
                     f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
                     "pass it as box=."
                 )
+            if box is None:
+                refuse_foreign_key(artefact.box_uri)
             opened = open_box(source) if isinstance(source, str) else source
+            if box is None:
+                opened.source.check_origin()
             artefact.check_box(opened)
         model = cls(
             opened or artefact.box_uri or artefact.box_identity,
@@ -162,7 +175,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             training=Budget(),
             prediction=prediction,
             journal=journal,
-            account=account or f"model-{digest_of(artefact)[:12]}",
+            account=lambda _: account or f"model-{digest_of(artefact)[:12]}",
         )
         return model
 
@@ -183,10 +196,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         before = self.artefact_.canaries
         if self.box_ is None or not len(before):
             return None
-        # not from the journal, which remembers what the box said then
-        purpose = MeteredBox(self.box_, self.meter_, "probe", afresh=True)
-        after = purpose.ask(canary_images(self.box_.spec, len(before)))
-        return drift_between(before, after, self.box_.spec)
+        spec, book = self.box_.spec, self.meter_.book
+        images = canary_images(spec, len(before))
+        stale = book is not None and _remembers(book, images, before, self.box_)
+        # under the budget of predictions: a fit may have spent its own to the last query
+        asked = MeteredBox(self.box_, self.meter_, "predict", afresh=True).ask(images)
+        found = drift_between(before, asked, spec)
+        if found.change == "changed" and book is not None and stale:
+            book.forget()  # or else a new fit would be given the answers of the old box
+        return found
 
     def _checked(self, X: Any) -> Any:
         if are_images(X):
@@ -202,3 +220,12 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "artefact_")
+
+
+def _remembers(book: Book, images: Images, before: NDArray[np.float32], box: BlackBox) -> bool:
+    """Return whether the journal answers as the box did when the model was fitted."""
+    known = book.peek(images)
+    if len(known) < len(before):
+        return False
+    rows = box.shown(np.stack([known[place] for place in range(len(before))]))
+    return drift_between(before, rows, box.spec).change != "changed"

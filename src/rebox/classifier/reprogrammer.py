@@ -26,7 +26,7 @@ from rebox.classifier.checks import (
     seed_of,
 )
 from rebox.classifier.fitted import Fitted
-from rebox.errors import Error, InvalidData
+from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import (
     Inputs,
     LaidOut,
@@ -39,7 +39,7 @@ from rebox.fit import (
 from rebox.meter import MeteredBox
 from rebox.recipe import Auto, Recipe, recipe_from_name
 
-CANARIES = 3
+CANARIES, MOST_CANARIES = 3, 100
 
 
 class Reprogrammer(Fitted):
@@ -161,6 +161,10 @@ class Reprogrammer(Fitted):
         """
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self.queries_per_prediction, self.encoder)
+        if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
+            raise InvalidOption(
+                f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
+            )
         X, labels = self._checked_training(X, y)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
@@ -180,13 +184,14 @@ class Reprogrammer(Fitted):
             training=budgets[0],
             prediction=budgets[1],
             journal=self.journal,
-            account=self.account
-            or account_of(box, recipe.name, images, targets, seed, queries_per_prediction=views),
+            account=lambda epoch: (
+                self.account
+                or account_of(box, recipe.name, images, targets, seed, views=views, epoch=epoch)
+            ),
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
         outcome = self._run(recipe, box, images, targets, seed)
-        canaries = self._ask_canaries(recipe, box, outcome)
         self.artefact_ = Artefact(
             inputs=inputs,
             model=outcome.model,
@@ -198,12 +203,15 @@ class Reprogrammer(Fitted):
             box_classes=len(box.spec.classes),
             queries=meter.spent.by_purpose(),
             verdict=outcome.verdict,
-            canaries=canaries,
         )
         self.classes_, self.verdict_ = classes, outcome.verdict
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
         if outcome.error is not None:
             raise outcome.error
+        canaries = self._ask_canaries(recipe, box)  # last of all: the model is there already
+        self.artefact_ = replace(
+            self.artefact_, canaries=canaries, queries=meter.spent.by_purpose()
+        )
         return self
 
     def _run(
@@ -234,14 +242,12 @@ class Reprogrammer(Fitted):
             listeners=self.listeners,
         )
 
-    def _ask_canaries(
-        self, recipe: Recipe | Auto, box: BlackBox, outcome: Outcome
-    ) -> NDArray[np.float32]:
+    def _ask_canaries(self, recipe: Recipe | Auto, box: BlackBox) -> NDArray[np.float32]:
         """Return the box's answers to the canaries, or none where they are not paid for."""
         usual = CANARIES if isinstance(recipe, Auto) and box.source.remote else 0
         k = usual if self.canaries is None else self.canaries
         left = self.meter_.left("probe")
-        if k and outcome.error is None and outcome.model.questions and (left is None or left >= k):
+        if k and self.artefact_.model.questions and (left is None or left >= k):
             # a canary that is not answered must not cost the model that has just been paid for
             with contextlib.suppress(Error):
                 return MeteredBox(box, self.meter_, "probe").ask(canary_images(box.spec, k))

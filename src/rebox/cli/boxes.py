@@ -43,7 +43,7 @@ def probe_box(
         training=Budget(queries=budget),
         prediction=Budget(),
         journal=read_journal(journal),
-        account=f"probe-{box.spec.identity}",
+        account=lambda _: f"probe-{box.spec.identity}",
     )
     report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
     for line in report.lines():

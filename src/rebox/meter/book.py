@@ -78,6 +78,13 @@ class Book(abc.ABC):
     def begin_predictions(self) -> None:
         """Forget how often each image was asked: predicting it again asks nothing new."""
 
+    def peek(self, images: Images) -> dict[int, Row]:  # noqa: ARG002 - nothing is remembered here
+        """Return what is remembered of ``images``, by place, and count nothing."""
+        return {}
+
+    def forget(self) -> None:  # noqa: B027 - where nothing is remembered there is nothing to do
+        """Recall nothing of what the box answered up to now: it has changed."""
+
     def _note(self, billed: int = 0, saved: int = 0) -> None:
         with self._lock:
             self._billed += billed
@@ -179,8 +186,9 @@ class JournalBook(Book):
     ) -> None:
         super().__init__(price_usd, training, prediction)
         self.journal = journal
-        self.account = account
+        self.account = account.encode("utf-8", "replace").decode()
         self._box = box
+        self._epoch = journal.epoch(box)
         self._asked: Counter[bytes] = Counter()
         self._predicted: Counter[bytes] = Counter()
 
@@ -208,6 +216,17 @@ class JournalBook(Book):
                 "verify` tells which; go on with a copy from before, or with another file."
             ) from error
 
+    def peek(self, images: Images) -> dict[int, Row]:
+        """Return what is remembered of ``images``, by place, and count nothing."""
+        keys = self._keys_of(images, Counter())
+        known = self.journal.answers(keys)
+        return {i: self._opened(known[key]) for i, key in enumerate(keys) if key in known}
+
+    def forget(self) -> None:
+        """Recall nothing of what the box answered up to now: it has changed."""
+        self.journal.begin_epoch(self._box)
+        self._epoch = self.journal.epoch(self._box)
+
     def intent(self, keys: Sequence[bytes], purpose: Purpose) -> Intent:
         """Return what is committed before questions about ``keys`` leave."""
         kind = _kind(purpose)
@@ -228,8 +247,11 @@ class JournalBook(Book):
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
         not make the whole journal worthless.
         """
-        counts = self._predicted if purpose == "predict" else self._asked
-        head = f"{self._box}\n{images.dtype.name}{images.shape[1:]}\n".encode()
+        return self._keys_of(images, self._predicted if purpose == "predict" else self._asked)
+
+    def _keys_of(self, images: Images, counts: Counter[bytes]) -> list[bytes]:
+        epoch = f"#{self._epoch}" if self._epoch else ""
+        head = f"{self._box}{epoch}\n{images.dtype.name}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
             question = hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).digest()

@@ -42,7 +42,11 @@ MIGRATIONS = (
         nano_usd INTEGER NOT NULL DEFAULT 0,
         UNIQUE (name, kind)
     );
-    CREATE TABLE box (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
+    CREATE TABLE box (
+        id INTEGER PRIMARY KEY,
+        identity TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL DEFAULT 0
+    );
     CREATE TABLE send (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         account INTEGER NOT NULL REFERENCES account (id),
@@ -177,6 +181,15 @@ class Journal:
             ).fetchone()
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
+    def epoch(self, box: str) -> int:
+        """Return how often a box is known to have changed under its identity."""
+        row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))
+        return int(row[0][0]) if row else 0
+
+    def begin_epoch(self, box: str) -> None:
+        """Note that a box has changed: what it answered before is recalled no more."""
+        self._write(lambda run: _begin_epoch(run, box))
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
         with self._reading() as run:
@@ -280,7 +293,9 @@ class _Job:
         connection.execute("SAVEPOINT job")
         try:
             self.result = self.work(connection.execute)
-        except BudgetExhausted as error:  # refused: nothing of this job is written
+        except sqlite3.Error:  # of the file, not of this job
+            raise
+        except Exception as error:  # noqa: BLE001 - raised where it was handed in; nothing is written
             self.error = error
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
@@ -303,11 +318,17 @@ def _charge(run: Any, intent: Intent) -> int:
     return int(send)
 
 
+def _begin_epoch(run: Any, box: str) -> None:
+    number = _id_of(run, "box", identity=box)
+    run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
+
+
 def _settle(run: Any, send: int, answers: Mapping[int, bytes], billed: int, words: str) -> None:
     account, queries, each = run(
         "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
     ).fetchone()
-    ended = (time.time(), billed, words or None, send)
+    said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
+    ended = (time.time(), billed, said or None, send)
     run("UPDATE send SET ended_s=?, billed=?, words=? WHERE id=?", ended)
     asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
     for place, scores in answers.items():

@@ -1,7 +1,7 @@
 """Answers as bytes: exact for a few hundred classes, and no larger than need be for a thousand.
 
 The 23 bits behind a float32's leading one are noise to a compressor. Up to 256 classes they are
-kept. Beyond that 12 of them are: a relative error of at most 2⁻¹³, a hundredth of a percent, far
+kept. Beyond that 11 of them are: a relative error of at most 2⁻¹², a fortieth of a percent, far
 below what a service's own rounding, or a grey level of its input, does to a score. Whoever asks
 gets the rounded scores the first time too: an answer is the same, paid for or remembered.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_UP_TO = 256  # classes: at most 1 kB for an answer
-KEPT_BITS = 12
+KEPT_BITS = 11
 FRACTION_BITS = 23
 
 Row = NDArray[np.float32]

@@ -18,7 +18,15 @@ from rebox.box.service.picture import png, png_base64
 from rebox.box.service.price import PRICES, Price, price_of
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import LOOPBACK, HttpTransport, Reply, Request, Transport, host_of
+from rebox.box.service.transport import (
+    LOOPBACK,
+    HttpTransport,
+    Reply,
+    Request,
+    Transport,
+    host_of,
+    place_of,
+)
 
 __all__ = [
     "LOOPBACK",
@@ -43,6 +51,7 @@ __all__ = [
     "host_of",
     "labels_of",
     "numbers_of",
+    "place_of",
     "png",
     "png_base64",
     "price_of",

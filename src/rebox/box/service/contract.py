@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, Images, Scores
 from rebox.box.service.fault import Fault, Refusal
-from rebox.box.service.key import Key, NoKey
+from rebox.box.service.key import HeaderKey, Key, NoKey
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Reply, Request, Transport, is_here
+from rebox.box.service.transport import HttpTransport, Reply, Request, Transport, host_of, is_here
 from rebox.box.toll import NoToll, Toll
-from rebox.errors import InvalidAnswer
+from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -85,6 +86,26 @@ class Service(BlackBox):
         blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
         return self.spec.price_usd > 0 and not is_here(self.request(blank).url)
 
+    def check_origin(self) -> None:
+        """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.
+
+        Raises
+        ------
+        InvalidOption
+            It would go to a host that the service is not known to be at.
+        """
+        if not isinstance(self.key, HeaderKey):
+            return
+        blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
+        url = self.request(blank).url
+        host = host_of(url).partition(":")[0]
+        known = any(host == one or host.endswith(f".{one}") for one in self.key.hosts)
+        if not known and not is_here(url):
+            raise InvalidOption(
+                f"the model was fitted for a service at {host}, which is not {self.key.service}'s "
+                "own: pass its URI as box= (--box) if you trust it with your key."
+            )
+
     def answer(self, images: Images) -> Scores:
         """Ask by as many requests as it takes, with no books kept."""
         return self.reply_for(images, NoToll())
@@ -103,6 +124,13 @@ class Service(BlackBox):
 
     def exchange(self, images: Images) -> Sequence[Answer]:
         """Send one request and read its answers; what failed altogether is a `Refusal`."""
+        try:
+            answers = self._exchanged(images)
+        except Refusal as refusal:
+            raise Refusal(self._masked(refusal.fault)) from None
+        return [self._masked(one) if isinstance(one, Fault) else one for one in answers]
+
+    def _exchanged(self, images: Images) -> Sequence[Answer]:
         reply = self._session().transport.send(self.request(images), self.key, self.terms)
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
@@ -112,6 +140,14 @@ class Service(BlackBox):
             words = f"the service answered {len(answers)} of {len(images)} images"
             raise Refusal(Fault(words, error=InvalidAnswer))
         return answers
+
+    def _masked(self, fault: Fault) -> Fault:
+        """Return ``fault`` without the key, which services quote in their errors."""
+        try:
+            secret = self.key.secret()
+        except KeyRefused:
+            return fault
+        return fault if secret is None else replace(fault, words=secret.masked(fault.words))
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""

@@ -90,6 +90,8 @@ class HeaderKey:
         What stands before it, as ``Key `` or ``Bearer ``.
     required : bool
         Whether asking without one is pointless.
+    hosts : tuple of str
+        Where the service is known to be; a model file of unknown origin sends the key nowhere else.
     """
 
     service: str
@@ -97,6 +99,7 @@ class HeaderKey:
     header: str = "Authorization"
     prefix: str = "Bearer "
     required: bool = True
+    hosts: tuple[str, ...] = ()
 
     def secret(self) -> Secret | None:
         """Return the key from the environment, or else from the keyring.

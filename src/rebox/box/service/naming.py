@@ -28,7 +28,8 @@ def row_of(scores: Iterable[tuple[Any, Any]], spec: BoxSpec) -> Row | Fault:
         if fault is not None:
             return fault
         found[name] = float(score)
-    unknown = next((name for name in found if name not in spec.classes), None)
+    known = frozenset(spec.classes)
+    unknown = next((name for name in found if name not in known), None)
     if unknown is not None:
         return _fault(
             f"the service answered a class {unknown!r} that the box does not have: it has changed, "

@@ -1,5 +1,6 @@
 """The options that every service's URI takes."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +75,10 @@ def read_key(reader: OptionReader, usual: HeaderKey) -> HeaderKey:
     )
 
 
+def _digest(classes: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(classes).encode()).hexdigest()[:8]
+
+
 def read_spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
     reader: OptionReader,
     *,
@@ -90,15 +95,16 @@ def read_spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
 ) -> BoxSpec:
     """Return the spec of a service; the URI's options go before what is given here.
 
-    Its identity is ``scheme:target@host`` with the size of the images, unless ``identity`` names
-    one: a model at another address, or behind another port, is another model.
+    Its identity is ``scheme:target@host`` (``identity`` may name another) with the size of the
+    images and a digest of the classes: a model at another address is another model, and scores are
+    kept by their columns, so that other names, or another order of them, are another box.
     """
     height, width = reader.size("size", size)
     usual = price_of(f"{scheme}:{target}")
     named = reader.text("identity", f"{scheme}:{target}@{host}")
     complete = reader.flag("complete", complete)
     return BoxSpec(
-        identity=f"{named}?size={height}x{width}",
+        identity=f"{named}?size={height}x{width}&classes={_digest(classes)}",
         classes=classes,
         height=height,
         width=width,

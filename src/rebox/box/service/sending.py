@@ -6,6 +6,7 @@ That is why no retrying client is used: it would send behind the books.
 
 import random
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from rebox.box.service.fault import Fault, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
 from rebox.box.toll import Row, Toll
+from rebox.errors import ServiceError
 
 LONGEST_BACK_OFF_S = 30.0
+
+_jitter = random.Random()  # noqa: S311 - spreads retries, and changes no result
 
 Answer = Row | Fault
 """The (classes,) scores of one image, or why there are none."""
@@ -40,6 +44,7 @@ class Sender:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._pace = Pace(terms.per_second, terms.burst)
+        self._asking: weakref.WeakSet[threading.Event] = weakref.WeakSet()
         self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, toll: Toll) -> list[Row]:
@@ -69,6 +74,7 @@ class Sender:
             _Request(self._terms, self._pace, exchange, toll, images, places) for places in parts
         ]
         stop = threading.Event()
+        self._asking.add(stop)
         jobs: list[Future[list[Row]]] = []
         try:
             for one in requests:
@@ -81,7 +87,9 @@ class Sender:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for stop in list(self._asking):
+            stop.set()
+        self._pool.shutdown(wait=False)  # what waits sees the stop, and ends by itself
 
 
 @dataclass(frozen=True)
@@ -107,14 +115,18 @@ class _Request:
         """Send as often as it takes and may; return the rows of all its images."""
         found: dict[int, Row] = {}
         left: Sequence[int] = self.places
-        attempt = 0
+        attempt = rare = 0
         while left:
             attempt += 1
             self._wait_for_turn(stop)
             faults = self._send(left, found)
             left = [place for place in left if place not in found]
             if left:
-                self._back_off(_worst(faults), attempt, stop)
+                fault = _worst(faults)
+                rare += (
+                    fault.attempts is not None
+                )  # a wait for one's turn is no second try of those
+                self._back_off(fault, attempt, rare, stop)
         return [found[place] for place in self.places]
 
     def _send(self, places: Sequence[int], found: dict[int, Row]) -> list[Fault]:
@@ -142,9 +154,9 @@ class _Request:
         whole = len(places) == places[-1] + 1 - places[0]
         return self.images[places[0] : places[-1] + 1] if whole else self.images[list(places)]
 
-    def _back_off(self, fault: Fault, attempt: int, stop: threading.Event) -> None:
+    def _back_off(self, fault: Fault, attempt: int, rare: int, stop: threading.Event) -> None:
         """Wait before the next attempt, or end the run."""
-        allowed = min(self.terms.attempts, fault.attempts or self.terms.attempts)
+        spent = fault.attempts is not None and rare >= fault.attempts
         if not fault.retry:
             raise fault.error(f"{fault.words}.")
         if fault.after_s is not None and fault.after_s > self.terms.longest_wait_s:
@@ -152,13 +164,13 @@ class _Request:
                 f"{fault.words}; it wants to be left alone for {fault.after_s:,.0f} s: start again "
                 "after that."
             )
-        if attempt >= allowed:
+        if spent or attempt >= self.terms.attempts:
             raise fault.error(f"{fault.words}; asked {attempt} times.")
         if fault.after_s is not None:
             self.pace.hold(fault.after_s)
         # jitter: requests that failed together do not come back together
         ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2.0 ** min(attempt - 1, 99))
-        _sleep(random.uniform(0.5, 1.0) * ceiling, stop)  # noqa: S311 - changes no result
+        _sleep(_jitter.uniform(0.5, 1.0) * ceiling, stop)
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
         if stop.is_set():
@@ -193,3 +205,5 @@ def _raise_first(jobs: Sequence[Future[list[Row]]]) -> None:
         error = None if job.cancelled() else job.exception()
         if error is not None and not isinstance(error, Stopped):
             raise error
+    if any(job.cancelled() or job.exception() for job in jobs):
+        raise ServiceError("the box was closed while it was being asked.")

@@ -106,11 +106,12 @@ class Tensor:
         scores = self.scores(raw) if np.isfinite(raw).all() else raw
         return scores if isinstance(scores, Fault) else numbers_of(scores[0], spec)
 
-    def marked(self, spec: BoxSpec) -> BoxSpec:
-        """Return ``spec`` with an identity that tells all this too."""
+    def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
+        """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
         steps = "none" if self.datatype == "UINT8" else str(self.figures)
         marks = f"preprocess={steps}&layout={self.layout}&datatype={self.datatype}"
-        identity = f"{spec.identity}&{marks}&outputs={self.kind}&pixels={self.pixels}"
+        ends = f"input={given}&output={taken}"
+        identity = f"{spec.identity}&{marks}&{ends}&outputs={self.kind}&pixels={self.pixels}"
         return replace(spec, identity=identity)
 
 

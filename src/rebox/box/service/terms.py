@@ -18,7 +18,7 @@ class Terms:
     burst : int or None
         Most requests at once after a pause; None: those of one second.
     timeout_s : float
-        Longest that a request may take, from its first byte to the last of its answer.
+        Longest wait for a connection, for the next piece of an answer, and for its body in all.
     attempts : int
         Most sends of one question, where a fault allows for another try.
     longest_wait_s : float
@@ -39,12 +39,17 @@ class Terms:
     body_limit: int = 64 * 2**20
 
     def __post_init__(self) -> None:
-        whole = {"in_flight": self.in_flight, "attempts": self.attempts}
-        if self.burst is not None:
-            whole["burst"] = self.burst
+        whole = {"in_flight": self.in_flight, "attempts": self.attempts, "burst": self.burst or 1}
+        if self.burst == 0:
+            whole["burst"] = 0
         for name, value in whole.items():
             if value < 1:
                 raise InvalidOption(f"{name} must be at least 1, found {value}.")
-        for name, seconds in (("timeout_s", self.timeout_s), ("per_second", self.per_second)):
-            if seconds is not None and not seconds > 0:
-                raise InvalidOption(f"{name} must be above 0, found {seconds}.")
+        above_0 = {"timeout_s": self.timeout_s}
+        if self.per_second is not None:
+            above_0["per_second"] = self.per_second
+        for name, number in above_0.items():
+            if not number > 0:
+                raise InvalidOption(f"{name} must be above 0, found {number}.")
+        if not min(self.back_off_s, self.longest_wait_s) >= 0:
+            raise InvalidOption("back_off_s and longest_wait_s must be 0 or more.")

@@ -56,7 +56,7 @@ class Reply:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
 
     def json(self) -> Any:
@@ -201,6 +201,8 @@ class HttpTransport:
         self._client = httpx2.Client(
             verify=True if verify is None else _authority(verify),
             follow_redirects=False,
+            # a proxy would see in the clear what is meant to stay on this machine
+            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
             timeout=httpx2.Timeout(terms.timeout_s),
             limits=httpx2.Limits(
                 max_connections=terms.in_flight, max_keepalive_connections=terms.in_flight
@@ -220,7 +222,7 @@ class HttpTransport:
             reply = self._send(request, headers, terms)
         except Refusal as refusal:
             raise _masked(refusal, secret) from None
-        return reply if secret is None else _without(secret, reply)
+        return reply
 
     def close(self) -> None:
         """Close all connections."""
@@ -276,7 +278,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         words = "the service's answer is packed in a way that cannot be unpacked"
         raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)) from error
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
-        raise Refusal(Fault(f"{url} cannot be asked ({one_line(error)})", charged=False)) from error
+        raise Refusal(Fault(f"{url} cannot be asked", charged=False)) from error
     except httpx2.TransportError as error:
         words = f"the connection to {host} broke off ({one_line(error) or type(error).__name__})"
         raise Refusal(Fault(words, retry=True)) from error
@@ -304,15 +306,6 @@ def _secret_for(url: str, key: Key) -> Secret | None:
     return secret
 
 
-def _without(secret: Secret, reply: Reply) -> Reply:
-    """Return ``reply`` without the key: services quote it in their errors."""
-    return Reply(
-        status=reply.status,
-        headers={name: secret.masked(value) for name, value in reply.headers.items()},
-        content=secret.masked_bytes(reply.content),
-    )
-
-
 def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
     if secret is None:
         return refusal
@@ -323,6 +316,17 @@ def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
 def is_here(url: str) -> bool:
     """Return whether ``url`` leads to this machine."""
     return urlsplit(url).hostname in LOOPBACK
+
+
+def place_of(url: str) -> str:
+    """Return host, port and path of ``url``: where a service is, for its identity.
+
+    Raises
+    ------
+    InvalidOption
+        It is no address of HTTP.
+    """
+    return f"{host_of(url)}{urlsplit(url).path.rstrip('/')}"
 
 
 def host_of(url: str) -> str:
