@@ -47,7 +47,7 @@ PORTS = range(20_000, 32_000)  # below those that systems give to clients
 
 # of scores and probabilities, in [0, 1]
 EXACT = {"rtol": 0, "atol": 1e-6}
-ROUNDED = {"rtol": 0, "atol": 1e-3}  # answers of more than 256 classes are: see rebox.meter.packing
+ROUNDED = {"rtol": 0, "atol": 1e-2}  # answers of more than 256 classes are: see rebox.meter.packing
 
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 BAR = "bar?q=2&epochs=1&m=2&batch=10"
@@ -194,6 +194,9 @@ def mlflow(task, folder, cache):
     """Return `mlflow models serve` with a task's model, and the box's URI without its options."""
     python = environment("mlflow", MLFLOW, cache)
     around = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    # by default it hangs up after 5 s without a question, which meets one now and then: that is lost,
+    # counts as billed, and a fit that has spent its budget by it is another fit
+    around["UVICORN_TIMEOUT_KEEP_ALIVE"] = "600"
     around["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"  # it calls uvicorn by name
     saving = [python, "-c", SAVE, task.file, folder / "model"]
     subprocess.run(saving, check=True, cwd=folder, env=clean() | around)
