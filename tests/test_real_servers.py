@@ -194,8 +194,8 @@ def mlflow(task, folder, cache):
     """Return `mlflow models serve` with a task's model, and the box's URI without its options."""
     python = environment("mlflow", MLFLOW, cache)
     around = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    # by default it hangs up after 5 s without a question, which meets one now and then: that is lost,
-    # counts as billed, and a fit that has spent its budget by it is another fit
+    # by default it hangs up after 5 s without a question, which meets one now and then: that one is
+    # lost, counts as billed, and a fit that has spent its budget by it is another fit
     around["UVICORN_TIMEOUT_KEEP_ALIVE"] = "600"
     around["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"  # it calls uvicorn by name
     saving = [python, "-c", SAVE, task.file, folder / "model"]

@@ -211,9 +211,10 @@ def ask(exchange, n, toll=None, *, step=1, **terms):
     try:
         rows = sender.ask(images_of(n), exchange, step=step, toll=toll)
     finally:
+        heard_out = toll.settled.keys() == toll.charged.keys()
         sender.close()
         wait_until(lambda: not any(t.is_alive() for t in sender._pool._threads))
-        assert toll.settled.keys() == toll.charged.keys()  # heard out, whatever came
+        assert heard_out  # whatever came
     return [float(row[0]) for row in rows], toll
 
 
