@@ -44,7 +44,7 @@ class Sender:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._pace = Pace(terms.per_second, terms.burst)
-        self._asking: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+        self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
         self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, toll: Toll) -> list[Row]:
@@ -73,23 +73,56 @@ class Sender:
         requests = [
             _Request(self._terms, self._pace, exchange, toll, images, places) for places in parts
         ]
-        stop = threading.Event()
-        self._asking.add(stop)
-        jobs: list[Future[list[Row]]] = []
+        call = _Call()
+        self._asking.add(call)
         try:
-            for one in requests:
-                jobs.append(self._pool.submit(one.carry_out, stop))
+            jobs = [self._pool.submit(call.carry_out, one) for one in requests]
             wait(jobs, return_when=FIRST_EXCEPTION)
-        finally:  # Ctrl-C may come before all of them have begun: those that have are heard out
-            _stop(jobs, stop)
+        finally:
+            call.hear_out()
         _raise_first(jobs)
         return [row for job in jobs for row in job.result()]
 
     def close(self) -> None:
         """End the threads."""
-        for stop in list(self._asking):
-            stop.set()
+        for call in list(self._asking):
+            call.stop.set()
         self._pool.shutdown(wait=False)  # what waits sees the stop, and ends by itself
+
+
+class _Call:
+    """Requests of one call: they stop together, and none of them is left under way.
+
+    It counts those that are under way by itself. A list of futures would not do: Ctrl-C may come
+    after a request was handed to a thread, and before its future was put into the list.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._under_way = 0
+        self._changed = threading.Condition()
+
+    def carry_out(self, request: "_Request") -> list[Row]:
+        """Return the rows of a request; a failure stops those that wait, at once."""
+        with self._changed:
+            if self.stop.is_set():
+                raise Stopped
+            self._under_way += 1
+        try:
+            return request.rows(self.stop)
+        except BaseException:
+            self.stop.set()
+            raise
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def hear_out(self) -> None:
+        """Let no request begin any more, and wait for those that have."""
+        with self._changed:
+            self.stop.set()
+            self._changed.wait_for(lambda: not self._under_way)
 
 
 @dataclass(frozen=True)
@@ -103,15 +136,7 @@ class _Request:
     images: Images
     places: range
 
-    def carry_out(self, stop: threading.Event) -> list[Row]:
-        """Return the rows of all its images; a failure stops the requests that wait, at once."""
-        try:
-            return self._rows(stop)
-        except BaseException:
-            stop.set()
-            raise
-
-    def _rows(self, stop: threading.Event) -> list[Row]:
+    def rows(self, stop: threading.Event) -> list[Row]:
         """Send as often as it takes and may; return the rows of all its images."""
         found: dict[int, Row] = {}
         left: Sequence[int] = self.places
@@ -187,16 +212,6 @@ def _worst(faults: Sequence[Fault]) -> Fault:
 def _sleep(seconds: float, stop: threading.Event) -> None:
     if stop.wait(seconds):
         raise Stopped
-
-
-def _stop(jobs: Sequence[Future[list[Row]]], stop: threading.Event) -> None:
-    """Cancel what has not begun and hear out what has."""
-    if all(job.done() and not job.exception() for job in jobs):
-        return
-    stop.set()
-    for job in jobs:
-        job.cancel()
-    wait(jobs)
 
 
 def _raise_first(jobs: Sequence[Future[list[Row]]]) -> None:
