@@ -5,6 +5,7 @@ import json
 import pickle
 import sys
 import threading
+import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,7 +22,7 @@ from rebox.box.service import Reply
 from rebox.box.service.fault import Fault, Refusal
 from rebox.box.service.key import HeaderKey, NoKey, Secret
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Request, host_of, is_here, message_in
+from rebox.box.service.transport import IDLE_S, HttpTransport, Request, host_of, is_here, message_in
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
 from rebox.rehearsal import Rehearsal
 
@@ -149,6 +150,7 @@ class Echo(ThreadingHTTPServer):
 
     def __init__(self):
         self.status, self.headers, self.body, self.requests = 200, {}, b"{}", []
+        self.callers = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -162,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append(dict(self.headers))
+        self.server.callers.append(self.client_address)
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
@@ -192,6 +195,21 @@ def transport():
 
 def request(url):
     return Request(url=url, content=b"an image", headers={"Content-Type": "image/png"})
+
+
+@pytest.mark.parametrize(("idle_s", "connections"), [(60.0, 1), (0.05, 2)])
+def test_an_idle_connection_is_given_up_before_the_server_does(
+    echo, monkeypatch, idle_s, connections
+):
+    """A question on a connection that the server is closing is lost, and counts as billed."""
+    assert 0 < IDLE_S < 5  # as long as uvicorn waits, and behind it MLflow
+    monkeypatch.setattr("rebox.box.service.transport.IDLE_S", idle_s)
+    sender = HttpTransport(Terms(timeout_s=60))
+    for _ in range(2):
+        sender.send(request(echo.url), NoKey(), Terms())
+        time.sleep(0.3)
+    sender.close()
+    assert len(set(echo.callers)) == connections
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "as it is"])

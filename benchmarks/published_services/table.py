@@ -65,10 +65,12 @@ money it keeps. Three of its queries are canaries, by which a change of the serv
 later. Most of what it knows of ABIDE it reads from the matrices without asking, so that **the fair
 comparison with BAR as a use of the box is `auto?stack=false`**.
 
-**What a question costs here**, in CPU milliseconds, at 256 pixels (224): packing the picture as PNG
-6 (4), unpacking and resizing it in the service 2.4 (2.0), the model 0.9 (24), the journal 1 to 2,
-HTTP and the rest about 2 on each side. The journal's two commits wait for the disk, which was busy
-with others: up to 18 ms each, four questions at a time.
+**What a question costs here**, in CPU milliseconds, at 256 pixels (224), each part timed alone:
+packing the picture as PNG 6 (4), unpacking and resizing it in the service 2.4 (2.0), the model 0.9
+(24), the journal 2. HTTP was not timed by itself: rebox's process without a journal took about 8.5
+for a question to Azure, so that about 2.5 are left for HTTP and dressing the picture. With one
+question at a time, on a disk busy with others, a question waited 37 ms for the journal's two
+commits.
 """
 
 

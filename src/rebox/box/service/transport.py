@@ -21,6 +21,9 @@ from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
 
 _SAID_IN = ("error", "status", "message", "description", "details", "detail")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Servers hang up on idle connections, many after 5 s. A question that meets that is lost, and
+# counts as billed: better to hang up first.
+IDLE_S = 2.0
 ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
 
 
@@ -205,7 +208,9 @@ class HttpTransport:
             mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
             timeout=httpx2.Timeout(terms.timeout_s),
             limits=httpx2.Limits(
-                max_connections=terms.in_flight, max_keepalive_connections=terms.in_flight
+                max_connections=terms.in_flight,
+                max_keepalive_connections=terms.in_flight,
+                keepalive_expiry=IDLE_S,
             ),
             headers={"User-Agent": "rebox"},
         )
