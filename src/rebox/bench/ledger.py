@@ -1,0 +1,100 @@
+"""What was measured: JSON lines, a finished trial each, written once and never changed.
+
+A row says what was fitted (``key``, ``task``, ``box``, ``method``, ``budget``, ``seed``, ``fold``),
+what it asked, its figures, and the answers to the test images, so that folds can be pooled and
+methods compared image by image. A trial that could not run leaves a row of status ``unavailable``
+with the reason, and is tried again by the next run. Everything but ``seconds`` is the same when a
+plan is run again.
+"""
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData
+
+Row = dict[str, Any]
+LEVELS = 65535  # 16 bits of a probability: 1.5e-5
+
+
+def append(ledger: Path, row: Row) -> None:
+    """Write ``row`` behind the others, whole and on the disk before it returns."""
+    line = json.dumps(row, sort_keys=True) + "\n"
+    with ledger.open("ab+") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # an interrupted line: it stays apart from this one
+                line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_ledger(ledger: Path) -> Iterator[Row]:
+    """Yield a row for each trial: the finished one, or the last that says why there is none.
+
+    Lines that an interruption cut short are no rows. A ledger that is not there has none.
+    """
+    if not ledger.exists():
+        return
+    rows: dict[str, Row] = {}
+    for line in ledger.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "key" in row and not is_done(rows.get(row["key"], {})):
+            rows[row["key"]] = row
+    yield from rows.values()
+
+
+def is_done(row: Mapping[str, Any]) -> bool:
+    """Return whether a trial was measured; rows of the first ledgers do not say, and were."""
+    return bool(row) and row.get("status", "done") == "done"
+
+
+def lasting(row: Row) -> Row:
+    """Return what of a row is the same whenever its trial is run."""
+    return {name: value for name, value in row.items() if name != "seconds"}
+
+
+def pack_answers(truth: NDArray[np.intp], probabilities: NDArray[np.float64], k: int) -> Row:
+    """Return the answers to test images as JSON takes them, by class, then in the given order.
+
+    In that order the truth is told by how many images each of the ``k`` classes has: a ledger holds
+    no list of anybody's diagnoses.
+    """
+    order = np.argsort(truth, kind="stable")
+    levels = np.rint(np.clip(probabilities[order], 0.0, 1.0) * LEVELS).astype("<u2")
+    return {
+        "counts": np.bincount(truth, minlength=k).tolist(),
+        "probabilities": base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode(),
+    }
+
+
+def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the truth (n,), as places among the classes, and the probabilities (n, K) of a row.
+
+    Raises
+    ------
+    InvalidData
+        The row has no answers, or they are damaged.
+    """
+    try:
+        counts: Sequence[int] = row["answers"]["counts"]
+        raw = zlib.decompress(base64.b64decode(row["answers"]["probabilities"]))
+        levels = np.frombuffer(raw, dtype="<u2").reshape(sum(counts), len(counts))
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise InvalidData(
+            f"the ledger's row {row.get('key')!r} has no readable answers to test images: run its "
+            "trial again into a new ledger."
+        ) from error
+    return np.repeat(np.arange(len(counts)), counts), levels / LEVELS

@@ -1,0 +1,174 @@
+"""Opens data sets, boxes and weights when a trial needs them, and keeps what the next needs too."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rebox.baseline import WhiteBox, open_whitebox
+from rebox.bench.plan import Box, Served, Task, Trial
+from rebox.bench.remember import RememberingBox
+from rebox.box import BlackBox, open_box
+from rebox.box.limited import LimitedBox
+from rebox.errors import InvalidData, InvalidOption
+from rebox.rehearsal import Limits, Rehearsal
+from rebox.task import Dataset, Split, fold, holdout, open_task, resampled
+
+Loader = Callable[[Path | None], Dataset]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a bench finds what plans name; a worker on another machine needs the same places.
+
+    Attributes
+    ----------
+    data, models, cache : Path or None
+        Folders of the data sets, of the models, and of remembered answers; None where a plan needs
+        none.
+    threads : int
+        Threads of a trial, in its box and in its arithmetic. One thread adds up in the same order
+        on every machine; several trials at a time use several cores.
+    loaders : tuple of (name, function)
+        Data sets besides those of `rebox.task.TASKS`: functions of the folder of the data sets.
+    """
+
+    data: Path | None = None
+    models: Path | None = None
+    cache: Path | None = None
+    threads: int = 1
+    loaders: tuple[tuple[str, Loader], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtHand:
+    """A box as a trial asks it.
+
+    Attributes
+    ----------
+    box : BlackBox
+        What is asked.
+    whole : RememberingBox or None
+        The same with nothing hidden, which counts and remembers; None behind a service.
+    service : Rehearsal or None
+        What stands before it.
+    """
+
+    box: BlackBox
+    whole: RememberingBox | None = None
+    service: Rehearsal | None = None
+
+
+class Workbench:
+    """What trials need, opened once.
+
+    Parameters
+    ----------
+    places : Places
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
+        self._boxes: dict[str, RememberingBox] = {}
+        self._served: dict[str, AtHand] = {}
+        self._weights: tuple[str, WhiteBox] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the services and close the files of remembered answers."""
+        self._stack.close()
+        for box in self._boxes.values():
+            box.close()
+
+    def dataset(self, task: Task) -> Dataset:
+        """Return the data set of a task.
+
+        Raises
+        ------
+        InvalidData
+            It is not at hand.
+        """
+        if self._dataset is None or self._dataset[0] != task.data:
+            self._dataset = task.data, self._loaded(task.data)
+        return self._dataset[1]
+
+    def _loaded(self, data: str) -> Dataset:
+        own = dict(self.places.loaders)
+        return own[data](self.places.data) if data in own else open_task(data, self.places.data)
+
+    def split(self, trial: Trial) -> Split:
+        """Return the rows that a trial trains on and tests."""
+        dataset, task = self.dataset(trial.task), trial.task
+        if trial.fold is not None and task.folds is not None:
+            return fold(dataset, trial.fold, folds=task.folds, seed=trial.seed)
+        test = task.test or 0
+        if task.resampled:
+            return resampled(dataset, train=task.train or 0, test=test, seed=trial.seed)
+        try:
+            return holdout(
+                dataset, test=test, train=task.train, per_class=task.per_class, seed=trial.seed
+            )
+        except InvalidData as error:
+            raise InvalidData(f"task {task.name!r}: {error}") from error
+
+    def box(self, planned: Box) -> AtHand:
+        """Return the box of a plan.
+
+        Raises
+        ------
+        BoxError
+            It is not at hand.
+        """
+        if planned.served is not None:
+            if planned.name not in self._served:
+                self._served[planned.name] = self._behind(planned, planned.served)
+            return self._served[planned.name]
+        uri = self._uri(planned.uri)
+        if uri not in self._boxes:
+            self._boxes[uri] = RememberingBox(open_box(self._threaded(uri)), self.places.cache)
+        whole = self._boxes[uri]
+        limits = planned.limits
+        return AtHand(box=LimitedBox(whole, **limits) if limits else whole, whole=whole)
+
+    def _behind(self, planned: Box, served: Served) -> AtHand:
+        inner = open_box(self._threaded(self._uri(planned.uri)))
+        limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
+        service = self._stack.enter_context(
+            Rehearsal(
+                served.service, inner, classes=served.classes, model=served.model, limits=limits
+            )
+        )
+        settings = f"size={served.size}&price_usd={served.price_usd:g}&per_second=100000"
+        box = self._stack.enter_context(open_box(f"{service.uri}&{settings}"))
+        return AtHand(box=box, service=service)
+
+    def weights(self, planned: Box) -> WhiteBox:
+        """Return a box's model with its weights.
+
+        Raises
+        ------
+        BoxError
+            They are not at hand.
+        """
+        uri = self._uri(planned.weights or planned.uri)
+        if self._weights is None or self._weights[0] != uri:
+            self._weights = uri, open_whitebox(uri)
+        return self._weights[1]
+
+    def _uri(self, uri: str) -> str:
+        if "{models}" in uri and self.places.models is None:
+            raise InvalidOption(f"the box {uri} is a file: say where the models are (--models).")
+        return uri.replace("{models}", str(self.places.models))
+
+    def _threaded(self, uri: str) -> str:
+        if not uri.startswith("onnx:"):
+            return uri
+        return f"{uri}{'&' if '?' in uri else '?'}threads={self.places.threads}"
