@@ -43,7 +43,7 @@ def decode(path: Path) -> Picture:
         The file is missing, empty, truncated, not an image, too large for Pillow's limit, or has
         pixels of a kind that has no agreed range.
     """
-    content = _content(path)
+    content = read_bytes(path)
     try:
         with _opened(content) as image:
             pixels = _pixels(ImageOps.exif_transpose(image), path)
@@ -71,7 +71,14 @@ def decode(path: Path) -> Picture:
     return pixels
 
 
-def _content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return what an image file holds.
+
+    Raises
+    ------
+    InvalidData
+        The file is missing, unreadable or empty.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
