@@ -102,6 +102,9 @@ class Box:
     name : str
     uri : str
         ``{models}`` stands for the folder of the models.
+    otherwise : str or None
+        The URI that is opened where the file of ``uri`` is not at hand: the same architecture from
+        a library that downloads its weights.
     weights : str or None
         The same model with its weights, for the baselines that need gradients, as
         `rebox.baseline.open_whitebox` takes it; None: ``uri``.
@@ -113,6 +116,7 @@ class Box:
 
     name: str
     uri: str
+    otherwise: str | None = None
     weights: str | None = None
     top_k: int | None = None
     decimals: int | None = None

@@ -134,6 +134,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         "curve": thinned(curve),
         "verdict": verdict_of(model),
         "stop_reason": model.stop_reason_,
+        "box_identity": at_hand.box.spec.identity,
         **_shown(trial, model, at_hand),
         **tested,
     }

@@ -1,20 +1,21 @@
 """Opens data sets, boxes and weights when a trial needs them, and keeps what the next needs too."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from rebox.baseline import WhiteBox, open_whitebox
 from rebox.bench.plan import Box, Served, Task, Trial
 from rebox.bench.remember import RememberingBox
 from rebox.box import BlackBox, open_box
 from rebox.box.limited import LimitedBox
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.task import Dataset, Split, fold, holdout, open_task, resampled
 
+T = TypeVar("T")
 Loader = Callable[[Path | None], Dataset]
 
 
@@ -102,7 +103,10 @@ class Workbench:
 
     def _loaded(self, data: str) -> Dataset:
         own = dict(self.places.loaders)
-        return own[data](self.places.data) if data in own else open_task(data, self.places.data)
+        try:
+            return own[data](self.places.data) if data in own else open_task(data, self.places.data)
+        except InvalidData as error:
+            raise InvalidData(self._private(error)) from error
 
     def split(self, trial: Trial) -> Split:
         """Return the rows that a trial trains on and tests."""
@@ -131,15 +135,15 @@ class Workbench:
             if planned.name not in self._served:
                 self._served[planned.name] = self._behind(planned, planned.served)
             return self._served[planned.name]
-        uri = self._uri(planned.uri)
-        if uri not in self._boxes:
-            self._boxes[uri] = RememberingBox(open_box(self._threaded(uri)), self.places.cache)
-        whole = self._boxes[uri]
+        if planned.uri not in self._boxes:
+            opened = self._first(planned.uri, planned.otherwise, self._opened)
+            self._boxes[planned.uri] = RememberingBox(opened, self.places.cache)
+        whole = self._boxes[planned.uri]
         limits = planned.limits
         return AtHand(box=LimitedBox(whole, **limits) if limits else whole, whole=whole)
 
     def _behind(self, planned: Box, served: Served) -> AtHand:
-        inner = open_box(self._threaded(self._uri(planned.uri)))
+        inner = self._first(planned.uri, planned.otherwise, self._opened)
         limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
         service = self._stack.enter_context(
             Rehearsal(
@@ -158,10 +162,33 @@ class Workbench:
         BoxError
             They are not at hand.
         """
-        uri = self._uri(planned.weights or planned.uri)
+        uri = planned.weights or planned.uri
         if self._weights is None or self._weights[0] != uri:
-            self._weights = uri, open_whitebox(uri)
+            self._weights = uri, self._first(uri, planned.otherwise, open_whitebox)
         return self._weights[1]
+
+    def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:
+        """Return what is at one of two addresses; if at neither, say why not at the first."""
+        try:
+            return opened(self._uri(uri))
+        except BoxError as error:
+            if otherwise is not None:
+                with suppress(BoxError, MissingExtra):
+                    return opened(self._uri(otherwise))
+            raise BoxError(f"weights not at hand: {self._private(error)}") from error
+
+    def _private(self, error: Exception) -> str:
+        """Return an error's text without the folders of this machine."""
+        said = " ".join(str(error).split())
+        for name in ("models", "data", "cache"):
+            folder = getattr(self.places, name)
+            if folder is not None:
+                said = said.replace(str(folder.absolute()), f"{{{name}}}")
+                said = said.replace(str(folder), f"{{{name}}}")
+        return said
+
+    def _opened(self, uri: str) -> BlackBox:
+        return open_box(self._threaded(uri))
 
     def _uri(self, uri: str) -> str:
         if "{models}" in uri and self.places.models is None:

@@ -61,6 +61,8 @@ class OnnxBox(BlackBox):
         US dollars per image, to rehearse a service's costs.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
+    threads : int
+        Threads of a run; 0: as many as there are cores.
 
     Attributes
     ----------
@@ -90,9 +92,10 @@ class OnnxBox(BlackBox):
         batch_size: int = 32,
         price_usd: float = 0.0,
         providers: Sequence[str] = CPU,
+        threads: int = 0,
     ) -> None:
         self.answered = 0
-        self._file = OnnxFile(path, providers)
+        self._file = OnnxFile(path, providers, threads)
         self._scratch = Scratch()
         figures = as_preprocess(preprocess)
         wanted_size = (size, size) if isinstance(size, int) else size

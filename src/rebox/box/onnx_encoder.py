@@ -46,6 +46,8 @@ class OnnxEncoder(Encoder):
         Most images in one run.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
+    threads : int
+        Threads of a run; 0: as many as there are cores.
 
     Raises
     ------
@@ -66,10 +68,11 @@ class OnnxEncoder(Encoder):
         output: str | None = None,
         batch_size: int = 32,
         providers: Sequence[str] = CPU,
+        threads: int = 0,
     ) -> None:
         if batch_size < 1:
             raise InvalidOption(f"batch_size must be at least 1, found {batch_size}.")
-        self._file = OnnxFile(path, providers)
+        self._file = OnnxFile(path, providers, threads)
         self._scratch = Scratch()
         self._batch_size = batch_size
         figures = as_preprocess(preprocess)

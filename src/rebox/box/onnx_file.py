@@ -26,6 +26,8 @@ class OnnxFile:
         The file.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
+    threads : int
+        Threads of a run; 0: as many as there are cores.
 
     Attributes
     ----------
@@ -43,12 +45,17 @@ class OnnxFile:
         ONNX Runtime has no such provider.
     """
 
-    def __init__(self, path: str | Path, providers: Sequence[str] = CPU) -> None:
+    def __init__(
+        self, path: str | Path, providers: Sequence[str] = CPU, threads: int = 0
+    ) -> None:
+        if threads < 0:
+            raise InvalidOption(f"threads must be 0 (all cores) or more, found {threads}.")
         self._path = Path(path).absolute()
         self._providers = tuple(providers)
+        self._threads = threads
         self.name = self._path.name
         self.digest = _digest(self._path)
-        self.session = _open_session(self._path, self._providers)
+        self.session = _open_session(self._path, self._providers, self._threads)
 
     def run(self, given: ModelInput, ready: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
         """Return the ``outputs`` for a batch in the file's layout, of any number of images.
@@ -91,7 +98,7 @@ class OnnxFile:
             raise BoxMismatch(
                 f"the ONNX file {self.name} has changed since it was opened; open it again."
             )
-        self.session = _open_session(self._path, self._providers)
+        self.session = _open_session(self._path, self._providers, self._threads)
 
 
 def _digest(path: Path) -> str:
@@ -109,7 +116,7 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _open_session(path: Path, providers: tuple[str, ...]) -> Any:
+def _open_session(path: Path, providers: tuple[str, ...], threads: int) -> Any:
     available = onnxruntime.get_available_providers()
     unknown = [name for name in providers if name not in available]
     if unknown:
@@ -118,6 +125,7 @@ def _open_session(path: Path, providers: tuple[str, ...]) -> Any:
             f"it has {', '.join(available)}."
         )
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors are raised: warnings would break into a progress bar
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
@@ -136,4 +144,5 @@ def file_settings(reader: OptionReader) -> dict[str, Any]:
         "output": reader.text("output", None),
         "batch_size": reader.integer("batch_size", 32),
         "providers": tuple(reader.text("providers", CPU[0]).split(",")),
+        "threads": reader.integer("threads", 0),
     }

@@ -8,22 +8,27 @@ in such resamples; its interval is then too narrow.
 from rebox.metric.confusion import (
     accuracy,
     balanced_accuracy,
+    predictive_value,
     quadratic_kappa,
     sensitivity,
     specificity,
 )
 from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval, proportion
+from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
 from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
 
 __all__ = [
     "Interval",
     "accuracy",
+    "accuracy_gain",
     "auc_gain",
     "auc_interval",
     "balanced_accuracy",
+    "balanced_accuracy_gain",
     "evaluate",
     "macro_auc",
+    "predictive_value",
     "proportion",
     "quadratic_kappa",
     "sensitivity",

@@ -74,6 +74,24 @@ def specificity(
     return proportion(int(negatives.sum() - negatives[:, k].sum()), int(negatives.sum()))
 
 
+def predictive_value(labels: ArrayLike, predictions: ArrayLike, positive: Any) -> Interval:
+    """Return TP / (TP + FP): how often a prediction of ``positive`` is right, with Wilson's interval.
+
+    The positive predictive value of a disease is that of its class; the negative one is that of the
+    other class. Unlike sensitivity and specificity it depends on how common the class is.
+
+    Raises
+    ------
+    InvalidData
+        Labels and predictions differ in length, or ``positive`` was never predicted.
+    """
+    matrix, classes = _confusion(labels, predictions)
+    k = classes.index(positive) if positive in classes else None
+    if k is None or not matrix[:, k].sum():
+        raise InvalidData(f"{positive!r} was never predicted: it has no predictive value.")
+    return proportion(int(matrix[k, k]), int(matrix[:, k].sum()))
+
+
 def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike, seed: int = 0) -> Interval:
     """Return the mean recall over the classes that the labels hold.
 

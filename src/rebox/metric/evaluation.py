@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidOption
-from rebox.metric.confusion import accuracy, balanced_accuracy, sensitivity
+from rebox.metric.confusion import (
+    accuracy,
+    balanced_accuracy,
+    predictive_value,
+    quadratic_kappa,
+    sensitivity,
+)
 from rebox.metric.interval import Interval
 from rebox.metric.labels import checked_scores, columns_of, warn_of_absent
 from rebox.metric.ranking import auc_interval
@@ -21,6 +27,8 @@ def evaluate(
     classes: Sequence[Any],
     positive: Any = None,
     seed: int = 0,
+    *,
+    grades: bool = False,
 ) -> dict[str, Interval]:
     """Return every figure that the labels define.
 
@@ -39,13 +47,17 @@ def evaluate(
         neither figure for more than two.
     seed : int
         The bootstraps' seed.
+    grades : bool
+        Whether the classes are grades, in their order.
 
     Returns
     -------
     dict
-        ``accuracy``, ``balanced_accuracy``, ``macro_auc``, and for two classes or a ``positive``
-        one ``sensitivity`` and ``specificity``. What labels of a single class leave undefined is
-        left out, with a warning.
+        ``accuracy``, ``balanced_accuracy``, ``macro_auc``; for two classes or a ``positive`` one
+        ``sensitivity``, ``specificity``, ``positive_predictive_value`` and
+        ``negative_predictive_value``; for grades ``quadratic_kappa``. What labels of a single class
+        leave undefined is left out, with a warning; so are predictive values of what was never
+        predicted.
 
     Raises
     ------
@@ -65,6 +77,10 @@ def evaluate(
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     if np.count_nonzero(counts) > 1:
         figures["macro_auc"] = auc_interval(truth, scores, seed)
+        if grades:
+            figures["quadratic_kappa"] = quadratic_kappa(
+                truth, predictions, range(len(classes)), seed
+            )
     if positive is not None or len(classes) == 2:
         k = _place_of(positive, classes)
         figures |= _of_positive(truth == k, predictions == k)
@@ -90,4 +106,8 @@ def _of_positive(truth: Flags, predictions: Flags) -> dict[str, Interval]:
     if not truth.all():
         # Of two classes, the specificity of one is the sensitivity of the other.
         figures["specificity"] = sensitivity(truth, predictions, False)
+    for name, positive in (("positive", True), ("negative", False)):
+        if (predictions == positive).any():
+            value = predictive_value(truth, predictions, positive)
+            figures[f"{name}_predictive_value"] = value
     return figures

@@ -57,7 +57,7 @@ def auc_interval(truth: Integers, scores: Floats, seed: int) -> Interval:
     """Return the mean area over the classes in ``truth`` (n,), places among the K columns."""
     present = [1] if scores.shape[1] == 2 else np.unique(truth).tolist()
     value = _mean_auc(scores, truth, present, np.ones((1, len(truth))))
-    draws = [_mean_auc(scores, truth, present, w) for w in _resamples(truth, seed)]
+    draws = [_mean_auc(scores, truth, present, w) for w in resamples(truth, seed)]
     return percentiles(float(value[0]), np.concatenate(draws))
 
 
@@ -71,12 +71,12 @@ def auc_gain(truth: Integers, scores: Floats, rival: Floats, seed: int) -> Inter
     value = _mean_auc(scores, truth, present, whole) - _mean_auc(rival, truth, present, whole)
     draws = [
         _mean_auc(scores, truth, present, w) - _mean_auc(rival, truth, present, w)
-        for w in _resamples(truth, seed)
+        for w in resamples(truth, seed)
     ]
     return percentiles(float(value[0]), np.concatenate(draws))
 
 
-def _resamples(truth: Integers, seed: int) -> Iterator[Floats]:
+def resamples(truth: Integers, seed: int) -> Iterator[Floats]:
     """Yield blocks (b, n) of how often each subject is drawn, within its own class."""
     step = max(1, BLOCK // len(truth))
     members = [np.flatnonzero(truth == c) for c in np.unique(truth)]

@@ -1,0 +1,55 @@
+"""How many queries one method saves against another."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from rebox.bench.summary import METRIC, Cell, Pair
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How many queries ours needs for what a rival reaches at its largest budget.
+
+    Attributes
+    ----------
+    pair : (task, box)
+    target : float
+        The rival's mean macro AUC at its largest budget.
+    budget : int
+        That budget.
+    queries : float or None
+        Fewest queries after which ours reached the target (mean asked by the fits of a budget);
+        None: at no budget that was tried.
+    """
+
+    pair: Pair
+    target: float
+    budget: int
+    queries: float | None
+
+    @property
+    def ratio(self) -> float:
+        """Queries of ours over the rival's budget; infinite where ours never got there."""
+        return math.inf if self.queries is None else self.queries / self.budget
+
+
+def savings(cells: Sequence[Cell], ours: str, rival: str) -> list[Saving]:
+    """Return the saving on every pair that has both methods."""
+    found = []
+    for pair in dict.fromkeys(cell.pair for cell in cells):
+        own = [cell for cell in cells if cell.pair == pair and cell.method == ours]
+        theirs = [cell for cell in cells if cell.pair == pair and cell.method == rival]
+        if not own or not theirs:
+            continue
+        last = max(theirs, key=lambda cell: cell.budget)
+        target = last.figure(METRIC).value
+        enough = [cell.asked for cell in own if cell.figure(METRIC).value >= target]
+        found.append(Saving(pair, target, last.budget, min(enough, default=None)))
+    return found
+
+
+def median_ratio(found: Sequence[Saving]) -> float:
+    """Return the median ratio over the pairs."""
+    return median(saving.ratio for saving in found)

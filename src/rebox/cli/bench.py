@@ -1,0 +1,179 @@
+"""The commands of the bench: run a plan, show what a ledger says."""
+
+from contextlib import nullcontext
+from fnmatch import fnmatch
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markdown import Markdown
+from rich.table import Table
+
+from rebox.cli.app import app, err, out
+from rebox.errors import InvalidData, InvalidOption, MissingExtra
+
+if TYPE_CHECKING:
+    from rebox.bench import TrialEnded
+
+# The bench opens every kind of box and baseline: it is imported when it is asked for.
+
+bench_app = typer.Typer(
+    help="Measure methods against each other: a plan, trials, a ledger.", no_args_is_help=True
+)
+app.add_typer(bench_app, name="bench")
+
+# Clusters that joblib does not know until they are told to make themselves known to it.
+REGISTERED_BY = {"ray": "ray.util.joblib:register_ray"}
+
+PlanArgument = Annotated[str, typer.Argument(help="A TOML file, or the name of a shipped plan.")]
+LedgersArgument = Annotated[list[Path], typer.Argument(help="Ledgers, as `bench run` writes them.")]
+
+
+@bench_app.command(name="plans")
+def plans() -> None:
+    """List the plans that come with rebox."""
+    from rebox.bench import read_plan, shipped_plans  # noqa: PLC0415 - see above
+
+    table = Table("plan", "trials", "what")
+    for name in shipped_plans():
+        plan = read_plan(name)
+        table.add_row(name, f"{len(plan.trials):,}", plan.title)
+    out.print(table)
+
+
+@bench_app.command(name="run")
+def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
+    plan: PlanArgument,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", help="Rows are appended. Default: PLAN.jsonl here.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", envvar="REBOX_DATA", help="The folder of the data sets."),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", help="The folder of the models. Default: DATA/models."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="A folder that keeps answers of free boxes.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", help="Trials at a time.", min=1)] = 1,
+    threads: Annotated[int, typer.Option("--threads", help="Threads of a trial.", min=1)] = 1,
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="A joblib backend: loky, dask, ray, ...")
+    ] = None,
+    only: Annotated[
+        str, typer.Option("--only", help="A pattern of 'task | box | method | budget | seed'.")
+    ] = "*",
+    listed: Annotated[bool, typer.Option("--list", help="Show what would run.")] = False,
+) -> None:
+    """Run the trials of a plan that the ledger does not hold.
+
+    A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
+    """
+    from rebox.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
+
+    planned = read_plan(plan)
+    trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
+    ledger = Path(f"{planned.name}.jsonl") if ledger is None else ledger
+    if listed:
+        done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
+        for trial in trials:
+            out.print("done" if trial.key in done else "    ", trial.label, highlight=False)
+        return
+    if models is None and data is not None:
+        models = data / "models"
+    places = Places(data=data, models=models, cache=cache, threads=threads)
+    with _in_force(backend):
+        ended = run(trials, ledger, places, jobs=jobs, listeners=(tell_trial,))
+    out.print(
+        f"{ended.done:,} measured, {ended.skipped:,} held already, {ended.unavailable:,} not at "
+        f"hand, {ended.failed:,} failed: {ledger}",
+        highlight=False,
+    )
+    if ended.failed:
+        raise typer.Exit(1)
+
+
+@bench_app.command(name="table")
+def show_table(
+    ledgers: LedgersArgument,
+    reference: Annotated[
+        str, typer.Option("--reference", help="The method that the others are compared with.")
+    ] = "auto",
+    preface: Annotated[
+        Path | None, typer.Option("--preface", help="Markdown that stands before the tables.")
+    ] = None,
+    written: Annotated[
+        Path | None, typer.Option("--out", help="Write Markdown here instead of printing.")
+    ] = None,
+) -> None:
+    """Show what was published beside what was measured, with intervals."""
+    from rebox.bench import read_ledger, render  # noqa: PLC0415 - see above
+
+    rows = [row for path in ledgers for row in _rows(path, read_ledger)]
+    text = render(rows, reference=reference)
+    if preface is not None:
+        text = f"{preface.read_text(encoding='utf-8').rstrip()}\n\n{text}"
+    if written is not None:
+        written.write_text(text, encoding="utf-8")
+        out.print(f"wrote {written}.", highlight=False)
+    elif out.is_terminal:
+        out.print(Markdown(text))
+    else:
+        typer.echo(text)
+
+
+def tell_trial(event: "TrialEnded") -> None:
+    """Print a line for a trial that ended."""
+    console, said = (err, event.error) if event.row is None else (out, _said(event.row))
+    console.print(
+        f"[{event.number}/{event.planned}] {event.label}: {said}; {_spelled(event.left_s)} to go",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _said(row: dict[str, Any]) -> str:
+    if row["status"] != "done":
+        return str(row["why"])
+    accuracy, auc = row["metrics"]["accuracy"]["value"], row["metrics"].get("macro_auc")
+    asked = row["fit_queries"]["total"]
+    reached = "" if auc is None else f", macro AUC {auc['value']:.3f}"
+    return f"accuracy {accuracy:.3f}{reached} after {asked:,} queries"
+
+
+def _spelled(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def _rows(path: Path, read: Any) -> list[dict[str, Any]]:
+    rows = list(read(path))
+    if not rows:
+        raise InvalidData(f"{path} holds no trials: name a ledger that `rebox bench run` wrote.")
+    return rows
+
+
+def _in_force(backend: str | None) -> Any:
+    """Return a context in which joblib uses ``backend``."""
+    if backend is None:
+        return nullcontext()
+    from joblib import parallel_config  # noqa: PLC0415 - see above
+
+    if backend in REGISTERED_BY:
+        module, function = REGISTERED_BY[backend].split(":")
+        try:
+            getattr(import_module(module), function)()
+        except ImportError as error:
+            raise MissingExtra(
+                f"the backend {backend} needs a package: pip install {backend}."
+            ) from error
+    try:
+        return parallel_config(backend=backend)
+    except ValueError as error:
+        raise InvalidOption(f"joblib has no backend {backend!r}: {error}.") from error
