@@ -12,6 +12,7 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
+    "option",
     "program mapping loss search box metric task local",
     "meter recipe testing reading rehearsal",
     "fit baseline",

@@ -102,9 +102,11 @@ class Workbench:
         return self._dataset[1]
 
     def _loaded(self, data: str) -> Dataset:
-        own = dict(self.places.loaders)
+        own, folder = dict(self.places.loaders), self.places.data
+        if folder is None and data not in own and not data.startswith("synthetic"):
+            raise InvalidOption(f"the data set {data!r} is read from files: say where (--data).")
         try:
-            return own[data](self.places.data) if data in own else open_task(data, self.places.data)
+            return own[data](folder) if data in own else open_task(data, folder or ".")
         except InvalidData as error:
             raise InvalidData(self._private(error)) from error
 

@@ -1,6 +1,6 @@
 """The command line: arguments in, one line of error out."""
 
-from rebox.cli import bench, boxes, commands, journals, rehearse  # noqa: F401 - their commands
+from rebox.cli import bench, boxes, commands, journals, rehearse, tasks  # noqa: F401 - their commands
 from rebox.cli.app import app, main
 
 __all__ = ["app", "main"]

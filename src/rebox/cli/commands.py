@@ -66,6 +66,7 @@ def estimate(
 ) -> None:
     """Say what a budget allows, without asking anything."""
     opened, task = open_box(box), load(data)
+    chosen_range = read_range(value_range) or task.value_range
     planned = plan(
         opened,
         task.images,
@@ -73,7 +74,7 @@ def estimate(
         budget=budget,
         max_usd=max_usd,
         per_prediction=per_prediction,
-        value_range=read_range(value_range),
+        value_range=chosen_range,
     )
     left, price = planned.left, opened.spec.price_usd
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
@@ -111,6 +112,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     started = time.perf_counter()
     check_outputs(model_path, json)
     task = load(data)
+    chosen_range = read_range(value_range) or task.value_range
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
     opened = open_box(box)
@@ -122,7 +124,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
             budget=budget,
             max_usd=max_usd,
             per_prediction=per_prediction,
-            value_range=read_range(value_range),
+            value_range=chosen_range,
         )
         confirm(opened, planned.total, "this fit", yes=yes)
     with ProgressBar(err) as bar:
@@ -137,7 +139,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
             journal=read_journal(journal),
             account=account,
             canaries=canaries,
-            value_range=read_range(value_range),
+            value_range=chosen_range,
             random_state=seed,
             listeners=(bar,),
         )
@@ -175,7 +177,10 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     box: OtherBoxOption = None,
     budget: BudgetOption = None,
     positive: Annotated[
-        str | None, typer.Option("--positive", help="The class that sensitivity speaks of.")
+        str | None,
+        typer.Option(
+            "--positive", help="The class that sensitivity speaks of; default: the task's own."
+        ),
     ] = None,
     json: JsonOption = None,
     journal: JournalOption = None,
@@ -191,6 +196,8 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
         labels = _known_labels(task.labels, model.classes_)
         _confirm_predictions(model, len(task.images), yes=yes)
         probabilities = model.predict_proba(task.images)
+    if positive is None and task.positive in model.classes_.tolist():
+        positive = str(task.positive)
     chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
     metrics = evaluate(labels, probabilities, list(model.classes_), positive=chosen)
     print_metrics(metrics)

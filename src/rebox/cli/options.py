@@ -16,7 +16,11 @@ OtherBoxOption = Annotated[
     str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
 ]
 DataOption = Annotated[
-    Path, typer.Option("--data", help="A folder per class, a CSV (path,label), or .npz (x, y).")
+    str,
+    typer.Option(
+        "--data",
+        help="A folder per class, a CSV (path,label), .npz (x, y), or a task, as abide:DIR.",
+    ),
 ]
 RecipeOption = Annotated[
     str,
@@ -37,7 +41,10 @@ EncoderOption = Annotated[
 ]
 RangeOption = Annotated[
     str | None,
-    typer.Option("--value-range", help="Values that read black and white, as -1,1 for matrices."),
+    typer.Option(
+        "--value-range",
+        help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
+    ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
 ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]

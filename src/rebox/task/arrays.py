@@ -27,7 +27,7 @@ def load_arrays(archive: Path) -> Dataset:
         The file is not an ``.npz``, lacks an array, holds Python objects, NaN or infinity, has an
         array of another shape, or an empty label.
     """
-    arrays = _read(archive, ("x", "y"))
+    arrays = read_arrays(archive, ("x", "y"))
     _check_values(archive, arrays["x"])
     _check_labels(archive, arrays["y"])
     return Dataset(arrays["x"], arrays["y"], archive.stem)
@@ -35,12 +35,19 @@ def load_arrays(archive: Path) -> Dataset:
 
 def array_images(archive: Path) -> Array:
     """Return ``x`` of an ``.npz`` file, as `load_arrays` does; ``y`` is not read."""
-    values = _read(archive, ("x",))["x"]
+    values = read_arrays(archive, ("x",))["x"]
     _check_values(archive, values)
     return values
 
 
-def _read(archive: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def read_arrays(archive: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    """Return these arrays of an ``.npz`` file.
+
+    Raises
+    ------
+    InvalidData
+        It is not an ``.npz``, lacks one of them, or holds Python objects.
+    """
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
         with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:

@@ -46,7 +46,7 @@ def images_below(root: Path) -> list[Path]:
     InvalidData
         There are none.
     """
-    found = _walk(root)
+    found = image_files(root)
     if not found:
         raise InvalidData(
             f"{root} has no images in it; expected files ending in {_suffixes()}: check the path."
@@ -54,12 +54,13 @@ def images_below(root: Path) -> list[Path]:
     return found
 
 
-def _walk(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the images in ``folder`` as `images_below` does, or none."""
     found: list[Path] = []
     for entry in _entries(folder):
         if entry.is_dir():
             # A link to a folder could lead back here, for ever.
-            found += [] if entry.is_symlink() else _walk(entry)
+            found += [] if entry.is_symlink() else image_files(entry)
         elif _is_image(entry):
             found.append(entry)
     return found

@@ -14,8 +14,10 @@ from rebox.errors import InvalidData
 Picture = NDArray[np.uint8]
 
 # Only these: Pillow would hand an EPS file in disguise to an outside program.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+)
 
 # Warning filters belong to the whole process: two threads must not swap them at once.
 _FILTERS = threading.Lock()
@@ -31,7 +33,7 @@ def decode(path: Path) -> Picture:
     Parameters
     ----------
     path : Path
-        A PNG, JPEG, GIF, BMP, TIFF or WebP file, whatever its suffix.
+        A PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or PGM file, whatever its suffix.
 
     Returns
     -------

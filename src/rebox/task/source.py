@@ -8,6 +8,7 @@ from rebox.task.arrays import array_images, load_arrays
 from rebox.task.contract import Dataset, Images
 from rebox.task.folders import images_below, load_folder
 from rebox.task.images import ImageFiles
+from rebox.task.names import TASKS, open_task
 from rebox.task.picture import SUFFIXES
 from rebox.task.tables import listed_images, load_table
 
@@ -19,7 +20,9 @@ def load(path: str | Path) -> Dataset:
     ----------
     path : str or Path
         A folder with one sub-folder of images for each class; a CSV with the columns ``path`` and
-        ``label``; or an ``.npz`` with the arrays ``x`` and ``y``.
+        ``label``; an ``.npz`` with the arrays ``x`` and ``y``; or a task and its folder, as
+        ``abide:DIR`` or ``ham10000?images=first:DIR`` (`open_task`). What exists under the whole of
+        the name is taken for a path.
 
     Returns
     -------
@@ -30,7 +33,12 @@ def load(path: str | Path) -> Dataset:
     ------
     InvalidData
         There is nothing usable at ``path``.
+    InvalidOption
+        An option of a task is unknown.
     """
+    named = _task_of(path)
+    if named is not None:
+        return open_task(*named)
     path = _existing(path)
     if path.is_dir():
         return load_folder(path)
@@ -107,13 +115,24 @@ def _listed(path: Path) -> tuple[list[Path], list[str]]:
     )
 
 
+def _task_of(path: str | Path) -> tuple[str, str] | None:
+    """Return the task and the folder that ``path`` names, if it is no path."""
+    name, colon, folder = str(path).partition(":")
+    # A colon alone says nothing: C:\data is a path.
+    known = colon and name.partition("?")[0] in TASKS
+    return (name, folder or ".") if known and not _exists(Path(path)) else None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file system takes: too long, or with a NUL
+        return False
+
+
 def _existing(path: str | Path) -> Path:
     path = Path(path)
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):  # a name that no file system takes: too long, or with a NUL
-        exists = False
-    if not exists:
+    if not _exists(path):
         raise InvalidData(
             f"{str(path)!r} does not exist; expected a folder, a .csv or an .npz: check the path."
         )

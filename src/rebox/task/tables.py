@@ -25,7 +25,7 @@ def load_table(table: Path) -> Dataset:
     InvalidData
         A column is missing, there are no rows, a label is empty, a file is missing.
     """
-    rows = _rows(table, ("path", "label"))
+    rows = read_rows(table, ("path", "label"))
     for line, row in rows:
         if not row["label"]:
             raise InvalidData(
@@ -44,7 +44,7 @@ def listed_images(table: Path) -> tuple[list[Path], list[str]]:
     InvalidData
         The column is missing, there are no rows, a file is missing.
     """
-    rows = _rows(table, ("path",))
+    rows = read_rows(table, ("path",))
     return _files(table, rows), [row["path"] for _, row in rows]
 
 
@@ -61,7 +61,14 @@ def _files(table: Path, rows: list[Row]) -> list[Path]:
     return paths
 
 
-def _rows(table: Path, columns: tuple[str, ...]) -> list[Row]:
+def read_rows(table: Path, columns: tuple[str, ...]) -> list[Row]:
+    """Return the rows of a CSV, each with these columns and no others.
+
+    Raises
+    ------
+    InvalidData
+        It cannot be read, a column is missing, or there are no rows.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(_parsed(file, table, columns))

@@ -1,0 +1,77 @@
+"""The commands about tasks: what is known by name, and what is in it."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from rebox.cli.app import app, out
+from rebox.task import TASKS, Dataset, ImageFiles, load, open_task
+
+task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
+app.add_typer(task_app, name="task")
+
+
+@task_app.command(name="list")
+def list_tasks() -> None:
+    """Say which data sets are known by name, and how to get them."""
+    for name, task in TASKS.items():
+        out.print(f"{name}: {task.card.title}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"  licence: {task.card.licence}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"  {task.card.get}", highlight=False, markup=False, soft_wrap=True)
+
+
+@task_app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A task, as 'ham10000?images=first'; or what --data takes.")
+    ],
+    data: Annotated[
+        str | None, typer.Option("--data", help="The folder that the task's files lie in.")
+    ] = None,
+) -> None:
+    """Say what a data set holds: images, classes, subjects, licence, checksum.
+
+    Every image file is read for the checksum.
+    """
+    known = name.partition("?")[0] in TASKS and ":" not in name
+    dataset = open_task(name, data or ".") if known or data is not None else load(name)
+    table = Table("", Column(dataset.name, overflow="fold"))
+    for what, value in _lines(dataset):
+        table.add_row(what, Text(value))
+    out.print(table)
+
+
+def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    images = dataset.images
+    kind = "files" if isinstance(images, ImageFiles) else f"{images.dtype} {images.shape[1:]}"
+    yield "images", f"{len(dataset):,}, {kind}"
+    classes, counts = np.unique(dataset.labels, return_counts=True)
+    for name, count in zip(classes, counts, strict=True):
+        yield f"class {name}", f"{count:,}"
+    yield "subjects", _subjects(dataset)
+    if dataset.published_test is not None:
+        yield "published test", f"{np.count_nonzero(dataset.published_test):,} images"
+    if dataset.grades:
+        yield "classes are", "grades"
+    if dataset.positive is not None:
+        yield "sensitivity of", str(dataset.positive)
+    if dataset.value_range is not None:
+        yield "value range", "{:g} to {:g}".format(*dataset.value_range)
+    if dataset.card is not None:
+        yield from {
+            "title": dataset.card.title,
+            "source": dataset.card.source,
+            "licence": dataset.card.licence,
+            "cite": dataset.card.citation,
+        }.items()
+    yield "SHA-256", dataset.checksum
+
+
+def _subjects(dataset: Dataset) -> str:
+    if dataset.groups is None:
+        return "not known: every image is its own"
+    return f"{len(np.unique(dataset.groups)):,}"
