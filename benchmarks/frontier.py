@@ -8,18 +8,19 @@
 Every method goes through one call: ``rebox.Reprogrammer(box, recipe, budget=..., ...).fit(x, y)``,
 ``predict_proba``, ``rebox.metric.evaluate``. Test images choose nothing, and no subject is on both
 sides. A finished trial is a line of the ledger; a rerun skips it, and with ``--cache`` asks a box
-nothing that it has answered before. ``smoke.toml`` needs neither data nor models. What ``--data``
-holds is written in `frontier.tasks`; ``--models`` holds the ONNX files that a plan names.
+nothing that it has answered before. ``smoke.toml`` needs neither data nor models. ``--data`` holds
+the data sets as `rebox task list` names them, ``--models`` the ONNX files that a plan names.
 """
 
 import argparse
-from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
-from frontier.plan import read_plan
 from frontier.table import render
-from frontier.trials import Bench, read_ledger, run
+from frontier.tasks import LOADERS
+
+from rebox.bench import Places, is_done, read_ledger, read_plan, run
+from rebox.cli.bench import tell_trial
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         default="*",
         help="a pattern of 'task | box | method | budget | seed', as 'ham* | squeezenet | *'",
     )
+    trials.add_argument("--jobs", type=int, default=1, help="trials at a time")
+    trials.add_argument("--threads", type=int, default=1, help="threads of a trial")
     trials.add_argument("--list", action="store_true", help="show what would run")
     table = commands.add_parser("table", help="print a ledger as Markdown")
     table.add_argument("--ours", default="auto", help="the method that is compared")
@@ -53,14 +56,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> int:
-    trials = [trial for trial in read_plan(given.plan) if fnmatch(trial.label, given.only)]
+    trials = [trial for trial in read_plan(given.plan).trials if fnmatch(trial.label, given.only)]
     if given.list:
-        done = {row["key"] for row in read_ledger(given.ledger)}
+        done = {row["key"] for row in read_ledger(given.ledger) if is_done(row)}
         for trial in trials:
             print("done" if trial.key in done else "    ", trial.label)
         return 0
-    with closing(Bench(data=given.data, models=given.models, cache=given.cache)) as bench:
-        return 1 if run(trials, given.ledger, bench) else 0
+    places = Places(
+        data=given.data,
+        models=given.models,
+        cache=given.cache,
+        threads=given.threads,
+        loaders=LOADERS,
+    )
+    ended = run(trials, given.ledger, places, jobs=given.jobs, listeners=(tell_trial,))
+    return 1 if ended.failed or ended.unavailable else 0
 
 
 def _table(given: argparse.Namespace) -> int:

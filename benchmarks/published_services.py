@@ -14,10 +14,19 @@ from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
-from frontier.tasks import load, split
-from frontier.trials import append, read_ledger
 from published_services.table import render
-from published_services.trials import KEYS, SERVICES, TASK, Service, measure, trials
+from published_services.trials import (
+    KEYS,
+    SERVICES,
+    TESTED,
+    TRAINING,
+    Service,
+    measure,
+    trials,
+)
+
+from rebox.bench import append, read_ledger
+from rebox.task import holdout, open_task
 
 HERE = Path(__file__).parent / "published_services"
 
@@ -26,14 +35,15 @@ def run(given: argparse.Namespace) -> None:
     """Run what the ledger does not hold."""
     os.environ.update(dict.fromkeys(KEYS, "no-real-key"))
     done = {row["key"] for row in read_ledger(given.ledger)}
-    pool = load(TASK.data, given.data)
+    dataset = open_task("abide", given.data)
     for trial in trials([int(seed) for seed in given.seeds.split(",")]):
         if trial.key in done or not fnmatch(trial.key, given.only):
             continue
         print(trial.key, end=" ", flush=True)
         served = SERVICES[trial.service]
         with closing(Service(served, given.models)) as service:
-            row = measure(trial, split(pool, TASK, trial.seed), service, served.size)
+            parts = holdout(dataset, train=TRAINING, test=TESTED, seed=trial.seed)
+            row = measure(trial, dataset, parts, service, served.size)
         append(given.ledger, row)
         print(f"{row['bill']['queries']} queries, {row['seconds']['fit']:.0f} s", flush=True)
 

@@ -8,8 +8,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from frontier.summary import Cell, Pair, cells_of
-from frontier.trials import Row
+from rebox.bench import Cell, Row, cells_of
+from rebox.bench.summary import Pair
 
 FIGURES = {"macro_auc": "macro AUC", "accuracy": "accuracy"}
 # Okabe and Ito's palette without its yellow, which fades on white; markers say the same again.

@@ -3,18 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from frontier.summary import (
-    METRIC,
-    Cell,
-    Comparison,
-    Saving,
-    cells_of,
-    compare,
-    median_ratio,
-    savings,
-)
-from frontier.trials import Row
-from rebox.metric import Interval
+from frontier.saving import Saving, median_ratio, savings
+from rebox.bench import Cell, Comparison, Row, cells_of, compare
+from rebox.bench.summary import METRIC
+from rebox.bench.table import shown
 
 FIGURES = ("macro_auc", "balanced_accuracy", "accuracy")
 RESULTS = ("win", "tie", "loss")
@@ -93,12 +85,6 @@ def _saving_lines(found: Sequence[Saving], ours: str, rival: str) -> Iterator[st
         yield _row(*saving.pair, *figures)
     yield ""
     yield f"Median ratio over the pairs ({len(found)}): {median_ratio(found):.4f}"
-
-
-def shown(figure: Interval, *, sign: bool = False) -> str:
-    """Return a figure and its interval as text."""
-    form = "+.3f" if sign else ".3f"
-    return f"{figure.value:{form}} [{figure.low:{form}}, {figure.high:{form}}]"
 
 
 def _head(names: Sequence[str]) -> Iterator[str]:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from frontier.summary import mean_interval
-
 from published_services.trials import SERVICES, TRAINING, bar_queries
+from rebox.bench import mean_interval
 
 Row = dict[str, Any]
 

@@ -9,17 +9,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from frontier.plan import Task
-from frontier.tasks import Split
-from frontier.trials import verdict_of
-
 import rebox
+from rebox.bench.trial import verdict_of
 from rebox.meter import Journal, accounts, faults
 from rebox.metric import evaluate
 from rebox.rehearsal import Limits, Rehearsal
+from rebox.task import Dataset, Split
 
 TRAINING, TESTED = 930, 105
-TASK = Task(name="abide", data="abide", train=TRAINING, test=TESTED)
 POSITIVE = "autism"  # dx_group 1
 KEYS = ("AZURE_CUSTOM_VISION_KEY", "CLARIFAI_PAT")
 
@@ -192,12 +189,15 @@ def uri_of(uri: str, size: int, price_usd: float) -> str:
     return f"{uri}&size={size}&price_usd={price_usd}&in_flight=4&per_second=100000"
 
 
-def measure(trial: Trial, parts: Split, service: Any, size: int) -> dict[str, Any]:
+def measure(
+    trial: Trial, dataset: Dataset, parts: Split, service: Any, size: int
+) -> dict[str, Any]:
     """Fit and test one trial behind ``service``, and hold its books to the service's bill.
 
     Parameters
     ----------
     trial : Trial
+    dataset : Dataset
     parts : Split
     service : Service
         Anything with a ``uri`` and a ``bill()``; nobody else asks it.
@@ -213,17 +213,17 @@ def measure(trial: Trial, parts: Split, service: Any, size: int) -> dict[str, An
                 budget=None,
                 max_usd=trial.max_usd,
                 journal=path,
-                value_range=parts.pool.value_range,
+                value_range=dataset.value_range,
                 random_state=trial.seed,
                 **trial.settings,
             )
             started_s = time.perf_counter()
-            model.fit(parts.images(parts.train), parts.pool.y[parts.train])
+            model.fit(dataset.images[parts.train], dataset.labels[parts.train])
             fit_s = time.perf_counter() - started_s
             fitted, bill = model.spent_, service.bill()
             check_books(trial, fitted, journal, bill)
             started_s = time.perf_counter()
-            probabilities = model.predict_proba(parts.images(parts.test))
+            probabilities = model.predict_proba(dataset.images[parts.test])
             predict_s = time.perf_counter() - started_s
             spent, whole_bill = model.spent_, service.bill()
             check_books(trial, spent, journal, whole_bill)
@@ -231,7 +231,7 @@ def measure(trial: Trial, parts: Split, service: Any, size: int) -> dict[str, An
                 raise RuntimeError(f"{trial.key}: {faults(journal)}")
             model.meter_.book.journal.close()
         size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
-    truth = parts.pool.y[parts.test]
+    truth = dataset.labels[parts.test]
     figures = evaluate(
         truth, probabilities, list(model.classes_), positive=POSITIVE, seed=trial.seed
     )

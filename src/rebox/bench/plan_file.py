@@ -67,7 +67,9 @@ def read_plan(source: str | Path) -> Plan:
 
 def _plan(name: str, raw: Mapping[str, Any]) -> Plan:
     _refuse_unknown(f"the plan {name}", raw, OWN)
-    axes = {axis: _named(kind, raw, axis) for axis, kind in NAMED.items()}
+    axes: dict[str, dict[str, Any]] = {
+        axis: _named(kind, raw, axis) for axis, kind in NAMED.items()
+    }
     lists = {axis: list(raw.get(axis, [])) for axis in ("budgets", "seeds")}
     name = raw.get("name", name)
     trials: dict[str, Trial] = {}

@@ -1,4 +1,4 @@
-"""Figures of publications, as fixed rows to stand beside measured ones; never a measurement of ours."""
+"""Figures of publications, as fixed rows to stand beside measured ones."""
 
 import tomllib
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A ledger as Markdown: what was published beside what was measured, and how methods differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rebox.bench.ledger import Row, is_done
 from rebox.bench.published import Published, published
@@ -46,15 +46,15 @@ def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
 
 def _legend(cells: Sequence[Cell]) -> Iterator[str]:
     yield (
-        "Figures have 95 % intervals: Wilson's for accuracy, sensitivity, specificity and predictive "
-        "values, a stratified bootstrap for the rest, on the test images of all folds of a seed "
-        "together; with several seeds Student's t over their figures. Queries: those of one fit (mean "
-        "over fits), and of one prediction. Published: accuracy, or accuracy / sensitivity / "
-        "specificity, in percent."
+        "Figures have 95 % intervals: Wilson's for accuracy, sensitivity, specificity and "
+        "predictive values, a stratified bootstrap for the rest, on the test images of all folds "
+        "of a seed together; with several seeds Student's t over their figures. Queries: those of "
+        "one fit (mean over fits), and of one prediction. Published: accuracy, or accuracy / "
+        "sensitivity / specificity, in percent."
     )
     if any(cell.peeks for cell in cells):
         yield ""
-        yield f"{PEEKS} chose on test images: not a result, but a measure of what the choice is worth."
+        yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
 
 
 def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[Row]) -> Iterator[str]:
@@ -75,11 +75,13 @@ def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[Row]) -> Ite
         yield _row(*parts, *[""] * 5, row["why"], *[""] * (len(shown) - 1))
     for match in known:
         if match not in used:
-            parts = (_named(match.box), match.method, match.spelled, match.queries)
-            yield _row(*parts, *[""] * 4, f"not run ({match.source})", *[""] * (len(shown) - 1))
+            fixed_parts = (_named(match.box), match.method, match.spelled, match.queries)
+            yield _row(
+                *fixed_parts, *[""] * 4, f"not run ({match.source})", *[""] * (len(shown) - 1)
+            )
 
 
-def _order(cells: Sequence[Cell]):  # type: ignore[no-untyped-def] # a sort key
+def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
     boxes = list(dict.fromkeys(cell.pair[1] for cell in cells if cell.pair[1] is not None))
     return lambda cell: (
         -1 if cell.pair[1] is None else boxes.index(cell.pair[1]),
@@ -111,14 +113,14 @@ def _named(box: str | None) -> str:
 
 
 def _published_for(box: str | None, method: str, known: Sequence[Published]) -> Published | None:
-    """Return the published row that a method repeats; ``bar-5k`` and ``bar`` both repeat ``bar``."""
+    """Return the published row that a method repeats; ``bar-5k`` repeats ``bar``, too."""
     own = [row for row in known if row.box == box]
     for row in own:
         if row.method == method:
             return row
-    near = [row for row in own if method.startswith(f"{row.method}-") and row.method != "bar-as"]
-    near = [row for row in near if not method.startswith("bar-as-released")]
-    return near[0] if near else None
+    if method.startswith("bar-as-released"):  # what the code does is not what the paper describes
+        return None
+    return next((row for row in own if method.startswith(f"{row.method}-")), None)
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:
@@ -134,7 +136,7 @@ def _figure(cell: Cell, name: str) -> str:
 
 
 def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
-    wanted = [name for name in ("accuracy", "balanced_accuracy", METRIC)]
+    wanted = ("accuracy", "balanced_accuracy", METRIC)
     found = {name: compare(cells, reference, name, same_budget=False) for name in wanted}
     if not found[METRIC]:
         return []

@@ -19,6 +19,7 @@ from rebox.bench.showing import picture_of, reading_of
 from rebox.bench.workbench import AtHand, Workbench
 from rebox.errors import BoxError, InvalidData, MissingExtra
 from rebox.fit import Event, StepTaken
+from rebox.meter import JournalBook
 from rebox.metric import evaluate
 from rebox.task import Dataset, Split
 
@@ -110,7 +111,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         fitted = model.spent_
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
-        if model.meter_.book is not None:
+        if isinstance(model.meter_.book, JournalBook):
             model.meter_.book.journal.close()  # before its folder goes
     spent = model.spent_
     if whole is not None:

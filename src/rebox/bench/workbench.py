@@ -11,6 +11,7 @@ from rebox.bench.plan import Box, Served, Task, Trial
 from rebox.bench.remember import RememberingBox
 from rebox.box import BlackBox, open_box
 from rebox.box.limited import LimitedBox
+from rebox.box.service import Service
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.task import Dataset, Split, fold, holdout, open_task, resampled
@@ -153,7 +154,9 @@ class Workbench:
             )
         )
         settings = f"size={served.size}&price_usd={served.price_usd:g}&per_second=100000"
-        box = self._stack.enter_context(open_box(f"{service.uri}&{settings}"))
+        box = open_box(f"{service.uri}&{settings}")
+        if isinstance(box, Service):
+            self._stack.callback(box.close)
         return AtHand(box=box, service=service)
 
     def weights(self, planned: Box) -> WhiteBox:

@@ -57,7 +57,7 @@ class OnnxEncoder(Encoder):
         An option is out of range, contradicts the file, or is needed and missing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         self,
         path: str | Path,
         *,

@@ -45,9 +45,7 @@ class OnnxFile:
         ONNX Runtime has no such provider.
     """
 
-    def __init__(
-        self, path: str | Path, providers: Sequence[str] = CPU, threads: int = 0
-    ) -> None:
+    def __init__(self, path: str | Path, providers: Sequence[str] = CPU, threads: int = 0) -> None:
         if threads < 0:
             raise InvalidOption(f"threads must be 0 (all cores) or more, found {threads}.")
         self._path = Path(path).absolute()

@@ -75,10 +75,11 @@ def specificity(
 
 
 def predictive_value(labels: ArrayLike, predictions: ArrayLike, positive: Any) -> Interval:
-    """Return TP / (TP + FP): how often a prediction of ``positive`` is right, with Wilson's interval.
+    """Return TP / (TP + FP): how often a prediction of ``positive`` is right.
 
-    The positive predictive value of a disease is that of its class; the negative one is that of the
-    other class. Unlike sensitivity and specificity it depends on how common the class is.
+    With Wilson's interval. The positive predictive value of a disease is that of its class, the
+    negative one that of the other class. Unlike sensitivity and specificity it depends on how
+    common the class is.
 
     Raises
     ------
