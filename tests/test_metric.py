@@ -8,6 +8,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import (
     balanced_accuracy_score,
     cohen_kappa_score,
+    precision_score,
     recall_score,
     roc_auc_score,
 )
@@ -16,9 +17,12 @@ from rebox.errors import InvalidData, InvalidOption
 from rebox.metric import (
     Interval,
     accuracy,
+    accuracy_gain,
     balanced_accuracy,
+    balanced_accuracy_gain,
     evaluate,
     macro_auc,
+    predictive_value,
     proportion,
     quadratic_kappa,
     sensitivity,
@@ -176,9 +180,17 @@ def test_evaluate_names_what_the_number_of_classes_defines():
     p[0] = [0.2, 0.8]  # one of ten sick is missed
     two = evaluate(labels, p, ("sick", "well"), positive="sick")
     assert list(two) == [
-        "accuracy", "balanced_accuracy", "macro_auc", "sensitivity", "specificity"
-    ]  # fmt: skip
+        "accuracy",
+        "balanced_accuracy",
+        "macro_auc",
+        "sensitivity",
+        "specificity",
+        "positive_predictive_value",
+        "negative_predictive_value",
+    ]
     assert (two["sensitivity"].value, two["specificity"].value) == (0.9, 1.0)
+    assert two["positive_predictive_value"].value == 1.0
+    assert two["negative_predictive_value"].value == pytest.approx(10 / 11)
     assert evaluate(labels, p, ("sick", "well"))["sensitivity"].value == 1.0
     assert two["macro_auc"] == macro_auc(labels, p, ("sick", "well"))
     three = np.c_[p, np.zeros(20)]
@@ -188,12 +200,62 @@ def test_evaluate_names_what_the_number_of_classes_defines():
         "accuracy", "balanced_accuracy", "macro_auc"
     ]  # fmt: skip
     assert evaluate(grades, three, (0, 1, 2), positive=0)["sensitivity"].value == 0.9
+    graded = evaluate(grades, three, (0, 1, 2), grades=True, seed=4)
+    assert graded["quadratic_kappa"] == quadratic_kappa(
+        grades, three.argmax(axis=1), (0, 1, 2), seed=4
+    )
 
 
 def test_evaluate_on_a_single_class_leaves_out_what_is_undefined():
     with pytest.warns(UserWarning, match="do not hold: 'well'"):
         found = evaluate(["sick"] * 4, np.tile([0.9, 0.1], (4, 1)), ("sick", "well"))
-    assert list(found) == ["accuracy", "balanced_accuracy", "specificity"]
+    assert list(found) == [
+        "accuracy",
+        "balanced_accuracy",
+        "specificity",
+        "negative_predictive_value",
+    ]  # nobody was called well: there is no positive predictive value
+
+
+@few
+@given(scored())
+def test_predictive_values_are_the_precision_of_each_class(case):
+    labels, p = case
+    predictions = p.argmax(axis=1)
+    for positive in range(p.shape[1]):
+        if (predictions == positive).any():
+            expected = precision_score(
+                labels, predictions, labels=[positive], average="macro", zero_division=0
+            )
+            assert predictive_value(labels, predictions, positive).value == pytest.approx(expected)
+        else:
+            with pytest.raises(InvalidData, match="never predicted"):
+                predictive_value(labels, predictions, positive)
+
+
+def test_gains_are_differences_with_an_interval_of_the_right_width():
+    """Two methods that are right independently: the variance of the difference is known."""
+    rng = np.random.default_rng(0)
+    n, a, b = 4000, 0.8, 0.6
+    truth = np.repeat([0, 1], [3000, 1000])
+    ours = np.where(rng.random(n) < a, truth, 1 - truth)
+    theirs = np.where(rng.random(n) < b, truth, 1 - truth)
+    gain = accuracy_gain(truth, ours, theirs, seed=1)
+    assert gain.value == pytest.approx((ours == truth).mean() - (theirs == truth).mean())
+    half = 1.96 * math.sqrt((a * (1 - a) + b * (1 - b)) / n)
+    assert (gain.high - gain.low) / 2 == pytest.approx(half, rel=0.12)
+    same = accuracy_gain(truth, ours, ours)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    balanced = balanced_accuracy_gain(truth, ours, theirs, seed=1)
+    expected = balanced_accuracy_score(truth, ours) - balanced_accuracy_score(truth, theirs)
+    assert balanced.value == pytest.approx(expected)
+    half = 0.98 * math.sqrt((a * (1 - a) + b * (1 - b)) * (1 / 3000 + 1 / 1000))
+    assert (balanced.high - balanced.low) / 2 == pytest.approx(half, rel=0.12)
+
+
+def test_methods_measured_on_different_subjects_are_not_compared():
+    with pytest.raises(InvalidData, match="the same subjects"):
+        accuracy_gain([0, 1], [0, 1], [0])
 
 
 @pytest.mark.parametrize(

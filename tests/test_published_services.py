@@ -11,6 +11,7 @@ import pytest
 import rebox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.rehearsal import Limits, Rehearsal
+from rebox.task import Dataset, Split
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 LEDGER = BENCHMARKS / "published_services" / "measured.jsonl"
@@ -32,12 +33,11 @@ def trials():
 @pytest.fixture(scope="module")
 def parts():
     """930 small matrices to train on and 10 to predict."""
-    tasks = published("frontier.tasks")
     rng = np.random.default_rng(0)
     y = np.where(np.arange(940) % 2, "autism", "control")
     x = rng.uniform(-1, 1, (940, 4, 4)).astype(np.float32)
-    pool = tasks.Pool(x=x, y=y, groups=np.arange(940), value_range=(-1.0, 1.0))
-    return tasks.Split(pool=pool, train=np.arange(930), test=np.arange(930, 940))
+    dataset = Dataset(x, y, "small", value_range=(-1.0, 1.0))
+    return dataset, Split(train=np.arange(930), test=np.arange(930, 940))
 
 
 class Here:
@@ -56,7 +56,7 @@ def test_an_epoch_costs_what_was_published_by_the_books_and_by_the_bill(trials, 
     trial = trials.Trial(service="azure", q=1, method="bar", seed=0)
     limits = Limits(batch_size=1, price_usd=0.002)
     with Rehearsal("azure-custom-vision", box, limits=limits) as service:
-        row = trials.measure(trial, parts, Here(service), SIDE)
+        row = trials.measure(trial, *parts, Here(service), SIDE)
     fit, spent = row["fit"], row["spent"]
     assert (fit["search"], fit["map"], fit["probe"], fit["predict"]) == (1860, 0, 0, 0)
     assert (fit["billed"], fit["saved"], fit["usd"]) == (1860, 0, 3.72)
@@ -72,15 +72,16 @@ def test_every_published_run_spends_its_money_to_the_cent(trials, parts, q, quer
     box = RehearsalBox(classes=43, size=SIDE, price_usd=0.002)
     trial = trials.Trial(service="azure", q=q, method="bar", seed=0)
     assert (trials.bar_queries(q), trial.max_usd) == (queries, usd)
+    dataset, split = parts
     model = rebox.Reprogrammer(
         box,
         budget=None,
         max_usd=usd,
-        value_range=parts.pool.value_range,
+        value_range=dataset.value_range,
         random_state=0,
         **trial.settings,
     )
-    model.fit(parts.images(parts.train), parts.pool.y[parts.train])
+    model.fit(dataset.images[split.train], dataset.labels[split.train])
     assert model.spent_.search == model.spent_.total == box.answered == queries
     assert model.spent_.usd == pytest.approx(usd, abs=1e-9)
     assert model.stop_reason_ == "every epoch is done"

@@ -1,0 +1,439 @@
+"""The bench: plans, trials, ledgers. A rehearsal box, and images drawn by seed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rebox
+from rebox.bench import (
+    Method,
+    Places,
+    Task,
+    Workbench,
+    answers_of,
+    append,
+    cells_of,
+    is_done,
+    lasting,
+    measure,
+    read_ledger,
+    read_plan,
+    run,
+    shipped_plans,
+)
+from rebox.bench.ledger import pack_answers
+from rebox.bench.trial import _check_counts, thinned, verdict_of
+from rebox.box.rehearsal import RehearsalBox
+from rebox.errors import InvalidData, InvalidOption
+from rebox.task import holdout, open_task
+
+PLAN = """
+title = "Every part in a second"
+seeds = [0, 1]
+budgets = [60, 150]
+
+[tasks.synthetic]
+data = "synthetic"
+train = 60
+test = 90
+
+[boxes.rehearsal]
+uri = "rehearsal:?classes=8&size=32"
+
+[methods.map]
+recipe = "map"
+
+[methods.bar]
+recipe = "bar?q=1&m=2&batch=5"
+
+[methods.random-search]
+recipe = "random-search?m=2&candidates=3&batch=5"
+remember = false
+
+[methods.majority]
+baseline = "majority"
+
+[[cells]]
+methods = ["map", "bar"]
+
+[[cells]]
+methods = ["random-search", "majority"]
+budgets = [150]
+seeds = [0]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(PLAN)
+    return path
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder with the plan, its ledger and its cache."""
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "small.toml").write_text(PLAN)
+    trials = read_plan(folder / "small.toml").trials
+    ended = run(trials, folder / "ledger.jsonl", Places(cache=folder / "cache"))
+    assert (ended.done, ended.failed, ended.unavailable) == (10, 0, 0)
+    return folder
+
+
+def rows_of(folder, name="ledger.jsonl"):
+    return list(read_ledger(folder / name))
+
+
+def lasting_rows(path):
+    return sorted((lasting(row) for row in read_ledger(path)), key=lambda row: row["key"])
+
+
+# --- a plan end to end
+
+
+def test_every_trial_of_the_plan_is_a_row(measured):
+    trials = read_plan(measured / "small.toml").trials
+    rows = rows_of(measured)
+    assert [row["key"] for row in rows] == [trial.key for trial in trials]
+    assert {row["plan"] for row in rows} == {"small"}
+
+
+def test_queries_are_counted_and_within_the_budget(measured):
+    for row in rows_of(measured):
+        fit = row["fit_queries"]
+        if row["method"] == "majority":
+            assert fit["total"] == row["predict_queries"] == 0
+            assert row["box"] is None
+            assert row["budget"] is None
+            continue
+        assert 0 < fit["total"] <= row["budget"]
+        assert fit["total"] == fit["map"] + fit["search"]
+        assert row["predict_queries"] == row["test"] == 90
+        assert row["seconds"]["total"] == pytest.approx(
+            row["seconds"]["box"] + row["seconds"]["outside"]
+        )
+
+
+def test_a_rerun_runs_nothing(measured):
+    before = (measured / "ledger.jsonl").read_bytes()
+    trials = read_plan(measured / "small.toml").trials
+    ended = run(trials, measured / "ledger.jsonl", Places())
+    assert (ended.skipped, ended.done) == (10, 0)
+    assert (measured / "ledger.jsonl").read_bytes() == before
+
+
+def test_a_line_cut_short_is_run_again(measured, tmp_path):
+    cut = tmp_path / "ledger.jsonl"
+    cut.write_bytes((measured / "ledger.jsonl").read_bytes()[:-40])
+    assert len(list(read_ledger(cut))) == 9
+    run(read_plan(measured / "small.toml").trials, cut, Places())
+    assert lasting_rows(cut) == lasting_rows(measured / "ledger.jsonl")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_ledger_is_the_same_however_many_jobs(measured, tmp_path, jobs):
+    ended = run(
+        read_plan(measured / "small.toml").trials, tmp_path / "l.jsonl", Places(), jobs=jobs
+    )
+    assert ended.done == 10
+    assert lasting_rows(tmp_path / "l.jsonl") == lasting_rows(measured / "ledger.jsonl")
+
+
+def test_a_plan_killed_at_any_moment_and_run_again_has_the_same_ledger(measured, tmp_path):
+    """SIGKILL to the whole group of processes, at moments drawn from a run's length."""
+    ledger = tmp_path / "ledger.jsonl"
+    command = [sys.executable, "-c", "from rebox.cli import main; main()", "bench", "run"]
+    command += [str(measured / "small.toml"), "--ledger", str(ledger), "--jobs", "2"]
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+        while not ledger.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.15))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert 0 < len(list(read_ledger(ledger))) <= 10
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "0 failed" in finished.stdout
+    assert lasting_rows(ledger) == lasting_rows(measured / "ledger.jsonl")
+
+
+def test_what_is_remembered_is_not_asked_and_still_counted(measured, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        RehearsalBox, "answer", lambda *_: pytest.fail("a remembered image was asked")
+    )
+    trials = [t for t in read_plan(measured / "small.toml").trials if t.method.name == "map"]
+    run(trials, tmp_path / "again.jsonl", Places(cache=measured / "cache"))
+    first = [row for row in rows_of(measured) if row["method"] == "map"]
+    again = rows_of(tmp_path, "again.jsonl")
+    assert [lasting(row) for row in again] == [lasting(row) for row in first]
+    assert all(row["seconds"]["box"] > 0 for row in again)  # what asking would have taken
+
+
+def test_the_fit_sees_no_test_image(plan, monkeypatch):
+    seen = []
+
+    class Spy(rebox.Reprogrammer):
+        def fit(self, X, y):
+            seen.append((X, y))
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            seen.append((X, None))
+            return super().predict_proba(X)
+
+    monkeypatch.setattr(rebox, "Reprogrammer", Spy)
+    with Workbench(Places()) as bench:
+        measure(read_plan(plan).trials[0], bench)
+    whole = open_task("synthetic")
+    (train, labels), (test, _) = seen
+    subject = {i.tobytes(): g for i, g in zip(whole.images, whole.subjects, strict=True)}
+    sides = [{subject[image.tobytes()] for image in side} for side in (train, test)]
+    assert not sides[0] & sides[1]
+    assert (len(train), len(labels), len(test)) == (60, 60, 90)
+
+
+@pytest.mark.parametrize("baseline", ["majority", "bar-as-released", "ar"])
+def test_only_a_baseline_that_says_that_it_peeks_is_given_test_images(baseline):
+    method = Method(name="m", baseline=baseline)
+    assert method.peeks == (baseline == "bar-as-released")
+    assert method.needs_box == (baseline != "majority")
+    assert not method.asks
+
+
+def test_a_trial_that_fails_leaves_no_row_and_the_others_run(plan, tmp_path):
+    plan.write_text(PLAN.replace("bar?q=1&m=2&batch=5", "no-such-recipe"))
+    events = []
+    trials = [t for t in read_plan(plan).trials if (t.budget, t.seed) == (60, 0)]
+    ended = run(trials, tmp_path / "l.jsonl", Places(), listeners=(events.append,))
+    assert (ended.done, ended.failed) == (1, 1)
+    assert [row["method"] for row in rows_of(tmp_path, "l.jsonl")] == ["map"]
+    assert "no-such-recipe" in events[1].error
+    assert [event.number for event in events] == [1, 2]
+    assert events[-1].left_s == 0.0 < events[0].left_s
+
+
+def test_what_is_not_at_hand_is_a_row_with_a_reason_and_is_tried_again(plan, tmp_path):
+    plan.write_text(PLAN.replace("rehearsal:?classes=8&size=32", "onnx:{models}/none.onnx"))
+    trials = [t for t in read_plan(plan).trials if (t.budget, t.seed) == (60, 0)]
+    places = Places(models=tmp_path / "secret-folder")
+    for _ in range(2):
+        ended = run(trials, tmp_path / "l.jsonl", places)
+        assert (ended.done, ended.unavailable) == (0, 2)
+    lines = (tmp_path / "l.jsonl").read_text()
+    assert lines.count("weights not at hand: ") == 2  # said once, not at every run
+    assert "secret-folder" not in lines
+    assert not any(is_done(row) for row in rows_of(tmp_path, "l.jsonl"))
+
+
+def test_a_box_asked_behind_the_meter_is_noticed(plan):
+    trial = read_plan(plan).trials[0]
+    with pytest.raises(RuntimeError, match="was asked 11"):
+        _check_counts(trial, 11, 5, 10)
+    with pytest.raises(RuntimeError, match="on a budget of 60"):
+        _check_counts(trial, 70, 61, 70)
+
+
+def test_the_verdict_of_a_fit_is_kept():
+    class Verdict:
+        words = "the box adds nothing"
+        rows = (rebox.BoxSpec(identity="x", classes=("a", "b"), height=1, width=1),)
+
+    model = type("Model", (), {"verdict_": Verdict()})()
+    kept = json.loads(json.dumps(verdict_of(model)))
+    assert kept["words"] == "the box adds nothing"
+    assert kept["rows"][0]["classes"] == ["a", "b"]
+    assert verdict_of(object()) is None
+
+
+def test_programs_and_source_classes_are_shown(measured):
+    rows = {(row["method"], row["seed"], row["budget"]): row for row in rows_of(measured)}
+    bar, plain = rows["bar", 0, 150], rows["map", 0, 150]
+    assert bar["program"]["size"] == [32, 32]
+    assert plain["program"] is None
+    assert np.sum(bar["reading"]["weights"]) == pytest.approx(3)  # m sources of 1/m for each class
+    assert set(plain["reading"]["source"]) <= {f"class_{k}" for k in range(8)}
+    assert len(bar["curve"]) > 3
+    assert bar["curve"][-1]["queries"] <= 150
+
+
+def test_folds_test_every_image_once_and_are_pooled(plan, tmp_path):
+    plan.write_text(PLAN.replace("train = 60\ntest = 90", "folds = 3"))
+    trials = [t for t in read_plan(plan).trials if t.method.name == "map" and t.budget == 60]
+    assert len(trials) == 6
+    run(trials, tmp_path / "l.jsonl", Places(), jobs=1)
+    rows = rows_of(tmp_path, "l.jsonl")
+    assert sum(row["test"] for row in rows if row["seed"] == 0) == len(open_task("synthetic"))
+    (cell,) = cells_of(rows)
+    truth, probabilities = (
+        np.concatenate(parts)
+        for parts in zip(*(answers_of(r) for r in rows if r["seed"] == 0), strict=True)
+    )
+    right = (probabilities.argmax(axis=1) == truth).mean()
+    assert cell.pooled[0]["accuracy"].value == pytest.approx(right)
+    assert cell.tested == 240
+    # programs are shown of the first fold alone
+    assert [row["reading"] is None for row in rows] == [row["fold"] != 0 for row in rows]
+
+
+def test_a_service_is_asked_by_its_protocol_and_its_bill_agrees(plan, tmp_path):
+    """Behind our own rehearsal of Azure: its protocol, not its servers."""
+    served = 'served = { service = "azure-custom-vision", price_usd = 0.002, size = 32 }'
+    text = PLAN.replace('size=32"', f'size=32"\n{served}')
+    plan.write_text(text)
+    trials = [t for t in read_plan(plan).trials if t.seed == 0 and t.budget == 60]
+    ended = run(trials, tmp_path / "l.jsonl", Places())
+    assert ended.done == 2
+    for row in rows_of(tmp_path, "l.jsonl"):
+        assert row["usd"]["fit"] == pytest.approx(0.002 * row["fit_queries"]["total"])
+        assert row["usd"]["predict"] == pytest.approx(0.002 * 90)
+
+
+# --- plans
+
+
+@pytest.mark.parametrize("name", shipped_plans())
+def test_the_plans_that_ship_can_be_read(name):
+    plan = read_plan(name)
+    assert plan.name == name
+    assert plan.title
+    assert len({trial.key for trial in plan.trials}) == len(plan.trials)
+    assert all("{models}/" in trial.box.uri for trial in plan.trials if trial.box is not None)
+
+
+def test_every_study_ships_in_smoke_and_in_full():
+    studies = ("asd", "melanoma", "retinopathy", "services")
+    assert set(shipped_plans()) == {f"{s}-{size}" for s in studies for size in ("smoke", "full")}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[[cells]]\nmethods = ['none']", "names none"),
+        ("[[cells]]\nmethod = ['map']", "a cell has method"),
+        ("[tasks.a]\ndata = 'synthetic'\ntest = 1", "either train or per_class"),
+        ("[tasks.a]\ndata = 'synthetic'\nfolds = 1", "2 or more"),
+        ("[tasks.a]\ndata = 'synthetic'\nfolds = 5\ntrain = 3", "neither test, train"),
+        ("[boxes.a]\nurl = 'x'", "has url"),
+        ("[boxes.a]\ntop_k = 3", "lacks a setting"),
+        ("[extras.a]\nb = 1", "has extras"),
+        ("[methods.b]\nname = 'map'\nrecipe = 'bar'\n[[cells]]", "2 different trials are called"),
+        ("[methods.b]\nrecipe = 'bar'\nbaseline = 'majority'", "either a recipe or a baseline"),
+        ("[[cells]]\nboxes = []", "needs a box"),
+        ("= 3", "is no TOML"),
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused(plan, line, said):
+    plan.write_text(f"{PLAN}\n{line}\n")
+    with pytest.raises(InvalidOption, match=said):
+        read_plan(plan)
+
+
+def test_a_plan_that_is_nowhere_names_those_that_ship():
+    with pytest.raises(InvalidOption, match="asd-smoke"):
+        read_plan("no-such-plan")
+
+
+def test_what_a_box_hides_is_part_of_the_key(plan):
+    trial = read_plan(plan).trials[0]
+    limited = replace(trial, box=replace(trial.box, top_k=5))
+    assert limited.key != trial.key
+    assert limited.box.limits == {"top_k": 5}
+
+
+def test_the_keys_of_the_first_ledgers_are_still_those_of_their_trials():
+    folder = Path(__file__).parents[1] / "benchmarks" / "frontier"
+    held = {row["key"] for row in read_ledger(folder / "measured.jsonl")}
+    planned = {trial.key for trial in read_plan(folder / "full.toml").trials}
+    planned |= {trial.key for trial in read_plan(folder / "measured.toml").trials}
+    assert len(held) > 400
+    assert len(held & planned) > 0.9 * len(held)
+
+
+def test_a_limited_box_is_asked_through_the_same_memory(plan, tmp_path):
+    from rebox.box.probe import synthetic_images
+
+    planned = read_plan(plan).trials[0].box
+    images = synthetic_images((32, 32, 3), 4, pixels="uint8")
+    with Workbench(Places(cache=tmp_path)) as bench:
+        whole = bench.box(planned).whole
+        whole.ask(images)
+        found = bench.box(replace(planned, top_k=2))
+        shown = found.box.ask(images)
+    assert found.whole is whole
+    assert (whole.asked, whole.answered) == (8, 4)
+    assert ((shown > 0).sum(axis=1) == 2).all()
+
+
+def test_data_and_models_are_asked_for():
+    with Workbench(Places()) as bench:
+        with pytest.raises(InvalidOption, match="--data"):
+            bench.dataset(Task(name="t", data="abide", train=1, test=1))
+        with pytest.raises(InvalidOption, match="--models"):
+            bench.box(read_plan("asd-smoke").trials[-1].box)
+        with pytest.raises(InvalidOption, match="unknown task"):
+            Workbench(Places(data=Path())).dataset(Task(name="t", data="x", train=1, test=1))
+
+
+# --- the ledger
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(2, 5))
+def test_answers_come_back_by_class_in_the_order_they_had(seed, n, k):
+    rng = np.random.default_rng(seed)
+    truth, probabilities = rng.integers(0, k, n), rng.dirichlet(np.ones(k), n)
+    row = json.loads(json.dumps({"key": "x", "answers": pack_answers(truth, probabilities, k)}))
+    found, levels = answers_of(row)
+    order = np.argsort(truth, kind="stable")
+    np.testing.assert_array_equal(found, truth[order])
+    np.testing.assert_allclose(levels, probabilities[order], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "answers", [None, {"counts": [1, 2]}, {"counts": [3], "probabilities": "x"}]
+)
+def test_damaged_answers_are_refused(answers):
+    with pytest.raises(InvalidData, match="no readable answers"):
+        answers_of({"key": "k", "answers": answers})
+
+
+def test_a_finished_row_stands_whatever_comes_after(tmp_path):
+    path = tmp_path / "l.jsonl"
+    append(path, {"key": "a", "status": "unavailable", "why": "first"})
+    append(path, {"key": "a", "status": "done", "value": 1})
+    append(path, {"key": "a", "status": "unavailable", "why": "later"})
+    append(path, {"key": "b"})  # as the first ledgers had them
+    assert [(row["key"], is_done(row)) for row in read_ledger(path)] == [("a", True), ("b", True)]
+    assert list(read_ledger(tmp_path / "none.jsonl")) == []
+
+
+def test_a_long_curve_keeps_its_ends():
+    curve = [{"queries": i, "loss": 1.0} for i in range(5000)]
+    kept = thinned(curve)
+    assert len(kept) <= 200
+    assert (kept[0], kept[-1]) == (curve[0], curve[-1])
+    assert thinned(curve[:7]) == curve[:7]
+
+
+def test_resampled_training_images_are_tested():
+    """What the fault is: copies of one image on both sides."""
+    dataset = open_task("synthetic")
+    with Workbench(Places()) as bench:
+        task = Task(name="t", data="synthetic", train=120, test=60, resampled=True)
+        trial = replace(read_plan("asd-smoke").trials[0], task=task, fold=None)
+        parts = bench.split(trial)
+    assert set(parts.train) & set(parts.test)
+    clean = holdout(dataset, train=120, test=60, seed=0)
+    assert not set(dataset.subjects[clean.train]) & set(dataset.subjects[clean.test])
