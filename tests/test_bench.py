@@ -437,3 +437,28 @@ def test_resampled_training_images_are_tested():
     assert set(parts.train) & set(parts.test)
     clean = holdout(dataset, train=120, test=60, seed=0)
     assert not set(dataset.subjects[clean.train]) & set(dataset.subjects[clean.test])
+
+
+ON_RAY = """
+import sys
+from pathlib import Path
+import joblib, ray
+from ray.util.joblib import register_ray
+from rebox.bench import Places, read_plan, run
+ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+register_ray()
+with joblib.parallel_config(backend="ray"):
+    ended = run(read_plan(sys.argv[1]).trials, Path(sys.argv[2]), Places(), jobs=2)
+ray.shutdown()
+assert ended.done == 10, ended
+"""
+
+
+def test_a_ray_cluster_takes_the_same_plan(measured, tmp_path):
+    """A real local cluster of two workers, in a process of its own."""
+    pytest.importorskip("ray", reason="ray is not installed")
+    ledger = tmp_path / "ray.jsonl"
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-c", ON_RAY, str(measured / "small.toml"), str(ledger)]
+    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
+    assert lasting_rows(ledger) == lasting_rows(measured / "ledger.jsonl")

@@ -6,18 +6,21 @@ process alone writes the ledger, a row as soon as it is finished.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 
 from rebox.bench.ledger import Row, append, is_done, read_ledger
 from rebox.bench.plan import Trial
 from rebox.bench.trial import measure
 from rebox.bench.workbench import Places, Workbench
 from rebox.errors import Error
+
+TRIALS_PER_WORKER = 4  # in a wave, where results come back together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +95,8 @@ def run(
     left = [trial for trial in trials if not is_done(held.get(trial.key, {}))]
     ended = RunEnded(skipped=len(trials) - len(left))
     started, clock = time.monotonic(), _Clock(left)
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    work = (delayed(_attempt)(number, trial, places) for number, trial in enumerate(left))
-    for count, (number, row, error, seconds) in enumerate(parallel(work), start=1):
+    attempts = _attempts(left, places, jobs)
+    for count, (number, row, error, seconds) in enumerate(attempts, start=1):
         trial = left[number]
         if row is not None and (is_done(row) or row != held.get(trial.key)):
             append(ledger, row)
@@ -114,6 +116,24 @@ def run(
                 )
             )
     return ended
+
+
+def _attempts(
+    trials: Sequence[Trial], places: Places, jobs: int | None
+) -> Iterator[tuple[int, Row | None, str, float]]:
+    """Yield what became of each trial, as soon as the backend in force tells."""
+    work = (delayed(_attempt)(number, trial, places) for number, trial in enumerate(trials))
+    try:
+        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    except ValueError:
+        # Ray's backend hands back all that it was given at once: it is given a few at a time, so
+        # that a run that is cut short keeps what was finished.
+        parallel = Parallel(n_jobs=jobs, batch_size=1)
+        wave = TRIALS_PER_WORKER * effective_n_jobs(jobs or -1)
+        while batch := list(islice(work, wave)):
+            yield from parallel(batch)
+    else:
+        yield from parallel(work)
 
 
 def _attempt(number: int, trial: Trial, places: Places) -> tuple[int, Row | None, str, float]:
