@@ -176,6 +176,8 @@ DATA = {
     "CSV that names a missing file": (table("path,label\ndata/a/9.png,x\n"), "9.png"),
     "CSV with an empty label": (table("path,label\ndata/a/0.png,\n"), "label"),
     "CSV with a header only": (table("path,label\n"), "expected"),
+    "task whose files are not there": (lambda f: f"abide:{pictures(f)}", "fetch_abide_pcp"),
+    "unknown option of a task": (lambda f: f"ham10000?image=first:{pictures(f)}", "no option"),
 }
 
 # name: (options of `fit` in place of the good ones, what the error says)

@@ -88,6 +88,23 @@ def test_sixteen_bits_are_scaled_not_clipped(values):
     assert np.abs(picture[0, :, 0] - np.array(values) / 257).max() <= 0.5
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"P6 2 1 255\n" + bytes([*RED, 1, 2, 3]), [[RED, (1, 2, 3)]]),
+        (b"P5 2 1 255\n" + bytes([7, 9]), [[(7,), (9,)]]),
+        (b"P5 2 1 65535\n" + bytes([255, 255, 1, 1]), [[(255,), (1,)]]),
+    ],
+    ids=["colour", "grey", "16 bits"],
+)
+def test_netpbm(tmp_path, content, expected):
+    (tmp_path / "a.ppm").write_bytes(content)
+    np.testing.assert_array_equal(first(tmp_path / "a.ppm"), expected)
+    (tmp_path / "a.ppm").write_bytes(content[:-1])
+    with pytest.raises(InvalidData):
+        first(tmp_path / "a.ppm")
+
+
 def test_the_ends_of_sixteen_bits(tmp_path):
     values = np.array([[0, 65535]], dtype=np.uint16)
     assert first(saved(tmp_path / "a.png", Image.fromarray(values))).ravel().tolist() == [0, 255]

@@ -123,9 +123,7 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
     _check_number("folds", folds, least=2)
     _check_number("seed", seed, least=0)
     if not 0 <= number < folds:
-        raise InvalidOption(
-            f"number must be from 0 to {folds - 1} for {folds} folds, not {number}."
-        )
+        raise InvalidOption(f"number must be from 0 to {folds - 1}, found {number}.")
     _, subject, images = np.unique(dataset.subjects, return_inverse=True, return_counts=True)
     if len(images) < folds:
         raise InvalidData(
