@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.special import softmax
 from sklearn.model_selection import GroupKFold, cross_validate
+from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner
 
 import rebox
@@ -20,17 +21,21 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.cli import app
 from rebox.errors import InvalidData
 from rebox.fit import auto
+from rebox.fit.choosing import Chooser
 from rebox.fit.order import fair_order, parted
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 from rebox.mapping import Answers
+from rebox.mapping.calibration import log_loss
 from rebox.mapping.choice import CANDIDATES, rule_from_name
 from rebox.mapping.probabilistic import FOLDS, stratified_folds
 from rebox.metric import accuracy, auc_interval, mean_error, subject_classes
 from rebox.metric.ranking import resamples
 from rebox.metric.subjects import effective_size
 from rebox.reading import Evidence, distances, fit_reader, quick_loss
+from rebox.reading.expert import Expert
 from rebox.reading.left_out import left_out, members
+from rebox.reading.student import student_expert
 
 SUBJECTS, EACH = 40, 4
 
@@ -220,6 +225,53 @@ def test_a_reader_does_not_know_a_subject_that_is_held_out(n_targets):
         assert auc_interval(y, said[1], 0).value < 0.7
 
 
+def test_a_student_imitates_a_subject_by_answers_about_others():
+    """Copies are imitated all but exactly by each other, and not at all by strangers."""
+    x, y, groups = series(subjects=60)
+    local = x.reshape(len(x), -1)
+    landmarks = local - local.mean(axis=0)
+    answers = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)[groups]
+    answers *= (2 * y - 1)[:, None] * np.sign(answers.sum(axis=1, keepdims=True))  # tell the class
+    expert = Expert(
+        name="local",
+        kernel=True,
+        stretch=np.full(64, 0.3, np.float32),
+        weights=np.zeros((len(x), 2)),
+        bias=np.zeros(2),
+    )
+    given = (expert, landmarks, landmarks, [answers], y.astype(np.intp), 2)
+    folds = stratified_folds(y, 0, groups)  # both read honestly: imitation alone may leak
+    with threadpool_limits(limits=1, user_api="blas"):
+        own = student_expert(*given, folds).held_out
+        others = student_expert(*given, folds, groups).held_out
+    assert log_loss(own, y) < 0.5
+    assert log_loss(others, y) > 0.65
+
+
+@pytest.mark.parametrize("dimensions", [3, 64])
+def test_a_student_that_sees_nothing_is_not_said_to_know(dimensions):
+    """The answers tell the class, and what can be seen tells nothing: nor does what imitates."""
+    areas = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(np.arange(120) % 2)
+        answers = (4.0 * y[:, None] + rng.normal(size=(120, 4))).astype(np.float32)
+        seen = rng.normal(size=(120, dimensions)).astype(np.float32)
+        groups = np.repeat(np.arange(60), 2)
+        known = {"local": [seen], "imitated": [answers], "targets": y, "n_targets": 2}
+        areas.append(auc_interval(y, fit_reader(Evidence(**known, groups=groups)).held_out, 0))
+    assert np.mean([one.value for one in areas]) < 0.6
+
+
+def test_a_view_that_tells_subjects_apart_does_not_pay():
+    _, y, groups = series()
+    noise = np.random.default_rng(0).normal(size=(len(y), 3)).astype(np.float32)
+    views = {1: np.eye(SUBJECTS, dtype=np.float32)[groups] + 0.01 * noise[:, :1]}
+    for most in (1, 2):
+        assert 1 in Chooser(y, 2).chosen(noise, views, most)
+        assert Chooser(y, 2, groups=groups).chosen(noise, views, most) == [0]
+
+
 def test_a_reader_asked_about_one_subject_reads_what_can_be_seen_alone():
     x, y, groups = series()
     order = np.argsort(groups, kind="stable")
@@ -274,6 +326,28 @@ def test_no_verdict_comes_from_a_fit_that_saw_the_subject(recipe, row, more):
     assert area_of(honest, row).value < 0.7
     assert " subjects held out in turn" in honest.verdict_.words
     assert honest.spent_.total <= honest.budget
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more"),
+    [
+        ("map?rule=kernel", {}),
+        ("auto", {}),
+        ("auto", {"queries_per_prediction": 0}),
+        ("program?frequencies=2&batch=40&rule=kernel", {"budget": 600}),
+    ],
+    ids=str,
+)
+def test_a_model_is_as_sure_as_new_subjects_bear_out(recipe, more):
+    """Classes drawn by lot: nothing can be known of new subjects but how frequent classes are."""
+    _, _, groups = data = series(seed=2)
+    x, y, _ = series(seed=99)
+    losses = []
+    for told in (None, groups):
+        model = fitted(recipe, told, data, verdict=False, **more)
+        losses.append(log_loss(np.log(model.predict_proba(x)), y))
+    assert losses[1] < losses[0]
+    assert losses[1] < 1.1 * np.log(2)
 
 
 @pytest.mark.parametrize("seed", range(3))

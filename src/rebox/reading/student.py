@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.mapping.calibration import log_prior
 from rebox.mapping.logistic import fit_logistic
 from rebox.reading.block import Block
 from rebox.reading.expert import (
@@ -24,7 +25,7 @@ from rebox.reading.expert import (
     kernel_features,
     prior_shift,
 )
-from rebox.reading.left_out import left_out, members
+from rebox.reading.left_out import left_out, members, pull_of_mean
 
 Floats = NDArray[np.floating]
 
@@ -62,17 +63,43 @@ def student_expert(
     """
     features, turn, centre = kernel_features(z, expert.stretch, landmarks)
     wanted = _wanted(answers)
-    asked = None if groups is None else groups[: len(wanted)]
-    imitate, held_out = _imitation(features[: len(wanted)], wanted, asked)
-    imitated = features @ imitate
-    imitated[: len(wanted)] = held_out  # as good as they will be for an image not seen before
+    imitate, offset, imitated = _imitation(features, wanted, groups)
     fitted = fit_logistic(imitated, targets, n_targets, folds, (0.0,), PENALTIES)
-    logits = fitted.logits + prior_shift(targets, n_targets, folds)
+    logits = fitted.logits
+    if groups is not None:
+        logits = _read_by_others(features, wanted, targets, n_targets, folds, groups)
     on_kernel = turn @ (imitate @ fitted.weights)
-    student = replace(
-        expert, name="student", weights=on_kernel, bias=fitted.bias - centre @ on_kernel
-    )
-    return Judged(student, logits)
+    bias = fitted.bias + offset @ fitted.weights - centre @ on_kernel
+    student = replace(expert, name="student", weights=on_kernel, bias=bias)
+    return Judged(student, logits + prior_shift(targets, n_targets, folds))
+
+
+def _read_by_others(
+    features: Matrix,
+    wanted: Matrix,
+    targets: NDArray[np.intp],
+    n_targets: int,
+    folds: NDArray[np.intp],
+    groups: NDArray[np.intp],
+) -> Matrix:
+    """Return logits (n, classes) by students that know nothing of a sample's fold.
+
+    Where answers tell the class, others are imitated by answers about a subject, too, and how these
+    imitations are read would tell of its label.
+    """
+    logits = np.empty((len(targets), n_targets))
+    for fold in range(int(folds.max()) + 1):
+        kept = folds != fold
+        answers = wanted[kept[: len(wanted)]]
+        dense = np.unique(folds[kept], return_inverse=True)[1].astype(np.intp)
+        about = groups[kept][: len(answers)]
+        if min(len(np.unique(about)), len(np.unique(dense))) < 2:
+            logits[~kept] = log_prior(targets[kept], n_targets)
+            continue
+        imitate, offset, imitated = _imitation(features[kept], answers, groups[kept])
+        fitted = fit_logistic(imitated, targets[kept], n_targets, dense, (0.0,), PENALTIES)
+        logits[~kept] = (features[~kept] @ imitate + offset) @ fitted.weights + fitted.bias
+    return logits
 
 
 def _wanted(answers: Sequence[Floats]) -> Matrix:
@@ -86,11 +113,20 @@ def _wanted(answers: Sequence[Floats]) -> Matrix:
 
 def _imitation(
     features: Matrix, wanted: Matrix, groups: NDArray[np.intp] | None
-) -> tuple[Matrix, Matrix]:
-    """Return ridge weights (components, r), and imitations (a, r) of each sample left out."""
-    left, scale, right = np.linalg.svd(features, full_matrices=False)
+) -> tuple[Matrix, NDArray[np.float64], Matrix]:
+    """Return ridge weights (components, r) and offset (r,), and imitations (n, r).
+
+    Those of samples whose answers are ``wanted``, the first of all, are by the other samples alone:
+    as good as they will be for an image not seen before.
+    """
+    asked = features[: len(wanted)]
+    middle, mean = np.zeros(features.shape[1]), np.zeros(wanted.shape[1])
+    rows = None if groups is None else members(groups[: len(wanted)])
+    if rows is not None:
+        middle, mean = asked.mean(axis=0), wanted.mean(axis=0)
+    left, scale, right = np.linalg.svd(asked - middle, full_matrices=False)
+    wanted = wanted - mean
     values, turned = scale**2, left.T @ wanted
-    rows = None if groups is None else members(groups)
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
         shrunk = values / (values + penalty)
@@ -99,7 +135,13 @@ def _imitation(
             leverage = np.minimum((left**2 * shrunk).sum(axis=1), 1 - 1e-6)[:, None]
             tries.append(((guess - leverage * wanted) / (1 - leverage), penalty))
         else:
-            tries.append((left_out(guess, wanted, left, shrunk, 0.0, rows), penalty))
+            # Answers about others lie on the other side of the mean of all. Where features tell
+            # nothing, that alone would be imitated, and give a subject's own answers away.
+            others = left_out(guess, wanted, left, shrunk, 1 / len(wanted), rows)
+            tries.append((others + pull_of_mean(wanted, rows), penalty))
     held_out, penalty = min(tries, key=lambda one: float(((one[0] - wanted) ** 2).sum()))
     weights = right.T @ ((scale / (values + penalty))[:, None] * turned)
-    return weights, held_out
+    offset = mean - middle @ weights
+    imitated = features @ weights + offset
+    imitated[: len(wanted)] = held_out + mean
+    return weights, offset, imitated
