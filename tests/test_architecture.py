@@ -12,8 +12,8 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "program mapping loss search box metric task local",
-    "meter recipe testing reading rehearsal",
+    "program mapping loss search box metric task local options",
+    "meter recipe testing reading rehearsal inputs",
     "fit baseline",
     "artefact",
     "classifier server",
