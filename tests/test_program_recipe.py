@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rebox.fit.order import fair_order
 from scipy.special import log_softmax
 
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
 from rebox.fit import Inputs, LaidOut, PhaseStarted, StepTaken, StopFit, fit, plan_fit
-from rebox.fit.order import fair_order
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.refitted import RefittedRun
 from rebox.mapping import DiscriminantMap, FrequencyMapping, RidgeMap

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from rebox.baseline import WhiteBox, open_whitebox
 from rebox.bench.plan import Box, Served, Task, Trial
 from rebox.bench.remember import RememberingBox
 from rebox.box import BlackBox, open_box
@@ -16,6 +15,9 @@ from rebox.box.service import Service
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.task import Dataset, Split, fold, holdout, open_task, resampled
+
+if TYPE_CHECKING:
+    from rebox.baseline.whitebox import WhiteBox
 
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
@@ -162,7 +164,7 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, service=service)
 
-    def weights(self, planned: Box) -> WhiteBox:
+    def weights(self, planned: Box) -> "WhiteBox":
         """Return a box's model with its weights.
 
         Raises
@@ -172,6 +174,8 @@ class Workbench:
         """
         uri = planned.weights or planned.uri
         if self._weights is None or self._weights[0] != uri:
+            from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - torch is an extra
+
             self._weights = uri, self._first(uri, planned.otherwise, open_whitebox)
         return self._weights[1]
 

@@ -20,19 +20,19 @@ from rebox.box.encoder import Encoder
 from rebox.errors import InvalidData
 from rebox.fit.choosing import Chooser
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
-from rebox.fit.inputs import LaidOut
 from rebox.fit.looking import features_for, look
 from rebox.fit.loop import Outcome
 from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
-from rebox.fit.order import fair_order
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
+from rebox.inputs import LaidOut
 from rebox.mapping.features import AnswerFeatures
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
+from rebox.reading.order import fair_order
 from rebox.recipe import Auto
 
 Scores = NDArray[np.float32]

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec, Encoder
-from rebox.fit.inputs import LaidOut
 from rebox.fit.model import Sight, answer_blocks
 from rebox.fit.showing import CHUNK
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
+from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
 from rebox.mapping import Answers
 from rebox.mapping.features import AnswerFeatures, features_of

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
-from rebox.fit.inputs import LaidOut
 from rebox.fit.showing import CHUNK, Stage
+from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
 from rebox.mapping import Mapping
 from rebox.mapping.features import AnswerFeatures

@@ -1,4 +1,4 @@
-"""In which order training images are asked about."""
+"""In which order training samples are asked about, and read."""
 
 import numpy as np
 from numpy.typing import NDArray
