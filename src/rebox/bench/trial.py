@@ -169,8 +169,6 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
     whitebox = None if trial.box is None else bench.weights(trial.box)
-    if whitebox is not None:
-        whitebox.use_threads(bench.places.threads)
     x, y = dataset.images, dataset.labels
     started = time.perf_counter()
     model = trainer.fit(

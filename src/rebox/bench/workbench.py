@@ -171,11 +171,16 @@ class Workbench:
         ------
         BoxError
             They are not at hand.
+        MissingExtra
+            PyTorch is not installed.
         """
         uri = planned.weights or planned.uri
         if self._weights is None or self._weights[0] != uri:
-            from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - torch is an extra
+            import torch  # noqa: PLC0415 - an extra
 
+            from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - it imports torch
+
+            torch.set_num_threads(self.places.threads)
             self._weights = uri, self._first(uri, planned.otherwise, open_whitebox)
         return self._weights[1]
 
