@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
+ABSENT = "weights not at hand"
 Loader = Callable[[Path | None], Dataset]
 
 
@@ -192,7 +193,8 @@ class Workbench:
             if otherwise is not None:
                 with suppress(BoxError, MissingExtra):
                     return opened(self._uri(otherwise))
-            raise BoxError(f"weights not at hand: {self._private(error)}") from error
+            said = self._private(error).removeprefix(f"{ABSENT}: ")
+            raise BoxError(f"{ABSENT}: {said}") from error
 
     def _private(self, error: Exception) -> str:
         """Return an error's text without the folders of this machine."""
