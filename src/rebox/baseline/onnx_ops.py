@@ -223,7 +223,7 @@ def _gather(attributes: Attributes) -> Function:
 
     def gather(x: Tensor, indices: Tensor) -> Tensor:
         found = x.index_select(axis, indices.flatten() % x.shape[axis])
-        return found.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+        return found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
     return gather
 
