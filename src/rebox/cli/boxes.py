@@ -43,7 +43,7 @@ def probe_box(
         training=Budget(queries=budget),
         prediction=Budget(),
         journal=read_journal(journal),
-        account=lambda _: f"probe-{box.spec.identity}",
+        fit=lambda _: f"probe-{box.spec.identity}",
     )
     report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
     for line in report.lines():
@@ -57,17 +57,30 @@ def labels(
     path: Annotated[
         Path | None, typer.Option("--out", help="Write them here, one on each line.")
     ] = None,
+    journal: JournalOption = None,
+    yes: YesOption = False,
 ) -> None:
-    """Ask a service one grey image and say what its classes are called."""
-    from rebox.box.service import labels_of  # noqa: PLC0415 - HTTP, for services alone
+    """Ask a service one grey image and say what its classes are called: one query."""
+    from rebox.box.service import open_labels  # noqa: PLC0415 - HTTP, for services alone
 
     check_outputs(path)
-    names = labels_of(uri)
+    with open_labels(uri) as box:
+        confirm(box, 1, "this question", yes=yes)
+        meter = open_meter(
+            box,
+            training=Budget(),
+            prediction=Budget(),
+            journal=read_journal(journal),
+            fit=lambda _: f"labels-{box.spec.identity}",
+        )
+        # names are not in the journal, so that they are always asked for anew
+        MeteredBox(box, meter, "probe", afresh=True).ask(box.grey())
+        names = box.names
     if path is not None:
         write_atomically(path, "".join(f"{name}\n" for name in names).encode())
     for name in names:
         out.print(name, highlight=False, markup=False)
-    err.print("asked 1 query; it stands in no journal", highlight=False)
+    receipt(meter.spent, err)
 
 
 @box_app.command(name="check")
