@@ -302,7 +302,7 @@ def test_an_answer_that_drips_ends_at_the_timeout(drip):
         sender = HttpTransport(terms)
         if server.first:
             assert sender.send(request(server.url), NoKey(), terms).content == b"{}"
-        with pytest.raises(Refusal, match=r"not answered in full after 0\.3 s") as caught:
+        with pytest.raises(Refusal, match=r"did not answer in full within 0\.3 s") as caught:
             sender.send(request(server.url), NoKey(), terms)
         sender.close()
         assert server.ended.wait(60)
@@ -319,7 +319,7 @@ def test_headers_that_drip_end_at_the_timeout_behind_tls_too(tmp_path):
     terms = Terms(timeout_s=1.0)
     with Dripping(**DRIPS["headers"], tls=context) as server:
         sender = HttpTransport(terms, str(pem))
-        with pytest.raises(Refusal, match="not answered in full"):
+        with pytest.raises(Refusal, match="did not answer in full"):
             sender.send(request(server.url), NoKey(), terms)
         sender.close()
     assert server.dripped < PIECES
@@ -345,7 +345,7 @@ def test_a_server_that_sips_at_the_question_is_left_at_the_timeout():
     with Sipping() as server:
         large = Request(url=server.url, content=bytes(PIECES * SIP))
         sender = HttpTransport(terms)
-        with pytest.raises(Refusal, match="not answered in full") as caught:
+        with pytest.raises(Refusal, match="did not answer in full") as caught:
             sender.send(large, NoKey(), terms)
         sender.close()
     assert server.dripped < PIECES

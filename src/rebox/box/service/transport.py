@@ -281,7 +281,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         words = f"{host} could not be reached ({said})"
         raise Refusal(Fault(words, retry=not hopeless, charged=False)) from error
     except (httpx2.TimeoutException, TimeUp) as error:
-        words = f"the service had not answered in full after {terms.timeout_s:g} s"
+        words = f"the service did not answer in full within {terms.timeout_s:g} s"
         raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE)) from error
     except httpx2.DecodingError as error:
         words = "the service's answer is packed in a way that cannot be unpacked"
