@@ -112,7 +112,7 @@ def test_a_receipt_says_what_was_asked_billed_and_answered_by_the_journal(fit, s
     assert [record["queries"]["map"] for record in records] == [20, 20]
 
     more = fit(*journal, budget=24)  # the account is that of the fit before
-    assert "(24 to map), $0.01: 4 billed, 20 answered by the journal" in more
+    assert "(24 to map), $0.0080: 4 billed, 20 answered by the journal" in more
     with Journal(tmp_path / "j.sqlite") as opened:
         (line,) = accounts(opened)
     assert (line.billed, line.answered) == (24, 24)
@@ -382,6 +382,14 @@ def test_probe_asks_a_service_and_is_answered_by_the_journal_the_second_time(
     assert service.bill.queries == 16
 
 
+def test_the_receipt_of_labels_goes_to_stderr(service, capsys, tmp_path):
+    nameless = re.sub("&classes=[^&]*", "", uri_of(service))
+    app(["box", "labels", nameless, "--journal", str(tmp_path / "j")], standalone_mode=False)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == list(CLASSES)
+    assert said.err == "asked 1 query (1 to probe), $0.0020\n"
+
+
 def test_labels_are_written_one_on_each_line(rebox, service, tmp_path):
     file = tmp_path / "labels.txt"
     nameless = re.sub("[?&]classes=[^&]*", "", uri_of(service))
@@ -411,13 +419,45 @@ def test_check_says_whether_the_box_has_changed(fit, rebox, service, behind, tmp
     for _ in range(2):  # asked afresh each time, whatever the journal knows
         said = rebox(*check)
         assert "answers as it did" in said
-        assert "asked 3 queries (3 to predict), $0.01\n" in said
+        assert "asked 3 queries (3 to predict), $0.0060\n" in said
     assert service.bill.queries == 33
     behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)
     said = rebox(*check, fails=1)
     assert "is not the one that the model was fitted for any more: fit again" in said
     assert service.bill.queries == 36
     assert "sound" in rebox("journal", "verify", tmp_path / "j.sqlite")
+
+
+def test_a_check_before_predictions_is_in_their_budget(fit, rebox, service, data, tmp_path):
+    """What does not pay for both pays for none."""
+    fit("--recipe", "map", "--canaries", 3, budget=27)
+    before = service.bill.queries
+    given = ("predict", tmp_path / "m.rebox", data, "--out", tmp_path / "p.csv", "--check")
+    said = rebox(*given, "--budget", 26, fails=2)
+    assert "27 more queries to predict would exceed the budget: 26 left" in said
+    assert service.bill.queries == before
+    assert "asked 27 queries" in rebox(*given, "--budget", 27)
+
+
+def test_a_check_that_costs_more_than_a_dollar_wants_a_yes(fit, rebox, service, tmp_path):
+    fit("--recipe", "map", "--canaries", 3, "--yes", budget=27, price_usd=0.4)
+    check = ("box", "check", tmp_path / "m.rebox")
+    assert "this check may cost up to $1.20: pass --yes" in rebox(*check, fails=2)
+    assert "answers as it did" in rebox(*check, "--yes")
+
+
+def test_a_budget_that_does_not_pay_for_a_probe_is_not_begun(rebox, service):
+    said = rebox("box", "probe", uri_of(service), "--budget", 15, fails=2)
+    assert "a probe asks 16 questions: --budget 15 does not pay for them" in said
+    assert service.bill.queries == 0
+
+
+def test_a_name_of_an_account_is_shown_whole(fit, rebox, tmp_path, monkeypatch):
+    fit("--recipe", "map", "--journal", tmp_path / "j.sqlite", "--account", "a-long-name-" * 9)
+    monkeypatch.setattr(out, "width", 80)
+    said = rebox("journal", "show", tmp_path / "j.sqlite")
+    shown = "".join(re.split("[│┃|]", line)[1].strip() for line in said.splitlines()[3:-1])
+    assert shown == "a-long-name-" * 9
 
 
 def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):

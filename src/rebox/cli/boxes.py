@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import write_atomically
-from rebox.box import open_box, probe
+from rebox.box import PROBE_QUESTIONS, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app, err, out
@@ -20,6 +20,7 @@ from rebox.cli.options import (
     read_journal,
 )
 from rebox.cli.printing import print_drift, receipt
+from rebox.errors import InvalidOption
 from rebox.meter import Budget, MeteredBox
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
@@ -31,13 +32,19 @@ URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
 @box_app.command(name="probe")
 def probe_box(
     uri: URIArgument,
-    budget: Annotated[int, typer.Option("--budget", help="Most questions to ask.")] = 16,
+    budget: Annotated[
+        int, typer.Option("--budget", help="Most questions to ask.")
+    ] = PROBE_QUESTIONS,
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
-    confirm(box, budget, "this probe", yes=yes)
+    if budget < PROBE_QUESTIONS:
+        raise InvalidOption(
+            f"a probe asks {PROBE_QUESTIONS} questions: --budget {budget} does not pay for them."
+        )
+    confirm(box, PROBE_QUESTIONS, "this probe", yes=yes)
     meter = open_meter(
         box,
         training=Budget(queries=budget),
@@ -88,9 +95,11 @@ def check_box(
     model_path: ModelArgument,
     box: OtherBoxOption = None,
     journal: JournalOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
+    confirm(model.box_, len(model.artefact_.canaries), "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:

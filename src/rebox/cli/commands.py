@@ -229,7 +229,7 @@ def predict(  # noqa: PLR0913, PLR0917 - as above
     images, names = load_unlabelled(paths)
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
-        _confirm_predictions(model, len(images), yes=yes)
+        _confirm_predictions(model, len(images), yes=yes, check=check)
         if check and not print_drift(model.check_box()):
             raise typer.Exit(1)
         probabilities = model.predict_proba(images)
@@ -256,8 +256,13 @@ def _loaded(
     )
 
 
-def _confirm_predictions(model: Reprogrammer, images: int, *, yes: bool) -> None:
+def _confirm_predictions(
+    model: Reprogrammer, images: int, *, yes: bool, check: bool = False
+) -> None:
     queries = images * model.queries_per_prediction_
+    if check:
+        queries += len(model.artefact_.canaries)
+    model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
 
 

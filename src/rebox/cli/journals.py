@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from rebox.cli.app import app, err, out
 from rebox.errors import JournalError
@@ -22,7 +22,9 @@ PathArgument = Annotated[Path | None, typer.Argument(help="The journal; default:
 @journal_app.command()
 def show(path: PathArgument = None) -> None:
     """Say what each account has cost."""
-    table = Table("account", "for", "sent", "answered", "billed", "unsettled", "faults", "cost")
+    # a name that is cut off cannot be passed on to --account
+    account = Column("account", overflow="fold")
+    table = Table(account, "for", "sent", "answered", "billed", "unsettled", "faults", "cost")
     with _opened(path) as journal:
         for line in accounts(journal):
             counts = (line.asked, line.answered, line.billed, line.unsettled, line.failed)

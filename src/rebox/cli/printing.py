@@ -61,8 +61,8 @@ def receipt(spent: Spent, console: Console = out) -> None:
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
     of_them = f" ({parts})" if parts else ""
-    cost = "price not known" if spent.usd is None else f"${spent.usd:,.2f}"
-    line = f"asked {total:,} queries{of_them}, {cost}"
+    cost = "price not known" if spent.usd is None else spelled(spent.usd)
+    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {cost}"
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
     console.print(line, highlight=False)
@@ -70,7 +70,12 @@ def receipt(spent: Spent, console: Console = out) -> None:
 
 def spelled_usd(queries: int, price_usd: float | None) -> str:
     """Return what ``queries`` cost, for people."""
-    return "price not known" if price_usd is None else f"${queries * price_usd:,.2f}"
+    return "price not known" if price_usd is None else spelled(queries * price_usd)
+
+
+def spelled(usd: float) -> str:
+    """Return dollars and cents; less than a cent is not nothing."""
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
 
 
 def print_price(uri: str, price_usd: float | None) -> None:

@@ -74,7 +74,10 @@ def connect(path: Path) -> sqlite3.Connection:
             path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
-        raise JournalError(f"the journal {path} cannot be opened ({error}).") from error
+        raise JournalError(
+            f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
+            "written, by journal= (--journal)."
+        ) from error
     try:
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
         connection.execute("PRAGMA journal_mode=WAL")
