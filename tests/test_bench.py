@@ -181,13 +181,14 @@ def test_what_is_remembered_is_not_asked_and_still_counted(measured, tmp_path, m
     assert all(row["seconds"]["box"] > 0 for row in again)  # what asking would have taken
 
 
-def test_the_fit_sees_no_test_image(plan, monkeypatch):
-    seen = []
+def test_the_fit_sees_no_test_image_and_is_told_the_subjects(plan, monkeypatch):
+    seen, told = [], []
 
     class Spy(rebox.Reprogrammer):
-        def fit(self, X, y):
+        def fit(self, X, y, groups=None):
             seen.append((X, y))
-            return super().fit(X, y)
+            told.extend(groups)
+            return super().fit(X, y, groups)
 
         def predict_proba(self, X):
             seen.append((X, None))
@@ -201,6 +202,7 @@ def test_the_fit_sees_no_test_image(plan, monkeypatch):
     subject = {i.tobytes(): g for i, g in zip(whole.images, whole.subjects, strict=True)}
     sides = [{subject[image.tobytes()] for image in side} for side in (train, test)]
     assert not sides[0] & sides[1]
+    assert told == [subject[image.tobytes()] for image in train]
     assert (len(train), len(labels), len(test)) == (60, 60, 90)
 
 

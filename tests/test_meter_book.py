@@ -468,6 +468,7 @@ def test_the_same_fit_has_the_same_account():
         {"y": 1 - Y},
         {"seed": 1},
         {"queries_per_prediction": 2},
+        {"groups": np.arange(len(Y)) // 2},
     ],
     ids=repr,
 )

@@ -106,7 +106,8 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
             listeners=(note,),
         )
         started = time.perf_counter()
-        model.fit(dataset.images[parts.train], dataset.labels[parts.train])
+        subjects = None if dataset.groups is None else dataset.groups[parts.train]
+        model.fit(dataset.images[parts.train], dataset.labels[parts.train], groups=subjects)
         fit_s = time.perf_counter() - started
         fitted = model.spent_
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)

@@ -119,17 +119,25 @@ def checked_budgets(
 
 
 def account_of(
-    box: BlackBox, recipe: str, images: LaidOut, targets: NDArray[np.intp], seed: int, **more: Any
+    box: BlackBox,
+    recipe: str,
+    images: LaidOut,
+    targets: NDArray[np.intp],
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+    **more: Any,
 ) -> str:
     """Return the name of the account that one fit has to itself, and again when it is repeated.
 
-    The same box, recipe, data and seed: the same account, so that a fit that was cut short goes on
-    within the budget it began with. A larger budget does not make it another fit.
+    The same box, recipe, data, subjects and seed: the same account, so that a fit that was cut
+    short goes on within the budget it began with. A larger budget does not make it another fit.
     """
     digest = hashlib.sha256()
     asked = (box.spec.identity, recipe, seed, len(images), sorted(more.items()))
     digest.update(repr(asked).encode())
     digest.update(np.ascontiguousarray(targets).tobytes())
+    if groups is not None:
+        digest.update(np.ascontiguousarray(groups).tobytes())
     for index in range(len(images)):  # all of them: folds of one data set may begin alike
         (image,) = images.take([index])
         digest.update(f"{image.dtype}{image.shape}".encode())

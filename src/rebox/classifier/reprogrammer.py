@@ -21,6 +21,7 @@ from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets
 from rebox.classifier.checks import (
     are_images,
     check_prediction,
+    checked_groups,
     checked_labels,
     refusals,
     seed_of,
@@ -139,7 +140,7 @@ class Reprogrammer(Fitted):
         self.random_state = random_state
         self.listeners = listeners
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, groups: Any = None) -> Self:
         """Fit program and mapping.
 
         Parameters
@@ -148,6 +149,11 @@ class Reprogrammer(Fitted):
             uint8 images, floats in [0, 1] or ``value_range``, or rows of features.
         y : (n,)
             Labels of at least two classes.
+        groups : (n,) labels that can be hashed, or None
+            The subject, such as a patient or a lesion, that each sample shows. What is held out to
+            choose and to judge is then held out with all samples of its subject; without them, or
+            with a subject for each sample, several images of one would be on both sides, and the
+            verdict would be too good.
 
         Raises
         ------
@@ -168,6 +174,7 @@ class Reprogrammer(Fitted):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         X, labels = self._checked_training(X, y)
+        subjects = checked_groups(groups, len(X))
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise InvalidData(
@@ -187,13 +194,13 @@ class Reprogrammer(Fitted):
             prediction=budgets[1],
             journal=self.journal,
             fit=lambda epoch: account_of(
-                box, recipe.name, images, targets, seed, views=views, epoch=epoch
+                box, recipe.name, images, targets, seed, subjects, views=views, epoch=epoch
             ),
             account=self.account,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        outcome = self._run(recipe, box, images, targets, seed)
+        outcome = self._run(recipe, box, images, targets, subjects, seed)
         self.artefact_ = Artefact(
             inputs=inputs,
             model=outcome.model,
@@ -222,14 +229,18 @@ class Reprogrammer(Fitted):
         box: BlackBox,
         images: LaidOut,
         targets: NDArray[np.intp],
+        groups: NDArray[np.intp] | None,
         seed: int,
     ) -> Outcome:
         meter = self.meter_
         if isinstance(recipe, Recipe):
-            outcome = fit(recipe, box, meter, images, targets, seed=seed, listeners=self.listeners)
+            told = self.listeners
+            outcome = fit(
+                recipe, box, meter, images, targets, groups=groups, seed=seed, listeners=told
+            )
             if self.verdict and len(outcome.scores):
                 asked, scores = outcome.asked, outcome.scores
-                found = compare(images, targets, asked, scores, box.spec, seed)
+                found = compare(images, targets, asked, scores, box.spec, seed, groups)
                 return replace(outcome, verdict=found)
             return outcome
         return fit_auto(
@@ -240,6 +251,7 @@ class Reprogrammer(Fitted):
             targets,
             queries_per_prediction=int(self.queries_per_prediction),
             encoder=None if self.encoder is None else open_encoder(self.encoder),
+            groups=groups,
             seed=seed,
             listeners=self.listeners,
         )

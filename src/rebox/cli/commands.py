@@ -166,7 +166,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
     """Fit; return the error that cut it short, if a usable model was left. Ctrl-C is none."""
     try:
-        model.fit(task.images, task.labels)
+        model.fit(task.images, task.labels, groups=task.groups)
     except KeyboardInterrupt:
         if not hasattr(model, "artefact_"):
             raise

@@ -19,7 +19,8 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label), .npz (x, y), or a task, as abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group]), .npz (x, y[, groups]), or a task, as "
+        "abide:DIR.",
     ),
 ]
 RecipeOption = Annotated[

@@ -32,7 +32,7 @@ from rebox.mapping.features import AnswerFeatures
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
-from rebox.reading.order import fair_order
+from rebox.reading.order import fair_order, parted
 from rebox.recipe import Auto
 
 Scores = NDArray[np.float32]
@@ -50,6 +50,7 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
     *,
     queries_per_prediction: int = 1,
     encoder: Encoder | None = None,
+    groups: NDArray[np.intp] | None = None,
     seed: int,
     listeners: Sequence[Listener] = (),
 ) -> Outcome:
@@ -70,6 +71,8 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
         Most queries that a prediction may ask; 0 answers without the box.
     encoder : Encoder or None
         Features of the user's own, beside the plain ones.
+    groups : (n,) intp or None
+        Subject of each image, held out with all its images; None: each image shows its own.
     seed : int
         Fixes every random choice.
     listeners : sequence of callables
@@ -82,7 +85,16 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
         a fit early is in the outcome, beside what was learnt.
     """
     run = _Run(
-        recipe, box, meter, images, targets, queries_per_prediction, encoder, seed, tuple(listeners)
+        recipe,
+        box,
+        meter,
+        images,
+        targets,
+        groups,
+        queries_per_prediction,
+        encoder,
+        seed,
+        tuple(listeners),
     )
     reason, error = carry_out(run.ask, lambda: run.learnt)
     try:
@@ -125,6 +137,7 @@ class _Run:
     meter: Meter
     images: LaidOut
     targets: NDArray[np.intp]
+    groups: NDArray[np.intp] | None
     queries_per_prediction: int
     encoder: Encoder | None
     seed: int
@@ -132,10 +145,17 @@ class _Run:
     history: list[StepTaken] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._order = fair_order(self.targets, self.seed)
-        self._targets = self.targets[self._order]
-        self._n_targets = int(self.targets.max()) + 1
         self._programs = programs_of(self.images, self.box)
+        plan = self.plan
+        if plan.tried:  # views are chosen by the first half: no subject may be in both
+            half = max(1, plan.asked // 2)
+            first, rest = parted(self.targets, self.seed, self.groups, half)
+            self._order, self._half = np.concatenate([first, rest]), len(first)
+        else:
+            self._order, self._half = fair_order(self.targets, self.seed, self.groups), 0
+        self._targets = self.targets[self._order]
+        self._groups = None if self.groups is None else self.groups[self._order]
+        self._n_targets = int(self.targets.max()) + 1
         self._parts: dict[int, list[Scores]] = {}
         self._sight: Sight | None = None
         self._seen: list[NDArray[np.float32]] = []
@@ -158,7 +178,7 @@ class _Run:
     def plan(self) -> AutoPlan:
         """What the budget allows."""
         return plan_auto(
-            len(self._order),
+            len(self.targets),
             self.meter.left("map") or 0,
             len(self._programs),
             self.queries_per_prediction,
@@ -248,12 +268,17 @@ class _Run:
 
     def _chooser(self) -> Chooser:
         counted = self.box.spec.labels_only
-        return Chooser(self._targets[: self._choosing], self._n_targets, self._seen, counted)
+        few = self._choosing
+        groups = self._subjects(slice(few))
+        return Chooser(self._targets[:few], self._n_targets, self._seen, counted, groups)
 
     @property
     def _choosing(self) -> int:
         """How many images views are chosen by; the verdict is measured on the others."""
-        return max(1, len(self._answers[0]) // 2) if len(self._answers) > 1 else 0
+        return self._half if len(self._answers) > 1 else 0
+
+    def _subjects(self, rows: slice) -> NDArray[np.intp] | None:
+        return None if self._groups is None else self._groups[rows]
 
     def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
         """Return features of the answers to the plain view, and to each other one."""
@@ -275,13 +300,15 @@ class _Run:
         self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
     ) -> Evidence:
         blocks = self._blocks(views)
+        known = slice(None if local else len(blocks[0]))
         return Evidence(
             answers=blocks,
             local=self._seen if local else (),
             imitated=self._blocks(imitated),
-            targets=self._targets if local else self._targets[: len(blocks[0])],
+            targets=self._targets[known],
             n_targets=self._n_targets,
             seed=self.seed,
+            groups=self._subjects(known),
         )
 
     def _model(self, chosen: Sequence[int], reading: Reading) -> Model:
@@ -315,7 +342,8 @@ class _Run:
         if self.recipe.class_weight == "balanced":  # as the model does that is measured
             shift = whole.reader.balanced().offset
             readings = {name: (asked, said + shift) for name, (asked, said) in readings.items()}
-        return give_verdict(self._targets[fresh], readings, self._n_targets, self.seed)
+        targets, groups = self._targets[fresh], self._subjects(fresh)
+        return give_verdict(targets, readings, self._n_targets, self.seed, groups)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, StepTaken) and event.purpose == "search":

@@ -17,7 +17,9 @@ Features = NDArray[np.floating]
 SAMPLES = 500  # most images that a choice is made on: the cost grows with their cube
 PAYS = 0.002  # share of the loss that one more query for each prediction has to save
 REPLACES = 0.02  # share of the loss by which another view has to beat the plain one
-PRUDENCE = 0.5  # over the number of images: what is added to both, for the fewer the more by chance
+PRUDENCE = (
+    0.5  # over the number of subjects: what is added to both, for the fewer the more by chance
+)
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,15 @@ class Chooser:
     counted : bool
         Whether the box tells labels only. Without anything else to look at, every view's vote is
         then worth its query: a few votes tell little, and a loss falls slowly with each.
+    groups : (n,) or None
+        Subjects of the images: the loss is that of leaving out all images of one at a time.
     """
 
     targets: NDArray[np.intp]
     n_targets: int
     local: Sequence[Features] = ()
     counted: bool = False
+    groups: NDArray[np.intp] | None = None
 
     def ranked(self, plain: Features, candidates: dict[int, Features]) -> list[int]:
         """Return candidates by their loss beside the plain view, best first.
@@ -90,7 +95,8 @@ class Chooser:
     def _judge(self, few: int) -> "_Judge":
         n = min(few, SAMPLES, len(self.targets))
         local = [distances(x[:n], local=True) for x in self.local]
-        return _Judge(self.targets[:n], self.n_targets, local)
+        groups = None if self.groups is None else self.groups[:n]
+        return _Judge(self.targets[:n], self.n_targets, local, groups)
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,11 @@ class _Judge:
     targets: NDArray[np.intp]
     n_targets: int
     local: Sequence[NDArray[np.float64]]
+    groups: NDArray[np.intp] | None
 
     def share(self, least: float) -> float:
-        return least + PRUDENCE / len(self.targets)
+        subjects = self.targets if self.groups is None else np.unique(self.groups)
+        return least + PRUDENCE / len(subjects)
 
     def apart(self, features: Features) -> NDArray[np.float64]:
         return distances(features[: len(self.targets)])
@@ -110,4 +118,4 @@ class _Judge:
         return sorted(losses, key=lambda number: (losses[number], number))
 
     def loss(self, answers: Sequence[NDArray[np.float64]]) -> float:
-        return quick_loss(answers, self.local, self.targets, self.n_targets)
+        return quick_loss(answers, self.local, self.targets, self.n_targets, self.groups)

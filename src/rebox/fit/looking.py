@@ -1,5 +1,7 @@
 """What can be seen of training images without asking, and how far that gets by itself."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +51,7 @@ def compare(
     scores: Scores,
     spec: BoxSpec,
     seed: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> Verdict | None:
     """Return how a local model and a map of the answers do, each on samples held out from it.
 
@@ -63,13 +66,24 @@ def compare(
         The answers.
     spec : BoxSpec
     seed : int
+    groups : (n,) intp or None
+        Subject of each image.
     """
     order = np.concatenate([asked, np.setdiff1d(np.arange(len(targets)), asked)])
     _, seen = look(images, order)
     blocks = answer_blocks([scores], features_for(spec, scores), counted=spec.labels_only)
     n_targets = int(targets.max()) + 1
-    local = fit_reader(Evidence(local=seen, targets=targets[order], n_targets=n_targets, seed=seed))
-    true = targets[asked]
-    alone = fit_reader(Evidence(answers=blocks, targets=true, n_targets=n_targets, seed=seed))
-    readings = {LOCAL: (0, local.held_out[: len(asked)]), ANSWERS: (1, alone.held_out)}
-    return give_verdict(true, readings, n_targets, seed)
+
+    def held_out(rows: NDArray[np.intp], **blocks: Any) -> NDArray[np.float64]:
+        subjects = None if groups is None else groups[rows]
+        known = Evidence(
+            targets=targets[rows], n_targets=n_targets, seed=seed, groups=subjects, **blocks
+        )
+        return fit_reader(known).held_out[: len(asked)]
+
+    readings = {
+        LOCAL: (0, held_out(order, local=seen)),
+        ANSWERS: (1, held_out(asked, answers=blocks)),
+    }
+    subjects = None if groups is None else groups[asked]
+    return give_verdict(targets[asked], readings, n_targets, seed, subjects)

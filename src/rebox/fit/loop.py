@@ -55,6 +55,7 @@ def fit(
     images: LaidOut,
     targets: NDArray[np.intp],
     *,
+    groups: NDArray[np.intp] | None = None,
     seed: int,
     listeners: Sequence[Listener] = (),
 ) -> Outcome:
@@ -72,6 +73,8 @@ def fit(
         n training images.
     targets : (n,) intp
         Target class of each, counted from 0.
+    groups : (n,) intp or None
+        Subject of each, held out with all its images; None: each image shows its own.
     seed : int
         Fixes every random choice.
     listeners : sequence of callables
@@ -85,7 +88,7 @@ def fit(
     """
     program = recipe.program(images.inputs.size, box.spec.shape, blocky=images.inputs.blocky)
     kind = RefittedRun if recipe.refit else Run
-    run = kind(recipe, box, meter, images, targets, program, seed, tuple(listeners))
+    run = kind(recipe, box, meter, images, targets, program, seed, tuple(listeners), groups)
     reason, error = carry_out(run.go, lambda: run.learnt)
     if not run.mapped:
         run.rescue_mapping()

@@ -16,7 +16,7 @@ from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.run import Run, Scores
 from rebox.fit.showing import Stage
 from rebox.mapping import ProbabilisticRule
-from rebox.reading.order import fair_order
+from rebox.reading.order import parted
 
 
 class RefittedRun(Run):
@@ -33,13 +33,14 @@ class RefittedRun(Run):
             self.fit_mapping()
             return TOO_SMALL
         size = self._plan.check
-        order = fair_order(self.targets, self.seed)
-        fresh, others = order[:size], order[size:]
+        fresh, pool = parted(self.targets, self.seed, self.groups, size)
+        # the last subject's other images: not for the search, which must not know it
+        fresh, others = fresh[:size], np.concatenate([pool, fresh[size:]])
         self._start("map", len(fresh))
         self._asked = fresh
         for scores in self._shown(fresh):
             self._scores.append(scores)
-        found = self._found(others if len(others) else fresh)
+        found = self._found(pool if len(pool) else fresh)
         self._start("map", self._plan.map)
         reason = self._check(fresh, found)
         self._asked = np.concatenate([fresh, others])
@@ -90,8 +91,8 @@ class RefittedRun(Run):
     def _held_out(self, scores: Scores, indices: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the log losses (n,) in nats of a mapping fitted to ``scores``, held out.
 
-        The folds depend on the seed and the number of images alone: they are the same for every
-        candidate.
+        The folds depend on the seed and the images alone, and not on the answers: they are the same
+        for every candidate.
         """
         rule = self.recipe.mapping
         if not isinstance(rule, ProbabilisticRule):  # a Recipe has refused it

@@ -23,7 +23,7 @@ from rebox.recipe import Recipe
 Scores = NDArray[np.float32]
 
 # Second words of a seed: far above any step count, so that no search draws from the same stream.
-BATCHES, MAPPING = 2**31, 2**31 + 1  # and order.SAMPLE
+BATCHES, MAPPING = 2**31, 2**31 + 1  # and those of order
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Run:
     program: Program
     seed: int
     listeners: tuple[Listener, ...]
+    groups: NDArray[np.intp] | None = None
     history: list[StepTaken] = field(default_factory=list)
     mapping: Mapping = field(init=False)
     mapped: bool = False
@@ -182,7 +183,7 @@ class Run:
 
     def _sample(self, size: int) -> NDArray[np.intp]:
         """Return ``size`` training indices that hold every class as evenly as its share allows."""
-        return np.sort(fair_order(self.targets, self.seed)[:size])
+        return np.sort(fair_order(self.targets, self.seed, self.groups)[:size])
 
     def _affordable_samples(self, evaluations: int, samples: int) -> int:
         left = self.meter.left("search")
@@ -204,6 +205,7 @@ class Run:
             sums_to_one=self.box.spec.sums_to_one,
             labels_only=self.box.spec.labels_only,
             seed=int(np.random.default_rng([self.seed, MAPPING]).integers(2**31)),
+            groups=None if self.groups is None else self.groups[indices],
         )
 
     def _stage(self, purpose: Purpose) -> Stage:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from rebox.metric import Interval, accuracy, auc_gain, auc_interval
+from rebox.metric import Interval, accuracy, auc_gain, auc_interval, mean_error
 from rebox.metric.interval import Z
 
 Matrix = NDArray[np.float64]
@@ -72,8 +72,11 @@ def give_verdict(
     readings: dict[str, tuple[int, Matrix]],
     n_targets: int,
     seed: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> Verdict | None:
     """Return the verdict on held-out ``readings``; None if the images are all of one class.
+
+    None, too, if they show one subject alone: how another would fare cannot be told from it.
 
     Parameters
     ----------
@@ -84,8 +87,12 @@ def give_verdict(
     n_targets : int
     seed : int
         The bootstraps' seed.
+    groups : (n,) intp or None
+        Subject of each image: intervals are those of a choice of subjects, and wider than those of
+        as many independent images. None: each image shows its own.
     """
-    if len(np.unique(targets)) < 2:
+    subjects = len(targets) if groups is None else len(np.unique(groups))
+    if min(len(np.unique(targets)), subjects) < 2:
         return None
     share = np.bincount(targets, minlength=n_targets) / len(targets)
     majority = np.tile(np.log(np.maximum(share, 1e-12)), (len(targets), 1))
@@ -94,32 +101,38 @@ def give_verdict(
         VerdictRow(
             name=name,
             queries=queries,
-            macro_auc=auc_interval(targets, scores, seed),
-            accuracy=accuracy(targets, scores.argmax(axis=1)),
+            macro_auc=auc_interval(targets, scores, seed, groups),
+            accuracy=accuracy(targets, scores.argmax(axis=1), groups),
         )
         for name, (queries, scores) in readings.items()
     )
     gain = sharper = None
     if LOCAL in readings and WHOLE in readings and readings[WHOLE][0]:
-        gain = auc_gain(targets, readings[WHOLE][1], readings[LOCAL][1], seed)
-        sharper = _sharper(targets, readings[WHOLE][1], readings[LOCAL][1])
-    words = _words({row.name: row for row in rows}, gain, sharper, len(targets))
+        gain = auc_gain(targets, readings[WHOLE][1], readings[LOCAL][1], seed, groups)
+        sharper = _sharper(targets, readings[WHOLE][1], readings[LOCAL][1], groups)
+    images = f"{len(targets)} training images"
+    images += "" if groups is None else f" of {subjects} subjects"
+    words = _words({row.name: row for row in rows}, gain, sharper, images)
     return Verdict(rows=rows, images=len(targets), gain=gain, sharper=sharper, words=words)
 
 
-def _sharper(targets: NDArray[np.intp], whole: Matrix, local: Matrix) -> Interval:
+def _sharper(
+    targets: NDArray[np.intp], whole: Matrix, local: Matrix, groups: NDArray[np.intp] | None
+) -> Interval:
     at = np.arange(len(targets)), targets
     apart = log_softmax(whole, axis=1)[at] - log_softmax(local, axis=1)[at]
     mean, reach = float(apart.mean()), Z * float(apart.std()) / np.sqrt(len(apart))
+    if groups is not None:
+        reach = Z * mean_error(apart, groups)
     return Interval(mean, mean - reach, mean + reach)
 
 
 def _words(
-    rows: dict[str, VerdictRow], gain: Interval | None, sharper: Interval | None, n: int
+    rows: dict[str, VerdictRow], gain: Interval | None, sharper: Interval | None, images: str
 ) -> str:
     if WHOLE not in rows:
         return (
-            f"On {n} training images held out in turn, macro AUC "
+            f"On {images} held out in turn, macro AUC "
             f"{_spelled(rows[ANSWERS].macro_auc)} by a map of the box's answers and "
             f"{_spelled(rows[LOCAL].macro_auc)} by a local model that asks nobody. The program, if "
             "there is one, was not held out: rebox evaluate measures it on other images."
@@ -129,13 +142,13 @@ def _words(
         best = rows[WHOLE]
         learnt = best.macro_auc.low > chance
         return (
-            f"On {n} training images held out in turn, {best.name} reaches a macro AUC of "
+            f"On {images} held out in turn, {best.name} reaches a macro AUC of "
             f"{_spelled(best.macro_auc)}; "
             + ("that is better than chance." if learnt else "that cannot be told from chance.")
         )
     local, whole = rows[LOCAL].macro_auc, rows[WHOLE].macro_auc
     measured = (
-        f"on {n} training images held out in turn, macro AUC {whole.value:.3f} with the box and "
+        f"on {images} held out in turn, macro AUC {whole.value:.3f} with the box and "
         f"{local.value:.3f} without: a difference of {_signed(gain.value)} "
         f"({_signed(gain.low)} to {_signed(gain.high)})"
     )

@@ -36,6 +36,9 @@ class Answers:
         Whether each answer is a one-hot row: the best class and nothing else.
     seed : int
         Fixes whatever the rule leaves to chance.
+    groups : (n,) intp or None
+        Subject that each image shows: what is held out is held out with all images of its subject.
+        None: every image shows its own.
     """
 
     scores: NDArray[np.float32]
@@ -46,6 +49,7 @@ class Answers:
     sums_to_one: bool = True
     labels_only: bool = False
     seed: int = 0
+    groups: NDArray[np.intp] | None = None
 
 
 class Mapping(abc.ABC):

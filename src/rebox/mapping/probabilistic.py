@@ -92,7 +92,9 @@ class Samples:
     folds: NDArray[np.intp] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folds", stratified_folds(self.targets, self.answers.seed))
+        known = self.answers
+        folds = stratified_folds(known.targets, known.seed, known.groups)
+        object.__setattr__(self, "folds", folds)
 
     @property
     def targets(self) -> NDArray[np.intp]:
@@ -118,14 +120,50 @@ class Samples:
         return log_loss(logits, self.targets)
 
 
-def stratified_folds(targets: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
-    """Return the fold of each sample; each class is dealt out evenly."""
+def stratified_folds(
+    targets: NDArray[np.intp], seed: int, groups: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """Return the fold of each sample; each class is dealt out evenly, and no group is torn apart.
+
+    Parameters
+    ----------
+    targets : (n,) intp
+    seed : int
+    groups : (n,) intp or None
+        Subject of each sample. There are no more folds than subjects; one subject alone is one
+        fold, and nothing can be held out.
+    """
+    if groups is not None and len(np.unique(groups)) < len(targets):
+        return _grouped_folds(targets, seed, groups)
     rng = np.random.default_rng([seed, len(targets)])
     order = rng.permutation(len(targets))
     order = order[np.argsort(targets[order], kind="stable")]
     folds = np.empty(len(targets), dtype=np.intp)
     folds[order] = np.arange(len(targets)) % min(FOLDS, len(targets))
     return folds
+
+
+def _grouped_folds(
+    targets: NDArray[np.intp], seed: int, groups: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Deal out whole groups, the largest first, each to the fold that lacks its classes most.
+
+    That is the fold in which the squares of the classes' shares grow least. Where no group holds
+    two classes, folds differ in a class by no more samples than its largest group has.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    counts = np.zeros((len(sizes), int(targets.max()) + 1))
+    np.add.at(counts, (group, targets), 1.0)
+    weights = counts / np.maximum(counts.sum(axis=0), 1.0) ** 2
+    order = np.random.default_rng([seed, len(targets)]).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    held = np.zeros((min(FOLDS, len(sizes)), counts.shape[1]))
+    fold = np.empty(len(sizes), dtype=np.intp)
+    for one in order:
+        growth = (held * weights[one]).sum(axis=1)
+        fold[one] = np.lexsort((held.sum(axis=1), growth))[0]
+        held[fold[one]] += counts[one]
+    return fold[group]
 
 
 @dataclass(frozen=True)
@@ -149,7 +187,7 @@ class ProbabilisticRule(MappingRule):
             )
 
     def fit(self, answers: Answers) -> Mapping:
-        """Return the mapping; without two classes among the answers, the prior alone."""
+        """Return the mapping; without two classes and two subjects, the prior alone."""
         return self.cross_fit(answers).mapping
 
     def cross_fit(self, answers: Answers) -> CrossFitted:
@@ -159,7 +197,8 @@ class ProbabilisticRule(MappingRule):
         little lower than on new answers.
         """
         prior = np.log(np.maximum(answers.prior, 1e-12))
-        if len(np.unique(answers.targets)) < 2:
+        subjects = answers.targets if answers.groups is None else answers.groups
+        if min(len(np.unique(answers.targets)), len(np.unique(subjects))) < 2:
             logits = np.tile(prior, (len(answers.targets), 1))
             fitted = CrossFitted(BiasedMapping(bias=prior), logits, np.inf)
         else:

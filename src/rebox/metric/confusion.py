@@ -7,12 +7,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
-from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion
+from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
+from rebox.metric.subjects import effective_size
 
 
-def accuracy(labels: ArrayLike, predictions: ArrayLike) -> Interval:
+def accuracy(labels: ArrayLike, predictions: ArrayLike, groups: Integers | None = None) -> Interval:
     """Return the share of predictions that equal the labels, both of shape (n,).
+
+    Parameters
+    ----------
+    labels, predictions : (n,)
+    groups : (n,) or None
+        Subjects: Wilson's interval is then that of the effective number of images.
 
     Raises
     ------
@@ -20,7 +27,11 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> Interval:
         There are no labels, or not as many predictions.
     """
     matrix, _ = _confusion(labels, predictions)
-    return proportion(int(np.trace(matrix)), int(matrix.sum()))
+    if groups is None:
+        return proportion(int(np.trace(matrix)), int(matrix.sum()))
+    hits = np.asarray(labels) == np.asarray(predictions)
+    share, size = float(hits.mean()), effective_size(hits, groups)
+    return wilson(share, share * size, size)
 
 
 def sensitivity(

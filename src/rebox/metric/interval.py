@@ -34,7 +34,11 @@ def proportion(successes: int, n: int) -> Interval:
             f"found {successes} successes of {n}; expected at least 1 subject, and as many "
             "successes at most: give subjects to measure on."
         )
-    value = successes / n
+    return wilson(successes / n, successes, n)
+
+
+def wilson(value: float, successes: float, n: float) -> Interval:
+    """Return ``value`` with Wilson's interval of ``successes`` of ``n``, whole numbers or not."""
     centre = (successes + Z**2 / 2) / (n + Z**2)
     half = Z / (n + Z**2) * math.sqrt(n * value * (1 - value) + Z**2 / 4)
     # Rounding leaves 1e-17 where the formula gives exactly 0 or 1.

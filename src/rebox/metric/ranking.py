@@ -15,6 +15,7 @@ from rebox.metric.labels import (
     need_two_classes,
     warn_of_absent,
 )
+from rebox.metric.subjects import subject_classes
 
 BLOCK = 2_000_000  # most weights held at once, so that memory does not grow with the subjects
 
@@ -53,15 +54,22 @@ def macro_auc(
     return auc_interval(truth, scores, seed)
 
 
-def auc_interval(truth: Integers, scores: Floats, seed: int) -> Interval:
-    """Return the mean area over the classes in ``truth`` (n,), places among the K columns."""
+def auc_interval(
+    truth: Integers, scores: Floats, seed: int, groups: Integers | None = None
+) -> Interval:
+    """Return the mean area over the classes in ``truth`` (n,), places among the K columns.
+
+    ``groups`` (n,) are subjects: see `resamples`.
+    """
     present = [1] if scores.shape[1] == 2 else np.unique(truth).tolist()
     value = _mean_auc(scores, truth, present, np.ones((1, len(truth))))
-    draws = [_mean_auc(scores, truth, present, w) for w in resamples(truth, seed)]
+    draws = [_mean_auc(scores, truth, present, w) for w in resamples(truth, seed, groups)]
     return percentiles(float(value[0]), np.concatenate(draws))
 
 
-def auc_gain(truth: Integers, scores: Floats, rival: Floats, seed: int) -> Interval:
+def auc_gain(
+    truth: Integers, scores: Floats, rival: Floats, seed: int, groups: Integers | None = None
+) -> Interval:
     """Return the mean area under ``scores`` (n, K) minus that under a ``rival``'s.
 
     Both are measured on the same resamples, so that what is hard for both of them cancels.
@@ -71,34 +79,48 @@ def auc_gain(truth: Integers, scores: Floats, rival: Floats, seed: int) -> Inter
     value = _mean_auc(scores, truth, present, whole) - _mean_auc(rival, truth, present, whole)
     draws = [
         _mean_auc(scores, truth, present, w) - _mean_auc(rival, truth, present, w)
-        for w in resamples(truth, seed)
+        for w in resamples(truth, seed, groups)
     ]
     return percentiles(float(value[0]), np.concatenate(draws))
 
 
-def resamples(truth: Integers, seed: int) -> Iterator[Floats]:
-    """Yield blocks (b, n) of how often each subject is drawn, within its own class."""
+def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Iterator[Floats]:
+    """Yield blocks (b, n) of how often each image is drawn, within its own class.
+
+    With ``groups`` (n,), subjects are drawn and all images of one together (Field and Welsh, JRSS B
+    2007), within the class that `subject_classes` gives them. A resample holds at least two classes
+    then, but may lack one whose subjects all have a rarer one, too.
+    """
     step = max(1, BLOCK // len(truth))
-    members = [np.flatnonzero(truth == c) for c in np.unique(truth)]
+    kinds, subject = truth, None
+    if groups is not None:
+        kinds, subject = subject_classes(truth, groups), np.unique(groups, return_inverse=True)[1]
+    members = [np.flatnonzero(kinds == c) for c in np.unique(kinds)]
     for start in range(0, RESAMPLES, step):
         rng = np.random.default_rng([seed, start])
         b = min(step, RESAMPLES - start)
-        weights = np.empty((b, len(truth)))
+        weights = np.empty((b, len(kinds)))
         for subjects in members:
             n = len(subjects)
             drawn = rng.integers(n, size=(b, n)) + n * np.arange(b)[:, None]
             weights[:, subjects] = np.bincount(drawn.ravel(), minlength=b * n).reshape(b, n)
-        yield weights
+        yield weights if subject is None else weights[:, subject]
 
 
 def _mean_auc(scores: Floats, truth: Integers, present: list[int], weights: Floats) -> Floats:
-    """Return the mean area of the ``present`` classes for each row of ``weights`` (b, n)."""
+    """Return the mean area of the ``present`` classes for each row of ``weights`` (b, n).
+
+    A class that a row lacks has no area there: the mean is that of the others.
+    """
     areas = [_auc(scores[:, k], truth == k, weights) for k in present]
-    return np.asarray(np.mean(areas, axis=0))
+    return np.asarray(np.nanmean(areas, axis=0))
 
 
 def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
-    """Return U / (P N) for each row of ``weights``, whose sum in each class is P or N."""
+    """Return U / (P N) for each row of ``weights``, whose sum in each class is P or N.
+
+    It is NaN where one of them is 0.
+    """
     order = np.flatnonzero(~positive)[np.argsort(scores[~positive], kind="stable")]
     below = np.zeros((len(weights), len(order) + 1))
     np.cumsum(weights[:, order], axis=1, out=below[:, 1:])
@@ -106,5 +128,6 @@ def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats
     last = np.searchsorted(scores[order], scores[positive], side="right")
     # Negatives below a positive count once, those that tie with it half.
     beaten = (below[:, first] + below[:, last]) / 2
-    pairs = np.count_nonzero(positive) * len(order)
-    return np.asarray(np.einsum("bp,bp->b", weights[:, positive], beaten) / pairs)
+    pairs = weights[:, positive].sum(axis=1) * below[:, -1]
+    won = np.einsum("bp,bp->b", weights[:, positive], beaten)
+    return np.asarray(np.where(pairs > 0, won / np.maximum(pairs, 1.0), np.nan))

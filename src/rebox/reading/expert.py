@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 
 from rebox.mapping.calibration import fit_slope, log_loss, log_prior
 from rebox.mapping.logistic import fit_logistic
+from rebox.reading.left_out import left_out, members, pull_of_mean
 
 Matrix = NDArray[np.float64]
 Coordinates = NDArray[np.floating]
@@ -96,10 +97,12 @@ def kernel_experts(
     n_targets: int,
     folds: NDArray[np.intp],
     landmarks: Coordinates,
+    groups: NDArray[np.intp] | None = None,
 ) -> list[Judged]:
     """Return an expert for each head on one kernel: its eigenvectors are the features.
 
     With fewer landmarks than samples this is Nyström's approximation (Williams and Seeger 2001).
+    ``groups`` (n,) are subjects: a ridge leaves out all samples of one at a time.
     """
     features, turn, centre = kernel_features(z, stretch, landmarks)
     judged = []
@@ -109,7 +112,7 @@ def kernel_experts(
             weights, bias = fitted.weights, fitted.bias
             held_out = fitted.logits + prior_shift(targets, n_targets, folds)
         else:
-            weights, bias, held_out = _ridge(features, targets, n_targets)
+            weights, bias, held_out = _ridge(features, targets, n_targets, groups)
         on_kernel = turn @ weights
         expert = Expert(
             name=name,
@@ -135,10 +138,15 @@ def kernel_features(
     return (likeness(z[:, seen] * stretch[seen], theirs) - centre) @ turn, turn, centre
 
 
-def ridge_on_kernel(kernel: Matrix, targets: NDArray[np.intp], n_targets: int) -> Matrix:
+def ridge_on_kernel(
+    kernel: Matrix,
+    targets: NDArray[np.intp],
+    n_targets: int,
+    groups: NDArray[np.intp] | None = None,
+) -> Matrix:
     """Return held-out logits (n, classes) of a ridge on the kernel (n, n) between samples."""
     turn, centre = _components(kernel)
-    return _ridge((kernel - centre) @ turn, targets, n_targets)[2]
+    return _ridge((kernel - centre) @ turn, targets, n_targets, groups)[2]
 
 
 def prior_shift(targets: NDArray[np.intp], n_targets: int, folds: NDArray[np.intp]) -> Matrix:
@@ -169,13 +177,16 @@ def _components(kernel: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
 
 
 def _ridge(
-    features: Matrix, targets: NDArray[np.intp], n_targets: int
+    features: Matrix,
+    targets: NDArray[np.intp],
+    n_targets: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return weights, bias and held-out logits of ridge regression on standardised indicators.
 
     Each class weighs the same however rare it is, and the leave-one-out residual is in closed form
-    (Allen's PRESS, Technometrics 1974): r_i / (1 − h_i). Probabilities are
-    softmax(slope · score + log prior).
+    (Allen's PRESS, Technometrics 1974): r_i / (1 − h_i), or as in `left_out` where ``groups`` (n,)
+    are left out. Probabilities are softmax(slope · score + log prior).
     """
     n = len(features)
     share = np.exp(log_prior(targets, n_targets))
@@ -183,15 +194,20 @@ def _ridge(
     offset, middle = wanted.mean(axis=0), features.mean(axis=0)
     left, scale, right = np.linalg.svd(features - middle, full_matrices=False)
     values = scale**2
+    rows = None if groups is None else members(groups)
+    # The mean without a sample is lower in its own class. With features that tell nothing, that
+    # alone would put all samples in the wrong order: the mean of all is put back.
+    put_back = (wanted - offset) / (n - 1) if rows is None else pull_of_mean(wanted, rows)
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
         shrunk = values / (values + penalty)
         scores = left @ (shrunk[:, None] * (left.T @ (wanted - offset))) + offset
-        leverage = np.minimum((left**2 * shrunk).sum(axis=1) + 1 / n, 1 - 1e-6)[:, None]
-        left_out = (scores - leverage * wanted) / (1 - leverage)
-        # The mean without a sample is lower in its own class. With features that tell nothing,
-        # that alone would put all samples in the wrong order: the mean of all is put back.
-        tries.append((left_out + (wanted - offset) / (n - 1), penalty))
+        if rows is None:
+            leverage = np.minimum((left**2 * shrunk).sum(axis=1) + 1 / n, 1 - 1e-6)[:, None]
+            held_out = (scores - leverage * wanted) / (1 - leverage)
+        else:
+            held_out = left_out(scores, wanted, left, shrunk, 1 / n, rows)
+        tries.append((held_out + put_back, penalty))
     prior = np.log(share)
     slopes = [fit_slope(scores, prior, targets) for scores, _ in tries]
     losses = [log_loss(s * one + prior, targets) for s, (one, _) in zip(slopes, tries, strict=True)]

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from rebox.mapping.calibration import log_prior
 from rebox.mapping.probabilistic import stratified_folds
+from rebox.metric import mean_error
 from rebox.reading.block import Block
 from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
 from rebox.reading.pool import pool, pool_weights
@@ -46,6 +47,8 @@ class Evidence:
     n_targets : int
     seed : int
         Fixes the folds.
+    groups : (n,) intp or None
+        Subject of each sample, held out with all its samples; None: each sample is its own.
     """
 
     answers: Sequence[Floats] = ()
@@ -54,6 +57,7 @@ class Evidence:
     targets: NDArray[np.intp]
     n_targets: int
     seed: int = 0
+    groups: NDArray[np.intp] | None = None
 
     @property
     def asked(self) -> int:
@@ -103,7 +107,7 @@ class _Fit:
         padded = [np.concatenate([x, np.zeros((n - len(x), x.shape[1]), x.dtype)]) for x in
                   known.answers]  # fmt: skip
         self.z = coordinates(self.blocks, [*padded, *known.local])
-        self.folds = stratified_folds(known.targets, known.seed)
+        self.folds = stratified_folds(known.targets, known.seed, known.groups)
 
     def reading(self) -> Reading:
         """Fit every expert, then the pool."""
@@ -159,6 +163,8 @@ class _Fit:
         n = len(alone)
         truth = np.arange(n), self.evidence.targets[:n]
         gain = held_out[truth] - alone[truth]
+        if self.evidence.groups is not None:
+            return bool(gain.mean() > mean_error(gain, self.evidence.groups[:n]))
         return n > 1 and bool(gain.mean() * np.sqrt(n) > gain.std(ddof=1))
 
     def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
@@ -182,6 +188,8 @@ class _Fit:
             others = weights
             if not rows.all():
                 others = pool_weights(opinions[:, ~rows], targets[~rows], trusted=trusted)
+            elif self.evidence.groups is not None:  # nobody else to weigh the experts by
+                others = np.full(len(opinions), 1.0 / len(opinions))
             held_out[rows] = pool(opinions[:, rows], others)
         return weights, held_out
 
@@ -189,13 +197,18 @@ class _Fit:
         """Return the experts that the evidence has samples enough for: on answers, local, both."""
         known = self.evidence
         of_answers, of_local = self.blocks[: len(known.answers)], self.blocks[len(known.answers) :]
-        asked = _vary(of_answers) and _enough(known.targets[: known.asked])
-        seen = _vary(of_local) and _enough(known.targets)
+        asked = _vary(of_answers) and self._enough(known.asked)
+        seen = _vary(of_local) and self._enough(len(known.targets))
         return (
             self._of_answers() if asked else [],
             self._of_local() if seen else [],
             self._of_both() if asked and seen else [],
         )
+
+    def _enough(self, rows: int) -> bool:
+        """Return whether the first ``rows`` samples hold two classes, in two folds."""
+        two = [len(np.unique(x[:rows])) >= 2 for x in (self.evidence.targets, self.folds)]
+        return rows >= LEAST and all(two)
 
     def _of_answers(self) -> list[Judged]:
         rows = self.evidence.asked
@@ -234,6 +247,7 @@ class _Fit:
             known.targets,
             known.n_targets,
             self.folds,
+            known.groups,
         )
 
     def _of_both(self) -> list[Judged]:
@@ -260,6 +274,7 @@ class _Fit:
             known.n_targets,
             _dense(self.folds[:rows]),
             self.z[: min(rows, LANDMARKS)],
+            None if known.groups is None else known.groups[:rows],
         )
 
     def _stretch(
@@ -283,10 +298,6 @@ def _block(features: Floats, count: int, axes: int, origin: Origin) -> Block:
 def _vary(blocks: Sequence[Block]) -> bool:
     """Return whether there is anything to learn from: a box may answer every image alike."""
     return any(len(block.scale) for block in blocks)
-
-
-def _enough(targets: NDArray[np.intp]) -> bool:
-    return len(targets) >= LEAST and len(np.unique(targets)) >= 2
 
 
 def _dense(folds: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.mapping.calibration import log_loss
+from rebox.mapping.calibration import log_loss, log_prior
 from rebox.reading.block import Block
 from rebox.reading.expert import ridge_on_kernel
 
@@ -45,11 +45,19 @@ def quick_loss(
     local: Sequence[Distances],
     targets: NDArray[np.intp],
     n_targets: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> float:
-    """Return the leave-one-out log loss, in nats, of reading these blocks together."""
+    """Return the leave-one-out log loss, in nats, of reading these blocks together.
+
+    ``groups`` (n,) are subjects: all samples of one are left out at a time. With one subject alone
+    nothing can be left out, and the loss is that of the prior, whatever the blocks.
+    """
+    if groups is not None and len(np.unique(groups)) < 2:
+        return log_loss(np.tile(log_prior(targets, n_targets), (len(targets), 1)), targets)
     total = np.zeros((len(targets), len(targets)))
     for blocks in (answers, local):
         if len(blocks):
             total += np.mean(np.stack(blocks), axis=0)
     with threadpool_limits(limits=1, user_api="blas"):
-        return log_loss(ridge_on_kernel(np.exp(-WIDTH * total), targets, n_targets), targets)
+        kernel = np.exp(-WIDTH * total)
+        return log_loss(ridge_on_kernel(kernel, targets, n_targets, groups), targets)

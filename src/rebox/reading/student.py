@@ -24,6 +24,7 @@ from rebox.reading.expert import (
     kernel_features,
     prior_shift,
 )
+from rebox.reading.left_out import left_out, members
 
 Floats = NDArray[np.floating]
 
@@ -39,6 +40,7 @@ def student_expert(
     targets: NDArray[np.intp],
     n_targets: int,
     folds: NDArray[np.intp],
+    groups: NDArray[np.intp] | None = None,
 ) -> Judged:
     """Return an expert that reads imitated answers.
 
@@ -55,10 +57,13 @@ def student_expert(
         Features of the answers about the first a samples, for each view.
     targets, folds : (n,)
     n_targets : int
+    groups : (n,) or None
+        Subjects: a sample's answers are imitated by those about other subjects.
     """
     features, turn, centre = kernel_features(z, expert.stretch, landmarks)
     wanted = _wanted(answers)
-    imitate, held_out = _imitation(features[: len(wanted)], wanted)
+    asked = None if groups is None else groups[: len(wanted)]
+    imitate, held_out = _imitation(features[: len(wanted)], wanted, asked)
     imitated = features @ imitate
     imitated[: len(wanted)] = held_out  # as good as they will be for an image not seen before
     fitted = fit_logistic(imitated, targets, n_targets, folds, (0.0,), PENALTIES)
@@ -79,16 +84,22 @@ def _wanted(answers: Sequence[Floats]) -> Matrix:
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
-def _imitation(features: Matrix, wanted: Matrix) -> tuple[Matrix, Matrix]:
+def _imitation(
+    features: Matrix, wanted: Matrix, groups: NDArray[np.intp] | None
+) -> tuple[Matrix, Matrix]:
     """Return ridge weights (components, r), and imitations (a, r) of each sample left out."""
     left, scale, right = np.linalg.svd(features, full_matrices=False)
     values, turned = scale**2, left.T @ wanted
+    rows = None if groups is None else members(groups)
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
         shrunk = values / (values + penalty)
-        leverage = np.minimum((left**2 * shrunk).sum(axis=1), 1 - 1e-6)[:, None]
         guess = left @ (shrunk[:, None] * turned)
-        tries.append(((guess - leverage * wanted) / (1 - leverage), penalty))
+        if rows is None:
+            leverage = np.minimum((left**2 * shrunk).sum(axis=1), 1 - 1e-6)[:, None]
+            tries.append(((guess - leverage * wanted) / (1 - leverage), penalty))
+        else:
+            tries.append((left_out(guess, wanted, left, shrunk, 0.0, rows), penalty))
     held_out, penalty = min(tries, key=lambda one: float(((one[0] - wanted) ** 2).sum()))
     weights = right.T @ ((scale / (values + penalty))[:, None] * turned)
     return weights, held_out

@@ -1,4 +1,4 @@
-"""An ``.npz`` of arrays: images or rows of features ``x``, their labels ``y``."""
+"""An ``.npz`` of arrays: images or rows of features ``x``, labels ``y``, maybe ``groups``."""
 
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,22 @@ def load_arrays(archive: Path) -> Dataset:
     Parameters
     ----------
     archive : Path
-        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features); ``y`` of shape (n,).
+        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features); ``y`` of shape (n,); and, if
+        they are there, ``groups`` of shape (n,): the subject of each, such as a patient.
 
     Raises
     ------
     InvalidData
         The file is not an ``.npz``, lacks an array, holds Python objects, NaN or infinity, has an
-        array of another shape, or an empty label.
+        array of another shape, an empty label, or an empty group.
     """
-    arrays = read_arrays(archive, ("x", "y"))
+    arrays = read_arrays(archive, ("x", "y"), optional=("groups",))
     _check_values(archive, arrays["x"])
-    _check_labels(archive, arrays["y"])
-    return Dataset(arrays["x"], arrays["y"], archive.stem)
+    _check_names(archive, "y", arrays["y"], "labels", "class of each image")
+    groups = arrays.get("groups")
+    if groups is not None:
+        _check_names(archive, "groups", groups, "groups", "subject of each image")
+    return Dataset(arrays["x"], arrays["y"], archive.stem, groups=groups)
 
 
 def array_images(archive: Path) -> Array:
@@ -40,8 +44,10 @@ def array_images(archive: Path) -> Array:
     return values
 
 
-def read_arrays(archive: Path, names: tuple[str, ...]) -> dict[str, Array]:
-    """Return these arrays of an ``.npz`` file.
+def read_arrays(
+    archive: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, Array]:
+    """Return these arrays of an ``.npz`` file, and the optional ones that it has.
 
     Raises
     ------
@@ -52,7 +58,7 @@ def read_arrays(archive: Path, names: tuple[str, ...]) -> dict[str, Array]:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
         with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:
             found = list(content.files)
-            arrays = {name: content[name] for name in names if name in found}
+            arrays = {name: content[name] for name in (*names, *optional) if name in found}
     except Exception as error:
         # A damaged archive fails in zipfile, in zlib or in NumPy, each with errors of its own.
         raise InvalidData(_unreadable(archive, error)) from error
@@ -103,17 +109,17 @@ def _check_values(archive: Path, values: Array) -> None:
         )
 
 
-def _check_labels(archive: Path, labels: Array) -> None:
+def _check_names(archive: Path, array: str, labels: Array, what: str, expected: str) -> None:
     kind = labels.dtype.kind
     if kind not in "buifUS":
         raise InvalidData(
-            f"{archive}: y holds {labels.dtype}; expected integers or strings: convert it."
+            f"{archive}: {array} holds {labels.dtype}; expected integers or strings: convert it."
         )
     textual = kind in "US"
     empty = np.char.strip(labels) == labels.dtype.type() if textual else ~np.isfinite(labels)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
         raise InvalidData(
-            f"{archive}: y has {int(np.sum(empty))} empty labels, the first in row {row}; expected "
-            "the class of each image: fill them in or remove the rows."
+            f"{archive}: {array} has {int(np.sum(empty))} empty {what}, the first in row {row}; "
+            f"expected the {expected}: fill them in or remove the rows."
         )

@@ -20,9 +20,9 @@ def load(path: str | Path) -> Dataset:
     ----------
     path : str or Path
         A folder with one sub-folder of images for each class; a CSV with the columns ``path`` and
-        ``label``; an ``.npz`` with the arrays ``x`` and ``y``; or a task and its folder, as
-        ``abide:DIR`` or ``ham10000?images=first:DIR`` (`open_task`). What exists under the whole of
-        the name is taken for a path.
+        ``label``, and maybe ``group``; an ``.npz`` with the arrays ``x`` and ``y``, and maybe
+        ``groups``; or a task and its folder, as ``abide:DIR`` or ``ham10000?images=first:DIR``
+        (`open_task`). What exists under the whole of the name is taken for a path.
 
     Returns
     -------

@@ -17,23 +17,30 @@ Row = tuple[int, dict[str, str]]
 def load_table(table: Path) -> Dataset:
     """Return the images that a CSV lists in its columns ``path`` and ``label``.
 
-    Other columns are passed over. Paths are absolute, or relative to the CSV. A file may be listed
-    more than once.
+    A column ``group``, if there is one, names the subject of each image, such as a patient. Other
+    columns are passed over. Paths are absolute, or relative to the CSV. A file may be listed more
+    than once.
 
     Raises
     ------
     InvalidData
-        A column is missing, there are no rows, a label is empty, a file is missing.
+        A column is missing, there are no rows, a label or a group is empty, a file is missing.
     """
-    rows = read_rows(table, ("path", "label"))
+    rows = read_rows(table, ("path", "label"), optional=("group",))
     for line, row in rows:
         if not row["label"]:
             raise InvalidData(
                 f"{table}, line {line}: the label is empty; expected the name of a class: "
                 "fill it in or remove the line."
             )
+        if not row.get("group", "all"):
+            raise InvalidData(
+                f"{table}, line {line}: the group is empty; expected the subject that the image "
+                "shows: fill it in, or remove the column."
+            )
     labels = np.array([row["label"] for _, row in rows])
-    return Dataset(ImageFiles(_files(table, rows)), labels, table.stem)
+    groups = np.array([row["group"] for _, row in rows]) if "group" in rows[0][1] else None
+    return Dataset(ImageFiles(_files(table, rows)), labels, table.stem, groups=groups)
 
 
 def listed_images(table: Path) -> tuple[list[Path], list[str]]:
@@ -61,8 +68,8 @@ def _files(table: Path, rows: list[Row]) -> list[Path]:
     return paths
 
 
-def read_rows(table: Path, columns: tuple[str, ...]) -> list[Row]:
-    """Return the rows of a CSV, each with these columns and no others.
+def read_rows(table: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[Row]:
+    """Return the rows of a CSV, each with these columns, the optional ones it has, and no others.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def read_rows(table: Path, columns: tuple[str, ...]) -> list[Row]:
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_parsed(file, table, columns))
+            rows = list(_parsed(file, table, columns, optional))
     except OSError as error:
         raise InvalidData(
             f"{table} cannot be read ({error.strerror}); expected a CSV: check its permissions."
@@ -90,7 +97,9 @@ def read_rows(table: Path, columns: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def _parsed(lines: Iterator[str], table: Path, columns: tuple[str, ...]) -> Iterator[Row]:
+def _parsed(
+    lines: Iterator[str], table: Path, columns: tuple[str, ...], optional: tuple[str, ...]
+) -> Iterator[Row]:
     reader = csv.reader(lines, skipinitialspace=True)
     header = [name.strip() for name in next(reader, [])]
     absent = [name for name in columns if name not in header]
@@ -100,8 +109,9 @@ def _parsed(lines: Iterator[str], table: Path, columns: tuple[str, ...]) -> Iter
             f"{table} has no column {' or '.join(map(repr, absent))}; found {found}; expected "
             f"{','.join(columns)} on the first line, separated by commas: name the columns so."
         )
+    wanted = (*columns, *(name for name in optional if name in header))
     for fields in reader:
         if any(field.strip() for field in fields):
             # A line that ends early lacks its last fields: they read empty.
             cells = dict(zip(header, map(str.strip, fields), strict=False))
-            yield reader.line_num, {name: cells.get(name, "") for name in columns}
+            yield reader.line_num, {name: cells.get(name, "") for name in wanted}
