@@ -125,7 +125,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         "fit_queries": fitted.by_purpose(),
         "predict_queries": spent.predict,
         "asked_per_prediction": spent.predict / len(parts.test),
-        "usd": {"fit": fitted.usd, "predict": spent.usd - fitted.usd},
+        "usd": {"fit": fitted.usd, "predict": _less(spent.usd, fitted.usd)},
         "seconds": {
             # As if nothing had been remembered: the box's own mean for every image asked.
             "total": total_s - inside + box_s,
@@ -151,6 +151,11 @@ def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
         "program": picture_of(fitted),
         "reading": reading_of(fitted, at_hand.box.spec.classes),
     }
+
+
+def _less(usd: float | None, before: float | None) -> float | None:
+    """Return the dollars between two receipts; None where nobody knows the price."""
+    return None if usd is None or before is None else usd - before
 
 
 def _billed(at_hand: AtHand) -> int:
