@@ -1,4 +1,4 @@
-"""Ledgers for the tests of what reads them: rows as `rebox bench run` writes them, of known answers."""
+"""Ledgers for the tests of what reads them: rows as `rebox bench run` writes them."""
 
 import base64
 import io
@@ -103,14 +103,19 @@ def study(*, boxes=("resnet50", "inception_v3"), folds=3, seeds=1, budgets=(1000
     for seed in range(seeds):
         for fold in range(folds):
             where = {"seed": seed, "fold": fold}
-            rows.append(row("majority", skill=0.0, box=None, budget=None, **where))
-            rows.append(row("local", skill=1.1, box=None, budget=None, **where))
+            rows.append(_boxless("majority", 0.0, where))
+            rows.append(_boxless("local", 1.1, where))
             for box in boxes:
                 for method, skill in METHODS.items():
                     for budget in budgets:
                         rows.append(_searched(method, skill, box, budget, where))
     rows += [missing(fold=fold) for fold in range(folds)]
     return rows
+
+
+def _boxless(method, skill, where):
+    none = {"box": None, "budget": None, "queries_per_prediction": 0}
+    return row(method, skill=skill, recipe=None, baseline=method, **none, **where)
 
 
 def _searched(method, skill, box, budget, where):
@@ -121,7 +126,7 @@ def _searched(method, skill, box, budget, where):
         box=box,
         budget=budget,
         peeks=method == "bar-as-released",
-        curve=curve(budget) if moves else [],
+        curve=curve(budget, start=0.72 - 0.05 * skill) if moves else [],
         program=program() if moves else None,
         reading=None if method == "auto" else reading(),
         verdict={"words": WORDS, "rows": []} if method == "auto" else None,

@@ -71,12 +71,12 @@ def differences(pair: Pair, reference: str | None = None) -> list[Difference]:
 
 def _rival(own: list[Cell], cell: Cell) -> Cell | None:
     """Return the reference's cell of the same budget, and of as many queries if there is one."""
-    budgets = [c.budget for c in own]
-    same = cell.budget in budgets or None not in budgets
-    if cell.budget is not None and same:
+    if cell.budget is not None and any(c.budget is not None for c in own):
         own = [c for c in own if c.budget == cell.budget]
+    if cell.max_usd is not None and any(c.max_usd is not None for c in own):
+        own = [c for c in own if c.max_usd == cell.max_usd]
     alike = [c for c in own if c.per_prediction == cell.per_prediction] or own
-    return max(alike, key=lambda c: c.budget or 0, default=None)
+    return max(alike, key=lambda c: c.size, default=None)
 
 
 def _compared(cell: Cell, rival: Cell) -> Difference | None:

@@ -147,15 +147,14 @@ def _pair(pair: Pair, anchor: str, drawer: Drawer, reference: str | None, most: 
     against = reference_of(pair, reference)
     cells = chosen(pair, most, against)
     cards: list[Card] = [card for cell in cells if (card := drawer.card(cell)) is not None]
-    differences = listing.differences_table(pair, reference)
     return PairView(
         anchor=anchor,
         heading=pair.title,
         summary=_summary(pair),
         facts=_pair_facts(pair),
         results=listing.results_table(pair),
-        differences=differences,
-        differences_note=_note(pair, against, differences is None),
+        differences=listing.differences_table(pair, reference),
+        differences_note=_note(pair, against),
         curves=tuple(drawer.curves(pair)),
         ranking=drawer.ranking(pair),
         cards=tuple(cards),
@@ -192,16 +191,18 @@ def _pair_facts(pair: Pair) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _note(pair: Pair, against: str | None, nothing: bool) -> str:
-    others = {cell.method for cell in pair.cells} - {against}
-    if against is None or not others:
+def _note(pair: Pair, against: str | None) -> str:
+    """Say which methods cannot be told from the reference, and why."""
+    told = {row["method"] for row in tables.differences(pair, against)}
+    others = {cell.name for cell in pair.cells if cell.method != against}
+    missing = [name for name in dict.fromkeys(cell.name for cell in pair.cells) if name in others]
+    missing = [name for name in missing if name not in told]
+    if against is None or not missing:
         return ""
-    if nothing:
-        return (
-            f"No difference from {against} can be told: no other method has a seed and a split in "
-            "common with it, and either several seeds or answers that were kept."
-        )
-    return ""
+    return (
+        f"Not compared with {against}: {', '.join(missing)}. That takes a seed and a split in "
+        "common at the same budget, and either several such seeds or answers that were kept."
+    )
 
 
 def _left_out(pair: Pair, shown: int) -> str:

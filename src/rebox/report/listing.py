@@ -27,11 +27,11 @@ def overview_table(study: Study, anchors: Sequence[str]) -> list[tuple[str, tupl
         entries = (
             Entry(text=row["task"]),
             Entry(text=row["box"] or "no box", small=row["plan"]),
-            Entry(text=between(row["train"]), small=f"{between(row['test'])} test"),
-            Entry(text=count(row["trials"]), small=several(row["methods"], "method")),
             Entry(text=row["best"] or "\N{EN DASH}"),
             figure_entry("macro_auc", row["macro_auc"]),
             figure_entry("accuracy", row["accuracy"]),
+            Entry(text=between(row["train"]), small=f"{between(row['test'])} test"),
+            Entry(text=count(row["trials"]), small=several(row["methods"], "method")),
         )
         lines.append((anchor, entries))
     return lines
@@ -42,15 +42,16 @@ def unavailable_table(study: Study) -> TableView | None:
     rows = tables.unavailable(study)
     if not rows:
         return None
+    budgets = any(row["budget"] is not None for row in rows)
     return table(
         "Trials that could not be run",
-        ("method", "task", "box", "#budget", "#trials", "why"),
+        ("method", "task", "box", *(["#budget"] if budgets else []), "#trials", "why"),
         [
             (
                 named(row),
                 Entry(text=row["task"], small=row["plan"]),
                 row["box"] or "no box",
-                count(row["budget"]),
+                *([count(row["budget"])] if budgets else []),
                 count(row["trials"]),
                 row["why"],
             )
@@ -71,7 +72,7 @@ def results_table(pair: Pair) -> TableView:
         [
             (
                 Entry(text=row["method"], small=row["runs"], mark=PEEKED if row["peeks"] else ""),
-                Entry(text=count(row["queries"]), small=_budget(row["budget"])),
+                Entry(text=count(row["queries"]), small=_budget(row)),
                 count(row["per_prediction"]),
                 *([money(row["usd"])] if paid else []),
                 *(figure_entry(m, row[m], strong=m in row["best"]) for m in pair.metrics),
@@ -81,8 +82,10 @@ def results_table(pair: Pair) -> TableView:
     )
 
 
-def _budget(budget: int | None) -> str:
-    return "" if budget is None else f"of {budget:,}"
+def _budget(row: dict[str, Any]) -> str:
+    """Say the budget where the fit asked less."""
+    same = row["budget"] is None or row["budget"] == row["queries"]
+    return "" if same else f"of {row['budget']:,}"
 
 
 def differences_table(pair: Pair, reference: str | None) -> TableView | None:
@@ -124,9 +127,10 @@ def costs_table(pair: Pair) -> TableView:
     """Return what each method asked and cost, over all its trials."""
     rows = tables.costs(pair)
     saved = any(row["saved"] is not None for row in rows)
+    paid = any(row["usd"] for row in rows)
     purposes = [p for p in PURPOSES if any(row[p] for row in rows)]
     return table(
-        f"Queries by purpose, and their price: {pair.title}",
+        f"Queries by purpose, {'and their cost' if paid else 'for nothing'}: {pair.title}",
         (
             "method",
             "#budget",
@@ -134,7 +138,7 @@ def costs_table(pair: Pair) -> TableView:
             *(f"#{purpose}" for purpose in purposes),
             "#in all",
             *(["#from the journal"] if saved else []),
-            "#cost",
+            *(["#cost"] if paid else []),
         ),
         [
             (
@@ -144,7 +148,7 @@ def costs_table(pair: Pair) -> TableView:
                 *(count(row[purpose]) for purpose in purposes),
                 count(row["total"]),
                 *([count(row["saved"])] if saved else []),
-                money(row["usd"]),
+                *([money(row["usd"])] if paid else []),
             )
             for row in rows
         ],
@@ -163,7 +167,7 @@ def fits_table(pair: Pair) -> TableView:
                 named(row),
                 str(row["seed"]),
                 *([count(row["fold"])] if folded else []),
-                Entry(text=count(row["queries"]), small=_budget(row["budget"])),
+                Entry(text=count(row["queries"]), small=_budget(row)),
                 Entry(
                     text=row["verdict"] or "none given",
                     small=" ".join(_sentence(row[part]) for part in ("stop_reason", "note")),

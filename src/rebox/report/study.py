@@ -21,6 +21,7 @@ from rebox.report.source import Row
 from rebox.report.trial import METRICS, Trial, trial_of
 
 PEEKED = "peeked at test data"
+PEEKING = " (peeked)"  # the same where there is little room
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +84,10 @@ class Cell:
     name : str
         The method, with what tells it from another cell of its pair.
     budget : int or None
+    max_usd : float or None
     per_prediction : int
+    run : int
+        0; more where a ledger holds several trials of one seed and fold.
     trials : tuple of Trial
     """
 
@@ -91,7 +95,9 @@ class Cell:
     recipe: str
     name: str
     budget: int | None
+    max_usd: float | None
     per_prediction: int
+    run: int
     trials: tuple[Trial, ...]
 
     @property
@@ -102,7 +108,7 @@ class Cell:
     @property
     def label(self) -> str:
         """The name, and that it peeked: what stands in figures, which have no room for a mark."""
-        return f"{self.name} ({PEEKED})" if self.peeks else self.name
+        return f"{self.name}{PEEKING}" if self.peeks else self.name
 
     @cached_property
     def seeds(self) -> tuple[Pooled, ...]:
@@ -116,6 +122,11 @@ class Cell:
     def figures(self) -> dict[str, Interval]:
         """The figures that every seed has."""
         return means([pooled.figures for pooled in self.seeds])
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """What orders the cells of a method: budgets in queries and dollars, and what was asked."""
+        return self.budget or 0, self.max_usd or 0, self.asked
 
     @property
     def asked(self) -> float:
@@ -181,7 +192,7 @@ class Pair:
 
     def largest(self) -> list[Cell]:
         """Return each method once, at its largest budget."""
-        found = {cell.label: cell for cell in sorted(self.cells, key=lambda c: c.budget or 0)}
+        found = {cell.label: cell for cell in sorted(self.cells, key=lambda c: c.size)}
         return [found[label] for label in self.labels]
 
 
@@ -259,37 +270,46 @@ def study_of(rows: Iterable[Row]) -> Study:
 
 def _cells(trials: Sequence[Trial]) -> tuple[Cell, ...]:
     grouped: dict[tuple[Any, ...], list[Trial]] = {}
+    again: Counter[tuple[Any, ...]] = Counter()
     for trial in trials:
-        key = (trial.method, trial.recipe, trial.per_prediction, trial.budget)
-        grouped.setdefault(key, []).append(trial)
+        kind = (trial.method, trial.recipe, trial.per_prediction, trial.budget, trial.max_usd)
+        # A seed and fold that is there already is another trial: it is shown apart, not averaged.
+        run = (*kind, trial.seed, trial.fold)
+        grouped.setdefault((*kind, again[run]), []).append(trial)
+        again[run] += 1
     cells = [
         Cell(
             method=part[0].method,
             recipe=part[0].recipe,
             name=part[0].method,
             budget=part[0].budget,
+            max_usd=part[0].max_usd,
             per_prediction=part[0].per_prediction,
+            run=key[-1],
             trials=tuple(part),
         )
-        for part in grouped.values()
+        for key, part in grouped.items()
     ]
     order = list(dict.fromkeys(cell.method for cell in cells))
     cells = _named(cells)
-    return tuple(sorted(cells, key=lambda c: (order.index(c.method), c.budget or 0, c.asked)))
+    return tuple(sorted(cells, key=lambda c: (order.index(c.method), *c.size)))
 
 
 def _named(cells: Sequence[Cell]) -> list[Cell]:
-    """Tell apart what one method's name stands for: recipes, queries per prediction."""
-    recipes = Counter((c.method, c.per_prediction, c.budget) for c in cells)
-    several = {method for (method, _, _), n in recipes.items() if n > 1}
+    """Tell apart what one method's name stands for: recipes, queries per prediction, reruns."""
+    recipes = defaultdict(set)
     looks = defaultdict(set)
     for cell in cells:
+        recipes[cell.method, cell.per_prediction, cell.budget, cell.max_usd].add(cell.recipe)
         looks[cell.method].add(cell.per_prediction)
+    several = {method for (method, *_), found in recipes.items() if len(found) > 1}
     found = []
     for cell in cells:
         name = _told(cell) if cell.method in several else cell.method
         if len(looks[cell.method]) > 1:
             name = f"{name}, {cell.per_prediction} per prediction"
+        if cell.run:
+            name = f"{name}, run {cell.run + 1}"
         found.append(replace(cell, name=name))
     return found
 

@@ -43,6 +43,7 @@ def svg_of(figure: Any, name: str, label: str) -> str:
     _prune(root, name)
     for element in root.iter():
         _restyle(element)
+    _flatten(root)
     root.set("role", "img")
     root.set("aria-label", label)
     _, _, width, height = root.get("viewBox", "0 0 1 1").split()
@@ -95,18 +96,33 @@ def _links(element: ET.Element) -> Iterator[str]:
 def _restyle(element: ET.Element) -> None:
     if element.tag == f"{{{SVG}}}text":
         _restyle_text(element)
-    for attribute, value in element.attrib.items():
+    for attribute, value in list(element.attrib.items()):
         if attribute == "style":
             element.set(attribute, _recoloured(value))
+        elif attribute == "transform" and value.startswith("rotate(-0 "):
+            del element.attrib[attribute]
         elif attribute in {"d", "x", "y", "width", "height", "transform"}:
-            element.set(attribute, NUMBER.sub(lambda m: f"{float(m[0]):.2f}", value))
+            short = NUMBER.sub(lambda m: f"{float(m[0]):.1f}", value)
+            element.set(attribute, " ".join(short.split()))
+
+
+def _flatten(element: ET.Element) -> None:
+    """Drop groups that say nothing about what is in them, and what nobody sees."""
+    children: list[ET.Element] = []
+    for child in element:
+        _flatten(child)
+        if child.tag == f"{{{SVG}}}g" and not child.attrib:
+            children.extend(child)
+        elif len(child) or (child.attrib and child.get("style") != "fill:none"):
+            children.append(child)
+    element[:] = children
 
 
 def _recoloured(style: str) -> str:
     for colour, variable in COLOURS.items():
         style = style.replace(colour, variable)
-    kept = [part.strip() for part in style.split(";") if part.strip()]
-    return ";".join(kept)
+    pairs = [part.partition(":") for part in style.split(";") if part.strip()]
+    return ";".join(f"{name.strip()}:{value.strip()}" for name, _, value in pairs)
 
 
 def _restyle_text(element: ET.Element) -> None:

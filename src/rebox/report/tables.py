@@ -4,7 +4,7 @@ Every function takes a `Pair`, a `Cell` or a `Study` of `rebox.report.study_of`.
 intervals are `rebox.metric.Interval`, and ``peeks`` stands in every row that speaks of a method.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -202,7 +202,7 @@ def confusions(cell: Cell, most: int = 20) -> Table:
     ]
 
 
-def roc(cell: Cell, steps: int = 101) -> Table | None:
+def roc(cell: Cell, steps: int = 61) -> Table | None:
     """Return the ROC curve of the first seed; None without answers.
 
     Each class against the rest, averaged at equal false positive rates (Provost and Fawcett, 2001);
@@ -233,10 +233,8 @@ def _curve(positive: NDArray[np.bool_], scores: NDArray[Any], grid: NDArray[Any]
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
     hits = np.concatenate([[0], np.cumsum(positive[order])[ends]])
     misses = np.concatenate([[0], np.cumsum(~positive[order])[ends]])
-    x, y = misses / misses[-1], hits / hits[-1]
-    # Where the curve is a wall, its top is what counts: the last of equal false positive rates.
-    last = np.append(np.diff(x) > 0, True)
-    return np.asarray(np.interp(grid, x[last], y[last]))
+    # Where the curve is a wall, np.interp gives its top: it looks for the last of equal rates.
+    return np.asarray(np.interp(grid, misses / misses[-1], hits / hits[-1]))
 
 
 def calibration(cell: Cell) -> tuple[float, Table] | None:
@@ -284,11 +282,11 @@ def reading(cell: Cell, most: int = 20) -> tuple[list[str], list[str], NDArray[n
 
 def by_purpose(study: Study) -> dict[str, float]:
     """Return the queries of all trials by purpose, their sum and what they cost."""
-    found: dict[str, float] = defaultdict(float)
+    found = dict.fromkeys((*PURPOSES, "usd"), 0.0)
     for trial in study.trials:
         for purpose in PURPOSES:
             found[purpose] += trial.fit_queries[purpose]
         found["predict"] += trial.predict_queries
         found["usd"] += trial.usd_fit + trial.usd_predict
     found["total"] = sum(found[purpose] for purpose in PURPOSES)
-    return dict(found)
+    return found

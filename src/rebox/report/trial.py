@@ -28,7 +28,7 @@ METRICS = (
     "quadratic_kappa",
 )
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-UNNAMED = "not named"
+UNNAMED = "task not named"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +45,8 @@ class Trial:
     recipe : str
         The recipe or the baseline.
     budget : int or None
+    max_usd : float or None
+        A budget in dollars.
     per_prediction : int
     seed : int
     fold, folds : int or None
@@ -79,6 +81,7 @@ class Trial:
     why: str | None
     recipe: str
     budget: int | None
+    max_usd: float | None
     per_prediction: int
     seed: int
     fold: int | None
@@ -164,6 +167,7 @@ def _read(row: Row) -> Trial:
         why=None if done else plain(row.get("why") or "the ledger does not say"),
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
         budget=_whole(row.get("budget")),
+        max_usd=None if row.get("max_usd") is None else _finite(row["max_usd"]),
         per_prediction=int(row.get("queries_per_prediction", 1)),
         seed=int(row.get("seed", 0)),
         fold=_whole(row.get("fold")),
@@ -179,7 +183,7 @@ def _read(row: Row) -> Trial:
         if done
         else {},
         fit_queries=fit,
-        predict_queries=int(row.get("predict_queries", 0)),
+        predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
         usd_fit=_finite(usd.get("fit", 0.0)),
         usd_predict=_finite(usd.get("predict", 0.0)),
         saved=_whole((row.get("spent") or {}).get("saved")),

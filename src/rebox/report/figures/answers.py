@@ -61,8 +61,18 @@ def _write_counts(axes: Any, matrix: tables.Matrix, shares: Any) -> None:
     size = FONT if len(matrix) <= 5 else FONT - 2
     for (i, j), n in np.ndenumerate(matrix):
         text = f"{n:,}\n{100 * shares[i, j]:.0f} %" if len(matrix) <= 5 else f"{n:,}"
-        colour = LIGHT if shares[i, j] > 0.55 else DARK
+        colour = LIGHT if _dark(shares[i, j]) else DARK
         axes.text(j, i, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _dark(share: float) -> bool:
+    """Return whether white letters are read better than black ones on a cell (WCAG's contrast)."""
+    from matplotlib import colormaps  # noqa: PLC0415 - optional
+
+    channels = np.array(colormaps["Blues"](float(share))[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
 
 
 @drawn
@@ -93,7 +103,7 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
             color=look.colour,
             linestyle=look.dash,
             marker=look.marker,
-            markevery=20,
+            markevery=12,
             markersize=3.5,
             linewidth=1.4,
             label=f"\u200b{label}",  # a name that begins with an underscore is a name

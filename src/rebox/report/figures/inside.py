@@ -61,7 +61,7 @@ def reading(cell: Cell) -> Any:
         return None
     sources, targets, weights = found
     shown = min(len(targets), weights.shape[1], 12)
-    figure, axes = new_figure(min(6.0, 2.6 + 0.5 * shown), 1.5 + 0.19 * len(sources))
+    figure, axes = new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
     most = float(np.abs(weights).max()) or 1.0
     signed = bool((weights < 0).any())
     image = axes.imshow(

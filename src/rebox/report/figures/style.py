@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from rebox.errors import MissingExtra
+from rebox.report.study import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.
@@ -113,9 +114,12 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def short(text: str, longest: int = LONGEST) -> str:
-    """Cut a name that is too long for a figure."""
+    """Cut a name that is too long for a figure; that it peeked is never cut off."""
     line = " ".join(text.split())
-    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+    end = PEEKING if line.endswith(PEEKING) else ""
+    name = line.removesuffix(end)
+    room = longest - len(end)
+    return line if len(name) <= room else f"{name[: room - 1].rstrip()}…{end}"
 
 
 @dataclass(frozen=True, kw_only=True)
