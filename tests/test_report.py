@@ -312,6 +312,11 @@ def test_plain_text_holds_no_control_characters(text):
     assert "\u202e" not in plain(f"{text}\u202e")
 
 
+def test_epochs_are_not_queries():
+    row = ledgers.row("finetune", curve=[{"epoch": 1.0, "loss": 0.6}, {"epoch": 2.0, "loss": 0.5}])
+    assert only([row]).cells[0].trials[0].curve.shape == (0, 2)
+
+
 def test_the_frontiers_rows_are_read():
     """Rows of the first ledgers lack plans, folds and answers."""
     study = study_of(open_ledger(BENCHMARKS / "frontier" / "measured.jsonl").rows)

@@ -51,6 +51,22 @@ def test_a_line_for_each_method_with_its_label(pair, axis):
     assert any(np.isclose(line.get_ydata().max(), highest) for line in lines)
 
 
+def test_one_budget_is_one_mark():
+    pair = study_of([ledgers.row(m, budget=400) for m in ("auto", "map", "bar")]).pairs[0]
+    (axes,) = figures.against(pair, "accuracy").axes
+    assert axes.get_xticks().tolist() == [400]
+    low, high = axes.get_xlim()
+    assert low < 300
+    assert high > 500
+
+
+def test_methods_that_ask_nothing_need_no_axis():
+    rows = [ledgers.row(m, box=None, budget=None) for m in ("majority", "local")]
+    (axes,) = figures.against(study_of(rows).pairs[0], "accuracy").axes
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xticks().tolist() == []
+
+
 def test_only_what_a_pair_has_can_be_drawn(pair):
     with pytest.raises(InvalidOption, match="quadratic_kappa"):
         figures.against(pair, "quadratic_kappa")

@@ -209,7 +209,9 @@ def _spent(row: Row) -> tuple[dict[str, int], Mapping[str, Any]]:
 
 
 def _curve(steps: list[Mapping[str, Any]]) -> NDArray[np.float64]:
-    return np.array([[float(s["queries"]), float(s["loss"])] for s in steps]).reshape(-1, 2)
+    """Return queries and losses; a baseline that asks nobody counts epochs, which is no query."""
+    asked = [step for step in steps if "queries" in step]
+    return np.array([[float(s["queries"]), float(s["loss"])] for s in asked]).reshape(-1, 2)
 
 
 def _reading(found: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:

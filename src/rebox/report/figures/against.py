@@ -58,12 +58,15 @@ def against(
         if metric in cell.figures:
             lines[cell.label].append(cell)
     figure, axes = new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
+    places = sorted({x for cells in lines.values() for c in cells if (x := _place(c, axis)) > 0})
+    askers = [label for label, cells in lines.items() if any(_place(c, axis) > 0 for c in cells)]
+    step = DODGE if len(places) > 1 else 2 * DODGE  # there is room where all asked as many
     ends = []
-    for i, (label, cells) in enumerate(lines.items()):
+    for label, cells in lines.items():
         look = look_of(label, labels or pair.labels, peeks=cells[0].peeks)
-        shift = 10 ** ((i - (len(lines) - 1) / 2) * DODGE)
-        ends.append(_line(axes, cells, (metric, axis), look, shift))
-    _finish(axes, metric, axis)
+        aside = askers.index(label) - (len(askers) - 1) / 2 if label in askers else 0
+        ends.append(_line(axes, cells, (metric, axis), look, 10 ** (aside * step)))
+    _finish(axes, metric, axis, places)
     low, high = axes.get_xlim()
     placed = [End(x=e.x if e.x > 0 else high, y=e.y, text=e.text, colour=e.colour) for e in ends]
     axes.set_xlim(low, high)
@@ -106,17 +109,10 @@ def _figure(cell: Cell, metric: str) -> float:
     return cell.figures[metric].value
 
 
-def _finish(axes: Any, metric: str, axis: str) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator  # noqa: PLC0415 - optional
-
-    if any(len(line.get_xdata()) and np.min(line.get_xdata()) > 1e-9 for line in axes.lines):
+def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:
+    if places:
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        wide = high / low > 30
-        subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if wide else (1.0, 2.0, 5.0)
-        axes.xaxis.set_major_locator(LogLocator(subs=subs))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _mark(axes, places)
         axes.xaxis.set_major_formatter(lambda x, _: f"${x:,g}" if axis == "usd" else thousands(x))
     else:
         axes.set_xticks([])
@@ -126,3 +122,18 @@ def _finish(axes: Any, metric: str, axis: str) -> None:
     axes.grid(visible=True, color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(length=2.5, color=FAINT)
+
+
+def _mark(axes: Any, places: list[float]) -> None:
+    """Choose a logarithmic axis' range and marks; where all asked as many, that alone is marked."""
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator  # noqa: PLC0415 - optional
+
+    low, high = places[0], places[-1]
+    margin = max((high / low) ** 0.06, 1.3)
+    if high / low < 3:
+        margin = 2.0
+    axes.set_xlim(low / margin, high * margin)
+    subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    only = len(places) == 1
+    axes.xaxis.set_major_locator(FixedLocator(places) if only else LogLocator(subs=subs))
+    axes.xaxis.set_minor_locator(NullLocator())

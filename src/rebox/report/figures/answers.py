@@ -41,7 +41,7 @@ def confusion(cell: Cell) -> Any:
     if k <= COUNTED:
         _write_counts(axes, matrix, shares)
         longest = 18 if k <= 4 else 11
-        turned = 0 if k <= 3 else 50
+        turned = 0 if k <= 3 or max(map(len, names)) <= 4 else 50
         axes.set_xticks(range(k), [short(n, longest) for n in names], rotation=turned)
         if turned:
             for text in axes.get_xticklabels():

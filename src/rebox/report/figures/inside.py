@@ -72,7 +72,7 @@ def reading(cell: Cell) -> Any:
         aspect="auto",
         interpolation="none",
     )
-    turned = 0 if shown <= 3 else 45
+    turned = 0 if shown <= 3 or max(map(len, targets)) <= 4 else 45
     axes.set_xticks(range(shown), [short(name, 12) for name in targets[:shown]], rotation=turned)
     if turned:
         for text in axes.get_xticklabels():
