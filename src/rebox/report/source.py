@@ -1,0 +1,174 @@
+"""Where a report's rows come from: ledgers and journals, read and never written.
+
+What the bench ring knows about ledgers is taken from it here and nowhere else in this ring.
+"""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData, JournalError
+from rebox.meter import AccountLine, Journal, accounts, faults, questions
+
+Row = dict[str, Any]
+LEVELS = 65535  # 16 bits of a probability: 1.5e-5
+
+
+def read_ledger(ledger: Path) -> Iterator[Row]:
+    """Yield a row for each trial: the finished one, or the last that says why there is none.
+
+    Lines that an interruption cut short are no rows.
+    """
+    rows: dict[str, Row] = {}
+    for line in ledger.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "key" in row and not is_done(rows.get(row["key"], {})):
+            rows[row["key"]] = row
+    yield from rows.values()
+
+
+def is_done(row: Mapping[str, Any]) -> bool:
+    """Return whether a trial was measured; rows of the first ledgers do not say, and were."""
+    return bool(row) and row.get("status", "done") == "done"
+
+
+def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the truth (n,), as places among the classes, and the probabilities (n, K) of a row.
+
+    Raises
+    ------
+    InvalidData
+        The row has no answers, or they are damaged.
+    """
+    try:
+        counts: Sequence[int] = row["answers"]["counts"]
+        raw = zlib.decompress(base64.b64decode(row["answers"]["probabilities"]))
+        levels = np.frombuffer(raw, dtype="<u2").reshape(sum(counts), len(counts))
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise InvalidData(
+            f"the ledger's row {row.get('key')!r} has no readable answers to test images: run its "
+            "trial again into a new ledger."
+        ) from error
+    return np.repeat(np.arange(len(counts)), counts), levels / LEVELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """A ledger as it was read.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, without the folders that it lies in.
+    sha256 : str
+        Of its bytes.
+    rows : tuple of dict
+        As `read_ledger` yields them.
+    """
+
+    name: str
+    sha256: str
+    rows: tuple[Row, ...]
+
+
+def open_ledger(path: str | Path) -> Ledger:
+    """Read a ledger.
+
+    Raises
+    ------
+    InvalidData
+        There is no such file, it cannot be read, or holds no rows.
+    """
+    path = Path(path)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows = tuple(read_ledger(path))
+    except UnicodeDecodeError as error:
+        raise InvalidData(
+            f"{path} is not text; expected a ledger, a line of JSON for each trial: name the file "
+            "that 'rebox bench run' wrote."
+        ) from error
+    except OSError as error:
+        raise InvalidData(f"cannot read the ledger {path}: {error.strerror}.") from error
+    if not rows:
+        raise InvalidData(
+            f"{path} holds no trial; expected a ledger, a line of JSON for each: name the file "
+            "that 'rebox bench run' wrote, after a trial of it has ended."
+        )
+    return Ledger(name=path.name, sha256=digest, rows=rows)
+
+
+def merged(ledgers: Sequence[Ledger]) -> list[Row]:
+    """Return the rows of all ledgers; of a trial that stands in several, the first finished one."""
+    rows: dict[str, Row] = {}
+    for ledger in ledgers:
+        for row in ledger.rows:
+            if not is_done(rows.get(str(row["key"]), {})):
+                rows[str(row["key"])] = row
+    return list(rows.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalAccounts:
+    """What a journal says of the money.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, without the folders that it lies in.
+    accounts : tuple of AccountLine
+    purposes : mapping of (account, purpose) to (questions, answered)
+    first, last : str or None
+        When the first and the last question were asked, in UTC; None where none was.
+    faults : tuple of str
+        What is wrong with the file; empty for a sound one.
+    """
+
+    name: str
+    accounts: tuple[AccountLine, ...]
+    purposes: Mapping[tuple[str, str], tuple[int, int]]
+    first: str | None
+    last: str | None
+    faults: tuple[str, ...]
+
+
+def open_journal(path: str | Path) -> JournalAccounts:
+    """Read what a journal says of the money.
+
+    Raises
+    ------
+    JournalError
+        There is no such journal, or it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise JournalError(f"there is no journal {path}: name one that a fit wrote.")
+    asked: Counter[tuple[str, str]] = Counter()
+    answered: Counter[tuple[str, str]] = Counter()
+    moments: list[str] = []
+    with Journal(path) as journal:
+        for question in questions(journal):
+            key = (question["account"], question["purpose"])
+            asked[key] += 1
+            answered[key] += question["scores"] is not None
+            moments = [*moments[:1], question["asked_at"]]
+        return JournalAccounts(
+            name=path.name,
+            accounts=tuple(accounts(journal)),
+            purposes={key: (n, answered[key]) for key, n in asked.items()},
+            first=moments[0] if moments else None,
+            last=moments[-1] if moments else None,
+            faults=tuple(faults(journal)),
+        )
