@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 
+from rebox.bench import answers_of
+from rebox.bench.ledger import LEVELS
 from rebox.errors import InvalidData
 from rebox.metric import accuracy, macro_auc, proportion
 from rebox.report import merged, open_ledger, study_of, tables
-from rebox.report.difference import accuracy_gain, reference_of
-from rebox.report.source import LEVELS, answers_of
+from rebox.report.difference import reference_of
 from rebox.report.trial import plain
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -176,17 +177,6 @@ def test_several_seeds_differ_seed_by_seed():
     assert found["seeds"] == 3
     assert found["accuracy"].value == pytest.approx(0.1)
     assert found["accuracy"].low == pytest.approx(0.1)  # always the same: no spread at all
-
-
-@given(st.integers(0, 1000))
-@settings(deadline=None, max_examples=20)
-def test_the_gain_in_accuracy_is_that_of_the_figures(seed):
-    rng = np.random.default_rng(seed)
-    truth, ours, theirs = (rng.integers(3, size=60) for _ in range(3))
-    found = accuracy_gain(truth, ours, theirs, seed)
-    assert found.value == pytest.approx(np.mean(ours == truth) - np.mean(theirs == truth))
-    assert found.low <= found.value <= found.high
-    assert accuracy_gain(truth, ours, ours, seed).high == 0
 
 
 def test_confusion_is_that_of_scikit_learn():

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rebox.metric import Interval, auc_gain
-from rebox.metric.interval import RESAMPLES, percentiles
-from rebox.report.study import Cell, Pair, Pooled, mean_interval
+from rebox.bench import mean_interval
+from rebox.metric import Interval, accuracy_gain, auc_gain
+from rebox.report.study import Cell, Pair, Pooled
 
 REFERENCE = "auto"
 COMPARED = ("accuracy", "macro_auc")
@@ -104,21 +103,3 @@ def _difference(both: list[tuple[Pooled, Pooled]], metric: str) -> Interval | No
     if metric == "macro_auc":
         return auc_gain(truth.astype(np.int64), scores, rival, a.seed)
     return accuracy_gain(truth, scores.argmax(axis=1), rival.argmax(axis=1), a.seed)
-
-
-def accuracy_gain(
-    truth: NDArray[np.intp], ours: NDArray[np.intp], theirs: NDArray[np.intp], seed: int
-) -> Interval:
-    """Return the accuracy of ``ours`` less that of ``theirs``, all (n,), on the same resamples.
-
-    A test image counts +1, 0 or -1. Images are drawn again within their true class: how many of
-    each count are drawn is multinomial, and drawn as such.
-    """
-    right = (ours == truth).astype(int) - (theirs == truth).astype(int)
-    rng = np.random.default_rng(seed)
-    sums = np.zeros(RESAMPLES)
-    for c in np.unique(truth):
-        counts = np.bincount(right[truth == c] + 1, minlength=3)
-        draws = rng.multinomial(counts.sum(), counts / counts.sum(), RESAMPLES)
-        sums += draws[:, 2] - draws[:, 0]
-    return percentiles(float(right.mean()), sums / len(truth))

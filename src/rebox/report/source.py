@@ -1,67 +1,14 @@
-"""Where a report's rows come from: ledgers and journals, read and never written.
+"""Where a report's rows come from: ledgers and journals, read and never written."""
 
-What the bench ring knows about ledgers is taken from it here and nowhere else in this ring.
-"""
-
-import base64
 import hashlib
-import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from rebox.bench import Row, is_done, read_ledger
 from rebox.errors import InvalidData, JournalError
 from rebox.meter import AccountLine, Journal, accounts, faults, questions
-
-Row = dict[str, Any]
-LEVELS = 65535  # 16 bits of a probability: 1.5e-5
-
-
-def read_ledger(ledger: Path) -> Iterator[Row]:
-    """Yield a row for each trial: the finished one, or the last that says why there is none.
-
-    Lines that an interruption cut short are no rows.
-    """
-    rows: dict[str, Row] = {}
-    for line in ledger.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "key" in row and not is_done(rows.get(row["key"], {})):
-            rows[row["key"]] = row
-    yield from rows.values()
-
-
-def is_done(row: Mapping[str, Any]) -> bool:
-    """Return whether a trial was measured; rows of the first ledgers do not say, and were."""
-    return bool(row) and row.get("status", "done") == "done"
-
-
-def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the truth (n,), as places among the classes, and the probabilities (n, K) of a row.
-
-    Raises
-    ------
-    InvalidData
-        The row has no answers, or they are damaged.
-    """
-    try:
-        counts: Sequence[int] = row["answers"]["counts"]
-        raw = zlib.decompress(base64.b64decode(row["answers"]["probabilities"]))
-        levels = np.frombuffer(raw, dtype="<u2").reshape(sum(counts), len(counts))
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise InvalidData(
-            f"the ledger's row {row.get('key')!r} has no readable answers to test images: run its "
-            "trial again into a new ledger."
-        ) from error
-    return np.repeat(np.arange(len(counts)), counts), levels / LEVELS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ The folds of one seed are pooled: their answers are put together and figures are
 Several seeds repeat the whole measurement: their mean has Student's interval.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from rebox.bench import Row, mean_interval
 from rebox.errors import InvalidData
 from rebox.metric import Interval, evaluate, quadratic_kappa
-from rebox.report.source import Row
 from rebox.report.trial import METRICS, Trial, trial_of
 
 PEEKED = "peeked at test data"
@@ -227,13 +225,6 @@ def means(parts: Sequence[Any]) -> dict[str, Interval]:
             least = -1.0 if name == "quadratic_kappa" else 0.0
             found[name] = Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
     return found
-
-
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Return the mean of n > 1 values with Student's 95 % interval: t s / sqrt(n)."""
-    n, mean = len(values), float(np.mean(values))
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
-    return Interval(mean, mean - half, mean + half)
 
 
 def study_of(rows: Iterable[Row]) -> Study:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.bench import Row, answers_of, is_done
 from rebox.errors import InvalidData
 from rebox.metric import Interval
-from rebox.report.source import Row, answers_of, is_done
 
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 METRICS = (
