@@ -93,6 +93,7 @@ def journal(tmp_path):
                     kind="fit",
                     purpose="map",
                     box="box",
+                    fit="one",
                     keys=[os.urandom(32) for _ in range(n)],
                     nano_usd_each=2_000_000,
                     caps=Caps(queries=10, nano_usd=None),
@@ -136,6 +137,23 @@ def test_a_page_says_what_was_measured(text):
         "classes: autism, control",
     ):
         assert words in said, words
+
+
+def test_a_page_has_published_figures_beside_measured_ones(text):
+    rows = [Page(row).text for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL)]
+    printed = [row for row in rows if "70.33 / 69.94 / 72.71" in row]
+    assert len(printed) == 2  # a row for each budget of bar
+    assert all(row.startswith("bar 1 seed") for row in printed)
+    assert all("published: Tsai, Chen and Ho, ICML 2020" in row for row in printed)
+
+
+def test_a_page_tells_prices_that_are_unknown_and_bounds(tmp_path):
+    rows = [ledgers.row("auto", answers=None), ledgers.row("bar", answers=None)]
+    rows[1]["usd"] = {"fit": None, "predict": None}
+    said = Page(report([ledgers.write(tmp_path / "unknown.jsonl", rows)])).text
+    assert "and 1 trial of unknown price" in said
+    assert "price unknown" in said
+    assert "1 bounds" in said
 
 
 def test_headings_go_down_a_step_at_a_time(text):
