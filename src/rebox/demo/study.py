@@ -213,7 +213,7 @@ def _row(curve: Curve, box: OnnxBox) -> Row:
         accuracy=last.accuracy,
         queries=last.queries,
         queries_per_prediction=1,
-        usd=last.queries * box.spec.price_usd,
+        usd=last.queries * (box.spec.price_usd or 0.0),
     )
 
 
