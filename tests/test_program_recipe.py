@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rebox.fit.order import fair_order
 from scipy.special import log_softmax
 
 from rebox.box import FunctionBox
@@ -17,6 +16,7 @@ from rebox.fit.refitted import RefittedRun
 from rebox.mapping import DiscriminantMap, FrequencyMapping, RidgeMap
 from rebox.meter import Budget, Meter
 from rebox.program import Canvas
+from rebox.reading.order import fair_order
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.search import CMAES, GradientDescent
 
