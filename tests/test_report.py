@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rebox.report.trial import plain
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 
 from rebox.bench import answers_of
@@ -16,7 +17,6 @@ from rebox.errors import InvalidData
 from rebox.metric import accuracy, macro_auc, proportion
 from rebox.report import merged, open_ledger, study_of, tables
 from rebox.report.difference import reference_of
-from rebox.report.trial import plain
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

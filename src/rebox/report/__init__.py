@@ -13,20 +13,15 @@ It reads ledgers and journals and nothing else: no model is fitted, no box opene
 
 from rebox.report import figures, tables
 from rebox.report.document import report, write_report
-from rebox.report.source import JournalAccounts, Ledger, merged, open_journal, open_ledger
-from rebox.report.study import Cell, Pair, Pooled, Study, study_of
-from rebox.report.trial import Trial
+from rebox.report.source import JournalAccounts, Ledger, open_journal, open_ledger
+from rebox.report.study import Pair, Study, study_of
 
 __all__ = [
-    "Cell",
     "JournalAccounts",
     "Ledger",
     "Pair",
-    "Pooled",
     "Study",
-    "Trial",
     "figures",
-    "merged",
     "open_journal",
     "open_ledger",
     "report",

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from rebox.artefact import write_atomically
+from rebox.bench import merged
+from rebox.bench.spelling import count, money
+from rebox.bench.trial_row import plain
 from rebox.errors import MissingExtra
 from rebox.report import listing, tables
 from rebox.report.difference import reference_of
 from rebox.report.drawing import Drawer, chosen
-from rebox.report.source import JournalAccounts, Ledger, merged, open_journal, open_ledger
-from rebox.report.study import PEEKED, Pair, Study, study_of
-from rebox.report.trial import plain
+from rebox.report.source import JournalAccounts, Ledger, open_journal, open_ledger
+from rebox.report.study import PEEKED, Pair, Study, label_of, study_of
 from rebox.report.view import Card, PairView
-from rebox.report.words import between, count, money, several
+from rebox.report.words import between, several
 
 TITLE = "What was measured"
 OPEN = 4  # pairs at most that a page shows unfolded
@@ -54,7 +56,7 @@ def report(
     template = _template()
     read = [open_ledger(path) for path in ledgers]
     books = [open_journal(path) for path in journals]
-    study = study_of(merged(read))
+    study = study_of(merged(row for ledger in read for row in ledger.rows))
     return str(template.render(_shown(study, read, books, plain(title), reference, when)))
 
 
@@ -133,12 +135,15 @@ def _names(found: Any) -> list[str]:
 
 def _facts(study: Study) -> list[tuple[str, str]]:
     spent = tables.by_purpose(study)
+    cost = money(spent["usd"])
+    if spent["unpriced"]:
+        cost += f", and {several(spent['unpriced'], 'trial')} of unknown price"
     facts = [
         ("trials", count(len(study.trials))),
         ("not available", count(len(study.unavailable))),
         ("queries to fit", count(spent["total"] - spent["predict"])),
         ("queries to predict", count(spent["predict"])),
-        ("cost", money(spent["usd"])),
+        ("cost", cost),
     ]
     return [fact for fact in facts if fact[0] != "not available" or study.unavailable]
 
@@ -169,7 +174,7 @@ def _summary(pair: Pair) -> str:
     best = pair.best("macro_auc") or pair.best("accuracy")
     parts = [several(len(pair.labels), "method")]
     if best:
-        parts.append(f"best: {best[0].label}")
+        parts.append(f"best: {label_of(best[0])}")
     return ", ".join(parts)
 
 
@@ -200,8 +205,8 @@ def _note(pair: Pair, against: str | None) -> str:
     if against is None or not missing:
         return ""
     return (
-        f"Not compared with {against}: {', '.join(missing)}. That takes a seed and a split in "
-        "common at the same budget, and either several such seeds or answers that were kept."
+        f"Not compared with {against}: {', '.join(missing)}. That takes a seed and a fold in "
+        "common, at the same budget."
     )
 
 

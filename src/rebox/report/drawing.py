@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rebox.bench import Cell
+from rebox.bench.spelling import METRIC_WORDS
 from rebox.report import figures, tables
 from rebox.report.listing import (
     calibration_table,
@@ -12,10 +14,10 @@ from rebox.report.listing import (
     reading_table,
     roc_table,
 )
-from rebox.report.study import PEEKED, Cell, Pair
+from rebox.report.study import PEEKED, Pair, label_of
 from rebox.report.svg import png_of, svg_of
 from rebox.report.view import Card, FigureView, TableView
-from rebox.report.words import METRIC_WORDS, several, value_of
+from rebox.report.words import several, value_of
 
 CURVES = ("accuracy", "macro_auc")
 
@@ -50,7 +52,7 @@ class Drawer:
                     said = f"{caption}, {pair.title}: {several(len(pair.labels), 'method')}"
                     if best:
                         value = value_of(metric, best[0].figures[metric])
-                        said = f"{said}; the best is {best[0].label} with {value}"
+                        said = f"{said}; the best is {label_of(best[0])} with {value}"
                     data = points_table(pair, metric, axis)
                     found.append(self._view(figure, caption, said, data))
         return found
@@ -86,7 +88,7 @@ class Drawer:
         if matrix is None:
             return None
         right, n = int(matrix.trace()), int(matrix.sum())
-        label = f"Confusion matrix of {cell.label}: {right:,} of {n:,} images right"
+        label = f"Confusion matrix of {label_of(cell)}: {right:,} of {n:,} images right"
         caption = f"Confusion: {right:,} of {n:,} right{_seed(cell)}"
         return self._view(figures.confusion(cell), caption, label, confusion_table(cell))
 
@@ -96,14 +98,14 @@ class Drawer:
             return None
         error, bins = found
         caption = f"Calibration: expected error {error:.3f}{_seed(cell)}"
-        label = f"Reliability diagram of {cell.label}: expected calibration error {error:.3f}"
+        label = f"Reliability diagram of {label_of(cell)}: expected calibration error {error:.3f}"
         return self._view(figures.calibration(cell), caption, label, calibration_table(bins))
 
     def _reading(self, cell: Cell) -> FigureView | None:
         found = tables.reading(cell)
         if found is None:
             return None
-        label = f"Weights of source classes for target classes, {cell.label}"
+        label = f"Weights of source classes for target classes, {label_of(cell)}"
         caption = "Which source classes speak for which target class, first fit"
         return self._view(figures.reading(cell), caption, label, reading_table(*found))
 
@@ -111,9 +113,8 @@ class Drawer:
         image = figures.picture(cell)
         if image is None:
             return None
-        label = (
-            f"The program of {cell.label} as a picture of {image.width} by {image.height} pixels"
-        )
+        size = f"{image.width} by {image.height} pixels"
+        label = f"The program of {label_of(cell)} as a picture of {size}"
         caption = "Program, first fit: what is added to the input; grey is nothing"
         return FigureView(caption=caption, label=label, image=png_of(image))
 
@@ -129,10 +130,10 @@ def chosen(pair: Pair, most: int, reference: str | None) -> list[Cell]:
     """Return at most ``most`` methods to look into: the best, the reference, those that peeked."""
     cells = pair.largest()
     best = pair.best("macro_auc") or pair.best("accuracy")
-    ahead = {cell.label for cell in best}
+    ahead = {label_of(cell) for cell in best}
 
     def turn(cell: Cell) -> tuple[bool, ...]:
-        return cell.label not in ahead, cell.method != reference, not cell.peeks
+        return label_of(cell) not in ahead, cell.method != reference, not cell.peeks
 
     ordered = sorted(cells, key=turn)
     kept = {id(cell) for cell in ordered[:most]}

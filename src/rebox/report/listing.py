@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rebox.bench import Cell, Published
+from rebox.bench.spelling import METRIC_WORDS, PERCENT, box_name, count, money
+from rebox.bench.trial_row import PURPOSES
 from rebox.report import tables
 from rebox.report.source import JournalAccounts
-from rebox.report.study import PEEKED, Cell, Pair, Study
-from rebox.report.trial import PURPOSES
+from rebox.report.study import PEEKED, Pair, Study
 from rebox.report.view import Entry, JournalView, TableView, figure_entry, table
-from rebox.report.words import METRIC_WORDS, PERCENT, between, count, money, several, signed
+from rebox.report.words import between, several, signed
 
 HEADS = {
     metric: f"#{word}{', %' if metric in PERCENT else ''}" for metric, word in METRIC_WORDS.items()
@@ -26,7 +28,7 @@ def overview_table(study: Study, anchors: Sequence[str]) -> list[tuple[str, tupl
     for anchor, row in zip(anchors, tables.overview(study), strict=True):
         entries = (
             Entry(text=row["task"]),
-            Entry(text=row["box"] or "no box", small=row["plan"]),
+            Entry(text=box_name(row["box"]), small=row["plan"]),
             Entry(text=row["best"] or "\N{EN DASH}"),
             figure_entry("macro_auc", row["macro_auc"]),
             figure_entry("accuracy", row["accuracy"]),
@@ -50,7 +52,7 @@ def unavailable_table(study: Study) -> TableView | None:
             (
                 named(row),
                 Entry(text=row["task"], small=row["plan"]),
-                row["box"] or "no box",
+                box_name(row["box"]),
                 *([count(row["budget"])] if budgets else []),
                 count(row["trials"]),
                 row["why"],
@@ -64,22 +66,32 @@ def results_table(pair: Pair) -> TableView:
     """Return the figures of each method."""
     rows = tables.results(pair)
     paid = any(row["usd"] for row in rows)
+    printed = any(row["published"] for row in rows)
     money_head = ("#cost of a fit",) if paid else ()
+    printed_head = ("#published, %",) if printed else ()
     heads = [HEADS[metric] for metric in pair.metrics]
     return table(
         f"Results on test images: {pair.title}",
-        ("method", "#queries of a fit", "#per prediction", *money_head, *heads),
+        ("method", "#queries of a fit", "#per prediction", *money_head, *printed_head, *heads),
         [
             (
                 Entry(text=row["method"], small=row["runs"], mark=PEEKED if row["peeks"] else ""),
                 Entry(text=count(row["queries"]), small=_budget(row)),
                 count(row["per_prediction"]),
                 *([money(row["usd"])] if paid else []),
+                *([_published(row["published"])] if printed else []),
                 *(figure_entry(m, row[m], strong=m in row["best"]) for m in pair.metrics),
             )
             for row in rows
         ],
     )
+
+
+def _published(found: Published | None) -> Entry:
+    """Return what was printed of a method, and where; nobody measured that here."""
+    if found is None:
+        return Entry(text="")
+    return Entry(text=found.spelled, small=f"published: {found.source}")
 
 
 def _budget(row: dict[str, Any]) -> str:
@@ -100,7 +112,7 @@ def differences_table(pair: Pair, reference: str | None) -> TableView | None:
             (
                 named(row),
                 Entry(text=count(row["budget"]) or "none", small=_against(row)),
-                count(row["seeds"]),
+                Entry(text=count(row["seeds"]), small="bounds" if row["by"] == "bounds" else ""),
                 _signed("accuracy", row),
                 _signed("macro_auc", row),
             )

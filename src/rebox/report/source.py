@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rebox.bench import Row, is_done, read_ledger
+from rebox.bench import Row, read_ledger
 from rebox.errors import InvalidData, JournalError
 from rebox.meter import AccountLine, Journal, accounts, faults, questions
 
@@ -55,16 +55,6 @@ def open_ledger(path: str | Path) -> Ledger:
             "that 'rebox bench run' wrote, after a trial of it has ended."
         )
     return Ledger(name=path.name, sha256=digest, rows=rows)
-
-
-def merged(ledgers: Sequence[Ledger]) -> list[Row]:
-    """Return the rows of all ledgers; of a trial that stands in several, the first finished one."""
-    rows: dict[str, Row] = {}
-    for ledger in ledgers:
-        for row in ledger.rows:
-            if not is_done(rows.get(str(row["key"]), {})):
-                rows[str(row["key"])] = row
-    return list(rows.values())
 
 
 @dataclass(frozen=True, kw_only=True)

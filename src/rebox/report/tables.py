@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.bench import Cell, published_for
+from rebox.bench.trial_row import PURPOSES
 from rebox.report.difference import differences as _differences
-from rebox.report.study import Cell, Pair, Study
-from rebox.report.trial import PURPOSES
+from rebox.report.study import Pair, Study
+from rebox.report.words import runs_of
 
 Table = list[dict[str, Any]]
 Matrix = NDArray[np.int64]
@@ -69,15 +71,17 @@ def peeking(study: Study) -> list[str]:
 def results(pair: Pair) -> Table:
     """Return a row for each method and budget: queries, dollars, and figures with intervals.
 
-    Folds are pooled, seeds averaged. ``best`` names the figures in which no method that did not
-    peek is ahead.
+    Folds are pooled, seeds averaged. ``published`` is the `rebox.bench.Published` row that the
+    method repeats, or None; ``usd`` is None where a price is unknown. ``best`` names the figures in
+    which no method that did not peek is ahead.
     """
     ahead = {metric: pair.best(metric) for metric in pair.metrics}
     return [
         {
             "method": cell.name,
             "peeks": cell.peeks,
-            "runs": cell.runs,
+            "runs": runs_of(cell),
+            "published": published_for(cell.task, cell.box, cell.method),
             "budget": cell.budget,
             "queries": cell.asked,
             "per_prediction": cell.per_prediction,
@@ -92,7 +96,8 @@ def results(pair: Pair) -> Table:
 def differences(pair: Pair, reference: str | None = None) -> Table:
     """Return a row for each method and budget: its accuracy and AUC less the reference's.
 
-    See `rebox.report.difference.differences` for what is compared and how.
+    See `rebox.report.difference.differences` for what is compared, and `rebox.bench.Comparison` for
+    ``by``, what it is paired by.
     """
     return [
         {
@@ -102,7 +107,8 @@ def differences(pair: Pair, reference: str | None = None) -> Table:
             "reference": found.reference.name,
             "reference_budget": found.reference.budget,
             "seeds": found.seeds,
-            **found.figures,
+            "by": found.by,
+            **{metric: compared.difference for metric, compared in found.figures.items()},
         }
         for found in _differences(pair, reference)
     ]
@@ -112,10 +118,11 @@ def costs(pair: Pair) -> Table:
     """Return a row for each method and budget: queries by purpose and dollars, over all trials.
 
     ``predict`` counts the test images' queries; ``saved`` is what the journal answered, None where
-    the ledger does not say.
+    the ledger does not say; ``usd`` is None where a price is unknown.
     """
     found = []
     for cell in pair.cells:
+        prices = [trial.usd for trial in cell.trials if trial.usd is not None]
         saved = [trial.saved for trial in cell.trials if trial.saved is not None]
         spent = {p: sum(t.fit_queries[p] for t in cell.trials) for p in PURPOSES}
         spent["predict"] += sum(t.predict_queries for t in cell.trials)
@@ -128,7 +135,7 @@ def costs(pair: Pair) -> Table:
                 **spent,
                 "total": sum(spent.values()),
                 "saved": sum(saved) if saved else None,
-                "usd": sum(t.usd_fit + t.usd_predict for t in cell.trials),
+                "usd": sum(prices) if len(prices) == len(cell.trials) else None,
             }
         )
     return found
@@ -161,18 +168,23 @@ def points(pair: Pair, metric: str, against: str = "queries") -> Table:
     pair : Pair
     metric : str
     against : ``"queries"`` or ``"usd"``
-        Means over a method's fits.
+        Means over a method's fits; those of unknown price are left out.
     """
     return [
         {
             "method": cell.name,
             "peeks": cell.peeks,
-            against: cell.asked if against == "queries" else cell.usd,
+            against: place,
             metric: cell.figures[metric],
         }
         for cell in pair.cells
-        if metric in cell.figures
+        if metric in cell.figures and (place := place_of(cell, against)) is not None
     ]
+
+
+def place_of(cell: Cell, against: str) -> float | None:
+    """Return a cell's mean queries or dollars; None where a price is unknown."""
+    return cell.asked if against == "queries" else cell.usd
 
 
 def confusion(cell: Cell) -> Matrix | None:
@@ -281,12 +293,16 @@ def reading(cell: Cell, most: int = 20) -> tuple[list[str], list[str], NDArray[n
 
 
 def by_purpose(study: Study) -> dict[str, float]:
-    """Return the queries of all trials by purpose, their sum and what they cost."""
-    found = dict.fromkeys((*PURPOSES, "usd"), 0.0)
+    """Return the queries of all trials by purpose, their sum and what they cost.
+
+    ``unpriced`` trials, whose price is unknown, are not in ``usd``.
+    """
+    found = dict.fromkeys((*PURPOSES, "usd", "unpriced"), 0.0)
     for trial in study.trials:
         for purpose in PURPOSES:
             found[purpose] += trial.fit_queries[purpose]
         found["predict"] += trial.predict_queries
-        found["usd"] += trial.usd_fit + trial.usd_predict
+        found["usd"] += trial.usd or 0.0
+        found["unpriced"] += trial.usd is None
     found["total"] = sum(found[purpose] for purpose in PURPOSES)
     return found

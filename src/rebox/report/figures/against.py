@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from rebox.bench import Cell
+from rebox.bench.spelling import METRIC_WORDS, PERCENT
 from rebox.errors import InvalidOption
 from rebox.report.figures.style import (
     FAINT,
@@ -16,8 +18,8 @@ from rebox.report.figures.style import (
     new_figure,
     thousands,
 )
-from rebox.report.study import Cell, Pair
-from rebox.report.words import METRIC_WORDS, PERCENT
+from rebox.report.study import Pair, label_of
+from rebox.report.tables import place_of
 
 AXES = {"queries": "training queries of a fit", "usd": "dollars that a fit costs"}
 DODGE = 0.012  # of the axis between methods that asked as many, so that intervals can be told apart
@@ -35,7 +37,8 @@ def against(
     metric : str
         As ``macro_auc``.
     axis : ``"queries"`` or ``"usd"``
-        A logarithmic axis; methods that ask or cost nothing are levels across it.
+        A logarithmic axis; methods that ask or cost nothing are levels across it, those of unknown
+        price are left out.
     labels : tuple of str or None
         All methods of a page, so that each looks the same on all its figures; None: the pair's.
 
@@ -55,8 +58,8 @@ def against(
         )
     lines: dict[str, list[Cell]] = defaultdict(list)
     for cell in pair.cells:
-        if metric in cell.figures:
-            lines[cell.label].append(cell)
+        if metric in cell.figures and place_of(cell, axis) is not None:
+            lines[label_of(cell)].append(cell)
     figure, axes = new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
     places = sorted({x for cells in lines.values() for c in cells if (x := _place(c, axis)) > 0})
     askers = [label for label, cells in lines.items() if any(_place(c, axis) > 0 for c in cells)]
@@ -80,7 +83,7 @@ def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift:
     found = sorted((_place(cell, axis), scale * _figure(cell, metric)) for cell in cells)
     xs = np.array([x for x, _ in found])
     ys = np.array([y for _, y in found])
-    end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=cells[0].label, colour=look.colour)
+    end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour)
     if xs[-1] <= 0:
         axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)
         return end
@@ -102,7 +105,7 @@ def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift:
 
 
 def _place(cell: Cell, axis: str) -> float:
-    return cell.asked if axis == "queries" else cell.usd
+    return place_of(cell, axis) or 0.0
 
 
 def _figure(cell: Cell, metric: str) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rebox.bench import Cell
 from rebox.report import tables
 from rebox.report.figures.style import (
     FAINT,
@@ -17,7 +18,7 @@ from rebox.report.figures.style import (
     new_figure,
     short,
 )
-from rebox.report.study import Cell
+from rebox.report.study import label_of
 
 COUNTED = 12  # classes at most whose counts fit into their cells
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
@@ -90,13 +91,13 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     if not found:
         return None
     figure, axes = new_figure(4.6, 4.0 + 0.17 * max(0, len(found) - 6))
-    names = labels or [cell.label for cell, _ in found]
+    names = labels or [label_of(cell) for cell, _ in found]
     for cell, curve in found:
-        look = look_of(cell.label, names, peeks=cell.peeks)
+        look = look_of(label_of(cell), names, peeks=cell.peeks)
         x = [point["false_positives"] for point in curve]
         y = [point["true_positives"] for point in curve]
         auc = cell.seeds[0].figures.get("macro_auc")
-        label = short(cell.label, 30) + (f", {auc.value:.3f}" if auc else "")
+        label = short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
         axes.plot(
             x,
             y,

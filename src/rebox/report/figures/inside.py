@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rebox.bench import Cell
 from rebox.report import tables
 from rebox.report.figures.style import (
     FONT,
@@ -20,7 +21,7 @@ from rebox.report.figures.style import (
     short,
     thousands,
 )
-from rebox.report.study import Cell
+from rebox.report.study import label_of
 
 LARGEST = 256  # pixels of a picture's side; a ledger's are smaller
 MOST_PIXELS = 4_000_000  # a file that claims more is no program
@@ -98,10 +99,10 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     if not curves:
         return None
     figure, axes = new_figure(6.0, 3.3)
-    names = labels or [cell.label for cell, _ in curves]
+    names = labels or [label_of(cell) for cell, _ in curves]
     ends = []
     for cell, curve in curves:
-        look = look_of(cell.label, names, peeks=cell.peeks)
+        look = look_of(label_of(cell), names, peeks=cell.peeks)
         step = max(1, len(curve) // 6)
         axes.plot(
             curve[:, 0],
@@ -114,7 +115,7 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
             linewidth=1.3,
         )
         x, y = curve[-1]
-        ends.append(End(x=float(x), y=float(y), text=cell.label, colour=look.colour))
+        ends.append(End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))
     axes.xaxis.set_major_formatter(thousands)
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("queries of the fit")

@@ -1,4 +1,4 @@
-"""One trial: a ledger's row, its fields read once, checked and typed.
+"""A ledger's row, its fields read once, checked and typed.
 
 A ledger is somebody else's file. What is read here is of the type that it should be, and names hold
 no character that could break a page or turn its text around.
@@ -14,25 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.bench import Row, answers_of, is_done
+from rebox.bench.ledger import Row, answers_of, is_done
+from rebox.bench.spelling import METRICS
 from rebox.errors import InvalidData
 from rebox.metric import Interval
 
 PURPOSES = ("probe", "map", "search", "validate", "predict")
-METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "sensitivity",
-    "specificity",
-    "macro_auc",
-    "quadratic_kappa",
-)
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNNAMED = "task not named"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trial:
+class TrialRow:
     """A row of a ledger, done or unavailable.
 
     Attributes
@@ -60,7 +53,11 @@ class Trial:
     metrics : mapping of name to Interval
     fit_queries : mapping of purpose to int
     predict_queries : int
-    usd_fit, usd_predict : float
+    asked_per_prediction : float
+        Queries that a prediction really took.
+    usd_fit, usd_predict : float or None
+        None: nobody knows the price. 0 where a ledger does not speak of money.
+    seconds : mapping of name to float
     saved : int or None
         Questions that the journal answered, where the ledger says.
     curve : (m, 2) array
@@ -96,8 +93,10 @@ class Trial:
     metrics: Mapping[str, Interval]
     fit_queries: Mapping[str, int]
     predict_queries: int
-    usd_fit: float
-    usd_predict: float
+    asked_per_prediction: float
+    usd_fit: float | None
+    usd_predict: float | None
+    seconds: Mapping[str, float]
     saved: int | None
     curve: NDArray[np.float64]
     reading: tuple[tuple[str, ...], NDArray[np.float64]] | None
@@ -112,10 +111,25 @@ class Trial:
         """Queries that the fit asked."""
         return self.fit_queries["total"]
 
+    @property
+    def usd(self) -> float | None:
+        """Dollars of the fit and its test; None where nobody knows the price."""
+        if self.usd_fit is None or self.usd_predict is None:
+            return None
+        return self.usd_fit + self.usd_predict
+
     @cached_property
     def answers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
         """Truth (n,) and probabilities (n, K) of the test images; None where they were not kept."""
         return answers_of(self.row) if self.row.get("answers") else None
+
+    @cached_property
+    def class_counts(self) -> tuple[int, ...] | None:
+        """Test images of each class; None where answers were not kept."""
+        if self.answers is None:
+            return None
+        truth, probabilities = self.answers
+        return tuple(np.bincount(truth, minlength=probabilities.shape[1]).tolist())
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -126,8 +140,8 @@ class Trial:
         return tuple(f"class {i}" for i in range(k))
 
 
-def trial_of(row: Row) -> Trial:
-    """Return a ledger's row as a trial.
+def read_row(row: Row) -> TrialRow:
+    """Return a ledger's row, checked and typed.
 
     Raises
     ------
@@ -153,12 +167,13 @@ def plain(value: object) -> str:
     )
 
 
-def _read(row: Row) -> Trial:
+def _read(row: Row) -> TrialRow:
     done = is_done(row)
     fit, usd = _spent(row)
+    looks = int(row.get("queries_per_prediction", 1))
     verdict = row.get("verdict") or {}
     names = tuple(plain(name) for name in row.get("class_names") or ())
-    return Trial(
+    return TrialRow(
         key=plain(row["key"]),
         plan=plain(row.get("plan") or ""),
         task=plain(row.get("task") or UNNAMED),
@@ -167,8 +182,8 @@ def _read(row: Row) -> Trial:
         why=None if done else plain(row.get("why") or "the ledger does not say"),
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
         budget=_whole(row.get("budget")),
-        max_usd=None if row.get("max_usd") is None else _finite(row["max_usd"]),
-        per_prediction=int(row.get("queries_per_prediction", 1)),
+        max_usd=_price(row.get("max_usd")),
+        per_prediction=looks,
         seed=int(row.get("seed", 0)),
         fold=_whole(row.get("fold")),
         folds=_whole(row.get("folds")),
@@ -184,8 +199,10 @@ def _read(row: Row) -> Trial:
         else {},
         fit_queries=fit,
         predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
-        usd_fit=_finite(usd.get("fit", 0.0)),
-        usd_predict=_finite(usd.get("predict", 0.0)),
+        asked_per_prediction=_finite(row.get("asked_per_prediction", looks)),
+        usd_fit=_price(usd.get("fit", 0.0)),
+        usd_predict=_price(usd.get("predict", 0.0)),
+        seconds={name: _finite(s) for name, s in (row.get("seconds") or {}).items()},
         saved=_whole((row.get("spent") or {}).get("saved")),
         curve=_curve(row.get("curve") or []),
         reading=_reading(row.get("reading")),
@@ -234,6 +251,10 @@ def _finite(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{number} is not a finite number")
     return number
+
+
+def _price(usd: Any) -> float | None:
+    return None if usd is None else _finite(usd)
 
 
 def _whole(value: Any) -> int | None:
