@@ -184,14 +184,17 @@ def test_copies_tell_nothing_of_a_subject_that_is_left_out():
 
 @pytest.mark.parametrize("rule", [*CANDIDATES, "best"])
 def test_no_rule_knows_a_subject_that_is_held_out(rule):
-    _, y, groups = series()
-    noise = np.random.default_rng(0).normal(size=(len(y), SUBJECTS))
-    answers = softmax(4 * np.eye(SUBJECTS)[groups] + 0.1 * noise, axis=1)  # a class for a subject
-    known = {"scores": answers.astype(np.float32), "targets": y, "prior": np.array([0.5, 0.5])}
-    knowing = rule_from_name(rule).cross_fit(Answers(**known)).logits
-    honest = rule_from_name(rule).cross_fit(Answers(**known, groups=groups)).logits
-    assert auc_interval(y, knowing, 0).value > 0.9
-    assert auc_interval(y, honest, 0).value < 0.7
+    areas = []
+    for seed in range(4):  # 40 subjects alone are told apart by luck one time in fifty
+        _, y, groups = series(seed)
+        noise = np.random.default_rng(seed).normal(size=(len(y), SUBJECTS))
+        answers = softmax(4 * np.eye(SUBJECTS)[groups] + 0.1 * noise, axis=1)  # a class for each
+        known = {"scores": answers.astype(np.float32), "targets": y, "prior": np.full(2, 0.5)}
+        fits = [rule_from_name(rule).cross_fit(Answers(**known, groups=g)) for g in (None, groups)]
+        areas.append([auc_interval(y, fit.logits, 0).value for fit in fits])
+    knowing, honest = np.mean(areas, axis=0)
+    assert knowing > 0.9
+    assert honest < 0.65
 
 
 @pytest.mark.parametrize("rule", [*CANDIDATES, "best"])

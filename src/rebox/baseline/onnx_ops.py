@@ -266,7 +266,7 @@ OPERATIONS: dict[str, Callable[[Attributes], Function]] = {
     "ReduceMean": _reduce_mean,
     "Relu": _plain(torch.relu),
     "Reshape": _reshape,
-    "Shape": _plain(lambda x: torch.tensor(x.shape)),
+    "Shape": _plain(lambda x: torch.tensor(x.shape, device=x.device)),
     "Sigmoid": _plain(torch.sigmoid),
     "Softmax": _softmax,
     "Squeeze": _squeeze,
