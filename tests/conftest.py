@@ -1,7 +1,10 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import importlib
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,46 @@ def service_keys():
 def own_journal(monkeypatch, tmp_path):
     """A default journal that is not the user's own."""
     monkeypatch.setenv("REBOX_JOURNAL", str(tmp_path / "default-journal.sqlite"))
+
+
+class Unprivileged:
+    """A folder that is taken away: it may be read then, and nothing in it written.
+
+    Root may write anything, so that a process of root's is nobody's for as long.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def reading_only(self, folders=0o555):
+        """Close everything in it to writing; folders in it may be ``folders``."""
+        for path in self.folder.iterdir():
+            path.chmod(folders if path.is_dir() else 0o444)
+        self.folder.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            if root:
+                os.seteuid(0)
+            for path in (self.folder, *self.folder.iterdir()):
+                path.chmod(0o755)
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def unprivileged():
+    """A folder that everybody can reach, as pytest's own cannot be by others."""
+    if os.name == "nt":
+        pytest.skip("permissions are of POSIX here")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Unprivileged(Path(folder))
 
 
 @pytest.hookimpl(wrapper=True)

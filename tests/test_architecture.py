@@ -14,7 +14,7 @@ RINGS = (
     "errors",
     "option",
     "program mapping loss search box metric task local",
-    "meter recipe testing reading rehearsal",
+    "meter recipe testing reading rehearsal inputs",
     "fit baseline",
     "artefact",
     "classifier server",

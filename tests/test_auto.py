@@ -12,6 +12,7 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import ArtefactError, InvalidData, InvalidOption
 from rebox.fit import StopFit, plan_auto
 from rebox.fit.auto import VIEWS_TRIED
+from rebox.fit.choosing import Chooser
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
 from rebox.program import PLAIN
 
@@ -459,6 +460,18 @@ def test_images_of_one_class_have_no_verdict():
     y = np.append(np.zeros(N - 1, int), 1)
     model = fitted(box_of(guess), x, y, budget=20)
     assert model.predict(x).shape == (N,)
+
+
+def test_a_choice_looks_at_no_more_images_than_it_is_given_features_of(monkeypatch):
+    monkeypatch.setattr("rebox.fit.choosing.SAMPLES", 24)
+    rng = np.random.default_rng(0)
+    views = {k: rng.normal(size=(N, 4)) + Y[:, None] * k / 4 for k in range(4)}
+    few = {k: features[:24] for k, features in views.items()}
+    chooser = Chooser(Y, 2)
+    plain, few_plain = views.pop(0), few.pop(0)
+    assert chooser.ranked(plain, views) == chooser.ranked(few_plain, few)
+    assert chooser.chosen(plain, views, 3) == chooser.chosen(few_plain, few, 3)
+    assert chooser.chosen(plain, views, 1) == chooser.chosen(few_plain, few, 1)
 
 
 def test_of_a_box_that_tells_labels_only_every_vote_counts():

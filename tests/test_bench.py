@@ -283,7 +283,7 @@ def test_folds_test_every_image_once_and_are_pooled(plan, tmp_path):
         for parts in zip(*(answers_of(r) for r in rows if r["seed"] == 0), strict=True)
     )
     right = (probabilities.argmax(axis=1) == truth).mean()
-    assert cell.pooled[0]["accuracy"].value == pytest.approx(right)
+    assert cell.seeds[0].figures["accuracy"].value == pytest.approx(right)
     assert cell.tested == 240
     # programs are shown of the first fold alone
     assert [row["reading"] is None for row in rows] == [row["fold"] != 0 for row in rows]

@@ -2,12 +2,14 @@
 
 import math
 
+import ledgers
 import numpy as np
 import pytest
 
-from rebox.bench import cells_of, compare, mean_interval, published, render
+from rebox.bench import answers_of, cells_of, mean_interval, published, published_for, render
 from rebox.bench.ledger import pack_answers
-from rebox.metric import evaluate
+from rebox.errors import InvalidData
+from rebox.metric import accuracy, evaluate, macro_auc, proportion
 
 
 def row(method, seed, auc, *, task="t", box="b", budget=100, half=0.01, **more):
@@ -57,52 +59,110 @@ def test_the_interval_over_seeds_is_students():
     assert found.value - found.low == pytest.approx(found.high - found.value)
 
 
-def test_wins_ties_and_losses():
-    aucs = {"auto": (0.80, 0.82, 0.84), "worse": (0.70, 0.72, 0.741), "better": (0.9, 0.92, 0.941)}
-    aucs["noisy"] = (0.85, 0.80, 0.83)
-    aucs["same"] = aucs["auto"]
-    rows = [row(m, s, a) for m, found in aucs.items() for s, a in enumerate(found)]
-    rows += [row("close", 0, 0.79), row("far", 0, 0.77), row("elsewhere", 0, 0.1, budget=50)]
-    found = compare(cells_of(rows), "auto")
-    assert {c.method: (c.result, c.seeds) for c in found} == {
-        "worse": ("win", 3),
-        "better": ("loss", 3),
-        "noisy": ("tie", 3),
-        "same": ("tie", 3),
-        "close": ("tie", 1),
-        "far": ("win", 1),
-    }
-
-
 def test_folds_are_pooled_and_not_averaged():
     rows, truth, scores = two_folds("auto", 7, 0.6)
     (cell,) = cells_of(rows)
     whole = evaluate(truth, np.stack([1 - scores, scores], axis=1), [0, 1])
     for name in ("accuracy", "macro_auc", "sensitivity"):
-        assert cell.figure(name).value == pytest.approx(whole[name].value, abs=1e-4)
+        assert cell.figures[name].value == pytest.approx(whole[name].value, abs=1e-4)
     assert cell.tested == 80
     mean = np.mean([r["metrics"]["macro_auc"]["value"] for r in rows])
-    assert cell.figure("macro_auc").value != pytest.approx(mean, abs=1e-6)
+    assert cell.figures["macro_auc"].value != pytest.approx(mean, abs=1e-6)
 
 
-def test_a_difference_is_paired_by_test_image_on_the_folds_in_common():
-    ours, truth, a = two_folds("auto", 1, 0.5)
-    theirs, _, b = two_folds("bar", 2, 0.8)
-    (found,) = compare(cells_of([*ours, *theirs]), "auto", "accuracy")
-    gain = ((a > 0.5) == truth).mean() - ((b > 0.5) == truth).mean()
-    assert found.difference.value == pytest.approx(gain)
-    assert found.difference.low < gain < found.difference.high
-    (half,) = compare(cells_of([*ours, theirs[1]]), "auto", "accuracy")
-    fold = truth[40:]
-    gain = ((a[40:] > 0.5) == fold).mean() - ((b[40:] > 0.5) == fold).mean()
-    assert half.difference.value == pytest.approx(gain)
+def only(rows):
+    (cell,) = cells_of(rows)
+    return cell
 
 
-def test_methods_without_a_box_are_compared_across_boxes_where_asked():
-    rows = [row("auto", 0, 0.9, box="b"), row("local", 0, 0.7, box=None, budget=None)]
-    assert compare(cells_of(rows), "auto") == []
-    (found,) = compare(cells_of(rows), "auto", same_budget=False)
-    assert (found.method, found.result) == ("local", "win")
+def test_folds_of_unequal_size_are_pooled():
+    """The pooled share is not the mean of the folds' shares."""
+    small = ledgers.row(fold=0, given=ledgers.sure([0, 0, 1, 1], [True] * 4))
+    right = [True] * 4 + [False] * 12
+    large = ledgers.row(fold=1, given=ledgers.sure([0] * 8 + [1] * 8, right))
+    cell = only([large, small])
+    assert cell.figures["accuracy"] == proportion(8, 20)
+    assert (cell.folds_done, cell.folds, cell.tested) == (2, 3, 20)
+
+
+def test_pooled_figures_are_those_of_all_answers_together():
+    rows = [ledgers.row(fold=fold, seed=4) for fold in range(3)]
+    parts = [answers_of(row) for row in rows]
+    truth = np.concatenate([t for t, _ in parts])
+    p = np.concatenate([q for _, q in parts])
+    found = only(rows).figures
+    assert found["accuracy"] == accuracy(truth, p.argmax(axis=1))
+    assert found["macro_auc"] == macro_auc(truth, p, [0, 1], seed=4)
+
+
+def test_folds_without_answers_are_averaged():
+    rows = [row("auto", 0, auc, fold=f, folds=2) for f, auc in enumerate((0.6, 0.7))]
+    assert only(rows).figures["macro_auc"].value == pytest.approx(0.65)
+
+
+def test_the_positive_class_is_the_ledgers():
+    right = [True] * 3 + [False] + [True] + [False] * 3
+    given = ledgers.sure([0] * 4 + [1] * 4, right)
+    found = only([ledgers.row(fold=f, given=given, positive="autism") for f in (0, 1)]).figures
+    assert found["sensitivity"].value == 0.75  # of autism, the first class
+    assert found["specificity"].value == 0.25
+    assert found["positive_predictive_value"].value == 0.5  # 6 of the 12 that are called autism
+
+
+def test_classes_that_look_the_same_are_not_mixed_up():
+    """Two names that differ in a control character are one name once it is replaced."""
+    rows = [ledgers.row(fold=f, class_names=["a\x00", "a\x01"]) for f in range(2)]
+    named = [ledgers.row(fold=f) for f in range(2)]
+    assert only(rows).figures == only(named).figures
+
+
+def test_grades_have_a_kappa():
+    rows = [ledgers.row(fold=f, counts=(9, 8, 7), grades=True) for f in range(2)]
+    kappa = only(rows).figures["quadratic_kappa"]
+    assert -1 <= kappa.low <= kappa.high <= 1
+
+
+def test_seeds_are_averaged_with_students_interval():
+    """Accuracies 0.6, 0.8, 1.0: mean 0.8, s = 0.2, t(0.975, 2) = 4.3027, half = 0.49683."""
+    rows = [
+        ledgers.row(seed=s, given=ledgers.sure([0] * 5 + [1] * 5, [True] * n + [False] * (10 - n)))
+        for s, n in enumerate((6, 8, 10))
+    ]
+    found = only(rows).figures["accuracy"]
+    assert found.value == pytest.approx(0.8)
+    assert found.low == pytest.approx(0.8 - 0.49683, abs=1e-5)
+    assert found.high == 1.0  # not beyond what an accuracy can be
+
+
+def test_two_trials_of_one_seed_are_not_averaged():
+    again = ledgers.row(skill=0.1) | {"key": "the same, with other data"}
+    assert [cell.name for cell in cells_of([ledgers.row(), again])] == ["auto", "auto, run 2"]
+
+
+def test_what_one_methods_name_stands_for_is_told_apart():
+    def names(*rows):
+        return {cell.name for cell in cells_of(rows)}
+
+    bars = [ledgers.row("bar", recipe=f"bar?q={q}") for q in (1, 5)]
+    assert names(*bars) == {"bar?q=1", "bar?q=5"}
+    asked = [ledgers.row(queries_per_prediction=q) for q in (1, 5)]
+    assert names(*asked) == {"auto, 1 per prediction", "auto, 5 per prediction"}
+    assert names(*(ledgers.row(budget=b) for b in (100, 200))) == {"auto"}
+    assert len(cells_of([ledgers.row(max_usd=usd, budget=None) for usd in (1.0, 2.0)])) == 2
+    assert names(bars[0], bars[1] | {"box": "another"}) == {"bar"}
+
+
+def test_folds_of_another_number_are_not_pooled():
+    """Fold 0 of 3 and fold 1 of 10 share test images."""
+    rows = [ledgers.row(fold=0, folds=3), ledgers.row(fold=1, folds=10)]
+    assert [cell.folds for cell in cells_of(rows)] == [3, 10]
+
+
+def test_dollars_of_a_fit_are_a_mean_or_unknown():
+    rows = [ledgers.row(seed=s, usd={"fit": usd, "predict": 0.0}) for s, usd in enumerate((1, 3))]
+    assert only(rows).usd == 2
+    rows.append(ledgers.row(seed=2, usd={"fit": None, "predict": None}))
+    assert only(rows).usd is None
 
 
 def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
@@ -128,6 +188,33 @@ def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
 
 def test_a_bar_in_a_name_does_not_break_a_table():
     assert "| a/b |" in render([row("a|b", 0, 0.5)])
+
+
+def test_a_table_shows_dollars_where_any_were_spent():
+    free = {"fit": 0.0, "predict": 0.0}
+    rows = [row("auto", 0, 0.9, usd=free), row("map", 0, 0.8, usd=free)]
+    assert "costs" not in render(rows)
+    rows += [row("bar", 0, 0.5, usd={"fit": 3.72, "predict": 0.2})]
+    rows += [row("spsa", 0, 0.5, usd={"fit": None, "predict": None})]
+    lines = render(rows, reference=None).splitlines()
+    (place,) = [line.split(" | ").index("a fit costs") for line in lines if "a fit costs" in line]
+    shown = {line.split(" | ")[1]: line.split(" | ")[place] for line in lines if "| b |" in line}
+    assert shown["auto"] == shown["map"] == "$0.00"
+    assert (shown["bar"], shown["spsa"]) == ("$3.72", "price unknown")
+
+
+def test_a_table_of_a_damaged_row_names_it():
+    with pytest.raises(InvalidData, match="the ledger's row 'tbauto1000None' cannot be read"):
+        render([row("auto", 0, 0.5) | {"metrics": 3}])
+
+
+def test_a_method_repeats_what_was_published_of_its_name():
+    assert published_for("abide", "resnet50", "bar").accuracy == 70.33
+    assert published_for("abide", "resnet50", "bar-5k").accuracy == 70.33
+    assert published_for("abide", "resnet50", "barrier") is None
+    assert published_for("abide", "resnet50", "bar-as-released-5k") is None
+    assert published_for("abide", None, "bar") is None
+    assert published_for("gtsrb", "resnet50", "bar") is None
 
 
 def test_published_rows_are_named_once():

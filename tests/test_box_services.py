@@ -208,7 +208,6 @@ def test_hugging_face_is_asked_for_all_classes():
     assert body["parameters"] == {"top_k": 3}
     np.testing.assert_array_equal(picture_in(base64.b64decode(body["inputs"])), pictures(box)[0])
     np.testing.assert_allclose(scores, [[0.1, 0.7, 0.2]], rtol=1e-6)
-    assert box.spec.price_usd == 0
 
 
 def test_hugging_face_may_be_asked_for_the_best_alone():
@@ -349,13 +348,63 @@ def test_http_answers_that_are_none(options, answer, words):
         ("&scores=a[*].b", "scores must be a path"),
         ("&header.X-Api-Key=1234", "key_env=VARIABLE"),
         ("&header.Authorization=Basic", "key_env=VARIABLE"),
+        ("&header.X=Bearer%201234", "key_env=VARIABLE"),
         ("&heder.X=1", "no option heder.X"),
+        ("&query=api_key=1234", "the parameter api_key in query .* key_env=VARIABLE"),
+        ("&query=v=1%26accessToken=1234", "the parameter accessToken in query"),
+        ("&query=subscription-key={key}", "the parameter subscription-key in query"),
+        ("&query=a=Bearer%2B1234", "the parameter a in query"),
+        ('&body={"image":"{image}","apiKey":"1234"}', "the field apiKey in body .* key_env"),
+        ('&body={"image":"{image}","who":{"user":"me","password":"1234"}}', "field password"),
+        ('&body={"image":"{image}","tokens":1,"token":["1234"]}', "the field token in body"),
+        ('&body={"image":"{image}","headers":{"a":"Basic 1234"}}', "the field a in body"),
+        ('&body=["{image}","Bearer 1234"]', "the field of no name in body"),
+        ('&body={"image":"{image}","key":"{key}"}', "a place for a key, {key}: .*key_env=VARIABLE"),
+        ('&body={"api_key":"1234"', "is no JSON"),
+        ('&body={"api_key":"1234"}', "the field api_key in body"),
     ],
 )
 def test_http_refuses_what_it_does_not_know(options, words):
     with pytest.raises(InvalidOption, match=words) as caught:
         open_box(HTTP + options)
     assert "1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "&query=max_tokens=5%26keywords=cats%26model=turbo",
+        '&body={"image":"{image}","max_tokens":5,"keywords":["cat"],"key":"{image}","token":7}',
+    ],
+)
+def test_http_takes_what_only_begins_like_a_key(options):
+    assert isinstance(open_box(HTTP + options).key, NoKey)
+
+
+def test_an_address_holds_no_key_either():
+    with pytest.raises(InvalidOption, match="leave keys out of addresses") as caught:
+        open_box(f"{HUGGING}&base_url=https://elsewhere.example/m%3Ftoken=1234")
+    assert "1234" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "price"),
+    [
+        (CLARIFAI, 0.0012),
+        (AZURE, 0.002),
+        (HUGGING, None),
+        (HTTP, None),
+        (f"{HUGGING}&base_url=https://mine.endpoints.huggingface.cloud", None),
+        (f"{HUGGING}&base_url=http://127.0.0.1:8080", 0.0),
+        (HTTP.replace(HTTP.partition("?")[0], "http:http://localhost:5000/p"), 0.0),
+        (MLFLOW.replace("http://localhost:5000", "https://models.example"), 0.0),
+        (f"{HTTP}&price_usd=0", 0.0),
+        (f"{HTTP}&price_usd=0.01", 0.01),
+    ],
+)
+def test_a_price_is_told_or_not_known_or_nothing(uri, price):
+    """Servers of one's own and what runs here are free; nobody knows what another takes."""
+    assert open_box(uri).spec.price_usd == price
 
 
 def test_http_sends_the_key_that_is_named():

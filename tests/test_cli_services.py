@@ -18,12 +18,13 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
+from stub_transport import Stub, says
 
 from rebox.box import BlackBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli import main
-from rebox.cli.app import out
-from rebox.meter import Journal, accounts
+from rebox.cli.app import app, out
+from rebox.meter import Journal, accounts, questions
 from rebox.rehearsal import Limits, Rehearsal
 
 SIDE = 16
@@ -111,7 +112,7 @@ def test_a_receipt_says_what_was_asked_billed_and_answered_by_the_journal(fit, s
     assert [record["queries"]["map"] for record in records] == [20, 20]
 
     more = fit(*journal, budget=24)  # the account is that of the fit before
-    assert "(24 to map), $0.01: 4 billed, 20 answered by the journal" in more
+    assert "(24 to map), $0.0080: 4 billed, 20 answered by the journal" in more
     with Journal(tmp_path / "j.sqlite") as opened:
         (line,) = accounts(opened)
     assert (line.billed, line.answered) == (24, 24)
@@ -141,14 +142,36 @@ def test_predictions_are_not_paid_for_twice(fit, rebox, service, data, tmp_path)
 def test_accounts_are_shared_by_those_that_name_them(fit, service, tmp_path):
     given = ("--journal", tmp_path / "j.sqlite", "--account", "team", "--recipe", "map")
     fit(*given)
-    said = fit(*given, "--seed", 5, budget=21, fails=2)  # asks about others, but one is left to pay
-    assert "the account 'team' has been billed for 21 of 21" in said
-    assert "0 billed, 20 answered by the journal" in fit(
-        *given
-    )  # nothing is left, but all is known
+    said = fit(*given, "--seed", 5, budget=20, fails=2)
+    assert "the account 'team' has been billed for 20 of 20 queries by other fits" in said
+    # another one plans with what is left, and the first is answered by the journal as ever
+    assert "asked 3 queries (3 to map)" in fit(*given, "--seed", 5, budget=23)
+    assert "0 billed, 20 answered by the journal" in fit(*given)
     with Journal(tmp_path / "j.sqlite") as opened:
         (line,) = accounts(opened)
-    assert (line.name, line.billed, service.bill.queries) == ("team", 21, 21)
+    assert (line.name, line.billed) == ("team", service.bill.queries)
+    assert line.billed <= 23
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_budget_for_predictions_is_for_one_command_or_for_an_account(
+    fit, rebox, service, data, tmp_path, shared
+):
+    fit("--recipe", "map")
+    more = ("--account", "team") if shared else ()
+    given = ("predict", tmp_path / "m.rebox", "--budget", 12, "--journal", tmp_path / "j.sqlite")
+    given = (*given, "--out", tmp_path / "p.csv", *more)
+    assert "asked 12 queries" in rebox(*given, data / "dark")
+    said = rebox(*given, data / "light", fails=2 if shared else 0)
+    if shared:
+        assert "the account 'team' has been billed for 12 of 12" in said
+    else:
+        assert "asked 12 queries (12 to predict), $0.02\n" in said
+    assert service.bill.queries == 20 + (12 if shared else 24)
+    assert "24 more queries to predict would exceed the budget" in rebox(*given, data, fails=2)
+    with Journal(tmp_path / "j.sqlite") as opened:
+        (line,) = accounts(opened)  # one line for a model, however often it is used
+    assert line.name == "team" if shared else line.name.startswith("model-")
 
 
 def test_a_journal_is_shown_exported_and_verified(fit, rebox, tmp_path):
@@ -174,6 +197,24 @@ def test_a_journal_is_shown_exported_and_verified(fit, rebox, tmp_path):
     said = rebox("journal", "verify", journal, fails=1)
     assert "the account team (fit) says 19 queries and $0.0400, its sends 20 and $0.0400." in said
     assert "the answer to question 3 is damaged." in said
+    exported = rebox("journal", "export", journal, fails=1)
+    lines = [json.loads(line) for line in exported.splitlines()]
+    damaged = [line["question"] for line in lines if line["damaged"]]
+    assert (len(lines), damaged, lines[2]["scores"]) == (20, [3], None)
+
+
+def test_a_damaged_answer_is_told_on_stderr(fit, rebox, capsys, tmp_path):
+    journal = tmp_path / "j.sqlite"
+    fit("--recipe", "map", "--journal", journal)
+    with sqlite3.connect(journal) as connection:
+        connection.execute("UPDATE answer SET scores = 'text' WHERE question < 3")
+    connection.close()
+    with pytest.raises(SystemExit) as ended:
+        app(["journal", "export", str(journal)], standalone_mode=True)
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.err == "rebox: error: 2 answers are damaged and came without scores.\n"
+    assert len(said.out.splitlines()) == 20
 
 
 def test_the_journal_is_the_users_own_where_none_is_named(fit, rebox, tmp_path):
@@ -197,6 +238,45 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(rebox, tmp_path, co
     said = rebox("journal", command, file, fails=2)
     assert "no journal of rebox" in said
     assert file.read_text() == "Dear Sir or Madam, " * 100
+
+
+@pytest.mark.parametrize("command", ["show", "export", "verify"])
+def test_a_journal_is_read_where_nothing_can_be_written(fit, rebox, unprivileged, command):
+    journal = unprivileged.folder / "j.sqlite"
+    fit("--recipe", "map", "--journal", journal, "--account", "team")
+    rebox("journal", command, journal)  # imports what it needs
+    with unprivileged.reading_only():
+        said = rebox("journal", command, journal)
+    assert {"show": "team", "export": '"scores": [', "verify": "sound"}[command] in said
+    assert [file.name for file in unprivileged.folder.iterdir()] == ["j.sqlite"]
+
+
+def test_whoever_asks_is_told_that_a_journal_cannot_be_written(rebox, service, unprivileged):
+    journal = unprivileged.folder / "j.sqlite"
+    probe = ("box", "probe", uri_of(service), "--journal", journal)
+    rebox(*probe)
+    with unprivileged.reading_only():
+        said = rebox(*probe, fails=2)
+    assert "j.sqlite cannot be written" in said
+    assert "--journal" in said
+    assert len(said.splitlines()) == 1
+    assert service.bill.queries == 16
+
+
+def test_a_model_in_a_folder_that_is_closed_is_told(rebox, service, unprivileged):
+    model = unprivileged.folder / "closed" / "m.rebox"
+    model.parent.mkdir()
+    commands = (("box", "labels", uri_of(service), "--out", model), ("box", "check", model))
+    for command in commands:  # what they import is imported before others may not be read
+        rebox(*command, fails=2)
+    with unprivileged.reading_only(0o000):
+        written, read = (rebox(*command, fails=2) for command in commands)
+    assert "cannot write" in written
+    assert "cannot be read: Permission denied" in read
+
+
+def test_a_folder_is_told_as_a_folder(rebox, tmp_path):
+    assert "is a folder: name the journal in it" in rebox("journal", "show", tmp_path, fails=2)
 
 
 # --- money ----------------------------------------------------------------------------------------
@@ -258,6 +338,39 @@ def test_an_estimate_names_its_price(rebox, service, data):
 # --- boxes ----------------------------------------------------------------------------------------
 
 
+def test_a_price_that_is_not_known_is_no_price_of_nothing(rebox, data, tmp_path):
+    """Nobody is asked: each is refused, or only planned."""
+    box = ("--box", "huggingface:org/model?classes=a,b&size=16", "--data", data)
+    said = rebox("estimate", *box, "--budget", 24)
+    assert len(re.findall(r"cost of .*price not known", said)) == 2
+    assert "price: not known" in said
+    assert "$" not in said
+    for command in ("estimate", "fit"):
+        said = rebox(command, *box, "--max-usd", 5, fails=2)
+        assert "a cap of $5.00 cannot be kept" in said
+        assert "price_usd=, 0 if it is free" in said
+    said = rebox("fit", *box, "--recipe", "map?rule=best", "--budget", 24, "--max-usd", 5, fails=2)
+    assert "a cap of $5.00 cannot be kept" in said
+    many = ("--recipe", "bar?q=5", "--budget", 1000)
+    said = rebox("fit", *box, *many, fails=2)
+    assert re.search(r"may ask [\d,]+ queries, at a price that is not known: pass --yes", said)
+    free = "huggingface:org/model?classes=a,b&size=16&price_usd=0"
+    said = rebox("estimate", "--box", free, "--data", data, "--budget", 24)
+    assert said.count("$0.00") == 2
+
+
+def test_a_receipt_says_that_a_price_is_not_known(rebox, data, tmp_path, monkeypatch):
+    """The service is a stub."""
+    reply = says([{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}])
+    monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: Stub(reply))
+    box = ("--box", "huggingface:org/model?classes=a,b&size=16&per_second=10000")
+    given = ("--data", data, "--recipe", "map", "--budget", 24, "--out", tmp_path / "m.rebox")
+    said = rebox("fit", *box, *given, "--json", tmp_path / "r.json")
+    assert "asked 24 queries (24 to map), price not known\n" in said
+    assert json.loads((tmp_path / "r.json").read_text())["usd"] is None
+    assert "no price" in rebox("journal", "show")  # it may have cost money, and was journalled
+
+
 def test_probe_asks_a_service_and_is_answered_by_the_journal_the_second_time(
     rebox, service, tmp_path
 ):
@@ -269,14 +382,31 @@ def test_probe_asks_a_service_and_is_answered_by_the_journal_the_second_time(
     assert service.bill.queries == 16
 
 
+def test_the_receipt_of_labels_goes_to_stderr(service, capsys, tmp_path):
+    nameless = re.sub("&classes=[^&]*", "", uri_of(service))
+    app(["box", "labels", nameless, "--journal", str(tmp_path / "j")], standalone_mode=False)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == list(CLASSES)
+    assert said.err == "asked 1 query (1 to probe), $0.0020\n"
+
+
 def test_labels_are_written_one_on_each_line(rebox, service, tmp_path):
     file = tmp_path / "labels.txt"
     nameless = re.sub("[?&]classes=[^&]*", "", uri_of(service))
     assert "classes" not in nameless
     nameless = nameless if "?" in nameless else nameless.replace("&", "?", 1)
-    assert rebox("box", "labels", nameless, "--out", file).splitlines() == list(CLASSES)
-    assert file.read_text() == "".join(f"{name}\n" for name in CLASSES)
-    assert service.bill.queries == 1
+    journal = ("--journal", tmp_path / "j.sqlite")
+    for asked in (1, 2):  # names are in no journal: they are asked for anew
+        said = rebox("box", "labels", nameless, "--out", file, *journal)
+        assert said.splitlines() == list(CLASSES)
+        assert file.read_text() == "".join(f"{name}\n" for name in CLASSES)
+        assert service.bill.queries == asked
+    with Journal(tmp_path / "j.sqlite") as opened:
+        (line,) = accounts(opened)
+        rows = list(questions(opened))
+    assert (line.billed, line.answered, line.usd) == (2, 2, pytest.approx(0.004))
+    assert line.name.startswith("labels-azure-custom-vision:")
+    assert [(row["purpose"], len(row["scores"])) for row in rows] == [("probe", 4)] * 2
     with open_box(f"{nameless}&labels={file}") as box:
         assert box.spec.classes == CLASSES
 
@@ -289,13 +419,45 @@ def test_check_says_whether_the_box_has_changed(fit, rebox, service, behind, tmp
     for _ in range(2):  # asked afresh each time, whatever the journal knows
         said = rebox(*check)
         assert "answers as it did" in said
-        assert "asked 3 queries (3 to predict), $0.01\n" in said
+        assert "asked 3 queries (3 to predict), $0.0060\n" in said
     assert service.bill.queries == 33
     behind.now = RehearsalBox(classes=4, size=SIDE, pixels="uint8", seed=2)
     said = rebox(*check, fails=1)
     assert "is not the one that the model was fitted for any more: fit again" in said
     assert service.bill.queries == 36
     assert "sound" in rebox("journal", "verify", tmp_path / "j.sqlite")
+
+
+def test_a_check_before_predictions_is_in_their_budget(fit, rebox, service, data, tmp_path):
+    """What does not pay for both pays for none."""
+    fit("--recipe", "map", "--canaries", 3, budget=27)
+    before = service.bill.queries
+    given = ("predict", tmp_path / "m.rebox", data, "--out", tmp_path / "p.csv", "--check")
+    said = rebox(*given, "--budget", 26, fails=2)
+    assert "27 more queries to predict would exceed the budget: 26 left" in said
+    assert service.bill.queries == before
+    assert "asked 27 queries" in rebox(*given, "--budget", 27)
+
+
+def test_a_check_that_costs_more_than_a_dollar_wants_a_yes(fit, rebox, service, tmp_path):
+    fit("--recipe", "map", "--canaries", 3, "--yes", budget=27, price_usd=0.4)
+    check = ("box", "check", tmp_path / "m.rebox")
+    assert "this check may cost up to $1.20: pass --yes" in rebox(*check, fails=2)
+    assert "answers as it did" in rebox(*check, "--yes")
+
+
+def test_a_budget_that_does_not_pay_for_a_probe_is_not_begun(rebox, service):
+    said = rebox("box", "probe", uri_of(service), "--budget", 15, fails=2)
+    assert "a probe asks 16 questions: --budget 15 does not pay for them" in said
+    assert service.bill.queries == 0
+
+
+def test_a_name_of_an_account_is_shown_whole(fit, rebox, tmp_path, monkeypatch):
+    fit("--recipe", "map", "--journal", tmp_path / "j.sqlite", "--account", "a-long-name-" * 9)
+    monkeypatch.setattr(out, "width", 80)
+    said = rebox("journal", "show", tmp_path / "j.sqlite")
+    shown = "".join(re.split("[│┃|]", line)[1].strip() for line in said.splitlines()[3:-1])
+    assert shown == "a-long-name-" * 9
 
 
 def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):

@@ -22,7 +22,6 @@ from rebox.cli import app
 from rebox.errors import InvalidData
 from rebox.fit import auto
 from rebox.fit.choosing import Chooser
-from rebox.fit.order import fair_order, parted
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 from rebox.mapping import Answers
@@ -35,6 +34,7 @@ from rebox.metric.subjects import effective_size
 from rebox.reading import Evidence, distances, fit_reader, quick_loss
 from rebox.reading.expert import Expert
 from rebox.reading.left_out import left_out, members
+from rebox.reading.order import fair_order, parted
 from rebox.reading.student import student_expert
 
 SUBJECTS, EACH = 40, 4

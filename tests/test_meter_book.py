@@ -13,9 +13,15 @@ import rebox
 from rebox.box import FunctionBox, LimitedBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.classifier.accounts import account_of, open_meter
-from rebox.errors import BoxError, BudgetExhausted, InvalidAnswer, JournalError
+from rebox.errors import (
+    BoxError,
+    BudgetExhausted,
+    InvalidAnswer,
+    InvalidOption,
+    JournalError,
+)
 from rebox.fit import Inputs, LaidOut
-from rebox.fit.reasons import SPENT_ELSEWHERE
+from rebox.fit.reasons import PARTLY_ASKED, SPENT_ELSEWHERE
 from rebox.meter import (
     Billing,
     Budget,
@@ -48,7 +54,7 @@ def model(**more):
     return RehearsalBox(**{"classes": 5, "size": SIDE, "pixels": "uint8"} | more)
 
 
-def book_of(journal, box, *, price=0.002, training=None, prediction=None, account="a"):
+def book_of(journal, box, *, price=0.002, training=None, prediction=None, account="a", fit=None):
     return JournalBook(
         journal,
         account=account,
@@ -56,6 +62,7 @@ def book_of(journal, box, *, price=0.002, training=None, prediction=None, accoun
         price_usd=price,
         training=training or Budget(),
         prediction=prediction or Budget(),
+        fit=fit,
     )
 
 
@@ -271,12 +278,76 @@ def test_a_cap_in_dollars_is_exact_to_the_last_question(journal):
 
 
 def test_fits_and_predictions_have_caps_of_their_own(journal):
-    both = {"training": Budget(queries=2), "prediction": Budget(queries=3)}
+    both = {"training": Budget(queries=2), "prediction": Budget(queries=3), "fit": "one of many"}
     metered(journal, model(), **both).ask(X[:2])
     metered(journal, model(), "predict", **both).ask(X[5:8])
     for purpose in ("probe", "validate", "predict"):
         with pytest.raises(BudgetExhausted):
             metered(journal, model(), purpose, **both).ask(X[10:11])
+
+
+def test_the_cap_of_predictions_is_for_one_process_where_no_account_is_shared(journal):
+    """A model is used again and again; each time its user says what that time may cost."""
+    cap = Budget(queries=4)
+    for start in (0, 4, 8):
+        box = metered(journal, model(batch_size=2), "predict", prediction=cap)
+        box.ask(X[start : start + 4])
+        box._meter._prediction = Budget()  # what the book refuses, not what the meter would
+        with pytest.raises(BudgetExhausted, match="4 have been billed"):
+            box.ask(X[20:22])
+    assert accounts(journal)[0].billed == 12
+    assert faults(journal) == []
+
+
+def test_a_prediction_that_was_not_billed_is_given_back(journal):
+    box = metered(journal, model(), "predict", prediction=Budget(queries=4))
+    _, toll = box._meter.book.recall(X, "predict")
+    toll.settle(toll.charge(range(4)), {}, billed=1, words="three failed")
+    toll.charge(range(3))
+    with pytest.raises(BudgetExhausted):
+        toll.charge([3])
+
+
+# --- prices that nobody has told ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [JournalBook, MemoryBook])
+@pytest.mark.parametrize("whose", ["training", "prediction"])
+def test_a_cap_in_dollars_is_refused_where_the_price_is_not_known(journal, kind, whose):
+    budgets = {"training": Budget(), "prediction": Budget(), whose: Budget(usd=5.0)}
+    more = {} if kind is MemoryBook else {"journal": journal, "account": "a", "box": "b"}
+    with pytest.raises(InvalidOption, match=r"cap of \$5\.00 cannot be kept .* price_usd="):
+        kind(price_usd=None, **budgets, **more)
+
+
+def test_what_was_billed_at_a_price_that_is_not_known_is_not_told_as_nothing(journal):
+    box = metered(journal, model(), price=None)
+    assert spent(box).usd == 0.0  # nothing was billed yet: that is known
+    box.ask(X[:3])
+    assert (spent(box).billed, spent(box).usd) == (3, None)
+    metered(journal, model(), price=0.5, account="b").ask(X[3:5])
+    assert [(line.unpriced, line.usd) for line in accounts(journal)] == [(3, 0.0), (0, 1.0)]
+    assert faults(journal) == []
+    alone = MeteredBox(model(), Meter(None), "map")
+    assert alone._meter.spent.usd == 0.0
+    alone.ask(X[:2])
+    assert alone._meter.spent.usd is None
+
+
+@pytest.mark.parametrize("journal_choice", [None, False])
+def test_a_fit_on_a_service_of_unknown_price(tmp_path, journal_choice):
+    """It is journalled, as it may cost money; a cap in dollars is refused before it is asked."""
+    says_so = says([{"label": "a", "score": 0.75}, {"label": "b", "score": 0.25}])
+    box = open_box("huggingface:org/model?classes=a,b&size=16&per_second=10000")
+    box.transport = Stub(says_so)
+    with box:
+        capped = rebox.Reprogrammer(box, "map", budget=24, max_usd=5.0, journal=journal_choice)
+        with pytest.raises(InvalidOption, match="price_usd=, 0 if it is free"):
+            capped.fit(X, Y)
+        assert not box.transport.requests
+        fitted = rebox.Reprogrammer(box, "map", budget=24, journal=journal_choice).fit(X, Y)
+    assert fitted.spent_ == Spent(map=24, billed=24, usd=None)
+    assert (tmp_path / "default-journal.sqlite").exists() == (journal_choice is None)
 
 
 def test_a_book_in_memory_keeps_to_its_caps():
@@ -319,7 +390,7 @@ HERE = AZURE.format("http://127.0.0.1:1")
 def opened(box, journal=None, account="a"):
     box = open_box(box) if isinstance(box, str) else box
     return open_meter(
-        box, training=Budget(), prediction=Budget(), journal=journal, account=lambda _: account
+        box, training=Budget(), prediction=Budget(), journal=journal, fit=lambda _: account
     ).book
 
 
@@ -438,6 +509,7 @@ class Elsewhere:
                 Intent(
                     account="team",
                     kind="fit",
+                    fit="another",
                     purpose="map",
                     box="another",
                     keys=[os.urandom(32) for _ in range(left)],
@@ -468,6 +540,39 @@ def test_a_fit_whose_account_runs_dry_ends_with_a_usable_model(tmp_path):
         assert by_kind["fit"] == 2000
         assert faults(journal) == []
     assert fitted.spent_.search < 200
+
+
+def test_a_fit_plans_with_what_others_have_left_of_an_account(tmp_path):
+    """A rerun plans as it did the first time, whatever it has been billed for itself."""
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        metered(journal, model(), training=Budget(queries=40), account="team", fit="another").ask(X)
+    given = {"budget": 40, "journal": path, "account": "team", "random_state": 0}
+    fits = []
+    for _ in range(2):
+        inner = model(seed=1)
+        fits.append((rebox.Reprogrammer(inner, "map", **given).fit(X, Y), inner))
+    (first, asked), (again, repeated) = fits
+    assert first.stop_reason_ == again.stop_reason_ == PARTLY_ASKED  # it was planned
+    assert (asked.answered, repeated.answered) == (16, 0)
+    assert again.spent_ == Spent(map=16, saved=16)
+    np.testing.assert_array_equal(again.predict_proba(X[:2]), first.predict_proba(X[:2]))
+    with Journal(path) as journal:
+        assert journal.billed("team", "fit")[0] == 40
+
+
+def test_a_fit_plans_with_the_dollars_that_are_left(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        other = {"account": "team", "fit": "another", "price": 0.1}
+        metered(journal, model(), **other).ask(X[:7])
+    given = {"budget": None, "journal": path, "account": "team", "random_state": 0}
+    inner = model(seed=1, price_usd=0.1)
+    fitted = rebox.Reprogrammer(inner, "map", max_usd=1.0, **given).fit(X, Y)
+    assert (fitted.stop_reason_, inner.answered) == (PARTLY_ASKED, 3)
+    late = rebox.Reprogrammer(inner, "map", max_usd=0.75, **given | {"random_state": 1})
+    with pytest.raises(BudgetExhausted, match=r"billed for \$1\.00 of \$0\.75 by other fits"):
+        late.fit(X, Y)
 
 
 def test_a_fit_that_finds_nothing_left_is_refused(tmp_path):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter import Journal, accounts, default_path, faults, questions
-from rebox.meter.journal import MIGRATIONS, Caps, Intent
+from rebox.meter.journal import Caps, Intent
+from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
 
 NANO = 10**9
@@ -26,12 +27,13 @@ def journal(tmp_path):
         yield opened
 
 
-def intent(n=1, *, key=None, account="a", kind="fit", price=0, queries=None, nano=None):
+def intent(n=1, *, key=None, account="a", kind="fit", fit="a", price=0, queries=None, nano=None):
     """Return an intent of n images, whose keys are their own unless one is given."""
     keys = [os.urandom(32) for _ in range(n)] if key is None else [key]
     return Intent(
         account=account,
         kind=kind,
+        fit=fit,
         purpose="predict" if kind == "predict" else "map",
         box="box",
         keys=keys,
@@ -410,6 +412,111 @@ def test_a_journal_of_a_newer_rebox_is_left_alone(journal):
         Journal(journal.path)
 
 
+@pytest.fixture
+def old(tmp_path):
+    """A journal as the first version of its tables left it, with a send in it."""
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(MIGRATIONS[0])
+    connection.executescript(
+        """
+        INSERT INTO account VALUES (1, 'a', 'fit', 1, 5);
+        INSERT INTO box (identity) VALUES ('box');
+        INSERT INTO send VALUES (1, 1, 1, 'map', 1, 5, 1, 1.0, 2.0, 1, NULL);
+        INSERT INTO question VALUES (1, 1, x'00');
+        PRAGMA user_version=1;
+        """
+    )
+    connection.close()
+    return path
+
+
+def test_an_old_journal_is_read_as_it_is_and_brought_up_to_date_when_written(old):
+    before = old.read_bytes()
+    with Journal(old, writable=False) as journal:
+        assert accounts(journal)[0].billed == 1
+        assert faults(journal) == []
+        assert [row["purpose"] for row in questions(journal)] == ["map"]
+    assert old.read_bytes() == before
+    with Journal(old) as journal:
+        journal.charge(intent(2, fit="mine"))
+        assert journal.billed("a", "fit") == (3, 5)
+        assert journal.billed_to_others("a", "fit", "mine") == (1, 5)  # of a fit without a name
+        assert faults(journal) == []
+
+
+def test_what_others_were_billed_is_the_account_without_ones_own(journal):
+    journal.settle(journal.charge(intent(3, price=2, fit="x")), {}, billed=1)
+    journal.charge(intent(5, price=3, fit="y"))
+    journal.charge(intent(7, price=1, fit="y", kind="predict"))
+    journal.charge(intent(9, price=1, fit="y", account="b"))
+    assert journal.billed_to_others("a", "fit", "x") == (5, 15)
+    assert journal.billed_to_others("a", "fit", "y") == (1, 2)
+    assert journal.billed_to_others("a", "fit", "z") == (6, 17)
+    assert journal.billed_to_others("nobody", "fit", "z") == (0, 0)
+
+
+# --- journals that are only read ------------------------------------------------------------------
+
+
+def read(path):
+    with Journal(path, writable=False) as journal:
+        return accounts(journal)[0].billed, faults(journal), len(list(questions(journal)))
+
+
+def test_a_journal_that_may_not_be_written_is_read(unprivileged):
+    path = unprivileged.folder / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.settle(journal.charge(intent(3)), {0: ROW}, billed=3)
+    with unprivileged.reading_only():
+        assert read(path) == (3, [], 3)
+        with pytest.raises(JournalError, match=r"cannot be written.* make the file and its"):
+            Journal(path)
+
+
+def test_a_journal_is_read_while_another_process_writes_it(unprivileged):
+    path = unprivileged.folder / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.charge(intent(3))
+        with unprivileged.reading_only():
+            assert read(path) == (3, [], 3)
+
+
+def test_answers_in_a_log_that_cannot_be_read_are_told(unprivileged, tmp_path):
+    """As a process leaves them that was killed: copied elsewhere, they can be read."""
+    folder = unprivileged.folder
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.charge(intent(3))
+        for name in ("journal.sqlite", "journal.sqlite-wal"):
+            (folder / name).write_bytes((tmp_path / name).read_bytes())
+    with (
+        unprivileged.reading_only(),
+        pytest.raises(JournalError, match=r"stand in journal\.sqlite-wal.* copy both"),
+    ):
+        Journal(folder / "journal.sqlite", writable=False)
+    assert read(folder / "journal.sqlite") == (3, [], 3)
+
+
+def test_what_is_opened_to_read_is_not_written(journal):
+    journal.charge(intent(2))
+    with Journal(journal.path, writable=False) as reading:
+        with pytest.raises(JournalError, match="make the file and its folder writable"):
+            reading.charge(intent(1))
+        assert reading.billed("a", "fit") == (2, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"no journal" * 500])
+def test_a_file_that_is_no_journal_is_not_read_as_one(tmp_path, content):
+    file = tmp_path / "x.sqlite"
+    file.write_bytes(content)
+    with pytest.raises(JournalError, match="is no journal of rebox"):
+        Journal(file, writable=False)
+    assert file.read_bytes() == content
+    with pytest.raises(JournalError):
+        Journal(tmp_path / "nowhere.sqlite", writable=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.sqlite"]
+
+
 def test_a_folder_is_no_journal(tmp_path):
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path)
@@ -462,6 +569,19 @@ def test_an_audit_finds_what_was_tampered_with(kept, statement):
     tamper(kept, statement)
     (found,) = faults(kept)
     assert re.search(TAMPERED[statement], found)
+
+
+@pytest.mark.parametrize("content", ["x'0102'", "substr(scores, 1, 9)", "'text'", "7"])
+def test_a_damaged_answer_is_listed_without_scores(kept, content):
+    tamper(kept, f"UPDATE answer SET scores={content} WHERE question=2")  # noqa: S608 - ours
+    listed = [(row["question"], row["damaged"], row["scores"]) for row in questions(kept)]
+    assert listed == [
+        (1, False, [0.25, 0.75]),
+        (2, True, None),
+        (3, False, None),  # was not answered
+        (4, False, [0.25, 0.75]),
+    ]
+    assert faults(kept) == ["the answer to question 2 is damaged."]
 
 
 def test_a_deleted_send_is_found_by_its_account(kept):

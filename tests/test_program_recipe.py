@@ -11,12 +11,12 @@ from scipy.special import log_softmax
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
 from rebox.fit import Inputs, LaidOut, PhaseStarted, StepTaken, StopFit, fit, plan_fit
-from rebox.fit.order import fair_order
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.refitted import RefittedRun
 from rebox.mapping import DiscriminantMap, FrequencyMapping, RidgeMap
 from rebox.meter import Budget, Meter
 from rebox.program import Canvas
+from rebox.reading.order import fair_order
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.search import CMAES, GradientDescent
 

@@ -1,6 +1,7 @@
 """Answers are read together: held-out figures are honest, and no expert does harm."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -67,6 +68,34 @@ def test_a_block_is_of_length_one_whatever_its_units(n, d, most, standardise, si
     np.testing.assert_allclose(np.sqrt((z**2).mean(axis=0)), block.scale, rtol=1e-2, atol=1e-4)
     assert (np.diff(block.scale) <= 1e-6).all()  # the widest first
     np.testing.assert_allclose(block.exact_coordinates(x), z, atol=1e-3)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_a_block_of_many_samples_is_made_part_by_part(standardise, monkeypatch):
+    x = (5 * noise(90, d=33) + 3).astype(np.float32)
+    whole = Block.fit(x, most=20, standardise=standardise)
+    monkeypatch.setattr("rebox.reading.block.COLUMNS", 4)
+    narrow = Block.fit(x, most=20, standardise=standardise)
+    for name, array in whole.arrays().items():  # sums of a column do not know of the others
+        assert narrow.arrays()[name].tobytes() == array.tobytes()
+    coordinates = whole.coordinates(x)
+    monkeypatch.setattr("rebox.reading.block.ROWS", 8)
+    parts = Block.fit(x, most=20, standardise=standardise)
+    for name, array in whole.arrays().items():
+        np.testing.assert_allclose(parts.arrays()[name], array, rtol=1e-6)
+    np.testing.assert_allclose(whole.coordinates(x), coordinates, rtol=1e-4, atol=1e-6)
+
+
+def test_a_block_takes_little_memory_beside_its_features(monkeypatch):
+    monkeypatch.setattr("rebox.reading.block.ROWS", 50)
+    monkeypatch.setattr("rebox.reading.block.COLUMNS", 50)
+    monkeypatch.setattr("rebox.reading.block.FITTED_ON", 20)
+    x = noise(2000, d=1000)
+    tracemalloc.start()
+    Block.fit(x, most=5, standardise=True).coordinates(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes / 4
 
 
 @given(power=st.floats(0, 1), d=st.integers(1, 20), seed=st.integers(0, 99))

@@ -417,7 +417,7 @@ def test_a_full_disk_stops_before_the_question_is_sent(tmp_path, monkeypatch):
 
 
 def test_a_locked_journal_stops_before_the_question_is_sent(tmp_path, monkeypatch):
-    monkeypatch.setattr("rebox.meter.journal.LOCKED_S", 0.1)
+    monkeypatch.setattr("rebox.meter.journal_file.LOCKED_S", 0.1)
     Journal(tmp_path / "journal.sqlite").close()
     holder = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

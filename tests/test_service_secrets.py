@@ -4,10 +4,13 @@ The scan itself is in conftest.py and covers the whole suite. The services are r
 """
 
 import copy
+import json
 import logging
 import pickle
 import tempfile
+import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +72,76 @@ def test_a_fit_leaves_the_key_nowhere(tmp_path, log, name):
     assert SECRET not in said
     assert log.stat().st_size > 0
     assert files_with_key(tmp_path) == []
+
+
+class Quoting(BaseHTTPRequestHandler):
+    """A service that takes its key in the body; it quotes a body that it does not like."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(body)
+        self.server.headers.append(str(self.headers))
+        good = b"wrong" not in body
+        said = (
+            b'{"a": 0.25, "b": 0.75}'
+            if good
+            else b'{"error": ' + json.dumps(body.decode()[:150]).encode() + b"}"
+        )
+        self.send_response(200 if good else 400)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def quoting():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quoting) as server:
+        server.bodies, server.headers = [], []
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_key_in_a_body_comes_from_the_environment_and_stays_nowhere(
+    tmp_path, log, quoting, monkeypatch
+):
+    """A server of our own, by real sockets; the URI has a place for the key, and not the key."""
+    monkeypatch.setenv("REBOX_TEST_KEY", SECRET)
+    uri = (
+        f"http:http://127.0.0.1:{quoting.server_address[1]}/p?classes=a,b&size=16&price_usd=0.002"
+        '&key_env=REBOX_TEST_KEY&body={"key":"{key}","image":"{image}","note":"%s"}'
+    )
+    fitted = Reprogrammer(
+        uri % "right", "map", budget=24, journal=tmp_path / "j.sqlite", random_state=0
+    ).fit(X, Y)
+    assert len(quoting.bodies) == 24
+    assert all(json.loads(body)["key"] == SECRET for body in quoting.bodies)
+    assert not any(SECRET in headers for headers in quoting.headers)
+    fitted.save(tmp_path / "m.rebox")
+    (tmp_path / "m.pickle").write_bytes(pickle.dumps(fitted))
+    with open_box(uri % "wrong") as box, pytest.raises(Error) as caught:
+        box.ask(X[:1])
+    told = "".join(traceback.format_exception(caught.value))
+    (tmp_path / "said.txt").write_text(f"{told} {fitted!r} {vars(fitted.box_)}")
+    assert SECRET not in told
+    assert files_with_key(tmp_path) == []
+    fitted.box_.close()
+
+
+def test_a_key_in_a_body_is_written_as_json_wants_it(quoting, monkeypatch):
+    key = 'quite/a "hushed"\\key'
+    monkeypatch.setenv("REBOX_TEST_KEY", key)
+    uri = f"http:http://127.0.0.1:{quoting.server_address[1]}/p?classes=a,b&size=16"
+    with open_box(f'{uri}&key_env=REBOX_TEST_KEY&body={{"k":["{{key}}"],"i":"{{image}}"}}') as box:
+        box.ask(X[:1])
+    assert json.loads(quoting.bodies[0])["k"] == [key]
 
 
 @pytest.mark.parametrize(

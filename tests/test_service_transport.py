@@ -1,8 +1,12 @@
 """What is sent and what comes back: keys that are shown nowhere, replies that may hold anything."""
 
+import contextlib
 import copy
 import json
 import pickle
+import select
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -12,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import keyring
 import numpy as np
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keyring.errors import KeyringError, KeyringLocked
@@ -210,6 +215,152 @@ def test_an_idle_connection_is_given_up_before_the_server_does(
         time.sleep(0.3)
     sender.close()
     assert len(set(echo.callers)) == connections
+
+
+# --- one deadline for the whole exchange ----------------------------------------------------------
+
+
+class Dripping:
+    """A server that answers a piece at a time, until it is hung up on or has sent them all."""
+
+    def __init__(self, head=b"", piece=b"", tail=b"", *, first=b"", tls=None):
+        self.head, self.piece, self.tail = head, piece, tail
+        self.first, self.tls = first, tls
+        self.dripped, self.ended = 0, threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join(60)
+        self._socket.close()
+
+    @property
+    def url(self):
+        port = self._socket.getsockname()[1]
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{port}/there"
+
+    def _serve(self):
+        plain, _ = self._socket.accept()
+        line = plain if self.tls is None else self.tls.wrap_socket(plain, server_side=True)
+        with line, contextlib.suppress(OSError):
+            if self.first:  # a whole answer, so that the connection is used again
+                self._hear(line)
+                line.sendall(self.first)
+            self._hear(line)
+            line.sendall(self.head)
+            while self.dripped < PIECES and not self._left(line):
+                line.sendall(self.piece)
+                self.dripped += 1
+            if self.dripped == PIECES:
+                line.sendall(self.tail)
+        self.ended.set()
+
+    @staticmethod
+    def _hear(line):
+        heard = b""
+        while not heard.endswith(b"an image"):
+            heard += line.recv(1000)
+
+    @staticmethod
+    def _left(line):
+        """Wait for a moment; return whether the client has hung up."""
+        ready, _, _ = select.select([line], [], [], PAUSE_S)
+        return bool(ready) and line.recv(1) == b""
+
+
+PIECES, PAUSE_S = 400, 0.02
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+END = b"\r\nContent-Length: 0\r\n\r\n"
+DRIPS = {
+    "headers": {"head": b"HTTP/1.1 200 OK\r\nX: ", "piece": b"x", "tail": END},
+    "headers, on a connection that was used before": {
+        "head": b"HTTP/1.1 200 OK\r\nX: ", "piece": b"x", "tail": END, "first": WHOLE,
+    },
+    "the status line": {"head": b"HTTP/1.1 200 O", "piece": b"K", "tail": END},
+    "early hints": {
+        "piece": b"HTTP/1.1 103 Early Hints\r\n\r\n", "tail": WHOLE,
+    },
+    "a body": {
+        "head": b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n", "piece": b"x",
+    },
+    "a body in chunks": {
+        "head": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "piece": b"1\r\nx\r\n", "tail": b"0\r\n\r\n",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_an_answer_that_drips_ends_at_the_timeout(drip):
+    """No pause is as long as the timeout: all of them together are. A real socket drips."""
+    terms = Terms(timeout_s=0.3)
+    with Dripping(**DRIPS[drip]) as server:
+        sender = HttpTransport(terms)
+        if server.first:
+            assert sender.send(request(server.url), NoKey(), terms).content == b"{}"
+        with pytest.raises(Refusal, match=r"did not answer in full within 0\.3 s") as caught:
+            sender.send(request(server.url), NoKey(), terms)
+        sender.close()
+        assert server.ended.wait(60)
+    assert server.dripped < PIECES  # it was hung up on
+    fault = caught.value.fault
+    assert (fault.retry, fault.charged, fault.attempts) == (True, True, 2)
+
+
+def test_headers_that_drip_end_at_the_timeout_behind_tls_too(tmp_path):
+    authority, pem = trustme.CA(), tmp_path / "authority.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(pem)
+    terms = Terms(timeout_s=1.0)
+    with Dripping(**DRIPS["headers"], tls=context) as server:
+        sender = HttpTransport(terms, str(pem))
+        with pytest.raises(Refusal, match="did not answer in full"):
+            sender.send(request(server.url), NoKey(), terms)
+        sender.close()
+    assert server.dripped < PIECES
+
+
+class Sipping(Dripping):
+    """A server that takes a question slowly; no pause is as long as the timeout."""
+
+    def _serve(self):
+        line, _ = self._socket.accept()
+        with line, contextlib.suppress(OSError):
+            while self.dripped < PIECES and line.recv(SIP):
+                self.dripped += 1
+                time.sleep(PAUSE_S)
+            line.sendall(WHOLE)
+
+
+SIP = 100_000
+
+
+def test_a_server_that_sips_at_the_question_is_left_at_the_timeout():
+    terms = Terms(timeout_s=0.3)
+    with Sipping() as server:
+        large = Request(url=server.url, content=bytes(PIECES * SIP))
+        sender = HttpTransport(terms)
+        with pytest.raises(Refusal, match="did not answer in full") as caught:
+            sender.send(large, NoKey(), terms)
+        sender.close()
+    assert server.dripped < PIECES
+    assert caught.value.fault.charged
+
+
+def test_a_question_begins_its_own_deadline(echo):
+    """A connection that one question has opened serves a later one for as long again."""
+    terms = Terms(timeout_s=1.0)
+    sender = HttpTransport(terms)
+    for _ in range(3):
+        sender.send(request(echo.url), NoKey(), terms)
+        time.sleep(0.5)
+    sender.close()
+    assert len(echo.requests) == 3
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "as it is"])

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from rebox.bench import Cell, Row, cells_of
-from rebox.bench.summary import Pair
 
 FIGURES = {"macro_auc": "macro AUC", "accuracy": "accuracy"}
 # Okabe and Ito's palette without its yellow, which fades on white; markers say the same again.
@@ -35,7 +34,11 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 
 def _panels(
-    cells: Sequence[Cell], pairs: list[Pair], methods: list[str], metric: str, spoken: str
+    cells: Sequence[Cell],
+    pairs: list[tuple[str, str | None]],
+    methods: list[str],
+    metric: str,
+    spoken: str,
 ) -> Figure:
     columns = min(COLUMNS, len(pairs))
     lines = -(-len(pairs) // columns)
@@ -50,7 +53,7 @@ def _panels(
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter("")
-        axes.set_title(" / ".join(pair), fontsize=8)
+        axes.set_title(" / ".join(filter(None, pair)), fontsize=8)
         axes.grid(alpha=0.25, linewidth=0.5)
     for axes in grid[len(pairs) :]:
         axes.set_axis_off()
@@ -72,7 +75,7 @@ def _panels(
 
 def _line(axes: Any, cells: Sequence[Cell], metric: str, style: int, method: str) -> None:
     points = sorted(_by_queries(cells), key=lambda cell: cell.asked)
-    figures = [cell.figure(metric) for cell in points]
+    figures = [cell.figures[metric] for cell in points]
     below = [figure.value - figure.low for figure in figures]
     above = [figure.high - figure.value for figure in figures]
     axes.errorbar(

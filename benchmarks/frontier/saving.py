@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from rebox.bench.summary import METRIC, Cell, Pair
+from rebox.bench.summary import METRIC, Cell
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Saving:
         None: at no budget that was tried.
     """
 
-    pair: Pair
+    pair: tuple[str, str | None]
     target: float
     budget: int
     queries: float | None
@@ -44,8 +44,8 @@ def savings(cells: Sequence[Cell], ours: str, rival: str) -> list[Saving]:
         if not own or not theirs:
             continue
         last = max(theirs, key=lambda cell: cell.budget)
-        target = last.figure(METRIC).value
-        enough = [cell.asked for cell in own if cell.figure(METRIC).value >= target]
+        target = last.figures[METRIC].value
+        enough = [cell.asked for cell in own if cell.figures[METRIC].value >= target]
         found.append(Saving(pair, target, last.budget, min(enough, default=None)))
     return found
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from frontier.saving import Saving, median_ratio, savings
 from rebox.bench import Cell, Comparison, Row, cells_of, compare
+from rebox.bench.spelling import count, with_interval
 from rebox.bench.summary import METRIC
-from rebox.bench.table import shown
 
 FIGURES = ("macro_auc", "balanced_accuracy", "accuracy")
 RESULTS = ("win", "tie", "loss")
@@ -29,26 +29,26 @@ def render(rows: Sequence[Row], ours: str, rival: str) -> str:
 
 
 def _pair_lines(cells: Sequence[Cell]) -> Iterator[str]:
-    row = cells[0].rows[0]
+    first = cells[0].trials[0]
     yield (
-        f"### {' / '.join(cells[0].pair)}: {row['train']} training images, {row['test']} test, "
-        f"{row['classes']} classes"
+        f"### {' / '.join(cells[0].pair)}: {first.train} training images, {first.test} test, "
+        f"{first.classes} classes"
     )
     yield ""
     names = ("budget", "method", "queries", "per prediction", "seeds")
     spoken = ("macro AUC", "balanced accuracy", "accuracy")
     yield from _head((*names, *spoken, "seconds", "outside the box"))
     for cell in cells:
-        figures = [shown(cell.figure(name)) for name in FIGURES]
+        figures = [with_interval(cell.figures[name]) for name in FIGURES]
         yield _row(
             f"{cell.budget:,}",
-            cell.method,
-            f"{cell.asked:,.0f}",
-            f"{cell.mean('asked_per_prediction'):g}",
-            str(len(cell.rows)),
+            cell.name,
+            count(cell.asked),
+            f"{cell.mean(lambda trial: trial.asked_per_prediction):g}",
+            str(len(cell.trials)),
             *figures,
-            f"{cell.mean('seconds', 'total'):,.1f}",
-            f"{cell.mean('seconds', 'outside'):,.1f}",
+            f"{cell.mean(lambda trial: trial.seconds['total']):,.1f}",
+            f"{cell.mean(lambda trial: trial.seconds['outside']):,.1f}",
         )
 
 
@@ -62,14 +62,14 @@ def _comparison_lines(found: Sequence[Comparison], ours: str) -> Iterator[str]:
     yield "two bootstrap intervals overlap."
     yield ""
     yield from _head(("against", "wins", "ties", "losses"))
-    for method in dict.fromkeys(comparison.method for comparison in found):
-        results = Counter(c.result for c in found if c.method == method)
+    for method in dict.fromkeys(comparison.theirs.name for comparison in found):
+        results = Counter(c.result for c in found if c.theirs.name == method)
         yield _row(method, *(str(results[result]) for result in RESULTS))
     yield ""
     yield from _head(("task", "box", "budget", "against", "seeds", "difference", "result"))
     for c in found:
-        figures = (str(c.seeds), shown(c.difference, sign=True), c.result)
-        yield _row(*c.pair, f"{c.budget:,}", c.method, *figures)
+        figures = (str(c.seeds), with_interval(c.difference, sign=True), c.result)
+        yield _row(*c.theirs.pair, count(c.theirs.budget), c.theirs.name, *figures)
 
 
 def _saving_lines(found: Sequence[Saving], ours: str, rival: str) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _signed(artefact: Artefact) -> tuple[Tensors, str]:
 
 def check_writable(path: Path) -> None:
     """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
         raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
     handle, part = _part_beside(path)
     os.close(handle)
@@ -105,7 +105,11 @@ def _digest(tensors: Tensors, text: str) -> str:
 
 
 def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # in a folder that is closed to us
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}.") from error
+    if not there:
         raise ArtefactError(f"there is no model file {path}: check the path.")
     try:
         with safe_open(path, framework="numpy") as file:

@@ -1,26 +1,45 @@
-"""What every baseline does once it is fitted."""
+"""What a baseline is: how it is trained, and what a trained one does."""
 
 import abc
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rebox.errors import InvalidData
+from rebox.errors import InvalidData, InvalidOption
+from rebox.inputs import Inputs, LaidOut
+from rebox.program import Canvas, Placement
+
+if TYPE_CHECKING:
+    from rebox.baseline.whitebox import WhiteBox
+
+CHUNK = 50  # samples that are looked at together
+BATCHES = 2**31  # second word of a seed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Baseline(abc.ABC):
-    """A fitted model without a box.
+    """A fitted model that asks nobody.
 
     Attributes
     ----------
     classes : (K,)
         Labels, sorted.
+    note : str
+        What has to be said beside its figures.
+    curve : tuple of (epoch, loss)
+        Mean training loss of each epoch, counted from 1; empty where there are no epochs.
+    program : (height, width, channels) float64 or None
+        What is added to each image in [0, 1]; None: nothing.
     """
 
     classes: NDArray[Any]
+    note: str = ""
+    curve: tuple[tuple[int, float], ...] = ()
+    program: NDArray[np.float64] | None = None
 
     @abc.abstractmethod
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
@@ -32,19 +51,220 @@ class Baseline(abc.ABC):
         return labels
 
 
-def counted_labels(x: Any, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the K classes, the class (n,) of each sample counted from 0, and the K counts.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """What a baseline is trained on.
 
-    Raises
-    ------
-    InvalidData
-        There are no samples, or not one label for each.
+    Attributes
+    ----------
+    x, y : see `Trainer.fit`
+    whitebox : WhiteBox or None
+    seed : int
+    value_range : (low, high) or None
+    test : (x, y) or None
+    class_weight : {None, "balanced"}
+    classes : (K,)
+        Labels, sorted.
+    targets : (n,) intp
+        Class of each sample, counted from 0.
+    counts : (K,) intp
+        Samples of each class.
     """
-    labels = np.asarray(y)
-    if labels.ndim != 1 or len(labels) != len(x) or len(labels) == 0:
-        raise InvalidData(
-            f"found {len(x)} samples and labels of shape {labels.shape}; expected one label for "
-            "each of at least 1 sample."
+
+    x: Any
+    y: ArrayLike
+    whitebox: "WhiteBox | None"
+    seed: int
+    value_range: tuple[float, float] | None
+    test: tuple[Any, ArrayLike] | None
+    class_weight: str | None
+
+    def __post_init__(self) -> None:
+        labels = np.asarray(self.y)
+        if labels.ndim != 1 or len(labels) != len(self.x) or len(labels) == 0:
+            raise InvalidData(
+                f"found {len(self.x)} samples and labels of shape {labels.shape}; expected one "
+                "label for each of at least 1 sample."
+            )
+        if self.class_weight not in (None, "balanced"):
+            raise InvalidOption(
+                f"class_weight must be balanced or left out, found {self.class_weight!r}."
+            )
+
+    @cached_property
+    def _counted(self) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+        return np.unique(np.asarray(self.y), return_inverse=True, return_counts=True)
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """Labels (K,), sorted."""
+        return self._counted[0]
+
+    @property
+    def targets(self) -> NDArray[np.intp]:
+        """Class (n,) of each sample, counted from 0."""
+        return self._counted[1].astype(np.intp)
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Samples (K,) of each class."""
+        return self._counted[2].astype(np.intp)
+
+    @property
+    def prior(self) -> NDArray[np.float64]:
+        """Share (K,) of each class."""
+        shares: NDArray[np.float64] = self.counts / self.counts.sum()
+        return shares
+
+    @property
+    def even_weights(self) -> NDArray[np.float64]:
+        """Omega_j = 1 / n_j (K,), scaled to a mean of 1 over the samples."""
+        weights: NDArray[np.float64] = len(self.targets) / (len(self.counts) * self.counts)
+        return weights
+
+    @cached_property
+    def images(self) -> LaidOut:
+        """The samples as images."""
+        return LaidOut(Inputs.fit(self.x, self.value_range), self.x)
+
+    @property
+    def opened(self) -> "WhiteBox":
+        """The white box, which `Trainer.fit` has made sure of."""
+        if self.whitebox is None:
+            raise InvalidOption("this baseline opens the box: pass whitebox=open_whitebox(URI).")
+        return self.whitebox
+
+    def placement(self, canvas: Canvas) -> Placement:
+        """Return where the samples sit in the white box's input."""
+        inputs = self.images.inputs
+        return canvas.placement(inputs.size, self.opened.shape, blocky=inputs.blocky)
+
+    def need_two_of_each(self) -> None:
+        """Refuse what cannot be cross-validated.
+
+        Raises
+        ------
+        InvalidData
+            A class is missing or has one sample only.
+        """
+        if len(self.classes) < 2 or self.counts.min() < 2:
+            rarest = self.classes[self.counts.argmin()]
+            raise InvalidData(
+                f"found {len(self.classes)} classes, {self.counts.min()} samples of {rarest!r}; "
+                "cross-validation needs 2 classes or more and 2 samples of each: add samples or "
+                "leave the class out."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer(abc.ABC):
+    """How a baseline is trained: its options, whole.
+
+    A subclass sets ``kind`` and ``citation`` and implements `_fit`.
+
+    Attributes
+    ----------
+    name : str
+        Its name with the options given, as `baseline_from_name` takes it.
+    citation : str
+        Where the method comes from.
+    needs_whitebox : bool
+        Whether it opens a box: `fit` needs ``whitebox``.
+    needs_weights : bool
+        Whether what that box has learnt matters, and not its architecture alone.
+    peeks : bool
+        Whether it chooses anything on test images: `fit` needs ``test``.
+    """
+
+    kind: ClassVar[str]
+    citation: ClassVar[str]
+    needs_whitebox: ClassVar[bool] = False
+    needs_weights: ClassVar[bool] = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.kind)
+
+    @property
+    def peeks(self) -> bool:
+        """Whether it chooses anything on test images."""
+        return False
+
+    def fit(
+        self,
+        x: Any,
+        y: ArrayLike,
+        *,
+        whitebox: "WhiteBox | None" = None,
+        seed: int = 0,
+        value_range: tuple[float, float] | None = None,
+        test: tuple[Any, ArrayLike] | None = None,
+        class_weight: str | None = None,
+    ) -> Baseline:
+        """Return the baseline of samples and their labels; the same seed gives the same one.
+
+        Parameters
+        ----------
+        x : ImageFiles, (n, h, w) or (n, h, w, 1 or 3) array, sequence of images, or (n, d) rows
+        y : (n,)
+            Labels.
+        whitebox : WhiteBox or None
+            The opened box (`rebox.baseline.whitebox.open_whitebox`), for those that need one.
+        seed : int
+            Fixes folds, batches and fresh weights.
+        value_range : (low, high) or None
+            Values of an array of images that read black and white; None: uint8 or [0, 1].
+        test : (x, y) or None
+            Test images and labels, for a baseline that peeks; no other one looks at them.
+        class_weight : {None, "balanced"}
+            ``balanced`` learns as if the classes were equally frequent; None: what the trainer's
+            own option says. Reprogramming weighs classes as published, whatever this says.
+
+        Raises
+        ------
+        InvalidData
+            There are no samples, not one label for each, or they cannot be used.
+        InvalidOption
+            The white box or the test images are missing.
+        """
+        if self.needs_whitebox and whitebox is None:
+            raise InvalidOption(
+                f"the baseline {self.name!r} opens the box: pass whitebox=open_whitebox(URI)."
+            )
+        if self.peeks and test is None:
+            raise InvalidOption(
+                f"the baseline {self.name!r} chooses on test images: pass test=(x, y), or take "
+                "one that does not, such as select=last."
+            )
+        training = Training(
+            x=x,
+            y=y,
+            whitebox=whitebox,
+            seed=seed,
+            value_range=value_range,
+            test=test if self.peeks else None,
+            class_weight=class_weight or getattr(self, "class_weight", None),
         )
-    classes, targets, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return classes, targets.astype(np.intp), counts.astype(np.intp)
+        return self._fit(training)
+
+    @abc.abstractmethod
+    def _fit(self, training: Training) -> Baseline:
+        """Return the fitted baseline."""
+
+
+def chunks(n: int, size: int = CHUNK) -> Iterator[range]:
+    """Yield the indices of n samples, a few at a time."""
+    return (range(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def batches(n: int, size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:
+    """Return the batches of an epoch: every sample once, in an order of the epoch's own.
+
+    A last batch of one sample joins the one before it: batch normalisation has no variance of one.
+    """
+    order = np.random.default_rng([seed, BATCHES, epoch]).permutation(n)
+    ends = list(range(size, n, size))
+    if size > 1 and ends and n - ends[-1] == 1:
+        ends.pop()
+    return np.split(order, ends)

@@ -1,45 +1,39 @@
-"""The local model: what the data alone gives, with no box to ask.
+"""The local model: the best that can be said without a box.
 
-A logistic regression on standardised features: a row of features as it is, an image as a thumbnail
-of 16 x 16 pixels. The strength of its ridge penalty has the best cross-validated log loss on the
-training samples.
+It is what the recipe ``auto`` itself reads without asking: plain features of the samples, and the
+experts and the pool that a reader makes of them. A box that does not beat it brings nothing.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+from numpy.typing import NDArray
 
-from rebox.baseline.contract import Baseline, counted_labels
-from rebox.errors import InvalidData
-from rebox.program import Canvas, is_rows
-
-SIDE = 16  # pixels of a thumbnail, height and width
-FOLDS = 5
-STRENGTHS = 10.0 ** np.arange(-4, 3)  # scikit-learn's C, strongest penalty first
-ITERATIONS = 2000  # enough for the weakest penalty on separable data
+from rebox.baseline.contract import CHUNK, Baseline, Trainer, Training, chunks
+from rebox.inputs import Inputs, LaidOut
+from rebox.local import PlainFeatures
+from rebox.reading import Evidence, Reader, fit_reader
+from rebox.reading.order import fair_order
 
 
-@dataclass(frozen=True, eq=False)
-class Local(Baseline):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalModel(Baseline):
     """A fitted local model.
 
     Attributes
     ----------
-    channels : int or None
-        Channels of the thumbnails, 1 or 3; None for rows of features.
-    model : scikit-learn estimator
-        Probabilities of features.
+    inputs : Inputs
+        How samples become images.
+    features : PlainFeatures
+        What is looked at.
+    reader : Reader
+        How that is read.
     """
 
-    channels: int | None
-    model: Any
+    inputs: Inputs
+    features: PlainFeatures
+    reader: Reader
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows.
@@ -47,87 +41,44 @@ class Local(Baseline):
         Raises
         ------
         InvalidData
-            ``x`` is of another kind than training, or holds unusable pixels.
+            ``x`` is of another kind than training, or cannot be used.
         """
-        features = _features(x, self.channels)
-        if features.shape[1] != self.model.n_features_in_:
-            raise InvalidData(
-                f"found rows of {features.shape[1]} features; expected "
-                f"{self.model.n_features_in_}, as in training."
-            )
-        probabilities: NDArray[np.float64] = self.model.predict_proba(features)
-        return probabilities
+        images = LaidOut(self.inputs, x)
+        parts = [
+            self.reader.log_probabilities(self.features.transform(images.samples(few)))
+            for few in chunks(len(images))
+        ]
+        return np.exp(np.concatenate(parts))
 
 
-def local(x: Any, y: ArrayLike, *, seed: int = 0) -> Local:
-    """Return the local model of samples ``x`` and their labels.
+@dataclass(frozen=True, kw_only=True)
+class Local(Trainer):
+    """Reads plain features.
 
     Parameters
     ----------
-    x : (n, d) rows, (n, h, w[, 1 or 3]) array, or sequence of images
-        Rows of features; or images, ``uint8`` or floats in [0, 1], each of any size.
-    y : (n,)
-        Labels of at least two classes, two samples of each.
-    seed : int
-        Fixes the folds.
-
-    Raises
-    ------
-    InvalidData
-        A class is missing or has one sample only, or the samples cannot be used.
+    class_weight : {None, "balanced"}
     """
-    classes, targets, counts = counted_labels(x, y)
-    if len(classes) < 2 or counts.min() < 2:
-        rarest = classes[counts.argmin()]
-        raise InvalidData(
-            f"found {len(classes)} classes, {counts.min()} samples of {rarest!r}; cross-validation "
-            "needs 2 classes or more and 2 samples of each: add samples or leave the class out."
+
+    kind: ClassVar[str] = "local"
+    citation: ClassVar[str] = "rebox: a pool of kernel readings of plain features, no box"
+    class_weight: str | None = None
+
+    def _fit(self, training: Training) -> LocalModel:
+        images, seed = training.images, training.seed
+        order = fair_order(training.targets, seed)  # a reader's landmarks are the first samples
+        features = PlainFeatures.fit(images.samples(order[:CHUNK]))
+        parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
+        evidence = Evidence(
+            local=[np.concatenate(block) for block in zip(*parts, strict=True)],
+            targets=training.targets[order],
+            n_targets=len(training.classes),
+            seed=seed,
         )
-    channels = None if is_rows(x) else _channels(x[0])
-    search = GridSearchCV(
-        make_pipeline(StandardScaler(), LogisticRegression(max_iter=ITERATIONS)),
-        {"logisticregression__C": STRENGTHS},
-        scoring="neg_log_loss",
-        cv=StratifiedKFold(min(FOLDS, int(counts.min())), shuffle=True, random_state=seed),
-    )
-    # Small products: threads cost more than they bring, and one adds up in the same order always.
-    with threadpool_limits(limits=1, user_api="blas"):
-        search.fit(_features(x, channels), targets)
-    return Local(classes, channels, search.best_estimator_)
-
-
-def _channels(image: Any) -> int:
-    shape = np.shape(image)
-    return 3 if len(shape) == 3 and shape[2] == 3 else 1
-
-
-def _features(x: Any, channels: int | None) -> NDArray[np.float64]:
-    """Return (n, d) rows as they are, or images as (n, 16 * 16 * channels) thumbnails."""
-    if is_rows(x) != (channels is None):
-        kinds = ("images", "rows of features")
-        raise InvalidData(f"found {kinds[is_rows(x)]}; expected {kinds[channels is None]}.")
-    if channels is None:
-        return _finite(np.asarray(x, dtype=np.float64))
-    placement = Canvas(fit="stretch").placement((SIDE, SIDE), (SIDE, SIDE, channels))
-    # One at a time: the files of a folder would not fit into memory together.
-    thumbnails = [placement.place([_unit(x[i])])[0].ravel() for i in range(len(x))]
-    return np.stack(thumbnails).astype(np.float64)
-
-
-def _unit(image: Any) -> NDArray[Any]:
-    pixels = _finite(np.asarray(image))
-    if pixels.dtype != np.uint8 and (pixels.min() < 0 or pixels.max() > 1):
-        raise InvalidData(
-            f"an image spans [{pixels.min():g}, {pixels.max():g}]; expected uint8 or [0, 1]: "
-            "rescale it."
+        reader = fit_reader(evidence).reader
+        return LocalModel(
+            classes=training.classes,
+            inputs=images.inputs,
+            features=features,
+            reader=reader.balanced() if training.class_weight == "balanced" else reader,
         )
-    return pixels
-
-
-def _finite(values: NDArray[Any]) -> NDArray[Any]:
-    if values.size == 0 or not np.isfinite(values).all():
-        raise InvalidData(
-            f"samples of shape {values.shape} are empty or hold NaN or infinity; expected finite "
-            "numbers: fill them in or leave the samples out."
-        )
-    return values

@@ -1,16 +1,16 @@
 """The majority: always the most frequent class of training."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from rebox.baseline.contract import Baseline, counted_labels
+from rebox.baseline.contract import Baseline, Trainer, Training
 
 
-@dataclass(frozen=True, eq=False)
-class Majority(Baseline):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prior(Baseline):
     """Answers everything with the shares of the classes in training.
 
     Attributes
@@ -26,13 +26,12 @@ class Majority(Baseline):
         return np.tile(self.prior, (len(x), 1))
 
 
-def majority(x: Any, y: ArrayLike) -> Majority:
-    """Return the majority baseline of n samples ``x`` and their labels ``y`` (n,).
+@dataclass(frozen=True, kw_only=True)
+class Majority(Trainer):
+    """Counts the labels."""
 
-    Raises
-    ------
-    InvalidData
-        There are no samples, or not one label for each.
-    """
-    classes, _, counts = counted_labels(x, y)
-    return Majority(classes, counts / counts.sum())
+    kind: ClassVar[str] = "majority"
+    citation: ClassVar[str] = "the most frequent class of training"
+
+    def _fit(self, training: Training) -> Prior:
+        return Prior(classes=training.classes, prior=training.prior)

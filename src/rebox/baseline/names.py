@@ -1,40 +1,31 @@
-"""STUB until the white-box branch lands."""
+"""Baselines by name: a name may carry options, as a recipe's does, ``ar?epochs=9&m=5``."""
 
-from dataclasses import dataclass
+from rebox.baseline.ar import AR
+from rebox.baseline.contract import Trainer
+from rebox.baseline.local import Local
+from rebox.baseline.majority import Majority
+from rebox.baseline.network import Finetune, Scratch
+from rebox.baseline.probe import Probe
+from rebox.baseline.released import BarAsReleased
+from rebox.baseline.thumbnail import Thumbnail
+from rebox.errors import InvalidOption
+from rebox.option import read_name
 
-from rebox.baseline.local import local
-from rebox.baseline.majority import majority
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trainer:
-    name: str
-    needs_weights: bool = False
-    peeks: bool = False
-
-    def fit(self, x, y, *, whitebox, seed, value_range=None, test=None):
-        made = (
-            majority(x, y)
-            if self.name == "majority"
-            else local(((x + 1) / 2 if value_range else x), y, seed=seed)
-        )
-        object.__setattr__(made, "curve", ())
-        object.__setattr__(made, "note", "")
-        object.__setattr__(made, "program", None)
-        return made
+BASELINES: dict[str, type[Trainer]] = {
+    trainer.kind: trainer
+    for trainer in (Majority, Local, Thumbnail, Probe, AR, Finetune, Scratch, BarAsReleased)
+}
 
 
-def baseline_from_name(name):
-    kind = name.partition("?")[0]
-    return Trainer(
-        name=name,
-        needs_weights=kind not in ("majority", "local", "thumbnail"),
-        peeks=kind == "bar-as-released",
-    )
+def baseline_from_name(name: str) -> Trainer:
+    """Return the trainer of ``name``, with options after a question mark.
 
-
-class WhiteBox: ...
-
-
-def open_whitebox(uri):
-    raise NotImplementedError
+    Raises
+    ------
+    InvalidOption
+        The baseline or an option is unknown, or an option has the wrong type.
+    """
+    kind, options = read_name(name, BASELINES, "baseline")
+    if "name" in options:
+        raise InvalidOption(f"baseline {kind!r} has no option 'name'.")
+    return BASELINES[kind](name=name, **options)

@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +45,27 @@ def read_ledger(ledger: Path) -> Iterator[Row]:
     """
     if not ledger.exists():
         return
-    rows: dict[str, Row] = {}
-    for line in ledger.read_text(encoding="utf-8").splitlines():
+    yield from merged(_lines(ledger.read_text(encoding="utf-8")))
+
+
+def _lines(text: str) -> Iterator[Row]:
+    for line in text.splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and "key" in row and not is_done(rows.get(row["key"], {})):
-            rows[row["key"]] = row
-    yield from rows.values()
+        if isinstance(row, dict) and "key" in row:
+            yield row
+
+
+def merged(rows: Iterable[Row]) -> list[Row]:
+    """Return a row for each trial: of those of one key the first finished, or else the last."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        key = str(row["key"])
+        if not is_done(found.get(key, {})):
+            found[key] = row
+    return list(found.values())
 
 
 def is_done(row: Mapping[str, Any]) -> bool:

@@ -188,7 +188,7 @@ class Method:
     @property
     def needs_box(self) -> bool:
         """Whether it needs a box, to ask or for its weights."""
-        return self.baseline is None or baseline_from_name(self.baseline).needs_weights
+        return self.baseline is None or baseline_from_name(self.baseline).needs_whitebox
 
     @property
     def spelled(self) -> str:

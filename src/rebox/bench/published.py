@@ -49,3 +49,14 @@ def published() -> tuple[Published, ...]:
     """Return all published rows, in the order of their tables."""
     text = files("rebox.bench").joinpath("published.toml").read_text(encoding="utf-8")
     return tuple(Published(**row) for row in tomllib.loads(text)["figures"])
+
+
+def published_for(task: str, box: str | None, method: str) -> Published | None:
+    """Return the published row that a method repeats; ``bar-5k`` repeats ``bar``, too."""
+    own = [row for row in published() if row.task == task and row.box == box]
+    for row in own:
+        if row.method == method:
+            return row
+    if method.startswith("bar-as-released"):  # what the code does is not what the paper describes
+        return None
+    return next((row for row in own if method.startswith(f"{row.method}-")), None)

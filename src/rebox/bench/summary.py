@@ -1,4 +1,4 @@
-"""What a ledger says: pooled figures with intervals, and how methods differ.
+"""What a ledger says: trials in cells, and their figures with intervals.
 
 The folds of one seed are pooled: their answers are put together and figures are computed once, so
 that a rare class is measured on all its images. Several seeds repeat the whole measurement: their
@@ -6,8 +6,9 @@ mean has Student's interval.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,122 +16,148 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from rebox.bench.ledger import Row, answers_of, is_done
-from rebox.metric import (
-    Interval,
-    accuracy_gain,
-    auc_gain,
-    balanced_accuracy_gain,
-    evaluate,
-)
+from rebox.bench.ledger import Row
+from rebox.bench.trial_row import TrialRow, read_row
+from rebox.metric import Interval, evaluate
 
-Pair = tuple[str, str | None]
 METRIC = "macro_auc"
-ROUNDING = 1e-12  # differences below it are none
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """The trials of one (task, box, budget, method): a row for each seed and fold.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pooled:
+    """All test images of one seed.
 
     Attributes
     ----------
-    pair : (task, box or None)
-    budget : int or None
-    method : str
-    rows : tuple of dict
-        Those of `read_ledger` that are done, at least one.
+    seed : int
+    trials : tuple of TrialRow
+        A trial for each fold.
     """
 
-    pair: Pair
-    budget: int | None
+    seed: int
+    trials: tuple[TrialRow, ...]
+
+    @cached_property
+    def answers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
+        """Truth (n,) and probabilities (n, K); None unless every fold has kept them."""
+        parts = [trial.answers for trial in self.trials]
+        kept = [part for part in parts if part is not None]
+        if len(kept) < len(parts):
+            return None
+        return np.concatenate([t for t, _ in kept]), np.concatenate([p for _, p in kept])
+
+    @cached_property
+    def figures(self) -> dict[str, Interval]:
+        """Figures of the pooled answers; without answers, the mean over the folds."""
+        if len(self.trials) == 1:
+            return dict(self.trials[0].metrics)
+        if self.answers is None:
+            return _means([trial.metrics for trial in self.trials])
+        truth, probabilities = self.answers
+        first = self.trials[0]
+        known = first.positive in first.names
+        return evaluate(
+            truth,
+            probabilities,
+            range(probabilities.shape[1]),  # names may be missing, or look the same
+            positive=first.names.index(str(first.positive)) if known else None,
+            grades=first.grades,
+            seed=self.seed,
+        )
+
+    @property
+    def tested(self) -> int:
+        """Test images of all its folds, as far as the ledger says."""
+        return sum(trial.test or 0 for trial in self.trials)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """The trials of one method at one budget on one task and box.
+
+    Attributes
+    ----------
+    task : str
+    box : str or None
+        None for a method that asks none.
+    method, recipe : str
+    name : str
+        The method, with what tells it from another cell of its task and box.
+    budget : int or None
+    max_usd : float or None
+    per_prediction : int
+    folds : int or None
+        That each seed's images are parted into.
+    run : int
+        0; more where a ledger holds several trials of one seed and fold.
+    trials : tuple of TrialRow
+        All of them done, at least one.
+    """
+
+    task: str
+    box: str | None
     method: str
-    rows: tuple[Row, ...]
+    recipe: str
+    name: str
+    budget: int | None
+    max_usd: float | None
+    per_prediction: int
+    folds: int | None
+    run: int
+    trials: tuple[TrialRow, ...]
+
+    @property
+    def pair(self) -> tuple[str, str | None]:
+        """Task and box."""
+        return self.task, self.box
 
     @property
     def peeks(self) -> bool:
-        """Whether it chose anything on test images."""
-        return any(row.get("peeks", False) for row in self.rows)
+        """Whether the method chose anything on test images."""
+        return any(trial.peeks for trial in self.trials)
 
     @cached_property
-    def seeds(self) -> dict[int, tuple[Row, ...]]:
-        """The rows of each seed, in the order of their folds."""
-        found: dict[int, list[Row]] = {}
-        for row in sorted(self.rows, key=lambda row: (row["seed"], row.get("fold") or 0)):
-            found.setdefault(row["seed"], []).append(row)
-        return {seed: tuple(rows) for seed, rows in found.items()}
+    def seeds(self) -> tuple[Pooled, ...]:
+        """The trials of each seed, in the order of their folds."""
+        found = defaultdict(list)
+        for trial in sorted(self.trials, key=lambda t: (t.seed, -1 if t.fold is None else t.fold)):
+            found[trial.seed].append(trial)
+        return tuple(Pooled(seed=seed, trials=tuple(part)) for seed, part in found.items())
 
     @cached_property
-    def pooled(self) -> dict[int, dict[str, Interval]]:
-        """The figures of each seed, its folds pooled."""
-        return {seed: _pooled(seed, rows) for seed, rows in self.seeds.items()}
+    def figures(self) -> dict[str, Interval]:
+        """The figures that every seed has: of the one seed, or means over several."""
+        return _means([pooled.figures for pooled in self.seeds])
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The figures that every seed has."""
-        first, *others = self.pooled.values()
-        return tuple(name for name in first if all(name in other for other in others))
-
-    def figure(self, metric: str) -> Interval:
-        """Return a figure with its 95 % interval: of the one seed, or the mean over several."""
-        found = [figures[metric] for figures in self.pooled.values()]
-        if len(found) == 1:
-            return found[0]
-        mean = mean_interval([figure.value for figure in found])
-        # every figure but kappa lies in [0, 1]; few seeds that differ reach beyond
-        least = -1.0 if metric == "quadratic_kappa" else 0.0
-        return Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
-
-    def mean(self, *path: str) -> float:
-        """Return the mean over the rows of the number at ``path`` in a row."""
-        numbers = []
-        for row in self.rows:
-            value: Any = row
-            for name in path:
-                value = value[name]
-            numbers.append(value)
-        return float(np.mean(numbers))
+    def mean(self, number: Callable[[TrialRow], float]) -> float:
+        """Return the mean over its trials of a number of each."""
+        return float(np.mean([number(trial) for trial in self.trials]))
 
     @property
     def asked(self) -> float:
         """Mean queries that a fit asked."""
-        return self.mean("fit_queries", "total")
+        return self.mean(lambda trial: trial.asked)
+
+    @property
+    def usd(self) -> float | None:
+        """Mean dollars that a fit cost; None where the price of any is unknown."""
+        spent = [trial.usd_fit for trial in self.trials if trial.usd_fit is not None]
+        return float(np.mean(spent)) if len(spent) == len(self.trials) else None
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """What orders the cells of a method: budgets in queries and dollars, and what was asked."""
+        return self.budget or 0, self.max_usd or 0, self.asked
+
+    @property
+    def folds_done(self) -> int:
+        """Folds that every seed has."""
+        return min(len(pooled.trials) for pooled in self.seeds)
 
     @property
     def tested(self) -> int:
         """Test images of a seed, those of all its folds."""
-        return sum(row["test"] for row in next(iter(self.seeds.values())))
-
-
-def pooled_answers(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return truth (n,) and probabilities (n, K) of all ``rows`` of a seed together.
-
-    Raises
-    ------
-    InvalidData
-        A row has none.
-    """
-    parts = [answers_of(row) for row in rows]
-    return np.concatenate([truth for truth, _ in parts]), np.concatenate([p for _, p in parts])
-
-
-def _pooled(seed: int, rows: Sequence[Row]) -> dict[str, Interval]:
-    if len(rows) == 1:
-        return {name: Interval(**figure) for name, figure in rows[0]["metrics"].items()}
-    truth, probabilities = pooled_answers(rows)
-    row = rows[0]
-    names = row["class_names"]
-    positive = row.get("positive")
-    return evaluate(
-        np.asarray(names)[truth],
-        probabilities,
-        names,
-        positive=None if positive is None else str(positive),
-        grades=bool(row.get("grades")),
-        seed=seed,
-    )
+        return self.seeds[0].tested
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -140,109 +167,95 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def cells_of(rows: Iterable[Row]) -> list[Cell]:
-    """Return the cells of what was measured, by pair and budget, in the ledger's order."""
-    grouped: dict[tuple[Pair, int | None, str], list[Row]] = {}
-    for row in rows:
-        if is_done(row):
-            key = ((row["task"], row["box"]), row["budget"], row["method"])
-            grouped.setdefault(key, []).append(row)
-    pairs = list(dict.fromkeys(pair for pair, _, _ in grouped))
-    cells = [Cell(*key, tuple(part)) for key, part in grouped.items()]
-    return sorted(cells, key=lambda cell: (pairs.index(cell.pair), cell.budget or 0))
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One method against another on one pair and budget.
-
-    Attributes
-    ----------
-    pair, budget, method
-        What is compared, and with which method.
-    difference : Interval
-        Ours minus theirs, paired by seed; with one seed in common, paired by test image on the
-        folds that both have.
-    seeds : int
-        In common.
-    """
-
-    pair: Pair
-    budget: int | None
-    method: str
-    difference: Interval
-    seeds: int
-
-    @property
-    def result(self) -> str:
-        """``win``, ``tie`` or ``loss``; a tie where the interval holds zero."""
-        if self.difference.low > ROUNDING:
-            return "win"
-        return "loss" if self.difference.high < -ROUNDING else "tie"
-
-
-def compare(
-    cells: Sequence[Cell], ours: str, metric: str = METRIC, *, same_budget: bool = True
-) -> list[Comparison]:
-    """Return ``ours`` against every other method, wherever both have a seed in common.
-
-    Parameters
-    ----------
-    cells : sequence of Cell
-    ours : str
-        A method.
-    metric : str
-        ``macro_auc``, ``accuracy`` or ``balanced_accuracy``.
-    same_budget : bool
-        Whether only cells of one budget are compared; if not, every cell of a task and box, or of
-        a task alone for methods without a box, with ours of its largest budget.
-    """
-    found = []
-    for cell in cells:
-        own = _own(cells, cell, ours, same_budget=same_budget)
-        if own is None or cell.method == ours:
-            continue
-        seeds = [seed for seed in own.seeds if seed in cell.seeds]
-        if seeds:
-            difference = _difference(own, cell, seeds, metric)
-            found.append(Comparison(cell.pair, cell.budget, cell.method, difference, len(seeds)))
+def _means(parts: Sequence[Mapping[str, Interval]]) -> dict[str, Interval]:
+    """Return the mean of each figure that all ``parts`` have, clipped to the figure's range."""
+    first = parts[0]
+    if len(parts) == 1:
+        return dict(first)
+    found = {}
+    for name in first:
+        if all(name in part for part in parts):
+            mean = mean_interval([part[name].value for part in parts])
+            # every figure but kappa lies in [0, 1]; few seeds that differ reach beyond
+            least = -1.0 if name == "quadratic_kappa" else 0.0
+            found[name] = Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
     return found
 
 
-def _own(cells: Sequence[Cell], cell: Cell, ours: str, *, same_budget: bool) -> Cell | None:
-    mine = [c for c in cells if c.method == ours and c.pair[0] == cell.pair[0]]
-    if same_budget:
-        mine = [c for c in mine if c.pair == cell.pair and c.budget == cell.budget]
-    elif cell.pair[1] is not None:
-        mine = [c for c in mine if c.pair == cell.pair]
-    return max(mine, key=lambda c: c.budget or 0, default=None)
+def cells_of(rows: Iterable[Row]) -> list[Cell]:
+    """Return the cells of what was measured, by task, box and budget, in the ledger's order.
+
+    Raises
+    ------
+    InvalidData
+        A row cannot be read.
+    """
+    return in_cells(read_row(row) for row in rows)
 
 
-def _difference(ours: Cell, theirs: Cell, seeds: Sequence[int], metric: str) -> Interval:
-    if len(seeds) > 1:
-        return mean_interval(
-            [ours.pooled[s][metric].value - theirs.pooled[s][metric].value for s in seeds]
-        )
-    (seed,) = seeds
-    both = [_by_fold(cell.seeds[seed]) for cell in (ours, theirs)]
-    folds = [fold for fold in both[0] if fold in both[1]]
-    rows = [[part[fold] for fold in folds] for part in both]
-    if folds and all("answers" in row for part in rows for row in part):
-        return _paired(rows[0], rows[1], seed, metric)
-    # Two intervals are all that the first ledgers kept: the difference lies within their bounds.
-    a, b = ours.pooled[seed][metric], theirs.pooled[seed][metric]
-    return Interval(a.value - b.value, a.low - b.high, a.high - b.low)
+def in_cells(trials: Iterable[TrialRow]) -> list[Cell]:
+    """Return the cells of those ``trials`` that are done; see `cells_of`."""
+    grouped: dict[tuple[Any, ...], list[TrialRow]] = {}
+    again: Counter[tuple[Any, ...]] = Counter()
+    for trial in trials:
+        if trial.why is not None:
+            continue
+        method = (trial.task, trial.box, trial.method, trial.recipe, trial.per_prediction)
+        kind = (*method, trial.budget, trial.max_usd, trial.folds)
+        # A seed and fold that is there already is another trial: it is shown apart, not averaged.
+        run = (*kind, trial.seed, trial.fold)
+        grouped.setdefault((*kind, again[run]), []).append(trial)
+        again[run] += 1
+    by_pair: dict[tuple[str, str | None], list[Cell]] = {}
+    for key, part in grouped.items():
+        cell = _cell(part, key[-1])
+        by_pair.setdefault(cell.pair, []).append(cell)
+    named = (told_apart(cells) for cells in by_pair.values())
+    return [cell for cells in named for cell in sorted(cells, key=lambda c: c.budget or 0)]
 
 
-def _by_fold(rows: Sequence[Row]) -> dict[Any, Row]:
-    return {row.get("fold"): row for row in rows}
+def _cell(trials: Sequence[TrialRow], run: int) -> Cell:
+    first = trials[0]
+    return Cell(
+        task=first.task,
+        box=first.box,
+        method=first.method,
+        recipe=first.recipe,
+        name=first.method,
+        budget=first.budget,
+        max_usd=first.max_usd,
+        per_prediction=first.per_prediction,
+        folds=first.folds,
+        run=run,
+        trials=tuple(trials),
+    )
 
 
-def _paired(ours: Sequence[Row], theirs: Sequence[Row], seed: int, metric: str) -> Interval:
-    """Return the difference on the same test images, which both ledger rows hold in one order."""
-    truth, scores = pooled_answers(ours)
-    _, rival = pooled_answers(theirs)
-    if metric == METRIC:
-        return auc_gain(truth, scores, rival, seed)
-    gain = {"accuracy": accuracy_gain, "balanced_accuracy": balanced_accuracy_gain}[metric]
-    return gain(truth, scores.argmax(axis=1), rival.argmax(axis=1), seed)
+def told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells, named so that one method's are told apart where they stand together.
+
+    By recipes, queries per prediction, and reruns; budgets stand beside the names.
+    """
+    recipes = defaultdict(set)
+    looks = defaultdict(set)
+    for cell in cells:
+        recipes[cell.method, cell.per_prediction, cell.budget, cell.max_usd].add(cell.recipe)
+        looks[cell.method].add(cell.per_prediction)
+    several = {method for (method, *_), found in recipes.items() if len(found) > 1}
+    found = []
+    for cell in cells:
+        name = _by_recipe(cell) if cell.method in several else cell.method
+        if len(looks[cell.method]) > 1:
+            name = f"{name}, {cell.per_prediction} per prediction"
+        if cell.run:
+            name = f"{name}, run {cell.run + 1}"
+        # the same cell where the name is: it knows its figures already
+        found.append(cell if name == cell.name else replace(cell, name=name))
+    return found
+
+
+def _by_recipe(cell: Cell) -> str:
+    """Name a method by its recipe; a recipe's name mostly begins with the method's."""
+    if cell.recipe.startswith(cell.method):
+        return cell.recipe
+    return f"{cell.method}: {cell.recipe or 'no recipe'}"

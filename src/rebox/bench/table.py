@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rebox.bench.ledger import Row, is_done
-from rebox.bench.published import Published, published
-from rebox.bench.summary import METRIC, Cell, Comparison, cells_of, compare
-from rebox.metric import Interval
+from rebox.bench.comparison import COMPARED, Comparison, compare
+from rebox.bench.ledger import Row
+from rebox.bench.published import Published, published, published_for
+from rebox.bench.spelling import (
+    METRIC_WORDS,
+    METRICS,
+    PERCENT,
+    box_name,
+    count,
+    money,
+    with_interval,
+)
+from rebox.bench.summary import Cell, in_cells
+from rebox.bench.trial_row import TrialRow, read_row
 
-NAMES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "positive_predictive_value": "PPV",
-    "negative_predictive_value": "NPV",
-    "macro_auc": "macro AUC",
-    "quadratic_kappa": "kappa",
-}
-IN_PERCENT = set(NAMES) - {"macro_auc", "quadratic_kappa"}
 PEEKS = "†"
 
 
@@ -30,17 +29,22 @@ def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
         Of one ledger or several.
     reference : str or None
         A method; None, or one that no row has: no comparisons.
+
+    Raises
+    ------
+    InvalidData
+        A row cannot be read.
     """
-    cells = cells_of(rows)
-    missing = [row for row in rows if not is_done(row)]
+    trials = [read_row(row) for row in rows]
+    cells = in_cells(trials)
     lines = list(_legend(cells))
-    for task in dict.fromkeys(row["task"] for row in rows):
-        own = [cell for cell in cells if cell.pair[0] == task]
-        gone = [row for row in missing if row["task"] == task]
-        lines += ["", f"## {task}", "", *_task_lines(task, own, gone)]
+    for task in dict.fromkeys(trial.task for trial in trials):
+        own = [cell for cell in cells if cell.task == task]
+        gone = [trial for trial in trials if trial.task == task and trial.why is not None]
+        lines += ["", f"## {_one_line(task)}", "", *_task_lines(task, own, gone)]
         ahead = [] if reference is None else _compared(own, reference)
         if ahead:
-            lines += ["", f"### {reference} against the others on {task}", "", *ahead]
+            lines += ["", f"### {reference} against the others on {_one_line(task)}", "", *ahead]
     return "\n".join(lines) + "\n"
 
 
@@ -57,112 +61,95 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
 
 
-def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[Row]) -> Iterator[str]:
-    shown = [name for name in NAMES if any(name in cell.metrics for cell in cells)]
-    spoken = [NAMES[name] for name in shown]
-    fixed = ("box", "method", "published", "queries", "a prediction", "seeds", "folds", "tested")
-    yield from _head((*fixed, *spoken))
-    known = [row for row in published() if row.task == task]
+def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> Iterator[str]:
+    shown = [name for name in METRICS if any(name in cell.figures for cell in cells)]
+    paid = any(cell.usd for cell in cells)
+    heads = (
+        *("box", "method", "published", "queries", "a prediction"),
+        *(("a fit costs",) if paid else ()),
+        *("seeds", "folds", "tested"),
+    )
+    yield from _head((*heads, *(METRIC_WORDS[name] for name in shown)))
+
+    def without_figures(*parts: str, why: str) -> str:
+        blank = [""] * (len(heads) - len(parts))
+        return _row(*parts, *blank, why, *[""] * (len(shown) - 1))
+
     used = set()
     for cell in sorted(cells, key=_order(cells)):
-        match = _published_for(cell.pair[1], cell.method, known)
+        match = published_for(task, cell.box, cell.method)
         used.add(match)
-        yield _row(*_cell_parts(cell, match), *(_figure(cell, name) for name in shown))
-    for row in _distinct(missing):
-        match = _published_for(row["box"], row["method"], known)
+        yield _row(*_cell_parts(cell, match, paid=paid), *(_figure(cell, name) for name in shown))
+    for trial in _distinct(missing):
+        match = published_for(task, trial.box, trial.method)
         used.add(match)
-        parts = (_named(row["box"]), row["method"], "" if match is None else match.spelled)
-        yield _row(*parts, *[""] * 5, row["why"], *[""] * (len(shown) - 1))
-    for match in known:
-        if match not in used:
-            fixed_parts = (_named(match.box), match.method, match.spelled, match.queries)
-            yield _row(
-                *fixed_parts, *[""] * 4, f"not run ({match.source})", *[""] * (len(shown) - 1)
-            )
+        printed = "" if match is None else match.spelled
+        yield without_figures(box_name(trial.box), trial.method, printed, why=str(trial.why))
+    for row in published():
+        if row.task == task and row not in used:
+            parts = (box_name(row.box), row.method, row.spelled, row.queries)
+            yield without_figures(*parts, why=f"not run ({row.source})")
 
 
 def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
-    boxes = list(dict.fromkeys(cell.pair[1] for cell in cells if cell.pair[1] is not None))
-    return lambda cell: (
-        -1 if cell.pair[1] is None else boxes.index(cell.pair[1]),
-        cell.budget or 0,
-    )
+    boxes = list(dict.fromkeys(cell.box for cell in cells if cell.box is not None))
+    return lambda cell: (-1 if cell.box is None else boxes.index(cell.box), cell.budget or 0)
 
 
-def _cell_parts(cell: Cell, match: Published | None) -> tuple[str, ...]:
-    row = cell.rows[0]
-    folds = "" if row.get("folds") is None else f"{_most_folds(cell)} of {row['folds']}"
-    return (
-        _named(cell.pair[1]),
-        cell.method + (f" {PEEKS}" if cell.peeks else ""),
-        "" if match is None else match.spelled,
-        f"{cell.asked:,.0f}",
-        f"{cell.mean('asked_per_prediction'):.3g}",
-        str(len(cell.seeds)),
-        folds,
-        f"{cell.tested:,}",
-    )
+def _cell_parts(cell: Cell, match: Published | None, *, paid: bool) -> Iterator[str]:
+    yield box_name(cell.box)
+    yield cell.name + (f" {PEEKS}" if cell.peeks else "")
+    yield "" if match is None else match.spelled
+    yield count(cell.asked)
+    yield f"{cell.mean(lambda trial: trial.asked_per_prediction):.3g}"
+    if paid:
+        yield money(cell.usd)
+    yield str(len(cell.seeds))
+    yield "" if cell.folds is None else f"{cell.folds_done} of {cell.folds}"
+    yield count(cell.tested)
 
 
-def _most_folds(cell: Cell) -> int:
-    return max(len(rows) for rows in cell.seeds.values())
-
-
-def _named(box: str | None) -> str:
-    return "no box" if box is None else box
-
-
-def _published_for(box: str | None, method: str, known: Sequence[Published]) -> Published | None:
-    """Return the published row that a method repeats; ``bar-5k`` repeats ``bar``, too."""
-    own = [row for row in known if row.box == box]
-    for row in own:
-        if row.method == method:
-            return row
-    if method.startswith("bar-as-released"):  # what the code does is not what the paper describes
-        return None
-    return next((row for row in own if method.startswith(f"{row.method}-")), None)
-
-
-def _distinct(rows: Sequence[Row]) -> list[Row]:
-    """Return a row for each box and method that could not be measured."""
-    found: dict[tuple[str | None, str], Row] = {}
-    for row in rows:
-        found.setdefault((row["box"], row["method"]), row)
+def _distinct(missing: Sequence[TrialRow]) -> list[TrialRow]:
+    """Return a trial for each box and method that could not be measured."""
+    found: dict[tuple[str | None, str], TrialRow] = {}
+    for trial in missing:
+        found.setdefault((trial.box, trial.method), trial)
     return list(found.values())
 
 
 def _figure(cell: Cell, name: str) -> str:
-    return shown(cell.figure(name), percent=name in IN_PERCENT) if name in cell.metrics else ""
+    if name not in cell.figures:
+        return ""
+    return with_interval(cell.figures[name], percent=name in PERCENT)
 
 
 def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
-    wanted = ("accuracy", "balanced_accuracy", METRIC)
-    found = {name: compare(cells, reference, name, same_budget=False) for name in wanted}
-    if not found[METRIC]:
+    found: dict[Cell, dict[str, Comparison]] = {}
+    for metric in COMPARED:
+        for comparison in compare(cells, reference, metric, same_budget=False):
+            found.setdefault(comparison.theirs, {})[metric] = comparison
+    if not found:
         return []
-    spoken = [f"{reference} ahead in {NAMES[name]}" for name in wanted]
+    spoken = [f"{reference} ahead in {METRIC_WORDS[metric]}" for metric in COMPARED]
     lines = list(_head(("box", "method", "queries", "seeds", *spoken)))
-    for each in zip(*found.values(), strict=True):
-        lines.append(_row(*_comparison_parts(each, wanted)))
+    lines += [_row(*_comparison_parts(cell, found[cell])) for cell in cells if cell in found]
     return lines
 
 
-def _comparison_parts(each: Sequence[Comparison], names: Sequence[str]) -> Iterator[str]:
-    first = each[0]
-    yield from (_named(first.pair[1]), first.method)
-    yield "" if first.budget is None else f"{first.budget:,}"
-    yield str(first.seeds)
-    for name, one in zip(names, each, strict=True):
-        figure = shown(one.difference, percent=name in IN_PERCENT, sign=True)
-        yield f"{figure} {one.result}"
+def _comparison_parts(cell: Cell, found: dict[str, Comparison]) -> Iterator[str]:
+    yield from (box_name(cell.box), cell.name)
+    yield count(cell.budget) if cell.max_usd is None else money(cell.max_usd)
+    yield str(max(comparison.seeds for comparison in found.values()))
+    for metric in COMPARED:
+        if metric not in found:
+            yield ""
+            continue
+        figure = with_interval(found[metric].difference, percent=metric in PERCENT, sign=True)
+        yield f"{figure} {found[metric].result}"
 
 
-def shown(figure: Interval, *, percent: bool = False, sign: bool = False) -> str:
-    """Return a figure and its interval as text."""
-    scale, form = (100, ".1f") if percent else (1, ".3f")
-    form = f"+{form}" if sign else form
-    value, low, high = (f"{scale * x:{form}}" for x in (figure.value, figure.low, figure.high))
-    return f"{value} [{low}, {high}]"
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _head(names: Sequence[str]) -> Iterator[str]:
@@ -171,4 +158,4 @@ def _head(names: Sequence[str]) -> Iterator[str]:
 
 
 def _row(*parts: str) -> str:
-    return f"| {' | '.join(part.replace('|', '/') for part in parts)} |"
+    return f"| {' | '.join(_one_line(part).replace('|', '/') for part in parts)} |"

@@ -125,7 +125,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         "fit_queries": fitted.by_purpose(),
         "predict_queries": spent.predict,
         "asked_per_prediction": spent.predict / len(parts.test),
-        "usd": {"fit": fitted.usd, "predict": spent.usd - fitted.usd},
+        "usd": {"fit": fitted.usd, "predict": _less(spent.usd, fitted.usd)},
         "seconds": {
             # As if nothing had been remembered: the box's own mean for every image asked.
             "total": total_s - inside + box_s,
@@ -153,6 +153,11 @@ def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
     }
 
 
+def _less(usd: float | None, before: float | None) -> float | None:
+    """Return the dollars between two receipts; None where nobody knows the price."""
+    return None if usd is None or before is None else usd - before
+
+
 def _billed(at_hand: AtHand) -> int:
     return 0 if at_hand.service is None else int(at_hand.service.bill.as_json()["queries"])
 
@@ -170,8 +175,6 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
     whitebox = None if trial.box is None else bench.weights(trial.box)
-    if whitebox is not None:
-        whitebox.use_threads(bench.places.threads)
     x, y = dataset.images, dataset.labels
     started = time.perf_counter()
     model = trainer.fit(

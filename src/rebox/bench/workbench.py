@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from rebox.baseline import WhiteBox, open_whitebox
 from rebox.bench.plan import Box, Served, Task, Trial
 from rebox.bench.remember import RememberingBox
 from rebox.box import BlackBox, open_box
@@ -17,8 +16,12 @@ from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.task import Dataset, Split, fold, holdout, open_task, resampled
 
+if TYPE_CHECKING:
+    from rebox.baseline.whitebox import WhiteBox
+
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
+ABSENT = "weights not at hand"
 Loader = Callable[[Path | None], Dataset]
 
 
@@ -162,16 +165,23 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, service=service)
 
-    def weights(self, planned: Box) -> WhiteBox:
+    def weights(self, planned: Box) -> "WhiteBox":
         """Return a box's model with its weights.
 
         Raises
         ------
         BoxError
             They are not at hand.
+        MissingExtra
+            PyTorch is not installed.
         """
         uri = planned.weights or planned.uri
         if self._weights is None or self._weights[0] != uri:
+            import torch  # noqa: PLC0415 - an extra
+
+            from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - it imports torch
+
+            torch.set_num_threads(self.places.threads)
             self._weights = uri, self._first(uri, planned.otherwise, open_whitebox)
         return self._weights[1]
 
@@ -183,7 +193,8 @@ class Workbench:
             if otherwise is not None:
                 with suppress(BoxError, MissingExtra):
                     return opened(self._uri(otherwise))
-            raise BoxError(f"weights not at hand: {self._private(error)}") from error
+            said = self._private(error).removeprefix(f"{ABSENT}: ")
+            raise BoxError(f"{ABSENT}: {said}") from error
 
     def _private(self, error: Exception) -> str:
         """Return an error's text without the folders of this machine."""

@@ -10,12 +10,13 @@ from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
 from rebox.box.preprocess import PRESETS, Preprocess
-from rebox.box.probe import ProbeReport, probe
+from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.registry import BoxURI, OptionReader, known_schemes, open_box
 from rebox.box.scratch import Scratch
 
 __all__ = [
     "PRESETS",
+    "PROBE_QUESTIONS",
     "BlackBox",
     "BoxSpec",
     "BoxURI",

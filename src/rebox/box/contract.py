@@ -44,8 +44,8 @@ class BoxSpec:
         Decimals that scores are rounded to; None: not rounded.
     labels_only : bool
         Whether an answer is a one-hot row, 1 at the best class; it is not complete then.
-    price_usd : float
-        US dollars per query.
+    price_usd : float or None
+        US dollars per query; None: it may cost something, and nobody has told what.
     batch_size : int
         Most images in one call.
     """
@@ -59,7 +59,7 @@ class BoxSpec:
     complete: bool = True
     sums_to_one: bool = True
     decimals: int | None = None
-    price_usd: float = 0.0
+    price_usd: float | None = 0.0
     batch_size: int = 32
     labels_only: bool = False
 
@@ -75,7 +75,7 @@ class BoxSpec:
             raise InvalidOption(f"a box takes 1 or 3 channels, found {self.channels}.")
         if min(self.height, self.width, self.batch_size) < 1:
             raise InvalidOption("height, width and batch_size of a box must be at least 1.")
-        if not 0 <= self.price_usd < float("inf"):
+        if self.price_usd is not None and not 0 <= self.price_usd < float("inf"):
             raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd}.")
 
     def _check_scores(self) -> None:

@@ -10,7 +10,7 @@ The body is the image as PNG, or a template of JSON: texts in it that contain ``
 image in base64 there, and the text ``{images}`` becomes a list of several. In the answer, a path
 leads to the scores (`rebox.box.http_answer`). A key is sent where ``key_env`` names the environment
 variable that holds it, in the header ``key_header`` (Authorization) behind ``key_prefix``
-(``Bearer%20``): never write a key into a URI.
+(``Bearer%20``), or in the body where the template says ``{key}``: never write a key into a URI.
 """
 
 import hashlib
@@ -22,13 +22,18 @@ from urllib.parse import urlsplit
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.http_answer import AnswerFormat, parse_path
+from rebox.box.http_key import (
+    KEY_PLACE,
+    read_http_key,
+    refuse_in_body,
+    refuse_in_header,
+    refuse_in_query,
+)
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Answer,
     Fault,
-    HeaderKey,
     Key,
-    NoKey,
     Reply,
     Request,
     Terms,
@@ -37,7 +42,6 @@ from rebox.box.service import (
     png,
     png_base64,
     read_classes,
-    read_key,
     read_spec,
     read_terms,
     row_of,
@@ -47,9 +51,7 @@ from rebox.errors import InvalidAnswer, InvalidOption
 
 IMAGE, IMAGES = "{image}", "{images}"
 BATCH = 32
-KEY_HEADER, KEY_PREFIX = "Authorization", "Bearer "
 HEADER = "header."
-SECRET = ("authorization", "cookie", "key", "token", "secret", "password")
 
 
 class HttpBox(NamedService):
@@ -150,6 +152,7 @@ def open_http(target: str, options: Mapping[str, str]) -> HttpBox:
     template, several = _read_template(reader)
     headers = _read_headers(reader, options, raw=template is None)
     query = reader.text("query", "")
+    refuse_in_query(query)
     answer_format = _read_format(reader, several=several)
     spec = read_spec(
         reader,
@@ -170,7 +173,7 @@ def open_http(target: str, options: Mapping[str, str]) -> HttpBox:
         answer_format=answer_format,
         headers=headers,
         terms=read_terms(reader),
-        key=_read_key(reader),
+        key=read_http_key(reader, in_body=any(KEY_PLACE in text for text in _texts(template))),
     )
     box.verify = reader.text("ca", None)
     reader.finish()
@@ -186,14 +189,16 @@ def _read_template(reader: OptionReader) -> tuple[Any, bool]:
         template = json.loads(text)
     except ValueError as error:
         raise InvalidOption(
-            f'body must be raw or a template of JSON such as {{"image":"{IMAGE}"}}, found {text!r}.'
+            f'body must be raw or a template of JSON such as {{"image":"{IMAGE}"}}; what was found '
+            f"is no JSON ({error})."
         ) from error
+    refuse_in_body(template)
     texts = _texts(template)
     several, single = IMAGES in texts, any(IMAGE in text for text in texts)
     if several == single:
         raise InvalidOption(
             f'the template in body must hold a text with "{IMAGE}", or the text "{IMAGES}" for '
-            f"several images, found {text!r}."
+            f"several images; it holds {'both' if several else 'neither'}."
         )
     return template, several
 
@@ -204,26 +209,9 @@ def _read_headers(reader: OptionReader, options: Mapping[str, str], *, raw: bool
     for option in options:
         if option.startswith(HEADER):
             name = option.removeprefix(HEADER)
-            _refuse_secret(name)
             headers[name] = reader.text(option, "")
+            refuse_in_header(name, headers[name])
     return headers
-
-
-def _refuse_secret(name: str) -> None:
-    if any(word in name.lower() for word in SECRET):
-        raise InvalidOption(
-            f"the header {name} looks like a key's, and URIs are no place for keys: put the key "
-            f"into an environment variable and pass key_env=VARIABLE&key_header={name}."
-        )
-
-
-def _read_key(reader: OptionReader) -> Key:
-    """Return the key that the URI names: an unknown service gets no other."""
-    header = reader.text("key_header", KEY_HEADER)
-    prefix = reader.text("key_prefix", KEY_PREFIX if header == KEY_HEADER else "")
-    usual = HeaderKey(service="http", variables=(), header=header, prefix=prefix, required=False)
-    named = read_key(reader, usual)
-    return named if named.variables else NoKey()
 
 
 def _read_format(reader: OptionReader, *, several: bool) -> AnswerFormat:

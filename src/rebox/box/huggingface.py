@@ -104,7 +104,7 @@ def open_huggingface(target: str, options: Mapping[str, str]) -> HuggingFaceBox:
         The model's name at Hugging Face.
     options : mapping of str to str
         Those of every service, and base_url and top_k. The price is not known: ``price_usd`` tells
-        it.
+        it, 0 where it is free.
     """
     reader = OptionReader("huggingface", options)
     if not target:

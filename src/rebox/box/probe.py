@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BoxSpec, Images, Scores
 
 DISTINCT, REPEATED = 8, 4  # 8 images, 4 of them again, and the same 4 one grey level off
+PROBE_QUESTIONS = DISTINCT + 2 * REPEATED
 SUM_TOLERANCE = 1e-3
 REPEAT_TOLERANCE = 1e-6
 MOST_DECIMALS = 6  # float32 scores cannot show more

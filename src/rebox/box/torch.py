@@ -234,7 +234,7 @@ def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
         "price_usd": reader.number("price_usd", 0.0),
     }
     reader.finish()
-    model = _named_model(target, weights=weights, count=count, seed=seed)
+    model = named_model(target, weights=weights, count=count, seed=seed)
     return TorchBox(
         model.module,
         size=size or model.preprocess.size or 224,
@@ -244,7 +244,30 @@ def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
     )
 
 
-def _named_model(target: str, *, weights: str, count: int | None, seed: int) -> NamedModel:
+def named_model(
+    target: str, *, weights: str = "default", count: int | None = None, seed: int = 0
+) -> NamedModel:
+    """Return a model of torchvision or timm by its name.
+
+    Parameters
+    ----------
+    target : str
+        Its name; ``torchvision/NAME`` and ``timm/NAME`` say whose.
+    weights : str
+        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
+    count : int or None
+        Number of classes, where it is not that of the published weights.
+    seed : int
+
+    Raises
+    ------
+    InvalidOption
+        No model has that name.
+    BoxError
+        The weights cannot be downloaded or read, or do not fit.
+    MissingExtra
+        torchvision or timm is not installed.
+    """
     library, slash, name = target.partition("/")
     if not (slash and library in ("torchvision", "timm")):
         library, name = "", target

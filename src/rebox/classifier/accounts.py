@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
-from rebox.errors import InvalidOption
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.fit import LaidOut
 from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, default_path
 
@@ -22,7 +22,8 @@ def open_meter(
     training: Budget,
     prediction: Budget,
     journal: JournalChoice,
-    account: Callable[[int], str],
+    fit: Callable[[int], str],
+    account: str | None = None,
 ) -> Meter:
     """Return a meter for ``box`` with the book that suits it.
 
@@ -33,12 +34,16 @@ def open_meter(
     journal : str, Path, bool or None
         A file; True: the user's own (`rebox.meter.default_path`); False: none; None: the user's own
         for services that cost money, and none for other boxes.
-    account : callable
-        Tells who pays, given how often the box has changed: the budgets hold for all that the
-        journal has under this name.
+    fit : callable
+        Names the fit, or the model, given how often the box has changed.
+    account : str or None
+        Who pays: the budgets hold for all that the journal has under this name. None: the fit has
+        an account to itself.
 
     Raises
     ------
+    BudgetExhausted
+        Others have spent all that ``account`` had for training.
     JournalError
         The journal cannot be opened.
     """
@@ -47,17 +52,46 @@ def open_meter(
     book: Book | None = None
     if chosen is not False:
         kept = Journal(default_path() if chosen is True else chosen)
+        name = fit(kept.epoch(source.spec.identity))
         book = JournalBook(
             kept,
-            account=account(kept.epoch(source.spec.identity)),
+            account=account or name,
+            fit=name,
             box=source.spec.identity,
             price_usd=price,
             training=training,
             prediction=prediction,
         )
+        training = _left_of(training, price, book.account, book.billed_to_others())
     elif source.remote:  # what is sent and what is answered are two counts there
         book = MemoryBook(price, training, prediction)
     return Meter(price, training, prediction, book)
+
+
+def _left_of(
+    training: Budget, price: float | None, account: str, others: tuple[int, float]
+) -> Budget:
+    """Return what is left of ``training`` after what other fits have spent of the account.
+
+    What the fit itself has been billed for stays in: a repeated fit plans as it did, and is
+    answered by the journal.
+    """
+    queries, usd = others
+    if not queries:
+        return training
+    left = None if training.queries is None else training.queries - queries
+    money = None if training.usd is None else training.usd - usd
+    billed = ""
+    if left is not None and left < 1:
+        billed = f"{queries:,} of {training.queries:,} queries"
+    elif money is not None and (money <= 0 or Budget(usd=money).allows(price) == 0):
+        billed = f"${usd:,.2f} of ${training.usd:,.2f}"
+    if billed:
+        raise BudgetExhausted(
+            f"the account {account!r} has been billed for {billed} by other fits, and nothing is "
+            "left for this one. Raise the budget or name another account."
+        )
+    return Budget(queries=left, usd=money)
 
 
 def checked_budgets(
@@ -74,9 +108,10 @@ def checked_budgets(
         raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")
     training = Budget(queries=budget, usd=max_usd)
     price = box.spec.price_usd
-    if training.allows(price) is None:
+    allowed = training.allows(price)
+    if allowed is None:
         raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
-    if training.allows(price) == 0:
+    if allowed == 0:
         raise InvalidOption(
             f"${max_usd} does not pay for one query at ${price} each: raise max_usd."
         )

@@ -175,7 +175,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             training=Budget(),
             prediction=prediction,
             journal=journal,
-            account=lambda _: account or f"model-{digest_of(artefact)[:12]}",
+            fit=lambda _: f"model-{digest_of(artefact)[:12]}",
+            account=account,
         )
         return model
 

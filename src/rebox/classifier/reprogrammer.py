@@ -66,15 +66,17 @@ class Reprogrammer(Fitted):
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
         of a list of images, which runs here; ``auto`` reads its features beside the answers.
     max_usd : float or None
-        Most US dollars that ``fit`` may spend, at the box's price.
+        Most US dollars that ``fit`` may spend, at the box's price, which has to be known.
     predict_budget : int or None
-        Most queries that all predictions together may ask; None: no cap.
+        Most queries that all predictions of this object together may ask, and with an ``account``
+        all that it has ever paid for; None: no cap.
     journal : str, Path, bool or None
         File that keeps every question and answer, so that nothing is paid for twice. True: the
         user's own; False: none; None: the user's own for services that cost money.
     account : str or None
         Who pays: the budgets hold for all that the journal has under this name, by whatever
-        process. None: an account for this fit alone, the same when it is repeated.
+        process, and a fit plans with what others have left of it. None: an account for this fit
+        alone, the same when it is repeated.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -191,12 +193,10 @@ class Reprogrammer(Fitted):
             training=budgets[0],
             prediction=budgets[1],
             journal=self.journal,
-            account=lambda epoch: (
-                self.account
-                or account_of(
-                    box, recipe.name, images, targets, seed, subjects, views=views, epoch=epoch
-                )
+            fit=lambda epoch: account_of(
+                box, recipe.name, images, targets, seed, subjects, views=views, epoch=epoch
             ),
+            account=self.account,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter

@@ -111,9 +111,9 @@ def show_table(
     ] = None,
 ) -> None:
     """Show what was published beside what was measured, with intervals."""
-    from rebox.bench import read_ledger, render  # noqa: PLC0415 - see above
+    from rebox.bench import merged, read_ledger, render  # noqa: PLC0415 - see above
 
-    rows = [row for path in ledgers for row in _rows(path, read_ledger)]
+    rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
     text = render(rows, reference=reference)
     if preface is not None:
         text = f"{preface.read_text(encoding='utf-8').rstrip()}\n\n{text}"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import write_atomically
-from rebox.box import open_box, probe
+from rebox.box import PROBE_QUESTIONS, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app, err, out
@@ -20,6 +20,7 @@ from rebox.cli.options import (
     read_journal,
 )
 from rebox.cli.printing import print_drift, receipt
+from rebox.errors import InvalidOption
 from rebox.meter import Budget, MeteredBox
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
@@ -31,19 +32,25 @@ URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
 @box_app.command(name="probe")
 def probe_box(
     uri: URIArgument,
-    budget: Annotated[int, typer.Option("--budget", help="Most questions to ask.")] = 16,
+    budget: Annotated[
+        int, typer.Option("--budget", help="Most questions to ask.")
+    ] = PROBE_QUESTIONS,
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
-    confirm(box, budget, "this probe", yes=yes)
+    if budget < PROBE_QUESTIONS:
+        raise InvalidOption(
+            f"a probe asks {PROBE_QUESTIONS} questions: --budget {budget} does not pay for them."
+        )
+    confirm(box, PROBE_QUESTIONS, "this probe", yes=yes)
     meter = open_meter(
         box,
         training=Budget(queries=budget),
         prediction=Budget(),
         journal=read_journal(journal),
-        account=lambda _: f"probe-{box.spec.identity}",
+        fit=lambda _: f"probe-{box.spec.identity}",
     )
     report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
     for line in report.lines():
@@ -57,17 +64,30 @@ def labels(
     path: Annotated[
         Path | None, typer.Option("--out", help="Write them here, one on each line.")
     ] = None,
+    journal: JournalOption = None,
+    yes: YesOption = False,
 ) -> None:
-    """Ask a service one grey image and say what its classes are called."""
-    from rebox.box.service import labels_of  # noqa: PLC0415 - HTTP, for services alone
+    """Ask a service one grey image and say what its classes are called: one query."""
+    from rebox.box.service import open_labels  # noqa: PLC0415 - HTTP, for services alone
 
     check_outputs(path)
-    names = labels_of(uri)
+    with open_labels(uri) as box:
+        confirm(box, 1, "this question", yes=yes)
+        meter = open_meter(
+            box,
+            training=Budget(),
+            prediction=Budget(),
+            journal=read_journal(journal),
+            fit=lambda _: f"labels-{box.spec.identity}",
+        )
+        # names are not in the journal, so that they are always asked for anew
+        MeteredBox(box, meter, "probe", afresh=True).ask(box.grey())
+        names = box.names
     if path is not None:
         write_atomically(path, "".join(f"{name}\n" for name in names).encode())
     for name in names:
         out.print(name, highlight=False, markup=False)
-    err.print("asked 1 query; it stands in no journal", highlight=False)
+    receipt(meter.spent, err)
 
 
 @box_app.command(name="check")
@@ -75,9 +95,11 @@ def check_box(
     model_path: ModelArgument,
     box: OtherBoxOption = None,
     journal: JournalOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
+    confirm(model.box_, len(model.artefact_.canaries), "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:

@@ -24,6 +24,7 @@ from rebox.cli.options import (
     ModelArgument,
     OtherBoxOption,
     PerPredictionOption,
+    PredictBudgetOption,
     RangeOption,
     RecipeOption,
     UsdOption,
@@ -33,7 +34,14 @@ from rebox.cli.options import (
     read_range,
 )
 from rebox.cli.planning import plan
-from rebox.cli.printing import print_drift, print_metrics, print_price, print_verdict, receipt
+from rebox.cli.printing import (
+    print_drift,
+    print_metrics,
+    print_price,
+    print_verdict,
+    receipt,
+    spelled_usd,
+)
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
@@ -82,8 +90,9 @@ def estimate(
         table.add_row(name, queries)
     table.add_row("left over", f"{left - planned.total:,}")
     table.add_row("each prediction", f"{planned.per_prediction} at most")
-    table.add_row("cost of the fit", f"${planned.total * price:,.2f}")
-    table.add_row("cost of 1000 predictions", f"${1000 * planned.per_prediction * price:,.2f}")
+    table.add_row("cost of the fit", spelled_usd(planned.total, price))
+    thousand = 1000 * planned.per_prediction
+    table.add_row("cost of 1000 predictions", spelled_usd(thousand, price))
     out.print(table)
     print_price(box, price)
 
@@ -175,7 +184,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     model_path: ModelArgument,
     data: DataOption,
     box: OtherBoxOption = None,
-    budget: BudgetOption = None,
+    budget: PredictBudgetOption = None,
     positive: Annotated[
         str | None,
         typer.Option(
@@ -214,7 +223,7 @@ def predict(  # noqa: PLR0913, PLR0917 - as above
         "predictions.csv"
     ),
     box: OtherBoxOption = None,
-    budget: BudgetOption = None,
+    budget: PredictBudgetOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
     check: Annotated[
@@ -227,7 +236,7 @@ def predict(  # noqa: PLR0913, PLR0917 - as above
     images, names = load_unlabelled(paths)
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
-        _confirm_predictions(model, len(images), yes=yes)
+        _confirm_predictions(model, len(images), yes=yes, check=check)
         if check and not print_drift(model.check_box()):
             raise typer.Exit(1)
         probabilities = model.predict_proba(images)
@@ -254,8 +263,13 @@ def _loaded(
     )
 
 
-def _confirm_predictions(model: Reprogrammer, images: int, *, yes: bool) -> None:
+def _confirm_predictions(
+    model: Reprogrammer, images: int, *, yes: bool, check: bool = False
+) -> None:
     queries = images * model.queries_per_prediction_
+    if check:
+        queries += len(model.artefact_.canaries)
+    model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
 
 

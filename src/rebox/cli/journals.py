@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from rebox.cli.app import app, out
+from rebox.cli.app import app, err, out
 from rebox.errors import JournalError
-from rebox.meter import Journal, accounts, default_path, faults, questions
+from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions
 
 journal_app = typer.Typer(
     help="Journals: every question that was paid for, and its answer.", no_args_is_help=True
@@ -22,31 +22,48 @@ PathArgument = Annotated[Path | None, typer.Argument(help="The journal; default:
 @journal_app.command()
 def show(path: PathArgument = None) -> None:
     """Say what each account has cost."""
-    journal = _opened(path)
-    table = Table("account", "for", "sent", "answered", "billed", "unsettled", "faults", "cost")
-    for line in accounts(journal):
-        counts = (line.asked, line.answered, line.billed, line.unsettled, line.failed)
-        cells = [f"{count:,}" for count in counts]
-        table.add_row(line.name, line.kind, *cells, f"${line.usd:,.4f}")
+    # a name that is cut off cannot be passed on to --account
+    account = Column("account", overflow="fold")
+    table = Table(account, "for", "sent", "answered", "billed", "unsettled", "faults", "cost")
+    with _opened(path) as journal:
+        for line in accounts(journal):
+            counts = (line.asked, line.answered, line.billed, line.unsettled, line.failed)
+            cells = [f"{count:,}" for count in counts]
+            table.add_row(line.name, line.kind, *cells, _cost(line))
     out.print(table)
-    journal.close()
+
+
+def _cost(line: AccountLine) -> str:
+    """Return what an account has cost; a price of 0 may be one that nobody has told."""
+    if not line.unpriced:
+        return f"${line.usd:,.4f}"
+    if line.unpriced == line.billed:
+        return "no price"
+    return f"${line.usd:,.4f} + {line.unpriced:,} without a price"
 
 
 @journal_app.command()
 def export(path: PathArgument = None) -> None:
-    """Print every question as a line of JSON: its key, account, time, and scores."""
-    journal = _opened(path)
-    for question in questions(journal):
-        typer.echo(json.dumps(question))
-    journal.close()
+    """Print every question as a line of JSON: its key, account, time, and scores.
+
+    Exit code 1 if there are answers that are damaged: they have no scores then.
+    """
+    damaged = 0
+    with _opened(path) as journal:
+        for question in questions(journal):
+            typer.echo(json.dumps(question))
+            damaged += question["damaged"]
+    if damaged:
+        what = f"{damaged:,} answer{'s are' if damaged > 1 else ' is'} damaged"
+        err.print(f"rebox: error: {what} and came without scores.", highlight=False)
+        raise typer.Exit(1)
 
 
 @journal_app.command()
 def verify(path: PathArgument = None) -> None:
     """Check that a journal is sound: exit code 1 if it is not."""
-    journal = _opened(path)
-    found = faults(journal)
-    journal.close()
+    with _opened(path) as journal:
+        found = faults(journal)
     for line in found:
         out.print(line, highlight=False, markup=False)
     if found:
@@ -55,7 +72,14 @@ def verify(path: PathArgument = None) -> None:
 
 
 def _opened(path: Path | None) -> Journal:
+    """Open a journal to read: it may stand where nothing can be written."""
     found = default_path() if path is None else path
-    if not found.is_file():
-        raise JournalError(f"there is no journal {found}: nothing was paid for with it.")
-    return Journal(found)
+    if found.is_dir():
+        raise JournalError(f"{found} is a folder: name the journal in it.")
+    try:
+        found.stat()
+    except FileNotFoundError as error:
+        raise JournalError(f"there is no journal {found}: nothing was paid for with it.") from error
+    except OSError as error:
+        raise JournalError(f"the journal {found} cannot be read ({error.strerror}).") from error
+    return Journal(found, writable=False)

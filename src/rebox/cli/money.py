@@ -9,10 +9,13 @@ from rebox.cli.app import err
 from rebox.errors import InvalidOption
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
+FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
+
+NAME_IT = ", or name the price in the box's URI by price_usd=, 0 if it is free"
 
 
 def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None:
-    """Ask whether ``queries`` may be spent on ``what``, where a service charges more than $1.
+    """Ask whether ``queries`` may be spent on ``what``, where that may cost more than $1.
 
     The price of a box that runs on this machine says what a service would charge: nobody is paid.
 
@@ -21,11 +24,18 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     InvalidOption
         Nobody is there to be asked, and ``--yes`` was not given.
     """
-    usd = 0.0 if box is None or not box.source.remote else queries * box.spec.price_usd
-    if yes or usd <= FREE_HAND_USD:
+    if yes or box is None or not box.source.remote:
         return
-    words = f"{what} may cost up to ${usd:,.2f}"
+    price = box.spec.price_usd
+    if price is None:
+        few = queries <= FREE_HAND_QUERIES
+        words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
+    else:
+        few = queries * price <= FREE_HAND_USD
+        words, way = f"{what} may cost up to ${queries * price:,.2f}", ""
+    if few:
+        return
     if not sys.stdin.isatty():
-        raise InvalidOption(f"{words}: pass --yes to spend it.")
+        raise InvalidOption(f"{words}: pass --yes to spend it{way}.")
     err.print(f"{words}.", highlight=False)
     typer.confirm("Spend it?", abort=True, err=True)

@@ -28,6 +28,14 @@ RecipeOption = Annotated[
     typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
 ]
 BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
+PredictBudgetOption = Annotated[
+    int | None,
+    typer.Option(
+        "--budget",
+        help="Most queries that this command may ask; with --account, that all predictions under "
+        "that name may be billed for, too.",
+    ),
+]
 UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
 PerPredictionOption = Annotated[
     int,
@@ -59,7 +67,7 @@ JournalOption = Annotated[
 ]
 AccountOption = Annotated[
     str | None,
-    typer.Option("--account", help="Whose budget it is, for several fits that share one."),
+    typer.Option("--account", help="Whose budget it is, for several runs that share one."),
 ]
 CanariesOption = Annotated[
     int | None,

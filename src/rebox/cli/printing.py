@@ -1,5 +1,6 @@
 """What the commands print."""
 
+from rich.console import Console
 from rich.table import Table
 
 from rebox.box import Drift
@@ -54,20 +55,38 @@ def _spelled(figure: Interval) -> str:
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
-def receipt(spent: Spent) -> None:
+def receipt(spent: Spent, console: Console = out) -> None:
     """Print what was asked, what it cost and what the journal saved."""
     counts = spent.by_purpose()
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
     of_them = f" ({parts})" if parts else ""
-    line = f"asked {total:,} queries{of_them}, ${spent.usd:,.2f}"
+    cost = "price not known" if spent.usd is None else spelled(spent.usd)
+    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {cost}"
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
-    out.print(line, highlight=False)
+    console.print(line, highlight=False)
 
 
-def print_price(uri: str, price_usd: float) -> None:
+def spelled_usd(queries: int, price_usd: float | None) -> str:
+    """Return what ``queries`` cost, for people."""
+    return "price not known" if price_usd is None else spelled(queries * price_usd)
+
+
+def spelled(usd: float) -> str:
+    """Return dollars and cents; less than a cent is not nothing."""
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
+
+
+def print_price(uri: str, price_usd: float | None) -> None:
     """Print where the price comes from that an estimate was made with."""
+    if price_usd is None:
+        out.print(
+            "price: not known, and it may cost something; name it in the URI by price_usd=, 0 if "
+            "it is free.",
+            highlight=False,
+        )
+        return
     if not price_usd or "price_usd=" in uri:
         return
     from rebox.box.service import price_of  # noqa: PLC0415 - most boxes are no services

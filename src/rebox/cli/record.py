@@ -26,7 +26,7 @@ def write_record(
         "box": model.artefact_.box_uri or model.artefact_.box_identity,
         "seed": model.artefact_.seed,
         "seconds": round(seconds, 3),
-        "usd": round(spent.usd, 6),
+        "usd": None if spent.usd is None else round(spent.usd, 6),
         "queries": spent.by_purpose(),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},

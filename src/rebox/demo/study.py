@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rebox.artefact import check_writable
-from rebox.baseline import local, majority
+from rebox.baseline import baseline_from_name
 from rebox.box.onnx import OnnxBox
 from rebox.classifier import Reprogrammer
 from rebox.demo.digits import open_digits
@@ -191,8 +191,8 @@ def _measured(model: Reprogrammer, patients: Patients) -> Point:
 def _baselines(patients: Patients, seed: int) -> tuple[Row, Row]:
     train, labels = patients.train, patients.train_labels
     fitted = (
-        ("majority", majority(train, labels)),
-        ("local model, no box", local(train, labels, seed=seed)),
+        ("majority", baseline_from_name("majority").fit(train, labels)),
+        ("local model, no box", baseline_from_name("thumbnail").fit(train, labels, seed=seed)),
     )
     first, second = (
         Row(
@@ -213,7 +213,7 @@ def _row(curve: Curve, box: OnnxBox) -> Row:
         accuracy=last.accuracy,
         queries=last.queries,
         queries_per_prediction=1,
-        usd=last.queries * box.spec.price_usd,
+        usd=last.queries * (box.spec.price_usd or 0.0),
     )
 
 

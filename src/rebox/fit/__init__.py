@@ -2,7 +2,6 @@
 
 from rebox.fit.auto import fit_auto, programs_of
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
-from rebox.fit.inputs import Inputs, LaidOut
 from rebox.fit.looking import compare
 from rebox.fit.loop import Outcome, fit
 from rebox.fit.model import AllAnswers, Model, OneAnswer, Question, Reading, Sight
@@ -10,6 +9,7 @@ from rebox.fit.plan import Plan, plan_fit
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import Verdict, VerdictRow
+from rebox.inputs import Inputs, LaidOut
 
 __all__ = [
     "CHUNK",

@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.errors import InvalidData
-from rebox.fit.choosing import Chooser
+from rebox.fit.choosing import SAMPLES, Chooser
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
-from rebox.fit.inputs import LaidOut
 from rebox.fit.looking import features_for, look
 from rebox.fit.loop import Outcome
 from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
-from rebox.fit.order import fair_order, parted
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
+from rebox.inputs import LaidOut
 from rebox.mapping.features import AnswerFeatures
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
+from rebox.reading.order import fair_order, parted
 from rebox.recipe import Auto
 
 Scores = NDArray[np.float32]
@@ -261,7 +261,7 @@ class _Run:
     def _choose(self) -> list[int]:
         asked = len(self._answers[0])
         plain, others = self._features()
-        whole = {k: x for k, x in others.items() if len(x) == asked}
+        whole = {k: x for k, x in others.items() if len(self._answers[k]) == asked}
         if not whole or self.queries_per_prediction == 0:
             return [0]
         return self._chooser().chosen(plain, whole, self.queries_per_prediction)
@@ -281,9 +281,12 @@ class _Run:
         return None if self._groups is None else self._groups[rows]
 
     def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
-        """Return features of the answers to the plain view, and to each other one."""
-        features = self._answer_features()
-        found = {k: features(scores).astype(np.float32) for k, scores in self._answers.items()}
+        """Return features of the answers to the plain view, and to each other one: the first few.
+
+        A choice looks at no more of them; those of all images would double what answers take.
+        """
+        features, answers = self._answer_features(), self._answers
+        found = {k: features(x[:SAMPLES]).astype(np.float32) for k, x in answers.items()}
         return found.pop(0), found
 
     def _answer_features(self) -> AnswerFeatures:

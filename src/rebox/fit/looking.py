@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec, Encoder
-from rebox.fit.inputs import LaidOut
 from rebox.fit.model import Sight, answer_blocks
 from rebox.fit.showing import CHUNK
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
+from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
 from rebox.mapping import Answers
 from rebox.mapping.features import AnswerFeatures, features_of
@@ -23,11 +23,15 @@ def look(
 ) -> tuple[Sight, list[NDArray[np.float32]]]:
     """Return how to look at images, and what is seen of those in ``order``: blocks (n, d)."""
     sight = Sight(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
-    parts = [
-        sight.blocks(images.samples(order[start : start + CHUNK]))
-        for start in range(0, len(order), CHUNK)
-    ]
-    return sight, [np.concatenate(block) for block in zip(*parts, strict=True)]
+    seen: list[NDArray[np.float32]] = []
+    for start in range(0, len(order), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(order)))
+        blocks = sight.blocks(images.samples(order[rows]))
+        # Into its place at once: of matrices, both the parts and the whole would be gigabytes.
+        seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
+        for whole, block in zip(seen, blocks, strict=True):
+            whole[rows] = block
+    return sight, seen
 
 
 def features_for(spec: BoxSpec, scores: Scores) -> AnswerFeatures:

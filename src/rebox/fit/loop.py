@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.fit.events import Listener, StepTaken, StopFit, Stopped
-from rebox.fit.inputs import LaidOut
 from rebox.fit.model import Model, OneAnswer, Question
 from rebox.fit.reasons import FAILED, carry_out
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.run import Run
 from rebox.fit.verdict import Verdict
+from rebox.inputs import LaidOut
 from rebox.meter import Meter
 from rebox.recipe import Recipe
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
-from rebox.fit.inputs import LaidOut
 from rebox.fit.showing import CHUNK, Stage
+from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
 from rebox.mapping import Mapping
 from rebox.mapping.features import AnswerFeatures
@@ -143,7 +143,9 @@ def answer_blocks(
     """Return a block (n, d) for each view, or one of log-votes for a box that tells labels only."""
     if not counted or not answers:
         return [features(scores).astype(np.float32) for scores in answers]
-    votes = np.sum(np.stack(answers), axis=0, dtype=np.float64)
+    votes = np.zeros(answers[0].shape)
+    for scores in answers:  # whole numbers: the sum is exact in any order
+        votes += scores
     return [np.log(votes + UNSEEN).astype(np.float32)]
 
 

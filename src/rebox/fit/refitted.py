@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from rebox.fit.order import parted
 from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.run import Run, Scores
 from rebox.fit.showing import Stage
 from rebox.mapping import ProbabilisticRule
+from rebox.reading.order import parted
 
 
 class RefittedRun(Run):

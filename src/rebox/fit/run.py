@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, tell
-from rebox.fit.inputs import LaidOut
-from rebox.fit.order import fair_order
 from rebox.fit.plan import affords_remap, plan_fit
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, EPOCHS_DONE, PARTLY_ASKED, TOO_SMALL
 from rebox.fit.showing import CHUNK, Stage
+from rebox.inputs import LaidOut
 from rebox.mapping import Answers, Mapping
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Program
+from rebox.reading.order import fair_order
 from rebox.recipe import Recipe
 
 Scores = NDArray[np.float32]

@@ -24,7 +24,10 @@ class AccountLine:
         Images of sends whose end nobody recorded: billed, as far as anybody knows.
     failed : int
         Sends that brought no answer, or not all.
+    unpriced : int
+        Images among those billed that had no price: free ones, and those whose price nobody told.
     usd : float
+        For all the others.
     """
 
     name: str
@@ -34,6 +37,7 @@ class AccountLine:
     billed: int
     unsettled: int
     failed: int
+    unpriced: int
     usd: float
 
 
@@ -47,17 +51,23 @@ def accounts(journal: Journal) -> list[AccountLine]:
                account.queries,
                coalesce(sum(CASE WHEN ended_s IS NULL THEN send.queries ELSE 0 END), 0),
                coalesce(sum(words IS NOT NULL), 0),
+               coalesce(sum(CASE WHEN nano_usd_each = 0
+                            THEN coalesce(send.billed, send.queries) END), 0),
                account.nano_usd
         FROM account LEFT JOIN send ON send.account = account.id
         GROUP BY account.id ORDER BY account.id
         """
     )
-    names = ("name", "kind", "asked", "answered", "billed", "unsettled", "failed")
-    return [AccountLine(**dict(zip(names, row, strict=False)), usd=row[7] / NANO) for row in rows]
+    names = ("name", "kind", "asked", "answered", "billed", "unsettled", "failed", "unpriced")
+    return [AccountLine(**dict(zip(names, row, strict=False)), usd=row[8] / NANO) for row in rows]
 
 
 def questions(journal: Journal) -> Iterator[dict[str, Any]]:
-    """Yield every question with its send and its scores, in the order they were asked."""
+    """Yield every question with its send and its scores, in the order they were asked.
+
+    An answer that cannot be unpacked is ``damaged``, and its scores are None, as are those of a
+    question that was not answered.
+    """
     last = 0
     while True:
         rows = journal.rows(
@@ -79,7 +89,8 @@ def questions(journal: Journal) -> Iterator[dict[str, Any]]:
 
 
 def _question(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, key, send, account, kind, purpose, box, asked_s, ended_s, words, scores = row
+    number, key, send, account, kind, purpose, box, asked_s, ended_s, words, content = row
+    scores = None if content is None else _scores(content)
     return {
         "question": number,
         "key": key.lower(),
@@ -91,8 +102,17 @@ def _question(row: tuple[Any, ...]) -> dict[str, Any]:
         "asked_at": _moment(asked_s),
         "ended_at": None if ended_s is None else _moment(ended_s),
         "words": words,
-        "scores": None if scores is None else [float(p) for p in unpacked(scores)],
+        "scores": scores,
+        "damaged": content is not None and scores is None,
     }
+
+
+def _scores(content: Any) -> list[float] | None:
+    """Return the scores that are packed in ``content``; None: it is damaged."""
+    try:
+        return [float(p) for p in unpacked(content)]
+    except (ValueError, TypeError):  # a column may hold anything, text too
+        return None
 
 
 def _moment(seconds: float) -> str:
@@ -128,8 +148,6 @@ def _integrity(journal: Journal) -> list[tuple[Any, ...]]:
 
 
 def _damaged(journal: Journal) -> Iterator[int]:
-    for number, scores in journal.rows("SELECT question, scores FROM answer"):
-        try:
-            unpacked(scores)
-        except ValueError:
+    for number, content in journal.rows("SELECT question, scores FROM answer"):
+        if _scores(content) is None:
             yield int(number)

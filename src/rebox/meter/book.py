@@ -35,12 +35,13 @@ class Billing:
         Images that the service may have billed, sends that failed among them.
     saved : int
         Images that the journal answered.
-    usd : float
+    usd : float or None
+        None: something was billed, at a price that is not known.
     """
 
     billed: int = 0
     saved: int = 0
-    usd: float = 0.0
+    usd: float | None = 0.0
 
 
 class Book(abc.ABC):
@@ -48,14 +49,24 @@ class Book(abc.ABC):
 
     Parameters
     ----------
-    price_usd : float
+    price_usd : float or None
+        None: not known.
     training, prediction : Budget
         The most that may be billed.
+
+    Raises
+    ------
+    InvalidOption
+        A budget is in dollars, and the price is not known.
     """
 
-    def __init__(self, price_usd: float, training: Budget, prediction: Budget) -> None:
-        self._each = round(price_usd * NANO)
+    def __init__(self, price_usd: float | None, training: Budget, prediction: Budget) -> None:
+        for budget in (training, prediction):
+            budget.allows(price_usd)
+        self._priced = price_usd is not None
+        self._each = round((price_usd or 0.0) * NANO)
         self._caps: dict[Kind, Caps] = {"fit": _caps(training), "predict": _caps(prediction)}
+        self._taken: Counter[Kind] = Counter()
         self._billed = self._saved = self._nano = 0
         self._lock = threading.Lock()
 
@@ -63,7 +74,8 @@ class Book(abc.ABC):
     def billing(self) -> Billing:
         """What this process was billed for so far."""
         with self._lock:
-            return Billing(billed=self._billed, saved=self._saved, usd=self._nano / NANO)
+            usd = self._nano / NANO if self._priced or not self._billed else None
+            return Billing(billed=self._billed, saved=self._saved, usd=usd)
 
     @abc.abstractmethod
     def recall(
@@ -85,6 +97,24 @@ class Book(abc.ABC):
     def forget(self) -> None:  # noqa: B027 - where nothing is remembered there is nothing to do
         """Recall nothing of what the box answered up to now: it has changed."""
 
+    def take(self, kind: Kind, n: int) -> None:
+        """Count ``n`` images against the cap that this process keeps to, or refuse."""
+        caps = self._caps[kind]
+        with self._lock:
+            taken = self._taken[kind] + n
+            over = caps.queries is not None and taken > caps.queries
+            if over or (caps.nano_usd is not None and taken * self._each > caps.nano_usd):
+                raise BudgetExhausted(
+                    f"{n} more queries would exceed the budget: {self._taken[kind]:,} have been "
+                    "billed. Raise the budget."
+                )
+            self._taken[kind] = taken
+
+    def give_back(self, kind: Kind, n: int) -> None:
+        """Undo `take` for ``n`` images that were not billed."""
+        with self._lock:
+            self._taken[kind] -= n
+
     def _note(self, billed: int = 0, saved: int = 0) -> None:
         with self._lock:
             self._billed += billed
@@ -103,10 +133,6 @@ class Book(abc.ABC):
 class MemoryBook(Book):
     """Counts what is billed, and remembers no answer."""
 
-    def __init__(self, price_usd: float, training: Budget, prediction: Budget) -> None:
-        super().__init__(price_usd, training, prediction)
-        self._by_kind: Counter[Kind] = Counter()
-
     def recall(
         self,
         images: Images,  # noqa: ARG002 - it remembers nothing
@@ -120,24 +146,9 @@ class MemoryBook(Book):
     def begin_predictions(self) -> None:
         """Do nothing: there is nothing to forget."""
 
-    def charge(self, kind: Kind, n: int) -> int:
-        """Count ``n`` images, or refuse."""
-        caps = self._caps[kind]
-        with self._lock:
-            billed = self._by_kind[kind] + n
-            over = caps.queries is not None and billed > caps.queries
-            if over or (caps.nano_usd is not None and billed * self._each > caps.nano_usd):
-                raise BudgetExhausted(
-                    f"{n} more queries would exceed the budget: "
-                    f"{self._by_kind[kind]:,} have been billed. Raise the budget."
-                )
-            self._by_kind[kind] = billed
-        return n
-
     def settle(self, kind: Kind, n: int, billed: int) -> None:
         """Give back what was not billed."""
-        with self._lock:
-            self._by_kind[kind] -= n - billed
+        self.give_back(kind, n - billed)
         self._note(billed=billed)
 
 
@@ -147,7 +158,8 @@ class _MemoryToll:
     kind: Kind
 
     def charge(self, places: Sequence[int]) -> int:
-        return self.book.charge(self.kind, len(places))
+        self.book.take(self.kind, len(places))
+        return len(places)
 
     def settle(
         self,
@@ -168,10 +180,14 @@ class JournalBook(Book):
     journal : Journal
     account : str
         Who pays: processes that name the same account share one budget.
+    fit : str or None
+        Which fit, or which model, it is for; None: the account is its own.
     box : str
         Identity of the box.
     price_usd, training, prediction
-        As for every `Book`; the budgets hold for the account, not for this process alone.
+        As for every `Book`; the budgets hold for the account, not for this process alone. Only
+        predictions of a model that has an account to itself are counted anew by each process: a
+        model is used again and again.
     """
 
     def __init__(
@@ -180,13 +196,15 @@ class JournalBook(Book):
         *,
         account: str,
         box: str,
-        price_usd: float,
+        price_usd: float | None,
         training: Budget,
         prediction: Budget,
+        fit: str | None = None,
     ) -> None:
         super().__init__(price_usd, training, prediction)
         self.journal = journal
         self.account = account.encode("utf-8", "replace").decode()
+        self._fit = self.account if fit is None else fit
         self._box = box
         self._epoch = journal.epoch(box)
         self._asked: Counter[bytes] = Counter()
@@ -233,12 +251,24 @@ class JournalBook(Book):
         return Intent(
             account=self.account,
             kind=kind,
+            fit=self._fit,
             purpose=purpose,
             box=self._box,
             keys=keys,
             nano_usd_each=self._each,
-            caps=self._caps[kind],
+            caps=Caps() if self.counts_here(kind) else self._caps[kind],
         )
+
+    def billed_to_others(self) -> tuple[int, float]:
+        """Return the images, and the US dollars, that other fits have cost the account."""
+        if self._fit == self.account:
+            return 0, 0.0
+        queries, nano = self.journal.billed_to_others(self.account, "fit", self._fit)
+        return queries, nano / NANO
+
+    def counts_here(self, kind: Kind) -> bool:
+        """Return whether this process keeps to the cap by itself, and not the account."""
+        return kind == "predict" and self._fit == self.account
 
     def _keys(self, images: Images, purpose: Purpose) -> list[bytes]:
         """Return the key of each image, counting how often it has been asked before.
@@ -272,8 +302,14 @@ class _JournalToll:
     _places: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def charge(self, places: Sequence[int]) -> int:
-        keys = [self.keys[place] for place in places]
-        ticket = self.book.journal.charge(self.book.intent(keys, self.purpose))
+        keys, kind = [self.keys[place] for place in places], _kind(self.purpose)
+        if self.book.counts_here(kind):
+            self.book.take(kind, len(keys))
+        try:
+            ticket = self.book.journal.charge(self.book.intent(keys, self.purpose))
+        except BaseException:
+            self._give_back(len(keys))
+            raise
         self._places[ticket] = places
         return ticket
 
@@ -282,9 +318,16 @@ class _JournalToll:
     ) -> None:
         # counted first: a journal that cannot be written does not undo what was billed
         self.book._note(billed=billed)
-        order = {place: i for i, place in enumerate(self._places.pop(ticket))}
+        places = self._places.pop(ticket)
+        self._give_back(len(places) - billed)
+        order = {place: i for i, place in enumerate(places)}
         content = {order[place]: packed(row) for place, row in answers.items()}
         self.book.journal.settle(ticket, content, billed=billed, words=words)
+
+    def _give_back(self, n: int) -> None:
+        kind = _kind(self.purpose)
+        if self.book.counts_here(kind):
+            self.book.give_back(kind, n)
 
 
 def _kind(purpose: Purpose) -> Kind:

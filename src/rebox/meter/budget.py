@@ -39,10 +39,21 @@ class Budget:
         if self.usd is not None and not (self.usd > 0 and math.isfinite(self.usd)):
             raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
 
-    def allows(self, price_usd: float) -> int | None:
-        """Return how many queries at ``price_usd`` each it pays for; None: without end."""
+    def allows(self, price_usd: float | None) -> int | None:
+        """Return how many queries at ``price_usd`` each it pays for; None: without end.
+
+        Raises
+        ------
+        InvalidOption
+            It is in dollars, and the price is not known.
+        """
         by_money = None
-        if self.usd is not None and price_usd > 0:
+        if self.usd is not None and price_usd is None:
+            raise InvalidOption(
+                f"a cap of ${self.usd:,.2f} cannot be kept where the price of a query is not "
+                "known: name it in the box's URI by price_usd=, 0 if it is free."
+            )
+        if self.usd is not None and price_usd:
             # $0.30 pays for three queries at $0.10, though 0.3 / 0.1 is below 3 in binary.
             by_money = math.floor(self.usd / price_usd * (1 + 1e-12))
         caps = [cap for cap in (self.queries, by_money) if cap is not None]
@@ -61,8 +72,8 @@ class Spent:
         Images that were paid for in this process: each send counts, the failed ones too.
     saved : int
         Images that a journal answered for free.
-    usd : float
-        What was billed, in US dollars.
+    usd : float or None
+        What was billed, in US dollars; None: its price is not known.
     """
 
     probe: int = 0
@@ -72,7 +83,7 @@ class Spent:
     predict: int = 0
     billed: int = 0
     saved: int = 0
-    usd: float = 0.0
+    usd: float | None = 0.0
 
     @property
     def total(self) -> int:
@@ -101,8 +112,8 @@ class Meter:
 
     Parameters
     ----------
-    price_usd : float
-        US dollars per query.
+    price_usd : float or None
+        US dollars per query; None: not known.
     training : Budget
         Cap on probe, map, search and validate together.
     prediction : Budget
@@ -114,7 +125,7 @@ class Meter:
 
     def __init__(
         self,
-        price_usd: float = 0.0,
+        price_usd: float | None = 0.0,
         training: Budget | None = None,
         prediction: Budget | None = None,
         book: "Book | None" = None,
@@ -141,7 +152,8 @@ class Meter:
             counts = dict(self._counts)
         if self.book is None:
             asked = sum(counts.values())
-            return Spent(**counts, billed=asked, usd=asked * self.price_usd)
+            usd = None if self.price_usd is None and asked else asked * (self.price_usd or 0.0)
+            return Spent(**counts, billed=asked, usd=usd)
         billing = self.book.billing
         return Spent(**counts, billed=billing.billed, saved=billing.saved, usd=billing.usd)
 

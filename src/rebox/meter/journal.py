@@ -24,56 +24,12 @@ from typing import Any, Literal, Self
 
 import platformdirs
 
-from rebox.errors import BudgetExhausted, JournalError
+from rebox.errors import BudgetExhausted
+from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
 
 Kind = Literal["fit", "predict"]
 
-LOCKED_S = 60.0  # how long another process's transaction is waited for
 VARIABLE = "REBOX_JOURNAL"
-
-# Each entry brings a journal from the version of its place to the next; none is ever changed.
-MIGRATIONS = (
-    """
-    CREATE TABLE account (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        queries INTEGER NOT NULL DEFAULT 0,
-        nano_usd INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (name, kind)
-    );
-    CREATE TABLE box (
-        id INTEGER PRIMARY KEY,
-        identity TEXT NOT NULL UNIQUE,
-        epoch INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE send (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        account INTEGER NOT NULL REFERENCES account (id),
-        box INTEGER NOT NULL REFERENCES box (id),
-        purpose TEXT NOT NULL,
-        queries INTEGER NOT NULL,
-        nano_usd_each INTEGER NOT NULL,
-        process INTEGER NOT NULL,
-        asked_s REAL NOT NULL,
-        ended_s REAL,
-        billed INTEGER,
-        words TEXT
-    );
-    CREATE TABLE question (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        send INTEGER NOT NULL REFERENCES send (id),
-        key BLOB NOT NULL
-    );
-    CREATE INDEX asked ON question (key);
-    CREATE INDEX sent ON question (send);
-    CREATE TABLE answer (
-        question INTEGER PRIMARY KEY REFERENCES question (id),
-        scores BLOB NOT NULL
-    );
-    """,
-)
-PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +50,8 @@ class Intent:
         Who pays.
     kind : {"fit", "predict"}
         From which of the account's two budgets.
+    fit : str
+        Which fit, or which model, it is for: several may share an account.
     purpose, box : str
     keys : sequence of bytes
         One for each image.
@@ -104,6 +62,7 @@ class Intent:
 
     account: str
     kind: Kind
+    fit: str
     purpose: str
     box: str
     keys: Sequence[bytes]
@@ -127,6 +86,9 @@ class Journal:
     ----------
     path : str or Path
         Made, with its folder, if it is not there.
+    writable : bool
+        False: it is only read, and has to be there; a file or folder that may not be written is no
+        hindrance.
 
     Raises
     ------
@@ -134,12 +96,13 @@ class Journal:
         It cannot be opened, is no journal, or was written by a newer rebox.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, writable: bool = True) -> None:
         self.path = Path(path)
+        self._writable = writable
         self._lock = threading.RLock()
         self._waiting: deque[_Job] = deque()
         self._pid = os.getpid()
-        self._connection: sqlite3.Connection | None = _connect(self.path)
+        self._connection: sqlite3.Connection | None = self._connected()
 
     def charge(self, intent: Intent) -> int:
         """Commit ``intent`` and its price; return the number of its send.
@@ -181,6 +144,20 @@ class Journal:
             ).fetchone()
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
+    def billed_to_others(self, account: str, kind: Kind, fit: str) -> tuple[int, int]:
+        """Return what `billed` does, but for what the sends of ``fit`` have cost."""
+        queries, nano = self.billed(account, kind)
+        ((own, own_nano),) = self.rows(
+            """
+            SELECT coalesce(sum(coalesce(billed, send.queries)), 0),
+                   coalesce(sum(coalesce(billed, send.queries) * nano_usd_each), 0)
+            FROM send JOIN account ON account.id = send.account
+            WHERE name=? AND kind=? AND fit=?
+            """,
+            (account, kind, fit),
+        )
+        return queries - own, nano - own_nano
+
     def epoch(self, box: str) -> int:
         """Return how often a box is known to have changed under its identity."""
         row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))
@@ -215,16 +192,19 @@ class Journal:
 
     # A connection is neither copied nor carried over a fork.
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+        return {"path": self.path, "_writable": self._writable}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path = state["path"]
+        self.path, self._writable = state["path"], state["_writable"]
         self._lock = threading.RLock()
         self._waiting = deque()
         self._pid, self._connection = 0, None
 
     def __repr__(self) -> str:
         return f"<Journal {self.path.name}>"
+
+    def _connected(self) -> sqlite3.Connection:
+        return connect(self.path) if self._writable else connect_to_read(self.path)
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._pid != os.getpid():
@@ -235,12 +215,12 @@ class Journal:
             self._connection = None
         if self._connection is None:
             self._pid = os.getpid()
-            self._connection = _connect(self.path)
+            self._connection = self._connected()
         return self._connection
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Any]:
-        with self._lock, _as_journal_errors(self.path):
+        with self._lock, as_journal_errors(self.path):
             yield self._open().execute
 
     def _write(self, work: Callable[[Any], Any]) -> Any:
@@ -261,7 +241,7 @@ class Journal:
 
     def _commit(self, batch: Sequence["_Job"]) -> None:
         try:
-            with _as_journal_errors(self.path):
+            with as_journal_errors(self.path):
                 connection = self._open()
                 connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -308,9 +288,9 @@ def _charge(run: Any, intent: Intent) -> int:
     _check(have, n, n * price, intent)
     box = _id_of(run, "box", identity=intent.box)
     send = run(
-        "INSERT INTO send (account, box, purpose, queries, nano_usd_each, process, asked_s)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (account, box, intent.purpose, n, price, os.getpid(), time.time()),
+        "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (account, box, intent.fit, intent.purpose, n, price, os.getpid(), time.time()),
     ).lastrowid
     for key in intent.keys:
         run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
@@ -368,64 +348,3 @@ def _id_of(run: Any, table: str, **columns: str) -> int:
 def _add(run: Any, account: int, queries: int, nano: int) -> None:
     values = (queries, nano, account)
     run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)
-
-
-@contextlib.contextmanager
-def _as_journal_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        full = "full" in str(error)
-        advice = "free some space" if full else "end the program that holds it"
-        raise JournalError(
-            f"the journal {path.name} cannot be used ({error}): {advice} and start again; what was "
-            "answered is kept."
-        ) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False
-        )
-    except (OSError, sqlite3.Error) as error:
-        raise JournalError(f"the journal {path} cannot be opened ({error}).") from error
-    try:
-        connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
-        _migrate(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise JournalError(
-            f"{path} is no journal of rebox, or a damaged one ({error}): name another file."
-        ) from error
-    except JournalError:
-        connection.close()
-        raise
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = _version(connection, path)
-        for script in MIGRATIONS[version:]:
-            for statement in filter(str.strip, script.split(";")):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise JournalError(f"{path} was written by a newer rebox: upgrade, or name another file.")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if version == 0 and tables:
-        raise JournalError(f"{path} is a database of something else: name another file.")
-    return int(version)

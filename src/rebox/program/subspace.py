@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from numpy.typing import NDArray
 from scipy.fft import idctn
 from scipy.ndimage import zoom
@@ -65,7 +65,8 @@ class Full(Subspace):
         """Scatter z over the masked pixels; planar in memory."""
         xp = array_namespace(z)
         height, width, channels = self.shape
-        flat = xp.zeros((*z.shape[:-1], channels * height * width), dtype=z.dtype)
+        shape = (*z.shape[:-1], channels * height * width)
+        flat = xp.zeros(shape, dtype=z.dtype, device=device(z))
         flat[..., self._where] = z
         return xp.moveaxis(xp.reshape(flat, (*z.shape[:-1], channels, height, width)), -3, -1)
 
@@ -87,10 +88,11 @@ class _Separable(Subspace):
     def expand(self, z: Array) -> Array:
         """Combine the waves; planar in memory."""
         xp = array_namespace(z)
-        rows, columns = (xp.asarray(waves, dtype=z.dtype) for waves in self._waves())
+        of_z = {"dtype": z.dtype, "device": device(z)}
+        rows, columns = (xp.asarray(waves, **of_z) for waves in self._waves())
         shape = (*z.shape[:-1], rows.shape[0], columns.shape[0], self.shape[2])
         planes = xp.moveaxis(xp.reshape(z, shape), -1, -3)
-        planar = rows.T @ planes @ columns * xp.asarray(self.mask, dtype=z.dtype)
+        planar = rows.T @ planes @ columns * xp.asarray(self.mask, **of_z)
         return xp.moveaxis(planar, -3, -1)
 
 
@@ -162,7 +164,7 @@ class RandomProjection(Subspace):
         """Combine the basis images; planar in memory."""
         xp = array_namespace(z)
         height, width, channels = self.shape
-        basis = xp.asarray(self._basis, dtype=z.dtype)
+        basis = xp.asarray(self._basis, dtype=z.dtype, device=device(z))
         planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
         return xp.moveaxis(planar, -3, -1)
 

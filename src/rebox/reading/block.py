@@ -11,6 +11,7 @@ Floats = NDArray[np.floating]
 
 NEGLIGIBLE = 1e-6  # of the largest variance: rounding
 FITTED_ON = 1500  # most samples that axes are found from
+ROWS, COLUMNS = 2000, 4096  # looked at together in double precision: what is held beside the input
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +45,18 @@ class Block:
         standardise : bool
             Whether features are in units of their own, so that each is divided by its deviation.
         """
-        x = np.asarray(features, dtype=np.float64)
-        centre = x.mean(axis=0)
-        spread = x.std(axis=0) if standardise else np.ones(x.shape[1])
+        x = np.asarray(features)
+        centre, spread = _moments(x)
+        if not standardise:
+            spread = np.ones(x.shape[1])
         spread = np.where(spread > NEGLIGIBLE * (np.abs(centre) + NEGLIGIBLE), spread, 1.0)
         step = -(-len(x) // FITTED_ON)
-        axes, variances = _principal_axes((x[::step] - centre) / spread, most)
-        coordinates = ((x - centre) / spread) @ axes
-        length = np.sqrt((coordinates**2).sum(axis=1).mean()) if axes.shape[1] else 1.0
+        some = _standard(x[::step], centre, spread).astype(np.float64, copy=False)
+        axes, variances = _principal_axes(some, most)
+        squares = [
+            ((_standard(part, centre, spread) @ axes) ** 2).sum(axis=1) for part in _parts(x)
+        ]
+        length = np.sqrt(np.concatenate(squares).mean()) if axes.shape[1] else 1.0
         return cls(
             centre.astype(np.float32),
             spread.astype(np.float32),
@@ -61,8 +66,11 @@ class Block:
 
     def coordinates(self, features: Floats) -> NDArray[np.float32]:
         """Return (n, r) coordinates of (n, d) features."""
-        x = (np.asarray(features, dtype=np.float32) - self.centre) / self.spread
-        return np.asarray(x @ self.axes, dtype=np.float32)
+        coordinates = [
+            _standard(part, self.centre, self.spread, np.float32) @ self.axes
+            for part in _parts(np.asarray(features))
+        ]
+        return np.concatenate(coordinates).astype(np.float32, copy=False)
 
     def exact_coordinates(self, features: Floats) -> NDArray[np.float64]:
         """Return `coordinates` in double precision.
@@ -88,6 +96,36 @@ class Block:
             "axes": self.axes,
             "scale": self.scale,
         }
+
+
+def _parts(x: Floats) -> list[Floats]:
+    """Return (n, d) in parts of a few rows; at least one, of no rows."""
+    return [x[start : start + ROWS] for start in range(0, max(1, len(x)), ROWS)]
+
+
+def _standard(
+    x: Floats, centre: Floats, spread: Floats, dtype: type[np.floating] = np.float64
+) -> Floats:
+    """Return (x - centre) / spread, with one copy of ``x`` in memory and no more."""
+    copy = np.array(x, dtype=dtype)
+    copy -= centre
+    copy /= spread
+    return copy
+
+
+def _moments(x: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and deviation (d,) of (n, d), some features at a time.
+
+    Rows add up in the same order however many columns stand side by side, so that the sums are
+    those of the whole, to the last bit.
+    """
+    count = x.shape[1]
+    edges = np.linspace(0, count, max(1, -(-count // COLUMNS)) + 1).astype(np.intp)
+    centre, spread = np.empty(count), np.empty(count)
+    for columns in map(slice, edges[:-1], edges[1:]):
+        some = x[:, columns].astype(np.float64)  # a slice: its copy keeps the order in memory
+        centre[columns], spread[columns] = some.mean(axis=0), some.std(axis=0)
+    return centre, spread
 
 
 def _principal_axes(

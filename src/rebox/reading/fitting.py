@@ -104,8 +104,7 @@ class _Fit:
         local = [_block(x, len(known.local), LOCAL_AXES, "local") for x in known.local]
         self.blocks = (*answers, *local)
         n = len(known.targets)
-        padded = [np.concatenate([x, np.zeros((n - len(x), x.shape[1]), x.dtype)]) for x in
-                  known.answers]  # fmt: skip
+        padded = [_padded(x, n) for x in known.answers]
         self.z = coordinates(self.blocks, [*padded, *known.local])
         self.folds = stratified_folds(known.targets, known.seed, known.groups)
 
@@ -293,6 +292,13 @@ class _Fit:
 def _block(features: Floats, count: int, axes: int, origin: Origin) -> Block:
     most = max(FEWEST_AXES, axes // count)
     return Block.fit(features, most=most, standardise=origin == "local")
+
+
+def _padded(x: Floats, n: int) -> Floats:
+    """Return (n, d): the first rows are those of ``x``, the others 0."""
+    if len(x) == n:
+        return x  # a copy of all answers to many views would be gigabytes
+    return np.concatenate([x, np.zeros((n - len(x), x.shape[1]), x.dtype)])
 
 
 def _vary(blocks: Sequence[Block]) -> bool:

@@ -28,6 +28,5 @@ def recipe_from_name(name: str) -> Recipe | Auto:
         The recipe or an option is unknown, or an option has the wrong type.
     """
     kind, options = read_name(name, RECIPES, "recipe")
-    make = RECIPES[kind]
-    made = make(**options)
-    return Auto(name=name, **made) if make is own.auto else Recipe(name=name, **made)
+    made = RECIPES[kind](**options)
+    return Auto(name=name, **made) if kind == "auto" else Recipe(name=name, **made)

@@ -11,7 +11,7 @@
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Fault, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
-from rebox.box.service.labels import NamedService, Pairs, labels_of
+from rebox.box.service.labels import Labels, NamedService, Pairs, labels_of, open_labels
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import read_classes, read_key, read_spec, read_terms
 from rebox.box.service.picture import png, png_base64
@@ -36,6 +36,7 @@ __all__ = [
     "HeaderKey",
     "HttpTransport",
     "Key",
+    "Labels",
     "NamedService",
     "NoKey",
     "Pairs",
@@ -51,6 +52,7 @@ __all__ = [
     "host_of",
     "labels_of",
     "numbers_of",
+    "open_labels",
     "place_of",
     "png",
     "png_base64",

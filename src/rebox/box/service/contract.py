@@ -82,9 +82,9 @@ class Service(BlackBox):
 
     @property
     def journalled(self) -> bool:
-        """Whether it costs money; a rehearsal on this machine does not, whatever its price."""
+        """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
         blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
-        return self.spec.price_usd > 0 and not is_here(self.request(blank).url)
+        return self.spec.price_usd != 0 and not is_here(self.request(blank).url)
 
     def check_origin(self) -> None:
         """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.

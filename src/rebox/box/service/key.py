@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,8 @@ from rebox.errors import KeyRefused
 
 KEYRING = "rebox"
 MASK = "***"
+KEY_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
+_ENDS = (*KEY_WORDS, "auth", "credential", "credentials", "passwd", "pwd", "signature", "sig")
 
 
 class Secret:
@@ -37,9 +40,13 @@ class Secret:
             content = content.replace(form.encode(), MASK.encode())
         return content
 
+    def in_json(self) -> str:
+        """Return the text as it stands between the quotation marks of JSON."""
+        return json.dumps(self._text)[1:-1]
+
     def _forms(self) -> set[str]:
         """Return how it may be written: as it is, in JSON, in JSON by PHP, in an address."""
-        quoted = json.dumps(self._text)[1:-1]
+        quoted = self.in_json()
         forms = {self._text, quoted, quoted.replace("/", r"\/"), quote(self._text, safe="")}
         return forms - {""}
 
@@ -53,13 +60,16 @@ class Secret:
 
 
 class Key(Protocol):
-    """Where the key of a service comes from, and in which header it is sent."""
+    """Where the key of a service comes from, and where in a request it is sent."""
 
     def secret(self) -> Secret | None:
         """Return the key; None: the service takes none."""
 
     def headers(self, secret: Secret) -> Mapping[str, str]:
         """Return the headers that carry it."""
+
+    def content(self, content: bytes, secret: Secret) -> bytes:
+        """Return the body of a request, with the key where it belongs there."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,10 @@ class NoKey:
     def headers(self, secret: Secret) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
         """Return no headers."""
         return {}
+
+    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
+        """Return the body as it is."""
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +138,19 @@ class HeaderKey:
     def headers(self, secret: Secret) -> Mapping[str, str]:
         """Return the header that carries it."""
         return {self.header: f"{self.prefix}{secret.reveal()}"}
+
+    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
+        """Return the body as it is."""
+        return content
+
+
+def looks_secret(name: str) -> bool:
+    """Return whether a field or a parameter is named as keys are, as in ``api_key``.
+
+    Only its last word counts: ``max_tokens`` and ``keywords`` are none.
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return bool(words) and words[-1].lower().endswith(_ENDS)
 
 
 def _sendable(text: str, service: str) -> Secret:

@@ -46,8 +46,15 @@ class NamedService(Service):
         return [one if isinstance(one, Fault) else row_of(one, self.spec) for one in found]
 
 
-class _Labels(Service):
-    """Asks as another service would, and answers with its scores in the order of their names."""
+class Labels(Service):
+    """Asks as another service would, and answers with its scores in the order of their names.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names in the last answer, in alphabetical order; of a service that shows the best classes
+        only, those that it showed.
+    """
 
     def __init__(self, service: NamedService) -> None:
         self.spec, self.terms, self.key = service.spec, service.terms, service.key
@@ -56,12 +63,15 @@ class _Labels(Service):
         self._service = service
 
     def request(self, images: Images) -> Request:
+        """Return the service's own request."""
         return self._service.request(images)
 
     def refusal(self, reply: Reply) -> Fault | None:
+        """Return what is wrong by the service's own rules."""
         return self._service.refusal(reply)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the scores of the one image, and note their names."""
         (found,) = self._service.named(reply, n)
         if isinstance(found, Fault):
             return [found]
@@ -72,6 +82,12 @@ class _Labels(Service):
         row = row_of(found, replace(self.spec, classes=names))
         self.names = names
         return [row]
+
+    def grey(self) -> Images:
+        """Return the one mid-grey image (1, height, width, channels) that it is asked about."""
+        level = MID_GREY if self.spec.pixels == "float32" else 128
+        image: Images = np.full((1, *self.spec.shape), level, dtype=self.spec.pixels)
+        return image
 
 
 def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
@@ -101,6 +117,19 @@ def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
     BoxError
         The service refused, or failed too often.
     """
+    with open_labels(uri) as labels:
+        labels.reply_for(labels.grey(), toll or NoToll())
+        return labels.names
+
+
+def open_labels(uri: str) -> Labels:
+    """Open the service that ``uri`` names without knowing its classes: it tells their names.
+
+    Raises
+    ------
+    InvalidOption
+        ``uri`` names the classes itself, or a box that does not name them in its answers.
+    """
     given = set(BoxURI.parse(uri).options) & {"classes", "labels"}
     if given:
         raise InvalidOption(
@@ -116,7 +145,7 @@ def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
     service = box.source
     if not isinstance(service, NamedService):
         raise nameless(uri.partition(":")[0])
-    return _learned(service, toll or NoToll())
+    return Labels(service)
 
 
 def nameless(scheme: str) -> InvalidOption:
@@ -125,12 +154,3 @@ def nameless(scheme: str) -> InvalidOption:
         f"{scheme} does not name the classes in its answers: write their names into a file, one on "
         "each line in the order of the scores, and open it by labels=FILE."
     )
-
-
-def _learned(service: NamedService, toll: Toll) -> tuple[str, ...]:
-    spec = service.spec
-    grey = MID_GREY if spec.pixels == "float32" else 128
-    image: Images = np.full((1, *spec.shape), grey, dtype=spec.pixels)
-    with _Labels(service) as labels:
-        labels.reply_for(image, toll)
-        return labels.names

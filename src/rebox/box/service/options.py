@@ -8,7 +8,7 @@ from rebox.box.contract import BoxSpec
 from rebox.box.outputs import class_names, read_labels
 from rebox.box.registry import OptionReader
 from rebox.box.service.key import HeaderKey
-from rebox.box.service.price import price_of
+from rebox.box.service.price import usual_price_usd
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidOption
 
@@ -100,7 +100,6 @@ def read_spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
     kept by their columns, so that other names, or another order of them, are another box.
     """
     height, width = reader.size("size", size)
-    usual = price_of(f"{scheme}:{target}")
     named = reader.text("identity", f"{scheme}:{target}@{host}")
     complete = reader.flag("complete", complete)
     return BoxSpec(
@@ -113,6 +112,6 @@ def read_spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
         complete=complete,
         sums_to_one=reader.flag("sums_to_one", sums_to_one) and complete,
         decimals=reader.integer("decimals", None),
-        price_usd=reader.number("price_usd", 0.0 if usual is None else usual.usd),
+        price_usd=reader.number("price_usd", usual_price_usd(scheme, f"http://{host}")),
         batch_size=min(reader.integer("batch_size", batch_size), batch_size),
     )

@@ -18,7 +18,7 @@ class Terms:
     burst : int or None
         Most requests at once after a pause; None: those of one second.
     timeout_s : float
-        Longest wait for a connection, for the next piece of an answer, and for its body in all.
+        Longest time for a send, from the connection to the last byte of its answer.
     attempts : int
         Most sends of one question, where a fault allows for another try.
     longest_wait_s : float

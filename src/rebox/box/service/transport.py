@@ -6,16 +6,17 @@ import math
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
 from rebox.box.outputs import one_line
+from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Fault, Refusal
-from rebox.box.service.key import Key, Secret
+from rebox.box.service.key import Key, Secret, looks_secret
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
 
@@ -201,6 +202,7 @@ class HttpTransport:
 
     def __init__(self, terms: Terms, verify: str | None = None) -> None:
         self._secrets: dict[Key, Secret | None] = {}
+        self._deadline = Deadline()
         self._client = httpx2.Client(
             verify=True if verify is None else _authority(verify),
             follow_redirects=False,
@@ -223,6 +225,7 @@ class HttpTransport:
         headers = dict(request.headers)
         if secret is not None:
             headers.update(key.headers(secret))
+            request = replace(request, content=key.content(request.content, secret))
         try:
             reply = self._send(request, headers, terms)
         except Refusal as refusal:
@@ -234,28 +237,29 @@ class HttpTransport:
         self._client.close()
 
     def _send(self, request: Request, headers: Mapping[str, str], terms: Terms) -> Reply:
-        deadline = time.monotonic() + terms.timeout_s
         with (
             _as_refusals(request.url, terms),
+            self._deadline.within(terms.timeout_s),
             self._client.stream(
-                request.method, request.url, content=request.content, headers=headers
+                request.method,
+                request.url,
+                content=request.content,
+                headers=headers,
+                extensions={"trace": self._deadline.watch},
             ) as response,
         ):
-            content = b"".join(_read(response, deadline, terms))
+            content = b"".join(_read(response, terms))
             names = {name.lower(): value for name, value in response.headers.items()}
             return Reply(status=response.status_code, headers=names, content=content)
 
 
-def _read(response: httpx2.Response, deadline: float, terms: Terms) -> Iterator[bytes]:
+def _read(response: httpx2.Response, terms: Terms) -> Iterator[bytes]:
     size = 0
     for piece in response.iter_bytes():
         size += len(piece)
         if size > terms.body_limit:
             words = f"the service's answer is larger than {terms.body_limit / 2**20:.0f} MB"
             raise Refusal(Fault(words, error=InvalidAnswer))
-        if time.monotonic() > deadline:
-            words = f"the service had not finished its answer after {terms.timeout_s:g} s"
-            raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE))
         yield piece
 
 
@@ -276,8 +280,8 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         hopeless = "certificate" in said.lower()
         words = f"{host} could not be reached ({said})"
         raise Refusal(Fault(words, retry=not hopeless, charged=False)) from error
-    except httpx2.TimeoutException as error:
-        words = f"the service did not answer within {terms.timeout_s:g} s"
+    except (httpx2.TimeoutException, TimeUp) as error:
+        words = f"the service did not answer in full within {terms.timeout_s:g} s"
         raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE)) from error
     except httpx2.DecodingError as error:
         words = "the service's answer is packed in a way that cannot be unpacked"
@@ -347,4 +351,6 @@ def host_of(url: str) -> str:
         raise InvalidOption(f"expected an address such as https://host/path, found {url!r}.")
     if parts.username or parts.password:
         raise InvalidOption("leave keys and passwords out of addresses: set key_env instead.")
+    if any(looks_secret(name) for name, _ in parse_qsl(parts.query)):
+        raise InvalidOption("leave keys out of addresses: set key_env instead.")
     return parts.netloc.lower()

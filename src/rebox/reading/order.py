@@ -1,4 +1,4 @@
-"""In which order training images are asked about, and which of them judge a choice."""
+"""In which order training samples are asked about and read, and which of them judge a choice."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,0 +1,220 @@
+"""The file of a journal: its tables, how they came about, and how it is opened."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from rebox.errors import JournalError
+
+LOCKED_S = 60.0  # how long another process's transaction is waited for
+
+# Each entry brings a journal from the version of its place to the next; none is ever changed.
+MIGRATIONS = (
+    """
+    CREATE TABLE account (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        queries INTEGER NOT NULL DEFAULT 0,
+        nano_usd INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (name, kind)
+    );
+    CREATE TABLE box (
+        id INTEGER PRIMARY KEY,
+        identity TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE send (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL REFERENCES account (id),
+        box INTEGER NOT NULL REFERENCES box (id),
+        purpose TEXT NOT NULL,
+        queries INTEGER NOT NULL,
+        nano_usd_each INTEGER NOT NULL,
+        process INTEGER NOT NULL,
+        asked_s REAL NOT NULL,
+        ended_s REAL,
+        billed INTEGER,
+        words TEXT
+    );
+    CREATE TABLE question (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        send INTEGER NOT NULL REFERENCES send (id),
+        key BLOB NOT NULL
+    );
+    CREATE INDEX asked ON question (key);
+    CREATE INDEX sent ON question (send);
+    CREATE TABLE answer (
+        question INTEGER PRIMARY KEY REFERENCES question (id),
+        scores BLOB NOT NULL
+    );
+    """,
+    """
+    ALTER TABLE send ADD COLUMN fit TEXT NOT NULL DEFAULT '';
+    """,
+)
+PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the journal at ``path`` to write, and bring its tables up to date.
+
+    It is made, with its folder, if it is not there.
+
+    Raises
+    ------
+    JournalError
+        It cannot be opened or written, is no journal, or was written by a newer rebox.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=LOCKED_S, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(
+            f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
+            "written, by journal= (--journal)."
+        ) from error
+    try:
+        connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _useless(path, error) from error
+    except JournalError:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the journal at ``path`` to read; neither file nor folder need be writable.
+
+    Raises
+    ------
+    JournalError
+        It is not there, cannot be read, is no journal, or was written by a newer rebox.
+    """
+    try:
+        connection = _readable(path)
+    except sqlite3.Error as error:
+        raise _useless(path, error) from error
+    try:
+        version = _version(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _useless(path, error) from error
+    except JournalError:
+        connection.close()
+        raise
+    if version == 0:
+        connection.close()
+        raise JournalError(f"{path} is no journal of rebox, but an empty file: name another.")
+    return connection
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads: an ordinary one, where SQLite can have one.
+
+    That takes a file beside the journal, which a folder that may not be written refuses. Without
+    it a journal can still be read as it stands, if nothing is left in its log.
+    """
+    connection = _to_read(path, "mode=rw")  # a file that may not be written is opened to read then
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if not _not_writable(error):
+            raise
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise JournalError(
+                f"the last answers of the journal {path} stand in {log.name}, which cannot be read "
+                "in a folder that may not be written: copy both files to another one."
+            ) from error
+        return _to_read(path, "immutable=1")
+    return connection
+
+
+def _to_read(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?{how}",
+        uri=True,
+        timeout=LOCKED_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+@contextlib.contextmanager
+def as_journal_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite fails at into errors that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(
+            f"the journal {path.name} cannot be used ({error}): {_advice(error)} and start again; "
+            "what was answered is kept."
+        ) from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    if _not_writable(error):
+        return "make the file and its folder writable, or name another by journal= (--journal),"
+    if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return "it is damaged, so take a copy from before, or another file,"
+    return "free some space" if "full" in str(error) else "end the program that holds it"
+
+
+def _name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))  # errors of Python's own have none
+
+
+def _not_writable(error: sqlite3.Error) -> bool:
+    return _name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
+
+
+def _useless(path: Path, error: sqlite3.Error) -> JournalError:
+    """Return why a journal could not be opened."""
+    if _not_writable(error):
+        return JournalError(
+            f"the journal {path} cannot be written, or may not be read ({error}): make the file "
+            "and its folder writable, or name another by journal= (--journal)."
+        )
+    if _name(error).startswith("SQLITE_BUSY"):
+        return JournalError(
+            f"the journal {path} is held by another program ({error}): end it and start again."
+        )
+    return JournalError(
+        f"{path} is no journal of rebox, or a damaged one ({error}): name another file."
+    )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection, path)
+        for script in MIGRATIONS[version:]:
+            for statement in filter(str.strip, script.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise JournalError(f"{path} was written by a newer rebox: upgrade, or name another file.")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables:
+        raise JournalError(f"{path} is a database of something else: name another file.")
+    return int(version)

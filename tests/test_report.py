@@ -1,0 +1,211 @@
+"""What a report says: known ledgers, known figures."""
+
+import json
+from pathlib import Path
+
+import ledgers
+import numpy as np
+import pytest
+from sklearn.metrics import auc, confusion_matrix, roc_curve
+
+from rebox.bench import published
+from rebox.errors import InvalidData
+from rebox.report import open_ledger, study_of, tables
+from rebox.report.difference import reference_of
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def only(rows):
+    (pair,) = study_of(rows).pairs
+    return pair
+
+
+def test_who_peeked_is_marked_and_never_best():
+    rows = [
+        ledgers.row("bar-as-released", skill=4.0, peeks=True),
+        ledgers.row("auto", skill=1.0),
+        ledgers.row("bar", skill=0.2),
+    ]
+    study = study_of(rows)
+    pair = study.pairs[0]
+    found = {row["method"]: row for row in tables.results(pair)}
+    assert found["bar-as-released"]["peeks"]
+    assert not found["auto"]["peeks"]
+    assert found["bar-as-released"]["macro_auc"].value > found["auto"]["macro_auc"].value
+    assert found["bar-as-released"]["best"] == []
+    assert "macro_auc" in found["auto"]["best"]
+    assert tables.peeking(study) == ["bar-as-released"]
+    assert tables.overview(study)[0]["best"] == "auto"
+    assert pair.labels == ("bar-as-released (peeked)", "auto", "bar")
+    assert reference_of(pair, "bar-as-released") == "auto"
+    for rows_of in (tables.costs, tables.fits, tables.differences):
+        marked = [row for row in rows_of(pair) if row["method"] == "bar-as-released"]
+        assert marked
+        assert all(row["peeks"] for row in marked)
+
+
+def test_equal_methods_are_both_best():
+    same = ledgers.sure([0] * 5 + [1] * 5, [True] * 9 + [False])
+    found = tables.results(only([ledgers.row(m, given=same) for m in ("auto", "map")]))
+    assert all("accuracy" in row["best"] for row in found)
+
+
+def test_runs_are_told_in_words():
+    def told(rows):
+        return [row["runs"] for row in tables.results(only(rows))]
+
+    assert told([ledgers.row(fold=f) for f in range(2)]) == ["1 seed, 2 of 3 folds"]
+    assert told([ledgers.row(fold=f) for f in range(3)]) == ["1 seed, 3 folds"]
+    assert told([ledgers.row(seed=s) for s in range(3)]) == ["3 seeds"]
+
+
+def test_published_figures_stand_beside_what_repeats_them():
+    rows = [ledgers.row(m, budget=5000) for m in ("auto", "bar-5k", "bar-as-released")]
+    rows.append(ledgers.row("bar", box="squeezenet", budget=5000))
+    found = {(row["method"], pair.box): row["published"] for pair in study_of(rows).pairs
+             for row in tables.results(pair)}  # fmt: skip
+    assert found.pop(("bar-5k", "resnet50")) in published()
+    assert set(found.values()) == {None}
+
+
+def test_a_price_that_nobody_knows_is_not_counted_as_nothing():
+    unknown = {"fit": None, "predict": None}
+    rows = [ledgers.row("auto"), ledgers.row("map", usd=unknown), ledgers.row("map", seed=1)]
+    study = study_of(rows)
+    pair = study.pairs[0]
+    for found in (tables.results(pair), tables.costs(pair)):
+        dollars = {row["method"]: row["usd"] for row in found}
+        assert dollars["map"] is None
+        assert dollars["auto"] > 0
+    assert [row["method"] for row in tables.points(pair, "accuracy", "usd")] == ["auto"]
+    assert len(tables.points(pair, "accuracy")) == 2
+    spent = tables.by_purpose(study)
+    assert spent["unpriced"] == 1
+    assert spent["usd"] == pytest.approx(2 * 2.084)
+
+
+def test_what_was_not_available_has_its_reason():
+    rows = [ledgers.row(), *(ledgers.missing(fold=f) for f in range(3)), ledgers.missing("scratch")]
+    study = study_of(rows)
+    found = tables.unavailable(study)
+    assert [(row["method"], row["trials"]) for row in found] == [("finetune", 3), ("scratch", 1)]
+    assert found[0]["why"] == "weights not at hand"
+    assert len(study.trials) == 1
+
+
+def test_methods_without_a_box_are_in_every_pair_of_their_task():
+    rows = ledgers.study(budgets=(1000,))
+    pairs = study_of(rows).pairs
+    assert [pair.title for pair in pairs] == ["abide, resnet50", "abide, inception_v3"]
+    assert all("local" in pair.labels for pair in pairs)
+    assert only([ledgers.row("local", box=None, budget=None)]).title == "abide, no box"
+
+
+def test_differences_are_taken_at_the_same_budget():
+    rows = [ledgers.row(m, budget=b) for m in ("auto", "map") for b in (1000, 5000)]
+    rows.append(ledgers.row("local", box=None, budget=None))
+    found = tables.differences(only(rows))
+    budgets = {(row["method"], row["budget"]): row["reference_budget"] for row in found}
+    assert budgets == {("map", 1000): 1000, ("map", 5000): 5000, ("local", None): 5000}
+
+
+def test_a_difference_says_what_it_is_paired_by():
+    def by(*rows):
+        (found,) = tables.differences(only(rows))
+        return found["by"]
+
+    assert by(ledgers.row("auto"), ledgers.row("map")) == "image"
+    assert by(ledgers.row("auto"), ledgers.row("map", answers=None)) == "bounds"
+    assert by(*(ledgers.row(m, seed=s) for m in ("auto", "map") for s in (0, 1))) == "seed"
+
+
+def test_confusion_is_that_of_scikit_learn():
+    cell = only([ledgers.row(counts=(9, 8, 7, 6))]).cells[0]
+    truth, p = cell.seeds[0].answers
+    np.testing.assert_array_equal(tables.confusion(cell), confusion_matrix(truth, p.argmax(axis=1)))
+    worst = tables.confusions(cell)[0]
+    wrong = confusion_matrix(truth, p.argmax(axis=1)) * (1 - np.eye(4, dtype=int))
+    assert worst["images"] == wrong.max()
+
+
+def test_the_roc_curve_is_that_of_scikit_learn():
+    cell = only([ledgers.row(counts=(40, 50))]).cells[0]
+    truth, p = cell.seeds[0].answers
+    x, y, _ = roc_curve(truth, p[:, 1])
+    found = tables.roc(cell, 2001)
+    area = auc([q["false_positives"] for q in found], [q["true_positives"] for q in found])
+    assert area == pytest.approx(auc(x, y), abs=0.005)
+    at_start = y[x == 0].max()
+    assert found[0]["true_positives"] == pytest.approx(at_start)
+    assert found[-1]["true_positives"] == 1
+
+
+def test_calibration_of_known_confidence():
+    """Always 0.9 sure and right in 6 of 10: one bin, an error of 0.3."""
+    cell = only(
+        [ledgers.row(given=ledgers.sure([0] * 5 + [1] * 5, [True] * 6 + [False] * 4))]
+    ).cells[0]
+    error, (only_bin,) = tables.calibration(cell)
+    assert error == pytest.approx(0.3, abs=1e-4)
+    assert only_bin["images"] == 10
+
+
+def test_reading_names_who_speaks_loudest():
+    weights = [[0.1, 0.0, -2.0], [0.0, 0.5, 0.3]]
+    row = ledgers.row(reading={"source": ["cat", "dog", "fish"], "weights": weights})
+    sources, targets, found = tables.reading(only([row]).cells[0], most=2)
+    assert sources == ["dog", "fish"]
+    assert targets == ["autism", "control"]
+    np.testing.assert_array_equal(found, [[0.0, 0.5], [-2.0, 0.3]])
+
+
+def test_costs_are_summed_by_purpose():
+    (found,) = tables.costs(only([ledgers.row(fold=f, budget=500) for f in range(3)]))
+    assert (found["map"], found["search"], found["predict"]) == (270, 1230, 126)
+    assert found["total"] == 1626
+    assert found["usd"] == pytest.approx(3.252)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "not json\n", '{"no": "key"}\n', "[1, 2]\n"])
+def test_a_ledger_without_trials_is_refused(tmp_path, content):
+    path = tmp_path / "empty.jsonl"
+    path.write_text(content)
+    with pytest.raises(InvalidData, match=r"holds no trial; expected a ledger"):
+        open_ledger(path)
+
+
+def test_what_is_no_ledger_is_refused(tmp_path):
+    with pytest.raises(InvalidData, match=r"cannot read the ledger .*nowhere"):
+        open_ledger(tmp_path / "nowhere.jsonl")
+    (tmp_path / "picture").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(InvalidData, match="is not text"):
+        open_ledger(tmp_path / "picture")
+    with pytest.raises(InvalidData, match="no trials to report"):
+        study_of([])
+
+
+def test_an_interrupted_line_is_no_row(tmp_path):
+    path = ledgers.write(tmp_path / "cut.jsonl", [ledgers.row()])
+    path.write_text(path.read_text() + json.dumps(ledgers.row("map"))[:200])
+    assert len(open_ledger(path).rows) == 1
+
+
+def test_the_frontiers_rows_are_read():
+    """Rows of the first ledgers lack plans, folds and answers."""
+    study = study_of(open_ledger(BENCHMARKS / "frontier" / "measured.jsonl").rows)
+    assert len(study.trials) > 400
+    assert not study.unavailable
+    for pair in study.pairs:
+        assert tables.results(pair)
+        assert all(tables.roc(cell) is None for cell in pair.cells)
+    pair = next(p for p in study.pairs if p.title == "ham10000-1000, squeezenet")
+    assert any(row["method"] == "map" for row in tables.differences(pair))
+
+
+def test_the_published_services_rows_are_read():
+    study = study_of(open_ledger(BENCHMARKS / "published_services" / "measured.jsonl").rows)
+    azure = next(pair for pair in study.pairs if pair.box == "azure")
+    bar = [row for row in tables.results(azure) if row["method"] == "bar"]
+    assert [row["queries"] for row in bar] == [1860, 5580, 10230]
+    assert [row["usd"] for row in bar] == pytest.approx([3.72, 11.16, 20.46])

@@ -1,0 +1,167 @@
+"""The page in a real browser: Chromium, without a screen, as a phone and as a desktop."""
+
+import os
+import shutil
+from pathlib import Path
+
+import ledgers
+import pytest
+
+from rebox.report import write_report
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+playwright = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+WIDTHS = {"phone": 390, "desktop": 1280}
+OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    arguments = ["--headless", "--disable-gpu", "--no-first-run", *QUIET]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium has none for root
+    with playwright.sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A plan of two tasks with every figure, and the frontier's long ledger."""
+    folder = tmp_path_factory.mktemp("pages")
+    rows = ledgers.study(folds=2, boxes=("resnet50",)) + ledgers.graded()
+    rows.append(ledgers.row("a" * 90, task="b" * 120, box="c" * 70, class_names=["d" * 80, "e"]))
+    write_report(folder / "study.html", [ledgers.write(folder / "study.jsonl", rows)])
+    frontier = ROOT / "benchmarks" / "frontier" / "measured.jsonl"
+    write_report(folder / "frontier.html", [frontier])
+    return folder
+
+
+class Visit:
+    """A page as it was opened, with what it asked for and complained of."""
+
+    def __init__(self, browser, path, *, scheme="light", script=True, width=1280):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=script,
+        )
+        self.page = self.context.new_page()
+        self.requests, self.complaints = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.url = path.as_uri()
+        self.page.goto(self.url)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+    @property
+    def overflow(self):
+        """By how many pixels the page is wider than its window."""
+        size = self.page.locator("html").bounding_box()
+        return self.page.evaluate("document.documentElement.scrollWidth") - size["width"]
+
+
+@pytest.fixture(params=["study", "frontier"])
+def path(request, pages):
+    return pages / f"{request.param}.html"
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_it_fits_asks_for_nothing_and_does_not_complain(browser, path, width, script):
+    with Visit(browser, path, width=width, script=script) as visit:
+        for summary in visit.page.locator("details:not([open]).pair > summary").all()[:2]:
+            summary.click()
+        assert visit.overflow <= 0
+        away = [url for url in visit.requests if url != visit.url and not url.startswith("data:")]
+        assert away == []
+        assert visit.complaints == []
+        assert visit.page.locator("h1").is_visible()
+
+
+def test_nothing_is_wider_than_a_phone_when_all_is_open(browser, path):
+    with Visit(browser, path, width=WIDTHS["phone"]) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        assert visit.overflow <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_axe_finds_nothing_serious(browser, pages, scheme, width):
+    with Visit(browser, pages / "study.html", scheme=scheme, width=width) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        found = axe.Axe().run(visit.page).response
+    assert found["passes"]  # it did look
+    bad = [v for v in found["violations"] if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in bad] == []
+
+
+def test_axe_would_see_what_is_wrong(browser, tmp_path):
+    """The same check on a page with a picture that has no name, and letters that are too pale."""
+    wrong = "<html lang=en><title>a</title><img src='data:,'><p style='color:#ccc'>pale</p></html>"
+    (tmp_path / "wrong.html").write_text(wrong)
+    with Visit(browser, tmp_path / "wrong.html") as visit:
+        found = axe.Axe().run(visit.page).response
+    assert {"image-alt", "color-contrast"} <= {v["id"] for v in found["violations"]}
+
+
+def test_dark_is_dark(browser, pages):
+    grounds = []
+    for scheme in ("light", "dark"):
+        with Visit(browser, pages / "study.html", scheme=scheme) as visit:
+            ground = "getComputedStyle(document.body).backgroundColor"
+            line = "getComputedStyle(document.querySelector('svg text')).fill"
+            grounds.append((visit.page.evaluate(ground), visit.page.evaluate(line)))
+    assert grounds[0] == ("rgb(254, 254, 254)", "rgb(27, 32, 38)")
+    assert grounds[1] == ("rgb(20, 24, 29)", "rgb(231, 234, 238)")
+
+
+def test_every_picture_has_a_name(browser, pages):
+    with Visit(browser, pages / "study.html") as visit:
+        visit.page.evaluate(OPEN_ALL)
+        pictures = visit.page.get_by_role("img").count()
+        assert pictures > 20
+        assert visit.page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
+        assert visit.page.get_by_role("img", name="Confusion matrix of auto").count() > 0
+
+
+def test_the_contents_lead_into_folded_parts(browser, pages):
+    """Without a script: the browser itself unfolds what a link leads into."""
+    with Visit(browser, pages / "frontier.html", script=False) as visit:
+        table = visit.page.locator("#pair-9 table").first
+        assert not table.is_visible()
+        visit.page.locator("a[href='#pair-9']").click()
+        assert table.is_visible()
+
+
+def test_the_keyboard_is_enough(browser, pages):
+    with Visit(browser, pages / "frontier.html") as visit:
+        visit.page.keyboard.press("Tab")
+        assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the results"
+        outline = "getComputedStyle(document.activeElement).outlineStyle"
+        assert visit.page.evaluate(outline) == "solid"
+        visit.page.locator("details.pair > summary").first.focus()
+        visit.page.keyboard.press("Enter")
+        assert visit.page.locator("#pair-1").is_visible()
+
+
+def test_folded_parts_are_printed(browser, pages):
+    with Visit(browser, pages / "frontier.html", width=720) as visit:
+        visit.page.emulate_media(media="print")
+        assert visit.page.locator("#pair-9 table").first.is_visible()
+        assert visit.overflow <= 0
