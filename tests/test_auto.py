@@ -14,7 +14,7 @@ from rebox.fit import StopFit, plan_auto
 from rebox.fit.auto import VIEWS_TRIED
 from rebox.fit.choosing import Chooser
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
-from rebox.program import PLAIN
+from rebox.program import PLAIN, view_pool
 
 N = 60
 Y = np.arange(N) % 2
@@ -481,3 +481,19 @@ def test_of_a_box_that_tells_labels_only_every_vote_counts():
         box, "auto?stack=false", budget=3000, queries_per_prediction=5, random_state=0
     )
     assert model.fit(x, y).queries_per_prediction_ == 5
+
+
+@pytest.mark.parametrize("labels_only", [True, False])
+def test_more_votes_are_had_than_the_pool_has_views_and_of_labels_alone(labels_only, tmp_path):
+    x, y = riddles(seed=3)
+    box = box_of(guess)
+    box = LimitedBox(box, labels_only=True) if labels_only else box
+    model = fitted(box, x, y, "auto?stack=false", budget=40 * N, queries_per_prediction=40)
+    pool = len(view_pool(grey=True, cells=False, channels=1))
+    assert pool < 40
+    asked = model.queries_per_prediction_
+    assert asked == 40 if labels_only else asked <= pool
+    assert model.spent_.total == (40 * N if labels_only else pool * N)
+    model.save(tmp_path / "model.rebox")
+    again = Reprogrammer.load(tmp_path / "model.rebox", box=box)
+    assert again.predict_proba(x[:5]).tobytes() == model.predict_proba(x[:5]).tobytes()

@@ -290,11 +290,13 @@ def test_what_is_out_of_range_is_refused_by_name(bad):
 POOLS = [(grey, cells) for grey in (False, True) for cells in (False, True)]
 
 
+@pytest.mark.parametrize("least", [0, 100])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("grey", "cells"), POOLS)
-def test_no_two_views_of_a_pool_look_alike(grey, cells, channels):
+def test_no_two_views_of_a_pool_look_alike(grey, cells, channels, least):
     """Or money would be spent on the same question twice. The plain view is at the head."""
-    pool = view_pool(grey=grey, cells=cells, channels=channels)
+    pool = view_pool(grey=grey, cells=cells, channels=channels, least=least)
+    assert len(pool) >= least
     assert pool[0] == PLAIN
     assert len({view.name for view in pool}) == len(pool)
     image = image_of(8, 8, 1 if grey or cells else 3)
@@ -314,14 +316,26 @@ def test_no_two_views_of_a_pool_look_alike(grey, cells, channels):
 def test_every_view_of_every_pool_can_be_placed(image, box, cells):
     cells = cells and image.ndim == 2
     grey = image.shape[2:] != (3,)
-    for view in view_pool(grey=grey, cells=cells, channels=box[2]):
+    for view in view_pool(grey=grey, cells=cells, channels=box[2], least=60):
         canvas = Canvas(fit="contain", view=view)
         dressed = canvas.placement(image.shape[:2], box, blocky=cells).place([image])
         assert dressed.shape == (1, *box)
         assert 0 <= dressed.min() <= dressed.max() <= 1
 
 
-@pytest.mark.parametrize("view", view_pool(grey=True, cells=True), ids=lambda view: view.name)
+@pytest.mark.parametrize(("grey", "cells"), POOLS)
+def test_views_are_drawn_only_where_the_pool_has_too_few(grey, cells):
+    few = view_pool(grey=grey, cells=cells)
+    assert view_pool(grey=grey, cells=cells, least=len(few)) == few
+    more = view_pool(grey=grey, cells=cells, least=len(few) + 20)
+    assert len(more) == len(few) + 20
+    assert more[: len(few)] == few
+    assert more == view_pool(grey=grey, cells=cells, least=len(few) + 30)[: len(more)]
+
+
+@pytest.mark.parametrize(
+    "view", view_pool(grey=True, cells=True, least=40), ids=lambda view: view.name
+)
 def test_every_cell_is_shown_under_every_view(view):
     """Nothing of a row of features is cut off or merged with its neighbour."""
     values = (np.arange(20, dtype=np.float32).reshape(4, 5) + 1) / 22

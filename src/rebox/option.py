@@ -14,7 +14,7 @@ from rebox.errors import InvalidOption
 
 
 def read_name(
-    name: str, makers: Mapping[str, Callable[..., Any]], noun: str
+    name: str, makers: Mapping[str, Callable[..., Any]], noun: str, *, but: str = ""
 ) -> tuple[str, dict[str, Any]]:
     """Return which of ``makers`` a name means, and its options in the types that this one takes.
 
@@ -27,6 +27,8 @@ def read_name(
         these or None.
     noun : str
         What errors call it, as ``recipe``.
+    but : str
+        A keyword-only parameter of the makers that is no option.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def read_name(
     if kind not in makers:
         raise InvalidOption(f"unknown {noun} {kind!r}; choose one of {', '.join(makers)}.")
     parameters = inspect.signature(makers[kind]).parameters.values()
-    known = {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY}
+    known = {p.name: p.annotation for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != but}
     options: dict[str, Any] = {}
     for key, text in _pairs(name, query):
         if key not in known:

@@ -8,7 +8,6 @@ from rebox.baseline.network import Finetune, Scratch
 from rebox.baseline.probe import Probe
 from rebox.baseline.released import BarAsReleased
 from rebox.baseline.thumbnail import Thumbnail
-from rebox.errors import InvalidOption
 from rebox.option import read_name
 
 BASELINES: dict[str, type[Trainer]] = {
@@ -25,7 +24,5 @@ def baseline_from_name(name: str) -> Trainer:
     InvalidOption
         The baseline or an option is unknown, or an option has the wrong type.
     """
-    kind, options = read_name(name, BASELINES, "baseline")
-    if "name" in options:
-        raise InvalidOption(f"baseline {kind!r} has no option 'name'.")
+    kind, options = read_name(name, BASELINES, "baseline", but="name")
     return BASELINES[kind](name=name, **options)

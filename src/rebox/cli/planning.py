@@ -58,7 +58,7 @@ def plan(
     inputs = Inputs.fit(images, value_range)
     laid_out = LaidOut(inputs, images)
     if isinstance(chosen, Auto):
-        pool = len(programs_of(laid_out, box))
+        pool = len(programs_of(laid_out, box, per_prediction))
         planned = plan_auto(len(laid_out), left, pool, per_prediction)
         rows, total = auto_rows(planned)
         per_prediction = min(per_prediction, 1 + planned.tried)

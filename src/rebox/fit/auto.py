@@ -110,12 +110,17 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
     )
 
 
-def programs_of(images: LaidOut, box: BlackBox) -> list[Program]:
-    """Return a program for each view of the pool that the box's input has room for."""
+def programs_of(images: LaidOut, box: BlackBox, queries_per_prediction: int = 1) -> list[Program]:
+    """Return a program for each view of the pool that the box's input has room for.
+
+    Where a box tells labels only, every vote counts: there are as many views as a prediction may
+    ask.
+    """
     inputs, spec = images.inputs, box.spec
     grey = not inputs.blocky and images.take([0])[0].shape[2:] != (3,)
     programs = []
-    pool = view_pool(grey=grey, cells=inputs.blocky, channels=spec.channels)
+    least = queries_per_prediction if spec.labels_only else 0
+    pool = view_pool(grey=grey, cells=inputs.blocky, channels=spec.channels, least=least)
     for number, view in enumerate(pool):
         canvas = Canvas(fit="contain", view=view)
         try:
@@ -145,7 +150,7 @@ class _Run:
     history: list[StepTaken] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._programs = programs_of(self.images, self.box)
+        self._programs = programs_of(self.images, self.box, self.queries_per_prediction)
         plan = self.plan
         if plan.tried:  # views are chosen by the first half: no subject may be in both
             half = max(1, plan.asked // 2)

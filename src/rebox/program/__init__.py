@@ -1,6 +1,7 @@
 """What is added to the input: where it sits, what may move, how it is dressed."""
 
 from rebox.program.canvas import Canvas, Placement
+from rebox.program.pool import view_pool
 from rebox.program.program import Program
 from rebox.program.rows import RowLayout, is_rows
 from rebox.program.subspace import (
@@ -11,7 +12,7 @@ from rebox.program.subspace import (
     Subspace,
     subspace_from_name,
 )
-from rebox.program.view import PLAIN, View, view_pool
+from rebox.program.view import PLAIN, View
 
 __all__ = [
     "DCT",

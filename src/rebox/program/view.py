@@ -6,7 +6,7 @@ say more than one. A view is a program of low dimension; an additive one may sta
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -222,100 +222,3 @@ def _coloured(planes: NDArray[np.float32], colours: str) -> None:
         for channel, peak in enumerate((0.75, 0.5, 0.25)):
             planes[channel] = 1.5 - 4 * np.abs(grey - np.float32(peak))
     np.clip(planes, 0.0, 1.0, out=planes)
-
-
-def _zoom(share: float, vertical: float = 0.5, horizontal: float = 0.5) -> View:
-    rest = 1 - share
-    return View(window=(rest * vertical, rest * horizontal, share, share))
-
-
-# What may be looked at, in the order in which it is tried. The first ones differ as much as they
-# can from each other, so that a small budget sees different sides.
-_IMAGES = (
-    PLAIN,
-    _zoom(0.65),
-    View(turn=6),
-    View(scale=0.6),
-    View(turn=4, level=True),
-    View(turn=1),
-    View(turn=7, contrast=1.6),
-    _zoom(0.45),
-    View(turn=3),
-    View(turn=2, saturation=0.0),
-    View(turn=4),
-    View(turn=2),
-    View(invert=True),
-    View(turn=5),
-    View(turn=7),
-    _zoom(0.65, 0.0, 0.0),
-    _zoom(0.65, 1.0, 1.0),
-    _zoom(0.65, 0.0, 1.0),
-    _zoom(0.65, 1.0, 0.0),
-    View(scale=0.8, background=0.0),
-    View(scale=0.8, background=1.0),
-    View(gamma=0.6),
-    View(gamma=1.7),
-    View(saturation=2.0),
-    View(channels=(2, 1, 0)),
-    View(turn=1, scale=0.4),
-    View(turn=6, window=(0.175, 0.175, 0.65, 0.65)),
-    View(anchor=0.3, anchor_seed=1),
-    View(anchor=0.3, anchor_seed=2),
-    View(turn=1, window=(0.275, 0.275, 0.45, 0.45), level=True),
-)
-_COLOURLESS = (
-    View(colours="heat"),
-    View(colours="rainbow"),
-    View(colours="heat", turn=6),
-    View(colours="rainbow", window=(0.175, 0.175, 0.65, 0.65)),
-)
-_NO_COLOUR: dict[str, Any] = {"saturation": 1.0, "channels": PLAIN.channels, "colours": ""}
-_CELLS = (
-    PLAIN,
-    View(shuffle=1),
-    View(colours="rainbow"),
-    View(turn=1, contrast=2.0),
-    View(invert=True),
-    View(shuffle=2, colours="heat"),
-    View(scale=0.6),
-    View(turn=6),
-    View(shuffle=3, contrast=2.0),
-    View(shuffle=4, colours="rainbow"),
-    View(gamma=0.6),
-    View(gamma=1.7),
-    View(anchor=0.3, anchor_seed=1),
-    View(shuffle=5),
-    View(turn=2, colours="heat"),
-    View(scale=0.8, background=0.0),
-    View(scale=0.8, background=1.0),
-    View(shuffle=6, turn=1),
-)
-
-
-def view_pool(*, grey: bool, cells: bool, channels: int = 3) -> tuple[View, ...]:
-    """Return the views worth trying, most promising first, the plain one at the head.
-
-    Parameters
-    ----------
-    grey : bool
-        The data has no colour.
-    cells : bool
-        The data are rows of features on a grid.
-    channels : {1, 3}
-        Of the box's input. A box that sees no colour is shown no two views that differ in nothing
-        else: the answers would be the same.
-    """
-    pool = _pool(grey=grey, cells=cells)
-    if channels == 3:
-        return pool
-    return tuple(dict.fromkeys(replace(view, **_NO_COLOUR) for view in pool))
-
-
-def _pool(*, grey: bool, cells: bool) -> tuple[View, ...]:
-    if cells:
-        return _CELLS
-    if not grey:
-        return _IMAGES
-    # Colour changes do nothing to grey data; colour maps take their place near the front.
-    kept = [v for v in _IMAGES if v.saturation == 1 and v.channels == PLAIN.channels]
-    return (*kept[:2], *_COLOURLESS[:2], *kept[2:], *_COLOURLESS[2:])
