@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from rebox import FunctionBox, Reprogrammer
 from rebox.box.encoder import FunctionEncoder
@@ -377,6 +378,18 @@ def test_a_student_learns_what_the_box_knows():
     names = [expert.name for expert in student.artefact_.model.reading.reader.experts]
     assert all("answers" not in name and "both" not in name for name in names)
     assert (student.predict(new) == truth).mean() > 0.7
+
+
+def test_a_student_of_what_cannot_be_seen_claims_nothing():
+    """The box knows the class, the image shows nothing of it: held out as on new images."""
+    claims, shown = [], []
+    for seed in range(4):
+        (x, y), (new, truth) = riddles(120, seed=seed), riddles(300, seed=seed + 10)
+        student = fitted(box_of(oracle), x, y, queries_per_prediction=0, budget=120)
+        claims.append(rows_of(student.verdict_)[WHOLE].macro_auc.value)
+        shown.append(roc_auc_score(truth, student.predict_proba(new)[:, 1]))
+    assert abs(np.mean(shown) - 0.5) < 0.06
+    assert abs(np.mean(claims) - 0.5) < 0.1
 
 
 # --- the verdict ----------------------------------------------------------------------------

@@ -59,15 +59,15 @@ def student_expert(
     targets, folds : (n,)
     n_targets : int
     groups : (n,) or None
-        Subjects: a sample's answers are imitated by those about other subjects.
+        Subjects: a sample's answers are imitated by those about other subjects. None: every sample
+        is a subject of its own.
     """
+    groups = np.arange(len(targets)) if groups is None else groups  # each sample is its own
     features, turn, centre = kernel_features(z, expert.stretch, landmarks)
     wanted = _wanted(answers)
     imitate, offset, imitated = _imitation(features, wanted, groups)
     fitted = fit_logistic(imitated, targets, n_targets, folds, (0.0,), PENALTIES)
-    logits = fitted.logits
-    if groups is not None:
-        logits = _read_by_others(features, wanted, targets, n_targets, folds, groups)
+    logits = _read_by_others(features, wanted, targets, n_targets, folds, groups)
     on_kernel = turn @ (imitate @ fitted.weights)
     bias = fitted.bias + offset @ fitted.weights - centre @ on_kernel
     student = replace(expert, name="student", weights=on_kernel, bias=bias)
@@ -112,7 +112,7 @@ def _wanted(answers: Sequence[Floats]) -> Matrix:
 
 
 def _imitation(
-    features: Matrix, wanted: Matrix, groups: NDArray[np.intp] | None
+    features: Matrix, wanted: Matrix, groups: NDArray[np.intp]
 ) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return ridge weights (components, r) and offset (r,), and imitations (n, r).
 
@@ -120,10 +120,8 @@ def _imitation(
     as good as they will be for an image not seen before.
     """
     asked = features[: len(wanted)]
-    middle, mean = np.zeros(features.shape[1]), np.zeros(wanted.shape[1])
-    rows = None if groups is None else members(groups[: len(wanted)])
-    if rows is not None:
-        middle, mean = asked.mean(axis=0), wanted.mean(axis=0)
+    rows = members(groups[: len(wanted)])
+    middle, mean = asked.mean(axis=0), wanted.mean(axis=0)
     left, scale, right = np.linalg.svd(asked - middle, full_matrices=False)
     wanted = wanted - mean
     values, turned = scale**2, left.T @ wanted
@@ -131,14 +129,10 @@ def _imitation(
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
         shrunk = values / (values + penalty)
         guess = left @ (shrunk[:, None] * turned)
-        if rows is None:
-            leverage = np.minimum((left**2 * shrunk).sum(axis=1), 1 - 1e-6)[:, None]
-            tries.append(((guess - leverage * wanted) / (1 - leverage), penalty))
-        else:
-            # Answers about others lie on the other side of the mean of all. Where features tell
-            # nothing, that alone would be imitated, and give a subject's own answers away.
-            others = left_out(guess, wanted, left, shrunk, 1 / len(wanted), rows)
-            tries.append((others + pull_of_mean(wanted, rows), penalty))
+        # Answers about others lie on the other side of the mean of all. Where features tell
+        # nothing, that alone would be imitated, and give a subject's own answers away.
+        others = left_out(guess, wanted, left, shrunk, 1 / len(wanted), rows)
+        tries.append((others + pull_of_mean(wanted, rows), penalty))
     held_out, penalty = min(tries, key=lambda one: float(((one[0] - wanted) ** 2).sum()))
     weights = right.T @ ((scale / (values + penalty))[:, None] * turned)
     offset = mean - middle @ weights
