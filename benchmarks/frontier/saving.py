@@ -36,14 +36,18 @@ class Saving:
 
 
 def savings(cells: Sequence[Cell], ours: str, rival: str) -> list[Saving]:
-    """Return the saving on every pair that has both methods."""
+    """Return the saving on every pair that has both methods, the rival at its largest budget.
+
+    Pairs on which the rival was run at smaller budgets alone say nothing of what it reaches.
+    """
     found = []
+    largest = max((cell.budget or 0 for cell in cells if cell.method == rival), default=0)
     for pair in dict.fromkeys(cell.pair for cell in cells):
         own = [cell for cell in cells if cell.pair == pair and cell.method == ours]
         theirs = [cell for cell in cells if cell.pair == pair and cell.method == rival]
-        if not own or not theirs:
+        last = max(theirs, key=lambda cell: cell.budget, default=None)
+        if not own or last is None or last.budget < largest:
             continue
-        last = max(theirs, key=lambda cell: cell.budget)
         target = last.figures[METRIC].value
         enough = [cell.asked for cell in own if cell.figures[METRIC].value >= target]
         found.append(Saving(pair, target, last.budget, min(enough, default=None)))
