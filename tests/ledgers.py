@@ -3,11 +3,11 @@
 import base64
 import io
 import json
-import zlib
 
 import numpy as np
 from PIL import Image
 
+from rebox.bench.ledger import pack_answers
 from rebox.metric import evaluate, quadratic_kappa
 
 SOURCES = ("tench", "goldfish", "great white shark", "tiger shark", "cock", "ostrich", "magpie")
@@ -32,11 +32,7 @@ def sure(labels, right):
 
 def packed(truth, probabilities):
     """Return answers as a ledger keeps them."""
-    levels = np.rint(probabilities * 65535).astype("<u2")
-    return {
-        "counts": np.bincount(truth, minlength=probabilities.shape[1]).tolist(),
-        "probabilities": base64.b64encode(zlib.compress(levels.tobytes())).decode(),
-    }
+    return pack_answers(truth, probabilities, probabilities.shape[1])
 
 
 def row(method="auto", *, counts=(20, 22), skill=1.0, seed=0, fold=None, given=None, **changes):

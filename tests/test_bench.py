@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 import rebox
 from rebox.bench import (
@@ -215,13 +216,13 @@ def test_only_a_baseline_that_says_that_it_peeks_is_given_test_images(baseline):
 
 
 def test_a_trial_that_fails_leaves_no_row_and_the_others_run(plan, tmp_path):
-    plan.write_text(PLAN.replace("bar?q=1&m=2&batch=5", "no-such-recipe"))
+    plan.write_text(PLAN.replace("bar?q=1&m=2&batch=5", "bar?inner=32"))  # no frame is left
     events = []
     trials = [t for t in read_plan(plan).trials if (t.budget, t.seed) == (60, 0)]
     ended = run(trials, tmp_path / "l.jsonl", Places(), listeners=(events.append,))
     assert (ended.done, ended.failed) == (1, 1)
     assert [row["method"] for row in rows_of(tmp_path, "l.jsonl")] == ["map"]
-    assert "no-such-recipe" in events[1].error
+    assert "InvalidOption" in events[1].error
     assert [event.number for event in events] == [1, 2]
     assert events[-1].left_s == 0.0 < events[0].left_s
 
@@ -334,6 +335,8 @@ def test_every_study_ships_in_smoke_and_in_full():
         ("[methods.b]\nrecipe = 'bar'\nbaseline = 'majority'", "either a recipe or a baseline"),
         ("[[cells]]\nboxes = []", "needs a box"),
         ("= 3", "is no TOML"),
+        ("[[cells]]\nseeds = 3", r"write seeds = \[3\]"),
+        ("[methods.b]\nrecipe = 'mpa'", "unknown recipe"),
     ],
 )
 def test_a_plan_that_cannot_be_meant_is_refused(plan, line, said):
@@ -400,11 +403,29 @@ def test_answers_come_back_by_class_in_the_order_they_had(seed, n, k):
     found, levels = answers_of(row)
     order = np.argsort(truth, kind="stable")
     np.testing.assert_array_equal(found, truth[order])
-    np.testing.assert_allclose(levels, probabilities[order], atol=1e-5)
+    np.testing.assert_allclose(levels, probabilities[order], rtol=1e-5)
+
+
+def test_a_sure_models_answers_stay_apart():
+    """Sigmoids of large logits differ by less than any 16 bits tell; AUC lives on their order."""
+    logits = np.random.default_rng(0).normal(0, 12, 400)
+    truth = (logits + np.random.default_rng(1).normal(0, 20, 400) > 0).astype(np.intp)
+    p = 1 / (1 + np.exp(-logits))
+    kept = pack_answers(truth, np.stack([1 - p, p], axis=1), 2)
+    found, read = answers_of({"key": "x", "answers": kept})
+    assert roc_auc_score(found, read[:, 1]) == pytest.approx(roc_auc_score(truth, p), abs=1e-3)
+
+
+def test_two_names_for_one_trial_are_refused(plan):
+    plan.write_text(
+        f"{PLAN}\n[methods.twice]\nbaseline = 'majority'\n[[cells]]\nmethods = ['twice']\n"
+    )
+    with pytest.raises(InvalidOption, match="same trial under two names"):
+        read_plan(plan)
 
 
 @pytest.mark.parametrize(
-    "answers", [None, {"counts": [1, 2]}, {"counts": [3], "probabilities": "x"}]
+    "answers", [None, {"counts": [1, 2]}, {"counts": [3], "log_probabilities": "x"}]
 )
 def test_damaged_answers_are_refused(answers):
     with pytest.raises(InvalidData, match="no readable answers"):

@@ -53,7 +53,7 @@ def test_the_plans_that_ship_are_listed(typed):
 
 
 def test_a_failed_trial_is_told_and_ends_in_exit_code_1(typed, tmp_path):
-    (tmp_path / "small.toml").write_text(PLAN.replace("bar?q=1", "bar?q=-1"))
+    (tmp_path / "small.toml").write_text(PLAN.replace("bar?q=1&m=2&batch=5", "bar?inner=32"))
     ended = typed("run", "small.toml", "--only", ONLY)
     assert ended.exit_code == 1
     assert "1 measured, 0 held already, 0 not at hand, 1 failed" in ended.stdout

@@ -63,6 +63,8 @@ class Training:
     value_range : (low, high) or None
     test : (x, y) or None
     class_weight : {None, "balanced"}
+    groups : (n,) or None
+        Subjects, counted from 0.
     classes : (K,)
         Labels, sorted.
     targets : (n,) intp
@@ -78,6 +80,7 @@ class Training:
     value_range: tuple[float, float] | None
     test: tuple[Any, ArrayLike] | None
     class_weight: str | None
+    groups: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.y)
@@ -201,6 +204,7 @@ class Trainer(abc.ABC):
         value_range: tuple[float, float] | None = None,
         test: tuple[Any, ArrayLike] | None = None,
         class_weight: str | None = None,
+        groups: ArrayLike | None = None,
     ) -> Baseline:
         """Return the baseline of samples and their labels; the same seed gives the same one.
 
@@ -220,6 +224,8 @@ class Trainer(abc.ABC):
         class_weight : {None, "balanced"}
             ``balanced`` learns as if the classes were equally frequent; None: what the trainer's
             own option says. Reprogramming weighs classes as published, whatever this says.
+        groups : (n,) or None
+            Subjects: what is held out while fitting is held out with all images of its subject.
 
         Raises
         ------
@@ -245,12 +251,22 @@ class Trainer(abc.ABC):
             value_range=value_range,
             test=test if self.peeks else None,
             class_weight=class_weight or getattr(self, "class_weight", None),
+            groups=_counted_groups(groups, len(x)),
         )
         return self._fit(training)
 
     @abc.abstractmethod
     def _fit(self, training: Training) -> Baseline:
         """Return the fitted baseline."""
+
+
+def _counted_groups(groups: ArrayLike | None, n: int) -> NDArray[np.intp] | None:
+    if groups is None:
+        return None
+    found = np.asarray(groups)
+    if found.shape != (n,):
+        raise InvalidData(f"groups have shape {found.shape}; expected one for each of {n} samples.")
+    return np.unique(found, return_inverse=True)[1].astype(np.intp)
 
 
 def chunks(n: int, size: int = CHUNK) -> Iterator[range]:

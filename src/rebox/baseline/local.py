@@ -66,7 +66,9 @@ class Local(Trainer):
 
     def _fit(self, training: Training) -> LocalModel:
         images, seed = training.images, training.seed
-        order = fair_order(training.targets, seed)  # a reader's landmarks are the first samples
+        order = fair_order(
+            training.targets, seed, training.groups
+        )  # a reader's landmarks are the first samples
         features = PlainFeatures.fit(images.samples(order[:CHUNK]))
         parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
         evidence = Evidence(
@@ -74,6 +76,7 @@ class Local(Trainer):
             targets=training.targets[order],
             n_targets=len(training.classes),
             seed=seed,
+            groups=None if training.groups is None else training.groups[order],
         )
         reader = fit_reader(evidence).reader
         return LocalModel(

@@ -74,7 +74,7 @@ class Probe(Trainer):
         whitebox, images, targets = training.opened, training.images, training.targets
         placement = training.placement(Canvas(fit=self.canvas))
         features = _features(whitebox, images, placement)
-        folds = stratified_folds(targets, training.seed)
+        folds = stratified_folds(targets, training.seed, training.groups)
         # Small products: threads cost more than they bring, and one adds up in the same order.
         with threadpool_limits(limits=1, user_api="blas"):
             fitted = fit_logistic(features, targets, len(training.classes), folds)

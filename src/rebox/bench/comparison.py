@@ -57,21 +57,27 @@ def compare(
         ``macro_auc``, ``accuracy`` or ``balanced_accuracy``.
     same_budget : bool
         Whether only cells of one budget are compared; if not, every cell of a task and box, or of
-        a task alone for methods without a box, with ours of its largest budget.
+        a task for methods without a box, with ours of its largest budget on each box.
     """
     found = []
     for theirs in cells:
+        if theirs.method == ours:
+            continue
         mine = [c for c in cells if c.method == ours and c.task == theirs.task]
-        own = alike(_candidates(mine, theirs, same_budget=same_budget), theirs)
-        if own is not None and theirs.method != ours:
-            compared = compare_cells(own, theirs, metric)
+        # A method without a box is compared with ours on every box: which is best is not for us
+        # to choose.
+        everywhere = theirs.box is None and not same_budget
+        for box in dict.fromkeys(c.box for c in mine) if everywhere else [theirs.box]:
+            own = alike(_candidates(mine, theirs, box, same_budget=same_budget), theirs)
+            compared = None if own is None else compare_cells(own, theirs, metric)
             found += [compared] if compared else []
     return found
 
 
-def _candidates(mine: list[Cell], theirs: Cell, *, same_budget: bool) -> list[Cell]:
-    if same_budget or theirs.box is not None:
-        mine = [c for c in mine if c.box == theirs.box]
+def _candidates(
+    mine: list[Cell], theirs: Cell, box: str | None, *, same_budget: bool
+) -> list[Cell]:
+    mine = [c for c in mine if c.box == box]
     if same_budget:
         return [c for c in mine if c.budget == theirs.budget]
     largest = max((c.budget or 0 for c in mine), default=0)

@@ -4,7 +4,7 @@ A row says what was fitted (``key``, ``task``, ``box``, ``method``, ``budget``, 
 what it asked, its figures, and the answers to the test images, so that folds can be pooled and
 methods compared image by image. A trial that could not run leaves a row of status ``unavailable``
 with the reason, and is tried again by the next run. Everything but ``seconds`` is the same when a
-plan is run again.
+plan is run again without a cache of answers, whose last bits depend on who asked first.
 """
 
 import base64
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 
 Row = dict[str, Any]
-LEVELS = 65535  # 16 bits of a probability: 1.5e-5
+FLOOR = 1e-300  # of a probability, before its logarithm
 
 
 def append(ledger: Path, row: Row) -> None:
@@ -85,10 +85,11 @@ def pack_answers(truth: NDArray[np.intp], probabilities: NDArray[np.float64], k:
     no list of anybody's diagnoses.
     """
     order = np.argsort(truth, kind="stable")
-    levels = np.rint(np.clip(probabilities[order], 0.0, 1.0) * LEVELS).astype("<u2")
+    # Logarithms, so that a sure model's answers stay apart: AUC lives on their order.
+    logs = np.log(np.maximum(probabilities[order], FLOOR)).astype("<f4")
     return {
         "counts": np.bincount(truth, minlength=k).tolist(),
-        "probabilities": base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode(),
+        "log_probabilities": base64.b64encode(zlib.compress(logs.tobytes(), 9)).decode(),
     }
 
 
@@ -102,11 +103,11 @@ def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.flo
     """
     try:
         counts: Sequence[int] = row["answers"]["counts"]
-        raw = zlib.decompress(base64.b64decode(row["answers"]["probabilities"]))
-        levels = np.frombuffer(raw, dtype="<u2").reshape(sum(counts), len(counts))
+        raw = zlib.decompress(base64.b64decode(row["answers"]["log_probabilities"]))
+        logs = np.frombuffer(raw, dtype="<f4").reshape(sum(counts), len(counts))
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise InvalidData(
             f"the ledger's row {row.get('key')!r} has no readable answers to test images: run its "
             "trial again into a new ledger."
         ) from error
-    return np.repeat(np.arange(len(counts)), counts), levels / LEVELS
+    return np.repeat(np.arange(len(counts)), counts), np.exp(logs.astype(np.float64))

@@ -9,6 +9,7 @@ from typing import Any
 
 from rebox.baseline import baseline_from_name
 from rebox.errors import InvalidOption
+from rebox.recipe import recipe_from_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +139,15 @@ class Box:
         """What tells the box from others in a key."""
         limits = "".join(f"&{name}={value}" for name, value in self.limits.items())
         served = self.served
-        behind = "" if served is None else f" by {served.service} ${served.price_usd:g}"
-        return f"{self.uri}{limits}{behind}"
+        behind = ""
+        if served is not None:
+            names = "" if served.classes is None else f" as {','.join(served.classes)}"
+            behind = (
+                f" by {served.service} {served.model or ''} ${served.price_usd:g} "
+                f"{served.size}px {served.batch_size} at once{names}"
+            )
+        weights = "" if self.weights is None else f" weights {self.weights}"
+        return f"{self.uri}{limits}{behind}{weights}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +180,11 @@ class Method:
     def __post_init__(self) -> None:
         if (self.recipe is None) == (self.baseline is None):
             raise InvalidOption(f"method {self.name!r} needs either a recipe or a baseline.")
+        # an unknown name is told before anything runs
         if self.baseline is not None:
-            baseline_from_name(self.baseline)  # an unknown name is told before anything runs
+            baseline_from_name(self.baseline)
+        else:
+            recipe_from_name(self.recipe or "")
 
     @property
     def asks(self) -> bool:

@@ -70,18 +70,38 @@ def _plan(name: str, raw: Mapping[str, Any]) -> Plan:
     axes: dict[str, dict[str, Any]] = {
         axis: _named(kind, raw, axis) for axis, kind in NAMED.items()
     }
+    for table in (raw, *_tables(raw.get("cells", []))):
+        _refuse_scalars(table)
     lists = {axis: list(raw.get(axis, [])) for axis in ("budgets", "seeds")}
     name = raw.get("name", name)
     trials: dict[str, Trial] = {}
     for cell in raw.get("cells", [{}]):
         for trial in _crossed(name, cell, axes, lists):
-            trials.setdefault(trial.key, trial)
+            held = trials.setdefault(trial.key, trial)
+            if held.label != trial.label:
+                raise InvalidOption(
+                    f"{held.label} and {trial.label} are the same trial under two names: leave "
+                    "one out."
+                )
     if not trials:
         raise InvalidOption(f"the plan {name} has no trials: give it tasks, methods and seeds.")
     _refuse_double_names(trials.values())
     about = {"note": raw["note"]} if "note" in raw else {}
     title = raw.get("title", name)
     return Plan(name=name, title=title, trials=tuple(trials.values()), about=about)
+
+
+def _tables(cells: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise InvalidOption("cells are written [[cells]], a table each.")
+    return cells
+
+
+def _refuse_scalars(table: Mapping[str, Any]) -> None:
+    for axis in AXES:
+        found = table.get(axis, [])
+        if not isinstance(found, list | dict):
+            raise InvalidOption(f"{axis} = {found!r} is no list: write {axis} = [{found!r}].")
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -116,6 +116,11 @@ class Cell:
         """Whether the method chose anything on test images."""
         return any(trial.peeks for trial in self.trials)
 
+    @property
+    def copied(self) -> bool:
+        """Whether it was trained on copies of test images."""
+        return any(trial.copied for trial in self.trials)
+
     @cached_property
     def seeds(self) -> tuple[Pooled, ...]:
         """The trials of each seed, in the order of their folds."""
@@ -201,7 +206,7 @@ def in_cells(trials: Iterable[TrialRow]) -> list[Cell]:
         if trial.why is not None:
             continue
         method = (trial.task, trial.box, trial.method, trial.recipe, trial.per_prediction)
-        kind = (*method, trial.budget, trial.max_usd, trial.folds)
+        kind = (*method, trial.budget, trial.max_usd, trial.folds, trial.split)
         # A seed and fold that is there already is another trial: it is shown apart, not averaged.
         run = (*kind, trial.seed, trial.fold)
         grouped.setdefault((*kind, again[run]), []).append(trial)

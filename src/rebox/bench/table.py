@@ -18,6 +18,7 @@ from rebox.bench.summary import Cell, in_cells
 from rebox.bench.trial_row import TrialRow, read_row
 
 PEEKS = "†"
+COPIES = "‡"
 
 
 def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
@@ -59,6 +60,9 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
     if any(cell.peeks for cell in cells):
         yield ""
         yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
+    if any(cell.copied for cell in cells):
+        yield ""
+        yield f"{COPIES} was trained on copies of test images: no result, either."
 
 
 def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> Iterator[str]:
@@ -69,11 +73,12 @@ def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -
         *(("a fit costs",) if paid else ()),
         *("seeds", "folds", "tested"),
     )
-    yield from _head((*heads, *(METRIC_WORDS[name] for name in shown)))
+    figures = [METRIC_WORDS[name] for name in shown] or ["why not"]
+    yield from _head((*heads, *figures))
 
     def without_figures(*parts: str, why: str) -> str:
         blank = [""] * (len(heads) - len(parts))
-        return _row(*parts, *blank, why, *[""] * (len(shown) - 1))
+        return _row(*parts, *blank, why, *[""] * (len(figures) - 1))
 
     used = set()
     for cell in sorted(cells, key=_order(cells)):
@@ -98,7 +103,7 @@ def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
 
 def _cell_parts(cell: Cell, match: Published | None, *, paid: bool) -> Iterator[str]:
     yield box_name(cell.box)
-    yield cell.name + (f" {PEEKS}" if cell.peeks else "")
+    yield _marked(cell)
     yield "" if match is None else match.spelled
     yield count(cell.asked)
     yield f"{cell.mean(lambda trial: trial.asked_per_prediction):.3g}"
@@ -107,6 +112,13 @@ def _cell_parts(cell: Cell, match: Published | None, *, paid: bool) -> Iterator[
     yield str(len(cell.seeds))
     yield "" if cell.folds is None else f"{cell.folds_done} of {cell.folds}"
     yield count(cell.tested)
+
+
+def _marked(cell: Cell) -> str:
+    """Return a method's name, marked where its figures are no result."""
+    return " ".join(
+        [cell.name, *([PEEKS] if cell.peeks else []), *([COPIES] if cell.copied else [])]
+    )
 
 
 def _distinct(missing: Sequence[TrialRow]) -> list[TrialRow]:
@@ -124,20 +136,20 @@ def _figure(cell: Cell, name: str) -> str:
 
 
 def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
-    found: dict[Cell, dict[str, Comparison]] = {}
+    found: dict[tuple[Cell, Cell], dict[str, Comparison]] = {}
     for metric in COMPARED:
-        for comparison in compare(cells, reference, metric, same_budget=False):
-            found.setdefault(comparison.theirs, {})[metric] = comparison
+        for one in compare(cells, reference, metric, same_budget=False):
+            found.setdefault((one.theirs, one.ours), {})[metric] = one
     if not found:
         return []
     spoken = [f"{reference} ahead in {METRIC_WORDS[metric]}" for metric in COMPARED]
-    lines = list(_head(("box", "method", "queries", "seeds", *spoken)))
-    lines += [_row(*_comparison_parts(cell, found[cell])) for cell in cells if cell in found]
+    lines = list(_head(("box", f"{reference} on", "method", "queries", "seeds", *spoken)))
+    lines += [_row(*_comparison_parts(*cells, each)) for cells, each in found.items()]
     return lines
 
 
-def _comparison_parts(cell: Cell, found: dict[str, Comparison]) -> Iterator[str]:
-    yield from (box_name(cell.box), cell.name)
+def _comparison_parts(cell: Cell, ours: Cell, found: dict[str, Comparison]) -> Iterator[str]:
+    yield from (box_name(cell.box), box_name(ours.box), _marked(cell))
     yield count(cell.budget) if cell.max_usd is None else money(cell.max_usd)
     yield str(max(comparison.seeds for comparison in found.values()))
     for metric in COMPARED:

@@ -54,6 +54,7 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         "status": "done",
         "train": len(parts.train),
         "test": len(parts.test),
+        "subjects": dataset.groups is not None,
         "positive": _plain(dataset.positive),
         "grades": dataset.grades,
         "version": rebox.__version__,
@@ -77,6 +78,7 @@ def _head(trial: Trial) -> Row:
         "seed": trial.seed,
         "fold": trial.fold,
         "folds": trial.task.folds,
+        "split": trial.task.split,
         "resampled": trial.task.resampled,
     }
 
@@ -136,7 +138,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         "curve": thinned(curve),
         "verdict": verdict_of(model),
         "stop_reason": model.stop_reason_,
-        "box_identity": at_hand.box.spec.identity,
+        "box_identity": at_hand.identity,
         **_shown(trial, model, at_hand),
         **tested,
     }
@@ -182,6 +184,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         y[parts.train],
         whitebox=whitebox,
         seed=trial.seed,
+        groups=None if dataset.groups is None else dataset.groups[parts.train],
         value_range=dataset.value_range,
         test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
     )

@@ -45,6 +45,10 @@ class TrialRow:
     fold, folds : int or None
     peeks : bool
         Whether the method chose anything on test images.
+    copied : bool
+        Whether it was trained on copies of test images.
+    split : str
+        How the images were split; empty where the ledger does not say.
     train, test, classes : int or None
     class_names : tuple of str
         Empty where the ledger does not say.
@@ -84,6 +88,8 @@ class TrialRow:
     fold: int | None
     folds: int | None
     peeks: bool
+    copied: bool
+    split: str
     train: int | None
     test: int | None
     classes: int | None
@@ -188,6 +194,8 @@ def _read(row: Row) -> TrialRow:
         fold=_whole(row.get("fold")),
         folds=_whole(row.get("folds")),
         peeks=bool(row.get("peeks", False)),
+        copied=bool(row.get("resampled", False)),
+        split=plain(row.get("split") or ""),
         train=_whole(row.get("train")),
         test=_whole(row.get("test")),
         classes=_whole(row.get("classes")) or len(names) or None,

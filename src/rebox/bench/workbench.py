@@ -37,6 +37,8 @@ class Places:
     threads : int
         Threads of a trial, in its box and in its arithmetic. One thread adds up in the same order
         on every machine; several trials at a time use several cores.
+    device : str
+        Where torch boxes and white boxes run, as ``cuda``.
     loaders : tuple of (name, function)
         Data sets besides those of `rebox.task.TASKS`: functions of the folder of the data sets.
     """
@@ -45,6 +47,7 @@ class Places:
     models: Path | None = None
     cache: Path | None = None
     threads: int = 1
+    device: str = "cpu"
     loaders: tuple[tuple[str, Loader], ...] = ()
 
 
@@ -56,6 +59,8 @@ class AtHand:
     ----------
     box : BlackBox
         What is asked.
+    identity : str
+        Whose answers they are: the model's, whatever port a service has.
     whole : RememberingBox or None
         The same with nothing hidden, which counts and remembers; None behind a service.
     service : Rehearsal or None
@@ -63,6 +68,7 @@ class AtHand:
     """
 
     box: BlackBox
+    identity: str
     whole: RememberingBox | None = None
     service: Rehearsal | None = None
 
@@ -79,7 +85,7 @@ class Workbench:
         self.places = places
         self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
         self._boxes: dict[str, RememberingBox] = {}
-        self._served: dict[str, AtHand] = {}
+        self._served: dict[Box, AtHand] = {}
         self._weights: tuple[str, WhiteBox] | None = None
         self._stack = ExitStack()
 
@@ -140,15 +146,16 @@ class Workbench:
             It is not at hand.
         """
         if planned.served is not None:
-            if planned.name not in self._served:
-                self._served[planned.name] = self._behind(planned, planned.served)
-            return self._served[planned.name]
+            if planned not in self._served:
+                self._served[planned] = self._behind(planned, planned.served)
+            return self._served[planned]
         if planned.uri not in self._boxes:
             opened = self._first(planned.uri, planned.otherwise, self._opened)
             self._boxes[planned.uri] = RememberingBox(opened, self.places.cache)
         whole = self._boxes[planned.uri]
         limits = planned.limits
-        return AtHand(box=LimitedBox(whole, **limits) if limits else whole, whole=whole)
+        box = LimitedBox(whole, **limits) if limits else whole
+        return AtHand(box=box, identity=box.spec.identity, whole=whole)
 
     def _behind(self, planned: Box, served: Served) -> AtHand:
         inner = self._first(planned.uri, planned.otherwise, self._opened)
@@ -163,7 +170,7 @@ class Workbench:
         box = open_box(f"{service.uri}&{settings}&key_env={KEY}")
         if isinstance(box, Service):
             self._stack.callback(box.close)
-        return AtHand(box=box, service=service)
+        return AtHand(box=box, identity=inner.spec.identity, service=service)
 
     def weights(self, planned: Box) -> "WhiteBox":
         """Return a box's model with its weights.
@@ -182,7 +189,13 @@ class Workbench:
             from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - it imports torch
 
             torch.set_num_threads(self.places.threads)
-            self._weights = uri, self._first(uri, planned.otherwise, open_whitebox)
+            device = f"device={self.places.device}"
+            self._weights = (
+                uri,
+                self._first(
+                    uri, planned.otherwise, lambda found: open_whitebox(_with(found, device))
+                ),
+            )
         return self._weights[1]
 
     def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:
@@ -203,7 +216,8 @@ class Workbench:
             folder = getattr(self.places, name)
             if folder is not None:
                 said = said.replace(str(folder.absolute()), f"{{{name}}}")
-                said = said.replace(str(folder), f"{{{name}}}")
+                if len(folder.parts) > 1:  # a bare name, or a dot, stands in other words, too
+                    said = said.replace(str(folder), f"{{{name}}}")
         return said
 
     def _opened(self, uri: str) -> BlackBox:
@@ -215,6 +229,10 @@ class Workbench:
         return uri.replace("{models}", str(self.places.models))
 
     def _threaded(self, uri: str) -> str:
-        if not uri.startswith("onnx:"):
-            return uri
-        return f"{uri}{'&' if '?' in uri else '?'}threads={self.places.threads}"
+        if uri.startswith("onnx:"):
+            return _with(uri, f"threads={self.places.threads}")
+        return _with(uri, f"device={self.places.device}") if uri.startswith("torch:") else uri
+
+
+def _with(uri: str, option: str) -> str:
+    return f"{uri}{'&' if '?' in uri else '?'}{option}"

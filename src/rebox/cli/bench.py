@@ -59,8 +59,16 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     cache: Annotated[
         Path | None, typer.Option("--cache", help="A folder that keeps answers of free boxes.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", help="Trials at a time.", min=1)] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", help="Trials at a time. Default: 1; all workers of a --backend.", min=1
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of a trial.", min=1)] = 1,
+    device: Annotated[
+        str, typer.Option("--device", help="Where torch models run: cpu, cuda, ...")
+    ] = "cpu",
     backend: Annotated[
         str | None, typer.Option("--backend", help="A joblib backend: loky, dask, ray, ...")
     ] = None,
@@ -85,7 +93,9 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         return
     if models is None and data is not None:
         models = data / "models"
-    places = Places(data=data, models=models, cache=cache, threads=threads)
+    places = Places(data=data, models=models, cache=cache, threads=threads, device=device)
+    if jobs is None:
+        jobs = 1 if backend is None else -1
     with _in_force(backend):
         ended = run(trials, ledger, places, jobs=jobs, listeners=(tell_trial,))
     out.print(

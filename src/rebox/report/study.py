@@ -53,7 +53,7 @@ class Pair:
 
     def best(self, metric: str) -> list[Cell]:
         """Return the cells of the highest value, among methods that did not peek."""
-        fair = [cell for cell in self.cells if not cell.peeks and metric in cell.figures]
+        fair = [c for c in self.cells if not (c.peeks or c.copied) and metric in c.figures]
         top = max((cell.figures[metric].value for cell in fair), default=0.0)
         return [cell for cell in fair if cell.figures[metric].value >= top - 1e-12]
 

@@ -62,7 +62,7 @@ def ham10000(folder: Path, *, images: Literal["all", "first"] = "all") -> Datase
     labelled = list(_isic(table, root) if isic else _metadata(table))
     files = images_named(root, [name for name, _, _ in labelled], CARD)
     present = [row for row in labelled if row[0] in files]
-    known = all(lesion for _, _, lesion in present)
+    some, known = (test(lesion for _, _, lesion in present) for test in (any, all))
     if images == "first":
         if not known:
             raise InvalidData(
@@ -77,7 +77,8 @@ def ham10000(folder: Path, *, images: Literal["all", "first"] = "all") -> Datase
         ImageFiles([files[name] for name, _, _ in present]),
         np.array([diagnosis for _, diagnosis, _ in present]),
         "ham10000",
-        groups=np.array([lesion for _, _, lesion in present]) if known else None,
+        # an image of which no lesion is named is a lesion of its own, where others have names
+        groups=np.array([lesion or name for name, _, lesion in present]) if some else None,
         positive="mel",
         card=CARD,
     )
