@@ -83,15 +83,10 @@ class AR(Trainer):
 
     def program(self, training: Training) -> Program:
         """Return the program that moves."""
-        placement = training.placement(Canvas(fit="pad", inner=self.inner, overlay=self.overlay))
-        mask = placement.mask
-        if not mask.any():
-            raise InvalidOption(
-                "the data fills the whole input and leaves no frame for the program: choose a "
-                "smaller inner, or overlay=true."
-            )
-        shape = training.opened.shape
-        return Program(placement, subspace_from_name(self.subspace, shape, mask), self.subspace)
+        canvas = Canvas(fit="pad", inner=self.inner, overlay=self.overlay)
+        placement = training.framed(canvas, instead="overlay=true")
+        subspace = subspace_from_name(self.subspace, training.opened.shape, placement.mask)
+        return Program(placement, subspace, self.subspace)
 
     def _fit(self, training: Training) -> Baseline:
         from rebox.baseline.reprogramming import (  # noqa: PLC0415 - loads torch

@@ -142,6 +142,28 @@ class Training:
         inputs = self.images.inputs
         return canvas.placement(inputs.size, self.opened.shape, blocky=inputs.blocky)
 
+    def framed(self, canvas: Canvas, *, instead: str) -> Placement:
+        """Return where the samples sit, with room for a program.
+
+        Parameters
+        ----------
+        canvas : Canvas
+        instead : str
+            The option that needs no frame, for the error.
+
+        Raises
+        ------
+        InvalidOption
+            The samples fill the whole input.
+        """
+        placement = self.placement(canvas)
+        if not placement.mask.any():
+            raise InvalidOption(
+                "the data fills the whole input and leaves no frame for the program: choose a "
+                f"smaller inner, or {instead}."
+            )
+        return placement
+
     def need_two_of_each(self) -> None:
         """Refuse what cannot be cross-validated.
 

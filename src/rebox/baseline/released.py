@@ -105,12 +105,8 @@ class BarAsReleased(Trainer):
         )
 
         whole = self.mask == "ones"
-        placement = training.placement(Canvas(fit="pad", inner=self.inner, overlay=whole))
-        if not placement.mask.any():
-            raise InvalidOption(
-                "the data fills the whole input and leaves no frame for the program: choose a "
-                "smaller inner, or mask=ones."
-            )
+        canvas = Canvas(fit="pad", inner=self.inner, overlay=whole)
+        placement = training.framed(canvas, instead="mask=ones")
         known = answers(training, placement)
         parts = Reprogramming(
             training=training,
