@@ -279,10 +279,9 @@ def test_folds_test_every_image_once_and_are_pooled(plan, tmp_path):
     rows = rows_of(tmp_path, "l.jsonl")
     assert sum(row["test"] for row in rows if row["seed"] == 0) == len(open_task("synthetic"))
     (cell,) = cells_of(rows)
-    truth, probabilities = (
-        np.concatenate(parts)
-        for parts in zip(*(answers_of(r) for r in rows if r["seed"] == 0), strict=True)
-    )
+    parts = [answers_of(r) for r in rows if r["seed"] == 0]
+    truth = np.concatenate([part.truth for part in parts])
+    probabilities = np.concatenate([part.probabilities for part in parts])
     right = (probabilities.argmax(axis=1) == truth).mean()
     assert cell.seeds[0].figures["accuracy"].value == pytest.approx(right)
     assert cell.tested == 240
@@ -400,10 +399,23 @@ def test_answers_come_back_by_class_in_the_order_they_had(seed, n, k):
     rng = np.random.default_rng(seed)
     truth, probabilities = rng.integers(0, k, n), rng.dirichlet(np.ones(k), n)
     row = json.loads(json.dumps({"key": "x", "answers": pack_answers(truth, probabilities, k)}))
-    found, levels = answers_of(row)
+    found, levels, subjects = answers_of(row)
+    assert subjects is None
     order = np.argsort(truth, kind="stable")
     np.testing.assert_array_equal(found, truth[order])
     np.testing.assert_allclose(levels, probabilities[order], rtol=1e-5)
+
+
+def test_subjects_are_kept_as_numbers_beside_the_answers():
+    truth, p = np.array([1, 0, 1, 0]), np.full((4, 2), 0.5)
+    kept = pack_answers(truth, p, 2, np.array(["eve", "bob", "bob", "ann"]))
+    assert kept["subjects"] == [0, 1, 2, 0]  # bob, ann; eve, bob
+    found = answers_of(json.loads(json.dumps({"key": "x", "answers": kept})))
+    assert found.subjects.tolist() == [0, 1, 2, 0]
+    assert "subjects" not in pack_answers(truth, p, 2, np.arange(4))
+    kept["subjects"] = [0, 1]
+    with pytest.raises(InvalidData, match="no readable answers"):
+        answers_of({"key": "x", "answers": kept})
 
 
 def test_a_sure_models_answers_stay_apart():
@@ -412,7 +424,7 @@ def test_a_sure_models_answers_stay_apart():
     truth = (logits + np.random.default_rng(1).normal(0, 20, 400) > 0).astype(np.intp)
     p = 1 / (1 + np.exp(-logits))
     kept = pack_answers(truth, np.stack([1 - p, p], axis=1), 2)
-    found, read = answers_of({"key": "x", "answers": kept})
+    found, read, _ = answers_of({"key": "x", "answers": kept})
     assert roc_auc_score(found, read[:, 1]) == pytest.approx(roc_auc_score(truth, p), abs=1e-3)
 
 

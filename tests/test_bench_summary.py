@@ -6,7 +6,15 @@ import ledgers
 import numpy as np
 import pytest
 
-from rebox.bench import answers_of, cells_of, mean_interval, published, published_for, render
+from rebox.bench import (
+    answers_of,
+    cells_of,
+    compare,
+    mean_interval,
+    published,
+    published_for,
+    render,
+)
 from rebox.bench.ledger import pack_answers
 from rebox.errors import InvalidData
 from rebox.metric import accuracy, evaluate, macro_auc, proportion
@@ -88,11 +96,48 @@ def test_folds_of_unequal_size_are_pooled():
 def test_pooled_figures_are_those_of_all_answers_together():
     rows = [ledgers.row(fold=fold, seed=4) for fold in range(3)]
     parts = [answers_of(row) for row in rows]
-    truth = np.concatenate([t for t, _ in parts])
-    p = np.concatenate([q for _, q in parts])
+    truth = np.concatenate([part.truth for part in parts])
+    p = np.concatenate([part.probabilities for part in parts])
     found = only(rows).figures
     assert found["accuracy"] == accuracy(truth, p.argmax(axis=1))
     assert found["macro_auc"] == macro_auc(truth, p, [0, 1], seed=4)
+
+
+def test_subjects_of_several_folds_are_pooled_and_stay_apart():
+    """Number 0 of one fold is not number 0 of the next; a fold that tells none has one of each."""
+    rng = np.random.default_rng(3)
+    truth, right = np.repeat([0, 1], 40), np.repeat(rng.random(40) < 0.7, 2)
+    labels, p = ledgers.sure(truth, right)
+    rows = []
+    for fold in range(3):
+        made = ledgers.row(fold=fold, given=(labels, p))
+        groups = np.arange(80) if fold == 2 else np.repeat(np.arange(40), 2)
+        made["answers"] = pack_answers(labels, p, 2, groups)
+        rows.append(made)
+    cell = only(rows)
+    subjects = np.concatenate(
+        [np.repeat(np.arange(40), 2), np.repeat(np.arange(40, 80), 2), np.arange(80, 160)]
+    )
+    assert cell.seeds[0].answers.subjects.tolist() == subjects.tolist()
+    whole = evaluate(np.tile(labels, 3), np.tile(p, (3, 1)), [0, 1], groups=subjects)
+    assert cell.figures["accuracy"] == whole["accuracy"]
+    assert cell.figures["macro_auc"].low == pytest.approx(whole["macro_auc"].low, abs=1e-9)
+
+
+def test_methods_are_compared_over_subjects():
+    rng = np.random.default_rng(4)
+    rows = []
+    for method, skill in (("auto", 0.8), ("map", 0.6)):
+        labels, p = ledgers.sure(np.repeat([0, 1], 60), np.repeat(rng.random(40) < skill, 3))
+        made = ledgers.row(method, given=(labels, p))
+        rows.append(made | {"answers": pack_answers(labels, p, 2, np.repeat(np.arange(40), 3))})
+    apart = [made | {"answers": pack_answers(*answers_of(made)[:2], 2)} for made in rows]
+    for metric in ("accuracy", "macro_auc"):
+        (found,), (by_image,) = (compare(cells_of(r), "auto", metric) for r in (rows, apart))
+        assert (found.by, by_image.by) == ("subject", "image")
+        assert found.difference.value == pytest.approx(by_image.difference.value)
+        width = [d.difference.high - d.difference.low for d in (found, by_image)]
+        assert width[0] > 1.4 * width[1]
 
 
 def test_folds_without_answers_are_averaged():

@@ -26,6 +26,7 @@ from rebox.metric import (
     proportion,
     quadratic_kappa,
     sensitivity,
+    shared,
     specificity,
 )
 from rebox.metric.interval import Z
@@ -295,3 +296,88 @@ def test_intervals_hold_their_value(case, seed):
     for found in evaluate(labels, p, range(p.shape[1]), seed=seed).values():
         assert 0 <= found.low <= found.value <= found.high <= 1
         assert all(type(figure) is float for figure in (found.value, found.low, found.high))
+
+
+# --- several images of one subject
+
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_auc", "quadratic_kappa", "sensitivity",
+           "specificity", "positive_predictive_value", "negative_predictive_value")  # fmt: skip
+
+
+def measured(labels, p, **more):
+    return evaluate(labels, p, range(p.shape[1]), positive=0, grades=True, **more)
+
+
+@few
+@given(scored(), st.integers(0, 9))
+def test_subjects_of_one_image_change_nothing(data, seed):
+    labels, p = data
+    groups = np.random.default_rng(seed).permutation(len(labels))
+    assert measured(labels, p, groups=groups) == measured(labels, p)
+
+
+def test_an_image_shown_four_times_tells_as_much_as_once():
+    """Every interval of copies is that of the originals, near enough; without groups, half."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    p = rng.dirichlet(np.ones(3), 300) + 0.35 * np.eye(3)[labels]
+    once = measured(labels, p)
+    fourfold = np.repeat(labels, 4), np.repeat(p, 4, axis=0)
+    apart = measured(*fourfold)
+    together = measured(*fourfold, groups=np.repeat(np.arange(300), 4))
+    assert set(FIGURES) == set(once)
+    for name in FIGURES:
+        width = {
+            kind: figures[name].high - figures[name].low
+            for kind, figures in (("once", once), ("apart", apart), ("together", together))
+        }
+        assert together[name].value == pytest.approx(once[name].value)
+        assert width["together"] == pytest.approx(width["once"], rel=0.1), name
+        assert width["apart"] == pytest.approx(width["once"] / 2, rel=0.15), name
+
+
+def test_the_interval_of_subjects_covers_the_truth():
+    """Two eyes of a patient that are right together: 95 % of the intervals hold the true share."""
+    rng = np.random.default_rng(1)
+    held = {"together": 0, "apart": 0}
+    for _ in range(400):
+        skill = np.repeat(rng.beta(1.4, 0.6, 60), 2)  # of each patient, 0.7 in the mean
+        right = np.where(rng.random(120) < 0.9, (rng.random(60) < skill[::2]).repeat(2),
+                         rng.random(120) < skill)  # fmt: skip
+        labels = np.zeros(120, dtype=int)
+        for kind, groups in (("together", np.repeat(np.arange(60), 2)), ("apart", None)):
+            found = accuracy(labels, 1 - right.astype(int), groups)
+            held[kind] += found.low <= 0.7 <= found.high
+    assert 0.925 <= held["together"] / 400 <= 0.98
+    assert held["apart"] / 400 < 0.9
+
+
+def test_gains_are_bootstrapped_over_subjects():
+    rng = np.random.default_rng(2)
+    labels, groups = np.repeat(rng.integers(0, 2, 80), 3), np.repeat(np.arange(80), 3)
+    ours = np.where(np.repeat(rng.random(80) < 0.8, 3), labels, 1 - labels)
+    theirs = np.where(np.repeat(rng.random(80) < 0.6, 3), labels, 1 - labels)
+    for gain in (accuracy_gain, balanced_accuracy_gain):
+        together, apart = gain(labels, ours, theirs, 0, groups), gain(labels, ours, theirs)
+        assert together.value == pytest.approx(apart.value)
+        wider = (together.high - together.low) / (apart.high - apart.low)
+        assert wider == pytest.approx(math.sqrt(3), rel=0.12)
+
+
+def test_a_resample_without_a_class_is_the_mean_of_the_others():
+    """The third class has one subject, who has the rarer second, too: some resamples lack it."""
+    labels = np.array([0] * 20 + [1, 2, 1, 1])
+    groups = np.array([*range(20), 20, 20, 21, 22])
+    p = np.eye(3)[labels]
+    found = measured(labels, p, groups=groups)
+    assert found["balanced_accuracy"] == Interval(1.0, 1.0, 1.0)
+    assert found["macro_auc"] == Interval(1.0, 1.0, 1.0)
+
+
+def test_subjects_are_one_for_each_image():
+    assert shared(["b", "a", "b"], 3).tolist() == [0, 1, 0]
+    assert shared(["b", "a", "c"], 3) is None
+    assert shared(None, 3) is None
+    with pytest.raises(InvalidData, match="the subject of each image"):
+        evaluate([0, 1], np.eye(2), [0, 1], groups=[1])

@@ -10,7 +10,7 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 
 from rebox.bench import published
 from rebox.errors import InvalidData
-from rebox.report import open_ledger, study_of, tables
+from rebox.report import open_ledger, report, study_of, tables
 from rebox.report.difference import reference_of
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -19,6 +19,21 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def only(rows):
     (pair,) = study_of(rows).pairs
     return pair
+
+
+def test_a_task_with_copies_is_named_and_nobody_is_best_there(tmp_path):
+    rows = [ledgers.row("auto", resampled=True), ledgers.row("map", task="whole")]
+    study = study_of(rows)
+    assert tables.copied(study) == ["abide"]
+    drawn, whole = study.pairs
+    assert (drawn.copied, whole.copied) == (True, False)
+    assert drawn.best("accuracy") == []
+    assert len(whole.best("accuracy")) == 1
+    path = tmp_path / "l.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = " ".join(report([path]).split())
+    assert "On abide the images were drawn again before they were" in page
+    assert page.count("Trained on copies of test images") == 1
 
 
 def test_who_peeked_is_marked_and_never_best():
@@ -122,7 +137,7 @@ def test_a_difference_says_what_it_is_paired_by():
 
 def test_confusion_is_that_of_scikit_learn():
     cell = only([ledgers.row(counts=(9, 8, 7, 6))]).cells[0]
-    truth, p = cell.seeds[0].answers
+    truth, p, _ = cell.seeds[0].answers
     np.testing.assert_array_equal(tables.confusion(cell), confusion_matrix(truth, p.argmax(axis=1)))
     worst = tables.confusions(cell)[0]
     wrong = confusion_matrix(truth, p.argmax(axis=1)) * (1 - np.eye(4, dtype=int))
@@ -131,7 +146,7 @@ def test_confusion_is_that_of_scikit_learn():
 
 def test_the_roc_curve_is_that_of_scikit_learn():
     cell = only([ledgers.row(counts=(40, 50))]).cells[0]
-    truth, p = cell.seeds[0].answers
+    truth, p, _ = cell.seeds[0].answers
     x, y, _ = roc_curve(truth, p[:, 1])
     found = tables.roc(cell, 2001)
     area = auc([q["false_positives"] for q in found], [q["true_positives"] for q in found])

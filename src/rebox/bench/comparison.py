@@ -25,8 +25,9 @@ class Comparison:
         In common.
     by : str
         What it is paired by: ``seed``, where several are in common; ``image``, where the one seed's
-        answers were kept; otherwise ``bounds``: the difference lies within those of the two
-        intervals, which do not tell how far their errors are shared.
+        answers were kept, or ``subject`` where several of its images show one; otherwise
+        ``bounds``: the difference lies within those of the two intervals, which do not tell how far
+        their errors are shared.
     """
 
     ours: Cell
@@ -139,10 +140,12 @@ def _difference(both: Sequence[tuple[Pooled, Pooled]], metric: str) -> tuple[Int
         return mean_interval([a.value - b.value for a, b in figures]), "seed"
     ours, theirs = both[0]
     if ours.answers is not None and theirs.answers is not None:
-        (truth, scores), (_, rival) = ours.answers, theirs.answers
+        (truth, scores, subjects), (_, rival, theirs_too) = ours.answers, theirs.answers
+        subjects = theirs_too if subjects is None else subjects  # an older row does not say
+        by = "image" if subjects is None else "subject"
         if metric == METRIC:
-            return auc_gain(truth, scores, rival, ours.seed), "image"
+            return auc_gain(truth, scores, rival, ours.seed, subjects), by
         labels = scores.argmax(axis=1), rival.argmax(axis=1)
-        return GAINS[metric](truth, *labels, ours.seed), "image"
+        return GAINS[metric](truth, *labels, ours.seed, subjects), by
     a, b = figures[0]
     return Interval(a.value - b.value, a.low - b.high, a.high - b.low), "bounds"

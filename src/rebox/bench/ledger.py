@@ -13,12 +13,13 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
+from rebox.metric import shared
 
 Row = dict[str, Any]
 FLOOR = 1e-300  # of a probability, before its logarithm
@@ -78,23 +79,47 @@ def lasting(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "seconds"}
 
 
-def pack_answers(truth: NDArray[np.intp], probabilities: NDArray[np.float64], k: int) -> Row:
+class Tested(NamedTuple):
+    """Answers to test images, by class.
+
+    Attributes
+    ----------
+    truth : (n,) ints
+        Places among the K classes.
+    probabilities : (n, K) float64
+    subjects : (n,) ints or None
+        Whom each image shows; None where no two show one, or the ledger does not say.
+    """
+
+    truth: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+    subjects: NDArray[np.int64] | None
+
+
+def pack_answers(
+    truth: NDArray[np.intp],
+    probabilities: NDArray[np.float64],
+    k: int,
+    groups: NDArray[Any] | None = None,
+) -> Row:
     """Return the answers to test images as JSON takes them, by class, then in the given order.
 
     In that order the truth is told by how many images each of the ``k`` classes has: a ledger holds
-    no list of anybody's diagnoses.
+    no list of anybody's diagnoses. Subjects (n,) become numbers in order of appearance.
     """
     order = np.argsort(truth, kind="stable")
     # Logarithms, so that a sure model's answers stay apart: AUC lives on their order.
     logs = np.log(np.maximum(probabilities[order], FLOOR)).astype("<f4")
-    return {
+    kept = {
         "counts": np.bincount(truth, minlength=k).tolist(),
         "log_probabilities": base64.b64encode(zlib.compress(logs.tobytes(), 9)).decode(),
     }
+    subjects = None if groups is None else shared(groups[order], len(order))
+    return kept if subjects is None else {**kept, "subjects": subjects.tolist()}
 
 
-def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the truth (n,), as places among the classes, and the probabilities (n, K) of a row.
+def answers_of(row: Mapping[str, Any]) -> Tested:
+    """Return the answers to test images that a row holds.
 
     Raises
     ------
@@ -105,9 +130,13 @@ def answers_of(row: Mapping[str, Any]) -> tuple[NDArray[np.intp], NDArray[np.flo
         counts: Sequence[int] = row["answers"]["counts"]
         raw = zlib.decompress(base64.b64decode(row["answers"]["log_probabilities"]))
         logs = np.frombuffer(raw, dtype="<f4").reshape(sum(counts), len(counts))
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        subjects = row["answers"].get("subjects")
+        if subjects is not None:
+            subjects = np.array(subjects, dtype=np.int64).reshape(len(logs))
+    except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
         raise InvalidData(
             f"the ledger's row {row.get('key')!r} has no readable answers to test images: run its "
             "trial again into a new ledger."
         ) from error
-    return np.repeat(np.arange(len(counts)), counts), np.exp(logs.astype(np.float64))
+    truth = np.repeat(np.arange(len(counts)), counts)
+    return Tested(truth, np.exp(logs.astype(np.float64)), subjects)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from rebox.bench.ledger import Row
+from rebox.bench.ledger import Row, Tested
 from rebox.bench.trial_row import TrialRow, read_row
 from rebox.metric import Interval, evaluate
 
@@ -38,13 +38,17 @@ class Pooled:
     trials: tuple[TrialRow, ...]
 
     @cached_property
-    def answers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
-        """Truth (n,) and probabilities (n, K); None unless every fold has kept them."""
+    def answers(self) -> Tested | None:
+        """The answers to all test images; None unless every fold has kept them."""
         parts = [trial.answers for trial in self.trials]
         kept = [part for part in parts if part is not None]
         if len(kept) < len(parts):
             return None
-        return np.concatenate([t for t, _ in kept]), np.concatenate([p for _, p in kept])
+        return Tested(
+            truth=np.concatenate([part.truth for part in kept]),
+            probabilities=np.concatenate([part.probabilities for part in kept]),
+            subjects=_of_all([part.subjects for part in kept], [len(p.truth) for p in kept]),
+        )
 
     @cached_property
     def figures(self) -> dict[str, Interval]:
@@ -53,7 +57,7 @@ class Pooled:
             return dict(self.trials[0].metrics)
         if self.answers is None:
             return _means([trial.metrics for trial in self.trials])
-        truth, probabilities = self.answers
+        truth, probabilities, subjects = self.answers
         first = self.trials[0]
         known = first.positive in first.names
         return evaluate(
@@ -63,12 +67,30 @@ class Pooled:
             positive=first.names.index(str(first.positive)) if known else None,
             grades=first.grades,
             seed=self.seed,
+            groups=subjects,
         )
 
     @property
     def tested(self) -> int:
         """Test images of all its folds, as far as the ledger says."""
         return sum(trial.test or 0 for trial in self.trials)
+
+
+def _of_all(
+    parts: Sequence[NDArray[np.int64] | None], sizes: Sequence[int]
+) -> NDArray[np.int64] | None:
+    """Return the subjects of several folds, none of whom is in two; None where no fold tells any.
+
+    A fold that tells none has an image of each.
+    """
+    if all(part is None for part in parts):
+        return None
+    found, taken = [], 0
+    for part, size in zip(parts, sizes, strict=True):
+        own = np.arange(size) if part is None else part
+        found.append(own + taken)
+        taken += int(own.max(initial=-1)) + 1
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -222,6 +222,7 @@ def _tested(
     columns = np.zeros((len(truth), len(everything)))
     columns[:, [everything.index(name) for name in names]] = probabilities
     places = np.array([everything.index(label) for label in truth.tolist()], dtype=np.intp)
+    subjects = dataset.subjects[parts.test]  # of images drawn twice, too
     figures = evaluate(
         truth,
         columns,
@@ -229,12 +230,13 @@ def _tested(
         positive=dataset.positive,
         grades=dataset.grades,
         seed=seed,
+        groups=subjects,
     )
     return {
         "classes": len(everything),
         "class_names": [str(name) for name in everything],
         "metrics": {name: asdict(interval) for name, interval in figures.items()},
-        "answers": pack_answers(places, columns, len(everything)),
+        "answers": pack_answers(places, columns, len(everything), subjects),
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.bench.ledger import Row, answers_of, is_done
+from rebox.bench.ledger import Row, Tested, answers_of, is_done
 from rebox.bench.spelling import METRICS
 from rebox.errors import InvalidData
 from rebox.metric import Interval
@@ -125,8 +125,8 @@ class TrialRow:
         return self.usd_fit + self.usd_predict
 
     @cached_property
-    def answers(self) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
-        """Truth (n,) and probabilities (n, K) of the test images; None where they were not kept."""
+    def answers(self) -> Tested | None:
+        """The answers to the test images; None where they were not kept."""
         return answers_of(self.row) if self.row.get("answers") else None
 
     @cached_property
@@ -134,7 +134,7 @@ class TrialRow:
         """Test images of each class; None where answers were not kept."""
         if self.answers is None:
             return None
-        truth, probabilities = self.answers
+        truth, probabilities, _ = self.answers
         return tuple(np.bincount(truth, minlength=probabilities.shape[1]).tolist())
 
     @cached_property

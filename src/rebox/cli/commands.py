@@ -208,7 +208,9 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     if positive is None and task.positive in model.classes_.tolist():
         positive = str(task.positive)
     chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
-    metrics = evaluate(labels, probabilities, list(model.classes_), positive=chosen)
+    metrics = evaluate(
+        labels, probabilities, list(model.classes_), positive=chosen, groups=task.groups
+    )
     print_metrics(metrics)
     receipt(model.spent_)
     if json is not None:

@@ -2,8 +2,8 @@
 
 Proportions have Wilson's interval; everything else a stratified bootstrap: subjects are drawn again
 within each true class, so that no resample loses a class. A class with few subjects hardly varies
-in such resamples; its interval is then too narrow. Where several images show one subject,
-`accuracy`, `auc_interval` and `auc_gain` take the subjects as ``groups``.
+in such resamples; its interval is then too narrow. Where several images show one subject, every
+figure takes the subjects as ``groups``.
 """
 
 from rebox.metric.confusion import (
@@ -18,7 +18,7 @@ from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval, proportion
 from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
 from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
-from rebox.metric.subjects import mean_error, subject_classes
+from rebox.metric.subjects import mean_error, shared, subject_classes
 
 __all__ = [
     "Interval",
@@ -35,6 +35,7 @@ __all__ = [
     "proportion",
     "quadratic_kappa",
     "sensitivity",
+    "shared",
     "specificity",
     "subject_classes",
 ]

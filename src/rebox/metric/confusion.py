@@ -1,7 +1,8 @@
 """Figures of the predicted classes, all of them read off the confusion matrix."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from rebox.errors import InvalidData
 from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
+from rebox.metric.ranking import resamples
 from rebox.metric.subjects import effective_size
+
+Flags = NDArray[np.bool_]
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike, groups: Integers | None = None) -> Interval:
@@ -26,16 +30,16 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike, groups: Integers | None 
     InvalidData
         There are no labels, or not as many predictions.
     """
-    matrix, _ = _confusion(labels, predictions)
-    if groups is None:
-        return proportion(int(np.trace(matrix)), int(matrix.sum()))
-    hits = np.asarray(labels) == np.asarray(predictions)
-    share, size = float(hits.mean()), effective_size(hits, groups)
-    return wilson(share, share * size, size)
+    found = _Confusion.of(labels, predictions, groups=groups)
+    return found.share(found.true == found.predicted, np.ones(len(found.true), dtype=bool))
 
 
 def sensitivity(
-    labels: ArrayLike, predictions: ArrayLike, positive: Any = None, seed: int = 0
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    positive: Any = None,
+    seed: int = 0,
+    groups: Integers | None = None,
 ) -> Interval:
     """Return TP / (TP + FN), the recall.
 
@@ -48,27 +52,34 @@ def sensitivity(
         that the labels hold, each against the others, with a bootstrap's interval.
     seed : int
         The bootstrap's seed.
+    groups : (n,) or None
+        Subjects: Wilson's interval is that of the effective number of images, and the bootstrap
+        draws subjects.
 
     Raises
     ------
     InvalidData
         Labels and predictions differ in length, or ``positive`` is not among the labels.
     """
-    matrix, classes = _confusion(labels, predictions)
+    found = _Confusion.of(labels, predictions, groups=groups)
     if positive is None:
-        return _bootstrap(matrix, _mean_recall, seed)
-    k = _place_of(positive, matrix, classes)
-    return proportion(int(matrix[k, k]), int(matrix[k].sum()))
+        return found.bootstrap(_mean_recall, seed)
+    k = found.place_of(positive)
+    return found.share(found.predicted == k, found.true == k)
 
 
 def specificity(
-    labels: ArrayLike, predictions: ArrayLike, positive: Any = None, seed: int = 0
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    positive: Any = None,
+    seed: int = 0,
+    groups: Integers | None = None,
 ) -> Interval:
     """Return TN / (TN + FP), the share of the negatives that are not called positive.
 
     Parameters
     ----------
-    labels, predictions, positive, seed
+    labels, predictions, positive, seed, groups
         As in `sensitivity`.
 
     Raises
@@ -76,35 +87,39 @@ def specificity(
     InvalidData
         As in `sensitivity`, or the labels hold fewer than two classes.
     """
-    matrix, classes = _confusion(labels, predictions)
-    need_two_classes(matrix.sum(axis=1), "specificity")
+    found = _Confusion.of(labels, predictions, groups=groups)
+    need_two_classes(found.matrix.sum(axis=1), "specificity")
     if positive is None:
-        return _bootstrap(matrix, _mean_specificity, seed)
-    k = _place_of(positive, matrix, classes)
-    negatives = np.delete(matrix, k, axis=0)
-    return proportion(int(negatives.sum() - negatives[:, k].sum()), int(negatives.sum()))
+        return found.bootstrap(_mean_specificity, seed)
+    k = found.place_of(positive)
+    return found.share(found.predicted != k, found.true != k)
 
 
-def predictive_value(labels: ArrayLike, predictions: ArrayLike, positive: Any) -> Interval:
+def predictive_value(
+    labels: ArrayLike, predictions: ArrayLike, positive: Any, groups: Integers | None = None
+) -> Interval:
     """Return TP / (TP + FP): how often a prediction of ``positive`` is right.
 
-    With Wilson's interval. The positive predictive value of a disease is that of its class, the
-    negative one that of the other class. Unlike sensitivity and specificity it depends on how
-    common the class is.
+    With Wilson's interval, that of the effective number of images where ``groups`` (n,) tell
+    subjects. The positive predictive value of a disease is that of its class, the negative one
+    that of the other class. Unlike sensitivity and specificity it depends on how common the class
+    is.
 
     Raises
     ------
     InvalidData
         Labels and predictions differ in length, or ``positive`` was never predicted.
     """
-    matrix, classes = _confusion(labels, predictions)
-    k = classes.index(positive) if positive in classes else None
-    if k is None or not matrix[:, k].sum():
+    found = _Confusion.of(labels, predictions, groups=groups)
+    called = found.predicted == (found.classes.index(positive) if positive in found.classes else -1)
+    if not called.any():
         raise InvalidData(f"{positive!r} was never predicted: it has no predictive value.")
-    return proportion(int(matrix[k, k]), int(matrix[:, k].sum()))
+    return found.share(found.true == found.predicted, called)
 
 
-def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike, seed: int = 0) -> Interval:
+def balanced_accuracy(
+    labels: ArrayLike, predictions: ArrayLike, seed: int = 0, groups: Integers | None = None
+) -> Interval:
     """Return the mean recall over the classes that the labels hold.
 
     Parameters
@@ -113,17 +128,23 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike, seed: int = 0) 
         True and predicted classes.
     seed : int
         The bootstrap's seed.
+    groups : (n,) or None
+        Subjects, which the bootstrap draws.
 
     Raises
     ------
     InvalidData
         There are no labels, or not as many predictions.
     """
-    return sensitivity(labels, predictions, seed=seed)
+    return sensitivity(labels, predictions, seed=seed, groups=groups)
 
 
 def quadratic_kappa(
-    labels: ArrayLike, predictions: ArrayLike, classes: Sequence[Any], seed: int = 0
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    classes: Sequence[Any],
+    seed: int = 0,
+    groups: Integers | None = None,
 ) -> Interval:
     """Return Cohen's kappa with quadratic weights (Cohen, Psychological Bulletin 1968).
 
@@ -135,75 +156,129 @@ def quadratic_kappa(
         The grades in their order: kappa weighs a mistake by the square of their distance.
     seed : int
         The bootstrap's seed.
+    groups : (n,) or None
+        Subjects, which the bootstrap draws.
 
     Raises
     ------
     InvalidData
         A label is not in ``classes``, or the labels hold fewer than two classes.
     """
-    matrix, _ = _confusion(labels, predictions, classes)
-    need_two_classes(matrix.sum(axis=1), "kappa")
-    return _bootstrap(matrix, _kappa, seed)
+    found = _Confusion.of(labels, predictions, classes, groups)
+    need_two_classes(found.matrix.sum(axis=1), "kappa")
+    return found.bootstrap(_kappa, seed)
 
 
-def _confusion(
-    labels: ArrayLike, predictions: ArrayLike, classes: Sequence[Any] | None = None
-) -> tuple[Integers, list[Any]]:
-    """Return the (K, K) counts, true classes in rows, predicted ones in columns, and the K classes.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Confusion:
+    """True and predicted classes (n,), as places among K ``classes``, and subjects (n,) or None."""
 
-    Without ``classes`` they are those found in either.
-    """
-    true, predicted = np.asarray(labels), np.asarray(predictions)
-    if true.shape != predicted.shape:
-        raise InvalidData(
-            f"labels have shape {true.shape} and predictions {predicted.shape}; expected (n,) for "
-            "both: give one prediction for each label."
+    true: Integers
+    predicted: Integers
+    classes: list[Any]
+    groups: Integers | None
+
+    @classmethod
+    def of(
+        cls,
+        labels: ArrayLike,
+        predictions: ArrayLike,
+        classes: Sequence[Any] | None = None,
+        groups: Integers | None = None,
+    ) -> Self:
+        """Return them as places; without ``classes`` these are those found in either."""
+        true, predicted = np.asarray(labels), np.asarray(predictions)
+        if true.shape != predicted.shape:
+            raise InvalidData(
+                f"labels have shape {true.shape} and predictions {predicted.shape}; expected (n,) "
+                "for both: give one prediction for each label."
+            )
+        if classes is None:
+            classes = list(dict.fromkeys([*true.ravel().tolist(), *predicted.ravel().tolist()]))
+        return cls(
+            true=columns_of(true, classes),
+            predicted=columns_of(predicted, classes),
+            classes=list(classes),
+            groups=groups,
         )
-    if classes is None:
-        classes = list(dict.fromkeys([*true.ravel().tolist(), *predicted.ravel().tolist()]))
-    rows, columns, k = columns_of(true, classes), columns_of(predicted, classes), len(classes)
-    return np.bincount(rows * k + columns, minlength=k * k).reshape(k, k), list(classes)
+
+    @property
+    def cells(self) -> Integers:
+        """Where in the flat matrix each image counts, (n,)."""
+        return self.true * len(self.classes) + self.predicted
+
+    @property
+    def matrix(self) -> Integers:
+        """Counts (K, K), true classes in rows, predicted ones in columns."""
+        k = len(self.classes)
+        return np.bincount(self.cells, minlength=k * k).reshape(k, k)
+
+    def place_of(self, positive: Any) -> int:
+        """Return the place of a class that the labels hold."""
+        counts = np.bincount(self.true, minlength=len(self.classes))
+        held = [name for name, count in zip(self.classes, counts, strict=True) if count]
+        if positive not in held:
+            raise InvalidData(
+                f"positive is {positive!r}, but the labels hold only "
+                f"{', '.join(map(repr, held))}: choose one of these."
+            )
+        return self.classes.index(positive)
+
+    def share(self, hits: Flags, among: Flags) -> Interval:
+        """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
+        hits = hits[among]
+        if self.groups is None:
+            return proportion(int(hits.sum()), len(hits))
+        share, size = float(hits.mean()), effective_size(hits, self.groups[among])
+        return wilson(share, share * size, size)
+
+    def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
+        """Bootstrap a figure of the confusion matrix."""
+        matrix = self.matrix
+        draws = (_multinomial(matrix, seed),) if self.groups is None else self._drawn(seed)
+        # A class whose subjects all have a rarer one may be missing from a resample of subjects.
+        figures = np.concatenate([statistic(drawn) for drawn in draws])
+        return percentiles(float(statistic(matrix[None])[0]), figures)
+
+    def _drawn(self, seed: int) -> Iterator[NDArray[Any]]:
+        """Yield blocks of matrices (b, K, K), all images of a subject drawn together."""
+        k = len(self.classes)
+        where = np.zeros((len(self.true), k * k))
+        where[np.arange(len(where)), self.cells] = 1.0
+        for weights in resamples(self.true, seed, self.groups):
+            yield (weights @ where).reshape(-1, k, k)
 
 
-def _place_of(positive: Any, matrix: Integers, classes: list[Any]) -> int:
-    held = [name for name, count in zip(classes, matrix.sum(axis=1), strict=True) if count]
-    if positive not in held:
-        raise InvalidData(
-            f"positive is {positive!r}, but the labels hold only {', '.join(map(repr, held))}: "
-            "choose one of these."
-        )
-    return classes.index(positive)
+def _multinomial(matrix: Integers, seed: int) -> Integers:
+    """Return (b, K, K) matrices of resamples.
 
-
-def _bootstrap(
-    matrix: Integers, statistic: Callable[[NDArray[Any]], Floats], seed: int
-) -> Interval:
-    """Bootstrap a figure of the confusion matrix.
-
-    Drawing n_c subjects again within true class c makes row c of the matrix multinomial: the rows
+    Drawing n_c images again within true class c makes row c of the matrix multinomial: the rows
     are drawn directly, which is the same distribution at a cost without n in it.
     """
     rng = np.random.default_rng(seed)
     draws = np.zeros((RESAMPLES, *matrix.shape), dtype=np.int64)
     for c in np.flatnonzero(matrix.sum(axis=1)):
         draws[:, c] = rng.multinomial(matrix[c].sum(), matrix[c] / matrix[c].sum(), RESAMPLES)
-    return percentiles(float(statistic(matrix[None])[0]), statistic(draws))
+    return draws
 
 
 def _mean_recall(matrices: NDArray[Any]) -> Floats:
-    totals = matrices.sum(axis=2)
-    held = totals[0] > 0
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    return np.asarray((hits[:, held] / totals[:, held]).mean(axis=1))
+    return _mean_share(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
 
 
 def _mean_specificity(matrices: NDArray[Any]) -> Floats:
     totals = matrices.sum(axis=2)
-    held = totals[0] > 0
     hits = np.diagonal(matrices, axis1=1, axis2=2)
-    false_positives = matrices.sum(axis=1) - hits
-    negatives = totals.sum(axis=1, keepdims=True) - totals
-    return np.asarray(1 - (false_positives[:, held] / negatives[:, held]).mean(axis=1))
+    false_positives = np.where(totals > 0, matrices.sum(axis=1) - hits, 0)
+    negatives = np.where(totals > 0, totals.sum(axis=1, keepdims=True) - totals, 0)
+    return np.asarray(1 - _mean_share(false_positives, negatives))
+
+
+def _mean_share(parts: NDArray[Any], wholes: NDArray[Any]) -> Floats:
+    """Return the mean over the classes (b, K) that a matrix holds: those whose whole is not 0."""
+    held = wholes > 0
+    shares = np.where(held, parts / np.maximum(wholes, 1), 0.0)
+    return np.asarray(shares.sum(axis=1) / held.sum(axis=1))
 
 
 def _kappa(matrices: NDArray[Any]) -> Floats:

@@ -15,8 +15,9 @@ from rebox.metric.confusion import (
     sensitivity,
 )
 from rebox.metric.interval import Interval
-from rebox.metric.labels import checked_scores, columns_of, warn_of_absent
+from rebox.metric.labels import Integers, checked_scores, columns_of, warn_of_absent
 from rebox.metric.ranking import auc_interval
+from rebox.metric.subjects import shared
 
 Flags = NDArray[np.bool_]
 
@@ -29,6 +30,7 @@ def evaluate(
     seed: int = 0,
     *,
     grades: bool = False,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Interval]:
     """Return every figure that the labels define.
 
@@ -49,6 +51,8 @@ def evaluate(
         The bootstraps' seed.
     grades : bool
         Whether the classes are grades, in their order.
+    groups : (n,) or None
+        The subject of each image: intervals are then as wide as the subjects tell, not the images.
 
     Returns
     -------
@@ -68,22 +72,22 @@ def evaluate(
     """
     truth = columns_of(labels, classes)
     scores = checked_scores(probabilities, (len(truth), len(classes)))
-    predictions = scores.argmax(axis=1)
+    predictions, subjects = scores.argmax(axis=1), shared(groups, len(truth))
     figures = {
-        "accuracy": accuracy(truth, predictions),
-        "balanced_accuracy": balanced_accuracy(truth, predictions, seed),
+        "accuracy": accuracy(truth, predictions, subjects),
+        "balanced_accuracy": balanced_accuracy(truth, predictions, seed, subjects),
     }
     counts = np.bincount(truth, minlength=len(classes))
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     if np.count_nonzero(counts) > 1:
-        figures["macro_auc"] = auc_interval(truth, scores, seed)
+        figures["macro_auc"] = auc_interval(truth, scores, seed, subjects)
         if grades:
             figures["quadratic_kappa"] = quadratic_kappa(
-                truth, predictions, range(len(classes)), seed
+                truth, predictions, range(len(classes)), seed, subjects
             )
     if positive is not None or len(classes) == 2:
         k = _place_of(positive, classes)
-        figures |= _of_positive(truth == k, predictions == k)
+        figures |= _of_positive(truth == k, predictions == k, subjects)
     return figures
 
 
@@ -99,15 +103,15 @@ def _place_of(positive: Any, classes: Sequence[Any]) -> int:
     return names.index(positive)
 
 
-def _of_positive(truth: Flags, predictions: Flags) -> dict[str, Interval]:
+def _of_positive(truth: Flags, predictions: Flags, groups: Integers | None) -> dict[str, Interval]:
     figures = {}
     if truth.any():
-        figures["sensitivity"] = sensitivity(truth, predictions, True)
+        figures["sensitivity"] = sensitivity(truth, predictions, True, groups=groups)
     if not truth.all():
         # Of two classes, the specificity of one is the sensitivity of the other.
-        figures["specificity"] = sensitivity(truth, predictions, False)
+        figures["specificity"] = sensitivity(truth, predictions, False, groups=groups)
     for name, positive in (("positive", True), ("negative", False)):
         if (predictions == positive).any():
-            value = predictive_value(truth, predictions, positive)
+            value = predictive_value(truth, predictions, positive, groups)
             figures[f"{name}_predictive_value"] = value
     return figures

@@ -11,12 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
 from rebox.metric.interval import Interval, percentiles
-from rebox.metric.labels import Floats, columns_of
+from rebox.metric.labels import Floats, Integers, columns_of
 from rebox.metric.ranking import resamples
 
 
 def accuracy_gain(
-    labels: ArrayLike, predictions: ArrayLike, rivals: ArrayLike, seed: int = 0
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    rivals: ArrayLike,
+    seed: int = 0,
+    groups: Integers | None = None,
 ) -> Interval:
     """Return the accuracy of ``predictions`` minus that of a rival's, with a paired bootstrap.
 
@@ -26,6 +30,8 @@ def accuracy_gain(
         True classes, and those that two methods predict of the same subjects in the same order.
     seed : int
         The bootstrap's seed.
+    groups : (n,) or None
+        Subjects, where several images show one: the bootstrap draws them.
 
     Raises
     ------
@@ -33,22 +39,34 @@ def accuracy_gain(
         There are no subjects, or the three differ in length.
     """
     truth, gains = _gains(labels, predictions, rivals)
-    draws = [weights @ gains / len(gains) for weights in resamples(truth, seed)]
+    draws = [weights @ gains / weights.sum(axis=1) for weights in resamples(truth, seed, groups)]
     return percentiles(float(gains.mean()), np.concatenate(draws))
 
 
 def balanced_accuracy_gain(
-    labels: ArrayLike, predictions: ArrayLike, rivals: ArrayLike, seed: int = 0
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    rivals: ArrayLike,
+    seed: int = 0,
+    groups: Integers | None = None,
 ) -> Interval:
     """Return the mean recall of ``predictions`` minus that of a rival's; as `accuracy_gain`.
 
     It is the gain in accuracy on subjects of whom every class has equally many.
     """
     truth, gains = _gains(labels, predictions, rivals)
-    counts = np.bincount(truth)
-    shares = gains / counts[truth] / np.count_nonzero(counts)
-    draws = [weights @ shares for weights in resamples(truth, seed)]
-    return percentiles(float(shares.sum()), np.concatenate(draws))
+    of_class = np.eye(truth.max() + 1)[truth]
+    draws = [_mean_gain(weights, gains, of_class) for weights in resamples(truth, seed, groups)]
+    value = _mean_gain(np.ones((1, len(truth))), gains, of_class)
+    return percentiles(float(value[0]), np.concatenate(draws))
+
+
+def _mean_gain(weights: Floats, gains: Floats, of_class: Floats) -> Floats:
+    """Return the mean of the classes' mean gains (b,), of those (n, K) that a resample holds."""
+    counts = weights @ of_class
+    held = counts > 0
+    means = np.where(held, (weights * gains) @ of_class / np.maximum(counts, 1), 0.0)
+    return np.asarray(means.sum(axis=1) / held.sum(axis=1))
 
 
 def _gains(

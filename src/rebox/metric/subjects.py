@@ -1,9 +1,31 @@
 """What several images of one subject tell: less than as many subjects would."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from rebox.errors import InvalidData
 from rebox.metric.labels import Floats, Integers
+
+
+def shared(groups: ArrayLike | None, n: int) -> Integers | None:
+    """Return the subjects (n,) as numbers in order of appearance; None if none has two images.
+
+    Raises
+    ------
+    InvalidData
+        There is not one for each of the ``n`` images.
+    """
+    if groups is None:
+        return None
+    names = np.asarray(groups)
+    if names.shape != (n,):
+        raise InvalidData(
+            f"groups have shape {names.shape}; expected ({n},): the subject of each image."
+        )
+    _, first, subject = np.unique(names, return_index=True, return_inverse=True)
+    if len(first) == n:
+        return None
+    return np.asarray(first.argsort().argsort()[subject], dtype=np.int64)
 
 
 def subject_classes(truth: Integers, groups: Integers) -> Integers:

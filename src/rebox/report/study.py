@@ -41,6 +41,11 @@ class Pair:
         return f"{self.task}, {box_name(self.box)}"
 
     @property
+    def copied(self) -> bool:
+        """Whether methods were trained on copies of test images: the task is split so, for all."""
+        return any(cell.copied for cell in self.cells)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Its methods' labels, each once, in the ledger's order."""
         return tuple(dict.fromkeys(label_of(cell) for cell in self.cells))
@@ -52,7 +57,7 @@ class Pair:
         return tuple(name for name in METRICS if name in held)
 
     def best(self, metric: str) -> list[Cell]:
-        """Return the cells of the highest value, among methods that did not peek."""
+        """Return the cells of the highest value, among those that saw no test data."""
         fair = [c for c in self.cells if not (c.peeks or c.copied) and metric in c.figures]
         top = max((cell.figures[metric].value for cell in fair), default=0.0)
         return [cell for cell in fair if cell.figures[metric].value >= top - 1e-12]

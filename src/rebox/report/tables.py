@@ -68,12 +68,17 @@ def peeking(study: Study) -> list[str]:
     return list(dict.fromkeys(trial.method for trial in study.trials if trial.peeks))
 
 
+def copied(study: Study) -> list[str]:
+    """Return the tasks whose training images hold copies of test images."""
+    return list(dict.fromkeys(trial.task for trial in study.trials if trial.copied))
+
+
 def results(pair: Pair) -> Table:
     """Return a row for each method and budget: queries, dollars, and figures with intervals.
 
     Folds are pooled, seeds averaged. ``published`` is the `rebox.bench.Published` row that the
     method repeats, or None; ``usd`` is None where a price is unknown. ``best`` names the figures in
-    which no method that did not peek is ahead.
+    which no method that saw no test data is ahead.
     """
     ahead = {metric: pair.best(metric) for metric in pair.metrics}
     return [
@@ -192,7 +197,7 @@ def confusion(cell: Cell) -> Matrix | None:
     answers = cell.seeds[0].answers
     if answers is None:
         return None
-    truth, probabilities = answers
+    truth, probabilities, _ = answers
     k = probabilities.shape[1]
     flat = np.bincount(truth * k + probabilities.argmax(axis=1), minlength=k * k)
     return flat.reshape(k, k)
@@ -223,7 +228,7 @@ def roc(cell: Cell, steps: int = 61) -> Table | None:
     answers = cell.seeds[0].answers
     if answers is None:
         return None
-    truth, scores = answers
+    truth, scores, _ = answers
     k = scores.shape[1]
     classes = [1] if k == 2 else np.unique(truth).tolist()
     grid = np.linspace(0, 1, steps)
@@ -258,7 +263,7 @@ def calibration(cell: Cell) -> tuple[float, Table] | None:
     answers = cell.seeds[0].answers
     if answers is None:
         return None
-    truth, probabilities = answers
+    truth, probabilities, _ = answers
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)

@@ -91,6 +91,7 @@ class PairView:
     heading: str
     summary: str
     facts: tuple[str, ...]
+    copied: bool
     results: TableView
     differences: TableView | None
     differences_note: str
