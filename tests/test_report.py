@@ -21,6 +21,14 @@ def only(rows):
     return pair
 
 
+def test_a_lucky_fold_is_not_ahead_of_whole_measurements():
+    rows = [ledgers.row("bar", fold=fold, skill=1.0) for fold in range(3)]
+    rows += [ledgers.row("ar", fold=0, skill=4.0)]
+    pair = only(rows)
+    assert pair.cells[1].figures["accuracy"].value > pair.cells[0].figures["accuracy"].value
+    assert [cell.name for cell in pair.best("accuracy")] == ["bar"]
+
+
 def test_a_task_with_copies_is_named_and_nobody_is_best_there(tmp_path):
     rows = [ledgers.row("auto", resampled=True), ledgers.row("map", task="whole")]
     study = study_of(rows)

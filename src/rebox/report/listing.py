@@ -44,20 +44,21 @@ def unavailable_table(study: Study) -> TableView | None:
     rows = tables.unavailable(study)
     if not rows:
         return None
-    budgets = any(row["budget"] is not None for row in rows)
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault((row["plan"], row["task"], row["box"], row["why"]), []).append(row)
     return table(
         "Trials that could not be run",
-        ("method", "task", "box", *(["#budget"] if budgets else []), "#trials", "why"),
+        ("task", "box", "methods", "#trials", "why"),
         [
             (
-                named(row),
-                Entry(text=row["task"], small=row["plan"]),
-                box_name(row["box"]),
-                *([count(row["budget"])] if budgets else []),
-                count(row["trials"]),
-                row["why"],
+                Entry(text=task, small=plan),
+                box_name(box),
+                ", ".join(dict.fromkeys(row["method"] for row in part)),
+                count(sum(row["trials"] for row in part)),
+                why,
             )
-            for row in rows
+            for (plan, task, box, why), part in grouped.items()
         ],
     )
 
@@ -68,7 +69,7 @@ def results_table(pair: Pair) -> TableView:
     paid = any(row["usd"] for row in rows)
     printed = any(row["published"] for row in rows)
     money_head = ("#cost of a fit",) if paid else ()
-    printed_head = ("#published, %",) if printed else ()
+    printed_head = ("published, %",) if printed else ()
     heads = [HEADS[metric] for metric in pair.metrics]
     return table(
         f"Results on test images: {pair.title}",

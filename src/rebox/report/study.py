@@ -57,10 +57,15 @@ class Pair:
         return tuple(name for name in METRICS if name in held)
 
     def best(self, metric: str) -> list[Cell]:
-        """Return the cells of the highest value, among those that saw no test data."""
+        """Return the cells of the highest value, among those that saw no test data.
+
+        Of these only the ones tested on as many images as any: a fold says less than ten.
+        """
         fair = [c for c in self.cells if not (c.peeks or c.copied) and metric in c.figures]
-        top = max((cell.figures[metric].value for cell in fair), default=0.0)
-        return [cell for cell in fair if cell.figures[metric].value >= top - 1e-12]
+        most = max((cell.tested for cell in fair), default=0)
+        whole = [cell for cell in fair if cell.tested == most]
+        top = max((cell.figures[metric].value for cell in whole), default=0.0)
+        return [cell for cell in whole if cell.figures[metric].value >= top - 1e-12]
 
     def largest(self) -> list[Cell]:
         """Return each method once, at its largest budget."""
