@@ -186,7 +186,6 @@ def test_names():
         assert trainer.citation
         assert trainer.peeks == (kind == "bar-as-released")
         assert trainer.needs_whitebox == (kind not in ALONE)
-        assert trainer.needs_weights == (kind not in (*ALONE, "scratch"))
         with pytest.raises(InvalidOption, match="class_weight must be balanced"):
             trainer.fit([[1.0]], [0], class_weight="heavy", whitebox=object(), test=([[1.0]], [0]))
     ar = baseline_from_name("ar?epochs=9&m=5&inner=64&overlay=true")

@@ -215,6 +215,14 @@ def test_a_white_box_gives_what_the_box_gives(last):
     assert not any(p.requires_grad for p in white.module.parameters())
 
 
+def test_a_white_box_is_known_by_its_weights_and_by_how_it_sees():
+    box = small_whitebox()
+    assert box.identity == small_whitebox().identity
+    others = {small_whitebox(7).identity, WhiteBox.around(small_net(0), size=12).identity}
+    assert len({box.identity, *others}) == 3
+    assert box.identity.startswith("whitebox:Sequential:")
+
+
 def test_features_go_into_the_last_layer_and_a_new_head_reads_them():
     white = small_whitebox(last=torch.nn.Softmax(dim=1))
     x = white.normalised(white.images(noise((12, 12, 3), n=4)))

@@ -55,7 +55,6 @@ class AR(Trainer):
         "ICLR 2019, as run by Tsai, Chen and Ho, ICML 2020"
     )
     needs_whitebox: ClassVar[bool] = True
-    needs_weights: ClassVar[bool] = True
     epochs: int = 9
     m: int = 10
     mapping: str = "frequency"

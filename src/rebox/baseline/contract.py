@@ -195,8 +195,6 @@ class Trainer(abc.ABC):
         Where the method comes from.
     needs_whitebox : bool
         Whether it opens a box: `fit` needs ``whitebox``.
-    needs_weights : bool
-        Whether what that box has learnt matters, and not its architecture alone.
     peeks : bool
         Whether it chooses anything on test images: `fit` needs ``test``.
     """
@@ -204,7 +202,6 @@ class Trainer(abc.ABC):
     kind: ClassVar[str]
     citation: ClassVar[str]
     needs_whitebox: ClassVar[bool] = False
-    needs_weights: ClassVar[bool] = False
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -80,7 +80,6 @@ class Finetune(NetworkTrainer):
 
     kind: ClassVar[str] = "finetune"
     citation: ClassVar[str] = "finetuning of all weights under a new last layer"
-    needs_weights: ClassVar[bool] = True
     fresh: ClassVar[bool] = False
 
 

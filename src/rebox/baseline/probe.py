@@ -65,7 +65,6 @@ class Probe(Trainer):
     kind: ClassVar[str] = "probe"
     citation: ClassVar[str] = "Alain and Bengio: Understanding intermediate layers, ICLR 2017"
     needs_whitebox: ClassVar[bool] = True
-    needs_weights: ClassVar[bool] = True
     canvas: str = "contain"
     class_weight: str | None = None
 

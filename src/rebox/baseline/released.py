@@ -65,7 +65,6 @@ class BarAsReleased(Trainer):
         "the released code of Tsai, Chen and Ho: Transfer Learning without Knowing, ICML 2020"
     )
     needs_whitebox: ClassVar[bool] = True
-    needs_weights: ClassVar[bool] = True
     select: str = "test"
     mask: str = "ones"
     assignment: str = "scrambled"

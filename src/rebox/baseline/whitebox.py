@@ -28,6 +28,7 @@ try:
     from torch import Tensor, nn
 
     from rebox.baseline.head import Trunk, first_output, look, over_places
+    from rebox.box.torch import fingerprint
 except ImportError as error:
     raise MissingExtra(
         "a white box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
@@ -127,6 +128,15 @@ class WhiteBox:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an image."""
         return *self.size, self.channels
+
+    @property
+    def identity(self) -> str:
+        """Its class, a SHA-256 of its weights, and how it is shown images."""
+        kind, (height, width) = type(self.module).__name__, self.size
+        return (
+            f"whitebox:{kind}:{fingerprint(self.module)}?preprocess={self.preprocess}"
+            f"&size={height}x{width}&outputs={self.outputs}"
+        )
 
     @property
     def dtype(self) -> torch.dtype:

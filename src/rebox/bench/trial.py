@@ -201,6 +201,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "verdict": None,
         "stop_reason": None,
         "note": model.note,
+        "box_identity": None if whitebox is None else whitebox.identity,
         "program": None if trial.fold else picture_of(model),
         "reading": None,
         **tested,

@@ -115,7 +115,7 @@ class TorchBox(BlackBox):
         self._kind = read_kind(raw, outputs)
         self.spec = BoxSpec(
             identity=identity
-            or f"torch:{type(module).__name__}:{_fingerprint(module)}?preprocess={figures}"
+            or f"torch:{type(module).__name__}:{fingerprint(module)}?preprocess={figures}"
             f"&size={height}x{width}&outputs={self._kind}",
             classes=class_names(raw.shape[1], classes),
             height=height,
@@ -167,7 +167,8 @@ def _place(module: torch.nn.Module, device: str) -> torch.nn.Module:
         ) from error
 
 
-def _fingerprint(module: torch.nn.Module) -> str:
+def fingerprint(module: torch.nn.Module) -> str:
+    """Return the first 16 digits of a SHA-256 of a module's weights, their names and types."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         if isinstance(tensor, torch.Tensor):
