@@ -227,6 +227,17 @@ def test_a_trial_that_fails_leaves_no_row_and_the_others_run(plan, tmp_path):
     assert events[-1].left_s == 0.0 < events[0].left_s
 
 
+def test_without_pytorch_white_boxes_are_not_at_hand(plan, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "rebox.baseline.whitebox", raising=False)
+    plan.write_text(f'{PLAN}\n[methods.ar]\nbaseline = "ar"\n[[cells]]\nmethods = ["ar"]\n')
+    trials = [t for t in read_plan(plan).trials if t.method.name == "ar"][:1]
+    ended = run(trials, tmp_path / "l.jsonl", Places())
+    assert (ended.done, ended.unavailable, ended.failed) == (0, 1, 0)
+    (row,) = rows_of(tmp_path, "l.jsonl")
+    assert "pip install 'rebox[torch]'" in row["why"]
+
+
 def test_what_is_not_at_hand_is_a_row_with_a_reason_and_is_tried_again(plan, tmp_path):
     plan.write_text(PLAN.replace("rehearsal:?classes=8&size=32", "onnx:{models}/none.onnx"))
     trials = [t for t in read_plan(plan).trials if (t.budget, t.seed) == (60, 0)]

@@ -260,6 +260,11 @@ def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
     return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
 
 
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` threads, in all of this process."""
+    torch.set_num_threads(count)
+
+
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
     """Draw from a seed within, and leave torch's own generators as they were."""

@@ -184,11 +184,12 @@ class Workbench:
         """
         uri = planned.weights or planned.uri
         if self._weights is None or self._weights[0] != uri:
-            import torch  # noqa: PLC0415 - an extra
+            from rebox.baseline.whitebox import (  # noqa: PLC0415 - it imports torch
+                open_whitebox,
+                use_threads,
+            )
 
-            from rebox.baseline.whitebox import open_whitebox  # noqa: PLC0415 - it imports torch
-
-            torch.set_num_threads(self.places.threads)
+            use_threads(self.places.threads)
             device = f"device={self.places.device}"
             self._weights = (
                 uri,
