@@ -36,7 +36,8 @@ from rebox.bench.ledger import pack_answers
 from rebox.bench.trial import _check_counts, thinned, verdict_of
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidData, InvalidOption
-from rebox.task import holdout, open_task
+from rebox.metric import evaluate, shared
+from rebox.task import Dataset, holdout, open_task
 
 PLAN = """
 title = "Every part in a second"
@@ -168,6 +169,35 @@ def test_a_plan_killed_at_any_moment_and_run_again_has_the_same_ledger(measured,
     finished = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "0 failed" in finished.stdout
     assert lasting_rows(ledger) == lasting_rows(measured / "ledger.jsonl")
+
+
+def test_intervals_are_of_the_subjects_tested(measured):
+    """Two images of each subject of the synthetic task."""
+    whole = open_task("synthetic")
+    for row in rows_of(measured):
+        truth, p, subjects = answers_of(row)
+        parts = holdout(whole, train=60, test=90, seed=row["seed"])
+        tested = whole.subjects[parts.test]
+        order = np.argsort(whole.labels[parts.test], kind="stable")
+        assert subjects.tolist() == shared(tested[order], 90).tolist()
+        found = evaluate(truth, p, range(3), groups=subjects, seed=row["seed"])
+        assert row["metrics"]["accuracy"] == pytest.approx(vars(found["accuracy"]))
+        # the bootstrap draws the same subjects in another order
+        for end in ("low", "high"):
+            drawn = row["metrics"]["balanced_accuracy"][end]
+            assert drawn == pytest.approx(vars(found["balanced_accuracy"])[end], abs=0.04)
+
+
+def test_an_image_drawn_twice_is_one_subject(plan, tmp_path):
+    whole = open_task("synthetic")
+    lone = ("lone", lambda _: Dataset(whole.images[::2], whole.labels[::2], "lone"))
+    text = PLAN.replace('data = "synthetic"', 'data = "lone"\nresampled = true')
+    plan.write_text(text.replace("train = 60\ntest = 90", "train = 90\ntest = 60"))
+    trials = [t for t in read_plan(plan).trials if t.method.name == "majority"]
+    run(trials, tmp_path / "l.jsonl", Places(loaders=(lone,)))
+    (row,) = rows_of(tmp_path, "l.jsonl")
+    assert row["resampled"]
+    assert len(set(answers_of(row).subjects.tolist())) < row["test"] == 60
 
 
 def test_what_is_remembered_is_not_asked_and_still_counted(measured, tmp_path, monkeypatch):

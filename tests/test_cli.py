@@ -120,6 +120,42 @@ def test_matrices_by_npz_and_value_range(tmp_path):
     assert "accuracy" in output
 
 
+def test_evaluate_heeds_subjects(tmp_path):
+    """The same images, each four times: with groups they are worth as many as they are."""
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 20)
+    x = np.clip(rng.normal(0.5 + 0.02 * (labels - 0.5)[:, None, None], 0.2, (40, 12, 12)), 0, 1)
+    once = {"x": x, "y": labels}
+    copies = {name: np.repeat(values, 4, axis=0) for name, values in once.items()}
+    np.savez(tmp_path / "once.npz", **once)
+    np.savez(tmp_path / "apart.npz", **copies)
+    np.savez(tmp_path / "grouped.npz", **copies, groups=np.repeat(np.arange(40), 4).astype(str))
+    model = tmp_path / "m.rebox"
+    fit = ("--data", tmp_path / "once.npz", "--out", model, "--recipe", "map", "--budget", 40)
+    invoke("fit", "--box", BOX, *fit)
+    width = {}
+    for name in ("once", "apart", "grouped"):
+        record = tmp_path / f"{name}.json"
+        invoke("evaluate", model, "--data", tmp_path / f"{name}.npz", "--json", record)
+        found = json.loads(record.read_text())["metrics"]["accuracy"]
+        width[name] = found["high"] - found["low"]
+    assert width["grouped"] == pytest.approx(width["once"], rel=0.03)
+    assert width["apart"] < 0.6 * width["once"]
+
+
+def test_evaluate_of_grades_has_kappa(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (30, 28, 28, 3), dtype=np.uint8), np.arange(30) % 5
+    parts = {f"{part}_images": images for part in ("train", "val", "test")}
+    parts |= {f"{part}_labels": labels[:, None] for part in ("train", "val", "test")}
+    np.savez(tmp_path / "retinamnist.npz", **parts)
+    data, model = f"retinamnist:{tmp_path}", tmp_path / "m.rebox"
+    how = ("--recipe", "map", "--budget", 90)
+    invoke("fit", "--box", BOX, "--data", data, *how, "--out", model)
+    said = invoke("evaluate", model, "--data", data, "--budget", 90)
+    assert "kappa" in said
+
+
 def test_probe_counts_its_questions():
     output = invoke("box", "probe", BOX)
     assert "classes          10" in output

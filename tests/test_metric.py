@@ -312,9 +312,28 @@ def measured(labels, p, **more):
 @few
 @given(scored(), st.integers(0, 9))
 def test_subjects_of_one_image_change_nothing(data, seed):
+    """Nor of one image among those that a share is of, where others have more."""
     labels, p = data
     groups = np.random.default_rng(seed).permutation(len(labels))
     assert measured(labels, p, groups=groups) == measured(labels, p)
+    right = p.argmax(axis=1)
+    twice = np.where(labels == 0, groups, -1)  # all but the first class show one subject
+    found = sensitivity(labels, right, 0, groups=twice)
+    assert found == sensitivity(labels, right, 0)
+
+
+def test_one_miss_does_not_make_images_independent():
+    """The lower bound falls with misses that share a subject, who is worth an image, not four."""
+    labels, groups = np.zeros(400, dtype=int), np.repeat(np.arange(100), 4)
+    lows = []
+    for misses in (0, 1, 2, 4, 8, 40):
+        said = labels.copy()
+        said[:misses] = 1
+        lows.append(accuracy(labels, said, groups).low)
+    assert lows[0] == pytest.approx(proportion(100, 100).low)
+    assert lows[1] == pytest.approx(lows[0], abs=0.001)
+    assert lows[1:] == sorted(lows[1:], reverse=True)
+    assert lows[-1] == pytest.approx(proportion(90, 100).low)
 
 
 def test_an_image_shown_four_times_tells_as_much_as_once():
@@ -366,13 +385,16 @@ def test_gains_are_bootstrapped_over_subjects():
 
 
 def test_a_resample_without_a_class_is_the_mean_of_the_others():
-    """The third class has one subject, who has the rarer second, too: some resamples lack it."""
-    labels = np.array([0] * 20 + [1, 2, 1, 1])
-    groups = np.array([*range(20), 20, 20, 21, 22])
-    p = np.eye(3)[labels]
-    found = measured(labels, p, groups=groups)
-    assert found["balanced_accuracy"] == Interval(1.0, 1.0, 1.0)
-    assert found["macro_auc"] == Interval(1.0, 1.0, 1.0)
+    """Subjects of the last class have another, too, and can all be left out: one draw in 16."""
+    labels = np.array([0] * 20 + [1, 1, 2, 2, 3, 3])
+    groups = np.array([*range(20), 20, 21, 30, 31, 20, 30])
+    found = measured(labels, np.eye(4)[labels], groups=groups)
+    for name in ("balanced_accuracy", "macro_auc", "quadratic_kappa"):
+        assert found[name] == Interval(1.0, 1.0, 1.0)
+    wrong = np.where(labels == 1, 0, labels)  # the second class alone is missed
+    gain = balanced_accuracy_gain(labels, labels, wrong, groups=groups)
+    assert (gain.value, gain.low) == pytest.approx((1 / 4, 1 / 4))
+    assert gain.high == pytest.approx(1 / 3)  # without the last class, one of three
 
 
 def test_subjects_are_one_for_each_image():
@@ -381,3 +403,9 @@ def test_subjects_are_one_for_each_image():
     assert shared(None, 3) is None
     with pytest.raises(InvalidData, match="the subject of each image"):
         evaluate([0, 1], np.eye(2), [0, 1], groups=[1])
+    with pytest.raises(InvalidData, match="the subject of each image"):
+        accuracy_gain([0, 1], [0, 1], [0, 1], groups=[1])
+    for nobody in (math.nan, None):
+        with pytest.raises(InvalidData, match="2 of 3 groups are NaN or None"):
+            accuracy([0, 1, 1], [0, 1, 1], groups=[nobody, 7, nobody])
+    assert accuracy([0, 1, 1], [0, 1, 1], groups=["a", "a", "b"]).value == 1

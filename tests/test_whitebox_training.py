@@ -1,5 +1,7 @@
 """Baselines that open the box: the probe, reprogramming, finetuning, training from scratch."""
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -13,6 +15,7 @@ from rebox.baseline.contract import Training, batches  # noqa: E402 - with the o
 from rebox.baseline.released import as_reported, released_assignment  # noqa: E402
 from rebox.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
 from rebox.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch
+from rebox.bench import Places, read_ledger, read_plan, run  # noqa: E402 - with the others
 from rebox.errors import InvalidData, InvalidOption  # noqa: E402 - with the others
 from rebox.loss import Focal  # noqa: E402 - with the others
 from rebox.mapping import Answers, FrequencyMapping, RandomMapping  # noqa: E402
@@ -161,7 +164,6 @@ def test_training_is_what_a_plain_torch_script_does(kind, optimiser):
     net = small_net(7) if kind == "finetune" else small_net(3)
     torch.manual_seed(3)
     net[7] = torch.nn.Linear(16, 3)
-    net = net.to(memory_format=torch.channels_last)  # as rebox: sums are rounded in the same order
     made = {
         "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
         "sgd": lambda p, **k: torch.optim.SGD(p, momentum=0.9, **k),
@@ -368,3 +370,27 @@ def test_the_published_models_take_one_step_on_every_path(torchvision, name, siz
         found = model.predict_proba(x[:2])
         assert np.isfinite(found).all()
         assert found.sum(axis=1) == pytest.approx(1)
+
+
+def test_a_bench_row_says_whose_weights_it_used(tmp_path):
+    """The demo's digit recogniser, a file of the package."""
+    box = f"onnx:{files('rebox.demo') / 'digits.onnx'}?preprocess=unit"
+    plan = tmp_path / "p.toml"
+    plan.write_text(
+        f'''
+seeds = [0]
+budgets = [10]
+[tasks.synthetic]
+data = "synthetic"
+train = 12
+test = 12
+[boxes.digits]
+uri = "{box}"
+[methods.ar]
+baseline = "ar?epochs=1&m=2&inner=4"
+[[cells]]
+'''
+    )
+    run(read_plan(plan).trials, tmp_path / "l.jsonl", Places())
+    (row,) = read_ledger(tmp_path / "l.jsonl")
+    assert row["box_identity"] == open_whitebox(box).identity

@@ -218,7 +218,11 @@ def measure(
                 **trial.settings,
             )
             started_s = time.perf_counter()
-            model.fit(dataset.images[parts.train], dataset.labels[parts.train])
+            model.fit(
+                dataset.images[parts.train],
+                dataset.labels[parts.train],
+                groups=dataset.subjects[parts.train],
+            )
             fit_s = time.perf_counter() - started_s
             fitted, bill = model.spent_, service.bill()
             check_books(trial, fitted, journal, bill)
@@ -233,7 +237,12 @@ def measure(
         size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
     truth = dataset.labels[parts.test]
     figures = evaluate(
-        truth, probabilities, list(model.classes_), positive=POSITIVE, seed=trial.seed
+        truth,
+        probabilities,
+        list(model.classes_),
+        positive=POSITIVE,
+        seed=trial.seed,
+        groups=dataset.subjects[parts.test],
     )
     return {
         "key": trial.key,

@@ -74,6 +74,9 @@ class OnnxModule(nn.Module):
         self._constants = {name: f"constant_{i}" for i, name in enumerate(sorted(needed))}
         for name, buffer in self._constants.items():
             self.register_buffer(buffer, constants[name], persistent=False)
+        for layer in self.layers.values():
+            if isinstance(layer, nn.Conv2d):  # half as fast again for SqueezeNet
+                layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # left out
 
     def image_shape(
         self, size: tuple[int, int] | None, channels: int | None

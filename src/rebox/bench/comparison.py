@@ -140,8 +140,7 @@ def _difference(both: Sequence[tuple[Pooled, Pooled]], metric: str) -> tuple[Int
         return mean_interval([a.value - b.value for a, b in figures]), "seed"
     ours, theirs = both[0]
     if ours.answers is not None and theirs.answers is not None:
-        (truth, scores, subjects), (_, rival, theirs_too) = ours.answers, theirs.answers
-        subjects = theirs_too if subjects is None else subjects  # an older row does not say
+        (truth, scores, subjects), (_, rival, _) = ours.answers, theirs.answers
         by = "image" if subjects is None else "subject"
         if metric == METRIC:
             return auc_gain(truth, scores, rival, ours.seed, subjects), by

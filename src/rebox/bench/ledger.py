@@ -88,7 +88,7 @@ class Tested(NamedTuple):
         Places among the K classes.
     probabilities : (n, K) float64
     subjects : (n,) ints or None
-        Whom each image shows; None where no two show one, or the ledger does not say.
+        Whom each image shows; None where no two show one, or an older ledger does not say.
     """
 
     truth: NDArray[np.intp]
@@ -114,7 +114,7 @@ def pack_answers(
         "counts": np.bincount(truth, minlength=k).tolist(),
         "log_probabilities": base64.b64encode(zlib.compress(logs.tobytes(), 9)).decode(),
     }
-    subjects = None if groups is None else shared(groups[order], len(order))
+    subjects = None if groups is None else shared(np.asarray(groups)[order], len(order))
     return kept if subjects is None else {**kept, "subjects": subjects.tolist()}
 
 

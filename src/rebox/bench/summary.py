@@ -81,7 +81,7 @@ def _of_all(
 ) -> NDArray[np.int64] | None:
     """Return the subjects of several folds, none of whom is in two; None where no fold tells any.
 
-    A fold that tells none has an image of each.
+    A fold that tells none has an image of each, or is of an older ledger.
     """
     if all(part is None for part in parts):
         return None
@@ -183,8 +183,8 @@ class Cell:
 
     @property
     def tested(self) -> int:
-        """Test images of a seed, those of all its folds."""
-        return self.seeds[0].tested
+        """Test images of every seed, those of all its folds."""
+        return min(pooled.tested for pooled in self.seeds)
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

@@ -53,7 +53,7 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
     yield (
         "Figures have 95 % intervals: Wilson's for accuracy, sensitivity, specificity and "
         "predictive values, a stratified bootstrap for the rest, on the test images of all folds "
-        "of a seed together; where several images show one subject, as wide as the subjects tell; "
+        "of a seed together; where several images show one subject, subjects are drawn; "
         "with several seeds Student's t over their figures. Queries: those of "
         "one fit (mean over fits), and of one prediction. Published: accuracy, or accuracy / "
         "sensitivity / specificity, in percent."

@@ -209,7 +209,12 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
         positive = str(task.positive)
     chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
     metrics = evaluate(
-        labels, probabilities, list(model.classes_), positive=chosen, groups=task.groups
+        labels,
+        probabilities,
+        list(model.classes_),
+        positive=chosen,
+        grades=task.grades,
+        groups=task.groups,
     )
     print_metrics(metrics)
     receipt(model.spent_)

@@ -11,12 +11,14 @@ from rebox.errors import InvalidData
 from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
 from rebox.metric.ranking import resamples
-from rebox.metric.subjects import effective_size
+from rebox.metric.subjects import effective_size, shared
 
 Flags = NDArray[np.bool_]
 
 
-def accuracy(labels: ArrayLike, predictions: ArrayLike, groups: Integers | None = None) -> Interval:
+def accuracy(
+    labels: ArrayLike, predictions: ArrayLike, groups: ArrayLike | None = None
+) -> Interval:
     """Return the share of predictions that equal the labels, both of shape (n,).
 
     Parameters
@@ -39,7 +41,7 @@ def sensitivity(
     predictions: ArrayLike,
     positive: Any = None,
     seed: int = 0,
-    groups: Integers | None = None,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Return TP / (TP + FN), the recall.
 
@@ -73,7 +75,7 @@ def specificity(
     predictions: ArrayLike,
     positive: Any = None,
     seed: int = 0,
-    groups: Integers | None = None,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Return TN / (TN + FP), the share of the negatives that are not called positive.
 
@@ -96,7 +98,7 @@ def specificity(
 
 
 def predictive_value(
-    labels: ArrayLike, predictions: ArrayLike, positive: Any, groups: Integers | None = None
+    labels: ArrayLike, predictions: ArrayLike, positive: Any, groups: ArrayLike | None = None
 ) -> Interval:
     """Return TP / (TP + FP): how often a prediction of ``positive`` is right.
 
@@ -118,7 +120,7 @@ def predictive_value(
 
 
 def balanced_accuracy(
-    labels: ArrayLike, predictions: ArrayLike, seed: int = 0, groups: Integers | None = None
+    labels: ArrayLike, predictions: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
 ) -> Interval:
     """Return the mean recall over the classes that the labels hold.
 
@@ -144,7 +146,7 @@ def quadratic_kappa(
     predictions: ArrayLike,
     classes: Sequence[Any],
     seed: int = 0,
-    groups: Integers | None = None,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Return Cohen's kappa with quadratic weights (Cohen, Psychological Bulletin 1968).
 
@@ -184,7 +186,7 @@ class _Confusion:
         labels: ArrayLike,
         predictions: ArrayLike,
         classes: Sequence[Any] | None = None,
-        groups: Integers | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Return them as places; without ``classes`` these are those found in either."""
         true, predicted = np.asarray(labels), np.asarray(predictions)
@@ -199,7 +201,7 @@ class _Confusion:
             true=columns_of(true, classes),
             predicted=columns_of(predicted, classes),
             classes=list(classes),
-            groups=groups,
+            groups=shared(groups, len(true)),
         )
 
     @property
@@ -227,9 +229,10 @@ class _Confusion:
     def share(self, hits: Flags, among: Flags) -> Interval:
         """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
         hits = hits[among]
-        if self.groups is None:
+        groups = None if self.groups is None else shared(self.groups[among], len(hits))
+        if groups is None:
             return proportion(int(hits.sum()), len(hits))
-        share, size = float(hits.mean()), effective_size(hits, self.groups[among])
+        share, size = float(hits.mean()), effective_size(hits, groups)
         return wilson(share, share * size, size)
 
     def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:

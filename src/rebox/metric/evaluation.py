@@ -52,7 +52,7 @@ def evaluate(
     grades : bool
         Whether the classes are grades, in their order.
     groups : (n,) or None
-        The subject of each image: intervals are then as wide as the subjects tell, not the images.
+        The subject of each image: the intervals then heed that images of one subject are alike.
 
     Returns
     -------
@@ -66,7 +66,8 @@ def evaluate(
     Raises
     ------
     InvalidData
-        Shapes do not agree, a score is NaN or infinite, or a label is not in ``classes``.
+        Shapes do not agree, a score is NaN or infinite, a label is not in ``classes``, or an image
+        has no subject though others do.
     InvalidOption
         ``positive`` is not in ``classes``.
     """

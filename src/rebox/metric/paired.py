@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
 from rebox.metric.interval import Interval, percentiles
-from rebox.metric.labels import Floats, Integers, columns_of
+from rebox.metric.labels import Floats, columns_of
 from rebox.metric.ranking import resamples
+from rebox.metric.subjects import shared
 
 
 def accuracy_gain(
@@ -20,7 +21,7 @@ def accuracy_gain(
     predictions: ArrayLike,
     rivals: ArrayLike,
     seed: int = 0,
-    groups: Integers | None = None,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Return the accuracy of ``predictions`` minus that of a rival's, with a paired bootstrap.
 
@@ -39,7 +40,8 @@ def accuracy_gain(
         There are no subjects, or the three differ in length.
     """
     truth, gains = _gains(labels, predictions, rivals)
-    draws = [weights @ gains / weights.sum(axis=1) for weights in resamples(truth, seed, groups)]
+    subjects = shared(groups, len(truth))
+    draws = [weights @ gains / weights.sum(axis=1) for weights in resamples(truth, seed, subjects)]
     return percentiles(float(gains.mean()), np.concatenate(draws))
 
 
@@ -48,15 +50,16 @@ def balanced_accuracy_gain(
     predictions: ArrayLike,
     rivals: ArrayLike,
     seed: int = 0,
-    groups: Integers | None = None,
+    groups: ArrayLike | None = None,
 ) -> Interval:
     """Return the mean recall of ``predictions`` minus that of a rival's; as `accuracy_gain`.
 
     It is the gain in accuracy on subjects of whom every class has equally many.
     """
     truth, gains = _gains(labels, predictions, rivals)
+    subjects = shared(groups, len(truth))
     of_class = np.eye(truth.max() + 1)[truth]
-    draws = [_mean_gain(weights, gains, of_class) for weights in resamples(truth, seed, groups)]
+    draws = [_mean_gain(weights, gains, of_class) for weights in resamples(truth, seed, subjects)]
     value = _mean_gain(np.ones((1, len(truth))), gains, of_class)
     return percentiles(float(value[0]), np.concatenate(draws))
 

@@ -22,6 +22,12 @@ def shared(groups: ArrayLike | None, n: int) -> Integers | None:
         raise InvalidData(
             f"groups have shape {names.shape}; expected ({n},): the subject of each image."
         )
+    unnamed = sum(name is None or name != name for name in names.tolist())  # noqa: PLR0124 - NaN
+    if unnamed:
+        raise InvalidData(
+            f"{unnamed} of {n} groups are NaN or None; expected the subject of each image: give an "
+            "image of nobody known a name of its own."
+        )
     _, first, subject = np.unique(names, return_index=True, return_inverse=True)
     if len(first) == n:
         return None
@@ -63,12 +69,21 @@ def mean_error(values: Floats, groups: NDArray[np.integer]) -> float:
 def effective_size(hits: NDArray[np.bool_], groups: NDArray[np.integer]) -> float:
     """Return how many independent images would tell a share of ``hits`` (n,) as surely.
 
-    That is n over the design effect (Kish, Survey Sampling, 1965), n at most; as many as there are
-    subjects where all images are hits, or none.
+    That is n over the design effect (Kish, Survey Sampling, 1965), n at most. Two more subjects of
+    the mean size, one of them all hits and one none, join for the estimate of that effect: without
+    them a single miss among hits would look independent, and no miss could not be estimated. Where
+    there is none, it is the number of subjects; one subject tells of no other, and counts as one.
     """
-    n, share = len(hits), float(hits.mean())
-    if share in (0.0, 1.0):
-        return float(len(np.unique(groups)))
-    independent = share * (1 - share)
-    error = mean_error(hits.astype(np.float64), groups)
-    return max(1.0, min(float(n), independent / error**2)) if error else float(n)
+    n, count = len(hits), len(np.unique(groups))
+    if count == 1:
+        return 1.0
+    each = n / count
+    values = np.concatenate([hits.astype(np.float64), [1.0, 0.0]])
+    weights = np.concatenate([np.ones(n), [each, each]])
+    share = float(weights @ values) / (n + 2 * each)
+    _, subject = np.unique(groups, return_inverse=True)
+    sums = np.bincount(
+        np.concatenate([subject, [count, count + 1]]), weights=weights * (values - share)
+    )
+    effect = float((sums**2).sum()) / ((n + 2 * each) * share * (1 - share))
+    return min(float(n), n / effect)

@@ -78,7 +78,7 @@ def results(pair: Pair) -> Table:
 
     Folds are pooled, seeds averaged. ``published`` is the `rebox.bench.Published` row that the
     method repeats, or None; ``usd`` is None where a price is unknown. ``best`` names the figures in
-    which no method that saw no test data is ahead.
+    which it is ahead: see `Pair.best`.
     """
     ahead = {metric: pair.best(metric) for metric in pair.metrics}
     return [
