@@ -3,9 +3,10 @@
     python benchmarks/auto_time.py URI --images DIR --n 1000 --budget 25000 --per-prediction 25
 
 Images are the first n of a folder (JPEG or PNG), labels are drawn at random among 7: what is timed
-does not depend on what they say. The box is timed by itself on as many synthetic images afterwards,
-in the same process, so that both figures are of one run; the difference of fit and box is what auto
-adds, however much of it runs while the box works.
+does not depend on what they say. The box is timed by itself on synthetic images before and after,
+in the same process, so that all figures are of one run; the difference of fit and box is what auto
+adds, however much of it runs while the box works. Whatever else runs on the machine meanwhile falls
+on fit and box unevenly: time it alone.
 """
 
 import argparse
@@ -52,6 +53,7 @@ def main() -> None:
     )
     inner = rebox.open_box(given.uri)
     box = Timed(inner)
+    before = alone_s(inner)
     start = time.perf_counter()
     model = rebox.Reprogrammer(
         box,
@@ -60,7 +62,7 @@ def main() -> None:
         random_state=0,
     ).fit(files, labels)
     fit = time.perf_counter() - start
-    alone = alone_s(inner, box.asked)
+    alone = (before + alone_s(inner)) / 2 * box.asked
     print(
         f"{model.spent_.total} queries: fit {fit:.1f} s, of it "
         f"{box.seconds:.1f} s waiting for the box; "
@@ -70,8 +72,8 @@ def main() -> None:
     )
 
 
-def alone_s(box: BlackBox, queries: int) -> float:
-    """Return seconds for so many queries, from 1,600 synthetic images in batches of 32."""
+def alone_s(box: BlackBox) -> float:
+    """Return seconds for a query, from 1,600 synthetic images in batches of 32."""
     spec = box.spec
     images = np.random.default_rng(0).random((32, *spec.shape), dtype=np.float32)
     batch = images if spec.pixels == "float32" else np.rint(images * 255).astype(np.uint8)
@@ -79,7 +81,7 @@ def alone_s(box: BlackBox, queries: int) -> float:
     start = time.perf_counter()
     for _ in range(50):
         box.answer(batch)
-    return (time.perf_counter() - start) / (50 * len(batch)) * queries
+    return (time.perf_counter() - start) / (50 * len(batch))
 
 
 if __name__ == "__main__":

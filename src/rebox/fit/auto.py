@@ -7,9 +7,7 @@ what can be seen of the images without asking, and the verdict says what each br
 """
 
 import contextlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +23,7 @@ from rebox.fit.loop import Outcome
 from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
-from rebox.fit.showing import CHUNK, Stage
+from rebox.fit.showing import CHUNK, Stage, ahead, place_views
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.inputs import LaidOut
 from rebox.mapping.features import AnswerFeatures
@@ -37,7 +35,6 @@ from rebox.recipe import Auto
 
 Scores = NDArray[np.float32]
 
-AHEAD = 2  # batches that are made ready while the box works on another
 VIEWS_TRIED = "the views that pay have been asked about"
 
 
@@ -223,21 +220,11 @@ class _Run:
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield a view's number and some images as it shows them; the next while the box works."""
         chunk = max(CHUNK, self.box.at_once)
-        jobs = ((k, start) for start in range(begin, end, chunk) for k in numbers)
-
-        def place(job: tuple[int, int]) -> tuple[int, NDArray[np.float32]]:
-            k, start = job
-            taken = self.images.take(self._order[start : min(start + chunk, end)])
-            return k, self._programs[k].placement.place(taken)
-
-        with ThreadPoolExecutor(1) as helper:
-            waiting: deque[Future[tuple[int, NDArray[np.float32]]]] = deque()
-            for job in jobs:
-                waiting.append(helper.submit(place, job))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        taken = (
+            self.images.take(self._order[start : min(start + chunk, end)])
+            for start in range(begin, end, chunk)
+        )
+        return ahead(place_views({k: self._programs[k].placement for k in numbers}, taken))
 
     def _ranked(self) -> list[int]:
         plain, others = self._features()

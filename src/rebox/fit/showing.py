@@ -1,16 +1,55 @@
 """Showing dressed images to a box, a few at a time, so that memory never grows with the data."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Images, Scratch
 from rebox.errors import InvalidData
-from rebox.program import Program
+from rebox.program import Placement, Program
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
+AHEAD = 2  # batches that are made ready while the box works on another
 CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
+
+Batch = TypeVar("Batch")
+
+
+def place_views(
+    placements: Mapping[int, Placement], taken: Iterable[Sequence[NDArray[np.generic]]]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield a view's number and images as it shows them: some images under all views, then others.
+
+    Parameters
+    ----------
+    placements : mapping of int to Placement
+        One for each view, by its number.
+    taken : iterable of lists of images
+    """
+    alike = Counter(placement.toneless for placement in placements.values())
+    for images in taken:
+        shared: dict[Placement, NDArray[np.float32]] = {}
+        for k, placement in placements.items():
+            toneless = placement.toneless
+            if alike[toneless] == 1:
+                yield k, placement.place(images)
+                continue
+            if toneless not in shared:
+                shared[toneless] = toneless.place(images)
+            yield k, placement.toned(shared[toneless], images)
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield ``batches``, the next of which are made in a thread while one is worked on."""
+    with ThreadPoolExecutor(1) as helper:
+        waiting = deque(helper.submit(next, batches, None) for _ in range(AHEAD + 1))
+        while (batch := waiting.popleft().result()) is not None:
+            yield batch
+            waiting.append(helper.submit(next, batches, None))
 
 
 class Stage:

@@ -5,7 +5,7 @@ channel by channel (planar): convolutional boxes want it so, and no copy is then
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,23 @@ class Placement:
             self._place_one(target, image)
         return np.moveaxis(planar, 1, 3)
 
+    @property
+    def toneless(self) -> "Placement":
+        """The same place for the same part of an image, its values as they are."""
+        return replace(self, view=self.view.toneless)
+
+    def toned(
+        self, placed: NDArray[np.float32], images: Sequence[NDArray[np.generic]]
+    ) -> NDArray[np.float32]:
+        """Return what `place` does of ``images``, from a copy of what `toneless` has ``placed``.
+
+        Most of the work is to resize: views that differ in tones alone share it.
+        """
+        planar = np.moveaxis(placed, 3, 1).copy()
+        for target, image in zip(planar, images, strict=True):
+            self._tone(target, grey=image.ndim == 2 or 1 in (image.shape[2], self.channels))
+        return np.moveaxis(planar, 1, 3)
+
     def _place_one(self, target: NDArray[np.float32], image: NDArray[np.generic]) -> None:
         pixels = image[..., None] if image.ndim == 2 else image
         if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
@@ -179,8 +196,11 @@ class Placement:
         pixels = self.view.part(pixels, cells=self.blocky)
         inner = target[:, self._rows, self._columns]
         _resize(pixels, inner, nearest=self.blocky)  # grey is copied to every channel
+        self._tone(target, grey=pixels.shape[2] == 1)
+
+    def _tone(self, target: NDArray[np.float32], *, grey: bool) -> None:
         if self.view.toned:
-            self.view.tone(inner, grey=pixels.shape[2] == 1)
+            self.view.tone(target[:, self._rows, self._columns], grey=grey)
 
 
 def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -188,6 +208,15 @@ def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
     if pixels.dtype == np.uint8:
         return np.rint(grey).astype(np.uint8)[..., None]
     return np.minimum(grey, 1.0)[..., None]
+
+
+def _in_one_piece(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return (h, w) or (h, w, 3) pixels, perhaps turned or mirrored, as contiguous memory."""
+    if pixels.ndim == 2:
+        return np.ascontiguousarray(pixels)
+    # a pixel is moved as one thing: byte by byte takes twice as long
+    whole = np.ascontiguousarray(pixels.view(np.dtype((np.void, 3))))
+    return whole.view(np.uint8)
 
 
 def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest: bool) -> None:
@@ -200,7 +229,7 @@ def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest
     if pixels.dtype == np.uint8:
         if pixels.shape[:2] != size:
             plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-            picture = Image.fromarray(np.ascontiguousarray(plain))
+            picture = Image.fromarray(_in_one_piece(plain))
             pixels = np.atleast_3d(np.asarray(picture.resize(size[::-1], filtering)))
         np.multiply(np.moveaxis(pixels, 2, 0), np.float32(1 / 255), out=target, dtype=np.float32)
         return

@@ -6,7 +6,7 @@ say more than one. A view is a program of low dimension; an additive one may sta
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -110,6 +110,11 @@ class View:
     def toned(self) -> bool:
         """Whether pixel values change, beside their places."""
         return any(getattr(self, name) != getattr(PLAIN, name) for name in TONES)
+
+    @property
+    def toneless(self) -> "View":
+        """The view that shows the same part at the same size and place, its values as they are."""
+        return replace(self, **{name: getattr(PLAIN, name) for name in TONES}, anchor_seed=0)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width, in pixels, of what is shown of an image."""
