@@ -5,7 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+
+from rebox.reading.eigen import largest_eigen
 
 Floats = NDArray[np.floating]
 
@@ -135,10 +136,7 @@ def _principal_axes(
     n, d = x.shape
     wide = d > n
     products = (x @ x.T if wide else x.T @ x) / n
-    size = len(products)
-    keep = min(most, size)
-    variances, vectors = eigh(products, subset_by_index=[size - keep, size - 1])
-    variances, vectors = variances[::-1], vectors[:, ::-1]
+    variances, vectors = largest_eigen(products, most)
     alive = variances > NEGLIGIBLE * max(float(variances[0]), 1e-30)
     variances, vectors = variances[alive], vectors[:, alive]
     if wide:

@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from rebox.mapping.calibration import fit_slope, log_loss, log_prior
 from rebox.mapping.logistic import fit_logistic
+from rebox.reading.eigen import largest_eigen
 from rebox.reading.left_out import left_out, members, pull_of_mean
 
 Matrix = NDArray[np.float64]
@@ -145,8 +145,9 @@ def ridge_on_kernel(
     groups: NDArray[np.intp] | None = None,
 ) -> Matrix:
     """Return held-out logits (n, classes) of a ridge on the kernel (n, n) between samples."""
-    turn, centre = _components(kernel)
-    return _ridge((kernel - centre) @ turn, targets, n_targets, groups)[2]
+    values, vectors, _ = _eigen(kernel)
+    # The components are these vectors, each as long as the root of its value.
+    return _ridge_on_axes(vectors, np.sqrt(values), targets, n_targets, groups)[2]
 
 
 def prior_shift(targets: NDArray[np.intp], n_targets: int, folds: NDArray[np.intp]) -> Matrix:
@@ -166,14 +167,18 @@ def prior_shift(targets: NDArray[np.intp], n_targets: int, folds: NDArray[np.int
 
 def _components(kernel: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
     """Return (m, r) weights that turn kernel values into principal components, and the centre."""
+    values, vectors, centre = _eigen(kernel)
+    turn = vectors / np.sqrt(values)
+    return turn - turn.mean(axis=0), centre
+
+
+def _eigen(kernel: Matrix) -> tuple[NDArray[np.float64], Matrix, NDArray[np.float64]]:
+    """Return eigenvalues (r,) and vectors (m, r) of the centred kernel, and its centre (m,)."""
     centre = kernel.mean(axis=0)
     centred = kernel - centre - centre[:, None] + centre.mean()
-    size = len(kernel)
-    keep = min(COMPONENTS, size)
-    values, vectors = eigh(centred, subset_by_index=[size - keep, size - 1])
-    alive = values > NEGLIGIBLE * max(float(values[-1]), NEGLIGIBLE)
-    turn = vectors[:, alive][:, ::-1] / np.sqrt(values[alive][::-1])
-    return turn - turn.mean(axis=0), centre
+    values, vectors = largest_eigen(centred, COMPONENTS)
+    alive = values > NEGLIGIBLE * max(float(values[0]), NEGLIGIBLE)
+    return values[alive], vectors[:, alive], centre
 
 
 def _ridge(
@@ -182,28 +187,43 @@ def _ridge(
     n_targets: int,
     groups: NDArray[np.intp] | None = None,
 ) -> tuple[Matrix, NDArray[np.float64], Matrix]:
+    """Return weights, bias and held-out logits of ridge regression on features (n, r)."""
+    middle = features.mean(axis=0)
+    left, scale, right = np.linalg.svd(features - middle, full_matrices=False)
+    on_axes, bias, held_out = _ridge_on_axes(left, scale, targets, n_targets, groups)
+    weights = right.T @ on_axes
+    return weights, bias - middle @ weights, held_out
+
+
+def _ridge_on_axes(
+    left: Matrix,
+    scale: NDArray[np.float64],
+    targets: NDArray[np.intp],
+    n_targets: int,
+    groups: NDArray[np.intp] | None,
+) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return weights, bias and held-out logits of ridge regression on standardised indicators.
 
-    Each class weighs the same however rare it is, and the leave-one-out residual is in closed form
+    The features are ``left`` (n, r), orthonormal, times ``scale`` (r,), with a mean of zero. Each
+    class weighs the same however rare it is, and the leave-one-out residual is in closed form
     (Allen's PRESS, Technometrics 1974): r_i / (1 − h_i), or as in `left_out` where ``groups`` (n,)
     are left out. Probabilities are softmax(slope · score + log prior).
     """
-    n = len(features)
+    n = len(left)
     share = np.exp(log_prior(targets, n_targets))
     wanted = (np.eye(n_targets)[targets] - share) / np.sqrt(share * (1 - share))
-    offset, middle = wanted.mean(axis=0), features.mean(axis=0)
-    left, scale, right = np.linalg.svd(features - middle, full_matrices=False)
-    values = scale**2
+    offset, values = wanted.mean(axis=0), scale**2
     rows = None if groups is None else members(groups)
     # The mean without a sample is lower in its own class. With features that tell nothing, that
     # alone would put all samples in the wrong order: the mean of all is put back.
     put_back = (wanted - offset) / (n - 1) if rows is None else pull_of_mean(wanted, rows)
+    turned, squares = left.T @ (wanted - offset), left**2
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):
         shrunk = values / (values + penalty)
-        scores = left @ (shrunk[:, None] * (left.T @ (wanted - offset))) + offset
+        scores = left @ (shrunk[:, None] * turned) + offset
         if rows is None:
-            leverage = np.minimum((left**2 * shrunk).sum(axis=1) + 1 / n, 1 - 1e-6)[:, None]
+            leverage = np.minimum(squares @ shrunk + 1 / n, 1 - 1e-6)[:, None]
             held_out = (scores - leverage * wanted) / (1 - leverage)
         else:
             held_out = left_out(scores, wanted, left, shrunk, 1 / n, rows)
@@ -213,7 +233,5 @@ def _ridge(
     losses = [log_loss(s * one + prior, targets) for s, (one, _) in zip(slopes, tries, strict=True)]
     best = int(np.argmin(losses))
     slope, (held_out, penalty) = slopes[best], tries[best]
-    weights = slope * (
-        right.T @ ((scale / (values + penalty))[:, None] * (left.T @ (wanted - offset)))
-    )
-    return weights, slope * offset + prior - middle @ weights, slope * held_out + prior
+    weights = slope * (scale / (values + penalty))[:, None] * turned
+    return weights, slope * offset + prior, slope * held_out + prior

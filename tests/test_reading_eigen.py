@@ -1,0 +1,31 @@
+"""The few largest eigenvalues, and the ridge that is read off them."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rebox.reading.eigen import largest_eigen
+from rebox.reading.expert import _components, _ridge, ridge_on_kernel
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_the_largest_are_those_of_all_by_either_way(n, keep, seed):
+    x = np.random.default_rng(seed).normal(size=(n, n))
+    matrix = x @ x.T
+    values, vectors = largest_eigen(matrix, keep)
+    assert vectors.shape == (n, len(values)) == (n, min(n, keep))
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(matrix)[::-1][:keep], atol=1e-9 * n)
+    np.testing.assert_allclose(matrix @ vectors, vectors * values, atol=1e-8 * n)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(len(values)), atol=1e-9)
+
+
+def test_a_ridge_on_a_kernel_is_that_on_its_components():
+    rng = np.random.default_rng(0)
+    for n, groups in ((40, None), (90, np.arange(90) // 2)):
+        targets, x = rng.integers(0, 3, n), rng.normal(size=(n, 5))
+        kernel = np.exp(-0.3 * ((x[:, None] - x[None]) ** 2).sum(axis=2))
+        turn, centre = _components(kernel)
+        by_features = _ridge((kernel - centre) @ turn, targets, 3, groups)[2]
+        found = ridge_on_kernel(kernel, targets, 3, groups)
+        np.testing.assert_allclose(found, by_features, rtol=1e-6, atol=1e-8)
