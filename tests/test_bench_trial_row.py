@@ -13,7 +13,7 @@ from rebox.errors import InvalidData
 
 def test_answers_are_read_as_they_were_packed():
     truth, p = ledgers.answers((3, 4, 5), 1.0, 0)
-    read_truth, read = answers_of({"answers": ledgers.packed(truth, p)})
+    read_truth, read, _ = answers_of({"answers": ledgers.packed(truth, p)})
     np.testing.assert_array_equal(read_truth, truth)
     np.testing.assert_allclose(read, p, rtol=1e-5)
 
