@@ -66,9 +66,8 @@ class Local(Trainer):
 
     def _fit(self, training: Training) -> LocalModel:
         images, seed = training.images, training.seed
-        order = fair_order(
-            training.targets, seed, training.groups
-        )  # a reader's landmarks are the first samples
+        # A reader's landmarks are the first samples.
+        order = fair_order(training.targets, seed, training.groups)
         features = PlainFeatures.fit(images.samples(order[:CHUNK]))
         parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
         evidence = Evidence(

@@ -108,8 +108,11 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
             listeners=(note,),
         )
         started = time.perf_counter()
-        subjects = None if dataset.groups is None else dataset.groups[parts.train]
-        model.fit(dataset.images[parts.train], dataset.labels[parts.train], groups=subjects)
+        model.fit(
+            dataset.images[parts.train],
+            dataset.labels[parts.train],
+            groups=_training_groups(dataset, parts),
+        )
         fit_s = time.perf_counter() - started
         fitted = model.spent_
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
@@ -184,7 +187,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         y[parts.train],
         whitebox=whitebox,
         seed=trial.seed,
-        groups=None if dataset.groups is None else dataset.groups[parts.train],
+        groups=_training_groups(dataset, parts),
         value_range=dataset.value_range,
         test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
     )
@@ -206,6 +209,10 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "reading": None,
         **tested,
     }
+
+
+def _training_groups(dataset: Dataset, parts: Split) -> NDArray[Any] | None:
+    return None if dataset.groups is None else dataset.groups[parts.train]
 
 
 def _tested(

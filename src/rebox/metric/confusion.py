@@ -239,7 +239,6 @@ class _Confusion:
         """Bootstrap a figure of the confusion matrix."""
         matrix = self.matrix
         draws = (_multinomial(matrix, seed),) if self.groups is None else self._drawn(seed)
-        # A class whose subjects all have a rarer one may be missing from a resample of subjects.
         figures = np.concatenate([statistic(drawn) for drawn in draws])
         return percentiles(float(statistic(matrix[None])[0]), figures)
 
@@ -266,7 +265,7 @@ def _multinomial(matrix: Integers, seed: int) -> Integers:
 
 
 def _mean_recall(matrices: NDArray[Any]) -> Floats:
-    return _mean_share(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
+    return mean_share(np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=2))
 
 
 def _mean_specificity(matrices: NDArray[Any]) -> Floats:
@@ -274,11 +273,14 @@ def _mean_specificity(matrices: NDArray[Any]) -> Floats:
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     false_positives = np.where(totals > 0, matrices.sum(axis=1) - hits, 0)
     negatives = np.where(totals > 0, totals.sum(axis=1, keepdims=True) - totals, 0)
-    return np.asarray(1 - _mean_share(false_positives, negatives))
+    return np.asarray(1 - mean_share(false_positives, negatives))
 
 
-def _mean_share(parts: NDArray[Any], wholes: NDArray[Any]) -> Floats:
-    """Return the mean over the classes (b, K) that a matrix holds: those whose whole is not 0."""
+def mean_share(parts: NDArray[Any], wholes: NDArray[Any]) -> Floats:
+    """Return the means (b,) over the classes (b, K) whose whole is not 0.
+
+    A class whose subjects all have a rarer one, too, may be missing from a resample of subjects.
+    """
     held = wholes > 0
     shares = np.where(held, parts / np.maximum(wholes, 1), 0.0)
     return np.asarray(shares.sum(axis=1) / held.sum(axis=1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
+from rebox.metric.confusion import mean_share
 from rebox.metric.interval import Interval, percentiles
 from rebox.metric.labels import Floats, columns_of
 from rebox.metric.ranking import resamples
@@ -59,17 +60,10 @@ def balanced_accuracy_gain(
     truth, gains = _gains(labels, predictions, rivals)
     subjects = shared(groups, len(truth))
     of_class = np.eye(truth.max() + 1)[truth]
-    draws = [_mean_gain(weights, gains, of_class) for weights in resamples(truth, seed, subjects)]
-    value = _mean_gain(np.ones((1, len(truth))), gains, of_class)
+    gained = gains[:, None] * of_class
+    draws = [mean_share(w @ gained, w @ of_class) for w in resamples(truth, seed, subjects)]
+    value = mean_share(gained.sum(axis=0)[None], of_class.sum(axis=0)[None])
     return percentiles(float(value[0]), np.concatenate(draws))
-
-
-def _mean_gain(weights: Floats, gains: Floats, of_class: Floats) -> Floats:
-    """Return the mean of the classes' mean gains (b,), of those (n, K) that a resample holds."""
-    counts = weights @ of_class
-    held = counts > 0
-    means = np.where(held, (weights * gains) @ of_class / np.maximum(counts, 1), 0.0)
-    return np.asarray(means.sum(axis=1) / held.sum(axis=1))
 
 
 def _gains(
