@@ -299,6 +299,29 @@ def test_two_journals_on_one_file_see_each_other(journal):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_new_journal_that_another_is_making_is_waited_for(tmp_path):
+    """SQLite itself does not: it gives up at once where two change a file to keep a log."""
+    path = tmp_path / "new.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    done.start()
+    with Journal(path) as journal:
+        assert journal.rows("PRAGMA journal_mode") == [("wal",)]
+    done.join()
+    other.close()
+
+
+def test_a_new_journal_that_another_holds_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("rebox.meter.journal_file.LOCKED_S", 0.1)
+    path = tmp_path / "new.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="held by another program"):
+        Journal(path)
+    other.close()
+
+
 def test_a_forked_process_opens_the_file_for_itself(journal):
     journal.charge(intent(2))
     child = os.fork()

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from urllib.parse import quote
 from rebox.errors import JournalError
 
 LOCKED_S = 60.0  # how long another process's transaction is waited for
+RETRY_S = 0.01  # between two attempts at a lock that SQLite does not wait for
 
 # Each entry brings a journal from the version of its place to the next; none is ever changed.
 MIGRATIONS = (
@@ -80,7 +82,7 @@ def connect(path: Path) -> sqlite3.Connection:
         ) from error
     try:
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
-        connection.execute("PRAGMA journal_mode=WAL")
+        _log_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
         _migrate(connection, path)
     except sqlite3.Error as error:
@@ -180,6 +182,10 @@ def _not_writable(error: sqlite3.Error) -> bool:
     return _name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
 
 
+def _busy(error: sqlite3.Error) -> bool:
+    return _name(error).startswith("SQLITE_BUSY")
+
+
 def _useless(path: Path, error: sqlite3.Error) -> JournalError:
     """Return why a journal could not be opened."""
     if _not_writable(error):
@@ -187,13 +193,31 @@ def _useless(path: Path, error: sqlite3.Error) -> JournalError:
             f"the journal {path} cannot be written, or may not be read ({error}): make the file "
             "and its folder writable, or name another by journal= (--journal)."
         )
-    if _name(error).startswith("SQLITE_BUSY"):
+    if _busy(error):
         return JournalError(
             f"the journal {path} is held by another program ({error}): end it and start again."
         )
     return JournalError(
         f"{path} is no journal of rebox, or a damaged one ({error}): name another file."
     )
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Have the journal write to a log first, so that readers do not wait for writers.
+
+    The first to open a new file changes it to that. SQLite gives up at once, whatever its timeout,
+    where two processes change it together, since each could be waiting for the other.
+    """
+    until = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not _busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
