@@ -36,7 +36,7 @@ from rebox.bench.ledger import pack_answers
 from rebox.bench.trial import _check_counts, thinned, verdict_of
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidData, InvalidOption
-from rebox.metric import evaluate, shared
+from rebox.metric import evaluate, numbered
 from rebox.task import Dataset, holdout, open_task
 
 PLAN = """
@@ -179,7 +179,7 @@ def test_intervals_are_of_the_subjects_tested(measured):
         parts = holdout(whole, train=60, test=90, seed=row["seed"])
         tested = whole.subjects[parts.test]
         order = np.argsort(whole.labels[parts.test], kind="stable")
-        assert subjects.tolist() == shared(tested[order], 90).tolist()
+        assert subjects.tolist() == numbered(tested[order], 90).tolist()
         found = evaluate(truth, p, range(3), groups=subjects, seed=row["seed"])
         assert row["metrics"]["accuracy"] == pytest.approx(vars(found["accuracy"]))
         # the bootstrap draws the same subjects in another order

@@ -22,11 +22,11 @@ from rebox.metric import (
     balanced_accuracy_gain,
     evaluate,
     macro_auc,
+    numbered,
     predictive_value,
     proportion,
     quadratic_kappa,
     sensitivity,
-    shared,
     specificity,
 )
 from rebox.metric.interval import Z
@@ -398,14 +398,14 @@ def test_a_resample_without_a_class_is_the_mean_of_the_others():
 
 
 def test_subjects_are_one_for_each_image():
-    assert shared(["b", "a", "b"], 3).tolist() == [0, 1, 0]
-    assert shared(["b", "a", "c"], 3) is None
-    assert shared(None, 3) is None
-    with pytest.raises(InvalidData, match="the subject of each image"):
+    assert numbered(["b", "a", "b"], 3).tolist() == [0, 1, 0]
+    assert numbered(["b", "a", "c"], 3) is None
+    assert numbered(None, 3) is None
+    with pytest.raises(InvalidData, match="1 groups; expected one for each"):
         evaluate([0, 1], np.eye(2), [0, 1], groups=[1])
-    with pytest.raises(InvalidData, match="the subject of each image"):
+    with pytest.raises(InvalidData, match="1 groups; expected one for each"):
         accuracy_gain([0, 1], [0, 1], [0, 1], groups=[1])
     for nobody in (math.nan, None):
-        with pytest.raises(InvalidData, match="2 of 3 groups are NaN or None"):
+        with pytest.raises(InvalidData, match="the group of sample 0 is missing"):
             accuracy([0, 1, 1], [0, 1, 1], groups=[nobody, 7, nobody])
     assert accuracy([0, 1, 1], [0, 1, 1], groups=["a", "a", "b"]).value == 1

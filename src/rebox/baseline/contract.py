@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.inputs import Inputs, LaidOut
+from rebox.metric import numbered
 from rebox.program import Canvas, Placement
 
 if TYPE_CHECKING:
@@ -270,22 +271,13 @@ class Trainer(abc.ABC):
             value_range=value_range,
             test=test if self.peeks else None,
             class_weight=class_weight or getattr(self, "class_weight", None),
-            groups=_counted_groups(groups, len(x)),
+            groups=numbered(groups, len(x), least=2),
         )
         return self._fit(training)
 
     @abc.abstractmethod
     def _fit(self, training: Training) -> Baseline:
         """Return the fitted baseline."""
-
-
-def _counted_groups(groups: ArrayLike | None, n: int) -> NDArray[np.intp] | None:
-    if groups is None:
-        return None
-    found = np.asarray(groups)
-    if found.shape != (n,):
-        raise InvalidData(f"groups have shape {found.shape}; expected one for each of {n} samples.")
-    return np.unique(found, return_inverse=True)[1].astype(np.intp)
 
 
 def chunks(n: int, size: int = CHUNK) -> Iterator[range]:

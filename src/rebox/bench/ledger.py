@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.metric import shared
+from rebox.metric import numbered
 
 Row = dict[str, Any]
 FLOOR = 1e-300  # of a probability, before its logarithm
@@ -114,7 +114,7 @@ def pack_answers(
         "counts": np.bincount(truth, minlength=k).tolist(),
         "log_probabilities": base64.b64encode(zlib.compress(logs.tobytes(), 9)).decode(),
     }
-    subjects = None if groups is None else shared(np.asarray(groups)[order], len(order))
+    subjects = None if groups is None else numbered(np.asarray(groups)[order], len(order))
     return kept if subjects is None else {**kept, "subjects": subjects.tolist()}
 
 

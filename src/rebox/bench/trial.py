@@ -54,7 +54,6 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         "status": "done",
         "train": len(parts.train),
         "test": len(parts.test),
-        "subjects": dataset.groups is not None,
         "positive": _plain(dataset.positive),
         "grades": dataset.grades,
         "version": rebox.__version__,

@@ -68,63 +68,6 @@ def checked_labels(y: Any, n: int) -> NDArray[Any]:
     return np.asarray(labels)
 
 
-def checked_groups(groups: Any, n: int) -> NDArray[np.intp] | None:
-    """Return the subject of each of n samples as a number, or None where each is its own.
-
-    Numbers go by first appearance, so that what subjects are called changes nothing.
-
-    Parameters
-    ----------
-    groups : (n,) array or sequence of labels that can be hashed, or None
-
-    Raises
-    ------
-    InvalidData
-        There is not one label for each sample, one is missing, or all are the same.
-    """
-    if groups is None:
-        return None
-    labels = groups.tolist() if isinstance(groups, np.ndarray) else groups
-    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
-        raise InvalidData(
-            f"groups must hold the subject of each sample, found {groups!r}: give {n} labels, or "
-            "leave groups out."
-        )
-    labels = list(labels)
-    if len(labels) != n:
-        raise InvalidData(
-            f"found {n} samples and {len(labels)} groups; expected one for each: give the subject "
-            "of each sample, or leave groups out."
-        )
-    numbers: dict[Any, int] = {}
-    found = np.array([_number(label, numbers, at) for at, label in enumerate(labels)], np.intp)
-    if len(numbers) == n:
-        return None
-    if len(numbers) < 2:
-        raise InvalidData(
-            f"found one group only ({labels[0]!r}); at least 2 are needed, so that one can be held "
-            "out: give the subject of each sample, or leave groups out."
-        )
-    return found
-
-
-def _number(label: Any, numbers: dict[Any, int], at: int) -> int:
-    try:
-        number = numbers.setdefault(label, len(numbers))
-        missing = label is None or bool(label != label)  # noqa: PLR0124 - NaN and NaT differ
-    except (TypeError, ValueError) as error:  # pandas.NA is neither equal to itself nor not
-        raise InvalidData(
-            f"the group of sample {at} is {label!r}; expected a label that can be hashed and "
-            "compared, as a number or a string: convert it."
-        ) from error
-    if missing:
-        raise InvalidData(
-            f"the group of sample {at} is missing ({label}); expected its subject: fill it in, or "
-            "give a sample that stands alone a label of its own."
-        )
-    return number
-
-
 def refuse_foreign_key(uri: str | None) -> None:
     """Refuse a URI out of a model file that names the variable which holds a key.
 

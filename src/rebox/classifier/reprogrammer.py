@@ -21,7 +21,6 @@ from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets
 from rebox.classifier.checks import (
     are_images,
     check_prediction,
-    checked_groups,
     checked_labels,
     refusals,
     seed_of,
@@ -38,6 +37,7 @@ from rebox.fit import (
     fit_auto,
 )
 from rebox.meter import MeteredBox
+from rebox.metric import numbered
 from rebox.recipe import Auto, Recipe, recipe_from_name
 
 CANARIES, MOST_CANARIES = 3, 100
@@ -174,7 +174,7 @@ class Reprogrammer(Fitted):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         X, labels = self._checked_training(X, y)
-        subjects = checked_groups(groups, len(X))
+        subjects = numbered(groups, len(X), least=2)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise InvalidData(

@@ -1,37 +1,73 @@
 """What several images of one subject tell: less than as many subjects would."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
 from rebox.metric.labels import Floats, Integers
 
 
-def shared(groups: ArrayLike | None, n: int) -> Integers | None:
-    """Return the subjects (n,) as numbers in order of appearance; None if none has two images.
+def numbered(groups: Any, n: int, *, least: int = 1) -> Integers | None:
+    """Return the subject (n,) of each sample as a number, or None where each is its own.
+
+    Numbers go by first appearance, so that what subjects are called changes nothing.
+
+    Parameters
+    ----------
+    groups : (n,) array or iterable of labels that can be hashed, or None
+    n : int
+        How many samples there are.
+    least : int
+        How many subjects there have to be; 2 if one is to be held out.
 
     Raises
     ------
     InvalidData
-        There is not one for each of the ``n`` images.
+        There is not one label for each sample, one is missing, or there are too few subjects.
     """
     if groups is None:
         return None
-    names = np.asarray(groups)
-    if names.shape != (n,):
+    labels = groups.tolist() if isinstance(groups, np.ndarray) else groups
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
         raise InvalidData(
-            f"groups have shape {names.shape}; expected ({n},): the subject of each image."
+            f"groups must hold the subject of each sample, found {groups!r}: give {n} labels, or "
+            "leave groups out."
         )
-    unnamed = sum(name is None or name != name for name in names.tolist())  # noqa: PLR0124 - NaN
-    if unnamed:
+    labels = list(labels)
+    if len(labels) != n:
         raise InvalidData(
-            f"{unnamed} of {n} groups are NaN or None; expected the subject of each image: give an "
-            "image of nobody known a name of its own."
+            f"found {n} samples and {len(labels)} groups; expected one for each: give the subject "
+            "of each sample, or leave groups out."
         )
-    _, first, subject = np.unique(names, return_index=True, return_inverse=True)
-    if len(first) == n:
+    numbers: dict[Any, int] = {}
+    found = np.array([_number(label, numbers, at) for at, label in enumerate(labels)], np.int64)
+    if len(numbers) == n:
         return None
-    return np.asarray(first.argsort().argsort()[subject], dtype=np.int64)
+    if len(numbers) < least:
+        raise InvalidData(
+            f"found one group only ({labels[0]!r}); at least {least} are needed, so that one can "
+            "be held out: give the subject of each sample, or leave groups out."
+        )
+    return found
+
+
+def _number(label: Any, numbers: dict[Any, int], at: int) -> int:
+    try:
+        number = numbers.setdefault(label, len(numbers))
+        missing = label is None or bool(label != label)  # noqa: PLR0124 - NaN and NaT differ
+    except (TypeError, ValueError) as error:  # pandas.NA is neither equal to itself nor not
+        raise InvalidData(
+            f"the group of sample {at} is {label!r}; expected a label that can be hashed and "
+            "compared, as a number or a string: convert it."
+        ) from error
+    if missing:
+        raise InvalidData(
+            f"the group of sample {at} is missing ({label}); expected its subject: fill it in, or "
+            "give a sample that stands alone a label of its own."
+        )
+    return number
 
 
 def subject_classes(truth: Integers, groups: Integers) -> Integers:
