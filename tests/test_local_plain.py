@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import logm
 
 from rebox.errors import InvalidData
 from rebox.local import PlainFeatures
+from rebox.local.matrix import logarithm
 from rebox.local.picture import CENTRE, LEVELS, square
 
 COLOUR = PlainFeatures(kind="picture", channels=3)
@@ -77,6 +79,56 @@ def test_a_matrix_gives_its_upper_triangle():
     assert triangle.shape == (3, 21)
     rows, columns = np.triu_indices(6)
     np.testing.assert_allclose(triangle, samples[:, rows, columns], rtol=1e-6)
+
+
+def correlations(n=4, side=6, length=4, seed=0):
+    """Correlations of series shorter than they are many: their matrices have eigenvalues of 0."""
+    series = np.random.default_rng(seed).normal(size=(n, length, side))
+    return np.stack([np.corrcoef(one, rowvar=False) for one in series])
+
+
+def test_correlations_are_known_by_their_eigenvalues():
+    shown = (correlations() + 1) / 2
+    for samples in (shown, shown.astype(np.float16).astype(np.float32), shown[..., None]):
+        assert PlainFeatures.fit(samples) == PlainFeatures(kind="covariance", size=6)
+    distances = 1 - shown
+    assert PlainFeatures.fit([*shown, distances[0]]).kind == "matrix"
+
+
+def test_correlations_are_seen_by_the_logarithm_of_what_is_shrunk():
+    shown = (correlations() + 1) / 2
+    (seen,) = PlainFeatures.fit(shown).transform(shown)
+    assert seen.dtype == np.float32
+    for matrix, found in zip(shown, seen, strict=True):
+        shrunk = (matrix + np.trace(matrix) / 6 * np.eye(6)) / 2
+        np.testing.assert_allclose(found, logm(shrunk)[np.triu_indices(6)], atol=1e-5)
+
+
+@given(st.floats(1e-3, 1.0), st.integers(0, 1000))
+def test_a_logarithm_is_shifted_by_scale_alone(scale, seed):
+    matrix = correlations(1, seed=seed)[0]
+    apart = logarithm(scale * matrix) - logarithm(matrix)
+    np.testing.assert_allclose(apart, np.log(scale) * np.eye(6), atol=1e-9)
+    assert not logarithm(np.zeros((3, 3))).any()
+
+
+def test_series_that_differ_in_what_links_them_directly_differ_in_the_logarithm():
+    """What differs is lost among the chance of strong correlations, and stands out of theirs."""
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    common = rng.normal(size=(120, 60, 1))
+    series = 3 * common + rng.normal(size=(120, 60, 12))
+    series[y == 1, :, 1] += 0.7 * (series[y == 1, :, 0] - 3 * common[y == 1, :, 0])
+    shown = (np.stack([np.corrcoef(one, rowvar=False) for one in series]) + 1) / 2
+    upper = np.triu_indices(12)
+    (seen,) = PlainFeatures.fit(shown).transform(shown)
+    assert apart(seen, y) > 1.2 * apart(shown[:, upper[0], upper[1]], y)
+
+
+def apart(x, y):
+    """Return how far apart two classes are, at most along an axis, in deviations."""
+    a, b = x[y == 0], x[y == 1]
+    return np.max(np.abs(a.mean(0) - b.mean(0)) / (a.std(0) + b.std(0) + 1e-6))
 
 
 @settings(max_examples=25, deadline=None)

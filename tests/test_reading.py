@@ -171,7 +171,7 @@ def test_the_held_out_scores_of_ridge_are_those_of_leaving_out_one_after_the_oth
 
     x, y = clouds(30, 4)
     kernel = likeness(0.5 * x, 0.5 * x)
-    turn, centre = expert._components(kernel)
+    turn, centre = expert._components(kernel, len(kernel))
     features = (kernel - centre) @ turn
     share = np.exp(log_prior(y, CLASSES))
     wanted = (np.eye(CLASSES)[y] - share) / np.sqrt(share * (1 - share))

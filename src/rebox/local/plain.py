@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rebox.errors import InvalidData
+from rebox.local.matrix import SMALLEST, is_covariance, is_symmetric, logarithm
 from rebox.local.picture import BLOCKS, picture_blocks
 
-KINDS = ("rows", "matrix", "picture")
+KINDS = ("rows", "matrix", "covariance", "picture")
 LOOKED_AT = 8  # images that show their kind; more of them would not change it
-SMALLEST_MATRIX = 3  # smaller ones are symmetric by chance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,10 @@ class PlainFeatures:
 
     Parameters
     ----------
-    kind : {"rows", "matrix", "picture"}
-        ``rows`` are features already. A ``matrix`` is a symmetric one, such as correlations: it
-        says everything twice, and its places mean the same in all samples. All else is a
+    kind : {"rows", "matrix", "covariance", "picture"}
+        ``rows`` are features already. A ``matrix`` is a symmetric one: it says everything twice,
+        and its places mean the same in all samples. A ``covariance`` is such a matrix without
+        negative eigenvalues, as correlations are, and is seen by its logarithm. All else is a
         ``picture``, of any size.
     size : int
         Features of a row, or rows of a matrix; 0 for pictures, which may differ in size.
@@ -70,15 +71,15 @@ class PlainFeatures:
         seen = [_pixels(samples[i], i) for i in range(min(len(samples), LOOKED_AT))]
         sizes = {image.shape for image in seen}
         if len(sizes) == 1 and all(map(_is_matrix, seen)):
-            return cls(kind="matrix", size=seen[0].shape[0])
+            covariances = all(is_covariance(image[:, :, 0]) for image in seen)
+            return cls(kind="covariance" if covariances else "matrix", size=seen[0].shape[0])
         return cls(kind="picture", channels=max(image.shape[2] for image in seen))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the blocks, in the order of `transform`."""
-        if self.kind == "picture":
-            return BLOCKS
-        return ("values",) if self.kind == "rows" else ("triangle",)
+        names = {"rows": ("values",), "matrix": ("triangle",), "covariance": ("logarithm",)}
+        return names.get(self.kind, BLOCKS)
 
     def transform(self, samples: Any) -> tuple[NDArray[np.float32], ...]:
         """Return the features of a small batch of samples; loop over a large one.
@@ -108,10 +109,10 @@ class PlainFeatures:
         if self.kind == "rows":
             return (self._values(samples),)
         images = [_pixels(samples[i], i) for i in range(len(samples))]
-        if self.kind == "matrix":
-            return (self._triangles(images),)
         # Small products: threads cost more than they bring, and one always adds up alike.
         with threadpool_limits(limits=1, user_api="blas"):
+            if self.kind != "picture":
+                return (self._triangles(images),)
             rows = [picture_blocks(image, self.channels) for image in images]
         return tuple(np.stack(block) for block in zip(*rows, strict=True))
 
@@ -153,9 +154,10 @@ class PlainFeatures:
                     f"image {index} has shape {image.shape}; expected {expected}, as the "
                     "symmetric matrices in training."
                 )
-            triangles[index] = image[:, :, 0][upper]
+            matrix = image[:, :, 0]
             if image.dtype == np.uint8:
-                triangles[index] /= 255
+                matrix = matrix / np.float32(255)
+            triangles[index] = (logarithm(matrix) if self.kind == "covariance" else matrix)[upper]
         return triangles
 
 
@@ -198,9 +200,7 @@ def _pixels(image: Any, index: int) -> NDArray[Any]:
 
 
 def _is_matrix(image: NDArray[Any]) -> bool:
-    """Return whether a float image (n, n, 1) is a symmetric matrix, and not one grey all over."""
+    """Return whether an image (h, w, channels) is a matrix: one in 8 bits is a picture."""
     height, width, channels = image.shape
-    if image.dtype == np.uint8 or channels != 1 or height != width or height < SMALLEST_MATRIX:
-        return False
-    plane = image[:, :, 0]
-    return bool(np.ptp(plane) > 0 and np.allclose(plane, plane.T, rtol=0, atol=1e-6))
+    square = height == width >= SMALLEST and channels == 1
+    return square and image.dtype != np.uint8 and is_symmetric(image[:, :, 0])
