@@ -60,14 +60,16 @@ def bits(reader):
 def test_a_block_is_of_length_one_whatever_its_units(n, d, most, standardise, size, seed):
     x = size * np.random.default_rng(seed).normal(size=(n, d)) + size
     block = Block.fit(x, most=most, standardise=standardise)
-    z = block.coordinates(x)
+    coordinates = block.coordinates(x)
+    z, outside = coordinates[:, :-1], coordinates[:, -1]
     assert z.shape == (n, len(block.scale))
+    assert not outside.any()
     assert len(block.scale) <= min(most, d, n)
     assert (z**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-3)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(np.sqrt((z**2).mean(axis=0)), block.scale, rtol=1e-2, atol=1e-4)
     assert (np.diff(block.scale) <= 1e-6).all()  # the widest first
-    np.testing.assert_allclose(block.exact_coordinates(x), z, atol=1e-3)
+    np.testing.assert_allclose(block.exact_coordinates(x)[:, :-1], z, atol=1e-3)
 
 
 @pytest.mark.parametrize("standardise", [True, False])
@@ -107,7 +109,7 @@ def test_whitening_keeps_the_mean_square(power, d, seed):
     z = block.coordinates(x) * block.whitening(power)
     assert (z**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-3)
     if power == 1:
-        np.testing.assert_allclose((z**2).mean(axis=0), 1 / len(block.scale), rtol=1e-2)
+        np.testing.assert_allclose((z[:, :-1] ** 2).mean(axis=0), 1 / len(block.scale), rtol=1e-2)
 
 
 def test_distances_between_samples_stay_what_they_are_in_all_axes():
@@ -120,10 +122,32 @@ def test_distances_between_samples_stay_what_they_are_in_all_axes():
         np.testing.assert_allclose(z @ z.T, centred @ centred.T / length**2, atol=1e-4)
 
 
+def test_distances_from_new_samples_are_those_of_all_features():
+    """Of many features, few samples span a small part: a new one lies mostly outside of it."""
+    x, new = noise(30, 400), 2 + noise(10, 400)
+    block = Block.fit(x, most=1000, standardise=False)
+    z, far = block.coordinates(x), block.exact_coordinates(new)
+    assert (far[:, -1] > 0.5).all()
+    length = np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+    found = np.linalg.norm(far[:, None] - z[None], axis=2)
+    np.testing.assert_allclose(
+        found, np.linalg.norm(new[:, None] - x[None], axis=2) / length, rtol=1e-4
+    )
+
+
+def test_what_training_samples_have_outside_the_axes_is_not_held_against_new_ones():
+    x = noise(400, 40)
+    block = Block.fit(x[:200], most=5, standardise=False)
+    outside = block.exact_coordinates(x[200:])[:, -1] ** 2
+    apart = 1 + block.outside  # a training sample's whole mean square
+    assert block.outside > 3
+    assert outside.mean() < 0.2 * apart
+
+
 def test_the_first_axes_are_the_widest():
     x = noise(200, 5) * np.array([1, 9, 3, 0.1, 5], np.float32)
     z = Block.fit(x, most=2, standardise=False).coordinates(x)
-    for coordinate, feature in zip(z.T, (1, 4), strict=True):
+    for coordinate, feature in zip(z.T[:-1], (1, 4), strict=True):
         assert abs(np.corrcoef(coordinate, x[:, feature])[0, 1]) > 0.95
 
 
@@ -140,8 +164,9 @@ def test_features_of_any_unit_count_alike_where_they_are_standardised():
 def test_constant_features_say_nothing(standardise, level):
     flat = np.full((20, 4), level, np.float32)
     block = Block.fit(flat, most=9, standardise=standardise)
-    assert block.coordinates(flat + 1).shape == (20, 0)
-    assert block.whitening(0.5).shape == (0,)
+    assert not block.coordinates(flat).any()
+    assert not block.exact_coordinates(flat + 1).any()
+    assert not block.whitening(0.5).any()
     mixed = np.concatenate([flat, noise(20, 3)], axis=1)
     block = Block.fit(mixed, most=9, standardise=standardise)
     assert len(block.scale) == 3

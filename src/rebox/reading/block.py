@@ -19,6 +19,11 @@ ROWS, COLUMNS = 2000, 4096  # looked at together in double precision: what is he
 class Block:
     """Coordinates along principal axes, scaled to a mean squared length of 1 in training.
 
+    One more coordinate says how far outside the axes a sample lies. Where there are fewer training
+    samples than features and variances fall slowly, training samples lie within their own axes, and
+    most of a new one does not: without it new samples would be nearer to all than they are to each
+    other, and every score shifted.
+
     Attributes
     ----------
     centre, spread : (d,) float32
@@ -27,12 +32,15 @@ class Block:
         Scaled principal axes, the widest first; r is 0 where the features never vary.
     scale : (r,) float32
         Root mean square of the coordinates along each.
+    outside : () float32
+        Mean squared distance of training samples from the space of the axes.
     """
 
     centre: NDArray[np.float32]
     spread: NDArray[np.float32]
     axes: NDArray[np.float32]
     scale: NDArray[np.float32]
+    outside: NDArray[np.float32]
 
     @classmethod
     def fit(cls, features: Floats, *, most: int, standardise: bool) -> Self:
@@ -54,40 +62,51 @@ class Block:
         step = -(-len(x) // FITTED_ON)
         some = _standard(x[::step], centre, spread).astype(np.float64, copy=False)
         axes, variances = _principal_axes(some, most)
-        squares = [
-            ((_standard(part, centre, spread) @ axes) ** 2).sum(axis=1) for part in _parts(x)
-        ]
-        length = np.sqrt(np.concatenate(squares).mean()) if axes.shape[1] else 1.0
+        sums = [_squares(part, centre, spread, axes) for part in _parts(x)]
+        whole, along = (float(np.concatenate(some).mean()) for some in zip(*sums, strict=True))
+        varies = axes.shape[1] > 0
+        length = np.sqrt(along) if varies else 1.0
         return cls(
             centre.astype(np.float32),
             spread.astype(np.float32),
             (axes / length).astype(np.float32),
             (np.sqrt(variances) / length).astype(np.float32),
+            np.array(max(whole / along - 1.0, 0.0) if varies else 0.0, dtype=np.float32),
         )
 
     def coordinates(self, features: Floats) -> NDArray[np.float32]:
-        """Return (n, r) coordinates of (n, d) features."""
+        """Return (n, r + 1) coordinates of (n, d) training features; none lies outside."""
         coordinates = [
             _standard(part, self.centre, self.spread, np.float32) @ self.axes
             for part in _parts(np.asarray(features))
         ]
-        return np.concatenate(coordinates).astype(np.float32, copy=False)
+        found = np.concatenate(coordinates).astype(np.float32, copy=False)
+        return np.pad(found, ((0, 0), (0, 1)))
 
     def exact_coordinates(self, features: Floats) -> NDArray[np.float64]:
-        """Return `coordinates` in double precision.
+        """Return the coordinates (n, r + 1) of new samples (n, d), in double precision.
 
         A product in single precision changes with the rows beside a row, and what a kernel makes of
         that can be seen: a prediction must not depend on its neighbours.
         """
         x = (np.asarray(features, dtype=np.float64) - self.centre) / self.spread
-        return np.asarray(x @ self.axes, dtype=np.float64)
+        z = x @ self.axes
+        if not len(self.scale):
+            return np.zeros((len(x), 1))
+        length = np.linalg.norm(self.axes[:, 0].astype(np.float64))  # of each axis
+        outside = length**2 * (x**2).sum(axis=1) - (z**2).sum(axis=1) - self.outside
+        return np.column_stack([z, np.sqrt(np.maximum(outside, 0.0))])
 
     def whitening(self, power: float) -> NDArray[np.float32]:
-        """Return by how much (r,) each coordinate is stretched: scale^-power, mean square kept."""
+        """Return by how much (r + 1,) each coordinate is stretched: scale^-power, mean square kept.
+
+        What lies outside the axes has no scale of its own, and counts where none is whitened.
+        """
         if not len(self.scale):
-            return self.scale
+            return np.zeros(1, dtype=np.float32)
         stretch = self.scale**-power
-        return np.asarray(stretch / np.sqrt(((stretch * self.scale) ** 2).sum()), dtype=np.float32)
+        stretch /= np.sqrt(((stretch * self.scale) ** 2).sum())
+        return np.append(stretch, 0.0 if power else stretch[0]).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return its arrays, for the artefact."""
@@ -96,6 +115,7 @@ class Block:
             "spread": self.spread,
             "axes": self.axes,
             "scale": self.scale,
+            "outside": self.outside,
         }
 
 
@@ -112,6 +132,14 @@ def _standard(
     copy -= centre
     copy /= spread
     return copy
+
+
+def _squares(
+    part: Floats, centre: Floats, spread: Floats, axes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the squared length (n,) of standardised samples, and of what is seen along axes."""
+    standard = _standard(part, centre, spread)
+    return (standard**2).sum(axis=1), ((standard @ axes) ** 2).sum(axis=1)
 
 
 def _moments(x: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

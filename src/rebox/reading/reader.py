@@ -5,7 +5,7 @@ others; experts judge; a pool of their opinions comes out. `rebox.reading.fittin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -87,7 +87,7 @@ class Reader:
         """Return the reader that `describe` and `arrays` described."""
         count = len({name.split(".")[1] for name in arrays if name.startswith("block.")})
         blocks = tuple(
-            Block(*(arrays[f"block.{i}.{part}"] for part in ("centre", "spread", "axes", "scale")))
+            Block(**{field.name: arrays[f"block.{i}.{field.name}"] for field in fields(Block)})
             for i in range(count)
         )
         experts = tuple(
