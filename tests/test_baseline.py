@@ -226,3 +226,17 @@ def test_importing_the_baselines_loads_no_torch():
     code = "import sys, rebox.baseline; print({'torch', 'onnx'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_near_copies_of_a_subject_choose_no_thumbnail():
+    """Labels by lot: what is told apart by its copies asks for no penalty, and is wrong to."""
+    rng = np.random.default_rng(0)
+    subjects = np.repeat(np.arange(60), 4)
+    x = rng.normal(size=(60, 30))[subjects] + 0.01 * rng.normal(size=(240, 30))
+    y = rng.permutation(np.arange(60) % 2)[subjects]
+    alone, apart = (fitted("thumbnail", x, y, groups=g) for g in (None, subjects))
+    assert loudness(apart, x) < 0.2 * loudness(alone, x)
+
+
+def loudness(model, x):
+    return np.abs(model.predict_proba(x)[:, 0] - 0.5).mean()

@@ -152,6 +152,24 @@ def test_what_the_box_counts_is_what_the_meter_says(name, budget, defaults):
     assert outcome.reason
 
 
+def test_without_a_budget_auto_asks_about_every_view():
+    _, box = counted()
+    outcome, meter = run("auto", box, None)
+    x, _ = toy()
+    assert meter.spent.total == len(x) * len(programs_of(LaidOut(Inputs.fit(x), x), box))
+    asserts_usable(outcome)
+
+
+def test_data_has_colour_if_any_of_a_few_images_has():
+    _, box = counted(channels=3)
+    grey, colour = np.zeros((9, 9)), np.zeros((9, 9, 3))
+    views = {}
+    for name, x in (("grey", [grey] * 21), ("mixed", [grey, *[colour] * 20])):
+        programs = programs_of(LaidOut(Inputs.fit(x), x), box)
+        views[name] = {program.placement.view.colours for program in programs}
+    assert views == {"grey": {"", "heat", "rainbow"}, "mixed": {""}}
+
+
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_budget_is_used_but_for_less_than_a_step(name, budget):

@@ -409,3 +409,19 @@ def test_subjects_are_one_for_each_image():
         with pytest.raises(InvalidData, match="the group of sample 0 is missing"):
             accuracy([0, 1, 1], [0, 1, 1], groups=[nobody, 7, nobody])
     assert accuracy([0, 1, 1], [0, 1, 1], groups=["a", "a", "b"]).value == 1
+
+
+def test_macro_auc_takes_subjects():
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    scores = np.eye(2)[labels] + rng.normal(size=(20, 2))
+    once = macro_auc(labels, scores, [0, 1])
+    many = macro_auc(*(np.repeat(a, 10, axis=0) for a in (labels, scores)), [0, 1])
+    told = macro_auc(
+        *(np.repeat(a, 10, axis=0) for a in (labels, scores)),
+        [0, 1],
+        groups=np.repeat(np.arange(20), 10),
+    )
+    assert told.value == pytest.approx(once.value)
+    assert many.high - many.low < 0.5 * (once.high - once.low)
+    assert told.high - told.low == pytest.approx(once.high - once.low, rel=0.2)

@@ -293,6 +293,12 @@ def test_without_a_subspace_nothing_is_added():
 # --- subspaces ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("name", "dimension"), [("dct", 16), ("low-resolution", 16)])
+def test_the_usual_figure_is_cut_to_a_small_input(name, dimension):
+    assert subspace(name, shape=(4, 4, 1)).dimension == dimension
+    assert subspace(f"{name}-9", shape=(4, 4, 1)).dimension == dimension
+
+
 def subspace(name, *, shape=SHAPE, mask=None):
     return subspace_from_name(name, shape, np.ones(shape[:2], bool) if mask is None else mask)
 

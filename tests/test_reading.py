@@ -527,6 +527,12 @@ def test_distances_are_squared_symmetric_and_of_mean_two(local):
     assert apart.mean() == pytest.approx(2, rel=1e-3)  # of two samples of length 1
 
 
+def test_the_quick_loss_of_one_sample_is_the_priors():
+    loss = quick_loss([np.zeros((1, 1))], (), np.array([0]), 2)
+    assert np.isfinite(loss)
+    assert loss == quick_loss([], (), np.array([0]), 2)
+
+
 def test_the_quick_loss_ranks_what_knows_more_first():
     (weak, strong), y = parts(120, (0,))[0] + [clouds(120, 6, 1.5)[0]], parts(120, ())[1]
     of_noise = noise(120)

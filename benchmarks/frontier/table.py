@@ -58,8 +58,9 @@ def _comparison_lines(found: Sequence[Comparison], ours: str) -> Iterator[str]:
     if not found:
         yield f"No cell has {ours} and another method."
         return
-    yield "A tie: the 95 % interval of the difference paired by seed holds 0; with one seed, the"
-    yield "two bootstrap intervals overlap."
+    yield "A tie: the 95 % interval of the difference holds 0. It is paired by seed; with one seed,"
+    yield "by image or subject where the ledger keeps answers, and else the two bootstrap intervals"
+    yield "overlap."
     yield ""
     yield from _head(("against", "wins", "ties", "losses"))
     for method in dict.fromkeys(comparison.theirs.name for comparison in found):

@@ -12,7 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GridSearchCV,
+    PredefinedSplit,
+    StratifiedKFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -20,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from rebox.baseline.contract import Baseline, Trainer, Training
 from rebox.errors import InvalidData
 from rebox.inputs import Inputs, LaidOut
+from rebox.mapping.probabilistic import stratified_folds
 from rebox.program import Canvas
 
 SIDE = 16  # pixels of a thumbnail, height and width
@@ -81,13 +87,12 @@ class Thumbnail(Trainer):
         training.need_two_of_each()
         images = training.images
         channels = 3 if images.take([0])[0].shape[2:] == (3,) else 1
-        folds = min(FOLDS, int(training.counts.min()))
         regression = LogisticRegression(max_iter=ITERATIONS, class_weight=training.class_weight)
         search = GridSearchCV(
             make_pipeline(StandardScaler(), regression),
             {"logisticregression__C": STRENGTHS},
             scoring="neg_log_loss",
-            cv=StratifiedKFold(folds, shuffle=True, random_state=training.seed),
+            cv=_folds(training),
         )
         # Small products: threads cost more than they bring, and one adds up in the same order.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -98,6 +103,14 @@ class Thumbnail(Trainer):
             channels=channels,
             model=search.best_estimator_,
         )
+
+
+def _folds(training: Training) -> BaseCrossValidator:
+    """Return the folds that choose: of whole subjects, where several samples show one."""
+    if training.groups is not None:
+        return PredefinedSplit(stratified_folds(training.targets, training.seed, training.groups))
+    folds = min(FOLDS, int(training.counts.min()))
+    return StratifiedKFold(folds, shuffle=True, random_state=training.seed)
 
 
 def _features(images: LaidOut, channels: int) -> NDArray[np.float64]:

@@ -15,13 +15,17 @@ from rebox.metric.labels import (
     need_two_classes,
     warn_of_absent,
 )
-from rebox.metric.subjects import subject_classes
+from rebox.metric.subjects import numbered, subject_classes
 
 BLOCK = 2_000_000  # most weights held at once, so that memory does not grow with the subjects
 
 
 def macro_auc(
-    labels: ArrayLike, probabilities: ArrayLike, classes: Sequence[Any], seed: int = 0
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[Any],
+    seed: int = 0,
+    groups: Any = None,
 ) -> Interval:
     """Return the mean over the classes of the area under the ROC curve, one class against the rest.
 
@@ -39,19 +43,21 @@ def macro_auc(
         The columns' classes.
     seed : int
         The bootstrap's seed.
+    groups : (n,) or None
+        Subjects, where several images show one: the bootstrap draws them.
 
     Raises
     ------
     InvalidData
-        Shapes do not agree, a score is NaN or infinite, a label is not in ``classes``, or the
-        labels hold fewer than two classes.
+        Shapes do not agree, a score is NaN or infinite, a label is not in ``classes``, the labels
+        hold fewer than two classes, or an image has no subject though others do.
     """
     truth = columns_of(labels, classes)
     scores = checked_scores(probabilities, (len(truth), len(classes)))
     counts = np.bincount(truth, minlength=len(classes))
     need_two_classes(counts, "AUC")
     warn_of_absent(counts, classes, "macro AUC", stacklevel=3)
-    return auc_interval(truth, scores, seed)
+    return auc_interval(truth, scores, seed, numbered(groups, len(truth)))
 
 
 def auc_interval(

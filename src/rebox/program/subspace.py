@@ -206,11 +206,12 @@ def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.
             "with a figure as in dct-6."
         )
     make, option = KINDS[kind]
-    if not figure or option is None:
+    if option is None:
         if figure:
             raise InvalidOption(f"the subspace {kind!r} takes no figure, found {name!r}.")
         return make(shape, mask)
-    if int(figure) < 1:
+    chosen = int(figure or getattr(make, option))  # a dataclass keeps defaults as attributes
+    if chosen < 1:
         raise InvalidOption(f"the figure of a subspace must be at least 1, found {name!r}.")
-    most = int(figure) if make is RandomProjection else min(shape[:2])
-    return make(shape, mask, **{option: min(int(figure), most)})
+    most = chosen if make is RandomProjection else min(shape[:2])
+    return make(shape, mask, **{option: min(chosen, most)})

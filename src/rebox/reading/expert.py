@@ -243,7 +243,7 @@ def _ridge_on_axes(
     rows = None if groups is None else members(groups)
     # The mean without a sample is lower in its own class. With features that tell nothing, that
     # alone would put all samples in the wrong order: the mean of all is put back.
-    put_back = (wanted - offset) / (n - 1) if rows is None else pull_of_mean(wanted, rows)
+    put_back = (wanted - offset) / max(n - 1, 1) if rows is None else pull_of_mean(wanted, rows)
     turned, squares = left.T @ (wanted - offset), left**2
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):

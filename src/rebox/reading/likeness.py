@@ -49,10 +49,10 @@ def quick_loss(
 ) -> float:
     """Return the leave-one-out log loss, in nats, of reading these blocks together.
 
-    ``groups`` (n,) are subjects: all samples of one are left out at a time. With one subject alone
-    nothing can be left out, and the loss is that of the prior, whatever the blocks.
+    ``groups`` (n,) are subjects: all samples of one are left out at a time. With one subject alone,
+    or one sample, nothing can be left out, and the loss is that of the prior, whatever the blocks.
     """
-    if groups is not None and len(np.unique(groups)) < 2:
+    if len(np.unique(range(len(targets)) if groups is None else groups)) < 2:
         return log_loss(np.tile(log_prior(targets, n_targets), (len(targets), 1)), targets)
     total = np.zeros((len(targets), len(targets)))
     for blocks in (answers, local):
