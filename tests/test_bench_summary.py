@@ -17,7 +17,7 @@ from rebox.bench import (
 )
 from rebox.bench.ledger import pack_answers
 from rebox.errors import InvalidData
-from rebox.metric import accuracy, evaluate, macro_auc, proportion
+from rebox.metric import Interval, accuracy, evaluate, macro_auc, proportion
 
 
 def row(method, seed, auc, *, task="t", box="b", budget=100, half=0.01, **more):
@@ -70,12 +70,13 @@ def test_the_interval_over_seeds_is_students():
 def test_folds_are_pooled_and_not_averaged():
     rows, truth, scores = two_folds("auto", 7, 0.6)
     (cell,) = cells_of(rows)
-    whole = evaluate(truth, np.stack([1 - scores, scores], axis=1), [0, 1])
+    folds = np.repeat([0, 1], 40)
+    whole = evaluate(truth, np.stack([1 - scores, scores], axis=1), [0, 1], folds=folds)
     for name in ("accuracy", "macro_auc", "sensitivity"):
         assert cell.figures[name].value == pytest.approx(whole[name].value, abs=1e-4)
     assert cell.tested == 80
-    mean = np.mean([r["metrics"]["macro_auc"]["value"] for r in rows])
-    assert cell.figures["macro_auc"].value != pytest.approx(mean, abs=1e-6)
+    mean = np.mean([r["metrics"]["sensitivity"]["value"] for r in rows])
+    assert cell.figures["sensitivity"].value != pytest.approx(mean, abs=1e-6)
 
 
 def only(rows):
@@ -100,7 +101,22 @@ def test_pooled_figures_are_those_of_all_answers_together():
     p = np.concatenate([part.probabilities for part in parts])
     found = only(rows).figures
     assert found["accuracy"] == accuracy(truth, p.argmax(axis=1))
-    assert found["macro_auc"] == macro_auc(truth, p, [0, 1], seed=4)
+    folds = np.repeat(range(3), [len(part.truth) for part in parts])
+    assert found == evaluate(truth, p, [0, 1], seed=4, folds=folds)
+    assert found["macro_auc"] != macro_auc(truth, p, [0, 1], seed=4)
+
+
+def test_a_prior_of_each_fold_is_no_knowledge():
+    """The more of a class a fold holds the fewer it learns from: pooled, that is less than lots."""
+    rows = []
+    for fold, count in enumerate((10, 20, 30)):
+        truth = np.repeat([0, 1], [40 - count, count])
+        rest = (60 - count) / 80  # of the other folds
+        p = np.tile([1 - rest, rest], (40, 1))
+        rows.append(answered("majority", fold, truth, p))
+    truth, p, _ = only(rows).seeds[0].answers
+    assert macro_auc(truth, p, [0, 1]).high < 0.5
+    assert only(rows).figures["macro_auc"] == Interval(0.5, 0.5, 0.5)
 
 
 def test_subjects_of_several_folds_are_pooled_and_stay_apart():
@@ -119,7 +135,8 @@ def test_subjects_of_several_folds_are_pooled_and_stay_apart():
         [np.repeat(np.arange(40), 2), np.repeat(np.arange(40, 80), 2), np.arange(80, 160)]
     )
     assert cell.seeds[0].answers.subjects.tolist() == subjects.tolist()
-    whole = evaluate(np.tile(labels, 3), np.tile(p, (3, 1)), [0, 1], groups=subjects)
+    pooled, folds = (np.tile(labels, 3), np.tile(p, (3, 1))), np.repeat(range(3), 80)
+    whole = evaluate(*pooled, [0, 1], groups=subjects, folds=folds)
     assert cell.figures["accuracy"] == whole["accuracy"]
     assert cell.figures["macro_auc"].low == pytest.approx(whole["macro_auc"].low, abs=1e-9)
 

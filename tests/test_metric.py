@@ -425,3 +425,22 @@ def test_macro_auc_takes_subjects():
     assert told.value == pytest.approx(once.value)
     assert many.high - many.low < 0.5 * (once.high - once.low)
     assert told.high - told.low == pytest.approx(once.high - once.low, rel=0.2)
+
+
+def test_areas_of_several_models_count_pairs_within_a_fold():
+    rng = np.random.default_rng(0)
+    labels, folds = rng.integers(0, 3, 90), rng.integers(0, 4, 90)
+    scores = rng.normal(size=(90, 3)) + np.eye(3)[labels]
+    found = evaluate(labels, scores, [0, 1, 2], folds=folds)["macro_auc"]
+    moved = evaluate(labels, scores + 9.0 * folds[:, None], [0, 1, 2], folds=folds)["macro_auc"]
+    assert moved == found
+    by_class = []
+    for k in range(3):
+        won = pairs = 0
+        for fold in range(4):
+            a, b = (scores[(folds == fold) & which, k] for which in (labels == k, labels != k))
+            won, pairs = won + (a[:, None] > b).sum(), pairs + len(a) * len(b)
+        by_class.append(won / pairs)
+    assert found.value == pytest.approx(np.mean(by_class))
+    with pytest.raises(InvalidData, match="one for each image"):
+        evaluate(labels, scores, [0, 1, 2], folds=folds[:5])

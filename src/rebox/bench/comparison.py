@@ -143,7 +143,7 @@ def _difference(both: Sequence[tuple[Pooled, Pooled]], metric: str) -> tuple[Int
         (truth, scores, subjects), (_, rival, _) = ours.answers, theirs.answers
         by = "image" if subjects is None else "subject"
         if metric == METRIC:
-            return auc_gain(truth, scores, rival, ours.seed, subjects), by
+            return auc_gain(truth, scores, rival, ours.seed, subjects, ours.folds), by
         labels = scores.argmax(axis=1), rival.argmax(axis=1)
         return GAINS[metric](truth, *labels, ours.seed, subjects), by
     a, b = figures[0]

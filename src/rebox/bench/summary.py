@@ -1,8 +1,9 @@
 """What a ledger says: trials in cells, and their figures with intervals.
 
 The folds of one seed are pooled: their answers are put together and figures are computed once, so
-that a rare class is measured on all its images. Several seeds repeat the whole measurement: their
-mean has Student's interval.
+that a rare class is measured on all its images; areas under the ROC curve count pairs of images
+within a fold, since each fold has a model of its own. Several seeds repeat the whole measurement:
+their mean has Student's interval.
 """
 
 import math
@@ -50,6 +51,14 @@ class Pooled:
             subjects=_of_all([part.subjects for part in kept], [len(p.truth) for p in kept]),
         )
 
+    @property
+    def folds(self) -> NDArray[np.int64] | None:
+        """The fold of each test image; None where there is one alone, or none kept its answers."""
+        if len(self.trials) == 1 or self.answers is None:
+            return None
+        sizes = [len(trial.answers.truth) for trial in self.trials if trial.answers is not None]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
     @cached_property
     def figures(self) -> dict[str, Interval]:
         """Figures of the pooled answers; without answers, the mean over the folds."""
@@ -68,6 +77,7 @@ class Pooled:
             grades=first.grades,
             seed=self.seed,
             groups=subjects,
+            folds=self.folds,
         )
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rebox.errors import InvalidOption
+from rebox.errors import InvalidData, InvalidOption
 from rebox.metric.confusion import (
     accuracy,
     balanced_accuracy,
@@ -31,6 +31,7 @@ def evaluate(
     *,
     grades: bool = False,
     groups: ArrayLike | None = None,
+    folds: ArrayLike | None = None,
 ) -> dict[str, Interval]:
     """Return every figure that the labels define.
 
@@ -53,6 +54,9 @@ def evaluate(
         Whether the classes are grades, in their order.
     groups : (n,) or None
         The subject of each image: the intervals then heed that images of one subject are alike.
+    folds : (n,) or None
+        Which of several models, each of a fold of its own, gave an image's scores: the area then
+        counts pairs of images within a fold alone.
 
     Returns
     -------
@@ -81,7 +85,9 @@ def evaluate(
     counts = np.bincount(truth, minlength=len(classes))
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     if np.count_nonzero(counts) > 1:
-        figures["macro_auc"] = auc_interval(truth, scores, seed, subjects)
+        figures["macro_auc"] = auc_interval(
+            truth, scores, seed, subjects, _places(folds, len(truth))
+        )
         if grades:
             figures["quadratic_kappa"] = quadratic_kappa(
                 truth, predictions, range(len(classes)), seed, subjects
@@ -90,6 +96,15 @@ def evaluate(
         k = _place_of(positive, classes)
         figures |= _of_positive(truth == k, predictions == k, subjects)
     return figures
+
+
+def _places(folds: ArrayLike | None, n: int) -> Integers | None:
+    if folds is None:
+        return None
+    found = np.unique(np.asarray(folds), return_inverse=True)[1]
+    if found.shape != (n,):
+        raise InvalidData(f"folds have shape {found.shape}; expected ({n},): one for each image.")
+    return found
 
 
 def _place_of(positive: Any, classes: Sequence[Any]) -> int:

@@ -222,18 +222,23 @@ def confusions(cell: Cell, most: int = 20) -> Table:
 def roc(cell: Cell, steps: int = 61) -> Table | None:
     """Return the ROC curve of the first seed; None without answers.
 
-    Each class against the rest, averaged at equal false positive rates (Provost and Fawcett, 2001);
-    for two classes that of the second.
+    Each class against the rest in each fold, averaged at equal false positive rates (Provost and
+    Fawcett, 2001); for two classes that of the second.
     """
-    answers = cell.seeds[0].answers
+    pooled = cell.seeds[0]
+    answers, folds = pooled.answers, pooled.folds
     if answers is None:
         return None
     truth, scores, _ = answers
     k = scores.shape[1]
     classes = [1] if k == 2 else np.unique(truth).tolist()
     grid = np.linspace(0, 1, steps)
+    parts = [slice(None)] if folds is None else [folds == fold for fold in np.unique(folds)]
     curves = [
-        _curve(truth == c, scores[:, c], grid) for c in classes if 0 < (truth == c).mean() < 1
+        _curve(truth[rows] == c, scores[rows, c], grid)
+        for rows in parts
+        for c in classes
+        if 0 < (truth[rows] == c).mean() < 1
     ]
     if not curves:
         return None
