@@ -53,7 +53,8 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
     yield (
         "Figures have 95 % intervals: Wilson's for accuracy, sensitivity, specificity and "
         "predictive values, a stratified bootstrap for the rest, on the test images of all folds "
-        "of a seed together; where several images show one subject, subjects are drawn; "
+        "of a seed together (of an area, pairs within a fold); where several images show one "
+        "subject, subjects are drawn; "
         "with several seeds Student's t over their figures. Queries: those of "
         "one fit (mean over fits), and of one prediction. Published: accuracy, or accuracy / "
         "sensitivity / specificity, in percent."
@@ -144,14 +145,16 @@ def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
     if not found:
         return []
     spoken = [f"{reference} ahead in {METRIC_WORDS[metric]}" for metric in COMPARED]
-    lines = list(_head(("box", f"{reference} on", "method", "queries", "seeds", *spoken)))
+    asked = ("queries", f"{reference}'s queries")
+    lines = list(_head(("box", f"{reference} on", "method", *asked, "seeds", *spoken)))
     lines += [_row(*_comparison_parts(*cells, each)) for cells, each in found.items()]
     return lines
 
 
 def _comparison_parts(cell: Cell, ours: Cell, found: dict[str, Comparison]) -> Iterator[str]:
     yield from (box_name(cell.box), box_name(ours.box), _marked(cell))
-    yield count(cell.budget) if cell.max_usd is None else money(cell.max_usd)
+    for one in (cell, ours):
+        yield count(one.budget) if one.max_usd is None else money(one.max_usd)
     yield str(max(comparison.seeds for comparison in found.values()))
     for metric in COMPARED:
         if metric not in found:
