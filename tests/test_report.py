@@ -215,7 +215,7 @@ def test_an_interrupted_line_is_no_row(tmp_path):
 
 
 def test_the_frontiers_rows_are_read():
-    """Rows of the first ledgers lack plans, folds and answers; later ones have them."""
+    """Rows of the first ledgers lack folds and answers; later ones have them."""
     study = study_of(open_ledger(BENCHMARKS / "frontier" / "measured.jsonl").rows)
     assert len(study.trials) > 400
     assert not study.unavailable
