@@ -240,3 +240,25 @@ def test_near_copies_of_a_subject_choose_no_thumbnail():
 
 def loudness(model, x):
     return np.abs(model.predict_proba(x)[:, 0] - 0.5).mean()
+
+
+@pytest.mark.parametrize(
+    ("labels", "subjects"),
+    [
+        (np.repeat([0, 1, 2], [80, 80, 4]), np.arange(164) // 2),
+        (np.repeat([0, 1, 2], [80, 80, 4]), np.append(np.arange(160), [160] * 4)),
+        (np.repeat([0, 1], 10), np.repeat([0, 1], 10)),
+    ],
+    ids=["two subjects", "one subject", "a subject for each class"],
+)
+def test_a_thumbnail_is_chosen_where_few_subjects_have_a_class(labels, subjects):
+    """Some folds lack it, to learn from or to judge by; scikit-learn's own score would be NaN."""
+    x = np.random.default_rng(0).normal(size=(len(labels), 4)) + 3 * np.eye(4)[labels]
+    model = fitted("thumbnail", x, labels, groups=subjects)
+    assert (model.predict_proba(x).argmax(axis=1) == labels).mean() > 0.9
+
+
+def test_a_thumbnail_has_colour_if_any_of_a_few_images_has():
+    x, y = images()
+    mixed = [x[0, :, :, 0], *x[1:]]
+    assert fitted("thumbnail", mixed, y).channels == 3

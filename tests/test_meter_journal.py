@@ -297,8 +297,6 @@ def test_two_journals_on_one_file_see_each_other(journal):
             other.charge(intent(queries=1))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_new_journal_that_another_is_making_is_waited_for(tmp_path):
     """SQLite itself does not: it gives up at once where two change a file to keep a log."""
     path = tmp_path / "new.sqlite"
@@ -322,6 +320,8 @@ def test_a_new_journal_that_another_holds_is_told(tmp_path, monkeypatch):
     other.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_opens_the_file_for_itself(journal):
     journal.charge(intent(2))
     child = os.fork()

@@ -13,6 +13,8 @@ from rebox.task import ImageFiles
 
 Image = NDArray[np.generic]
 
+LOOKED_AT = 8  # images that show whether there is colour
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -106,6 +108,12 @@ class LaidOut:
         elif self.inputs.rows is None:
             for index in range(len(self)):
                 self.take([index])
+
+    @property
+    def coloured(self) -> bool:
+        """Whether any of a few images from all over has colour."""
+        few = np.linspace(0, len(self) - 1, min(LOOKED_AT, len(self))).astype(np.intp)
+        return any(image.shape[2:] == (3,) for image in self.take(few))
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Image]:
         """Return the images at ``indices``: uint8, or floats in [0, 1]."""

@@ -12,12 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    BaseCrossValidator,
-    GridSearchCV,
-    PredefinedSplit,
-    StratifiedKFold,
-)
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -25,12 +20,16 @@ from threadpoolctl import threadpool_limits
 from rebox.baseline.contract import Baseline, Trainer, Training
 from rebox.errors import InvalidData
 from rebox.inputs import Inputs, LaidOut
+from rebox.mapping.calibration import log_loss
 from rebox.mapping.probabilistic import stratified_folds
 from rebox.program import Canvas
+
+Indices = NDArray[np.intp]
 
 SIDE = 16  # pixels of a thumbnail, height and width
 FOLDS = 5
 STRENGTHS = 10.0 ** np.arange(-4, 3)  # scikit-learn's C, strongest penalty first
+FAINT = float(np.finfo(np.float64).eps)  # the least probability that is scored, as scikit-learn's
 ITERATIONS = 2000  # enough for the weakest penalty on separable data
 
 
@@ -86,13 +85,13 @@ class Thumbnail(Trainer):
     def _fit(self, training: Training) -> ThumbnailModel:
         training.need_two_of_each()
         images = training.images
-        channels = 3 if images.take([0])[0].shape[2:] == (3,) else 1
+        channels = 3 if images.coloured else 1
         regression = LogisticRegression(max_iter=ITERATIONS, class_weight=training.class_weight)
         search = GridSearchCV(
             make_pipeline(StandardScaler(), regression),
             {"logisticregression__C": STRENGTHS},
-            scoring="neg_log_loss",
-            cv=_folds(training),
+            scoring=_score,
+            cv=_splits(training),
         )
         # Small products: threads cost more than they bring, and one adds up in the same order.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -105,12 +104,29 @@ class Thumbnail(Trainer):
         )
 
 
-def _folds(training: Training) -> BaseCrossValidator:
-    """Return the folds that choose: of whole subjects, where several samples show one."""
+def _splits(training: Training) -> list[tuple[Indices, Indices]]:
+    """Return what to learn from and what to judge by, in turn.
+
+    Whole subjects are held out where several samples show one, unless that leaves one class alone
+    to learn from every time.
+    """
+    targets = training.targets
     if training.groups is not None:
-        return PredefinedSplit(stratified_folds(training.targets, training.seed, training.groups))
-    folds = min(FOLDS, int(training.counts.min()))
-    return StratifiedKFold(folds, shuffle=True, random_state=training.seed)
+        folds = stratified_folds(targets, training.seed, training.groups)
+        splits = PredefinedSplit(folds).split()
+        found = [(rest, out) for rest, out in splits if len(np.unique(targets[rest])) > 1]
+        if found:
+            return found
+    count = min(FOLDS, int(training.counts.min()))
+    folds = StratifiedKFold(count, shuffle=True, random_state=training.seed)
+    return list(folds.split(targets, targets))
+
+
+def _score(model: Any, x: NDArray[np.float64], targets: Indices) -> float:
+    """Return minus the log loss of a fitted ``model``, which may not have seen every class."""
+    logs = np.full((len(x), 1 + max(targets.max(), model.classes_.max())), np.log(FAINT))
+    logs[:, model.classes_] = np.log(np.maximum(model.predict_proba(x), FAINT))
+    return -log_loss(logs, targets)
 
 
 def _features(images: LaidOut, channels: int) -> NDArray[np.float64]:
