@@ -35,7 +35,6 @@ from rebox.recipe import Auto
 
 Scores = NDArray[np.float32]
 
-LOOKED_AT = 8  # images that show whether there is colour
 VIEWS_TRIED = "the views that pay have been asked about"
 
 
@@ -115,7 +114,7 @@ def programs_of(images: LaidOut, box: BlackBox, queries_per_prediction: int = 1)
     ask.
     """
     inputs, spec = images.inputs, box.spec
-    grey = not inputs.blocky and not _coloured(images)
+    grey = not inputs.blocky and not images.coloured
     programs = []
     least = queries_per_prediction if spec.labels_only else 0
     pool = view_pool(grey=grey, cells=inputs.blocky, channels=spec.channels, least=least)
@@ -129,12 +128,6 @@ def programs_of(images: LaidOut, box: BlackBox, queries_per_prediction: int = 1)
             continue
         programs.append(Program(placement))
     return programs
-
-
-def _coloured(images: LaidOut) -> bool:
-    """Return whether any of a few images from all over has colour."""
-    few = np.linspace(0, len(images) - 1, min(LOOKED_AT, len(images))).astype(np.intp)
-    return any(image.shape[2:] == (3,) for image in images.take(few))
 
 
 @dataclass
@@ -185,12 +178,13 @@ class _Run:
 
     @property
     def plan(self) -> AutoPlan:
-        """What the budget allows; without one, all views of all images."""
-        images, views = len(self.targets), len(self._programs)
-        left = self.meter.left("map")
-        if left is None:
-            left = images * views
-        return plan_auto(images, left, views, self.queries_per_prediction)
+        """What the budget allows."""
+        return plan_auto(
+            len(self.targets),
+            self.meter.left("map"),
+            len(self._programs),
+            self.queries_per_prediction,
+        )
 
     def ask(self) -> str:
         """Ask about the plain view, then about others as long as the budget and their gain last."""

@@ -48,20 +48,22 @@ class AutoPlan:
         return self.asked + self.screening + self.trying
 
 
-def plan_auto(images: int, left: int, views: int, queries_per_prediction: int) -> AutoPlan:
+def plan_auto(images: int, left: int | None, views: int, queries_per_prediction: int) -> AutoPlan:
     """Return how ``auto`` would spend ``left`` queries.
 
     Parameters
     ----------
     images : int
         Training images.
-    left : int
-        Queries that the budget allows.
+    left : int or None
+        Queries that the budget allows; None: without end, which is what all views of all images
+        take.
     views : int
         Views in the pool, the plain one among them.
     queries_per_prediction : int
         How many of them a prediction may ask; 0 answers without the box.
     """
+    left = images * views if left is None else left
     asked = min(images, left)
     rest, others = left - asked, views - 1
     if queries_per_prediction == 0 or not asked:

@@ -86,7 +86,7 @@ def evaluate(
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     if np.count_nonzero(counts) > 1:
         figures["macro_auc"] = auc_interval(
-            truth, scores, seed, subjects, _places(folds, len(truth))
+            truth, scores, seed, subjects, _checked_folds(folds, len(truth))
         )
         if grades:
             figures["quadratic_kappa"] = quadratic_kappa(
@@ -98,10 +98,10 @@ def evaluate(
     return figures
 
 
-def _places(folds: ArrayLike | None, n: int) -> Integers | None:
+def _checked_folds(folds: ArrayLike | None, n: int) -> NDArray[Any] | None:
     if folds is None:
         return None
-    found = np.unique(np.asarray(folds), return_inverse=True)[1]
+    found = np.asarray(folds)
     if found.shape != (n,):
         raise InvalidData(f"folds have shape {found.shape}; expected ({n},): one for each image.")
     return found

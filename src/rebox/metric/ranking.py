@@ -65,7 +65,7 @@ def auc_interval(
     scores: Floats,
     seed: int,
     groups: Integers | None = None,
-    folds: Integers | None = None,
+    folds: NDArray[Any] | None = None,
 ) -> Interval:
     """Return the mean area over the classes in ``truth`` (n,), places among the K columns.
 
@@ -86,7 +86,7 @@ def auc_gain(
     rival: Floats,
     seed: int,
     groups: Integers | None = None,
-    folds: Integers | None = None,
+    folds: NDArray[Any] | None = None,
 ) -> Interval:
     """Return the mean area under ``scores`` (n, K) minus that under a ``rival``'s.
 
@@ -122,7 +122,9 @@ def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Ite
         yield weights if subject is None else weights[:, subject]
 
 
-def _areas(truth: Integers, scores: Floats, folds: Integers | None) -> Callable[[Floats], Floats]:
+def _areas(
+    truth: Integers, scores: Floats, folds: NDArray[Any] | None
+) -> Callable[[Floats], Floats]:
     """Return what gives the mean area over the classes for each row of weights (b, n).
 
     A class that a row lacks has no area there: the mean is that of the others.

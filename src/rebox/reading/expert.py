@@ -13,7 +13,6 @@ from rebox.reading.left_out import left_out, members, pull_of_mean
 
 Matrix = NDArray[np.float64]
 Coordinates = NDArray[np.floating]
-Axes = tuple[Matrix, NDArray[np.float64], Matrix]
 Head = Literal["logistic", "ridge"]
 
 COMPONENTS = 300  # eigenvectors of a kernel that a logistic head looks at, the largest
@@ -117,9 +116,13 @@ def kernel_experts(
             fitted = fit_logistic(few, targets, n_targets, folds, (0.0,), PENALTIES)
             weights, bias = fitted.weights, fitted.bias
             held_out = fitted.logits + prior_shift(targets, n_targets, folds)
+        elif len(z) == len(landmarks):  # components of the samples themselves are axes already
+            scale = np.linalg.norm(features, axis=0)
+            weights, bias, held_out = _ridge_on_axes(
+                features / scale, scale, targets, n_targets, groups
+            )
         else:
-            axes = _axes(features, orthogonal=len(z) == len(landmarks))
-            weights, bias, held_out = _ridge(features, axes, targets, n_targets, groups)
+            weights, bias, held_out = _ridge(features, targets, n_targets, groups)
         on_kernel = turn[:, : len(weights)] @ weights
         expert = Expert(
             name=name,
@@ -191,35 +194,30 @@ def _eigen(kernel: Matrix, most: int) -> tuple[NDArray[np.float64], Matrix, NDAr
     return values[alive], vectors[:, alive], centre
 
 
-def _axes(features: Matrix, *, orthogonal: bool = False) -> Axes:
+def _axes(features: Matrix) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return left (n, r), scale (r,) and right (r, d) of centred features (n, d), as an SVD does.
 
-    ``orthogonal`` says that they are centred, and each is orthogonal to the others, already. Else
-    the eigenvectors of their products are five times as fast, and the axes that they lose, with a
-    scale of 1e-8 of the largest, are none that a ridge would use.
+    The eigenvectors of their products are five times as fast, and the axes that they lose, with a
+    scale of 1e-7 of the largest, are none that a ridge would use.
     """
-    if orthogonal:
-        scale = np.linalg.norm(features, axis=0)
-        return features / scale, scale, np.eye(len(scale))
-    centred = features - features.mean(axis=0)
-    squares, vectors = np.linalg.eigh(centred.T @ centred)
+    squares, vectors = np.linalg.eigh(features.T @ features)
     alive = squares > ROUNDING * max(float(squares[-1]), ROUNDING)
     scale, right = np.sqrt(squares[alive]), vectors[:, alive].T
-    return centred @ right.T / scale, scale, right
+    return features @ right.T / scale, scale, right
 
 
 def _ridge(
     features: Matrix,
-    axes: Axes,
     targets: NDArray[np.intp],
     n_targets: int,
     groups: NDArray[np.intp] | None = None,
 ) -> tuple[Matrix, NDArray[np.float64], Matrix]:
     """Return weights, bias and held-out logits of ridge regression on features (n, d)."""
-    left, scale, right = axes
+    middle = features.mean(axis=0)
+    left, scale, right = _axes(features - middle)
     on_axes, bias, held_out = _ridge_on_axes(left, scale, targets, n_targets, groups)
     weights = right.T @ on_axes
-    return weights, bias - features.mean(axis=0) @ weights, held_out
+    return weights, bias - middle @ weights, held_out
 
 
 def _ridge_on_axes(
@@ -243,7 +241,7 @@ def _ridge_on_axes(
     rows = None if groups is None else members(groups)
     # The mean without a sample is lower in its own class. With features that tell nothing, that
     # alone would put all samples in the wrong order: the mean of all is put back.
-    put_back = (wanted - offset) / max(n - 1, 1) if rows is None else pull_of_mean(wanted, rows)
+    put_back = (wanted - offset) / (n - 1) if rows is None else pull_of_mean(wanted, rows)
     turned, squares = left.T @ (wanted - offset), left**2
     tries = []
     for penalty in RIDGES * max(float(values.mean()) if len(values) else 0.0, 1e-30):

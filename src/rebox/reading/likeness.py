@@ -52,7 +52,8 @@ def quick_loss(
     ``groups`` (n,) are subjects: all samples of one are left out at a time. With one subject alone,
     or one sample, nothing can be left out, and the loss is that of the prior, whatever the blocks.
     """
-    if len(np.unique(range(len(targets)) if groups is None else groups)) < 2:
+    subjects = len(targets) if groups is None else len(np.unique(groups))
+    if subjects < 2:
         return log_loss(np.tile(log_prior(targets, n_targets), (len(targets), 1)), targets)
     total = np.zeros((len(targets), len(targets)))
     for blocks in (answers, local):
