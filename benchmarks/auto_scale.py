@@ -24,7 +24,7 @@ import numpy as np
 
 import rebox
 from rebox.box import BlackBox
-from rebox.task import load
+from rebox.sample import load
 
 HEAD = (
     f"{'images':>7} {'queries':>8} {'box s':>8} {'outside s':>10} {'for each':>9} {'added MB':>9}"

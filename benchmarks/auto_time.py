@@ -17,7 +17,7 @@ import numpy as np
 
 import rebox
 from rebox.box import BlackBox, Images, Scores
-from rebox.task import ImageFiles
+from rebox.sample import ImageFiles
 
 
 class Timed(BlackBox):

@@ -19,8 +19,8 @@ from pathlib import Path
 from frontier.table import render
 from frontier.tasks import LOADERS
 
-from rebox.bench import Places, is_done, read_ledger, read_plan, run
 from rebox.cli.bench import tell_trial
+from rebox.study.bench import Places, is_done, read_ledger, read_plan, run
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,9 +18,10 @@ import onnxruntime
 import rebox
 from rebox.box import BlackBox, BoxURI
 from rebox.demo import digits
-from rebox.fit import Inputs, LaidOut, fit
+from rebox.fit import fit
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
+from rebox.sample.inputs import Inputs, LaidOut
 
 BATCH = 20
 

@@ -25,8 +25,9 @@ from published_services.trials import (
     trials,
 )
 
-from rebox.bench import append, read_ledger
-from rebox.task import holdout, open_task
+from rebox.sample import open_task
+from rebox.study.bench import append, read_ledger
+from rebox.study.task import holdout
 
 HERE = Path(__file__).parent / "published_services"
 

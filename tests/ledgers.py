@@ -7,8 +7,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from rebox.bench.ledger import pack_answers
 from rebox.metric import evaluate, quadratic_kappa
+from rebox.study.bench.ledger import pack_answers
 
 SOURCES = ("tench", "goldfish", "great white shark", "tiger shark", "cock", "ostrich", "magpie")
 WORDS = "On 90 training images held out in turn, the box helps: macro AUC 0.81 (0.77 to 0.85)."

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from rebox.baseline.whitebox import WhiteBox
+from rebox.study.baseline.whitebox import WhiteBox
 
 
 def small_net(seed=0, *, classes=6, channels=3, norm=True, last=None):

@@ -12,14 +12,14 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option",
-    "program mapping loss search box metric task local",
-    "meter recipe testing reading rehearsal inputs",
-    "fit baseline",
+    "option door subject",
+    "sample program search loss box metric local reading",
+    "meter recipe testing rehearsal",
+    "fit",
     "artefact",
-    "classifier server",
-    "demo bench",
-    "report",
+    "classifier serve",
+    "study",
+    "demo",
     "cli",
 )
 RING = {name: depth for depth, ring in enumerate(RINGS) for name in ring.split()}
@@ -72,11 +72,11 @@ def test_a_module_imports_only_what_is_to_its_left(path):
     ("module", "source"),
     [
         ("loss", "from rebox.box import BlackBox"),  # one ring, blind to each other
-        ("mapping.linear", "def f():\n    import rebox.fit.loop"),
+        ("reading.linear", "def f():\n    import rebox.fit.loop"),
         ("box.onnx", "from rebox import classifier"),
         ("errors", "from rebox.loss import Focal"),
         ("fit.loop", "if True:\n    from rebox.artefact import load"),
-        ("report", "import rebox.unknown"),
+        ("study.report", "import rebox.unknown"),
         ("artefact", "from rebox import Reprogrammer"),
         ("meter", "import rebox"),
     ],
@@ -89,13 +89,92 @@ def test_a_trespass_is_seen(module, source):
     ("module", "source"),
     [
         ("loss", "import numpy, rebox.errors"),
-        ("mapping.linear", "from rebox.mapping.contract import Answers"),
+        ("reading.linear", "from rebox.reading.contract import Answers"),
         ("fit.loop", "from rebox.meter import Meter"),
         ("cli", "from rebox import Reprogrammer"),
     ],
 )
 def test_the_way_to_the_left_is_open(module, source):
     assert not list(trespasses(source, module))
+
+
+def definer(module, name, trail=()):
+    """Return the file that an imported name is defined in, through what packages re-export."""
+    inner = f"{module}.{name}".lstrip(".")
+    if inner in MODULES:
+        return inner
+    if module not in MODULES or (module, name) in trail:
+        return None
+    for node in MODULES[module].body:
+        if isinstance(node, ast.ImportFrom) and any(a.name == name for a in node.names):
+            package, _, source = node.module.partition(".")
+            found = definer(source, name, (*trail, (module, name))) if package == "rebox" else None
+            if found is not None:
+                return found
+    return module
+
+
+def files_imported(tree):
+    """Yield the files that a file imports from, lazily, for types alone, or through a package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("rebox.") for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package, _, source = node.module.partition(".")
+            if package == "rebox":
+                yield from (definer(source, alias.name) for alias in node.names)
+
+
+def cycles(graph):
+    """Return a circle of names, each leading to the next, for each way round that there is."""
+    done, found = set(), []
+
+    def visit(name, trail):
+        if name in trail:
+            found.append([*trail[trail.index(name) :], name])
+        elif name not in done:
+            for other in sorted(graph.get(name, ())):
+                visit(other, [*trail, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+    return found
+
+
+MODULES = {module_of(path): ast.parse(path.read_text()) for path in FILES}
+MODULES[""] = ast.parse((ROOT / "__init__.py").read_text())
+
+
+def test_no_file_imports_in_a_circle():
+    graph = {
+        name: {one for one in files_imported(tree) if one in MODULES and one != name}
+        for name, tree in MODULES.items()
+    }
+    assert sum(map(len, graph.values())) > len(graph)  # it does see imports
+    assert cycles(graph) == []
+
+
+def test_a_circle_is_seen():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c", "a"]]
+    assert cycles({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_a_lazy_import_counts_and_so_does_one_for_types():
+    lazy = "def f():\n    from rebox.box import Scratch"
+    typed = "if TYPE_CHECKING:\n    from rebox.errors import Error"
+    assert list(files_imported(ast.parse(lazy))) == ["box.scratch"]
+    assert list(files_imported(ast.parse(typed))) == ["errors"]
+
+
+def test_no_class_name_has_two_meanings():
+    names = [
+        node.name
+        for tree in MODULES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def test_importing_rebox_is_light():

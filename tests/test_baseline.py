@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import rebox
-from rebox.baseline import BASELINES, Baseline, baseline_from_name
 from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import Inputs, LaidOut, fit_auto
+from rebox.fit import fit_auto
 from rebox.meter import Budget, Meter
 from rebox.recipe import Auto
-from rebox.task import ImageFiles
+from rebox.sample import ImageFiles
+from rebox.sample.inputs import Inputs, LaidOut
+from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
 ALONE = ("majority", "local", "thumbnail")
 LEARNERS = ("local", "thumbnail")
@@ -223,7 +224,7 @@ def test_what_a_baseline_needs_is_asked_for():
 
 
 def test_importing_the_baselines_loads_no_torch():
-    code = "import sys, rebox.baseline; print({'torch', 'onnx'} & set(sys.modules))"
+    code = "import sys, rebox.study.baseline; print({'torch', 'onnx'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import rebox
-from rebox.bench import (
+from rebox.box.rehearsal import RehearsalBox
+from rebox.errors import InvalidData, InvalidOption
+from rebox.metric import evaluate
+from rebox.sample import Dataset, open_task
+from rebox.study.bench import (
     Method,
     Places,
-    Task,
+    PlannedTask,
     Workbench,
     answers_of,
     append,
@@ -32,12 +36,10 @@ from rebox.bench import (
     run,
     shipped_plans,
 )
-from rebox.bench.ledger import pack_answers
-from rebox.bench.trial import _check_counts, thinned, verdict_of
-from rebox.box.rehearsal import RehearsalBox
-from rebox.errors import InvalidData, InvalidOption
-from rebox.metric import evaluate, numbered
-from rebox.task import Dataset, holdout, open_task
+from rebox.study.bench.ledger import pack_answers
+from rebox.study.bench.trial import _check_counts, thinned, verdict_of
+from rebox.study.task import holdout
+from rebox.subject import encode_groups
 
 PLAN = """
 title = "Every part in a second"
@@ -179,7 +181,7 @@ def test_intervals_are_of_the_subjects_tested(measured):
         parts = holdout(whole, train=60, test=90, seed=row["seed"])
         tested = whole.subjects[parts.test]
         order = np.argsort(whole.labels[parts.test], kind="stable")
-        assert subjects.tolist() == numbered(tested[order], 90).tolist()
+        assert subjects.tolist() == encode_groups(tested[order], 90).tolist()
         found = evaluate(truth, p, range(3), groups=subjects, seed=row["seed"])
         assert row["metrics"]["accuracy"] == pytest.approx(vars(found["accuracy"]))
         # the bootstrap draws the same subjects in another order
@@ -259,7 +261,7 @@ def test_a_trial_that_fails_leaves_no_row_and_the_others_run(plan, tmp_path):
 
 def test_without_pytorch_white_boxes_are_not_at_hand(plan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "rebox.baseline.whitebox", raising=False)
+    monkeypatch.delitem(sys.modules, "rebox.study.baseline.whitebox", raising=False)
     plan.write_text(f'{PLAN}\n[methods.ar]\nbaseline = "ar"\n[[cells]]\nmethods = ["ar"]\n')
     trials = [t for t in read_plan(plan).trials if t.method.name == "ar"][:1]
     ended = run(trials, tmp_path / "l.jsonl", Places())
@@ -424,11 +426,11 @@ def test_a_limited_box_is_asked_through_the_same_memory(plan, tmp_path):
 def test_data_and_models_are_asked_for():
     with Workbench(Places()) as bench:
         with pytest.raises(InvalidOption, match="--data"):
-            bench.dataset(Task(name="t", data="abide", train=1, test=1))
+            bench.dataset(PlannedTask(name="t", data="abide", train=1, test=1))
         with pytest.raises(InvalidOption, match="--models"):
             bench.box(read_plan("asd-smoke").trials[-1].box)
         with pytest.raises(InvalidOption, match="unknown task"):
-            Workbench(Places(data=Path())).dataset(Task(name="t", data="x", train=1, test=1))
+            Workbench(Places(data=Path())).dataset(PlannedTask(name="t", data="x", train=1, test=1))
 
 
 # --- the ledger
@@ -507,7 +509,7 @@ def test_resampled_training_images_are_tested():
     """What the fault is: copies of one image on both sides."""
     dataset = open_task("synthetic")
     with Workbench(Places()) as bench:
-        task = Task(name="t", data="synthetic", train=120, test=60, resampled=True)
+        task = PlannedTask(name="t", data="synthetic", train=120, test=60, resampled=True)
         trial = replace(read_plan("asd-smoke").trials[0], task=task, fold=None)
         parts = bench.split(trial)
     assert set(parts.train) & set(parts.test)
@@ -520,7 +522,7 @@ import sys
 from pathlib import Path
 import joblib, ray
 from ray.util.joblib import register_ray
-from rebox.bench import Places, read_plan, run
+from rebox.study.bench import Places, read_plan, run
 ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
 register_ray()
 with joblib.parallel_config(backend="ray"):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bench_summary import row, two_folds
 
-from rebox.bench import cells_of, compare, compare_cells
 from rebox.metric import accuracy_gain
+from rebox.study.bench import cells_of, compare, compare_cells
 
 
 def compared(rows, metric="accuracy"):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rebox.bench import is_done, read_ledger, read_plan
 from rebox.cli import app
+from rebox.study.bench import is_done, read_ledger, read_plan
 
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SMOKE = ("asd-smoke", "melanoma-smoke", "retinopathy-smoke", "services-smoke")

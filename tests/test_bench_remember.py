@@ -4,9 +4,9 @@ from contextlib import closing
 
 import numpy as np
 
-from rebox.bench.remember import RememberingBox
 from rebox.box.probe import synthetic_images
 from rebox.box.rehearsal import RehearsalBox
+from rebox.study.bench.remember import RememberingBox
 
 
 def test_a_remembering_box_answers_as_the_box_and_asks_once(tmp_path):

@@ -6,7 +6,9 @@ import ledgers
 import numpy as np
 import pytest
 
-from rebox.bench import (
+from rebox.errors import InvalidData
+from rebox.metric import Interval, accuracy, evaluate, macro_auc, proportion
+from rebox.study.bench import (
     answers_of,
     cells_of,
     compare,
@@ -15,9 +17,7 @@ from rebox.bench import (
     published_for,
     render,
 )
-from rebox.bench.ledger import pack_answers
-from rebox.errors import InvalidData
-from rebox.metric import Interval, accuracy, evaluate, macro_auc, proportion
+from rebox.study.bench.ledger import pack_answers
 
 
 def row(method, seed, auc, *, task="t", box="b", budget=100, half=0.01, **more):

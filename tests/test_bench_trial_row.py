@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rebox.bench import answers_of, merged, read_row
-from rebox.bench.trial_row import plain
 from rebox.errors import InvalidData
+from rebox.study.bench import answers_of, merged, read_row
+from rebox.study.bench.trial_row import plain
 
 
 def test_answers_are_read_as_they_were_packed():

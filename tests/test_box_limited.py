@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rebox.box import BoxSpec, FunctionBox, LimitedBox, open_box, probe, registry
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidAnswer, InvalidOption
-from rebox.mapping import LinearMap, MappingRule
+from rebox.reading.contract import MappingRule
+from rebox.reading.linear import LinearMap
 from rebox.recipe import recipe_from_name
 from rebox.testing import BoxContract
 

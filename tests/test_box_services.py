@@ -14,7 +14,7 @@ from stub_transport import Stub, asked, misread, picture_in, pictures, refused, 
 from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
 from rebox.box.open_inference import open_oip
-from rebox.box.service import Fault, NoKey, Refusal
+from rebox.box.service import Failure, NoKey, Refusal
 from rebox.box.service.labels import labels_of
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
 
@@ -486,7 +486,7 @@ def test_whatever_is_answered_is_a_row_or_a_fault(answer):
             rows = box.read(reply, 1)
         except Refusal:
             continue
-        assert all(isinstance(row, Fault) or np.isfinite(row).all() for row in rows)
+        assert all(isinstance(row, Failure) or np.isfinite(row).all() for row in rows)
 
 
 # Classes

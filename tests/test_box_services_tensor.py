@@ -12,7 +12,7 @@ from stub_transport import Stub, asked, misread, pictures, says, stubbed
 
 from rebox.box import open_box
 from rebox.box.open_inference import open_oip
-from rebox.box.service import Fault, Refusal, Reply
+from rebox.box.service import Failure, Refusal, Reply
 from rebox.errors import BoxError, InvalidAnswer, InvalidOption, ServiceError
 
 MLFLOW = "mlflow:http://localhost:5000?classes=a,b,c&size=4"
@@ -357,4 +357,4 @@ def test_whatever_numbers_are_answered_make_a_row_or_a_fault(values, outputs):
             (row,) = box.read(says({"predictions": [entry]}), 1)
         except Refusal:
             continue
-        assert isinstance(row, Fault) or (np.isfinite(row).all() and (row >= 0).all())
+        assert isinstance(row, Failure) or (np.isfinite(row).all() and (row >= 0).all())

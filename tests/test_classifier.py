@@ -24,7 +24,7 @@ from rebox.errors import (
     NotFitted,
 )
 from rebox.fit import PhaseStarted, StepTaken, StopFit
-from rebox.mapping import linear
+from rebox.reading import linear
 from rebox.recipe import RECIPES, recipe_from_name
 
 URI = "rehearsal:?classes=6&size=8&channels=1&pixels=float32"

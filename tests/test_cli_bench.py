@@ -4,9 +4,9 @@ import pytest
 from test_bench import PLAN
 from typer.testing import CliRunner
 
-from rebox.bench import read_ledger
 from rebox.cli import app
 from rebox.errors import InvalidData, InvalidOption
+from rebox.study.bench import read_ledger
 
 ONLY = "* | 60 | 0"
 

@@ -8,18 +8,7 @@ import pytest
 from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
-from rebox.fit import (
-    Inputs,
-    LaidOut,
-    PhaseStarted,
-    Stage,
-    StepTaken,
-    Stopped,
-    fit,
-    fit_auto,
-    plan_auto,
-    programs_of,
-)
+from rebox.fit import PhaseStarted, Stage, StepTaken, Stopped, fit, fit_auto, plan_auto, programs_of
 from rebox.fit.auto import VIEWS_TRIED
 from rebox.fit.reasons import (
     ALL_ASKED,
@@ -29,9 +18,10 @@ from rebox.fit.reasons import (
     PARTLY_ASKED,
     TOO_SMALL,
 )
-from rebox.mapping import linear
 from rebox.meter import Budget, Meter
+from rebox.reading import linear
 from rebox.recipe import RECIPES, Auto, recipe_from_name
+from rebox.sample.inputs import Inputs, LaidOut
 
 QUICK = {
     "auto": "auto?stack=false",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rebox.bench import cells_of, read_ledger, read_plan
 from rebox.errors import InvalidOption
+from rebox.study.bench import cells_of, read_ledger, read_plan
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMOKE = BENCHMARKS / "frontier" / "smoke.toml"

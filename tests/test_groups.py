@@ -24,18 +24,24 @@ from rebox.fit import auto
 from rebox.fit.choosing import Chooser
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
-from rebox.mapping import Answers
-from rebox.mapping.calibration import log_loss
-from rebox.mapping.choice import CANDIDATES, rule_from_name
-from rebox.mapping.probabilistic import FOLDS, stratified_folds
-from rebox.metric import accuracy, auc_interval, mean_error, subject_classes
+from rebox.metric import accuracy, auc_interval
 from rebox.metric.ranking import resamples
-from rebox.metric.subjects import effective_size
 from rebox.reading import Evidence, distances, fit_reader, quick_loss
+from rebox.reading.calibration import log_loss
+from rebox.reading.choice import CANDIDATES, rule_from_name
+from rebox.reading.contract import Answers
 from rebox.reading.expert import Expert
 from rebox.reading.left_out import left_out, members
-from rebox.reading.order import fair_order, parted
 from rebox.reading.student import student_expert
+from rebox.subject import (
+    FOLDS,
+    classes_of_subjects,
+    effective_size,
+    group_split,
+    mean_error,
+    stratified_folds,
+    stratified_order,
+)
 
 SUBJECTS, EACH = 40, 4
 
@@ -110,7 +116,9 @@ def test_groups_of_one_change_no_fold_and_no_order(cohort, seed):
     np.testing.assert_array_equal(
         stratified_folds(targets, seed, own), stratified_folds(targets, seed)
     )
-    np.testing.assert_array_equal(fair_order(targets, seed, own), fair_order(targets, seed))
+    np.testing.assert_array_equal(
+        stratified_order(targets, seed, own), stratified_order(targets, seed)
+    )
 
 
 def test_folds_follow_the_seed():
@@ -126,7 +134,7 @@ def test_folds_follow_the_seed():
 def test_parts_share_no_subject(cohort, seed, data):
     targets, groups = cohort
     size = data.draw(st.integers(1, len(targets)))
-    first, rest = parted(targets, seed, groups, size)
+    first, rest = group_split(targets, seed, groups, size)
     assert sorted([*first, *rest]) == list(range(len(targets)))
     assert len(first)
     assert len(rest)
@@ -143,13 +151,13 @@ def test_a_part_holds_the_classes_in_proportion():
     targets = np.repeat([0, 1], [80, 20])
     groups = np.concatenate([np.repeat(np.arange(10), 8), 10 + np.arange(20)])
     for seed in range(20):
-        first, _ = parted(targets, seed, groups, 50)
+        first, _ = group_split(targets, seed, groups, 50)
         assert abs(int((targets[first] == 1).sum()) - 10) <= 2
 
 
 def test_the_first_asked_are_of_as_many_subjects_as_there_can_be():
     _, y, groups = series()
-    order = fair_order(y, 0, groups)
+    order = stratified_order(y, 0, groups)
     assert len(np.unique(groups[order[:SUBJECTS]])) == SUBJECTS
     assert abs(y[order[:SUBJECTS]].mean() - 0.5) < 0.05
 
@@ -480,7 +488,7 @@ def test_a_resample_draws_whole_subjects_within_their_class(cohort, seed):
     (weights,) = resamples(truth, seed, groups)
     first = np.unique(groups, return_index=True)[1]
     np.testing.assert_array_equal(weights, weights[:, first][:, groups])
-    kinds = subject_classes(truth, groups)
+    kinds = classes_of_subjects(truth, groups)
     for kind in np.unique(kinds):
         assert (weights[:, first][:, kinds == kind].sum(axis=1) == (kinds == kind).sum()).all()
     present = np.stack([weights[:, truth == c].sum(axis=1) > 0 for c in np.unique(truth)])

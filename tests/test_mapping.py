@@ -10,20 +10,12 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from rebox.errors import InvalidOption
-from rebox.mapping import (
-    CANDIDATES,
-    AnswerFeatures,
-    Answers,
-    Assignment,
-    FrequencyMapping,
-    LinearMap,
-    LinearMapping,
-    Mapping,
-    RandomMapping,
-    features,
-    linear,
-    rule_from_name,
-)
+from rebox.reading import features, linear
+from rebox.reading.assignment import Assignment, FrequencyMapping, RandomMapping
+from rebox.reading.choice import CANDIDATES, rule_from_name
+from rebox.reading.contract import Answers, Mapping
+from rebox.reading.features import AnswerFeatures
+from rebox.reading.linear import LinearMap, LinearMapping
 
 PENALTIES, WHITENINGS = linear.PENALTIES, linear.WHITENINGS
 RULES = [

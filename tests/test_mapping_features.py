@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rebox.mapping import AnswerFeatures, Answers, LinearMapping, features_of
-from rebox.mapping.features import FLOOR, KINDS
+from rebox.reading.contract import Answers
+from rebox.reading.features import FLOOR, KINDS, AnswerFeatures, features_of
+from rebox.reading.linear import LinearMapping
 
 
 def answers(scores=None, **known):

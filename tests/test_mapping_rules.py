@@ -14,27 +14,16 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
 from rebox.errors import InvalidOption
-from rebox.mapping import (
-    CANDIDATES,
-    Answers,
-    BayesianMap,
-    BestMap,
-    BiasedMapping,
-    DiscriminantMap,
-    FrequencyMapping,
-    KernelMap,
-    LinearMap,
-    Mapping,
-    RandomMapping,
-    RidgeMap,
-    calibration,
-    discriminant,
-    kernel,
-    linear,
-    logistic,
-    ridge,
-    rule_from_name,
-)
+from rebox.reading import calibration, discriminant, kernel, linear, logistic, ridge
+from rebox.reading.assignment import FrequencyMapping, RandomMapping
+from rebox.reading.bayesian import BayesianMap
+from rebox.reading.choice import CANDIDATES, BestMap, rule_from_name
+from rebox.reading.contract import Answers, Mapping
+from rebox.reading.discriminant import DiscriminantMap
+from rebox.reading.kernel import KernelMap
+from rebox.reading.linear import LinearMap
+from rebox.reading.probabilistic import BiasedMapping
+from rebox.reading.ridge import RidgeMap
 
 NAMES = [*CANDIDATES, "best"]
 PRIOR = (0.6, 0.3, 0.1)

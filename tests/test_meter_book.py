@@ -13,14 +13,7 @@ import rebox
 from rebox.box import FunctionBox, LimitedBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.classifier.accounts import account_of, open_meter
-from rebox.errors import (
-    BoxError,
-    BudgetExhausted,
-    InvalidAnswer,
-    InvalidOption,
-    JournalError,
-)
-from rebox.fit import Inputs, LaidOut
+from rebox.errors import BoxError, BudgetExhausted, InvalidAnswer, InvalidOption, JournalError
 from rebox.fit.reasons import PARTLY_ASKED, SPENT_ELSEWHERE
 from rebox.meter import (
     Billing,
@@ -37,6 +30,7 @@ from rebox.meter import (
 )
 from rebox.meter.journal import Caps, Intent
 from rebox.rehearsal import Limits, Rehearsal, Status
+from rebox.sample.inputs import Inputs, LaidOut
 
 SIDE = 16
 RNG = np.random.default_rng(0)

@@ -22,7 +22,6 @@ from rebox.metric import (
     balanced_accuracy_gain,
     evaluate,
     macro_auc,
-    numbered,
     predictive_value,
     proportion,
     quadratic_kappa,
@@ -30,6 +29,7 @@ from rebox.metric import (
     specificity,
 )
 from rebox.metric.interval import Z
+from rebox.subject import encode_groups
 
 few = settings(max_examples=25, deadline=None)
 
@@ -398,9 +398,9 @@ def test_a_resample_without_a_class_is_the_mean_of_the_others():
 
 
 def test_subjects_are_one_for_each_image():
-    assert numbered(["b", "a", "b"], 3).tolist() == [0, 1, 0]
-    assert numbered(["b", "a", "c"], 3) is None
-    assert numbered(None, 3) is None
+    assert encode_groups(["b", "a", "b"], 3).tolist() == [0, 1, 0]
+    assert encode_groups(["b", "a", "c"], 3) is None
+    assert encode_groups(None, 3) is None
     with pytest.raises(InvalidData, match="1 groups; expected one for each"):
         evaluate([0, 1], np.eye(2), [0, 1], groups=[1])
     with pytest.raises(InvalidData, match="1 groups; expected one for each"):

@@ -17,9 +17,9 @@ from rebox.program import (
     Placement,
     Program,
     RandomProjection,
-    RowLayout,
     subspace_from_name,
 )
+from rebox.sample.rows import RowLayout
 
 SHAPE = (13, 10, 3)
 NAMES = ("full", "low-resolution-3", "low-resolution-1", "dct-3", "random-projection-7")

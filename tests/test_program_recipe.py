@@ -10,15 +10,18 @@ from scipy.special import log_softmax
 
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
-from rebox.fit import Inputs, LaidOut, PhaseStarted, StepTaken, StopFit, fit, plan_fit
+from rebox.fit import PhaseStarted, StepTaken, StopFit, fit, plan_fit
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.refitted import RefittedRun
-from rebox.mapping import DiscriminantMap, FrequencyMapping, RidgeMap
 from rebox.meter import Budget, Meter
 from rebox.program import Canvas
-from rebox.reading.order import fair_order
+from rebox.reading.assignment import FrequencyMapping
+from rebox.reading.discriminant import DiscriminantMap
+from rebox.reading.ridge import RidgeMap
 from rebox.recipe import Recipe, recipe_from_name
+from rebox.sample.inputs import Inputs, LaidOut
 from rebox.search import CMAES, GradientDescent
+from rebox.subject import stratified_order
 
 QUICK = "program?batch=30&frequencies=2"
 DARK = 0.35  # below this, the box of `dim` sees nothing
@@ -115,7 +118,7 @@ def test_the_images_that_check_a_program_were_not_searched_on():
 
     recipe = replace(recipe_from_name(QUICK), search=CMAES(spread=1e-9))  # data as they are
     _, meter = run(recipe, answer, 900, data=(x, y), listeners=[listen])
-    order = fair_order(y, 0)
+    order = stratified_order(y, 0)
     searched = set(np.rint(np.concatenate(seen["search"]) * 99).astype(int).tolist())
     first = np.rint(np.concatenate(seen["map"])[:30] * 99).astype(int)
     assert sorted(first.tolist()) == sorted(order[:30].tolist())

@@ -11,7 +11,8 @@ import pytest
 import rebox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.rehearsal import Limits, Rehearsal
-from rebox.task import Dataset, Split
+from rebox.sample import Dataset
+from rebox.study.task import Split
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 LEDGER = BENCHMARKS / "published_services" / "measured.jsonl"

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from rebox.mapping.calibration import log_loss, log_prior
 from rebox.metric import auc_interval
 from rebox.reading import Evidence, Reader, distances, fit_reader, quick_loss
 from rebox.reading.block import Block
+from rebox.reading.calibration import log_loss, log_prior
 from rebox.reading.expert import kernel_experts, likeness, linear_expert, ridge_on_kernel
 from rebox.reading.pool import pool, pool_weights
 

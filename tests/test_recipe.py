@@ -4,8 +4,10 @@ import pytest
 
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
-from rebox.mapping import CANDIDATES, BestMap, FrequencyMapping, LinearMap, RandomMapping
 from rebox.program import Canvas
+from rebox.reading.assignment import FrequencyMapping, RandomMapping
+from rebox.reading.choice import CANDIDATES, BestMap
+from rebox.reading.linear import LinearMap
 from rebox.recipe import RECIPES, Recipe, recipe_from_name
 from rebox.search import (
     CMAES,

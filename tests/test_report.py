@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 
-from rebox.bench import published
 from rebox.errors import InvalidData
-from rebox.report import open_ledger, report, study_of, tables
-from rebox.report.difference import reference_of
+from rebox.study.bench import published
+from rebox.study.report import open_ledger, report, study_of, tables
+from rebox.study.report.difference import reference_of
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

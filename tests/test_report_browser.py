@@ -7,7 +7,7 @@ from pathlib import Path
 import ledgers
 import pytest
 
-from rebox.report import write_report
+from rebox.study.report import write_report
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 playwright = pytest.importorskip("playwright.sync_api")

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import InvalidOption, MissingExtra
-from rebox.report import figures, study_of
-from rebox.report.figures.style import MARKERS, PALETTE, look_of, short, spread
-from rebox.report.svg import svg_of
+from rebox.study.report import figures, study_of
+from rebox.study.report.figures.style import MARKERS, PALETTE, look_of, short, spread
+from rebox.study.report.svg import svg_of
 
 HEX = re.compile(r"#[0-9a-f]{6}")
 
@@ -91,7 +91,7 @@ def page_colours():
     """Return the style sheet's variables on a light and on a dark ground."""
     from importlib.resources import files
 
-    style = files("rebox.report").joinpath("page/style.css").read_text()
+    style = files("rebox.study.report").joinpath("page/style.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
     return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in blocks]
 
@@ -134,7 +134,7 @@ def test_a_name_that_is_cut_keeps_that_it_peeked():
 
 def test_confusion_shows_counts_and_shares(pair):
     cell = cell_of(pair, "auto")
-    from rebox.report import tables
+    from rebox.study.report import tables
 
     matrix = tables.confusion(cell)
     said = words_of(figures.confusion(cell))

@@ -17,7 +17,7 @@ from rebox.errors import InvalidData, JournalError, MissingExtra
 from rebox.meter import Journal
 from rebox.meter.journal import Caps, Intent
 from rebox.meter.packing import packed
-from rebox.report import document, report, write_report
+from rebox.study.report import document, report, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}"
 VOID = {"meta", "link", "img", "br"}

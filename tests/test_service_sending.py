@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import contract, sending
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.sending import LONGEST_BACK_OFF_S, Sender
 from rebox.box.service.terms import Terms
@@ -269,7 +269,7 @@ def test_a_failure_stops_what_waits_and_hears_out_what_does_not():
     def exchange(images):
         if numbers_in(images) == [1]:
             failed.set()
-            raise Refusal(Fault("no such model", charged=False))
+            raise Refusal(Failure("no such model", charged=False))
         assert failed.wait(LONG_S)
         time.sleep(0.05)  # long after the other
         return echo(images)
@@ -288,10 +288,10 @@ def test_what_waits_to_try_again_is_stopped_at_once():
         if numbers_in(images) == [0]:
             assert other.wait(LONG_S)  # it has had its turn before everybody has to wait
             trying.set()
-            raise Refusal(Fault("busy", retry=True, after_s=LONG_S, charged=False))
+            raise Refusal(Failure("busy", retry=True, after_s=LONG_S, charged=False))
         other.set()
         assert trying.wait(LONG_S)
-        raise Refusal(Fault("key refused", charged=False, error=KeyRefused))
+        raise Refusal(Failure("key refused", charged=False, error=KeyRefused))
 
     begin = time.monotonic()
     with pytest.raises(KeyRefused):  # not the one that was only stopped
@@ -352,10 +352,10 @@ def naps(monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "sends"),
     [
-        (Fault("busy", retry=True), 4),
-        (Fault("busy", retry=True, attempts=2), 2),
-        (Fault("busy", retry=True, attempts=9), 4),  # the terms allow no more
-        (Fault("busy"), 1),
+        (Failure("busy", retry=True), 4),
+        (Failure("busy", retry=True, attempts=2), 2),
+        (Failure("busy", retry=True, attempts=9), 4),  # the terms allow no more
+        (Failure("busy"), 1),
     ],
 )
 def test_every_try_is_a_send_and_they_are_counted(naps, fault, sends):
@@ -373,7 +373,7 @@ def test_every_try_is_a_send_and_they_are_counted(naps, fault, sends):
 
 def test_waits_grow_up_to_a_bound_however_often_it_is_tried(naps):
     def exchange(images):
-        raise Refusal(Fault("busy", retry=True, charged=False))
+        raise Refusal(Failure("busy", retry=True, charged=False))
 
     with pytest.raises(ServiceError, match="asked 1200 times"):
         ask(exchange, 1, attempts=1200, back_off_s=0.5)
@@ -385,7 +385,7 @@ def test_waits_grow_up_to_a_bound_however_often_it_is_tried(naps):
 
 def test_a_service_that_wants_to_be_left_alone_for_too_long_ends_the_run(naps):
     def exchange(images):
-        raise Refusal(Fault("the hour is over", retry=True, charged=False, after_s=3600))
+        raise Refusal(Failure("the hour is over", retry=True, charged=False, after_s=3600))
 
     with pytest.raises(ServiceError, match="wants to be left alone for 3,600 s: start again"):
         ask(exchange, 1, longest_wait_s=3599)
@@ -400,8 +400,8 @@ def test_only_those_that_failed_are_asked_again(naps):
         if len(asked) > 1:
             return echo(images)
         answers = echo(images)
-        answers[1] = Fault("try later", retry=True, charged=False)
-        answers[4] = Fault("broken", retry=True)
+        answers[1] = Failure("try later", retry=True, charged=False)
+        answers[4] = Failure("broken", retry=True)
         return answers
 
     scores, books = ask(exchange, 6, step=6)
@@ -415,8 +415,8 @@ def test_only_those_that_failed_are_asked_again(naps):
 def test_the_fault_that_ends_the_run_decides(naps):
     def exchange(images):
         return [
-            Fault("try later", retry=True),
-            Fault("no image at all", error=KeyRefused),
+            Failure("try later", retry=True),
+            Failure("no image at all", error=KeyRefused),
             *echo(images)[2:],
         ]
 

@@ -24,7 +24,7 @@ from keyring.errors import KeyringError, KeyringLocked
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import Reply
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, NoKey, Secret
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import IDLE_S, HttpTransport, Request, host_of, is_here, message_in
@@ -576,7 +576,7 @@ def test_what_is_no_json_is_billed_and_asked_once_more(content):
     assert fault.error is InvalidAnswer
     assert "text/html" in fault.words
     assert message_in(content) == ""
-    assert isinstance(reply(500, content).fault(), Fault)
+    assert isinstance(reply(500, content).fault(), Failure)
 
 
 def test_an_object_that_names_something_twice_is_not_read():

@@ -10,7 +10,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from rebox import Reprogrammer
-from rebox.mapping import linear
+from rebox.reading import linear
 from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=30&size=8&channels=1&pixels=float32"

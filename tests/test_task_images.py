@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 
 from rebox.errors import InvalidData
-from rebox.task import ImageFiles
-from rebox.task.images import PictureCache
-from rebox.task.picture import decode
+from rebox.sample import ImageFiles
+from rebox.sample.images import PictureCache
+from rebox.sample.picture import decode
 
 RED = (200, 10, 20)
 
@@ -261,7 +261,7 @@ def test_subsets_are_those_of_an_array(data):
 def test_the_cache_keeps_the_last_ones_within_its_bytes(noise, monkeypatch):
     decoded = []
     monkeypatch.setattr(
-        "rebox.task.images.decode", lambda path: decoded.append(path.name) or decode(path)
+        "rebox.sample.images.decode", lambda path: decoded.append(path.name) or decode(path)
     )
     files = ImageFiles(noise, cache_bytes=2 * 240 + 100)
     for i in (0, 1, 0, 2, 0, 1):  # 2 pushes out 1, which was asked for before 0

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 import rebox
 from rebox.cli import app
 from rebox.errors import InvalidData, InvalidOption
-from rebox.task import TASKS, Dataset, holdout, load, open_task
-from rebox.task.abide import correlations
+from rebox.sample import TASKS, Dataset, load, open_task
+from rebox.study.task import holdout
+from rebox.study.task.abide import correlations
 
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

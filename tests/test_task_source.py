@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rebox.errors import InvalidData
-from rebox.task import Dataset, ImageFiles, load, load_unlabelled
+from rebox.sample import Dataset, ImageFiles, load, load_unlabelled
 
 
 def picture(path, level=0):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import InvalidData, InvalidOption
-from rebox.task import Dataset, fold, holdout, open_task, resampled
+from rebox.sample import Dataset, open_task
+from rebox.study.task import fold, holdout, resampled
 
 SEEDS = st.integers(0, 2**32 - 1)
 

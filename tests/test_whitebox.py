@@ -13,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - optional, as 
 from small_nets import small_net, small_whitebox  # noqa: E402 - needs torch
 
 import rebox  # noqa: E402 - with the others
-from rebox.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
-from rebox.baseline.whitebox import WhiteBox, open_whitebox  # noqa: E402 - needs torch
 from rebox.box.torch import TorchBox  # noqa: E402 - needs torch
 from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
+from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
+from rebox.study.baseline.whitebox import WhiteBox, open_whitebox  # noqa: E402 - needs torch
 
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REAL = {

@@ -10,16 +10,17 @@ torch = pytest.importorskip("torch")
 
 from small_nets import small_net, small_whitebox, waves  # noqa: E402 - needs torch
 
-from rebox.baseline import baseline_from_name  # noqa: E402 - with the others
-from rebox.baseline.contract import Training, batches  # noqa: E402 - with the others
-from rebox.baseline.released import as_reported, released_assignment  # noqa: E402
-from rebox.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
-from rebox.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch
-from rebox.bench import Places, read_ledger, read_plan, run  # noqa: E402 - with the others
 from rebox.errors import InvalidData, InvalidOption  # noqa: E402 - with the others
 from rebox.loss import Focal  # noqa: E402 - with the others
-from rebox.mapping import Answers, FrequencyMapping, RandomMapping  # noqa: E402
 from rebox.program import Canvas, Full, Program  # noqa: E402 - with the others
+from rebox.reading.assignment import FrequencyMapping, RandomMapping  # noqa: E402
+from rebox.reading.contract import Answers  # noqa: E402
+from rebox.study.baseline import baseline_from_name  # noqa: E402 - with the others
+from rebox.study.baseline.contract import Training, batches  # noqa: E402 - with the others
+from rebox.study.baseline.released import as_reported, released_assignment  # noqa: E402
+from rebox.study.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
+from rebox.study.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch
+from rebox.study.bench import Places, read_ledger, read_plan, run  # noqa: E402 - with the others
 
 WHITE = ("probe", "ar?epochs=2", "finetune?epochs=2", "scratch?epochs=2", "bar-as-released")
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from rebox.bench import Cell, Row, cells_of
+from rebox.study.bench import Cell, Row, cells_of
 
 FIGURES = {"macro_auc": "macro AUC", "accuracy": "accuracy"}
 # Okabe and Ito's palette without its yellow, which fades on white; markers say the same again.

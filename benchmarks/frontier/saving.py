@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from rebox.bench.summary import METRIC, Cell
+from rebox.study.bench.summary import METRIC, Cell
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from frontier.saving import Saving, median_ratio, savings
-from rebox.bench import Cell, Comparison, Row, cells_of, compare
-from rebox.bench.spelling import count, with_interval
-from rebox.bench.summary import METRIC
+from rebox.study.bench import Cell, Comparison, Row, cells_of, compare
+from rebox.study.bench.spelling import count, with_interval
+from rebox.study.bench.summary import METRIC
 
 FIGURES = ("macro_auc", "balanced_accuracy", "accuracy")
 RESULTS = ("win", "tie", "loss")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rebox.bench.workbench import Loader
 from rebox.errors import InvalidOption
-from rebox.task import Dataset, open_task
+from rebox.sample import Dataset, open_task
+from rebox.sample.folders import load_folder
+from rebox.study.bench.workbench import Loader
 
 
 def unseen_ham10000(folder: Path | None) -> Dataset:
@@ -22,4 +23,14 @@ def unseen_ham10000(folder: Path | None) -> Dataset:
     return lesions.subset(np.flatnonzero(kept))
 
 
-LOADERS: tuple[tuple[str, Loader], ...] = (("ham10000", unseen_ham10000),)
+def flowers17(folder: Path | None) -> Dataset:
+    """Return seventeen kinds of flowers, a folder each."""
+    if folder is None:
+        raise InvalidOption("flowers17 is read from files: pass --data DIR.")
+    return load_folder(folder / "flowers17")
+
+
+LOADERS: tuple[tuple[str, Loader], ...] = (
+    ("ham10000", unseen_ham10000),
+    ("flowers17", flowers17),
+)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from published_services.trials import SERVICES, TRAINING, bar_queries
-from rebox.bench import Published, mean_interval, published_for
+from rebox.study.bench import Published, mean_interval, published_for
 
 Row = dict[str, Any]
 
 BOXES = {
     "azure": "azure",
     "clarifai": "clarifai-moderation",
-}  # as `rebox.bench.published` names them
+}  # as `rebox.study.bench.published` names them
 FIGURES = ("accuracy", "sensitivity", "specificity", "macro_auc")
 METHODS = {
     "bar": "BAR, as published",

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import rebox
-from rebox.bench.trial import verdict_of
 from rebox.meter import Journal, accounts, faults
 from rebox.metric import evaluate
 from rebox.rehearsal import Limits, Rehearsal
-from rebox.task import Dataset, Split
+from rebox.sample import Dataset
+from rebox.study.bench.trial import verdict_of
+from rebox.study.task import Split
 
 TRAINING, TESTED = 930, 105
 POSITIVE = "autism"  # dx_group 1

@@ -5,7 +5,7 @@ from rebox.classifier import Reprogrammer
 from rebox.errors import Error
 from rebox.meter import Budget, Spent
 from rebox.recipe import Recipe
-from rebox.task import Dataset, ImageFiles, load
+from rebox.sample import Dataset, ImageFiles, load
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
-from rebox.fit import Inputs, LaidOut, Model, Verdict
+from rebox.fit import Model, Verdict
+from rebox.sample.inputs import Inputs, LaidOut
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

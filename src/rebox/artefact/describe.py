@@ -9,23 +9,15 @@ from numpy.typing import NDArray
 from rebox.artefact.contract import Artefact
 from rebox.box import Encoder, open_encoder
 from rebox.errors import ArtefactError
-from rebox.fit import (
-    AllAnswers,
-    Inputs,
-    Model,
-    OneAnswer,
-    Question,
-    Reading,
-    Sight,
-    Verdict,
-    VerdictRow,
-)
+from rebox.fit import AllAnswers, Model, OneAnswer, Question, Reading, Sight, Verdict, VerdictRow
 from rebox.local import PlainFeatures
-from rebox.mapping import Mapping
-from rebox.mapping.features import AnswerFeatures
 from rebox.metric import Interval
-from rebox.program import Placement, Program, RowLayout, View, subspace_from_name
+from rebox.program import Placement, Program, View, subspace_from_name
 from rebox.reading import Reader
+from rebox.reading.contract import Mapping
+from rebox.reading.features import AnswerFeatures
+from rebox.sample.inputs import Inputs
+from rebox.sample.rows import RowLayout
 
 Tensors = dict[str, NDArray[Any]]
 

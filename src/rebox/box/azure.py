@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
-    Fault,
+    Failure,
     HeaderKey,
     Key,
     Refusal,
@@ -96,30 +96,30 @@ class AzureBox(NamedService):
                 f"an image takes {len(file) / 1e6:.1f} MB as PNG and Azure takes "
                 f"{LARGEST / 1e6:.0f} MB: open the box with a smaller size"
             )
-            raise Refusal(Fault(words, charged=False))
+            raise Refusal(Failure(words, charged=False))
         headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
         return Request(url=self._url, content=file, headers=headers)
 
-    def refusal(self, reply: Reply) -> Fault | None:
+    def refusal(self, reply: Reply) -> Failure | None:
         """Return what the message says: whether a quota is spent, and for how long to wait."""
         if reply.status not in (403, 429):
             return None
         said = message_in(reply.content)
         if QUOTA.search(said):
             words = f"Azure says that a quota is spent ({said})"
-            return Fault(words, charged=False, error=QuotaSpent)
+            return Failure(words, charged=False, error=QuotaSpent)
         asked = WAIT.search(said)
         if reply.status == 403 or asked is None or reply.retry_after_s is not None:
             return None
         words = f"Azure is asked too often ({said})"
-        return Fault(words, retry=True, charged=False, after_s=float(asked[1]))
+        return Failure(words, retry=True, charged=False, after_s=float(asked[1]))
 
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the tags with their probabilities."""
         found = reply.json()
         tags = found.get("predictions") if isinstance(found, dict) else None
         if not isinstance(tags, list) or n != 1:
-            raise Refusal(Fault("the service answered without predictions", error=InvalidAnswer))
+            raise Refusal(Failure("the service answered without predictions", error=InvalidAnswer))
         return [[_pair(tag) for tag in tags]]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
-    Fault,
+    Failure,
     HeaderKey,
     Key,
     Refusal,
@@ -104,7 +104,7 @@ class ClarifaiBox(NamedService):
             headers={"Content-Type": "application/json"},
         )
 
-    def refusal(self, reply: Reply) -> Fault | None:
+    def refusal(self, reply: Reply) -> Failure | None:
         """Return what the status in the body says: HTTP's status is coarser."""
         if not reply.content.lstrip().startswith(b"{"):
             return None
@@ -117,24 +117,24 @@ class ClarifaiBox(NamedService):
         charged = by_http is None or by_http.charged
         return _fault_in(_telling(found), charged=charged, after_s=reply.retry_after_s)
 
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the concepts of each output, or the fault that its own status tells."""
         found = reply.json()
         outputs = found.get("outputs") if isinstance(found, dict) else None
         if not isinstance(outputs, list):
-            raise Refusal(Fault("the service answered without outputs", error=InvalidAnswer))
+            raise Refusal(Failure("the service answered without outputs", error=InvalidAnswer))
         if len(outputs) > n:
             words = f"the service answered {len(outputs)} images to {n}"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         answers = [_concepts(output) for output in outputs]
         # outputs come in the order of the inputs; of those that are not there nothing is known
-        lost = Fault(f"the service answered {len(outputs)} of {n} images", retry=True)
+        lost = Failure(f"the service answered {len(outputs)} of {n} images", retry=True)
         return answers + [lost] * (n - len(answers))
 
 
-def _concepts(output: Any) -> Pairs | Fault:
+def _concepts(output: Any) -> Pairs | Failure:
     if not isinstance(output, dict):
-        return Fault("the service answered an output that is no object", error=InvalidAnswer)
+        return Failure("the service answered an output that is no object", error=InvalidAnswer)
     fault = _fault_in(output.get("status"), charged=True)
     if fault is not None:
         return fault
@@ -155,7 +155,7 @@ def _telling(found: dict[str, Any]) -> Any:
     return status
 
 
-def _fault_in(status: Any, *, charged: bool, after_s: float | None = None) -> Fault | None:
+def _fault_in(status: Any, *, charged: bool, after_s: float | None = None) -> Failure | None:
     """Return what a status object says; None for success, mixed success and no status at all."""
     if not isinstance(status, dict) or status.get("code") in (SUCCESS, MIXED, None):
         return None
@@ -164,9 +164,9 @@ def _fault_in(status: Any, *, charged: bool, after_s: float | None = None) -> Fa
     words = f"Clarifai says {status['code']}" + (f": {said}" if said else "")
     if code in AGAIN or 98000 <= code < 99000:
         charged = charged and code != THROTTLED
-        return Fault(words, retry=True, charged=charged, after_s=after_s)
+        return Failure(words, retry=True, charged=charged, after_s=after_s)
     error = KeyRefused if code in KEYS else QuotaSpent if code in QUOTAS else ServiceError
-    return Fault(words, charged=charged and error is ServiceError, error=error)
+    return Failure(words, charged=charged and error is ServiceError, error=error)
 
 
 def _number(code: Any) -> int:

@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.box.registry import BoxURI
+from rebox.door import Door
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
 
 Images = Sequence[NDArray[Any]]
+
+ENCODERS = Door(
+    "rebox.encoders", "kind of encoder", {"onnx": "rebox.box.onnx_encoder:open_onnx_encoder"}
+)
 
 
 class Encoder(ABC):
@@ -126,14 +131,13 @@ def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) ->
     if not isinstance(source, str):
         return FunctionEncoder(source)
     parts = BoxURI.parse(source)
-    if parts.scheme != "onnx":
+    if parts.scheme not in ENCODERS:
         raise InvalidOption(
-            f"no kind of encoder is called {parts.scheme!r}; known is onnx. Anything else can be "
-            "passed as a Python function that takes a list of images and returns (n, d) features."
+            f"no kind of encoder is called {parts.scheme!r}; known is {', '.join(ENCODERS)}. "
+            "Anything else can be passed as a Python function that takes a list of images and "
+            "returns (n, d) features."
         )
-    from rebox.box.onnx_encoder import open_onnx_encoder  # noqa: PLC0415 - loads ONNX Runtime
-
-    encoder = open_onnx_encoder(parts.target, parts.options)
+    encoder: Encoder = ENCODERS[parts.scheme](parts.target, parts.options)
     encoder.uri = source
     return encoder
 

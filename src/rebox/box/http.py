@@ -32,7 +32,7 @@ from rebox.box.http_key import (
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Answer,
-    Fault,
+    Failure,
     Key,
     Reply,
     Request,
@@ -100,14 +100,14 @@ class HttpBox(NamedService):
         """Return the rows: by name where the answer names the classes, else by place."""
         return [self._row(found) for found in self._format.found_in(reply.json(), n)]
 
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the names with their scores."""
-        nameless = Fault("the service does not name the classes it answers", error=InvalidAnswer)
+        nameless = Failure("the service does not name the classes it answers", error=InvalidAnswer)
         found = self._format.found_in(reply.json(), n)
-        return [one if isinstance(one, Fault) else one.pairs or nameless for one in found]
+        return [one if isinstance(one, Failure) else one.pairs or nameless for one in found]
 
     def _row(self, found: Any) -> Answer:
-        if isinstance(found, Fault):
+        if isinstance(found, Failure):
             return found
         if found.pairs is None:
             return numbers_of(found.numbers, self.spec)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.service import Fault, Refusal
+from rebox.box.service import Failure, Refusal
 from rebox.errors import InvalidAnswer, InvalidOption
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[(\*)\]$")
@@ -90,7 +90,7 @@ class AnswerFormat:
         if self.name is not None and self.score is None:
             raise InvalidOption("name needs score: the path to the number beside the name.")
 
-    def found_in(self, answer: Any, n: int) -> Sequence[Found | Fault]:
+    def found_in(self, answer: Any, n: int) -> Sequence[Found | Failure]:
         """Return the scores of each of n images.
 
         Raises
@@ -103,10 +103,12 @@ class AnswerFormat:
         entries = _at(answer, _but_each(self.items))
         if not isinstance(entries, list) or len(entries) != n:
             many = f"{len(entries)} entries" if isinstance(entries, list) else "no list"
-            raise Refusal(Fault(f"the service answered {many} to {n} images", error=InvalidAnswer))
+            raise Refusal(
+                Failure(f"the service answered {many} to {n} images", error=InvalidAnswer)
+            )
         return [self._scores(entry) for entry in entries]
 
-    def _scores(self, answer: Any) -> Found | Fault:
+    def _scores(self, answer: Any) -> Found | Failure:
         found = _at(answer, _but_each(self.scores))
         if isinstance(found, dict):
             score = self.score or ()
@@ -117,7 +119,7 @@ class AnswerFormat:
             return Found(numbers=[_at(e, self.score) for e in found] if self.score else found)
         where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in self.scores)
         words = f"the service answered without scores at {where.lstrip('.') or 'the top'}"
-        return Fault(words, error=InvalidAnswer)
+        return Failure(words, error=InvalidAnswer)
 
 
 def _but_each(path: Path) -> Path:

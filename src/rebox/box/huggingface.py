@@ -15,7 +15,7 @@ from rebox.box.contract import BoxSpec, Images
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
     LOOPBACK,
-    Fault,
+    Failure,
     HeaderKey,
     Key,
     NoKey,
@@ -66,7 +66,7 @@ class HuggingFaceBox(NamedService):
         headers = {"Content-Type": "application/json"}
         return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
 
-    def refusal(self, reply: Reply) -> Fault | None:
+    def refusal(self, reply: Reply) -> Failure | None:
         """Return how long a model takes to load; None: something else is wrong, or nothing."""
         if reply.status != 503:
             return None
@@ -78,16 +78,16 @@ class HuggingFaceBox(NamedService):
         if isinstance(wait_s, bool) or not isinstance(wait_s, int | float):
             return None
         words = f"the model is being loaded ({message_in(reply.content)})"
-        return Fault(words, retry=True, charged=False, after_s=max(0.0, float(wait_s)))
+        return Failure(words, retry=True, charged=False, after_s=max(0.0, float(wait_s)))
 
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the labels with their scores."""
         found = reply.json()
         if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
             found = found[0]  # some endpoints answer a list for each image
         if not isinstance(found, list) or n != 1:
             words = "the service answered without a list of labels and scores"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         return [[_pair(entry) for entry in found]]
 
 

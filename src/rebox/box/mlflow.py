@@ -16,7 +16,7 @@ from rebox.box.contract import BoxSpec, Images
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Answer,
-    Fault,
+    Failure,
     HeaderKey,
     Key,
     Refusal,
@@ -84,27 +84,27 @@ class MlflowBox(NamedService):
         found = self._predictions(reply)
         if found and isinstance(found[0], dict):
             return [
-                one if isinstance(one, Fault) else row_of(one, self.spec)
+                one if isinstance(one, Failure) else row_of(one, self.spec)
                 for one in self.named(reply, n)
             ]
         raw = array_of(found)
         if raw is None or raw.ndim < 2:
             words = "the service answered predictions that are no rows of numbers"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         return self._tensor.rows(_narrowed(raw.reshape(len(raw), -1)), self.spec)
 
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:  # noqa: ARG002 - counted by `exchange`
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:  # noqa: ARG002 - counted by `exchange`
         """Return the columns' names with their scores."""
         return [self._pairs(entry) for entry in self._predictions(reply)]
 
-    def _pairs(self, entry: Any) -> Pairs | Fault:
+    def _pairs(self, entry: Any) -> Pairs | Failure:
         if not isinstance(entry, dict):
-            return Fault("the service does not name the classes it answers", error=InvalidAnswer)
+            return Failure("the service does not name the classes it answers", error=InvalidAnswer)
         raw = array_of([list(entry.values())])
         if raw is None or not np.isfinite(raw).all():
             return list(entry.items())  # what is wrong with them is said by name
         scores = self._tensor.scores(raw)
-        if isinstance(scores, Fault):
+        if isinstance(scores, Failure):
             return scores
         return list(zip(entry, scores[0].tolist(), strict=True))
 
@@ -114,7 +114,7 @@ class MlflowBox(NamedService):
         if isinstance(found, dict):  # a model of named outputs, as those of ONNX files are
             found = self._chosen(found)
         if not isinstance(found, list):
-            raise Refusal(Fault("the service answered without predictions", error=InvalidAnswer))
+            raise Refusal(Failure("the service answered without predictions", error=InvalidAnswer))
         return found
 
     def _chosen(self, outputs: dict[str, Any]) -> Any:
@@ -123,7 +123,7 @@ class MlflowBox(NamedService):
         if self._output is None and len(outputs) == 1:
             return next(iter(outputs.values()))
         words = f"the service answered the outputs {', '.join(outputs)}: choose one by output="
-        raise Refusal(Fault(words, error=InvalidAnswer))
+        raise Refusal(Failure(words, error=InvalidAnswer))
 
 
 def _narrowed(raw: NDArray[Any]) -> NDArray[Any]:

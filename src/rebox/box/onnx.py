@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.onnx_file import CPU, OnnxFile, file_settings
 from rebox.box.onnx_input import DTYPES, read_input
-from rebox.box.outputs import (
-    class_names,
-    read_kind,
-    read_labels,
-    rows_sum_to_one,
-    to_scores,
-)
+from rebox.box.outputs import class_names, read_kind, read_labels, rows_sum_to_one, to_scores
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader

@@ -19,7 +19,7 @@ from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
 from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Answer,
-    Fault,
+    Failure,
     HeaderKey,
     HttpTransport,
     Key,
@@ -184,7 +184,7 @@ def _numbers(content: bytes, kind: str) -> NDArray[Any] | None:
 
 
 def _unreadable(what: str) -> Refusal:
-    return Refusal(Fault(f"the service {what}", error=InvalidAnswer))
+    return Refusal(Failure(f"the service {what}", error=InvalidAnswer))
 
 
 def open_oip(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
-from rebox.fit import LaidOut
 from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, default_path
+from rebox.sample.inputs import LaidOut
 
 JournalChoice = str | Path | bool | None
 

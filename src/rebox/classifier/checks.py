@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from rebox.box import BoxURI
 from rebox.errors import InvalidData, InvalidOption
 from rebox.recipe import Auto, Recipe
-from rebox.task import ImageFiles
+from rebox.sample import ImageFiles
 
 
 def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:

@@ -23,8 +23,9 @@ from rebox.box import (
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
 from rebox.errors import InvalidOption, NotFitted
-from rebox.fit import LaidOut, Listener, PhaseStarted, StepTaken, Verdict, tell
+from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Book, Budget, Meter, MeteredBox, Spent
+from rebox.sample.inputs import LaidOut
 
 
 class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped

@@ -10,35 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact
-from rebox.box import (
-    BlackBox,
-    Encoder,
-    canary_images,
-    open_box,
-    open_encoder,
-)
+from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
-from rebox.classifier.checks import (
-    are_images,
-    check_prediction,
-    checked_labels,
-    refusals,
-    seed_of,
-)
+from rebox.classifier.checks import are_images, check_prediction, checked_labels, refusals, seed_of
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
-from rebox.fit import (
-    Inputs,
-    LaidOut,
-    Listener,
-    Outcome,
-    compare,
-    fit,
-    fit_auto,
-)
+from rebox.fit import Listener, Outcome, compare, fit, fit_auto
 from rebox.meter import MeteredBox
-from rebox.metric import numbered
 from rebox.recipe import Auto, Recipe, recipe_from_name
+from rebox.sample.inputs import Inputs, LaidOut
+from rebox.subject import encode_groups
 
 CANARIES, MOST_CANARIES = 3, 100
 
@@ -174,7 +155,7 @@ class Reprogrammer(Fitted):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         X, labels = self._checked_training(X, y)
-        subjects = numbered(groups, len(X), least=2)
+        subjects = encode_groups(groups, len(X), least=2)
         classes, targets = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise InvalidData(

@@ -14,7 +14,7 @@ from rebox.cli.app import app, err, out
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 
 if TYPE_CHECKING:
-    from rebox.bench import TrialEnded
+    from rebox.study.bench import TrialEnded
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
 
@@ -33,7 +33,7 @@ LedgersArgument = Annotated[list[Path], typer.Argument(help="Ledgers, as `bench 
 @bench_app.command(name="plans")
 def plans() -> None:
     """List the plans that come with rebox."""
-    from rebox.bench import read_plan, shipped_plans  # noqa: PLC0415 - see above
+    from rebox.study.bench import read_plan, shipped_plans  # noqa: PLC0415 - see above
 
     table = Table("plan", "trials", "what")
     for name in shipped_plans():
@@ -81,7 +81,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
 
     A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
     """
-    from rebox.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
+    from rebox.study.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
 
     planned = read_plan(plan)
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
@@ -121,7 +121,7 @@ def show_table(
     ] = None,
 ) -> None:
     """Show what was published beside what was measured, with intervals."""
-    from rebox.bench import merged, read_ledger, render  # noqa: PLC0415 - see above
+    from rebox.study.bench import merged, read_ledger, render  # noqa: PLC0415 - see above
 
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
     text = render(rows, reference=reference)

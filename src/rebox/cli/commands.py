@@ -46,7 +46,7 @@ from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
 from rebox.metric import evaluate
-from rebox.task import Dataset, load, load_unlabelled
+from rebox.sample import Dataset, load, load_unlabelled
 
 
 @app.command()

@@ -7,9 +7,10 @@ from rebox.box import BlackBox
 from rebox.classifier.checks import check_prediction
 from rebox.cli.printing import auto_rows, recipe_rows
 from rebox.errors import InvalidOption
-from rebox.fit import Inputs, LaidOut, plan_auto, plan_fit, programs_of
+from rebox.fit import plan_auto, plan_fit, programs_of
 from rebox.meter import Budget
 from rebox.recipe import Auto, recipe_from_name
+from rebox.sample.inputs import Inputs, LaidOut
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ def write(
 
     It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
     """
-    from rebox.report import write_report  # noqa: PLC0415 - matplotlib and jinja2 are optional
-    from rebox.report.document import TITLE  # noqa: PLC0415 - as above
+    from rebox.study.report import write_report  # noqa: PLC0415 - matplotlib and jinja2 are optional
+    from rebox.study.report.document import TITLE  # noqa: PLC0415 - as above
 
     check_outputs(path)
     write_report(

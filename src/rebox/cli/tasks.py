@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rebox.cli.app import app, out
-from rebox.task import TASKS, Dataset, ImageFiles, load, open_task
+from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
 app.add_typer(task_app, name="task")

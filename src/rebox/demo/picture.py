@@ -12,9 +12,11 @@ from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
 from rebox.errors import MissingExtra
-from rebox.fit import LaidOut, OneAnswer
-from rebox.mapping import Assignment, LinearMapping
+from rebox.fit import OneAnswer
 from rebox.metric import Interval
+from rebox.reading.assignment import Assignment
+from rebox.reading.linear import LinearMapping
+from rebox.sample.inputs import LaidOut
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BENIGN, MALIGNANT = "#0072B2", "#D55E00"

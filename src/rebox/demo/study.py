@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rebox.artefact import check_writable
-from rebox.baseline import baseline_from_name
 from rebox.box.onnx import OnnxBox
 from rebox.classifier import Reprogrammer
 from rebox.demo.digits import open_digits
@@ -14,6 +13,7 @@ from rebox.demo.patients import Patients, load_patients
 from rebox.demo.picture import draw
 from rebox.errors import ArtefactError, MissingExtra
 from rebox.metric import Interval, accuracy
+from rebox.study.baseline import baseline_from_name
 
 BUDGETS = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
 MAP_BUDGETS = (50, 100, 200)  # below one query per patient; with more, nothing changes

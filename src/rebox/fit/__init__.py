@@ -9,7 +9,7 @@ from rebox.fit.plan import Plan, plan_fit
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import Verdict, VerdictRow
-from rebox.inputs import Inputs, LaidOut
+from rebox.sample.inputs import Inputs, LaidOut
 
 __all__ = [
     "CHUNK",

@@ -25,13 +25,13 @@ from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage, ahead, place_views
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
-from rebox.inputs import LaidOut
-from rebox.mapping.features import AnswerFeatures
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
-from rebox.reading.order import fair_order, parted
+from rebox.reading.features import AnswerFeatures
 from rebox.recipe import Auto
+from rebox.sample.inputs import LaidOut
+from rebox.subject import group_split, stratified_order
 
 Scores = NDArray[np.float32]
 
@@ -151,10 +151,10 @@ class _Run:
         plan = self.plan
         if plan.tried:  # views are chosen by the first half: no subject may be in both
             half = max(1, plan.asked // 2)
-            first, rest = parted(self.targets, self.seed, self.groups, half)
+            first, rest = group_split(self.targets, self.seed, self.groups, half)
             self._order, self._half = np.concatenate([first, rest]), len(first)
         else:
-            self._order, self._half = fair_order(self.targets, self.seed, self.groups), 0
+            self._order, self._half = stratified_order(self.targets, self.seed, self.groups), 0
         self._targets = self.targets[self._order]
         self._groups = None if self.groups is None else self.groups[self._order]
         self._n_targets = int(self.targets.max()) + 1

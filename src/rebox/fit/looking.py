@@ -9,11 +9,11 @@ from rebox.box import BoxSpec, Encoder
 from rebox.fit.model import Sight, answer_blocks
 from rebox.fit.showing import CHUNK
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
-from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
-from rebox.mapping import Answers
-from rebox.mapping.features import AnswerFeatures, features_of
 from rebox.reading import Evidence, fit_reader
+from rebox.reading.contract import Answers
+from rebox.reading.features import AnswerFeatures, features_of
+from rebox.sample.inputs import LaidOut
 
 Scores = NDArray[np.float32]
 

@@ -14,9 +14,9 @@ from rebox.fit.reasons import FAILED, carry_out
 from rebox.fit.refitted import RefittedRun
 from rebox.fit.run import Run
 from rebox.fit.verdict import Verdict
-from rebox.inputs import LaidOut
 from rebox.meter import Meter
 from rebox.recipe import Recipe
+from rebox.sample.inputs import LaidOut
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.fit.showing import CHUNK, Stage
-from rebox.inputs import LaidOut
 from rebox.local import PlainFeatures
-from rebox.mapping import Mapping
-from rebox.mapping.features import AnswerFeatures
 from rebox.program import Program
 from rebox.reading import Reader
+from rebox.reading.contract import Mapping
+from rebox.reading.features import AnswerFeatures
+from rebox.sample.inputs import LaidOut
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]

@@ -15,8 +15,8 @@ from scipy.special import log_softmax
 from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.run import Run, Scores
 from rebox.fit.showing import Stage
-from rebox.mapping import ProbabilisticRule
-from rebox.reading.order import parted
+from rebox.reading.probabilistic import ProbabilisticRule
+from rebox.subject import group_split
 
 
 class RefittedRun(Run):
@@ -33,7 +33,7 @@ class RefittedRun(Run):
             self.fit_mapping()
             return TOO_SMALL
         size = self._plan.check
-        fresh, pool = parted(self.targets, self.seed, self.groups, size)
+        fresh, pool = group_split(self.targets, self.seed, self.groups, size)
         # the last subject's other images: not for the search, which must not know it
         fresh, others = fresh[:size], np.concatenate([pool, fresh[size:]])
         self._start("map", len(fresh))

@@ -13,12 +13,12 @@ from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, tell
 from rebox.fit.plan import affords_remap, plan_fit
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, EPOCHS_DONE, PARTLY_ASKED, TOO_SMALL
 from rebox.fit.showing import CHUNK, Stage
-from rebox.inputs import LaidOut
-from rebox.mapping import Answers, Mapping
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Program
-from rebox.reading.order import fair_order
+from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Recipe
+from rebox.sample.inputs import LaidOut
+from rebox.subject import stratified_order
 
 Scores = NDArray[np.float32]
 
@@ -183,7 +183,7 @@ class Run:
 
     def _sample(self, size: int) -> NDArray[np.intp]:
         """Return ``size`` training indices that hold every class as evenly as its share allows."""
-        return np.sort(fair_order(self.targets, self.seed, self.groups)[:size])
+        return np.sort(stratified_order(self.targets, self.seed, self.groups)[:size])
 
     def _affordable_samples(self, evaluations: int, samples: int) -> int:
         left = self.meter.left("search")

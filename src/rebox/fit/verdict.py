@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from rebox.metric import Interval, accuracy, auc_gain, auc_interval, mean_error
+from rebox.metric import Interval, accuracy, auc_gain, auc_interval
 from rebox.metric.interval import Z
+from rebox.subject import mean_error
 
 Matrix = NDArray[np.float64]
 

@@ -6,8 +6,9 @@ are to be remembered.
 
 from rebox.meter.audit import AccountLine, accounts, faults, questions
 from rebox.meter.book import Billing, Book, JournalBook, MemoryBook
-from rebox.meter.budget import Budget, Meter, Purpose, Spent
+from rebox.meter.budget import Budget, Purpose, Spent
 from rebox.meter.journal import Journal, default_path
+from rebox.meter.meter import Meter
 from rebox.meter.metered import MeteredBox
 
 __all__ = [

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Images, Scores
-from rebox.meter.budget import Meter, Purpose
+from rebox.meter.budget import Purpose
+from rebox.meter.meter import Meter
 from rebox.meter.packing import rounded
 
 

@@ -18,7 +18,6 @@ from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval, proportion
 from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
 from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
-from rebox.metric.subjects import mean_error, numbered, subject_classes
 
 __all__ = [
     "Interval",
@@ -30,12 +29,9 @@ __all__ = [
     "balanced_accuracy_gain",
     "evaluate",
     "macro_auc",
-    "mean_error",
-    "numbered",
     "predictive_value",
     "proportion",
     "quadratic_kappa",
     "sensitivity",
     "specificity",
-    "subject_classes",
 ]

@@ -11,7 +11,7 @@ from rebox.errors import InvalidData
 from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
 from rebox.metric.ranking import resamples
-from rebox.metric.subjects import effective_size, numbered
+from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
 
@@ -201,7 +201,7 @@ class _Confusion:
             true=columns_of(true, classes),
             predicted=columns_of(predicted, classes),
             classes=list(classes),
-            groups=numbered(groups, len(true)),
+            groups=encode_groups(groups, len(true)),
         )
 
     @property
@@ -229,7 +229,7 @@ class _Confusion:
     def share(self, hits: Flags, among: Flags) -> Interval:
         """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
         hits = hits[among]
-        groups = None if self.groups is None else numbered(self.groups[among], len(hits))
+        groups = None if self.groups is None else encode_groups(self.groups[among], len(hits))
         if groups is None:
             return proportion(int(hits.sum()), len(hits))
         share, size = float(hits.mean()), effective_size(hits, groups)

@@ -17,7 +17,7 @@ from rebox.metric.confusion import (
 from rebox.metric.interval import Interval
 from rebox.metric.labels import Integers, checked_scores, columns_of, warn_of_absent
 from rebox.metric.ranking import auc_interval
-from rebox.metric.subjects import numbered
+from rebox.subject import encode_groups
 
 Flags = NDArray[np.bool_]
 
@@ -77,7 +77,7 @@ def evaluate(
     """
     truth = columns_of(labels, classes)
     scores = checked_scores(probabilities, (len(truth), len(classes)))
-    predictions, subjects = scores.argmax(axis=1), numbered(groups, len(truth))
+    predictions, subjects = scores.argmax(axis=1), encode_groups(groups, len(truth))
     figures = {
         "accuracy": accuracy(truth, predictions, subjects),
         "balanced_accuracy": balanced_accuracy(truth, predictions, seed, subjects),

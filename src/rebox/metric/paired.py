@@ -14,7 +14,7 @@ from rebox.metric.confusion import mean_share
 from rebox.metric.interval import Interval, percentiles
 from rebox.metric.labels import Floats, columns_of
 from rebox.metric.ranking import resamples
-from rebox.metric.subjects import numbered
+from rebox.subject import encode_groups
 
 
 def accuracy_gain(
@@ -41,7 +41,7 @@ def accuracy_gain(
         There are no subjects, or the three differ in length.
     """
     truth, gains = _gains(labels, predictions, rivals)
-    subjects = numbered(groups, len(truth))
+    subjects = encode_groups(groups, len(truth))
     draws = [weights @ gains / weights.sum(axis=1) for weights in resamples(truth, seed, subjects)]
     return percentiles(float(gains.mean()), np.concatenate(draws))
 
@@ -58,7 +58,7 @@ def balanced_accuracy_gain(
     It is the gain in accuracy on subjects of whom every class has equally many.
     """
     truth, gains = _gains(labels, predictions, rivals)
-    subjects = numbered(groups, len(truth))
+    subjects = encode_groups(groups, len(truth))
     of_class = np.eye(truth.max() + 1)[truth]
     gained = gains[:, None] * of_class
     draws = [mean_share(w @ gained, w @ of_class) for w in resamples(truth, seed, subjects)]

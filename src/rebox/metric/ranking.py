@@ -15,7 +15,7 @@ from rebox.metric.labels import (
     need_two_classes,
     warn_of_absent,
 )
-from rebox.metric.subjects import numbered, subject_classes
+from rebox.subject import classes_of_subjects, encode_groups
 
 BLOCK = 2_000_000  # most weights held at once, so that memory does not grow with the subjects
 
@@ -57,7 +57,7 @@ def macro_auc(
     counts = np.bincount(truth, minlength=len(classes))
     need_two_classes(counts, "AUC")
     warn_of_absent(counts, classes, "macro AUC", stacklevel=3)
-    return auc_interval(truth, scores, seed, numbered(groups, len(truth)))
+    return auc_interval(truth, scores, seed, encode_groups(groups, len(truth)))
 
 
 def auc_interval(
@@ -103,13 +103,16 @@ def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Ite
     """Yield blocks (b, n) of how often each image is drawn, within its own class.
 
     With ``groups`` (n,), subjects are drawn and all images of one together (Field and Welsh, JRSS B
-    2007), within the class that `subject_classes` gives them. A resample holds at least two classes
-    then, but may lack one whose subjects all have a rarer one, too.
+    2007), within the class that `classes_of_subjects` gives them. A resample holds at least two
+    classes then, but may lack one whose subjects all have a rarer one, too.
     """
     step = max(1, BLOCK // len(truth))
     kinds, subject = truth, None
     if groups is not None:
-        kinds, subject = subject_classes(truth, groups), np.unique(groups, return_inverse=True)[1]
+        kinds, subject = (
+            classes_of_subjects(truth, groups),
+            np.unique(groups, return_inverse=True)[1],
+        )
     members = [np.flatnonzero(kinds == c) for c in np.unique(kinds)]
     for start in range(0, RESAMPLES, step):
         rng = np.random.default_rng([seed, start])

@@ -3,7 +3,6 @@
 from rebox.program.canvas import Canvas, Placement
 from rebox.program.pool import view_pool
 from rebox.program.program import Program
-from rebox.program.rows import RowLayout, is_rows
 from rebox.program.subspace import (
     DCT,
     Full,
@@ -23,10 +22,8 @@ __all__ = [
     "Placement",
     "Program",
     "RandomProjection",
-    "RowLayout",
     "Subspace",
     "View",
-    "is_rows",
     "subspace_from_name",
     "view_pool",
 ]

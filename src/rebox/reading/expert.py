@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.mapping.calibration import fit_slope, log_loss, log_prior
-from rebox.mapping.logistic import fit_logistic
+from rebox.reading.calibration import fit_slope, log_loss, log_prior
 from rebox.reading.eigen import largest_eigen
 from rebox.reading.left_out import left_out, members, pull_of_mean
+from rebox.reading.logistic import fit_logistic
 
 Matrix = NDArray[np.float64]
 Coordinates = NDArray[np.floating]

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.mapping.calibration import log_prior
-from rebox.mapping.probabilistic import stratified_folds
-from rebox.metric import mean_error
 from rebox.reading.block import Block
+from rebox.reading.calibration import log_prior
 from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
 from rebox.reading.pool import pool, pool_weights
 from rebox.reading.reader import Floats, Matrix, Reader, coordinates
 from rebox.reading.student import student_expert
+from rebox.subject import mean_error, stratified_folds
 
 Origin = Literal["answers", "local"]
 

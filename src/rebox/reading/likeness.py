@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.mapping.calibration import log_loss, log_prior
 from rebox.reading.block import Block
+from rebox.reading.calibration import log_loss, log_prior
 from rebox.reading.expert import ridge_on_kernel
 
 Floats = NDArray[np.floating]

@@ -12,9 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.mapping.calibration import log_prior
-from rebox.mapping.logistic import fit_logistic
 from rebox.reading.block import Block
+from rebox.reading.calibration import log_prior
 from rebox.reading.expert import (
     PENALTIES,
     RIDGES,
@@ -26,6 +25,7 @@ from rebox.reading.expert import (
     prior_shift,
 )
 from rebox.reading.left_out import left_out, members, pull_of_mean
+from rebox.reading.logistic import fit_logistic
 
 Floats = NDArray[np.floating]
 

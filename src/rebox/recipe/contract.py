@@ -5,8 +5,10 @@ from typing import Any
 
 from rebox.errors import InvalidOption
 from rebox.loss import Focal, Loss
-from rebox.mapping import FrequencyMapping, MappingRule, ProbabilisticRule
 from rebox.program import Canvas, Program, subspace_from_name
+from rebox.reading.assignment import FrequencyMapping
+from rebox.reading.contract import MappingRule
+from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.search import Search
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from rebox.errors import InvalidOption
-from rebox.mapping import rule_from_name
 from rebox.program import Canvas
+from rebox.reading.choice import rule_from_name
 from rebox.search import CMAES, Adam, Antithetic, GradientDescent, Orthogonal, Rademacher, Search
 
 MAP_CITATIONS = {
@@ -24,7 +24,7 @@ def map_only(
 ) -> dict[str, Any]:
     """No program: every training image is asked once, and a map is fitted to the answers.
 
-    ``rule`` is how: `rebox.mapping.rule_from_name` knows the names.
+    ``rule`` is how: `rebox.reading.rule_from_name` knows the names.
     """
     mapping = rule_from_name(rule, class_weight)
     return {"citation": MAP_CITATIONS[rule], "canvas": Canvas(fit=fit), "mapping": mapping}

@@ -5,8 +5,9 @@ from typing import Any
 
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
-from rebox.mapping import FrequencyMapping, MappingRule, RandomMapping
 from rebox.program import Canvas
+from rebox.reading.assignment import FrequencyMapping, RandomMapping
+from rebox.reading.contract import MappingRule
 from rebox.search import (
     CMAES,
     SGD,

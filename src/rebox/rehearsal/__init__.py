@@ -21,7 +21,7 @@ from rebox.rehearsal.fault import (
     MixedStatus,
     PartialBatch,
     Redirect,
-    Refusal,
+    RefusedFault,
     ResetBefore,
     ResetMidBody,
     Rule,
@@ -37,7 +37,7 @@ from rebox.rehearsal.fault import (
 )
 from rebox.rehearsal.format import Format
 from rebox.rehearsal.limits import Limits
-from rebox.rehearsal.message import Request
+from rebox.rehearsal.message import Incoming
 from rebox.rehearsal.service import FORMATS, Rehearsal, limits_of
 
 __all__ = [
@@ -52,15 +52,15 @@ __all__ = [
     "Format",
     "GzipBomb",
     "HangUp",
+    "Incoming",
     "InvalidUtf8",
     "Limits",
     "MissingClass",
     "MixedStatus",
     "PartialBatch",
     "Redirect",
-    "Refusal",
+    "RefusedFault",
     "Rehearsal",
-    "Request",
     "ResetBefore",
     "ResetMidBody",
     "Rule",

@@ -10,18 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from rebox.rehearsal.format import (
-    Format,
-    Kind,
-    Outcome,
-    Question,
-    Refused,
-    Scored,
-    Served,
-    waiting,
-)
+from rebox.rehearsal.format import Endpoint, Format, Kind, Outcome, Parsed, Refused, Scored, waiting
 from rebox.rehearsal.limits import Limits
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
 PATH = re.compile(
     r"/customvision/v3\.[01]/prediction/(?P<project>[^/]+)/classify/iterations/(?P<name>[^/]+)"
@@ -73,20 +64,20 @@ class Azure(Format):
     )
     needs_key = True
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Endpoint) -> None:
         super().__init__(served)
         self.project, _, name = self.model.rpartition("/")
         self.project, self.model = self.project or PROJECT, name
 
-    def key_of(self, request: Request) -> str | None:
+    def key_of(self, request: Incoming) -> str | None:
         """Return the header ``Prediction-Key``."""
         return request.header("Prediction-Key").strip() or None
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to one of the classify calls."""
         return request.method == "POST" and PATH.fullmatch(request.route) is not None
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the picture."""
         match = PATH.fullmatch(request.route)
         if match is None or match["project"].lower() != self.project.lower():
@@ -97,10 +88,10 @@ class Azure(Format):
             raise Refused("request", "a rehearsal downloads no pictures: send the picture itself")
         kind = request.header("Content-Type")
         if not kind.lower().startswith("multipart/form-data"):
-            return Question([request.body])
-        return Question([_form_part(request.body, kind, "imageData")])
+            return Parsed([request.body])
+        return Parsed([_form_part(request.body, kind, "imageData")])
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:  # noqa: ARG002 - it has no wishes
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the predictions, the best first."""
         scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
         return json_reply(
@@ -113,7 +104,7 @@ class Azure(Format):
             }
         )
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return an error in the shape of the gateway or of the service."""
         headers = waiting(retry_after_s)
         if kind in GATEWAY:

@@ -41,7 +41,7 @@ class Bill:
         return asdict(self) | {"by_status": {str(k): v for k, v in self.by_status.items()}}
 
 
-class Ledger:
+class Tally:
     """Keeps the bill, for many threads at once.
 
     Parameters

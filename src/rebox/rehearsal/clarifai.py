@@ -14,21 +14,21 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from rebox.rehearsal.format import (
+    Endpoint,
     Failed,
     Format,
     Item,
     Kind,
     Outcome,
-    Question,
+    Parsed,
     Refused,
     Scored,
-    Served,
     dig,
     read_json,
     waiting,
 )
 from rebox.rehearsal.limits import Limits
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
 PATH = re.compile(
     r"/v2(?:/users/[^/]+/apps/[^/]+)?/models/(?P<model>[^/]+)"
@@ -90,24 +90,24 @@ class Clarifai(Format):
     needs_key = True
     names_items = True
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Endpoint) -> None:
         super().__init__(served)
         known = (name for name, (_, concepts) in PUBLIC.items() if concepts == served.classes)
         self.model = served.model or next(known, self.usual_model)
         unknown: tuple[str, tuple[str, ...]] = (uuid.uuid4().hex, ())
         self.version, self._known = PUBLIC.get(self.model, unknown)
 
-    def key_of(self, request: Request) -> str | None:
+    def key_of(self, request: Incoming) -> str | None:
         """Return the key of ``Authorization: Key ...``, or a session's token."""
         kind, _, key = request.header("Authorization").partition(" ")
         return key.strip() or None if kind in ("Key", "Bearer") else None
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to a model's ``outputs``."""
         match = PATH.fullmatch(request.route)
         return request.method == "POST" and match is not None and match["what"] == "outputs"
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the inputs and the output's configuration."""
         match = self._look_for_model(request)
         body = read_json(request)
@@ -121,9 +121,9 @@ class Clarifai(Format):
             raise Refused("request", f"max_concepts must be in the range 1 to {MOST_CONCEPTS}")
         wishes = {"most": most, "least": config.get("min_value") or 0.0}
         wishes["version"] = match["version"]
-        return Question([_item(entry) for entry in inputs], wishes)
+        return Parsed([_item(entry) for entry in inputs], wishes)
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return one output for each input, each with a status of its own."""
         failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
         code, said = (OK, "Ok") if not failed else (MIXED, "Mixed Success")
@@ -133,13 +133,13 @@ class Clarifai(Format):
         value = {"status": _status(code, said), "outputs": outputs}
         return json_reply(value, 400 if code == FAILURE else 200)
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return a status object with no outputs."""
         http, code, description, details = ERRORS[kind]
         value = {"status": _status(code, description, words or details), "outputs": []}
         return json_reply(value, http, **waiting(retry_after_s))
 
-    def free(self, request: Request) -> Reply:
+    def free(self, request: Incoming) -> Outgoing:
         """Return a model, a version of it or its concepts, as the path asks."""
         if PATH.fullmatch(request.route) is None or request.method != "GET":
             return super().free(request)
@@ -160,7 +160,7 @@ class Clarifai(Format):
         """Return ``clarifai:MODEL?base_url=...``; classes that are not the public model's go in."""
         return self._uri(self.model, named=self._known != self.served.classes, base_url=url)
 
-    def _look_for_model(self, request: Request) -> re.Match[str]:
+    def _look_for_model(self, request: Incoming) -> re.Match[str]:
         match = PATH.fullmatch(request.route)
         if match is None or match["model"] != self.model:
             raise Refused("no_model")

@@ -8,11 +8,11 @@ import numpy as np
 
 from rebox.box import BlackBox
 from rebox.errors import Error
-from rebox.rehearsal.bill import NO_REPLY, Ledger
+from rebox.rehearsal.bill import NO_REPLY, Tally
 from rebox.rehearsal.fault import Fault
-from rebox.rehearsal.format import Failed, Format, Item, Outcome, Question, Refused, Scored
+from rebox.rehearsal.format import Failed, Format, Item, Outcome, Parsed, Refused, Scored
 from rebox.rehearsal.limits import Limits, Window
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, decoded
 from rebox.rehearsal.server import Line
 
@@ -49,8 +49,8 @@ class Exchange:
     ) -> None:
         self._form, self._box, self._limits = form, box, limits
         self._faults, self._key, self._record = faults, key, record
-        self.ledger = Ledger(limits.price_usd, limits.quota)
-        self.requests: list[Request] = []
+        self.ledger = Tally(limits.price_usd, limits.quota)
+        self.requests: list[Incoming] = []
         self._asked = threading.Lock()
         self._requests = Window(limits.requests_per_second)
         self._queries = Window(limits.queries_per_second)
@@ -65,13 +65,13 @@ class Exchange:
         else:
             line.send(self._free(self._read(line)))
 
-    def _read(self, line: Line) -> Request:
+    def _read(self, line: Line) -> Incoming:
         request = line.read()
         if self._record:
             self.requests.append(request)
         return request
 
-    def _free(self, request: Request) -> Reply:
+    def _free(self, request: Incoming) -> Outgoing:
         try:
             self._admit_key(request)
             return self._form.free(request)
@@ -85,7 +85,7 @@ class Exchange:
             fault = NO_FAULT
         else:
             self.ledger.played()
-        reply = Reply()
+        reply = Outgoing()
         if fault.reads:
             try:
                 request = self._read(line)
@@ -97,9 +97,9 @@ class Exchange:
         self.ledger.replied(reply.status if fault.whole else NO_REPLY)
         fault.send(line, reply)
 
-    def _reply(self, request: Request, fault: Fault, k: int, line: Line) -> Reply:
+    def _reply(self, request: Incoming, fault: Fault, k: int, line: Line) -> Outgoing:
         if fault.replaces and not fault.billed:
-            return Reply()
+            return Outgoing()
         try:
             fault.check(self._form)
             self._admit(request)
@@ -112,7 +112,7 @@ class Exchange:
         except Error as error:  # the box's, or a fault that cannot be played here
             return self._form.error("server", str(error))
 
-    def _answered(self, question: Question, fault: Fault, k: int) -> Reply:
+    def _answered(self, question: Parsed, fault: Fault, k: int) -> Outgoing:
         n, billed = len(question.items), 0
         if not self.ledger.reserve(n):
             raise Refused("quota", retry_after_s=3600.0)
@@ -148,7 +148,7 @@ class Exchange:
         shortest = (float(str(score)) for score in row)
         return Scored(tuple(zip(self._form.served.classes, shortest, strict=True)))
 
-    def _admit(self, request: Request) -> None:
+    def _admit(self, request: Incoming) -> None:
         self._admit_key(request)
         most = self._limits.request_bytes
         if most is not None and len(request.body) > most:
@@ -157,7 +157,7 @@ class Exchange:
         if wait_s:
             raise Refused("rate", retry_after_s=wait_s)
 
-    def _admit_key(self, request: Request) -> None:
+    def _admit_key(self, request: Incoming) -> None:
         if not self._form.needs_key and self._key is None:
             return
         key = self._form.key_of(request)
@@ -166,7 +166,7 @@ class Exchange:
         if self._key is not None and key != self._key:
             raise Refused("key")
 
-    def _admit_items(self, question: Question, request: Request) -> None:
+    def _admit_items(self, question: Parsed, request: Incoming) -> None:
         limits = self._limits
         if limits.batch_size is not None and len(question.items) > limits.batch_size:
             raise Refused("batch")
@@ -177,5 +177,5 @@ class Exchange:
         if wait_s:
             raise Refused("rate", retry_after_s=wait_s)
 
-    def _refusal(self, refused: Refused) -> Reply:
+    def _refusal(self, refused: Refused) -> Outgoing:
         return self._form.error(refused.kind, refused.words, refused.retry_after_s)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BoxSpec
 from rebox.rehearsal.limits import Limits
-from rebox.rehearsal.message import Reply, Request
+from rebox.rehearsal.message import Incoming, Outgoing
 
 Kind = Literal[
     "no_key",
@@ -97,7 +97,7 @@ Outcome = Scored | Failed
 
 
 @dataclass(frozen=True)
-class Question:
+class Parsed:
     """What a request asks.
 
     Attributes
@@ -112,7 +112,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class Endpoint:
     """The model behind a format.
 
     Attributes
@@ -160,16 +160,16 @@ class Format(abc.ABC):
     names_items: ClassVar[bool] = False
     usual_model: ClassVar[str] = "rehearsal"
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Endpoint) -> None:
         self.served = served
         self.model = served.model or self.usual_model
 
     @abc.abstractmethod
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether ``request`` is a question, by its method and path."""
 
     @abc.abstractmethod
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return what ``request`` asks.
 
         Raises
@@ -179,14 +179,14 @@ class Format(abc.ABC):
         """
 
     @abc.abstractmethod
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return the reply; ``outcomes`` are `Scored` alone where items have no status."""
 
     @abc.abstractmethod
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return how the service refuses."""
 
-    def free(self, request: Request) -> Reply:
+    def free(self, request: Incoming) -> Outgoing:
         """Return the reply to a request that costs nothing.
 
         Raises
@@ -196,7 +196,7 @@ class Format(abc.ABC):
         """
         raise Refused("not_found", f"there is nothing at {request.route}")
 
-    def key_of(self, request: Request) -> str | None:
+    def key_of(self, request: Incoming) -> str | None:
         """Return the key that came with ``request``; None: none did."""
         kind, _, key = request.header("Authorization").partition(" ")
         return key.strip() or None if kind == "Bearer" else None
@@ -221,7 +221,7 @@ def waiting(retry_after_s: float | None) -> dict[str, str]:
     return {} if retry_after_s is None else {"Retry-After": f"{max(1, math.ceil(retry_after_s))}"}
 
 
-def read_json(request: Request) -> dict[str, Any]:
+def read_json(request: Incoming) -> dict[str, Any]:
     """Return the object in a request's body.
 
     Raises

@@ -3,15 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from rebox.rehearsal.format import (
-    Format,
-    Kind,
-    Outcome,
-    Question,
-    Scored,
-    waiting,
-)
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.format import Format, Kind, Outcome, Parsed, Scored, waiting
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
 STATUS: Mapping[Kind, int] = {
     "no_key": 401,
@@ -32,23 +25,23 @@ class PlainHttp(Format):
 
     service = "http"
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to ``/predict``."""
         return request.method == "POST" and request.route == "/predict"
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the picture."""
-        return Question([request.body])
+        return Parsed([request.body])
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:  # noqa: ARG002 - it has no wishes
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the scores by name, in the order of the classes."""
         scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
         # by hand: a dict cannot hold a name twice, which a fault may want
         pairs = (f"{json.dumps(name)}: {json.dumps(p)}" for name, p in scored.scores)
         body = f'{{"result": {{"scores": {{{", ".join(pairs)}}}}}}}'
-        return Reply(body=body.encode(), headers={"Content-Type": "application/json"})
+        return Outgoing(body=body.encode(), headers={"Content-Type": "application/json"})
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return ``{"error": {"code", "message"}}``."""
         said = {"code": kind, "message": words or f"the request was refused: {kind}"}
         return json_reply({"error": said}, STATUS.get(kind, 400), **waiting(retry_after_s))

@@ -8,14 +8,14 @@ from rebox.rehearsal.format import (
     Format,
     Kind,
     Outcome,
-    Question,
+    Parsed,
     Refused,
     Scored,
     dig,
     read_json,
     waiting,
 )
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
 USUAL_TOP_K = 5
 STATUS: Mapping[Kind, tuple[int, str]] = {
@@ -45,17 +45,17 @@ class HuggingFace(Format):
     needs_key = True
     usual_model = "rehearsal/model"
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST."""
         return request.method == "POST"
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the picture and how many classes are wanted."""
         route = request.route
         if "/models/" in route and not route.partition("/models/")[2].startswith(self.model):
             raise Refused("no_model")
         if not request.header("Content-Type").startswith("application/json"):
-            return Question([request.body], {"top_k": USUAL_TOP_K})
+            return Parsed([request.body], {"top_k": USUAL_TOP_K})
         body = read_json(request)
         text = body.get("inputs")
         if not isinstance(text, str):
@@ -67,15 +67,15 @@ class HuggingFace(Format):
             file = base64.b64decode(text.rpartition(",")[2], validate=True)
         except binascii.Error as error:
             raise Refused("request", "inputs is no base64") from error
-        return Question([file], {"top_k": USUAL_TOP_K if most is None else most})
+        return Parsed([file], {"top_k": USUAL_TOP_K if most is None else most})
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return the best labels with their scores."""
         scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
         best = scored.ranked()[: question.wishes["top_k"]]
         return json_reply([{"label": name, "score": score} for name, score in best])
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return ``{"error": words}``; a model that loads says for how long."""
         status, said = STATUS.get(kind, (400, "Bad request"))
         value: dict[str, object] = {"error": words or said}
@@ -83,10 +83,10 @@ class HuggingFace(Format):
             value["estimated_time"] = 20.0
         return json_reply(value, status, **waiting(retry_after_s))
 
-    def free(self, request: Request) -> Reply:
+    def free(self, request: Incoming) -> Outgoing:
         """Return that the endpoint is up."""
         if request.method == "GET" and request.route == "/health":
-            return Reply()
+            return Outgoing()
         return super().free(request)
 
     def uri(self, url: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Incoming:
     """A request as it came in.
 
     Attributes
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class Outgoing:
     """A reply before it goes out; its length is added when it is sent.
 
     Attributes
@@ -56,9 +56,9 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
+def json_reply(value: Any, status: int = 200, **headers: str) -> Outgoing:
     """Return ``value`` as JSON; NaN is written as such, which JSON does not know."""
-    return Reply(
+    return Outgoing(
         status=status,
         body=json.dumps(value).encode(),
         headers={"Content-Type": "application/json"} | headers,

@@ -10,13 +10,13 @@ from rebox.rehearsal.format import (
     Format,
     Kind,
     Outcome,
-    Question,
+    Parsed,
     Refused,
     Scored,
     read_json,
     waiting,
 )
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, as_pixels, images_of
 
 FREE = ("/ping", "/health")
@@ -45,11 +45,11 @@ class MLflow(Format):
     service = "mlflow"
     names_classes = False
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to ``/invocations``."""
         return request.method == "POST" and request.route == "/invocations"
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the images."""
         body = read_json(request)
         given = body.get("inputs", body.get("instances"))
@@ -59,27 +59,27 @@ class MLflow(Format):
             given = next(iter(given.values()))
         try:
             images = images_of(_tensor(given), self.served.spec, self.served.layout)
-            return Question([self._pixels(image) for image in images])
+            return Parsed([self._pixels(image) for image in images])
         except BadPicture as error:
             raise Refused("request", str(error)) from error
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:  # noqa: ARG002 - it has no wishes
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return ``{"predictions": rows}``."""
         scored = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
         return json_reply({"predictions": [[score for _, score in o.scores] for o in scored]})
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return ``{"error_code", "message"}``."""
         status, code = STATUS.get(kind, (400, "BAD_REQUEST"))
         said = words or f"the request was refused: {kind}"
         return json_reply({"error_code": code, "message": said}, status, **waiting(retry_after_s))
 
-    def free(self, request: Request) -> Reply:
+    def free(self, request: Incoming) -> Outgoing:
         """Return that the server is up, or its version."""
         if request.method == "GET" and request.route in FREE:
-            return Reply(body=b"\n", headers={"Content-Type": "application/json"})
+            return Outgoing(body=b"\n", headers={"Content-Type": "application/json"})
         if request.method == "GET" and request.route == "/version":
-            return Reply(body=b"3.0.0", headers={"Content-Type": "text/plain"})
+            return Outgoing(body=b"3.0.0", headers={"Content-Type": "text/plain"})
         return super().free(request)
 
     def uri(self, url: str) -> str:

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.rehearsal.format import (
-    Format,
-    Kind,
-    Outcome,
-    Question,
-    Refused,
-    Scored,
-    dig,
-    waiting,
-)
-from rebox.rehearsal.message import Reply, Request, json_reply
+from rebox.rehearsal.format import Format, Kind, Outcome, Parsed, Refused, Scored, dig, waiting
+from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, as_pixels, images_of
 
 MODEL = r"/v2/models/(?P<model>[^/]+)(/versions/[^/]+)?"
@@ -56,11 +47,11 @@ class OpenInference(Format):
     service = "oip"
     names_classes = False
 
-    def asks(self, request: Request) -> bool:
+    def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to a model's ``infer``."""
         return request.method == "POST" and INFER.fullmatch(request.route) is not None
 
-    def read(self, request: Request) -> Question:
+    def read(self, request: Incoming) -> Parsed:
         """Return the images of the only input, and how the output is wanted."""
         self._look_for_model(INFER.fullmatch(request.route))
         head, rest = _parts(request)
@@ -76,9 +67,9 @@ class OpenInference(Format):
         for output in head.get("outputs") or []:
             binary = bool((output.get("parameters") or {}).get("binary_data", binary))
         packed = self.served.gzip and "gzip" in request.header("Accept-Encoding")
-        return Question(items, {"id": head.get("id"), "binary": binary, "packed": packed})
+        return Parsed(items, {"id": head.get("id"), "binary": binary, "packed": packed})
 
-    def write(self, outcomes: Sequence[Outcome], question: Question) -> Reply:
+    def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return the tensor of scores, as JSON or as bytes behind it."""
         rows = [[score for _, score in o.scores] for o in outcomes if isinstance(o, Scored)]
         about: dict[str, Any] = {"model_name": self.model, "model_version": "1"}
@@ -94,17 +85,17 @@ class OpenInference(Format):
             reply = json_reply(about | {"outputs": [output]})
         return _packed(reply) if question.wishes["packed"] else reply
 
-    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Reply:
+    def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return ``{"error": words}``."""
         said = words or f"the request was refused: {kind}"
         return json_reply({"error": said}, STATUS.get(kind, 400), **waiting(retry_after_s))
 
-    def free(self, request: Request) -> Reply:
+    def free(self, request: Incoming) -> Outgoing:
         """Return the server's or the model's metadata, or that it is ready."""
         if request.method != "GET":
             return super().free(request)
         if request.route in HEALTH:
-            return Reply()
+            return Outgoing()
         if request.route == "/v2":
             extensions = ["binary_tensor_data"]
             return json_reply({"name": "rebox", "version": "2.0.0", "extensions": extensions})
@@ -112,7 +103,7 @@ class OpenInference(Format):
         if match is None:
             return super().free(request)
         self._look_for_model(match)
-        return Reply() if match["ready"] else json_reply(self._metadata())
+        return Outgoing() if match["ready"] else json_reply(self._metadata())
 
     def uri(self, url: str) -> str:
         """Return ``oip:URL/MODEL?classes=...``; the rest is told by the metadata."""
@@ -138,7 +129,7 @@ class OpenInference(Format):
             raise Refused("no_model", "Request for unknown model")
 
 
-def _parts(request: Request) -> tuple[dict[str, Any], bytes]:
+def _parts(request: Incoming) -> tuple[dict[str, Any], bytes]:
     """Return the JSON of a request and the bytes behind it."""
     text = request.header(JSON_LENGTH)
     length = int(text) if text.isascii() and text.isdigit() else len(request.body)
@@ -166,15 +157,15 @@ def _tensor(given: Any, rest: bytes) -> NDArray[np.generic]:
         raise BadPicture(f"the input cannot be read: {error}") from error
 
 
-def _binary(about: dict[str, Any], output: dict[str, Any], scores: NDArray[np.float32]) -> Reply:
+def _binary(about: dict[str, Any], output: dict[str, Any], scores: NDArray[np.float32]) -> Outgoing:
     tensor = scores.tobytes()
     output = output | {"parameters": {"binary_data_size": len(tensor)}}
     head = json.dumps(about | {"outputs": [output]}).encode()
     headers = {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(head))}
-    return Reply(body=head + tensor, headers=headers)
+    return Outgoing(body=head + tensor, headers=headers)
 
 
-def _packed(reply: Reply) -> Reply:
+def _packed(reply: Outgoing) -> Outgoing:
     # as Triton does: the length of the JSON stays that of the unpacked body
     headers = dict(reply.headers) | {"Content-Encoding": "gzip"}
-    return Reply(status=reply.status, body=gzip.compress(reply.body, 1), headers=headers)
+    return Outgoing(status=reply.status, body=gzip.compress(reply.body, 1), headers=headers)

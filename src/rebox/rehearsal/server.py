@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from rebox.rehearsal.message import Reply, Request
+from rebox.rehearsal.message import Incoming, Outgoing
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.05  # how soon it stops accepting
@@ -27,20 +27,20 @@ class Line:
 
     Attributes
     ----------
-    head : Request
+    head : Incoming
         The request without its body.
     """
 
     def __init__(self, handler: BaseHTTPRequestHandler, stopping: threading.Event) -> None:
         self._handler, self._stopping = handler, stopping
-        self.head = Request(
+        self.head = Incoming(
             method=handler.command,
             path=handler.path,
             headers=dict(handler.headers.items()),
             at_s=time.monotonic(),
         )
 
-    def read(self) -> Request:
+    def read(self) -> Incoming:
         """Return the request with its body, which may come in chunks.
 
         Raises
@@ -51,11 +51,11 @@ class Line:
         head = self.head
         chunked = head.header("Transfer-Encoding").lower() == "chunked"
         body = b"".join(self._chunks()) if chunked else self._exactly(_length(head))
-        return Request(
+        return Incoming(
             method=head.method, path=head.path, headers=head.headers, body=body, at_s=head.at_s
         )
 
-    def send(self, reply: Reply) -> None:
+    def send(self, reply: Outgoing) -> None:
         """Send ``reply`` whole, by one call: split, it would wait for the client's ACK."""
         self.write(wire(reply))
 
@@ -99,14 +99,14 @@ class Line:
             yield chunk
 
 
-def _length(head: Request) -> int:
+def _length(head: Incoming) -> int:
     text = head.header("Content-Length", "0")
     if not (text.isascii() and text.isdigit()) or int(text) > LONGEST_BODY:
         raise ConnectionError(f"the client announced a body of {text[:40]} bytes")
     return int(text)
 
 
-def wire(reply: Reply) -> bytes:
+def wire(reply: Outgoing) -> bytes:
     """Return ``reply`` as bytes."""
     reason = HTTPStatus(reply.status).phrase if reply.status in list(HTTPStatus) else "Unknown"
     usual = {"Server": "rebox-rehearsal", "Date": formatdate(usegmt=True)}

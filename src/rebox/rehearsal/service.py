@@ -11,11 +11,11 @@ from rebox.rehearsal.bill import Bill
 from rebox.rehearsal.clarifai import Clarifai
 from rebox.rehearsal.exchange import Exchange
 from rebox.rehearsal.fault import Faults, scheduled
-from rebox.rehearsal.format import Format, Served
+from rebox.rehearsal.format import Endpoint, Format
 from rebox.rehearsal.http import PlainHttp
 from rebox.rehearsal.huggingface import HuggingFace
 from rebox.rehearsal.limits import Limits
-from rebox.rehearsal.message import Request
+from rebox.rehearsal.message import Incoming
 from rebox.rehearsal.mlflow import MLflow
 from rebox.rehearsal.open_inference import OpenInference
 from rebox.rehearsal.server import Server
@@ -90,7 +90,7 @@ class Rehearsal:
             public = _format_of(service).public_classes(model)
             classes = public if len(public) == len(box.spec.classes) else None
         form = _format_of(service)(
-            Served(
+            Endpoint(
                 spec=box.spec,
                 classes=_classes_of(box, classes),
                 model=model,
@@ -162,7 +162,7 @@ class Rehearsal:
         return self._exchange.ledger.bill
 
     @property
-    def requests(self) -> tuple[Request, ...]:
+    def requests(self) -> tuple[Incoming, ...]:
         """The requests up to now, in order, if they are recorded; those for the bill are not."""
         return tuple(self._exchange.requests)
 

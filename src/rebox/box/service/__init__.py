@@ -9,7 +9,7 @@
 """
 
 from rebox.box.service.contract import Service
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
 from rebox.box.service.labels import Labels, NamedService, Pairs, labels_of, open_labels
 from rebox.box.service.naming import numbers_of, row_of
@@ -32,7 +32,7 @@ __all__ = [
     "LOOPBACK",
     "PRICES",
     "Answer",
-    "Fault",
+    "Failure",
     "HeaderKey",
     "HttpTransport",
     "Key",

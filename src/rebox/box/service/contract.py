@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, Images, Scores
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
@@ -66,7 +66,7 @@ class Service(BlackBox):
             Why the whole reply holds none.
         """
 
-    def refusal(self, reply: Reply) -> Fault | None:  # noqa: ARG002 - most have no rules
+    def refusal(self, reply: Reply) -> Failure | None:  # noqa: ARG002 - most have no rules
         """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
         return None
 
@@ -128,7 +128,7 @@ class Service(BlackBox):
             answers = self._exchanged(images)
         except Refusal as refusal:
             raise Refusal(self._masked(refusal.fault)) from None
-        return [self._masked(one) if isinstance(one, Fault) else one for one in answers]
+        return [self._masked(one) if isinstance(one, Failure) else one for one in answers]
 
     def _exchanged(self, images: Images) -> Sequence[Answer]:
         reply = self._session().transport.send(self.request(images), self.key, self.terms)
@@ -138,10 +138,10 @@ class Service(BlackBox):
         answers = self.read(reply, len(images))
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         return answers
 
-    def _masked(self, fault: Fault) -> Fault:
+    def _masked(self, fault: Failure) -> Failure:
         """Return ``fault`` without the key, which services quote in their errors."""
         try:
             secret = self.key.secret()

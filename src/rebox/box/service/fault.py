@@ -6,7 +6,7 @@ from rebox.errors import BoxError, ServiceError
 
 
 @dataclass(frozen=True)
-class Fault:
+class Failure:
     """Why a question was not answered.
 
     Parameters
@@ -38,9 +38,9 @@ class Refusal(Exception):
 
     Attributes
     ----------
-    fault : Fault
+    fault : Failure
     """
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Failure) -> None:
         super().__init__(fault.words)
         self.fault = fault

@@ -11,7 +11,7 @@ import numpy as np
 from rebox.box.contract import Images
 from rebox.box.registry import BoxURI, UnknownOption, open_box
 from rebox.box.service.contract import Service
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
 from rebox.box.service.transport import Reply, Request
@@ -31,7 +31,7 @@ class NamedService(Service):
     """A service that names the classes in its answers: a subclass says where they stand."""
 
     @abc.abstractmethod
-    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Fault]:
+    def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the names with their scores, for each of n images.
 
         Raises
@@ -43,7 +43,7 @@ class NamedService(Service):
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows, in the order of the classes, whatever the order of the answer."""
         found = self.named(reply, n)
-        return [one if isinstance(one, Fault) else row_of(one, self.spec) for one in found]
+        return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in found]
 
 
 class Labels(Service):
@@ -66,19 +66,19 @@ class Labels(Service):
         """Return the service's own request."""
         return self._service.request(images)
 
-    def refusal(self, reply: Reply) -> Fault | None:
+    def refusal(self, reply: Reply) -> Failure | None:
         """Return what is wrong by the service's own rules."""
         return self._service.refusal(reply)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the scores of the one image, and note their names."""
         (found,) = self._service.named(reply, n)
-        if isinstance(found, Fault):
+        if isinstance(found, Failure):
             return [found]
         names = tuple(sorted({name for name, _ in found if isinstance(name, str)}))
         if len(names) < 2:
             words = f"the service named {len(names)} classes; expected at least 2"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         row = row_of(found, replace(self.spec, classes=names))
         self.names = names
         return [row]

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec
 from rebox.box.outputs import one_line
-from rebox.box.service.fault import Fault
+from rebox.box.service.fault import Failure
 from rebox.box.toll import Row
 from rebox.errors import InvalidAnswer
 
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def row_of(scores: Iterable[tuple[Any, Any]], spec: BoxSpec) -> Row | Fault:
+def row_of(scores: Iterable[tuple[Any, Any]], spec: BoxSpec) -> Row | Failure:
     """Return the row of (class name, score) pairs, in the order of ``spec.classes``.
 
     A class that is left out reads 0 where the spec says that answers are not complete. Anything
@@ -44,7 +44,7 @@ def row_of(scores: Iterable[tuple[Any, Any]], spec: BoxSpec) -> Row | Fault:
     return np.array([found.get(name, 0.0) for name in spec.classes], dtype=np.float32)
 
 
-def _fault_of(name: Any, score: Any, found: dict[str, float]) -> Fault | None:
+def _fault_of(name: Any, score: Any, found: dict[str, float]) -> Failure | None:
     if not isinstance(name, str):
         return _fault(f"the service answered {name!r} where the name of a class was expected")
     if name in found:
@@ -56,8 +56,8 @@ def _fault_of(name: Any, score: Any, found: dict[str, float]) -> Fault | None:
     return None
 
 
-def _fault(words: str) -> Fault:
-    return Fault(words, error=InvalidAnswer)
+def _fault(words: str) -> Failure:
+    return Failure(words, error=InvalidAnswer)
 
 
 def array_of(values: Any) -> NDArray[np.float64] | None:
@@ -69,7 +69,7 @@ def array_of(values: Any) -> NDArray[np.float64] | None:
     return found.astype(np.float64) if found.dtype.kind in "fiu" else None
 
 
-def numbers_of(scores: Any, spec: BoxSpec) -> Row | Fault:
+def numbers_of(scores: Any, spec: BoxSpec) -> Row | Failure:
     """Return the row of scores that come without names, in the order of ``spec.classes``."""
     found = array_of(scores)
     if found is None:

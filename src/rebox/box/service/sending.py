@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from rebox.box.contract import Images
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
 from rebox.box.toll import Row, Toll
@@ -22,14 +22,14 @@ LONGEST_BACK_OFF_S = 30.0
 
 _jitter = random.Random()  # noqa: S311 - spreads retries, and changes no result
 
-Answer = Row | Fault
+Answer = Row | Failure
 """The (classes,) scores of one image, or why there are none."""
 
 Exchange = Callable[[Images], Sequence[Answer]]
 """One request and its reply."""
 
 
-class Stopped(Exception):
+class Interrupted(Exception):
     """Another request of the same call has failed for good, or the user has had enough."""
 
 
@@ -106,7 +106,7 @@ class _Call:
         """Return the rows of a request; a failure stops those that wait, at once."""
         with self._changed:
             if self.stop.is_set():
-                raise Stopped
+                raise Interrupted
             self._under_way += 1
         try:
             return request.rows(self.stop)
@@ -154,7 +154,7 @@ class _Request:
                 self._back_off(fault, attempt, rare, stop)
         return [found[place] for place in self.places]
 
-    def _send(self, places: Sequence[int], found: dict[int, Row]) -> list[Fault]:
+    def _send(self, places: Sequence[int], found: dict[int, Row]) -> list[Failure]:
         """Send once, put what was answered into ``found`` and return what went wrong."""
         ticket = self.toll.charge(places)
         try:
@@ -167,8 +167,8 @@ class _Request:
         except BaseException as error:
             self.toll.settle(ticket, {}, billed=len(places), words=type(error).__name__)
             raise
-        rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Fault)}
-        faults = [answer for answer in answers if isinstance(answer, Fault)]
+        rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Failure)}
+        faults = [answer for answer in answers if isinstance(answer, Failure)]
         billed = len(rows) + sum(fault.charged for fault in faults)
         words = _worst(faults).words if faults else ""
         self.toll.settle(ticket, rows, billed=billed, words=words)
@@ -179,7 +179,7 @@ class _Request:
         whole = len(places) == places[-1] + 1 - places[0]
         return self.images[places[0] : places[-1] + 1] if whole else self.images[list(places)]
 
-    def _back_off(self, fault: Fault, attempt: int, rare: int, stop: threading.Event) -> None:
+    def _back_off(self, fault: Failure, attempt: int, rare: int, stop: threading.Event) -> None:
         """Wait before the next attempt, or end the run."""
         spent = fault.attempts is not None and rare >= fault.attempts
         if not fault.retry:
@@ -199,26 +199,26 @@ class _Request:
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
         if stop.is_set():
-            raise Stopped
+            raise Interrupted
         while (seconds := self.pace.turn()) > 0:
             _sleep(seconds, stop)
 
 
-def _worst(faults: Sequence[Fault]) -> Fault:
+def _worst(faults: Sequence[Failure]) -> Failure:
     """Return the fault that decides: one that ends the run before one that may pass."""
     return next((fault for fault in faults if not fault.retry), faults[0])
 
 
 def _sleep(seconds: float, stop: threading.Event) -> None:
     if stop.wait(seconds):
-        raise Stopped
+        raise Interrupted
 
 
 def _raise_first(jobs: Sequence[Future[list[Row]]]) -> None:
     """Raise what ended the round: not those that only stopped with the others."""
     for job in jobs:
         error = None if job.cancelled() else job.exception()
-        if error is not None and not isinstance(error, Stopped):
+        if error is not None and not isinstance(error, Interrupted):
             raise error
     if any(job.cancelled() or job.exception() for job in jobs):
         raise ServiceError("the box was closed while it was being asked.")

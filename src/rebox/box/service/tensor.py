@@ -14,7 +14,7 @@ from rebox.box.outputs import KINDS, Kind, to_scores
 from rebox.box.preprocess import PRESETS, Preprocess, model_input, read_preprocess
 from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
-from rebox.box.service.fault import Fault
+from rebox.box.service.fault import Failure
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer
 from rebox.errors import InvalidAnswer, InvalidOption
@@ -84,7 +84,7 @@ class Tensor:
             scratch=self._scratch,
         )
 
-    def scores(self, raw: NDArray[Any]) -> NDArray[np.float32] | Fault:
+    def scores(self, raw: NDArray[Any]) -> NDArray[np.float32] | Failure:
         """Return the scores in a model's answer ``raw`` (n, classes), all of it finite."""
         if not raw.size:
             return raw.astype(np.float32)
@@ -104,7 +104,7 @@ class Tensor:
 
     def _row(self, raw: NDArray[Any], spec: BoxSpec) -> Answer:
         scores = self.scores(raw) if np.isfinite(raw).all() else raw
-        return scores if isinstance(scores, Fault) else numbers_of(scores[0], spec)
+        return scores if isinstance(scores, Failure) else numbers_of(scores[0], spec)
 
     def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
         """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
@@ -115,9 +115,9 @@ class Tensor:
         return replace(spec, identity=identity)
 
 
-def _none(found: str, otherwise: str) -> Fault:
+def _none(found: str, otherwise: str) -> Failure:
     words = f"the service {found}; expected probabilities: if it gives logits, open the box with "
-    return Fault(f"{words}outputs=logits{otherwise}", error=InvalidAnswer)
+    return Failure(f"{words}outputs=logits{otherwise}", error=InvalidAnswer)
 
 
 def read_figures(reader: OptionReader) -> Preprocess:

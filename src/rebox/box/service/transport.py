@@ -15,7 +15,7 @@ import httpx2
 
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
-from rebox.box.service.fault import Fault, Refusal
+from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import Key, Secret, looks_secret
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
@@ -77,21 +77,23 @@ class Reply:
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
             words = f"the service answered with something that is no JSON ({kind})"
-            raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)) from (
-                error
-            )
+            raise Refusal(
+                Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
+            ) from (error)
 
-    def fault(self) -> Fault | None:
+    def fault(self) -> Failure | None:
         """Return what is wrong by HTTP's rules; None for a status of 200 to 299."""
         if 200 <= self.status < 300:
             return None
         if 300 <= self.status < 400:
-            return Fault(self._moved(), charged=False)
+            return Failure(self._moved(), charged=False)
         known = _BY_STATUS.get(self.status)
         words = f"the service answered {self.status}{self._quoted()}"
         if known is None:
-            return Fault(words, charged=self.status >= 500)
-        return Fault(f"{words}: {known.words}" if known.words else words, **_but_words(known, self))
+            return Failure(words, charged=self.status >= 500)
+        return Failure(
+            f"{words}: {known.words}" if known.words else words, **_but_words(known, self)
+        )
 
     @property
     def retry_after_s(self) -> float | None:
@@ -130,7 +132,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal(Fault(f"the service answered {twice!r} twice", error=InvalidAnswer))
+        raise Refusal(Failure(f"the service answered {twice!r} twice", error=InvalidAnswer))
     return found
 
 
@@ -146,25 +148,25 @@ def message_in(content: bytes, limit: int = 160) -> str:
     return " ".join(str(said).split())[:limit]
 
 
-def _but_words(fault: Fault, reply: Reply) -> dict[str, Any]:
+def _but_words(fault: Failure, reply: Reply) -> dict[str, Any]:
     kept = {name: getattr(fault, name) for name in ("retry", "charged", "attempts", "error")}
     return kept | {"after_s": reply.retry_after_s if fault.retry else None}
 
 
 _BY_STATUS = {
-    401: Fault("the key is missing, wrong or expired", charged=False, error=KeyRefused),
-    402: Fault("the account has to be paid first", charged=False, error=QuotaSpent),
-    403: Fault("the key has no right to ask this", charged=False, error=KeyRefused),
-    404: Fault("there is no such model or address", charged=False),
-    408: Fault("", retry=True, charged=False),
-    413: Fault("the images are too large for it", charged=False),
-    425: Fault("", retry=True, charged=False),
-    429: Fault("it is asked too often", retry=True, charged=False),
+    401: Failure("the key is missing, wrong or expired", charged=False, error=KeyRefused),
+    402: Failure("the account has to be paid first", charged=False, error=QuotaSpent),
+    403: Failure("the key has no right to ask this", charged=False, error=KeyRefused),
+    404: Failure("there is no such model or address", charged=False),
+    408: Failure("", retry=True, charged=False),
+    413: Failure("the images are too large for it", charged=False),
+    425: Failure("", retry=True, charged=False),
+    429: Failure("it is asked too often", retry=True, charged=False),
     # Self-hosted servers say 500 to what they will never understand.
-    500: Fault("", retry=True, attempts=ONCE_MORE),
-    502: Fault("", retry=True),
-    503: Fault("", retry=True, charged=False),
-    504: Fault("", retry=True),
+    500: Failure("", retry=True, attempts=ONCE_MORE),
+    502: Failure("", retry=True),
+    503: Failure("", retry=True, charged=False),
+    504: Failure("", retry=True),
 }
 
 
@@ -259,7 +261,7 @@ def _read(response: httpx2.Response, terms: Terms) -> Iterator[bytes]:
         size += len(piece)
         if size > terms.body_limit:
             words = f"the service's answer is larger than {terms.body_limit / 2**20:.0f} MB"
-            raise Refusal(Fault(words, error=InvalidAnswer))
+            raise Refusal(Failure(words, error=InvalidAnswer))
         yield piece
 
 
@@ -274,23 +276,25 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         yield
     except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
         words = f"{host} could not be reached within {terms.timeout_s:g} s"
-        raise Refusal(Fault(words, retry=True, charged=False)) from error
+        raise Refusal(Failure(words, retry=True, charged=False)) from error
     except httpx2.ConnectError as error:
         said = one_line(error)
         hopeless = "certificate" in said.lower()
         words = f"{host} could not be reached ({said})"
-        raise Refusal(Fault(words, retry=not hopeless, charged=False)) from error
+        raise Refusal(Failure(words, retry=not hopeless, charged=False)) from error
     except (httpx2.TimeoutException, TimeUp) as error:
         words = f"the service did not answer in full within {terms.timeout_s:g} s"
-        raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE)) from error
+        raise Refusal(Failure(words, retry=True, attempts=ONCE_MORE)) from error
     except httpx2.DecodingError as error:
         words = "the service's answer is packed in a way that cannot be unpacked"
-        raise Refusal(Fault(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)) from error
+        raise Refusal(
+            Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
+        ) from error
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
-        raise Refusal(Fault(f"{url} cannot be asked", charged=False)) from error
+        raise Refusal(Failure(f"{url} cannot be asked", charged=False)) from error
     except httpx2.TransportError as error:
         words = f"the connection to {host} broke off ({one_line(error) or type(error).__name__})"
-        raise Refusal(Fault(words, retry=True)) from error
+        raise Refusal(Failure(words, retry=True)) from error
 
 
 def _authority(path: str) -> ssl.SSLContext:
@@ -307,19 +311,19 @@ def _secret_for(url: str, key: Key) -> Secret | None:
     try:
         secret = key.secret()
     except KeyRefused as error:
-        raise Refusal(Fault(str(error).rstrip("."), charged=False, error=KeyRefused)) from None
+        raise Refusal(Failure(str(error).rstrip("."), charged=False, error=KeyRefused)) from None
     if secret is not None and urlsplit(url).scheme != "https" and not is_here(url):
         host = urlsplit(url).hostname
         words = f"a key would be sent to {host} in the clear: name the service by https://"
-        raise Refusal(Fault(words, charged=False, error=KeyRefused))
+        raise Refusal(Failure(words, charged=False, error=KeyRefused))
     return secret
 
 
 def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
     if secret is None:
         return refusal
-    kept = {name: getattr(refusal.fault, name) for name in Fault.__dataclass_fields__}
-    return Refusal(Fault(**kept | {"words": secret.masked(refusal.fault.words)}))
+    kept = {name: getattr(refusal.fault, name) for name in Failure.__dataclass_fields__}
+    return Refusal(Failure(**kept | {"words": secret.masked(refusal.fault.words)}))
 
 
 def is_here(url: str) -> bool:

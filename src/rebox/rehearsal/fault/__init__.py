@@ -3,7 +3,7 @@
 ::
 
     Fault
-    ├── replies      Status, Refusal, Redirect
+    ├── replies      Status, RefusedFault, Redirect
     ├── connection   HangUp, ResetBefore, ResetMidBody, SlowDrip
     ├── content      Truncated, WrongType, GzipBomb, InvalidUtf8, EmptyBody
     └── scores       BadScore, MissingClass, ExtraClass, DuplicateClass, ShuffledClasses,
@@ -11,15 +11,9 @@
 """
 
 from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
-from rebox.rehearsal.fault.content import (
-    EmptyBody,
-    GzipBomb,
-    InvalidUtf8,
-    Truncated,
-    WrongType,
-)
+from rebox.rehearsal.fault.content import EmptyBody, GzipBomb, InvalidUtf8, Truncated, WrongType
 from rebox.rehearsal.fault.contract import Fault
-from rebox.rehearsal.fault.replies import Redirect, Refusal, Status, expired_key, hour_limit
+from rebox.rehearsal.fault.replies import Redirect, RefusedFault, Status, expired_key, hour_limit
 from rebox.rehearsal.fault.schedule import NAMES, Faults, Rule, Schedule, read_faults, scheduled
 from rebox.rehearsal.fault.scores import (
     BadScore,
@@ -46,7 +40,7 @@ __all__ = [
     "MixedStatus",
     "PartialBatch",
     "Redirect",
-    "Refusal",
+    "RefusedFault",
     "ResetBefore",
     "ResetMidBody",
     "Rule",

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from rebox.errors import InvalidOption
 from rebox.rehearsal.fault.contract import Fault
-from rebox.rehearsal.message import Reply
+from rebox.rehearsal.message import Outgoing
 from rebox.rehearsal.server import Line, wire
 
 SETTLE_S = 0.05  # until what was sent has been read; a reset may overtake it
@@ -27,7 +27,7 @@ class HangUp(Fault):
     replaces: ClassVar[bool] = True
     whole: ClassVar[bool] = False
 
-    def send(self, line: Line, reply: Reply) -> None:  # noqa: ARG002 - none is sent
+    def send(self, line: Line, reply: Outgoing) -> None:  # noqa: ARG002 - none is sent
         """Wait, and hang up."""
         line.wait(self.after_s)
         line.close()
@@ -46,7 +46,7 @@ class ResetBefore(Fault):
         if self.billed:
             raise InvalidOption("what was not read is not billed: play HangUp(billed=True).")
 
-    def send(self, line: Line, reply: Reply) -> None:  # noqa: ARG002 - none is sent
+    def send(self, line: Line, reply: Outgoing) -> None:  # noqa: ARG002 - none is sent
         """Reset."""
         line.reset()
 
@@ -57,7 +57,7 @@ class ResetMidBody(Fault):
 
     whole: ClassVar[bool] = False
 
-    def send(self, line: Line, reply: Reply) -> None:
+    def send(self, line: Line, reply: Outgoing) -> None:
         """Send a half, and reset."""
         data = wire(reply)
         line.write(data[: len(data) - (len(reply.body) + 1) // 2])
@@ -81,7 +81,7 @@ class SlowDrip(Fault):
     pause_s: float = 0.2
     piece: int = 1
 
-    def send(self, line: Line, reply: Reply) -> None:
+    def send(self, line: Line, reply: Outgoing) -> None:
         """Send the headers, then the body bit by bit."""
         data = wire(reply)
         start = len(data) - len(reply.body)

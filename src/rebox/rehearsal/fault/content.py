@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rebox.rehearsal.fault.contract import Fault
 from rebox.rehearsal.format import Format
-from rebox.rehearsal.message import Reply
+from rebox.rehearsal.message import Outgoing
 
 MEBIBYTE = 2**20
 
@@ -16,7 +16,7 @@ MEBIBYTE = 2**20
 class Truncated(Fault):
     """The body ends in the middle, though the reply is whole by HTTP's rules."""
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - any format's
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - any format's
         """Return the first half."""
         return replace(reply, body=reply.body[: len(reply.body) // 2])
 
@@ -32,7 +32,7 @@ class WrongType(Fault):
 
     content_type: str = "text/html"
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - any format's
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - any format's
         """Return it under the other type."""
         return replace(reply, headers=dict(reply.headers) | {"Content-Type": self.content_type})
 
@@ -49,7 +49,7 @@ class GzipBomb(Fault):
 
     mebibytes: int = 2048
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - any format's
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - any format's
         """Return the bomb in place of the body."""
         headers = dict(reply.headers) | {"Content-Encoding": "gzip"}
         return replace(reply, body=_blanks(self.mebibytes), headers=headers)
@@ -74,7 +74,7 @@ def _blanks(mebibytes: int) -> bytes:
 class InvalidUtf8(Fault):
     """A byte in a name that is no UTF-8."""
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - any format's
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - any format's
         """Return the body with the byte after its first quotation mark."""
         return replace(reply, body=reply.body.replace(b'"', b'"\xff', 1))
 
@@ -83,6 +83,6 @@ class InvalidUtf8(Fault):
 class EmptyBody(Fault):
     """A status of 200 and nothing."""
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - any format's
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - any format's
         """Return no body."""
         return replace(reply, body=b"")

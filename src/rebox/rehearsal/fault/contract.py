@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from rebox.rehearsal.format import Format, Outcome
-from rebox.rehearsal.message import Reply
+from rebox.rehearsal.message import Outgoing
 from rebox.rehearsal.server import Line
 
 
@@ -41,10 +41,10 @@ class Fault:
         """Return what becomes of the outcomes of the k-th question."""
         return outcomes
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - most leave it
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - most leave it
         """Return what becomes of the reply; an empty one if nobody was asked."""
         return reply
 
-    def send(self, line: Line, reply: Reply) -> None:
+    def send(self, line: Line, reply: Outgoing) -> None:
         """Send the reply; an empty one if the request was not read."""
         line.send(reply)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from rebox.errors import InvalidOption
 from rebox.rehearsal.fault.contract import Fault
 from rebox.rehearsal.format import Format, Kind
-from rebox.rehearsal.message import Reply
+from rebox.rehearsal.message import Outgoing
 
 KINDS: Mapping[int, Kind] = {
     401: "key",
@@ -57,23 +57,23 @@ class Status(Fault):
         if self.told not in ("header", "date", "words"):
             raise InvalidOption(f"told must be header, date or words, found {self.told!r}.")
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - it has its own
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - it has its own
         """Return the status with its body and headers."""
         own = self._worded(form)
         headers = {k: v for k, v in own.headers.items() if k != "Retry-After"}
-        return Reply(
+        return Outgoing(
             status=self.status,
             body=own.body,
             headers=headers | self._retry_after() | dict(self.headers),
         )
 
-    def _worded(self, form: Format) -> Reply:
+    def _worded(self, form: Format) -> Outgoing:
         if self.body is not None:
-            return Reply(body=self.body, headers={"Content-Type": self.content_type})
+            return Outgoing(body=self.body, headers={"Content-Type": self.content_type})
         kind = KINDS.get(self.status)
         if kind is None:
             page = HTML.format(self.status).encode()
-            return Reply(body=page, headers={"Content-Type": "text/html"})
+            return Outgoing(body=page, headers={"Content-Type": "text/html"})
         words = ""
         if self.told == "words" and self.retry_after_s is not None:
             words = f"Too many requests: retry after {self.retry_after_s:g} second."
@@ -89,7 +89,7 @@ class Status(Fault):
 
 
 @dataclass(frozen=True)
-class Refusal(Fault):
+class RefusedFault(Fault):
     """A refusal in the service's own words: an expired key, an hour's limit.
 
     Parameters
@@ -102,19 +102,19 @@ class Refusal(Fault):
     billed: bool = False
     replaces: ClassVar[bool] = True
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - it has its own
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - it has its own
         """Return the service's error."""
         return form.error(self.kind)
 
 
 def expired_key() -> Fault:
     """Return the fault of a key that was good until now."""
-    return Refusal("expired_key")
+    return RefusedFault("expired_key")
 
 
 def hour_limit() -> Fault:
     """Return the fault of an account that has asked too much for the hour."""
-    return Refusal("quota")
+    return RefusedFault("quota")
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,6 @@ class Redirect(Fault):
     billed: bool = False
     replaces: ClassVar[bool] = True
 
-    def reply(self, reply: Reply, form: Format) -> Reply:  # noqa: ARG002 - it has its own
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - it has its own
         """Return where to go."""
-        return Reply(status=self.status, headers={"Location": self.to})
+        return Outgoing(status=self.status, headers={"Location": self.to})

@@ -6,15 +6,9 @@ from typing import Any
 
 from rebox.errors import InvalidOption
 from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
-from rebox.rehearsal.fault.content import (
-    EmptyBody,
-    GzipBomb,
-    InvalidUtf8,
-    Truncated,
-    WrongType,
-)
+from rebox.rehearsal.fault.content import EmptyBody, GzipBomb, InvalidUtf8, Truncated, WrongType
 from rebox.rehearsal.fault.contract import Fault
-from rebox.rehearsal.fault.replies import Redirect, Refusal, Status
+from rebox.rehearsal.fault.replies import Redirect, RefusedFault, Status
 from rebox.rehearsal.fault.scores import (
     BadScore,
     DuplicateClass,
@@ -34,8 +28,8 @@ TIMEOUT_S = 120.0
 
 NAMES: Mapping[str, tuple[Callable[..., Fault], Mapping[str, Any]]] = {
     "retry-after-huge": (Status, {"status": 429, "retry_after_s": YEAR_S}),
-    "expired-key": (Refusal, {"kind": "expired_key"}),
-    "hour-limit": (Refusal, {"kind": "quota"}),
+    "expired-key": (RefusedFault, {"kind": "expired_key"}),
+    "hour-limit": (RefusedFault, {"kind": "quota"}),
     "redirect": (Redirect, {}),
     "close": (HangUp, {}),
     "timeout": (HangUp, {"after_s": TIMEOUT_S}),

@@ -1,0 +1,117 @@
+"""What of an answer a mapping looks at: its logarithms, its square roots, or the scores themselves.
+
+What a box knows about an image is in the ratios between its scores, so the first choice are centred
+log-ratios, log(p + floor) minus their mean over the classes (Aitchison 1982): for a softmax, its
+logits up to a constant. Independent sigmoids have no such constant, so that they keep their
+log-odds. Square roots make Euclidean distance the Hellinger distance, which needs no floor.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidOption
+from rebox.reading.contract import Answers, Array
+
+FLOOR = 1e-7  # about the rounding of a float32 score near 1
+# In the order of their codes in saved mappings: append, never reorder.
+KINDS = ("log-ratios", "log-odds", "logs", "roots", "roots-of-odds", "plain")
+VIEWS = ("logs", "roots", "plain")
+
+
+@dataclass(frozen=True)
+class AnswerFeatures:
+    """A fixed function from scores to features.
+
+    Parameters
+    ----------
+    kind : str
+        ``log-ratios``: centred log(p + floor). ``log-odds``: log(p + floor) - log(1 - p + floor).
+        ``logs``: log(p + floor), for scores that are no probabilities at all. ``roots``: √p.
+        ``roots-of-odds``: √p and √(1 - p). ``plain``: p.
+    floor : float
+        Added to scores before the logarithm.
+    censored : bool
+        Whether a score of 0 only says "less than the smallest shown", as in top-k answers.
+    """
+
+    kind: str = "log-ratios"
+    floor: float = FLOOR
+    censored: bool = False
+
+    def __call__(self, scores: Array) -> Array:
+        """Return float64 features (n, features) of (n, source classes) scores."""
+        xp = array_namespace(scores)
+        p = xp.astype(scores, xp.float64)
+        if self.kind == "plain":
+            return p
+        if self.kind in ("log-odds", "roots-of-odds"):
+            p = xp.clip(p, 0.0, 1.0)
+        if self.kind == "log-odds":
+            return xp.log(self._floored(p)) - xp.log(1.0 - p + self.floor)
+        if self.kind == "roots-of-odds":
+            return _roots(xp.concat([p, 1.0 - p], axis=1))
+        if self.kind == "roots":
+            return _roots(p)
+        logs = xp.log(self._floored(p))
+        return logs if self.kind == "logs" else logs - xp.mean(logs, axis=1, keepdims=True)
+
+    def _floored(self, p: Array) -> Array:
+        if not self.censored:
+            return p + self.floor
+        # A class that is left out of a top-k answer scored less than the least that is shown, but
+        # not 0: the constant floor would place it many nats too low, by an amount that depends
+        # only on how sure the box was of the others. Half of the least shown is nearer the truth.
+        xp = array_namespace(p)
+        shown = p > 0
+        least = xp.min(xp.where(shown, p, xp.inf), axis=1, keepdims=True)
+        half = xp.where(xp.isfinite(least), 0.5 * least, 1.0)  # an empty row tells nothing
+        return xp.where(shown, p + self.floor, xp.clip(half, self.floor, None))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return kind, floor and censoring as arrays, for the artefact."""
+        code = [KINDS.index(self.kind), int(self.censored)]
+        return {"floor": np.array([self.floor]), "features": np.array(code, dtype=np.int64)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return the features that `arrays` described; log-ratios where only a floor is given."""
+        code, censored = arrays.get("features", np.zeros(2, dtype=np.int64))
+        return cls(KINDS[int(code)], float(arrays["floor"][0]), bool(censored))
+
+
+def _roots(p: Array) -> Array:
+    xp = array_namespace(p)
+    shown = p > 0  # the slope of a root is infinite at 0, and a gradient through it NaN
+    return xp.where(shown, xp.sqrt(xp.where(shown, p, 1.0)), 0.0)
+
+
+def features_of(answers: Answers, view: str = "logs") -> AnswerFeatures:
+    """Return the features that suit the habits of the box that gave ``answers``.
+
+    Parameters
+    ----------
+    answers : Answers
+        Decides by what is declared of the box; scores only tell whether any exceeds 1.
+    view : {"logs", "roots", "plain"}
+        What is wanted. One-hot rows stay what they are: no view makes more of them.
+    """
+    floor = FLOOR if answers.decimals is None else 0.5 * 10.0**-answers.decimals
+    if answers.labels_only or view == "plain":
+        return AnswerFeatures("plain", floor)
+    independent = answers.complete and not answers.sums_to_one
+    odds = independent and float(answers.scores.max(initial=0.0)) <= 1.0
+    if view == "roots":
+        return AnswerFeatures("roots-of-odds" if odds else "roots", floor)
+    if independent:
+        return AnswerFeatures("log-odds" if odds else "logs", floor)
+    return AnswerFeatures("log-ratios", floor, censored=not answers.complete)
+
+
+def check_view(view: str) -> None:
+    """Raise `InvalidOption` unless ``view`` is one that `features_of` knows."""
+    if view not in VIEWS:
+        raise InvalidOption(f"features must be one of {', '.join(VIEWS)}, found {view!r}.")

@@ -1,0 +1,188 @@
+"""What the rules that give probabilities share: folds, class weights, and what to do with nothing.
+
+Every such rule holds out the same folds of the same answers, to choose its own settings and to be
+compared with other rules (`rebox.reading.choice`). Nothing but training answers is looked at.
+"""
+
+import abc
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from rebox.errors import InvalidOption
+from rebox.reading.calibration import log_loss
+from rebox.reading.contract import Answers, Array, Mapping, MappingRule
+from rebox.reading.features import check_view
+from rebox.subject import stratified_folds
+
+
+def softmax(logits: Array) -> Array:
+    """Return rows that sum to one, of a NumPy array or a torch tensor."""
+    xp = array_namespace(logits)
+    powers = xp.exp(logits - xp.max(logits, axis=1, keepdims=True))
+    return powers / xp.sum(powers, axis=1, keepdims=True)
+
+
+def like(array: NDArray[Any], other: Array) -> Array:
+    """Return float64 ``array`` in the namespace and on the device of ``other``."""
+    xp = array_namespace(other)
+    return xp.asarray(array, dtype=xp.float64, device=other.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasedMapping(Mapping):
+    """softmax(evidence(scores) + bias).
+
+    Attributes
+    ----------
+    bias : (target classes,) float64
+        What is believed before looking at the answer.
+    """
+
+    kind: ClassVar[str] = "prior"
+    bias: NDArray[np.float64]
+
+    def evidence(self, scores: Array) -> Array:
+        """Return what (n, source classes) scores tell, (n, target classes): here, nothing."""
+        xp = array_namespace(scores)
+        return xp.zeros((scores.shape[0], len(self.bias)), dtype=xp.float64, device=scores.device)
+
+    def read(self, scores: Array) -> Array:
+        """Return probabilities over the target classes."""
+        return softmax(self.evidence(scores) + like(self.bias, scores))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the bias."""
+        return {"bias": self.bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Return the mapping from its arrays."""
+        return cls(bias=arrays["bias"])
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """A mapping fitted to all answers, and what its rule said of each answer when held out.
+
+    Attributes
+    ----------
+    mapping : BiasedMapping
+    logits : (n, target classes) float64
+        Their softmax is the held-out reading, before class weights.
+    loss : float
+        Its mean log loss in nats.
+    """
+
+    mapping: BiasedMapping
+    logits: NDArray[np.float64]
+    loss: float
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Answers under fit: their targets, and the fold that each is held out in."""
+
+    answers: Answers
+    folds: NDArray[np.intp] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = self.answers
+        folds = stratified_folds(known.targets, known.seed, known.groups)
+        object.__setattr__(self, "folds", folds)
+
+    @property
+    def targets(self) -> NDArray[np.intp]:
+        """Target class of each, (n,)."""
+        return self.answers.targets
+
+    @property
+    def n_targets(self) -> int:
+        """How many target classes there are, answered about or not."""
+        return len(self.answers.prior)
+
+    def splits(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Return (rows kept, rows held out) of each fold."""
+        numbers = range(int(self.folds.max()) + 1)
+        return [(np.flatnonzero(self.folds != k), np.flatnonzero(self.folds == k)) for k in numbers]
+
+    def crossed(self, mapping: BiasedMapping, logits: NDArray[np.float64]) -> CrossFitted:
+        """Return ``mapping`` with its held-out ``logits`` and their loss."""
+        return CrossFitted(mapping, logits, self.loss(logits))
+
+    def loss(self, logits: NDArray[np.float64]) -> float:
+        """Return the mean log loss of (n, target classes) held-out logits."""
+        return log_loss(logits, self.targets)
+
+
+@dataclass(frozen=True)
+class ProbabilisticRule(MappingRule):
+    """A rule whose mappings read probabilities.
+
+    Parameters
+    ----------
+    class_weight : {None, "balanced"}
+        None reads each class as often as it occurs in training; ``balanced`` reads the classes as
+        if they were equally frequent, which raises the sensitivity for rare ones.
+    """
+
+    needs_answers: ClassVar[bool] = True
+    class_weight: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.class_weight not in (None, "balanced"):
+            raise InvalidOption(
+                f"class_weight must be balanced or left out, found {self.class_weight!r}."
+            )
+
+    def fit(self, answers: Answers) -> Mapping:
+        """Return the mapping; without two classes and two subjects, the prior alone."""
+        return self.cross_fit(answers).mapping
+
+    def cross_fit(self, answers: Answers) -> CrossFitted:
+        """Return the mapping, and what the rule says of each answer when that is held out.
+
+        The settings of the rule are those with the lowest held-out loss, so that this loss is a
+        little lower than on new answers.
+        """
+        prior = np.log(np.maximum(answers.prior, 1e-12))
+        subjects = answers.targets if answers.groups is None else answers.groups
+        if min(len(np.unique(answers.targets)), len(np.unique(subjects))) < 2:
+            logits = np.tile(prior, (len(answers.targets), 1))
+            fitted = CrossFitted(BiasedMapping(bias=prior), logits, np.inf)
+        else:
+            # Many small products: threads cost more than they bring, and one alone always adds
+            # up in the same order, so that the same answers give the same bytes.
+            with threadpool_limits(limits=1, user_api="blas"):
+                fitted = self._cross_fit(Samples(answers))
+        if self.class_weight == "balanced":
+            even = replace(fitted.mapping, bias=fitted.mapping.bias - prior)
+            fitted = replace(fitted, mapping=even)
+        return fitted
+
+    @abc.abstractmethod
+    def _cross_fit(self, samples: Samples) -> CrossFitted:
+        """Return the mapping without class weights; two classes at least have answers."""
+
+
+@dataclass(frozen=True)
+class FeatureRule(ProbabilisticRule):
+    """A rule that may look at logarithms, square roots or the scores themselves.
+
+    Parameters
+    ----------
+    class_weight : {None, "balanced"}
+        As in `ProbabilisticRule`.
+    features : {"logs", "roots", "plain"}
+        As in `rebox.reading.features.features_of`.
+    """
+
+    features: str = "logs"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_view(self.features)

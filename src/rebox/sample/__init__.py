@@ -1,0 +1,17 @@
+"""What the user hands over: pictures, matrices, rows, with their labels and subjects."""
+
+from rebox.sample.dataset import Card, Dataset
+from rebox.sample.images import ImageFiles
+from rebox.sample.source import load, load_unlabelled
+from rebox.sample.task import TASKS, Task, open_task
+
+__all__ = [
+    "TASKS",
+    "Card",
+    "Dataset",
+    "ImageFiles",
+    "Task",
+    "load",
+    "load_unlabelled",
+    "open_task",
+]

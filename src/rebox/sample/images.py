@@ -1,0 +1,167 @@
+"""Many image files as one sequence that decodes an image when it is asked for."""
+
+import operator
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import EllipsisType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData
+from rebox.sample.picture import Picture, decode
+
+CACHE_BYTES = 128 * 2**20
+NAMED_FAULTS = 3  # bad files that an error names; it counts the others
+DECODERS = 8  # most threads that check files: each holds an image in memory
+
+Rows = slice | Sequence[int] | Sequence[bool] | NDArray[Any]
+
+
+class PictureCache:
+    """The pictures asked for last, up to a number of bytes; safe to share between threads.
+
+    A pickle of it is empty: another process decodes for itself.
+
+    Parameters
+    ----------
+    limit : int
+        Most bytes of pixels to keep; a larger picture is not kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._pictures: OrderedDict[Path, Picture] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, path: Path) -> Picture:
+        """Return the picture of ``path``, decoded if it is not kept; see `picture.decode`."""
+        with self._lock:
+            if path in self._pictures:
+                self._pictures.move_to_end(path)
+                return self._pictures[path]
+        picture = decode(path)
+        with self._lock:
+            self._keep(path, picture)
+        return picture
+
+    def _keep(self, path: Path, picture: Picture) -> None:
+        if path in self._pictures or picture.nbytes > self.limit:
+            return
+        self._pictures[path] = picture
+        self.size += picture.nbytes
+        while self.size > self.limit:
+            _, oldest = self._pictures.popitem(last=False)
+            self.size -= oldest.nbytes
+
+    def __reduce__(self) -> tuple[type["PictureCache"], tuple[int]]:
+        return PictureCache, (self.limit,)
+
+
+class ImageFiles:
+    """Image files, decoded when asked.
+
+    An integer index gives a picture, (h, w, 1) or (h, w, 3) uint8 and read-only; a slice, a mask
+    or several indices give another `ImageFiles`, so that scikit-learn can split it without reading
+    a file. A subset shares its parent's cache: memory does not grow with the number of files.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        n files.
+    cache_bytes : int
+        Most bytes of decoded pixels to keep.
+
+    Raises
+    ------
+    InvalidData
+        On indexing: the file is missing, damaged, or not an image.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], cache_bytes: int = CACHE_BYTES) -> None:
+        self.paths = tuple(Path(path) for path in paths)
+        self._cache = PictureCache(cache_bytes)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,): by this scikit-learn knows that it can be indexed like an array."""
+        return (len(self.paths),)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return (self._cache.get(path) for path in self.paths)
+
+    @overload
+    def __getitem__(self, index: int | np.integer) -> Picture: ...
+    @overload
+    def __getitem__(self, index: Rows | tuple[Rows, EllipsisType]) -> "ImageFiles": ...
+    def __getitem__(
+        self, index: int | np.integer | Rows | tuple[Rows, EllipsisType]
+    ) -> "Picture | ImageFiles":
+        if isinstance(index, tuple):  # scikit-learn's way to index rows: files[rows, ...]
+            if len(index) != 2 or index[1] is not Ellipsis:
+                raise IndexError(f"image files have one axis, found the index {index}.")
+            index = index[0]
+        if isinstance(index, int | np.integer):
+            return self._cache.get(self.paths[operator.index(index)])
+        return self.subset(index)
+
+    def subset(self, rows: Rows) -> "ImageFiles":
+        """Return the files at ``rows``: a slice, a mask of shape (n,), or indices."""
+        files = ImageFiles(())
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            rows = rows.astype(np.intp) if rows.size == 0 else rows
+        files.paths = tuple(self.paths[i] for i in np.arange(len(self))[rows].tolist())
+        files._cache = self._cache
+        return files
+
+    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Picture]:
+        """Return the pictures at ``indices``, in that order.
+
+        Raises
+        ------
+        InvalidData
+            A file is missing, damaged, or not an image.
+        """
+        return [self[int(index)] for index in indices]
+
+    def check(self) -> None:
+        """Decode every file once, so that a bad one is found before a query is paid for.
+
+        Raises
+        ------
+        InvalidData
+            Some files are missing, damaged or no images: names the first, counts all of them.
+        """
+        paths = list(dict.fromkeys(self.paths))
+        with ThreadPoolExecutor(min(DECODERS, os.cpu_count() or 1)) as threads:
+            faults = [fault for fault in list(threads.map(self._fault, paths)) if fault]
+        if not faults:
+            return
+        if len(faults) == 1:
+            raise InvalidData(faults[0])
+        named = [fault.rstrip(".") for fault in faults[:NAMED_FAULTS]]
+        more = len(faults) - len(named)
+        rest = f"; and {more} more" if more else ""
+        raise InvalidData(
+            f"{len(faults)} of {len(paths)} images cannot be used: {'; '.join(named)}{rest}."
+        )
+
+    def _fault(self, path: Path) -> str:
+        try:
+            self._cache.get(path)
+        except InvalidData as error:
+            return str(error)
+        return ""
+
+    def __repr__(self) -> str:
+        return f"<ImageFiles: {len(self)} files>"

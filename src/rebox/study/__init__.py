@@ -1,0 +1,1 @@
+"""A wing of its own: tasks by name, baselines, and how methods are measured against each other."""

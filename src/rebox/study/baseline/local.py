@@ -1,0 +1,87 @@
+"""The local model: the best that can be said without a box.
+
+It is what the recipe ``auto`` itself reads without asking: plain features of the samples, and the
+experts and the pool that a reader makes of them. A box that does not beat it brings nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.local import PlainFeatures
+from rebox.reading import Evidence, Reader, fit_reader
+from rebox.sample.inputs import Inputs, LaidOut
+from rebox.study.baseline.batches import CHUNK, chunks
+from rebox.study.baseline.contract import Baseline, Trainer, Training
+from rebox.subject import stratified_order
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalModel(Baseline):
+    """A fitted local model.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        How samples become images.
+    features : PlainFeatures
+        What is looked at.
+    reader : Reader
+        How that is read.
+    """
+
+    inputs: Inputs
+    features: PlainFeatures
+    reader: Reader
+
+    def predict_proba(self, x: Any) -> NDArray[np.float64]:
+        """Return (n, K) probabilities of n images or rows.
+
+        Raises
+        ------
+        InvalidData
+            ``x`` is of another kind than training, or cannot be used.
+        """
+        images = LaidOut(self.inputs, x)
+        parts = [
+            self.reader.log_probabilities(self.features.transform(images.samples(few)))
+            for few in chunks(len(images))
+        ]
+        return np.exp(np.concatenate(parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Trainer):
+    """Reads plain features.
+
+    Parameters
+    ----------
+    class_weight : {None, "balanced"}
+    """
+
+    kind: ClassVar[str] = "local"
+    citation: ClassVar[str] = "rebox: a pool of kernel readings of plain features, no box"
+    class_weight: str | None = None
+
+    def _fit(self, training: Training) -> LocalModel:
+        images, seed = training.images, training.seed
+        # A reader's landmarks are the first samples.
+        order = stratified_order(training.targets, seed, training.groups)
+        features = PlainFeatures.fit(images.samples(order[:CHUNK]))
+        parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
+        evidence = Evidence(
+            local=[np.concatenate(block) for block in zip(*parts, strict=True)],
+            targets=training.targets[order],
+            n_targets=len(training.classes),
+            seed=seed,
+            groups=None if training.groups is None else training.groups[order],
+        )
+        reader = fit_reader(evidence).reader
+        return LocalModel(
+            classes=training.classes,
+            inputs=images.inputs,
+            features=features,
+            reader=reader.balanced() if training.class_weight == "balanced" else reader,
+        )

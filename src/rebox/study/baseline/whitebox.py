@@ -1,0 +1,367 @@
+"""A box with its lid off: its torch module, with gradients, features and a new last layer.
+
+White-box baselines say what could be had if the weights were at hand. They are no boxes: nothing
+here counts queries, as nobody is asked.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import OptionReader, Preprocess
+from rebox.box.outputs import Kind, class_names, one_line, read_kind, read_labels
+from rebox.box.preprocess import as_preprocess, read_preprocess
+from rebox.box.probe import synthetic_images
+from rebox.box.registry import LIMITS, BoxURI
+from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.program import Placement
+from rebox.sample.inputs import LaidOut
+from rebox.study.baseline.batches import chunks
+
+try:
+    import torch
+    from torch import Tensor, nn
+
+    from rebox.box.torch import fingerprint
+    from rebox.study.baseline.head import Trunk, first_output, look, over_places
+except ImportError as error:
+    raise MissingExtra(
+        "a white box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
+    ) from error
+
+OPENING_IMAGES = 2
+IGNORED = ("batch_size", "price_usd", *LIMITS)  # of a box's URI: how it is asked, what it hides
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WhiteBox:
+    """A classifier whose weights are at hand.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Takes normalised images (n, channels, height, width); returns (n, classes). In eval mode
+        and frozen: gradients flow to its input alone.
+    preprocess : Preprocess
+        From an image in [0, 1] to a normalised one.
+    size : (height, width)
+    channels : int
+    classes : tuple of str
+    outputs : {"logits", "probabilities"}
+        What comes out.
+    head : str
+        Name of the last layer, a linear one or a convolution.
+    device : str
+    untrained : callable or None
+        Takes a seed; returns the same architecture with weights drawn anew.
+    """
+
+    module: nn.Module
+    preprocess: Preprocess
+    size: tuple[int, int]
+    channels: int
+    classes: tuple[str, ...]
+    outputs: Kind
+    head: str
+    device: str
+    untrained: Callable[[int], nn.Module] | None = None
+
+    @classmethod
+    def around(
+        cls,
+        module: nn.Module,
+        *,
+        size: int | tuple[int, int],
+        preprocess: str | Preprocess = "unit",
+        channels: int = 3,
+        classes: tuple[str, ...] | None = None,
+        outputs: str = "auto",
+        device: str = "cpu",
+        untrained: Callable[[int], nn.Module] | None = None,
+    ) -> Self:
+        """Return a white box around a module, which is frozen, put into eval mode and moved.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            Its floats keep their precision.
+        size : int or (height, width)
+        preprocess, channels, classes, outputs, device, untrained : see the attributes
+            ``outputs="auto"``: probabilities if all values for two synthetic images lie in [0, 1].
+
+        Raises
+        ------
+        BoxError
+            The module does not classify images of that size, or has no last layer to replace.
+        InvalidOption
+            The device cannot be used, or another option is out of range.
+        """
+        height, width = (size, size) if isinstance(size, int) else size
+        try:
+            module = module.to(device).eval().requires_grad_(requires_grad=False)
+        except (RuntimeError, AssertionError) as error:
+            raise InvalidOption(
+                f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
+            ) from error
+        figures = as_preprocess(preprocess)
+        ready = synthetic_batch(figures, (height, width, channels)).to(device, _dtype(module))
+        with torch.inference_mode():
+            raw, head = look(module, ready)
+        return cls(
+            module=module,
+            preprocess=figures,
+            size=(height, width),
+            channels=channels,
+            classes=class_names(raw.shape[1], classes),
+            outputs=read_kind(raw, outputs),
+            head=head,
+            device=device,
+            untrained=untrained,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an image."""
+        return *self.size, self.channels
+
+    @property
+    def identity(self) -> str:
+        """Its class, a SHA-256 of its weights, and how it is shown images."""
+        kind, (height, width) = type(self.module).__name__, self.size
+        return (
+            f"whitebox:{kind}:{fingerprint(self.module)}?preprocess={self.preprocess}"
+            f"&size={height}x{width}&outputs={self.outputs}"
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
+        return _dtype(self.module)
+
+    def images(self, placed: NDArray[np.floating]) -> Tensor:
+        """Return images (n, height, width, channels) in [0, 1] as a tensor on the device."""
+        tensor: Tensor = torch.from_numpy(placed).to(self.device, self.dtype)
+        return tensor
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Return images (n, height, width, channels) in [0, 1] as the module takes them."""
+        return _normalised(images, self.preprocess)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Return (n, classes) probabilities of images (n, height, width, channels) in [0, 1]."""
+        raw: Tensor = first_output(self.module(self.normalised(images)))
+        return raw if self.outputs == "probabilities" else raw.softmax(dim=1)
+
+    def over(
+        self, images: LaidOut, placement: Placement, see: Callable[[Tensor], Tensor]
+    ) -> NDArray[np.float64]:
+        """Return what ``see`` makes of all images, placed, a few at a time, without gradients.
+
+        Parameters
+        ----------
+        images : LaidOut
+            n images.
+        placement : Placement
+            Where they sit in the module's input.
+        see : callable
+            Takes placed images (k, height, width, channels); returns (k, d).
+
+        Returns
+        -------
+        (n, d) float64.
+        """
+        parts = []
+        with torch.inference_mode():
+            for few in chunks(len(images)):
+                seen = see(self.images(placement.place(images.take(few))))
+                parts.append(seen.to("cpu", torch.float64).numpy())
+        return np.concatenate(parts)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return (n, d) penultimate features of normalised images (n, channels, height, width)."""
+        taken: list[Tensor] = []
+        head = self.module.get_submodule(self.head)
+        hook = head.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+        try:
+            self.module(x)
+        finally:
+            hook.remove()
+        return over_places(taken[-1])
+
+    def with_head(self, n_targets: int, *, seed: int = 0, fresh: bool = False) -> nn.Module:
+        """Return a copy of the module, to be trained, with a new last layer.
+
+        It takes normalised images and returns (n, n_targets) logits: a linear map of `features`,
+        drawn from the seed. Where the last layer was a convolution, as in SqueezeNet, this is one
+        by one convolution averaged over places, without the activation after it.
+
+        Parameters
+        ----------
+        n_targets : int
+        seed : int
+        fresh : bool
+            Whether all other weights are drawn anew as well.
+
+        Raises
+        ------
+        InvalidOption
+            The weights cannot be drawn anew.
+        """
+        module = self.module
+        if fresh:
+            module = self._redrawn(seed)
+        trunk = Trunk(module, self.head)
+        with torch.inference_mode():
+            width = trunk.eval()(torch.zeros(1, self.channels, *self.size, **self._like)).shape[1]
+        with seeded(seed, self.device):
+            head = nn.Linear(width, n_targets).to(**self._like)
+        return nn.Sequential(trunk, head).requires_grad_()
+
+    def _redrawn(self, seed: int) -> nn.Module:
+        if self.untrained is None:
+            raise InvalidOption(
+                "it is not known how this module's weights are drawn: pass untrained=, a function "
+                "from a seed to a module."
+            )
+        return self.untrained(seed).to(self.device, self.dtype)
+
+    @property
+    def _like(self) -> dict[str, Any]:
+        return {"device": self.device, "dtype": self.dtype}
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    floats = (p.dtype for p in module.parameters() if p.is_floating_point())
+    return next(floats, torch.float32)
+
+
+def _normalised(images: Tensor, figures: Preprocess) -> Tensor:
+    gain, shift = (
+        torch.as_tensor(values, device=images.device, dtype=images.dtype)
+        for values in figures.affine(images.shape[3], "float32")
+    )
+    return (images * gain + shift).movedim(3, 1).contiguous()
+
+
+def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
+    """Return a few synthetic images as a module of this preprocessing takes them."""
+    return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
+
+
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` threads, in all of this process."""
+    torch.set_num_threads(count)
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Draw from a seed within, and leave torch's own generators as they were."""
+    cards = [torch.device(device)] if device.startswith("cuda") else []
+    with (
+        torch.random.fork_rng(devices=cards),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+    ):
+        torch.manual_seed(seed)
+        yield
+
+
+def open_whitebox(uri: str) -> WhiteBox:
+    """Open the torch module behind a box.
+
+    Parameters
+    ----------
+    uri : str
+        ``torch:resnet50?weights=FILE`` or ``onnx:FILE?preprocess=imagenet``, as `open_box` takes
+        it. ``device`` says where it runs, for both.
+
+    Raises
+    ------
+    InvalidOption
+        The box is of another kind, or one of its options is unknown.
+    BoxError
+        The weights are not at hand, or are of no classifier that torch can run.
+    MissingExtra
+        torch, torchvision, timm or onnx is needed and not installed.
+    """
+    parts = BoxURI.parse(uri)
+    openers = {"torch": _open_torch, "onnx": _open_onnx}
+    if parts.scheme not in openers:
+        raise InvalidOption(
+            f"a white box is opened from {' or '.join(openers)}, found {parts.scheme!r}: nobody "
+            "but its owner has the weights of a service."
+        )
+    reader = OptionReader(parts.scheme, parts.options)
+    for name in IGNORED:
+        reader.text(name, None)
+    return openers[parts.scheme](parts.target, reader)
+
+
+def _open_torch(target: str, reader: OptionReader) -> WhiteBox:
+    from rebox.box.torch import named_model  # noqa: PLC0415 - as heavy as this module
+
+    weights = reader.text("weights", "default")
+    count = reader.integer("classes", None)
+    seed = reader.integer("seed", 0)
+    channels = reader.integer("channels", 3)
+    size = reader.size("size", None)
+    settings = _settings(reader)
+    if weights not in ("default", "none"):
+        _need_file(weights)
+    try:
+        model = named_model(target, weights=weights, count=count, seed=seed)
+    except BoxError as error:
+        raise BoxError(f"weights not at hand: {error}") from error
+    settings["preprocess"] = settings["preprocess"] or model.preprocess
+    settings["classes"] = settings["classes"] or model.classes
+    return WhiteBox.around(
+        model.module,
+        size=size or model.preprocess.size or 224,
+        channels=channels,
+        untrained=lambda s: named_model(target, weights="none", count=count, seed=s).module,
+        **settings,
+    )
+
+
+def _open_onnx(target: str, reader: OptionReader) -> WhiteBox:
+    from rebox.study.baseline.onnx_module import OnnxModule  # noqa: PLC0415 - needs onnx
+
+    size = reader.size("size", None)
+    channels = reader.integer("channels", None)
+    output = reader.text("output", None)
+    for name in ("layout", "pixels", "providers"):  # seen from the file
+        reader.text(name, None)
+    settings = _settings(reader)
+    _need_file(target)
+    module = OnnxModule(Path(target), output=output)
+    figures = settings["preprocess"] = settings["preprocess"] or Preprocess()
+    shape = module.image_shape(size or figures.size, channels)
+    sample = synthetic_batch(figures, shape)
+    return WhiteBox.around(
+        module,
+        size=shape[:2],
+        channels=shape[2],
+        untrained=lambda seed: module.redrawn(seed, sample),
+        **settings,
+    )
+
+
+def _settings(reader: OptionReader) -> dict[str, Any]:
+    labels = reader.text("labels", None)
+    settings: dict[str, Any] = {
+        "preprocess": read_preprocess(reader),
+        "classes": None if labels is None else read_labels(labels),
+        "outputs": reader.text("outputs", "auto"),
+        "device": reader.text("device", "cpu"),
+    }
+    reader.finish()
+    return settings
+
+
+def _need_file(path: str) -> None:
+    if not Path(path).is_file():
+        raise BoxError(f"weights not at hand: there is no file {path}.")

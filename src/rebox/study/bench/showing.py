@@ -1,0 +1,75 @@
+"""What a fitted model looks like: the program as a picture, the source classes that it reads."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rebox.fit import Model
+from rebox.fit.model import OneAnswer
+from rebox.reading.assignment import Assignment
+from rebox.reading.linear import LinearMapping
+from rebox.study.baseline import Baseline
+from rebox.study.bench.ledger import Row
+
+SIDE = 112  # pixels of a picture at most: a program is noise, which no PNG makes small
+SOURCES = 10  # source classes that are listed for a target class
+
+
+def picture_of(fitted: Model | Baseline) -> Row | None:
+    """Return what a program adds as a PNG, grey where it adds nothing; None without a program."""
+    added = _added(fitted)
+    if added is None:
+        return None
+    grey = np.clip(np.rint((added + 0.5) * 255), 0, 255).astype(np.uint8)
+    picture = Image.fromarray(grey.squeeze(-1) if grey.shape[2] == 1 else grey)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", optimize=True)
+    size = list(added.shape[:2])
+    return {"png": base64.b64encode(file.getvalue()).decode(), "size": size}
+
+
+def _added(fitted: Model | Baseline) -> NDArray[Any] | None:
+    """Return (h, w, channels) in [-0.5, 0.5]: what is added to an image in [0, 1]."""
+    if isinstance(fitted, Baseline):
+        return fitted.program
+    moving = [question for question in fitted.questions if question.program.dimension]
+    return np.asarray(moving[0].program.added(moving[0].z)) if moving else None
+
+
+def reading_of(model: Model, sources: Sequence[str]) -> Row | None:
+    """Return which source classes speak for which target class, those that speak loudest.
+
+    An assignment gives each of its m source classes 1/m. A linear map gives a source class the
+    weight of its feature, less the mean over the target classes: what tells them apart. None for
+    readings that are neither.
+    """
+    reading = model.reading
+    if not isinstance(reading, OneAnswer):
+        return None
+    weights = _weights(reading.mapping, len(sources))
+    if weights is None:
+        return None
+    loudest = np.argsort(-weights, axis=0, kind="stable")[:SOURCES]
+    listed = sorted({int(k) for k in loudest.ravel() if weights[k].any()})
+    kept = weights[listed].T  # (target classes, listed source classes)
+    return {"source": [sources[k] for k in listed], "weights": np.round(kept, 4).tolist()}
+
+
+def _weights(mapping: Any, n: int) -> NDArray[np.float64] | None:
+    """Return (source classes, target classes) weights."""
+    if isinstance(mapping, Assignment):
+        targets, m = mapping.sources.shape
+        weights = np.zeros((n, targets))
+        for target, row in enumerate(mapping.sources):
+            weights[row, target] = 1 / m
+        return weights
+    if isinstance(mapping, LinearMapping) and len(mapping.weights) == n:
+        spread: NDArray[np.float64] = mapping.weights - mapping.weights.mean(axis=1, keepdims=True)
+        return spread
+    return None

@@ -1,0 +1,298 @@
+"""What a ledger says: trials in cells, and their figures with intervals.
+
+The folds of one seed are pooled: their answers are put together and figures are computed once, so
+that a rare class is measured on all its images; areas under the ROC curve count pairs of images
+within a fold, since each fold has a model of its own. Several seeds repeat the whole measurement:
+their mean has Student's interval.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from rebox.metric import Interval, evaluate
+from rebox.study.bench.ledger import Row, Tested
+from rebox.study.bench.trial_row import TrialRow, read_row
+
+METRIC = "macro_auc"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pooled:
+    """All test images of one seed.
+
+    Attributes
+    ----------
+    seed : int
+    trials : tuple of TrialRow
+        A trial for each fold.
+    """
+
+    seed: int
+    trials: tuple[TrialRow, ...]
+
+    @cached_property
+    def answers(self) -> Tested | None:
+        """The answers to all test images; None unless every fold has kept them."""
+        parts = [trial.answers for trial in self.trials]
+        kept = [part for part in parts if part is not None]
+        if len(kept) < len(parts):
+            return None
+        return Tested(
+            truth=np.concatenate([part.truth for part in kept]),
+            probabilities=np.concatenate([part.probabilities for part in kept]),
+            subjects=_of_all([part.subjects for part in kept], [len(p.truth) for p in kept]),
+        )
+
+    @property
+    def folds(self) -> NDArray[np.int64] | None:
+        """The fold of each test image; None where there is one alone, or none kept its answers."""
+        if len(self.trials) == 1 or self.answers is None:
+            return None
+        sizes = [len(trial.answers.truth) for trial in self.trials if trial.answers is not None]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    @cached_property
+    def figures(self) -> dict[str, Interval]:
+        """Figures of the pooled answers; without answers, the mean over the folds."""
+        if len(self.trials) == 1:
+            return dict(self.trials[0].metrics)
+        if self.answers is None:
+            return _means([trial.metrics for trial in self.trials])
+        truth, probabilities, subjects = self.answers
+        first = self.trials[0]
+        known = first.positive in first.names
+        return evaluate(
+            truth,
+            probabilities,
+            range(probabilities.shape[1]),  # names may be missing, or look the same
+            positive=first.names.index(str(first.positive)) if known else None,
+            grades=first.grades,
+            seed=self.seed,
+            groups=subjects,
+            folds=self.folds,
+        )
+
+    @property
+    def tested(self) -> int:
+        """Test images of all its folds, as far as the ledger says."""
+        return sum(trial.test or 0 for trial in self.trials)
+
+
+def _of_all(
+    parts: Sequence[NDArray[np.int64] | None], sizes: Sequence[int]
+) -> NDArray[np.int64] | None:
+    """Return the subjects of several folds, none of whom is in two; None where no fold tells any.
+
+    A fold that tells none has an image of each, or is of an older ledger.
+    """
+    if all(part is None for part in parts):
+        return None
+    found, taken = [], 0
+    for part, size in zip(parts, sizes, strict=True):
+        own = np.arange(size) if part is None else part
+        found.append(own + taken)
+        taken += int(own.max(initial=-1)) + 1
+    return np.concatenate(found)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cell:
+    """The trials of one method at one budget on one task and box.
+
+    Attributes
+    ----------
+    task : str
+    box : str or None
+        None for a method that asks none.
+    method, recipe : str
+    name : str
+        The method, with what tells it from another cell of its task and box.
+    budget : int or None
+    max_usd : float or None
+    per_prediction : int
+    folds : int or None
+        That each seed's images are parted into.
+    run : int
+        0; more where a ledger holds several trials of one seed and fold.
+    trials : tuple of TrialRow
+        All of them done, at least one.
+    """
+
+    task: str
+    box: str | None
+    method: str
+    recipe: str
+    name: str
+    budget: int | None
+    max_usd: float | None
+    per_prediction: int
+    folds: int | None
+    run: int
+    trials: tuple[TrialRow, ...]
+
+    @property
+    def pair(self) -> tuple[str, str | None]:
+        """Task and box."""
+        return self.task, self.box
+
+    @property
+    def peeks(self) -> bool:
+        """Whether the method chose anything on test images."""
+        return any(trial.peeks for trial in self.trials)
+
+    @property
+    def copied(self) -> bool:
+        """Whether it was trained on copies of test images."""
+        return any(trial.copied for trial in self.trials)
+
+    @cached_property
+    def seeds(self) -> tuple[Pooled, ...]:
+        """The trials of each seed, in the order of their folds."""
+        found = defaultdict(list)
+        for trial in sorted(self.trials, key=lambda t: (t.seed, -1 if t.fold is None else t.fold)):
+            found[trial.seed].append(trial)
+        return tuple(Pooled(seed=seed, trials=tuple(part)) for seed, part in found.items())
+
+    @cached_property
+    def figures(self) -> dict[str, Interval]:
+        """The figures that every seed has: of the one seed, or means over several."""
+        return _means([pooled.figures for pooled in self.seeds])
+
+    def mean(self, number: Callable[[TrialRow], float]) -> float:
+        """Return the mean over its trials of a number of each."""
+        return float(np.mean([number(trial) for trial in self.trials]))
+
+    @property
+    def asked(self) -> float:
+        """Mean queries that a fit asked."""
+        return self.mean(lambda trial: trial.asked)
+
+    @property
+    def usd(self) -> float | None:
+        """Mean dollars that a fit cost; None where the price of any is unknown."""
+        spent = [trial.usd_fit for trial in self.trials if trial.usd_fit is not None]
+        return float(np.mean(spent)) if len(spent) == len(self.trials) else None
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """What orders the cells of a method: budgets in queries and dollars, and what was asked."""
+        return self.budget or 0, self.max_usd or 0, self.asked
+
+    @property
+    def folds_done(self) -> int:
+        """Folds that every seed has."""
+        return min(len(pooled.trials) for pooled in self.seeds)
+
+    @property
+    def tested(self) -> int:
+        """Test images of every seed, those of all its folds."""
+        return min(pooled.tested for pooled in self.seeds)
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Return the mean of n > 1 values with Student's 95 % interval: t s / sqrt(n)."""
+    n, mean = len(values), float(np.mean(values))
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half)
+
+
+def _means(parts: Sequence[Mapping[str, Interval]]) -> dict[str, Interval]:
+    """Return the mean of each figure that all ``parts`` have, clipped to the figure's range."""
+    first = parts[0]
+    if len(parts) == 1:
+        return dict(first)
+    found = {}
+    for name in first:
+        if all(name in part for part in parts):
+            mean = mean_interval([part[name].value for part in parts])
+            # every figure but kappa lies in [0, 1]; few seeds that differ reach beyond
+            least = -1.0 if name == "quadratic_kappa" else 0.0
+            found[name] = Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
+    return found
+
+
+def cells_of(rows: Iterable[Row]) -> list[Cell]:
+    """Return the cells of what was measured, by task, box and budget, in the ledger's order.
+
+    Raises
+    ------
+    InvalidData
+        A row cannot be read.
+    """
+    return in_cells(read_row(row) for row in rows)
+
+
+def in_cells(trials: Iterable[TrialRow]) -> list[Cell]:
+    """Return the cells of those ``trials`` that are done; see `cells_of`."""
+    grouped: dict[tuple[Any, ...], list[TrialRow]] = {}
+    again: Counter[tuple[Any, ...]] = Counter()
+    for trial in trials:
+        if trial.why is not None:
+            continue
+        method = (trial.task, trial.box, trial.method, trial.recipe, trial.per_prediction)
+        kind = (*method, trial.budget, trial.max_usd, trial.folds, trial.split)
+        # A seed and fold that is there already is another trial: it is shown apart, not averaged.
+        run = (*kind, trial.seed, trial.fold)
+        grouped.setdefault((*kind, again[run]), []).append(trial)
+        again[run] += 1
+    by_pair: dict[tuple[str, str | None], list[Cell]] = {}
+    for key, part in grouped.items():
+        cell = _cell(part, key[-1])
+        by_pair.setdefault(cell.pair, []).append(cell)
+    named = (told_apart(cells) for cells in by_pair.values())
+    return [cell for cells in named for cell in sorted(cells, key=lambda c: c.budget or 0)]
+
+
+def _cell(trials: Sequence[TrialRow], run: int) -> Cell:
+    first = trials[0]
+    return Cell(
+        task=first.task,
+        box=first.box,
+        method=first.method,
+        recipe=first.recipe,
+        name=first.method,
+        budget=first.budget,
+        max_usd=first.max_usd,
+        per_prediction=first.per_prediction,
+        folds=first.folds,
+        run=run,
+        trials=tuple(trials),
+    )
+
+
+def told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells, named so that one method's are told apart where they stand together.
+
+    By recipes, queries per prediction, and reruns; budgets stand beside the names.
+    """
+    recipes = defaultdict(set)
+    looks = defaultdict(set)
+    for cell in cells:
+        recipes[cell.method, cell.per_prediction, cell.budget, cell.max_usd].add(cell.recipe)
+        looks[cell.method].add(cell.per_prediction)
+    several = {method for (method, *_), found in recipes.items() if len(found) > 1}
+    found = []
+    for cell in cells:
+        name = _by_recipe(cell) if cell.method in several else cell.method
+        if len(looks[cell.method]) > 1:
+            name = f"{name}, {cell.per_prediction} per prediction"
+        if cell.run:
+            name = f"{name}, run {cell.run + 1}"
+        # the same cell where the name is: it knows its figures already
+        found.append(cell if name == cell.name else replace(cell, name=name))
+    return found
+
+
+def _by_recipe(cell: Cell) -> str:
+    """Name a method by its recipe; a recipe's name mostly begins with the method's."""
+    if cell.recipe.startswith(cell.method):
+        return cell.recipe
+    return f"{cell.method}: {cell.recipe or 'no recipe'}"

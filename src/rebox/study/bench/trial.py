@@ -1,0 +1,277 @@
+"""One trial: a fit on training images alone, its test, and what is worth keeping of both."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+import rebox
+from rebox.errors import BoxError, InvalidData, MissingExtra
+from rebox.fit import Event, StepTaken
+from rebox.meter import JournalBook
+from rebox.metric import evaluate
+from rebox.sample import Dataset
+from rebox.study.baseline import baseline_from_name
+from rebox.study.bench.ledger import Row, pack_answers
+from rebox.study.bench.plan import Trial
+from rebox.study.bench.showing import picture_of, reading_of
+from rebox.study.bench.workbench import AtHand, Workbench
+from rebox.study.task import Split
+
+STEPS_KEPT = 200
+
+
+def measure(trial: Trial, bench: Workbench) -> Row:
+    """Return the row of a trial: fitted, tested, or why it could not be.
+
+    Raises
+    ------
+    Error
+        The fit failed.
+    RuntimeError
+        The meter's count and the box's differ, or a fit went over its budget: a fault of ours.
+    """
+    try:
+        dataset, parts = bench.dataset(trial.task), bench.split(trial)
+        box = None if trial.box is None or not trial.method.asks else bench.box(trial.box)
+        weights = trial.box is not None and not trial.method.asks
+        if weights:
+            bench.weights(trial.box)  # type: ignore[arg-type] # there is one
+    except (BoxError, InvalidData, MissingExtra) as error:
+        return {**_head(trial), "status": "unavailable", "why": " ".join(str(error).split())}
+    with threadpool_limits(limits=bench.places.threads):
+        if box is not None:
+            found = _reprogrammed(trial, dataset, parts, box)
+        else:
+            found = _without_questions(trial, dataset, parts, bench)
+    return {
+        **_head(trial),
+        "status": "done",
+        "train": len(parts.train),
+        "test": len(parts.test),
+        "positive": _plain(dataset.positive),
+        "grades": dataset.grades,
+        "version": rebox.__version__,
+        **found,
+    }
+
+
+def _head(trial: Trial) -> Row:
+    method = trial.method
+    return {
+        "key": trial.key,
+        "plan": trial.plan,
+        "task": trial.task.name,
+        "box": None if trial.box is None else trial.box.name,
+        "method": method.name,
+        "recipe": method.recipe,
+        "baseline": method.baseline,
+        "queries_per_prediction": method.queries_per_prediction if method.asks else 0,
+        "peeks": method.peeks,
+        "budget": trial.budget,
+        "seed": trial.seed,
+        "fold": trial.fold,
+        "folds": trial.task.folds,
+        "split": trial.task.split,
+        "resampled": trial.task.resampled,
+    }
+
+
+def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand) -> Row:
+    """Fit by a recipe; the same call for every recipe, task and box."""
+    curve: list[Row] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, StepTaken) and event.loss is not None:
+            curve.append({"queries": event.spent.total, "loss": float(event.loss)})
+
+    whole = at_hand.whole
+    if whole is not None:
+        whole.keep = trial.method.remember
+    asked, inside = (0, 0.0) if whole is None else (whole.asked, whole.inside_s)
+    billed = _billed(at_hand)
+    with tempfile.TemporaryDirectory() as folder:
+        model = rebox.Reprogrammer(
+            at_hand.box,
+            trial.method.recipe or "auto",
+            budget=trial.budget,
+            queries_per_prediction=trial.method.queries_per_prediction,
+            value_range=dataset.value_range,
+            journal=False if at_hand.service is None else Path(folder) / "journal.sqlite",
+            random_state=trial.seed,
+            listeners=(note,),
+        )
+        started = time.perf_counter()
+        model.fit(
+            dataset.images[parts.train],
+            dataset.labels[parts.train],
+            groups=_training_groups(dataset, parts),
+        )
+        fit_s = time.perf_counter() - started
+        fitted = model.spent_
+        tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
+        total_s = time.perf_counter() - started
+        if isinstance(model.meter_.book, JournalBook):
+            model.meter_.book.journal.close()  # before its folder goes
+    spent = model.spent_
+    if whole is not None:
+        asked, inside = whole.asked - asked, whole.inside_s - inside
+        box_s = asked * whole.seconds_per_image
+    else:
+        asked, inside, box_s = _billed(at_hand) - billed, 0.0, 0.0
+    _check_counts(trial, asked, fitted.total, spent.total)
+    return {
+        "fit_queries": fitted.by_purpose(),
+        "predict_queries": spent.predict,
+        "asked_per_prediction": spent.predict / len(parts.test),
+        "usd": {"fit": fitted.usd, "predict": _less(spent.usd, fitted.usd)},
+        "seconds": {
+            # As if nothing had been remembered: the box's own mean for every image asked.
+            "total": total_s - inside + box_s,
+            "box": box_s,
+            "outside": total_s - inside,
+            "fit_as_run": fit_s,
+        },
+        "curve": thinned(curve),
+        "verdict": verdict_of(model),
+        "stop_reason": model.stop_reason_,
+        "box_identity": at_hand.identity,
+        **_shown(trial, model, at_hand),
+        **tested,
+    }
+
+
+def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
+    """Return program and reading; of the first fold alone, as a picture takes 30 kB."""
+    if trial.fold:
+        return {"program": None, "reading": None}
+    fitted = model.artefact_.model
+    return {
+        "program": picture_of(fitted),
+        "reading": reading_of(fitted, at_hand.box.spec.classes),
+    }
+
+
+def _less(usd: float | None, before: float | None) -> float | None:
+    """Return the dollars between two receipts; None where nobody knows the price."""
+    return None if usd is None or before is None else usd - before
+
+
+def _billed(at_hand: AtHand) -> int:
+    return 0 if at_hand.service is None else int(at_hand.service.bill.as_json()["queries"])
+
+
+def _check_counts(trial: Trial, asked: int, fit: int, total: int) -> None:
+    """Hold the meter to what the box was really asked, and the fit to its budget."""
+    if asked != total or fit > (trial.budget or 0):
+        raise RuntimeError(
+            f"{trial.label}: the meter counts {total} queries, {fit} of them to fit on a budget of "
+            f"{trial.budget}, but the box was asked {asked}."
+        )
+
+
+def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Workbench) -> Row:
+    """Fit a baseline. Only one that says that it peeks is given the test images."""
+    trainer = baseline_from_name(trial.method.baseline or "")
+    whitebox = None if trial.box is None else bench.weights(trial.box)
+    x, y = dataset.images, dataset.labels
+    started = time.perf_counter()
+    model = trainer.fit(
+        x[parts.train],
+        y[parts.train],
+        whitebox=whitebox,
+        seed=trial.seed,
+        groups=_training_groups(dataset, parts),
+        value_range=dataset.value_range,
+        test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
+    )
+    fit_s = time.perf_counter() - started
+    tested = _tested(model.predict_proba, model.classes, dataset, parts, trial.seed)
+    total_s = time.perf_counter() - started
+    return {
+        "fit_queries": {"total": 0},
+        "predict_queries": 0,
+        "asked_per_prediction": 0.0,
+        "usd": {"fit": 0.0, "predict": 0.0},
+        "seconds": {"total": total_s, "box": 0.0, "outside": total_s, "fit_as_run": fit_s},
+        "curve": thinned([{"epoch": float(e), "loss": float(loss)} for e, loss in model.curve]),
+        "verdict": None,
+        "stop_reason": None,
+        "note": model.note,
+        "box_identity": None if whitebox is None else whitebox.identity,
+        "program": None if trial.fold else picture_of(model),
+        "reading": None,
+        **tested,
+    }
+
+
+def _training_groups(dataset: Dataset, parts: Split) -> NDArray[Any] | None:
+    return None if dataset.groups is None else dataset.groups[parts.train]
+
+
+def _tested(
+    predict_proba: Callable[[Any], NDArray[np.float64]],
+    classes: NDArray[Any],
+    dataset: Dataset,
+    parts: Split,
+    seed: int,
+) -> Row:
+    truth = dataset.labels[parts.test]
+    probabilities = predict_proba(dataset.images[parts.test])
+    names = classes.tolist()
+    everything = sorted(set(dataset.labels.tolist()))
+    # A fold may lack a rare class in training: its column is then 0.
+    columns = np.zeros((len(truth), len(everything)))
+    columns[:, [everything.index(name) for name in names]] = probabilities
+    places = np.array([everything.index(label) for label in truth.tolist()], dtype=np.intp)
+    subjects = dataset.subjects[parts.test]  # of images drawn twice, too
+    figures = evaluate(
+        truth,
+        columns,
+        everything,
+        positive=dataset.positive,
+        grades=dataset.grades,
+        seed=seed,
+        groups=subjects,
+    )
+    return {
+        "classes": len(everything),
+        "class_names": [str(name) for name in everything],
+        "metrics": {name: asdict(interval) for name, interval in figures.items()},
+        "answers": pack_answers(places, columns, len(everything), subjects),
+    }
+
+
+def thinned(curve: list[Row]) -> list[Row]:
+    """Return at most `STEPS_KEPT` steps of a curve, first and last among them."""
+    if len(curve) <= STEPS_KEPT:
+        return curve
+    places = np.unique(np.linspace(0, len(curve) - 1, STEPS_KEPT).round().astype(int))
+    return [curve[i] for i in places]
+
+
+def verdict_of(model: Any) -> Row | None:
+    """Return what a fit says of its own candidates, where its recipe compares any."""
+    verdict = getattr(model, "verdict_", None)
+    if verdict is None:
+        return None
+    return {"words": str(verdict.words), "rows": [_plain(row) for row in verdict.rows]}
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON takes it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,237 @@
+"""Opens data sets, boxes and weights when a trial needs them, and keeps what the next needs too."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from rebox.box import BlackBox, open_box
+from rebox.box.limited import LimitedBox
+from rebox.box.service import Service
+from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
+from rebox.rehearsal import Limits, Rehearsal
+from rebox.sample import Dataset, open_task
+from rebox.study.bench.plan import Box, PlannedTask, Served, Trial
+from rebox.study.bench.remember import RememberingBox
+from rebox.study.task import Split, fold, holdout, resampled
+
+if TYPE_CHECKING:
+    from rebox.study.baseline.whitebox import WhiteBox
+
+T = TypeVar("T")
+KEY = "REBOX_REHEARSAL_KEY"
+ABSENT = "weights not at hand"
+Loader = Callable[[Path | None], Dataset]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where a bench finds what plans name; a worker on another machine needs the same places.
+
+    Attributes
+    ----------
+    data, models, cache : Path or None
+        Folders of the data sets, of the models, and of remembered answers; None where a plan needs
+        none.
+    threads : int
+        Threads of a trial, in its box and in its arithmetic. One thread adds up in the same order
+        on every machine; several trials at a time use several cores.
+    device : str
+        Where torch boxes and white boxes run, as ``cuda``.
+    loaders : tuple of (name, function)
+        Data sets besides those of `rebox.sample.TASKS`: functions of the folder of the data sets.
+    """
+
+    data: Path | None = None
+    models: Path | None = None
+    cache: Path | None = None
+    threads: int = 1
+    device: str = "cpu"
+    loaders: tuple[tuple[str, Loader], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtHand:
+    """A box as a trial asks it.
+
+    Attributes
+    ----------
+    box : BlackBox
+        What is asked.
+    identity : str
+        Whose answers they are: the model's, whatever port a service has.
+    whole : RememberingBox or None
+        The same with nothing hidden, which counts and remembers; None behind a service.
+    service : Rehearsal or None
+        What stands before it.
+    """
+
+    box: BlackBox
+    identity: str
+    whole: RememberingBox | None = None
+    service: Rehearsal | None = None
+
+
+class Workbench:
+    """What trials need, opened once.
+
+    Parameters
+    ----------
+    places : Places
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
+        self._boxes: dict[str, RememberingBox] = {}
+        self._served: dict[Box, AtHand] = {}
+        self._weights: tuple[str, WhiteBox] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the services and close the files of remembered answers."""
+        self._stack.close()
+        for box in self._boxes.values():
+            box.close()
+
+    def dataset(self, task: PlannedTask) -> Dataset:
+        """Return the data set of a task.
+
+        Raises
+        ------
+        InvalidData
+            It is not at hand.
+        """
+        if self._dataset is None or self._dataset[0] != task.data:
+            self._dataset = task.data, self._loaded(task.data)
+        return self._dataset[1]
+
+    def _loaded(self, data: str) -> Dataset:
+        own, folder = dict(self.places.loaders), self.places.data
+        if folder is None and data not in own and not data.startswith("synthetic"):
+            raise InvalidOption(f"the data set {data!r} is read from files: say where (--data).")
+        try:
+            return own[data](folder) if data in own else open_task(data, folder or ".")
+        except InvalidData as error:
+            raise InvalidData(self._private(error)) from error
+
+    def split(self, trial: Trial) -> Split:
+        """Return the rows that a trial trains on and tests."""
+        dataset, task = self.dataset(trial.task), trial.task
+        if trial.fold is not None and task.folds is not None:
+            return fold(dataset, trial.fold, folds=task.folds, seed=trial.seed)
+        test = task.test or 0
+        if task.resampled:
+            return resampled(dataset, train=task.train or 0, test=test, seed=trial.seed)
+        try:
+            return holdout(
+                dataset, test=test, train=task.train, per_class=task.per_class, seed=trial.seed
+            )
+        except InvalidData as error:
+            raise InvalidData(f"task {task.name!r}: {error}") from error
+
+    def box(self, planned: Box) -> AtHand:
+        """Return the box of a plan.
+
+        Raises
+        ------
+        BoxError
+            It is not at hand.
+        """
+        if planned.served is not None:
+            if planned not in self._served:
+                self._served[planned] = self._behind(planned, planned.served)
+            return self._served[planned]
+        if planned.uri not in self._boxes:
+            opened = self._first(planned.uri, planned.otherwise, self._opened)
+            self._boxes[planned.uri] = RememberingBox(opened, self.places.cache)
+        whole = self._boxes[planned.uri]
+        limits = planned.limits
+        box = LimitedBox(whole, **limits) if limits else whole
+        return AtHand(box=box, identity=box.spec.identity, whole=whole)
+
+    def _behind(self, planned: Box, served: Served) -> AtHand:
+        inner = self._first(planned.uri, planned.otherwise, self._opened)
+        limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
+        service = self._stack.enter_context(
+            Rehearsal(
+                served.service, inner, classes=served.classes, model=served.model, limits=limits
+            )
+        )
+        os.environ.setdefault(KEY, "none")  # a rehearsal takes any; nobody's own is shown to it
+        settings = f"size={served.size}&price_usd={served.price_usd:g}&per_second=100000"
+        box = open_box(f"{service.uri}&{settings}&key_env={KEY}")
+        if isinstance(box, Service):
+            self._stack.callback(box.close)
+        return AtHand(box=box, identity=inner.spec.identity, service=service)
+
+    def weights(self, planned: Box) -> "WhiteBox":
+        """Return a box's model with its weights.
+
+        Raises
+        ------
+        BoxError
+            They are not at hand.
+        MissingExtra
+            PyTorch is not installed.
+        """
+        uri = planned.weights or planned.uri
+        if self._weights is None or self._weights[0] != uri:
+            from rebox.study.baseline.whitebox import open_whitebox, use_threads  # noqa: PLC0415 - it imports torch
+
+            use_threads(self.places.threads)
+            device = f"device={self.places.device}"
+            self._weights = (
+                uri,
+                self._first(
+                    uri, planned.otherwise, lambda found: open_whitebox(_with(found, device))
+                ),
+            )
+        return self._weights[1]
+
+    def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:
+        """Return what is at one of two addresses; if at neither, say why not at the first."""
+        try:
+            return opened(self._uri(uri))
+        except BoxError as error:
+            if otherwise is not None:
+                with suppress(BoxError, MissingExtra):
+                    return opened(self._uri(otherwise))
+            said = self._private(error).removeprefix(f"{ABSENT}: ")
+            raise BoxError(f"{ABSENT}: {said}") from error
+
+    def _private(self, error: Exception) -> str:
+        """Return an error's text without the folders of this machine."""
+        said = " ".join(str(error).split())
+        for name in ("models", "data", "cache"):
+            folder = getattr(self.places, name)
+            if folder is not None:
+                said = said.replace(str(folder.absolute()), f"{{{name}}}")
+                if len(folder.parts) > 1:  # a bare name, or a dot, stands in other words, too
+                    said = said.replace(str(folder), f"{{{name}}}")
+        return said
+
+    def _opened(self, uri: str) -> BlackBox:
+        return open_box(self._threaded(uri))
+
+    def _uri(self, uri: str) -> str:
+        if "{models}" in uri and self.places.models is None:
+            raise InvalidOption(f"the box {uri} is a file: say where the models are (--models).")
+        return uri.replace("{models}", str(self.places.models))
+
+    def _threaded(self, uri: str) -> str:
+        if uri.startswith("onnx:"):
+            return _with(uri, f"threads={self.places.threads}")
+        return _with(uri, f"device={self.places.device}") if uri.startswith("torch:") else uri
+
+
+def _with(uri: str, option: str) -> str:
+    return f"{uri}{'&' if '?' in uri else '?'}{option}"

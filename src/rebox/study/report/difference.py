@@ -1,0 +1,80 @@
+"""What a pair's methods are compared with, and how they differ from it."""
+
+from dataclasses import dataclass
+
+from rebox.study.bench import Cell, Comparison, compare_cells
+from rebox.study.bench.comparison import alike
+from rebox.study.report.study import Pair
+
+REFERENCE = "auto"
+COMPARED = ("accuracy", "macro_auc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One method less the reference.
+
+    Attributes
+    ----------
+    cell, reference : Cell
+    figures : mapping of ``accuracy`` and ``macro_auc`` to Comparison
+        The method's figure minus the reference's, see `rebox.study.bench.compare_cells`.
+    """
+
+    cell: Cell
+    reference: Cell
+    figures: dict[str, Comparison]
+
+    @property
+    def seeds(self) -> int:
+        """Seeds in common."""
+        return max(found.seeds for found in self.figures.values())
+
+    @property
+    def by(self) -> str:
+        """What it is paired by: see `rebox.study.bench.Comparison`."""
+        return next(found.by for found in self.figures.values())
+
+
+def reference_of(pair: Pair, reference: str | None = None) -> str | None:
+    """Return the method that others are compared with.
+
+    Parameters
+    ----------
+    pair : Pair
+    reference : str or None
+        A method; None, or one that the pair lacks: ``auto`` where it is there, otherwise the first
+        that did not peek.
+    """
+    fair = [cell.method for cell in pair.cells if not cell.peeks]
+    for name in (reference, REFERENCE):
+        if name in fair:
+            return name
+    return fair[0] if fair else None
+
+
+def differences(pair: Pair, reference: str | None = None) -> list[Difference]:
+    """Return how each cell differs from the reference at the same budget.
+
+    Methods without a budget are compared with the reference at its largest. Where nothing is in
+    common, neither a seed nor a fold, there is no difference to tell.
+    """
+    name = reference_of(pair, reference)
+    own = [cell for cell in pair.cells if cell.method == name]
+    found = []
+    for cell in pair.cells:
+        rival = None if cell.method == name else _rival(own, cell)
+        if rival is None:
+            continue
+        compared = {metric: compare_cells(cell, rival, metric) for metric in COMPARED}
+        figures = {metric: one for metric, one in compared.items() if one is not None}
+        if figures:
+            found.append(Difference(cell=cell, reference=rival, figures=figures))
+    return found
+
+
+def _rival(own: list[Cell], cell: Cell) -> Cell | None:
+    """Return the reference's cell of the same budget, and of as many queries if there is one."""
+    if cell.budget is not None and any(c.budget is not None for c in own):
+        own = [c for c in own if c.budget == cell.budget]
+    return alike(own, cell)

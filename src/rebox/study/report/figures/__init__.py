@@ -1,0 +1,10 @@
+"""The figures of a report, as matplotlib figures.
+
+They are drawn in the colours of a light page; the page itself gives them those of the reader.
+"""
+
+from rebox.study.report.figures.against import against
+from rebox.study.report.figures.answers import calibration, confusion, roc
+from rebox.study.report.figures.inside import picture, reading, search
+
+__all__ = ["against", "calibration", "confusion", "picture", "reading", "roc", "search"]

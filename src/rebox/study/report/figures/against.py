@@ -1,0 +1,142 @@
+"""How good a method is against what it asked, or what it cost."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from rebox.errors import InvalidOption
+from rebox.study.bench import Cell
+from rebox.study.bench.spelling import METRIC_WORDS, PERCENT
+from rebox.study.report.figures.style import (
+    FAINT,
+    RULE,
+    End,
+    drawn,
+    label_ends,
+    look_of,
+    new_figure,
+    thousands,
+)
+from rebox.study.report.study import Pair, label_of
+from rebox.study.report.tables import place_of
+
+AXES = {"queries": "training queries of a fit", "usd": "dollars that a fit costs"}
+DODGE = 0.012  # of the axis between methods that asked as many, so that intervals can be told apart
+
+
+@drawn
+def against(
+    pair: Pair, metric: str, axis: str = "queries", *, labels: tuple[str, ...] | None = None
+) -> Any:
+    """Return a figure of ``metric`` against queries or dollars, with 95 % intervals.
+
+    Parameters
+    ----------
+    pair : Pair
+    metric : str
+        As ``macro_auc``.
+    axis : ``"queries"`` or ``"usd"``
+        A logarithmic axis; methods that ask or cost nothing are levels across it, those of unknown
+        price are left out.
+    labels : tuple of str or None
+        All methods of a page, so that each looks the same on all its figures; None: the pair's.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InvalidOption
+        The pair has no such metric, or ``axis`` is neither of the two.
+    """
+    if axis not in AXES or metric not in pair.metrics:
+        raise InvalidOption(
+            f"found {metric!r} against {axis!r}; expected one of {', '.join(pair.metrics)} against "
+            "queries or usd: choose from these."
+        )
+    lines: dict[str, list[Cell]] = defaultdict(list)
+    for cell in pair.cells:
+        if metric in cell.figures and place_of(cell, axis) is not None:
+            lines[label_of(cell)].append(cell)
+    figure, axes = new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
+    places = sorted({x for cells in lines.values() for c in cells if (x := _place(c, axis)) > 0})
+    askers = [label for label, cells in lines.items() if any(_place(c, axis) > 0 for c in cells)]
+    step = DODGE if len(places) > 1 else 2 * DODGE  # there is room where all asked as many
+    ends = []
+    for label, cells in lines.items():
+        look = look_of(label, labels or pair.labels, peeks=cells[0].peeks)
+        aside = askers.index(label) - (len(askers) - 1) / 2 if label in askers else 0
+        ends.append(_line(axes, cells, (metric, axis), look, 10 ** (aside * step)))
+    _finish(axes, metric, axis, places)
+    low, high = axes.get_xlim()
+    placed = [End(x=e.x if e.x > 0 else high, y=e.y, text=e.text, colour=e.colour) for e in ends]
+    axes.set_xlim(low, high)
+    label_ends(axes, placed)
+    return figure
+
+
+def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float) -> End:
+    metric, axis = what
+    scale = 100 if metric in PERCENT else 1
+    found = sorted((_place(cell, axis), scale * _figure(cell, metric)) for cell in cells)
+    xs = np.array([x for x, _ in found])
+    ys = np.array([y for _, y in found])
+    end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour)
+    if xs[-1] <= 0:
+        axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)
+        return end
+    for cell in cells:
+        x, figure = _place(cell, axis) * shift, cell.figures[metric]
+        if x > 0:
+            bounds = [scale * figure.low, scale * figure.high]
+            axes.plot([x, x], bounds, color=look.colour, linewidth=1, alpha=0.6)
+    axes.plot(
+        xs[xs > 0] * shift,
+        ys[xs > 0],
+        color=look.colour,
+        linestyle=look.dash,
+        linewidth=1.6,
+        marker=look.marker,
+        markersize=4.5,
+    )
+    return end
+
+
+def _place(cell: Cell, axis: str) -> float:
+    return place_of(cell, axis) or 0.0
+
+
+def _figure(cell: Cell, metric: str) -> float:
+    return cell.figures[metric].value
+
+
+def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:
+    if places:
+        axes.set_xscale("log")
+        _mark(axes, places)
+        axes.xaxis.set_major_formatter(lambda x, _: f"${x:,g}" if axis == "usd" else thousands(x))
+    else:
+        axes.set_xticks([])
+    axes.set_xlabel(AXES[axis])
+    unit = ", %" if metric in PERCENT else ""
+    axes.set_ylabel(f"{METRIC_WORDS[metric]}{unit}")
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2.5, color=FAINT)
+
+
+def _mark(axes: Any, places: list[float]) -> None:
+    """Choose a logarithmic axis' range and marks; where all asked as many, that alone is marked."""
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator  # noqa: PLC0415 - optional
+
+    low, high = places[0], places[-1]
+    margin = max((high / low) ** 0.06, 1.3)
+    if high / low < 3:
+        margin = 2.0
+    axes.set_xlim(low / margin, high * margin)
+    subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    only = len(places) == 1
+    axes.xaxis.set_major_locator(FixedLocator(places) if only else LogLocator(subs=subs))
+    axes.xaxis.set_minor_locator(NullLocator())

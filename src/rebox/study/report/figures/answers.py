@@ -1,0 +1,159 @@
+"""What the answers to test images look like: confusion, ROC, calibration."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rebox.study.bench import Cell
+from rebox.study.report import tables
+from rebox.study.report.figures.style import (
+    FAINT,
+    FONT,
+    INK,
+    PALETTE,
+    RULE,
+    drawn,
+    look_of,
+    new_figure,
+    short,
+)
+from rebox.study.report.study import label_of
+
+COUNTED = 12  # classes at most whose counts fit into their cells
+LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
+
+
+@drawn
+def confusion(cell: Cell) -> Any:
+    """Return the confusion matrix of the first seed, or None without answers.
+
+    Colours and percentages are shares of the true class, a row; counts stand beside them where
+    there is room.
+    """
+    matrix = tables.confusion(cell)
+    if matrix is None:
+        return None
+    k, names = len(matrix), cell.trials[0].names
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = min(5.2, 2.3 + 0.42 * min(k, COUNTED))
+    figure, axes = new_figure(side, side * 0.86)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
+    if k <= COUNTED:
+        _write_counts(axes, matrix, shares)
+        longest = 18 if k <= 4 else 11
+        turned = 0 if k <= 3 or max(map(len, names)) <= 4 else 50
+        axes.set_xticks(range(k), [short(n, longest) for n in names], rotation=turned)
+        if turned:
+            for text in axes.get_xticklabels():
+                text.set(ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(k), [short(n, longest) for n in names])
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    return figure
+
+
+def _write_counts(axes: Any, matrix: tables.Matrix, shares: Any) -> None:
+    size = FONT if len(matrix) <= 5 else FONT - 2
+    for (i, j), n in np.ndenumerate(matrix):
+        text = f"{n:,}\n{100 * shares[i, j]:.0f} %" if len(matrix) <= 5 else f"{n:,}"
+        colour = LIGHT if _dark(shares[i, j]) else DARK
+        axes.text(j, i, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _dark(share: float) -> bool:
+    """Return whether white letters are read better than black ones on a cell (WCAG's contrast)."""
+    from matplotlib import colormaps  # noqa: PLC0415 - optional
+
+    channels = np.array(colormaps["Blues"](float(share))[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
+
+
+@drawn
+def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
+    """Return the ROC curves of several methods, or None where none has kept its answers.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        As `rebox.study.report.study.Pair.largest` chooses them.
+    labels : sequence of str or None
+        All methods of a page, see `rebox.study.report.figures.against`.
+    """
+    found = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
+    if not found:
+        return None
+    figure, axes = new_figure(4.6, 4.0 + 0.17 * max(0, len(found) - 6))
+    names = labels or [label_of(cell) for cell, _ in found]
+    for cell, curve in found:
+        look = look_of(label_of(cell), names, peeks=cell.peeks)
+        x = [point["false_positives"] for point in curve]
+        y = [point["true_positives"] for point in curve]
+        auc = cell.seeds[0].figures.get("macro_auc")
+        label = short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
+        axes.plot(
+            x,
+            y,
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker,
+            markevery=12,
+            markersize=3.5,
+            linewidth=1.4,
+            label=f"\u200b{label}",  # a name that begins with an underscore is a name
+        )
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=FONT - 1, ncols=2)
+    return figure
+
+
+@drawn
+def calibration(cell: Cell) -> Any:
+    """Return the reliability diagram of the first seed, or None without answers.
+
+    How often predictions of a confidence are right, in 15 bins; the bars below say how many
+    predictions are in each.
+    """
+    found = tables.calibration(cell)
+    if found is None:
+        return None
+    error, bins = found
+    figure, axes = new_figure(3.4, 3.1)
+    total = sum(b["images"] for b in bins)
+    width = 1 / tables.BINS
+    axes.bar(
+        [b["from"] for b in bins],
+        [0.25 * b["images"] / total for b in bins],
+        width=width * 0.9,
+        align="edge",
+        color=RULE,
+    )
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
+    axes.plot(
+        [b["confidence"] for b in bins],
+        [b["accuracy"] for b in bins],
+        color=PALETTE[0],
+        marker="o",
+        markersize=4,
+        linewidth=1.4,
+    )
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("share that is right")
+    axes.text(0.03, 0.96, f"ECE {error:.3f}", color=INK, transform=axes.transAxes, va="top")
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure

@@ -1,0 +1,126 @@
+"""What a fitted model looks like inside: its program, its reading, its search."""
+
+import base64
+import binascii
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rebox.study.bench import Cell
+from rebox.study.report import tables
+from rebox.study.report.figures.style import (
+    FONT,
+    RULE,
+    End,
+    drawn,
+    label_ends,
+    look_of,
+    new_figure,
+    short,
+    thousands,
+)
+from rebox.study.report.study import label_of
+
+LARGEST = 256  # pixels of a picture's side; a ledger's are smaller
+MOST_PIXELS = 4_000_000  # a file that claims more is no program
+
+
+def picture(cell: Cell) -> Any:
+    """Return the program of the first fit as a PIL image; None if there is none to be read.
+
+    Grey: nothing is added.
+    """
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - opens image files: rarely used
+
+    for trial in cell.seeds[0].trials:
+        program = trial.row.get("program")
+        if not isinstance(program, dict):
+            continue
+        try:
+            raw = base64.b64decode(str(program.get("png")), validate=True)
+            found = Image.open(io.BytesIO(raw), formats=("PNG",))
+            if found.width * found.height > MOST_PIXELS:
+                return None
+            image = found.convert("L" if found.mode in {"1", "L"} else "RGB")
+        except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError):
+            return None
+        image.thumbnail((LARGEST, LARGEST))
+        return image
+    return None
+
+
+@drawn
+def reading(cell: Cell) -> Any:
+    """Return which source classes speak for which target class, or None where nobody knows.
+
+    The 20 that speak loudest; a column for each target class, 12 at most.
+    """
+    found = tables.reading(cell)
+    if found is None:
+        return None
+    sources, targets, weights = found
+    shown = min(len(targets), weights.shape[1], 12)
+    figure, axes = new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
+    most = float(np.abs(weights).max()) or 1.0
+    signed = bool((weights < 0).any())
+    image = axes.imshow(
+        weights[:, :shown],
+        cmap="PuOr_r" if signed else "Purples",
+        vmin=-most if signed else 0,
+        vmax=most,
+        aspect="auto",
+        interpolation="none",
+    )
+    turned = 0 if shown <= 3 or max(map(len, targets)) <= 4 else 45
+    axes.set_xticks(range(shown), [short(name, 12) for name in targets[:shown]], rotation=turned)
+    if turned:
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(sources)), [short(name, 24) for name in sources], fontsize=FONT - 1)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.8, aspect=30)
+    bar.outline.set_visible(False)
+    bar.set_label("weight of a source class", fontsize=FONT - 1)
+    bar.ax.tick_params(length=2, labelsize=FONT - 1)
+    return figure
+
+
+@drawn
+def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
+    """Return the loss against queries while programs were searched; None where nothing was.
+
+    The first fit of each method.
+    """
+    curves = [(cell, cell.seeds[0].trials[0].curve) for cell in cells]
+    curves = [(cell, curve) for cell, curve in curves if len(curve) > 1]
+    if not curves:
+        return None
+    figure, axes = new_figure(6.0, 3.3)
+    names = labels or [label_of(cell) for cell, _ in curves]
+    ends = []
+    for cell, curve in curves:
+        look = look_of(label_of(cell), names, peeks=cell.peeks)
+        step = max(1, len(curve) // 6)
+        axes.plot(
+            curve[:, 0],
+            curve[:, 1],
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker,
+            markevery=step,
+            markersize=4,
+            linewidth=1.3,
+        )
+        x, y = curve[-1]
+        ends.append(End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))
+    axes.xaxis.set_major_formatter(thousands)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("queries of the fit")
+    axes.set_ylabel("loss on training images")
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    label_ends(axes, ends)
+    return figure

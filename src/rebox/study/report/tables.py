@@ -1,0 +1,319 @@
+"""What a report says in figures, as plain lists of dicts: for pandas, a spreadsheet, or the page.
+
+Every function takes a `Pair`, a `Cell` or a `Study` of `rebox.study.report.study_of`. Values are
+numbers, intervals are `rebox.metric.Interval`, and ``peeks`` stands in every row that speaks of a
+method.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.study.bench import Cell, published_for
+from rebox.study.bench.trial_row import PURPOSES
+from rebox.study.report.difference import differences as _differences
+from rebox.study.report.study import Pair, Study
+from rebox.study.report.words import runs_of
+
+Table = list[dict[str, Any]]
+Matrix = NDArray[np.int64]
+BINS = 15  # of equal width, as Guo et al. (ICML 2017) have them
+
+
+def overview(study: Study) -> Table:
+    """Return a row for each pair: what was measured, and who is ahead among those who may be."""
+    found = []
+    for pair in study.pairs:
+        trials = [trial for cell in pair.cells for trial in cell.trials]
+        best = pair.best("macro_auc") or pair.best("accuracy")
+        found.append(
+            {
+                "plan": pair.plan,
+                "task": pair.task,
+                "box": pair.box,
+                "classes": _one(trial.classes for trial in trials),
+                "train": _one(trial.train for trial in trials),
+                "test": _one(trial.test for trial in trials),
+                "methods": len({cell.method for cell in pair.cells}),
+                "trials": len(trials),
+                "best": best[0].name if best else None,
+                "macro_auc": best[0].figures.get("macro_auc") if best else None,
+                "accuracy": best[0].figures.get("accuracy") if best else None,
+            }
+        )
+    return found
+
+
+def _one(values: Iterable[int | None]) -> int | tuple[int, int] | None:
+    """Return the one value there is, or the least and the largest."""
+    held = sorted({value for value in values if value is not None})
+    if not held:
+        return None
+    return held[0] if len(held) == 1 else (held[0], held[-1])
+
+
+def unavailable(study: Study) -> Table:
+    """Return what could not be run: a row for each plan, task, box, method and reason."""
+    counted: Counter[tuple[Any, ...]] = Counter(
+        (t.plan, t.task, t.box, t.method, t.peeks, t.budget, t.why) for t in study.unavailable
+    )
+    names = ("plan", "task", "box", "method", "peeks", "budget", "why")
+    return [dict(zip(names, key, strict=True)) | {"trials": n} for key, n in counted.items()]
+
+
+def peeking(study: Study) -> list[str]:
+    """Return the methods that chose anything on test images."""
+    return list(dict.fromkeys(trial.method for trial in study.trials if trial.peeks))
+
+
+def copied(study: Study) -> list[str]:
+    """Return the tasks whose training images hold copies of test images."""
+    return list(dict.fromkeys(trial.task for trial in study.trials if trial.copied))
+
+
+def results(pair: Pair) -> Table:
+    """Return a row for each method and budget: queries, dollars, and figures with intervals.
+
+    Folds are pooled, seeds averaged. ``published`` is the `rebox.study.bench.Published` row that
+    the method repeats, or None; ``usd`` is None where a price is unknown. ``best`` names the
+    figures in which it is ahead: see `Pair.best`.
+    """
+    ahead = {metric: pair.best(metric) for metric in pair.metrics}
+    return [
+        {
+            "method": cell.name,
+            "peeks": cell.peeks,
+            "runs": runs_of(cell),
+            "published": published_for(cell.task, cell.box, cell.method),
+            "budget": cell.budget,
+            "queries": cell.asked,
+            "per_prediction": cell.per_prediction,
+            "usd": cell.usd,
+            **{metric: cell.figures.get(metric) for metric in pair.metrics},
+            "best": [metric for metric, cells in ahead.items() if cell in cells],
+        }
+        for cell in pair.cells
+    ]
+
+
+def differences(pair: Pair, reference: str | None = None) -> Table:
+    """Return a row for each method and budget: its accuracy and AUC less the reference's.
+
+    See `rebox.study.report.difference.differences` for what is compared, and
+    `rebox.study.bench.Comparison` for ``by``, what it is paired by.
+    """
+    return [
+        {
+            "method": found.cell.name,
+            "peeks": found.cell.peeks,
+            "budget": found.cell.budget,
+            "reference": found.reference.name,
+            "reference_budget": found.reference.budget,
+            "seeds": found.seeds,
+            "by": found.by,
+            **{metric: compared.difference for metric, compared in found.figures.items()},
+        }
+        for found in _differences(pair, reference)
+    ]
+
+
+def costs(pair: Pair) -> Table:
+    """Return a row for each method and budget: queries by purpose and dollars, over all trials.
+
+    ``predict`` counts the test images' queries; ``saved`` is what the journal answered, None where
+    the ledger does not say; ``usd`` is None where a price is unknown.
+    """
+    found = []
+    for cell in pair.cells:
+        prices = [trial.usd for trial in cell.trials if trial.usd is not None]
+        saved = [trial.saved for trial in cell.trials if trial.saved is not None]
+        spent = {p: sum(t.fit_queries[p] for t in cell.trials) for p in PURPOSES}
+        spent["predict"] += sum(t.predict_queries for t in cell.trials)
+        found.append(
+            {
+                "method": cell.name,
+                "peeks": cell.peeks,
+                "budget": cell.budget,
+                "trials": len(cell.trials),
+                **spent,
+                "total": sum(spent.values()),
+                "saved": sum(saved) if saved else None,
+                "usd": sum(prices) if len(prices) == len(cell.trials) else None,
+            }
+        )
+    return found
+
+
+def fits(pair: Pair) -> Table:
+    """Return a row for each fit: what it asked, why it ended, and its verdict in words."""
+    return [
+        {
+            "method": cell.name,
+            "peeks": cell.peeks,
+            "budget": cell.budget,
+            "seed": trial.seed,
+            "fold": trial.fold,
+            "queries": trial.asked,
+            "stop_reason": trial.stop_reason,
+            "verdict": trial.verdict,
+            "note": trial.note,
+        }
+        for cell in pair.cells
+        for trial in cell.trials
+    ]
+
+
+def points(pair: Pair, metric: str, against: str = "queries") -> Table:
+    """Return what a figure of a metric against queries or dollars shows.
+
+    Parameters
+    ----------
+    pair : Pair
+    metric : str
+    against : ``"queries"`` or ``"usd"``
+        Means over a method's fits; those of unknown price are left out.
+    """
+    return [
+        {
+            "method": cell.name,
+            "peeks": cell.peeks,
+            against: place,
+            metric: cell.figures[metric],
+        }
+        for cell in pair.cells
+        if metric in cell.figures and (place := place_of(cell, against)) is not None
+    ]
+
+
+def place_of(cell: Cell, against: str) -> float | None:
+    """Return a cell's mean queries or dollars; None where a price is unknown."""
+    return cell.asked if against == "queries" else cell.usd
+
+
+def confusion(cell: Cell) -> Matrix | None:
+    """Return counts (K, K) of the first seed, true classes in rows; None without answers."""
+    answers = cell.seeds[0].answers
+    if answers is None:
+        return None
+    truth, probabilities, _ = answers
+    k = probabilities.shape[1]
+    flat = np.bincount(truth * k + probabilities.argmax(axis=1), minlength=k * k)
+    return flat.reshape(k, k)
+
+
+def confusions(cell: Cell, most: int = 20) -> Table:
+    """Return the mistakes made most often: true class, predicted class, how many of how many."""
+    matrix = confusion(cell)
+    if matrix is None:
+        return []
+    wrong = matrix - np.diag(np.diag(matrix))
+    names, totals = cell.trials[0].names, matrix.sum(axis=1)
+    order = np.argsort(-wrong.ravel(), kind="stable")[:most]
+    places = [divmod(int(place), len(matrix)) for place in order]
+    return [
+        {"true": names[i], "predicted": names[j], "images": int(wrong[i, j]), "of": int(totals[i])}
+        for i, j in places
+        if wrong[i, j]
+    ]
+
+
+def roc(cell: Cell, steps: int = 61) -> Table | None:
+    """Return the ROC curve of the first seed; None without answers.
+
+    Each class against the rest in each fold, averaged at equal false positive rates (Provost and
+    Fawcett, 2001); for two classes that of the second.
+    """
+    pooled = cell.seeds[0]
+    answers, folds = pooled.answers, pooled.folds
+    if answers is None:
+        return None
+    truth, scores, _ = answers
+    k = scores.shape[1]
+    classes = [1] if k == 2 else np.unique(truth).tolist()
+    grid = np.linspace(0, 1, steps)
+    parts = [slice(None)] if folds is None else [folds == fold for fold in np.unique(folds)]
+    curves = [
+        _curve(truth[rows] == c, scores[rows, c], grid)
+        for rows in parts
+        for c in classes
+        if 0 < (truth[rows] == c).mean() < 1
+    ]
+    if not curves:
+        return None
+    mean = np.mean(curves, axis=0)
+    return [
+        {"false_positives": float(x), "true_positives": float(y)}
+        for x, y in zip(grid, mean, strict=True)
+    ]
+
+
+def _curve(positive: NDArray[np.bool_], scores: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
+    """Return the true positive rate at the false positive rates of ``grid``; ties are a slope."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    hits = np.concatenate([[0], np.cumsum(positive[order])[ends]])
+    misses = np.concatenate([[0], np.cumsum(~positive[order])[ends]])
+    # Where the curve is a wall, np.interp gives its top: it looks for the last of equal rates.
+    return np.asarray(np.interp(grid, misses / misses[-1], hits / hits[-1]))
+
+
+def calibration(cell: Cell) -> tuple[float, Table] | None:
+    """Return the expected calibration error of the first seed, and its bins; None without answers.
+
+    The error is sum over the bins of n_b / n |accuracy_b - confidence_b|, with the probability of
+    the predicted class as confidence (Guo et al., ICML 2017, equation 3).
+    """
+    answers = cell.seeds[0].answers
+    if answers is None:
+        return None
+    truth, probabilities, _ = answers
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = []
+    for b in np.unique(place):
+        here = place == b
+        bins.append(
+            {
+                "from": b / BINS,
+                "to": (b + 1) / BINS,
+                "images": int(here.sum()),
+                "confidence": float(confidence[here].mean()),
+                "accuracy": float(right[here].mean()),
+            }
+        )
+    gaps = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
+    return sum(gaps) / len(truth), bins
+
+
+def reading(cell: Cell, most: int = 20) -> tuple[list[str], list[str], NDArray[np.float64]] | None:
+    """Return source classes, target classes and weights (sources, targets) of the first fit.
+
+    The ``most`` source classes that speak loudest; None for readings that a ledger does not list.
+    """
+    trial = cell.seeds[0].trials[0]
+    if trial.reading is None:
+        return None
+    sources, weights = trial.reading
+    loudest = np.sort(np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:most])
+    ordered = sorted(loudest.tolist(), key=lambda s: (int(weights[s].argmax()), -weights[s].max()))
+    return [sources[s] for s in ordered], list(trial.names), weights[ordered]
+
+
+def by_purpose(study: Study) -> dict[str, float]:
+    """Return the queries of all trials by purpose, their sum and what they cost.
+
+    ``unpriced`` trials, whose price is unknown, are not in ``usd``.
+    """
+    found = dict.fromkeys((*PURPOSES, "usd", "unpriced"), 0.0)
+    for trial in study.trials:
+        for purpose in PURPOSES:
+            found[purpose] += trial.fit_queries[purpose]
+        found["predict"] += trial.predict_queries
+        found["usd"] += trial.usd or 0.0
+        found["unpriced"] += trial.usd is None
+    found["total"] = sum(found[purpose] for purpose in PURPOSES)
+    return found

@@ -1,0 +1,204 @@
+"""Which images a trial learns from and which it is measured on: drawn by seed, by subject.
+
+Randomness has an address, ``default_rng([seed, purpose])``: the same data set and seed give the
+same rows on every machine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData, InvalidOption
+from rebox.sample.dataset import Dataset
+
+TEST, TRAIN, FOLD, RESAMPLED = 0, 1, 2, 3  # second words of a seed
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Rows of a data set, in ascending order.
+
+    Attributes
+    ----------
+    train, test : (n_train,) and (n_test,) intp
+    """
+
+    train: Indices
+    test: Indices
+
+
+def holdout(
+    dataset: Dataset,
+    *,
+    test: int,
+    train: int | None = None,
+    per_class: int | None = None,
+    seed: int,
+) -> Split:
+    """Return test images drawn by ``seed``, and training images drawn from the other subjects.
+
+    The test is drawn first, so that splits which differ in training images alone are tested on the
+    same images. Both draws hold every class in proportion, and both take whole subjects but for
+    the last; what the test leaves of a subject is not used.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where it has a published test, the test is drawn from that and the training images from
+        the rest.
+    test : int
+        How many test images; all of a published test that holds fewer.
+    train : int or None
+        How many training images; None: all that are left.
+    per_class : int or None
+        How many training images of every class, instead of ``train``.
+    seed : int
+        0 or more.
+
+    Raises
+    ------
+    InvalidOption
+        A number is out of range, or both ``train`` and ``per_class`` are given.
+    InvalidData
+        There are fewer training images than asked for.
+    """
+    _check_number("test", test, least=1)
+    _check_number("seed", seed, least=0)
+    for name, number in (("train", train), ("per_class", per_class)):
+        if number is not None:
+            _check_number(name, number, least=1)
+    if train is not None and per_class is not None:
+        raise InvalidOption("train and per_class are both given: choose one.")
+    published = dataset.published_test
+    source = np.arange(len(dataset)) if published is None else np.flatnonzero(published)
+    tested = _drawn(dataset, source, [seed, TEST])[:test]
+    free = ~np.isin(dataset.subjects, dataset.subjects[tested])
+    if published is not None:
+        free &= ~published
+    candidates = _drawn(dataset, np.flatnonzero(free), [seed, TRAIN])
+    if per_class is None:
+        chosen, wanted = candidates[:train], train or 1
+    else:
+        classes = np.unique(dataset.labels)
+        places = [np.flatnonzero(dataset.labels[candidates] == name) for name in classes]
+        chosen = candidates[np.sort(np.concatenate([place[:per_class] for place in places]))]
+        wanted = per_class * len(places)
+    if len(chosen) < wanted:
+        raise InvalidData(
+            f"{dataset.name}: {wanted} training images are wanted and {len(chosen)} are left "
+            f"beside {len(tested)} test images: ask for fewer."
+        )
+    return Split(train=np.sort(chosen), test=np.sort(tested))
+
+
+def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
+    """Return fold ``number`` of ``folds``: its images are the test, all others are to learn from.
+
+    Every image is in the test of exactly one fold, no subject is on both sides, and every class
+    is dealt out evenly. Subjects of one class are dealt in an order drawn by ``seed``, those with
+    most images first, so that no two folds differ in a class by more images than its largest
+    subject has; a subject with several classes counts as its last in sorted order. A published
+    test is not heeded.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    number : int
+        From 0 to ``folds - 1``.
+    folds : int
+        2 or more.
+    seed : int
+        0 or more.
+
+    Raises
+    ------
+    InvalidOption
+        A number is out of range.
+    InvalidData
+        There are fewer subjects than folds.
+    """
+    _check_number("folds", folds, least=2)
+    _check_number("seed", seed, least=0)
+    if not 0 <= number < folds:
+        raise InvalidOption(f"number must be from 0 to {folds - 1}, found {number}.")
+    _, subject, images = np.unique(dataset.subjects, return_inverse=True, return_counts=True)
+    if len(images) < folds:
+        raise InvalidData(
+            f"{dataset.name}: {folds} folds are wanted of {len(images)} subjects: ask for fewer."
+        )
+    last = _last_class(subject, dataset.labels)
+    order = np.random.default_rng([seed, FOLD]).permutation(len(images))
+    # by class, then from the largest subject to the smallest, otherwise as drawn
+    order = order[np.lexsort((-images[order], last[order]))]
+    dealt = np.empty(len(order), dtype=np.intp)
+    dealt[order] = np.arange(len(order)) % folds
+    tested = dealt[subject] == number
+    return Split(train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
+
+
+def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
+    """Return a split of a data set that was balanced first, as the published melanoma study's.
+
+    It is at fault, and kept to measure what the fault is worth. Every class is drawn with
+    replacement to an equal number of images, and what was drawn is split at random: copies of one
+    image, and images of one subject, are on both sides, and figures measured on such a test are
+    too good. Rows may repeat. A published test is not heeded.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    train, test : int
+        How many rows, 1 or more.
+    seed : int
+        0 or more.
+
+    Raises
+    ------
+    InvalidOption
+        A number is out of range.
+    """
+    _check_number("train", train, least=1)
+    _check_number("test", test, least=1)
+    _check_number("seed", seed, least=0)
+    rng = np.random.default_rng([seed, RESAMPLED])
+    classes = np.unique(dataset.labels)
+    each = -(-(train + test) // len(classes))
+    drawn = np.concatenate(
+        [rng.choice(np.flatnonzero(dataset.labels == name), size=each) for name in classes]
+    )
+    mixed = rng.permutation(drawn)
+    return Split(train=np.sort(mixed[test : test + train]), test=np.sort(mixed[:test]))
+
+
+def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
+    """Return ``rows`` in an order whose every beginning holds the classes in proportion.
+
+    Subjects stay together; one with several classes counts as its last in sorted order.
+    """
+    _, subject = np.unique(dataset.subjects[rows], return_inverse=True)
+    last = _last_class(subject, dataset.labels[rows])
+    order = np.random.default_rng(seed).permutation(len(last))
+    rank = np.empty(len(last))
+    for name in np.unique(last):
+        members = order[last[order] == name]
+        rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+    place = np.empty(len(last), dtype=np.intp)
+    place[order[np.argsort(rank[order], kind="stable")]] = np.arange(len(last))
+    drawn: Indices = rows[np.argsort(place[subject], kind="stable")]
+    return drawn
+
+
+def _last_class(subject: Indices, labels: NDArray[np.generic]) -> Indices:
+    """Return the last class of every subject, as a number in sorted order."""
+    _, label = np.unique(labels, return_inverse=True)
+    last = np.zeros(subject.max(initial=-1) + 1, dtype=np.intp)
+    np.maximum.at(last, subject, label)
+    return last
+
+
+def _check_number(name: str, number: int, *, least: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+        raise InvalidOption(f"{name} must be a whole number of at least {least}, found {number!r}.")
