@@ -16,7 +16,7 @@ from rebox.box.onnx_runtime import (
     OnnxRuntime,
     OpenVino,
     Runtime,
-    Tensor,
+    ValueInfo,
 )
 from rebox.box.outputs import one_line
 from rebox.box.registry import OptionReader
@@ -88,7 +88,7 @@ class OnnxFile:
         return OpenVino(self._path, self._precision, self._threads)
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
+    def inputs(self) -> tuple[ValueInfo, ...]:
         """What the file takes."""
         return self._runtime.inputs
 
@@ -117,7 +117,7 @@ class OnnxFile:
         BoxError
             Nothing fits, or the file cannot run.
         """
-        floats = [tensor.name for tensor in self._runtime.outputs if tensor.floats]
+        floats = [value.name for value in self._runtime.outputs if value.floats]
         if name is not None and name not in floats:
             raise InvalidOption(
                 f"the ONNX file has no output of floats called {name!r}; it has "

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rebox.box.onnx_runtime import Tensor
+from rebox.box.onnx_runtime import ValueInfo
 from rebox.errors import BoxError, InvalidOption
 
 LAYOUTS = ("nchw", "nhwc")
@@ -37,7 +37,7 @@ class ModelInput:
 
 
 def read_input(
-    inputs: Sequence[Tensor],
+    inputs: Sequence[ValueInfo],
     *,
     layout: str | None,
     channels: int | None,
@@ -48,7 +48,7 @@ def read_input(
 
     Parameters
     ----------
-    inputs : sequence of Tensor
+    inputs : sequence of ValueInfo
         What the file declares.
     layout : {"nchw", "nhwc"} or None
         Order of the axes; None: seen from where the 1 or 3 channels stand.
@@ -68,7 +68,7 @@ def read_input(
     """
     dtype = inputs[0].dtype if len(inputs) == 1 and len(inputs[0].shape) == 4 else None
     if dtype is None:
-        takes = "; ".join(f"{tensor.name}: {tensor.kind} {[*tensor.shape]}" for tensor in inputs)
+        takes = "; ".join(f"{value.name}: {value.kind} {[*value.shape]}" for value in inputs)
         raise BoxError(
             f"the ONNX file takes {takes or 'nothing'}; expected one input of images, with 4 axes, "
             "of floats or uint8."

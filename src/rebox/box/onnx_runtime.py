@@ -27,7 +27,7 @@ PRECISIONS = ("f32", "bf16")
 
 
 @dataclass(frozen=True)
-class Tensor:
+class ValueInfo:
     """An input or output as the file declares it.
 
     Parameters
@@ -57,8 +57,8 @@ class Tensor:
 class Runtime(Protocol):
     """An opened ONNX file that several threads may run at a time."""
 
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
 
     def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """Return the ``outputs`` for ``ready``, the only input."""
@@ -98,8 +98,8 @@ class OnnxRuntime:
             raise BoxError(
                 f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
             ) from error
-        self.inputs = _tensors(self._session.get_inputs())
-        self.outputs = _tensors(self._session.get_outputs())
+        self.inputs = _values(self._session.get_inputs())
+        self.outputs = _values(self._session.get_outputs())
 
     def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """Return the ``outputs`` for ``ready``."""
@@ -117,8 +117,8 @@ def _check_providers(providers: Sequence[str]) -> None:
         )
 
 
-def _tensors(nodes: Sequence[Any]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(node.name, node.type, tuple(node.shape)) for node in nodes)
+def _values(nodes: Sequence[Any]) -> tuple[ValueInfo, ...]:
+    return tuple(ValueInfo(node.name, node.type, tuple(node.shape)) for node in nodes)
 
 
 class OpenVino:
@@ -150,7 +150,7 @@ class OpenVino:
         # are those that ONNX Runtime reads, and the order of outputs is the same.
         declared = OnnxRuntime(path, CPU, threads)
         self.inputs, self.outputs = declared.inputs, declared.outputs
-        self._place = {tensor.name: place for place, tensor in enumerate(self.outputs)}
+        self._place = {value.name: place for place, value in enumerate(self.outputs)}
         try:
             self._model = core.compile_model(str(path), "CPU", _settings(precision, threads))
         except RuntimeError as error:

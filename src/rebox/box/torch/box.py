@@ -1,18 +1,12 @@
-"""A torch module, or a torchvision or timm model by name, as a box."""
+"""A torch module as a box."""
 
 import hashlib
-import os
-import pickle
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.outputs import (
@@ -27,18 +21,11 @@ from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_pr
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, InvalidOption, MissingExtra
-
-try:
-    import torch
-except ImportError as error:
-    raise MissingExtra(
-        "a torch box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
+from rebox.box.torch.model import named_model
+from rebox.errors import BoxError, InvalidOption
 
 FLOAT32 = np.dtype(np.float32)
 OPENING_IMAGES = 4
-IMAGENET_CLASSES = 1000
 
 
 class TorchBox(BlackBox):
@@ -178,25 +165,6 @@ def fingerprint(module: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedModel:
-    """A model of torchvision or timm and what its library knows of it.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The model.
-    preprocess : Preprocess
-        What its published weights were trained on, size included.
-    classes : tuple of str or None
-        Names of its classes; None: not known.
-    """
-
-    module: torch.nn.Module
-    preprocess: Preprocess
-    classes: tuple[str, ...] | None
-
-
 def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
     """Open ``torch:resnet50?weights=FILE``.
 
@@ -243,125 +211,3 @@ def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
         classes=read_labels(labels) if labels is not None else model.classes,
         **settings,
     )
-
-
-def named_model(
-    target: str, *, weights: str = "default", count: int | None = None, seed: int = 0
-) -> NamedModel:
-    """Return a model of torchvision or timm by its name.
-
-    Parameters
-    ----------
-    target : str
-        Its name; ``torchvision/NAME`` and ``timm/NAME`` say whose.
-    weights : str
-        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
-    count : int or None
-        Number of classes, where it is not that of the published weights.
-    seed : int
-
-    Raises
-    ------
-    InvalidOption
-        No model has that name.
-    BoxError
-        The weights cannot be downloaded or read, or do not fit.
-    MissingExtra
-        torchvision or timm is not installed.
-    """
-    library, slash, name = target.partition("/")
-    if not (slash and library in ("torchvision", "timm")):
-        library, name = "", target
-    build = _from_torchvision if library in ("", "torchvision") and _in_torchvision(name) else None
-    if build is None and library in ("", "timm") and _import("timm").is_model(name):
-        build = _from_timm
-    if build is None:
-        raise InvalidOption(
-            f"no classifier of {library or 'torchvision or timm'} is called {name!r}: "
-            "check its name with timm.list_models() or torchvision.models.list_models()."
-        )
-    if count is not None and weights == "default":
-        raise InvalidOption("classes= goes with weights=FILE or weights=none: leave it out.")
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # torchvision announces that the untrained weights of two models will change
-        warnings.simplefilter("ignore", FutureWarning)
-        torch.manual_seed(seed)
-        try:
-            model = build(name, published=weights == "default", count=count)
-        except Exception as error:  # each download library raises its own
-            if weights != "default":
-                raise
-            raise BoxError(
-                f"the weights of {name} cannot be downloaded: {one_line(error)}; "
-                "pass weights=FILE with a local state dict."
-            ) from error
-    if weights not in ("default", "none"):
-        _load_weights(model.module, Path(weights))
-    return model
-
-
-def _import(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"a torch box by name needs {name}, which cannot be imported ({one_line(error)}): "
-            "pip install 'rebox[torch]'."
-        ) from error
-    except RuntimeError as error:
-        raise BoxError(
-            f"{name} does not work with torch {torch.__version__}: {one_line(error)}; "
-            "install torch and torchvision of the same build."
-        ) from error
-
-
-def _in_torchvision(name: str) -> bool:
-    models = _import("torchvision.models")
-    return name in models.list_models(module=models)
-
-
-def _from_torchvision(name: str, *, published: bool, count: int | None) -> NamedModel:
-    models = _import("torchvision.models")
-    weights = models.get_model_weights(name).DEFAULT
-    settings = {} if count is None else {"num_classes": count}
-    module = models.get_model(name, weights=weights if published else None, **settings)
-    transforms = weights.transforms()
-    height = transforms.crop_size[0]
-    preprocess = Preprocess(
-        mean=tuple(transforms.mean), std=tuple(transforms.std), size=(height, height)
-    )
-    known = tuple(weights.meta["categories"]) if count in (None, IMAGENET_CLASSES) else None
-    return NamedModel(module=module, preprocess=preprocess, classes=known)
-
-
-def _from_timm(name: str, *, published: bool, count: int | None) -> NamedModel:
-    settings = {} if count is None else {"num_classes": count}
-    module = _import("timm").create_model(name, pretrained=published, **settings)
-    trained = module.pretrained_cfg
-    _, height, width = trained["input_size"]
-    preprocess = Preprocess(
-        mean=tuple(trained["mean"]), std=tuple(trained["std"]), size=(height, width)
-    )
-    return NamedModel(module=module, preprocess=preprocess, classes=None)
-
-
-def _load_weights(module: torch.nn.Module, path: Path) -> None:
-    try:
-        if path.suffix == ".safetensors":
-            state = import_module("safetensors.torch").load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-            state = state["state_dict"]
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        raise BoxError(
-            f"the weights {os.fspath(path)} cannot be read: {one_line(error)}; expected a state "
-            "dict saved as .safetensors, .pt or .pth."
-        ) from error
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise BoxError(
-            f"the weights {path.name} do not fit {type(module).__name__}: {one_line(error)}; "
-            "pass classes= if the model has another number of classes."
-        ) from error
