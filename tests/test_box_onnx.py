@@ -180,8 +180,8 @@ def test_logits_and_probabilities_are_told_apart(tmp_path):
 
 
 def test_large_logits_do_not_overflow():
-    found = to_scores(np.array([[1e4, 1e4, -1e4]], np.float32), "logits")
-    np.testing.assert_allclose(found, [[0.5, 0.5, 0.0]])
+    scores = to_scores(np.array([[1e4, 1e4, -1e4]], np.float32), "logits")
+    np.testing.assert_allclose(scores, [[0.5, 0.5, 0.0]])
 
 
 def test_softmax_of_probabilities_on_request(tmp_path):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.onnx_file import OnnxFile, file_settings
 from rebox.box.onnx_input import read_input
-from rebox.box.onnx_runtime import CPU
+from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
 from rebox.box.outputs import class_names, read_kind, read_labels, rows_sum_to_one, to_scores
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
@@ -92,8 +92,8 @@ class OnnxBox(BlackBox):
         pixels: Literal["float32", "uint8"] | None = None,
         batch_size: int = 32,
         price_usd: float = 0.0,
-        runtime: str = "onnxruntime",
-        precision: str | None = None,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:

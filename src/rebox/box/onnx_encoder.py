@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rebox.box.encoder import Encoder, Images, stretched
 from rebox.box.onnx_file import OnnxFile, file_settings
 from rebox.box.onnx_input import read_input
-from rebox.box.onnx_runtime import CPU
+from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import OptionReader
@@ -74,8 +74,8 @@ class OnnxEncoder(Encoder):
         layout: str | None = None,
         output: str | None = None,
         batch_size: int = 32,
-        runtime: str = "onnxruntime",
-        precision: str | None = None,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rebox.box.onnx_input import ModelInput
 from rebox.box.onnx_runtime import (
     CPU,
-    PRECISIONS,
-    RUNTIMES,
     OnnxRuntime,
     OpenVino,
+    Precision,
     Runtime,
+    RuntimeName,
     ValueInfo,
 )
 from rebox.box.outputs import one_line
@@ -63,8 +63,8 @@ class OnnxFile:
         self,
         path: str | Path,
         *,
-        runtime: str = "onnxruntime",
-        precision: str | None = None,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:
@@ -176,11 +176,11 @@ class OnnxFile:
         self._runtime = self._open()
 
 
-def _check_runtime(runtime: str, precision: str | None, providers: Sequence[str]) -> None:
-    if runtime not in RUNTIMES:
-        raise InvalidOption(f"runtime must be {' or '.join(RUNTIMES)}, found {runtime!r}.")
-    if precision not in (None, *PRECISIONS):
-        raise InvalidOption(f"precision must be {' or '.join(PRECISIONS)}, found {precision!r}.")
+def _check_runtime(
+    runtime: RuntimeName, precision: Precision | None, providers: Sequence[str]
+) -> None:
+    _check_one_of("runtime", runtime, get_args(RuntimeName))
+    _check_one_of("precision", precision, (None, *get_args(Precision)))
     if runtime == "onnxruntime" and precision is not None:
         raise InvalidOption(
             f"precision={precision} goes with runtime=openvino: ONNX Runtime computes in the "
@@ -188,6 +188,11 @@ def _check_runtime(runtime: str, precision: str | None, providers: Sequence[str]
         )
     if runtime == "openvino" and tuple(providers) != CPU:
         raise InvalidOption("providers= goes with runtime=onnxruntime: leave one of them out.")
+
+
+def _check_one_of(name: str, value: str | None, known: Sequence[str | None]) -> None:
+    if value not in known:
+        raise InvalidOption(f"{name} must be {' or '.join(filter(None, known))}, found {value!r}.")
 
 
 def _digest(path: Path) -> str:

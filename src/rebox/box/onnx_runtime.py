@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import onnxruntime
@@ -22,8 +22,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(uint8)": np.dtype(np.uint8),
 }
 
-RUNTIMES = ("onnxruntime", "openvino")
-PRECISIONS = ("f32", "bf16")
+RuntimeName = Literal["onnxruntime", "openvino"]
+Precision = Literal["f32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,7 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """ONNX Runtime, which computes in the types that the file declares.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    providers : sequence of str
-        Execution providers, in order of preference.
-    threads : int
-        Threads of a run; 0: as many as there are cores.
-
-    Raises
-    ------
-    BoxError
-        The file is broken.
-    InvalidOption
-        ONNX Runtime has no such provider.
-    """
+    """ONNX Runtime, which computes in the types that the file declares."""
 
     def __init__(self, path: Path, providers: Sequence[str], threads: int) -> None:
         _check_providers(providers)
@@ -122,28 +105,9 @@ def _values(nodes: Sequence[Any]) -> tuple[ValueInfo, ...]:
 
 
 class OpenVino:
-    """OpenVINO on the processor, in float32 or bfloat16 throughout.
+    """OpenVINO on the processor, in float32 or bfloat16; answers keep the file's type."""
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    precision : {"f32", "bf16"}
-        What it computes in; answers keep the type that the file declares.
-    threads : int
-        Threads of a run; 0: as many as there are cores.
-
-    Raises
-    ------
-    BoxError
-        The file is broken, or OpenVINO cannot run it.
-    InvalidOption
-        The processor has no bfloat16.
-    MissingExtra
-        OpenVINO is not installed.
-    """
-
-    def __init__(self, path: Path, precision: str, threads: int) -> None:
+    def __init__(self, path: Path, precision: Precision, threads: int) -> None:
         core = _openvino().Core()
         _check_precision(core, precision)
         # OpenVINO gives a tensor that several nodes share any one of their names: the file's own
@@ -184,7 +148,7 @@ def _openvino() -> Any:
         ) from error
 
 
-def _check_precision(core: Any, precision: str) -> None:
+def _check_precision(core: Any, precision: Precision) -> None:
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and "BF16" not in able:
         raise InvalidOption(
@@ -193,7 +157,7 @@ def _check_precision(core: Any, precision: str) -> None:
         )
 
 
-def _settings(precision: str, threads: int) -> dict[str, Any]:
+def _settings(precision: Precision, threads: int) -> dict[str, Any]:
     settings = {
         "PERFORMANCE_HINT": "LATENCY",  # all threads work on one batch
         "INFERENCE_PRECISION_HINT": precision,
