@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
+from rebox.seed import Stream, generator
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Indices = NDArray[np.intp]
 
-SAMPLE, PARTS = 2**31 + 2, 2**31 + 3  # second words of a seed, beside those of the loop
+
 FEW = 8  # subjects that a part has at least, where there are twice as many: one tells of no other
 FOLDS = 5
 
@@ -145,7 +146,7 @@ def stratified_order(
     hold each class once as soon as there are that many. Where ``groups`` (n,) tell subjects, every
     subject of a class has its turn before one has its second.
     """
-    order = np.random.default_rng([seed, SAMPLE]).permutation(len(targets))
+    order = generator(seed, Stream.ORDER).permutation(len(targets))
     rank = np.empty(len(order))
     for target in np.unique(targets):
         of_class = order[targets[order] == target]
@@ -179,7 +180,7 @@ def group_split(
 
 def _fair_subjects(classes: NDArray[np.integer], images: NDArray[np.intp], seed: int) -> Indices:
     """Return subjects (G,) in an order whose every head has the classes' images in proportion."""
-    order = np.random.default_rng([seed, PARTS]).permutation(len(classes))
+    order = generator(seed, Stream.PARTS).permutation(len(classes))
     rank = np.empty(len(classes))
     for kind in np.unique(classes):
         of_kind = order[classes[order] == kind]

@@ -19,7 +19,7 @@ from rebox.artefact.describe import Tensors, describe, restore
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, NewerArtefact, TamperedArtefact
 
-FORMAT = 4
+FORMAT = 5
 
 
 def save(artefact: Artefact, path: str | Path) -> None:

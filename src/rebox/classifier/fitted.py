@@ -65,13 +65,13 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             self.meter_.book.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         LaidOut(self.artefact_.inputs, X).check()
-        box = None if self.box_ is None else MeteredBox(self.box_, self.meter_, "predict")
+        boxes = () if self.box_ is None else (MeteredBox(self.box_, self.meter_, "predict"),)
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
-        for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
+        for step, batch in enumerate(self.artefact_.batches(boxes, X), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(self.listeners, answered)
@@ -138,22 +138,22 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        source = box if box is not None else artefact.box_uri
+        source = box if box is not None else artefact.box.uri
         opened: BlackBox | None = None
         if artefact.model.questions or box is not None:
             if source is None:
                 raise InvalidOption(
-                    f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
+                    f"{path} was fitted for a box made in Python ({artefact.box.identity}): "
                     "pass it as box=."
                 )
             if box is None:
-                refuse_foreign_key(artefact.box_uri)
+                refuse_foreign_key(artefact.box.uri)
             opened = open_box(source) if isinstance(source, str) else source
             if box is None:
                 opened.source.check_origin()
-            artefact.check_box(opened)
+            artefact.box.check(opened)
         model = cls(
-            opened or artefact.box_uri or artefact.box_identity,
+            opened or artefact.box.name,
             artefact.recipe,
             budget=None,
             queries_per_prediction=len(artefact.model.questions),

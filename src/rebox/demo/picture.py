@@ -12,7 +12,6 @@ from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
 from rebox.errors import MissingExtra
-from rebox.fit import OneAnswer
 from rebox.metric import Interval
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
@@ -124,8 +123,7 @@ def _dressed(
 
 
 def _mapping(model: Reprogrammer) -> object:
-    reading = model.artefact_.model.reading
-    return reading.mapping if isinstance(reading, OneAnswer) else None
+    return model.artefact_.model.reader
 
 
 def _draw_mappings(figure: Any, models: Models) -> None:

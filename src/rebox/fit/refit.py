@@ -12,67 +12,72 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from rebox.fit.asking import Asking
+from rebox.fit.once import Scores
 from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
-from rebox.fit.run import Run, Scores
-from rebox.fit.showing import Stage
+from rebox.fit.search import SearchRun
 from rebox.reading.probabilistic import ProbabilisticRule
+from rebox.recipe import Refitted
 from rebox.subject import group_split
 
 
-class RefittedRun(Run):
-    """One fit of a recipe with ``refit``: search, check, and then ask for the mapping.
+class RefitRun(SearchRun):
+    """A fit whose mapping follows the program: search, check, and then ask for the mapping.
 
     The order of asking: fresh images as they are, so that there is a plain mapping to fall back on
     whenever the fit is cut short; a batch again and again, by the search; the fresh images under
     the program that was found; all other images under whichever of the two was read better.
     """
 
+    way: Refitted
+
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
-        if self._plan.steps == 0:
+        if self.plan.steps == 0:
             self.fit_mapping()
             return TOO_SMALL
-        size = self._plan.check
-        fresh, pool = group_split(self.targets, self.seed, self.groups, size)
+        size = self.plan.check
+        fresh, pool = group_split(
+            self.session.targets, self.session.seed, self.session.groups, size
+        )
         # the last subject's other images: not for the search, which must not know it
         fresh, others = fresh[:size], np.concatenate([pool, fresh[size:]])
         self._start("map", len(fresh))
         self._asked = fresh
-        for scores in self._shown(fresh):
+        for scores in self._answered(fresh):
             self._scores.append(scores)
-        found = self._found(pool if len(pool) else fresh)
-        self._start("map", self._plan.map)
-        reason = self._check(fresh, found)
+        moved = self._moved(pool if len(pool) else fresh)
+        self._start("map", self.plan.map)
+        reason = self._check(fresh, moved)
         self._asked = np.concatenate([fresh, others])
-        for scores in self._shown(others, self.position[None, :]):
+        for scores in self._answered(others, self.position[None, :]):
             self._scores.append(scores)
-        self.mapping = self.recipe.mapping.fit(self._answers())
-        self.mapped = True
+        self._map()
         return reason
 
-    def _found(self, pool: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _moved(self, pool: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return where the search ends that is judged by images of ``pool``.
 
         They are in fair order, and so is every stretch of them: each batch holds the classes in
         proportion.
         """
-        search: Any = self.recipe.search
-        state = search.init(np.zeros(self.program.dimension), self.seed)
-        self._start("search", self._plan.search)
-        stage = self._stage("search")
-        size = self._plan.batch
-        for step in range(1, self._plan.steps + 1):
-            start = 0 if self.recipe.same_batch else (step - 1) * size
+        search: Any = self.way.search
+        state = search.init(np.zeros(self.program.dimension), self.session.seed)
+        self._start("search", self.plan.search)
+        asking = Asking(self.session.asker("search"), self.program)
+        size = self.plan.batch
+        for step in range(1, self.plan.steps + 1):
+            start = 0 if self.way.same_batch else (step - 1) * size
             batch = np.take(pool, np.arange(start, start + size), mode="wrap")
-            losses = self._losses(stage, search.ask(state, len(batch)), batch)
+            losses = self._losses(asking, search.ask(state, len(batch)), batch)
             state = search.tell(state, losses)
-            self._took_step(step, float(losses.mean()))
-        found: NDArray[np.float64] = search.solution(state)
-        return found
+            self._step("search", step, float(losses.mean()))
+        moved: NDArray[np.float64] = search.solution(state)
+        return moved
 
-    def _check(self, fresh: NDArray[np.intp], found: NDArray[np.float64]) -> str:
-        """Ask ``fresh`` images at ``found``, and stand there if they are read better."""
-        dressed = list(self._shown(fresh, found[None, :]))
+    def _check(self, fresh: NDArray[np.intp], moved: NDArray[np.float64]) -> str:
+        """Ask ``fresh`` images where the program has ``moved``, and stand there if they are read better."""
+        dressed = list(self._answered(fresh, moved[None, :]))
         loss, plain = (
             float(self._held_out(np.concatenate(scores), fresh).mean())
             for scores in (dressed, self._scores)
@@ -80,13 +85,13 @@ class RefittedRun(Run):
         if not loss < plain:
             return NOT_BETTER
         self._scores = dressed
-        self._position = lambda: found
+        self._position = lambda: moved
         return BUDGET_ENDED
 
-    def _losses(self, stage: Stage, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return held-out losses (k, n) of the batch at each of the k points."""
-        placed = self.program.placement.place(self.images.take(batch))
-        return np.stack([self._held_out(stage.show(placed, point), batch) for point in points])
+        placed = self.program.placement.place(self.session.images.take(batch))
+        return np.stack([self._held_out(scores, batch) for scores in asking.ask_each(placed, points)])
 
     def _held_out(self, scores: Scores, indices: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the log losses (n,) in nats of a mapping fitted to ``scores``, held out.
@@ -94,11 +99,8 @@ class RefittedRun(Run):
         The folds depend on the seed and the images alone, and not on the answers: they are the same
         for every candidate.
         """
-        rule = self.recipe.mapping
-        if not isinstance(rule, ProbabilisticRule):  # a Recipe has refused it
-            raise TypeError(f"refit needs a rule with held-out losses, found {rule!r}")
-        logits = rule.cross_fit(self._answers_of(scores, indices)).logits
+        logits = self.way.mapping.cross_fit(self._answers_of(scores, indices)).logits
         losses: NDArray[np.float64] = -log_softmax(logits, axis=1)[
-            np.arange(len(indices)), self.targets[indices]
+            np.arange(len(indices)), self.session.targets[indices]
         ]
         return losses
