@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,4 +68,4 @@ class Artefact:
 
     def batches(self, box: BlackBox | None, x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(box, LaidOut(self.inputs, x))
+        yield from self.model.batches(box, ImageLoader(self.inputs, x))

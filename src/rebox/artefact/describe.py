@@ -16,7 +16,7 @@ from rebox.program import Placement, Program, View, subspace_from_name
 from rebox.reading import Reader
 from rebox.reading.contract import Mapping
 from rebox.reading.features import AnswerFeatures
-from rebox.sample.inputs import Inputs
+from rebox.sample import Inputs
 from rebox.sample.rows import RowLayout
 
 Tensors = dict[str, NDArray[Any]]

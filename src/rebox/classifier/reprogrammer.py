@@ -18,7 +18,7 @@ from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Outcome, compare, fit, fit_auto
 from rebox.meter import MeteredBox
 from rebox.recipe import Auto, Recipe, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.subject import encode_groups
 
 CANARIES, MOST_CANARIES = 3, 100
@@ -164,7 +164,7 @@ class Reprogrammer(Fitted):
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         inputs = Inputs.fit(X, self.value_range)
-        images = LaidOut(inputs, X)
+        images = ImageLoader(inputs, X)
         images.check()
         seed = seed_of(self.random_state)
         targets = targets.astype(np.intp)
@@ -208,7 +208,7 @@ class Reprogrammer(Fitted):
         self,
         recipe: Recipe | Auto,
         box: BlackBox,
-        images: LaidOut,
+        images: ImageLoader,
         targets: NDArray[np.intp],
         groups: NDArray[np.intp] | None,
         seed: int,

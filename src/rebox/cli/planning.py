@@ -10,7 +10,7 @@ from rebox.errors import InvalidOption
 from rebox.fit import plan_auto, plan_fit, programs_of
 from rebox.meter import Budget
 from rebox.recipe import Auto, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +57,13 @@ def plan(
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
     inputs = Inputs.fit(images, value_range)
-    laid_out = LaidOut(inputs, images)
+    loader = ImageLoader(inputs, images)
     if isinstance(chosen, Auto):
-        pool = len(programs_of(laid_out, box, per_prediction))
-        planned = plan_auto(len(laid_out), left, pool, per_prediction)
+        pool = len(programs_of(loader, box, per_prediction))
+        planned = plan_auto(len(loader), left, pool, per_prediction)
         rows, total = auto_rows(planned)
         per_prediction = min(per_prediction, 1 + planned.tried)
     else:
         program = chosen.program(inputs.size, box.spec.shape, blocky=inputs.blocky)
-        rows, total = recipe_rows(plan_fit(chosen, program.dimension, len(laid_out), left))
+        rows, total = recipe_rows(plan_fit(chosen, program.dimension, len(loader), left))
     return Planned(rows=rows, total=total, left=left, per_prediction=per_prediction)

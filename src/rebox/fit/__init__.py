@@ -9,15 +9,15 @@ from rebox.fit.plan import Plan, plan_fit
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.showing import CHUNK, Stage
 from rebox.fit.verdict import Verdict, VerdictRow
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 __all__ = [
     "CHUNK",
     "AllAnswers",
     "AutoPlan",
     "Event",
+    "ImageLoader",
     "Inputs",
-    "LaidOut",
     "Listener",
     "Model",
     "OneAnswer",

@@ -30,7 +30,7 @@ from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
 from rebox.reading.features import AnswerFeatures
 from rebox.recipe import Auto
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 from rebox.subject import group_split, stratified_order
 
 Scores = NDArray[np.float32]
@@ -42,7 +42,7 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
     recipe: Auto,
     box: BlackBox,
     meter: Meter,
-    images: LaidOut,
+    images: ImageLoader,
     targets: NDArray[np.intp],
     *,
     queries_per_prediction: int = 1,
@@ -60,7 +60,7 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
         Who answers; asked through ``meter`` alone.
     meter : Meter
         Holds the budget.
-    images : LaidOut
+    images : ImageLoader
         n training images.
     targets : (n,) intp
         Target class of each, counted from 0.
@@ -107,7 +107,9 @@ def fit_auto(  # noqa: PLR0913 - what a fit is given, each by its name
     )
 
 
-def programs_of(images: LaidOut, box: BlackBox, queries_per_prediction: int = 1) -> list[Program]:
+def programs_of(
+    images: ImageLoader, box: BlackBox, queries_per_prediction: int = 1
+) -> list[Program]:
     """Return a program for each view of the pool that the box's input has room for.
 
     Where a box tells labels only, every vote counts: there are as many views as a prediction may
@@ -137,7 +139,7 @@ class _Run:
     recipe: Auto
     box: BlackBox
     meter: Meter
-    images: LaidOut
+    images: ImageLoader
     targets: NDArray[np.intp]
     groups: NDArray[np.intp] | None
     queries_per_prediction: int

@@ -13,13 +13,13 @@ from rebox.local import PlainFeatures
 from rebox.reading import Evidence, fit_reader
 from rebox.reading.contract import Answers
 from rebox.reading.features import AnswerFeatures, features_of
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 Scores = NDArray[np.float32]
 
 
 def look(
-    images: LaidOut, order: NDArray[np.intp], encoder: Encoder | None = None
+    images: ImageLoader, order: NDArray[np.intp], encoder: Encoder | None = None
 ) -> tuple[Sight, list[NDArray[np.float32]]]:
     """Return how to look at images, and what is seen of those in ``order``: blocks (n, d)."""
     sight = Sight(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
@@ -49,7 +49,7 @@ def features_for(spec: BoxSpec, scores: Scores) -> AnswerFeatures:
 
 
 def compare(
-    images: LaidOut,
+    images: ImageLoader,
     targets: NDArray[np.intp],
     asked: NDArray[np.intp],
     scores: Scores,
@@ -61,7 +61,7 @@ def compare(
 
     Parameters
     ----------
-    images : LaidOut
+    images : ImageLoader
         n training images.
     targets : (n,) intp
     asked : (a,) intp

@@ -16,7 +16,7 @@ from rebox.fit.run import Run
 from rebox.fit.verdict import Verdict
 from rebox.meter import Meter
 from rebox.recipe import Recipe
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def fit(
     recipe: Recipe,
     box: BlackBox,
     meter: Meter,
-    images: LaidOut,
+    images: ImageLoader,
     targets: NDArray[np.intp],
     *,
     groups: NDArray[np.intp] | None = None,
@@ -69,7 +69,7 @@ def fit(
         Who answers; asked through ``meter`` alone.
     meter : Meter
         Holds the budget.
-    images : LaidOut
+    images : ImageLoader
         n training images.
     targets : (n,) intp
         Target class of each, counted from 0.

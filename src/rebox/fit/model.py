@@ -16,7 +16,7 @@ from rebox.program import Program
 from rebox.reading import Reader
 from rebox.reading.contract import Mapping
 from rebox.reading.features import AnswerFeatures
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
@@ -163,7 +163,7 @@ class Model:
     questions: tuple[Question, ...]
     reading: Reading
 
-    def batches(self, box: BlackBox | None, images: LaidOut) -> Iterator[Probabilities]:
+    def batches(self, box: BlackBox | None, images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few images at a time."""
         # Without a box there can be no questions: the zip below is strict.
         stages = [] if box is None else [Stage(box, one.program) for one in self.questions]

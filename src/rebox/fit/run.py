@@ -17,7 +17,7 @@ from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Program
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Recipe
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 from rebox.subject import stratified_order
 
 Scores = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Run:
     recipe: Recipe
     box: BlackBox
     meter: Meter
-    images: LaidOut
+    images: ImageLoader
     targets: NDArray[np.intp]
     program: Program
     seed: int
