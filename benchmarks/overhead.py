@@ -21,7 +21,7 @@ from rebox.demo import digits
 from rebox.fit import fit
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 BATCH = 20
 
@@ -81,7 +81,7 @@ def search(box: BlackBox, images: np.ndarray, *, q: int) -> tuple[int, float]:
     inputs = Inputs.fit(images)
     targets = np.arange(len(images)) % 2
     start = time.perf_counter()
-    fit(recipe, box, meter, LaidOut(inputs, images), targets, seed=0)
+    fit(recipe, box, meter, ImageLoader(inputs, images), targets, seed=0)
     return meter.spent.total, time.perf_counter() - start
 
 

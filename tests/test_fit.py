@@ -21,7 +21,7 @@ from rebox.fit.reasons import (
 from rebox.meter import Budget, Meter
 from rebox.reading import linear
 from rebox.recipe import RECIPES, Auto, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 QUICK = {
     "auto": "auto?stack=false",
@@ -84,7 +84,7 @@ def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
     inputs = Inputs.fit(x)
     meter = Meter(box.spec.price_usd, Budget(queries=budget, usd=usd))
-    images = LaidOut(inputs, x)
+    images = ImageLoader(inputs, x)
     if isinstance(recipe, Auto):  # of three views, so that it has something to search for
         more = {"queries_per_prediction": 3, "seed": seed, "listeners": listeners}
         return fit_auto(recipe, box, meter, images, y, **more), meter
@@ -94,7 +94,7 @@ def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
 def read(outcome, n=40):
     """Return what the model makes of n images, by a box that answers."""
     x, _ = toy(n)
-    return np.concatenate(list(outcome.model.batches(counted()[1], LaidOut(Inputs.fit(x), x))))
+    return np.concatenate(list(outcome.model.batches(counted()[1], ImageLoader(Inputs.fit(x), x))))
 
 
 def asserts_usable(outcome):
@@ -146,7 +146,7 @@ def test_without_a_budget_auto_asks_about_every_view():
     _, box = counted()
     outcome, meter = run("auto", box, None)
     x, _ = toy()
-    assert meter.spent.total == len(x) * len(programs_of(LaidOut(Inputs.fit(x), x), box))
+    assert meter.spent.total == len(x) * len(programs_of(ImageLoader(Inputs.fit(x), x), box))
     asserts_usable(outcome)
 
 
@@ -155,7 +155,7 @@ def test_data_has_colour_if_any_of_a_few_images_has():
     grey, colour = np.zeros((9, 9)), np.zeros((9, 9, 3))
     views = {}
     for name, x in (("grey", [grey] * 21), ("mixed", [grey, *[colour] * 20])):
-        programs = programs_of(LaidOut(Inputs.fit(x), x), box)
+        programs = programs_of(ImageLoader(Inputs.fit(x), x), box)
         views[name] = {program.placement.view.colours for program in programs}
     assert views == {"grey": {"", "heat", "rainbow"}, "mixed": {""}}
 
@@ -169,7 +169,7 @@ def test_a_budget_is_used_but_for_less_than_a_step(name, budget):
         assert meter.spent.map == min(budget, 90)
     if name == "auto":  # by design it leaves over what buys no view of all images
         x, _ = toy()
-        views = len(programs_of(LaidOut(Inputs.fit(x), x), box))
+        views = len(programs_of(ImageLoader(Inputs.fit(x), x), box))
         assert meter.spent.total == plan_auto(90, budget, views, 3).total
     if name in ("map", "auto"):
         return
@@ -484,7 +484,7 @@ def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
 
 def test_matrices_read_black_to_white_over_their_range():
     x = np.array([[[-1.0, 0.0], [0.5, 3.0]]])
-    shown = LaidOut(Inputs.fit(x, (-1, 1)), x).take([0])[0]
+    shown = ImageLoader(Inputs.fit(x, (-1, 1)), x).take([0])[0]
     np.testing.assert_allclose(shown, [[0, 0.5], [0.75, 1]])
 
 
@@ -518,9 +518,9 @@ def test_a_range_from_high_to_low_is_refused(value_range):
 def test_rows_are_not_read_as_images_nor_images_as_rows():
     rows, images = np.zeros((3, 4)), np.zeros((3, 4, 4))
     with pytest.raises(InvalidData, match="found images"):
-        LaidOut(Inputs.fit(rows), images)
+        ImageLoader(Inputs.fit(rows), images)
     with pytest.raises(InvalidData, match="found rows"):
-        LaidOut(Inputs.fit(images), rows)
+        ImageLoader(Inputs.fit(images), rows)
 
 
 def test_memory_does_not_grow_with_the_data():
@@ -540,7 +540,7 @@ def test_memory_does_not_grow_with_the_data():
             return np.full((4, 4), index / 500)
 
     x = Lazy()
-    laid_out = LaidOut(Inputs(size=(4, 4)), x)
+    loader = ImageLoader(Inputs(size=(4, 4)), x)
     assert x.most == 0
-    assert len(laid_out.take([3, 4])) == 2
+    assert len(loader.take([3, 4])) == 2
     assert x.most == 4

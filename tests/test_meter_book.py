@@ -30,7 +30,7 @@ from rebox.meter import (
 )
 from rebox.meter.journal import Caps, Intent
 from rebox.rehearsal import Limits, Rehearsal, Status
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 SIDE = 16
 RNG = np.random.default_rng(0)
@@ -443,7 +443,7 @@ def test_a_paid_service_is_journalled_and_not_paid_twice(tmp_path):
 
 
 def name_of(box=None, recipe="auto", x=X, y=Y, seed=0, **more):
-    images = LaidOut(Inputs.fit(x, None), x)
+    images = ImageLoader(Inputs.fit(x, None), x)
     return account_of(box or model(), recipe, images, np.asarray(y), seed, **more)
 
 

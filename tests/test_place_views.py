@@ -1,4 +1,4 @@
-"""Views that differ in tones alone share the work of placing, and show what each shows alone."""
+"""Views that are geometrically alike share the work of placing, and show what each shows alone."""
 
 import threading
 

@@ -19,7 +19,7 @@ from rebox.reading.assignment import FrequencyMapping
 from rebox.reading.discriminant import DiscriminantMap
 from rebox.reading.ridge import RidgeMap
 from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.search import CMAES, GradientDescent
 from rebox.subject import stratified_order
 
@@ -60,7 +60,7 @@ def run(recipe, answer, budget, *, data=None, seed=0, listeners=(), raises_at=No
     x, y = grey() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
     meter = Meter(0.0, Budget(queries=budget))
-    images = LaidOut(Inputs.fit(x), x)
+    images = ImageLoader(Inputs.fit(x), x)
     outcome = fit(recipe, box, meter, images, y, seed=seed, listeners=listeners)
     assert counts["images"] == meter.spent.total <= budget
     return outcome, meter
@@ -133,7 +133,7 @@ def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
     x, y = grey()
     recipe = recipe_from_name(QUICK)
     program = recipe.program((4, 4), box.spec.shape)
-    images = LaidOut(Inputs.fit(x), x)
+    images = ImageLoader(Inputs.fit(x), x)
     meter = Meter(0.0, Budget(queries=5000))
     fitted = RefittedRun(recipe, box, meter, images, y, program, 0, ())
     indices = np.arange(40)

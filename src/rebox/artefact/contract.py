@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +104,4 @@ class Artefact:
 
     def batches(self, boxes: Sequence[BlackBox], x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(boxes, LaidOut(self.inputs, x))
+        yield from self.model.batches(boxes, ImageLoader(self.inputs, x))

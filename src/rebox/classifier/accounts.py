@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, default_path
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 JournalChoice = str | Path | bool | None
 
@@ -121,7 +121,7 @@ def checked_budgets(
 def account_of(
     box: BlackBox,
     recipe: str,
-    images: LaidOut,
+    images: ImageLoader,
     targets: NDArray[np.intp],
     seed: int,
     groups: NDArray[np.intp] | None = None,

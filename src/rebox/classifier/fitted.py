@@ -25,7 +25,7 @@ from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
 from rebox.errors import InvalidOption, NotFitted
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Book, Budget, Meter, MeteredBox, Spent
-from rebox.sample.inputs import LaidOut
+from rebox.sample.loader import ImageLoader
 
 
 class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
@@ -64,7 +64,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         if self.meter_.book is not None:
             self.meter_.book.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        LaidOut(self.artefact_.inputs, X).check()
+        ImageLoader(self.artefact_.inputs, X).check()
         boxes = () if self.box_ is None else (MeteredBox(self.box_, self.meter_, "predict"),)
         tell(
             self.listeners,

@@ -18,7 +18,8 @@ from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import MeteredBox
 from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 from rebox.subject import encode_groups
 
 MOST_CANARIES = 100
@@ -164,7 +165,7 @@ class Reprogrammer(Fitted):
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         inputs = Inputs.fit(X, self.value_range)
-        images = LaidOut(inputs, X)
+        images = ImageLoader(inputs, X)
         images.check()
         seed = seed_of(self.random_state)
         targets = targets.astype(np.intp)

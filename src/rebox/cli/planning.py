@@ -12,7 +12,8 @@ from rebox.fit import Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def plan(
     left = budgeted.allows(box.spec.price_usd)
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
-    loader = LaidOut(Inputs.fit(images, value_range), images)
+    loader = ImageLoader(Inputs.fit(images, value_range), images)
     session = Session(
         box=box,
         meter=Meter(box.spec.price_usd, budgeted),

@@ -15,7 +15,7 @@ from rebox.errors import MissingExtra
 from rebox.metric import Interval
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BENIGN, MALIGNANT = "#0072B2", "#D55E00"
@@ -117,7 +117,7 @@ def _dressed(
     """Return a patient on the canvas and the same patient dressed, (16, 16) each."""
     artefact = model.artefact_
     question = artefact.model.questions[0]
-    placed = question.program.placement.place(LaidOut(artefact.inputs, row[None]).take([0]))
+    placed = question.program.placement.place(ImageLoader(artefact.inputs, row[None]).take([0]))
     dressed = question.program.dress(placed, question.z[None])
     return placed[0, :, :, 0], dressed[0, :, :, 0]
 

@@ -40,17 +40,17 @@ def place_views(
         One for each view, by its number.
     taken : iterable of lists of images
     """
-    alike = Counter(placement.toneless for placement in placements.values())
+    alike = Counter(placement.geometric for placement in placements.values())
     for images in taken:
         shared: dict[Placement, Floats] = {}
         for k, placement in placements.items():
-            toneless = placement.toneless
-            if alike[toneless] == 1:
+            geometric = placement.geometric
+            if alike[geometric] == 1:
                 yield k, placement.place(images)
                 continue
-            if toneless not in shared:
-                shared[toneless] = toneless.place(images)
-            yield k, placement.toned(shared[toneless], images)
+            if geometric not in shared:
+                shared[geometric] = geometric.place(images)
+            yield k, placement.adjusted(shared[geometric], images)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -13,7 +13,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
 from rebox.reading import TrainingSet, fit_reader
-from rebox.sample.inputs import LaidOut
+from rebox.sample.loader import ImageLoader
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
@@ -46,7 +46,7 @@ class LocalFeatures:
 
 
 def look(
-    images: LaidOut, order: NDArray[np.intp], encoder: Encoder | None = None
+    images: ImageLoader, order: NDArray[np.intp], encoder: Encoder | None = None
 ) -> tuple[LocalFeatures, Blocks]:
     """Return how to look at samples, and what is seen of those in ``order``: blocks (n, d)."""
     local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)

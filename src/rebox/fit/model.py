@@ -12,7 +12,7 @@ from rebox.fit.asking import CHUNK, Asking, ahead, chunk_of, place_views
 from rebox.fit.local import LocalFeatures
 from rebox.program import Program
 from rebox.reading.contract import Reader
-from rebox.sample.inputs import LaidOut
+from rebox.sample.loader import ImageLoader
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
@@ -63,14 +63,14 @@ class Model:
     reader: Reader
     local: LocalFeatures | None = None
 
-    def batches(self, boxes: Sequence[BlackBox], images: LaidOut) -> Iterator[Probabilities]:
+    def batches(self, boxes: Sequence[BlackBox], images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.
 
         Parameters
         ----------
         boxes : sequence of BlackBox
             Those that the questions name by their place.
-        images : LaidOut
+        images : ImageLoader
         """
         asked = [boxes[question.box] for question in self.questions]
         chunk = max([CHUNK, *map(chunk_of, asked)])
@@ -89,7 +89,7 @@ class Model:
                 answers = []
 
     def _dressed(
-        self, images: LaidOut, ranges: Sequence[range]
+        self, images: ImageLoader, ranges: Sequence[range]
     ) -> Iterator[tuple[Seen, int, NDArray[np.float32]]]:
         """Yield what is seen of some samples, and those samples as each question shows them."""
         placements = {k: one.program.placement for k, one in enumerate(self.questions)}
@@ -98,7 +98,7 @@ class Model:
             for k, placed in place_views(placements, [images.take(rows)]):
                 yield seen, k, placed
 
-    def _see(self, images: LaidOut, rows: range) -> Seen:
+    def _see(self, images: ImageLoader, rows: range) -> Seen:
         return [] if self.local is None else self.local.blocks(images.samples(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:

@@ -11,7 +11,7 @@ from rebox.box.encoder import Encoder
 from rebox.fit.events import Event, Listener, tell
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.reading.contract import Answers
-from rebox.sample.inputs import LaidOut
+from rebox.sample.loader import ImageLoader
 from rebox.subject import stratified_order
 
 Scores = NDArray[np.float32]
@@ -27,7 +27,7 @@ class Session:
         Who answers; asked through ``meter`` alone.
     meter : Meter
         Holds the budget.
-    images : LaidOut
+    images : ImageLoader
         n training samples.
     targets : (n,) intp
         Target class of each, counted from 0.
@@ -47,7 +47,7 @@ class Session:
 
     box: BlackBox
     meter: Meter
-    images: LaidOut
+    images: ImageLoader
     targets: NDArray[np.intp]
     seed: int
     groups: NDArray[np.intp] | None = None

@@ -169,20 +169,20 @@ class Placement:
         return np.moveaxis(planar, 1, 3)
 
     @property
-    def toneless(self) -> "Placement":
+    def geometric(self) -> "Placement":
         """The same place for the same part of an image, its values as they are."""
-        return replace(self, view=self.view.toneless)
+        return replace(self, view=self.view.geometric)
 
-    def toned(
+    def adjusted(
         self, placed: NDArray[np.float32], images: Sequence[NDArray[np.generic]]
     ) -> NDArray[np.float32]:
-        """Return what `place` does of ``images``, from a copy of what `toneless` has ``placed``.
+        """Return what `place` does of ``images``, from a copy of what `geometric` has ``placed``.
 
-        Most of the work is to resize: views that differ in tones alone share it.
+        Most of the work is to resize: views that differ in photometric parts alone share it.
         """
         planar = np.moveaxis(placed, 3, 1).copy()
         for target, image in zip(planar, images, strict=True):
-            self._tone(target, grey=image.ndim == 2 or 1 in (image.shape[2], self.channels))
+            self._adjust(target, grey=image.ndim == 2 or 1 in (image.shape[2], self.channels))
         return np.moveaxis(planar, 1, 3)
 
     def _place_one(self, target: NDArray[np.float32], image: NDArray[np.generic]) -> None:
@@ -196,11 +196,11 @@ class Placement:
         pixels = self.view.part(pixels, cells=self.blocky)
         inner = target[:, self._rows, self._columns]
         _resize(pixels, inner, nearest=self.blocky)  # grey is copied to every channel
-        self._tone(target, grey=pixels.shape[2] == 1)
+        self._adjust(target, grey=pixels.shape[2] == 1)
 
-    def _tone(self, target: NDArray[np.float32], *, grey: bool) -> None:
-        if self.view.toned:
-            self.view.tone(target[:, self._rows, self._columns], grey=grey)
+    def _adjust(self, target: NDArray[np.float32], *, grey: bool) -> None:
+        if self.view.photometric:
+            self.view.adjust(target[:, self._rows, self._columns], grey=grey)
 
 
 def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -20,7 +20,7 @@ from rebox.box.probe import synthetic_images
 from rebox.box.registry import LIMITS, BoxURI
 from rebox.errors import BoxError, InvalidOption, MissingExtra
 from rebox.program import Placement
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 from rebox.study.baseline.batches import chunks
 
 try:
@@ -158,13 +158,13 @@ class WhiteBox:
         return raw if self.outputs == "probabilities" else raw.softmax(dim=1)
 
     def over(
-        self, images: LaidOut, placement: Placement, see: Callable[[Tensor], Tensor]
+        self, images: ImageLoader, placement: Placement, see: Callable[[Tensor], Tensor]
     ) -> NDArray[np.float64]:
         """Return what ``see`` makes of all images, placed, a few at a time, without gradients.
 
         Parameters
         ----------
-        images : LaidOut
+        images : ImageLoader
             n images.
         placement : Placement
             Where they sit in the module's input.

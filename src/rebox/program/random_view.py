@@ -1,19 +1,20 @@
-"""Views drawn at random, for predictions that may ask more often than the pool has views.
+"""Random views, for predictions that may ask more often than the pool has views.
 
 A label says little: where a box tells nothing else, each vote more is worth its query long after
-the pool is used up. On training images of skin lesions thirty drawn views told as much as the pool
-itself, and both together more than either; views blended with anchors told less, and are not drawn.
+the pool is used up. On training images of skin lesions thirty random views told as much as the
+pool itself, and both together more than either; views blended with anchors told less, and are none
+of them.
 """
 
 import numpy as np
 
 from rebox.program.view import COLOURS, View
 
-DRAWN = 2**31  # first word of the seeds
+RANDOM = 2**31  # first word of the seeds
 CELL_ORDERS = 100  # where their numbers begin, out of reach of those in the pool
 
 
-def drawn_view(number: int, *, grey: bool, cells: bool) -> View:
+def random_view(number: int, *, grey: bool, cells: bool) -> View:
     """Return the view with this number: the same one always.
 
     Parameters
@@ -23,7 +24,7 @@ def drawn_view(number: int, *, grey: bool, cells: bool) -> View:
     grey, cells : bool
         As in `rebox.program.view_pool`.
     """
-    rng = np.random.default_rng([DRAWN, number])
+    rng = np.random.default_rng([RANDOM, number])
     chance = rng.random(6)
     share, down, across = rng.uniform(0.4, 0.95), rng.random(), rng.random()
     contrast, gamma = np.exp(rng.uniform(-0.7, 0.8)), np.exp(rng.uniform(-0.7, 0.7))
