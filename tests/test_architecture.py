@@ -12,7 +12,8 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option door subject",
+    "option door seed",
+    "subject",
     "sample program search loss box metric local reading",
     "meter recipe testing rehearsal",
     "fit",
@@ -72,10 +73,10 @@ def test_a_module_imports_only_what_is_to_its_left(path):
     ("module", "source"),
     [
         ("loss", "from rebox.box import BlackBox"),  # one ring, blind to each other
-        ("reading.linear", "def f():\n    import rebox.fit.loop"),
+        ("reading.linear", "def f():\n    import rebox.fit.fit"),
         ("box.onnx", "from rebox import classifier"),
         ("errors", "from rebox.loss import Focal"),
-        ("fit.loop", "if True:\n    from rebox.artefact import load"),
+        ("fit.fit", "if True:\n    from rebox.artefact import load"),
         ("study.report", "import rebox.unknown"),
         ("artefact", "from rebox import Reprogrammer"),
         ("meter", "import rebox"),
@@ -90,7 +91,7 @@ def test_a_trespass_is_seen(module, source):
     [
         ("loss", "import numpy, rebox.errors"),
         ("reading.linear", "from rebox.reading.contract import Answers"),
-        ("fit.loop", "from rebox.meter import Meter"),
+        ("fit.fit", "from rebox.meter import Meter"),
         ("cli", "from rebox import Reprogrammer"),
     ],
 )

@@ -35,12 +35,19 @@ class OnceRun(Run):
         self.plan = plan_map(
             way, self.program.dimension, len(session.images), session.left("search")
         )
-        self.mapped = False
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
         self._scores: list[Scores] = []
         self._asked: NDArray[np.intp] = np.empty(0, dtype=np.intp)
-        self.mapping: Mapping = self.way.mapping.fit(self._answers())  # usable before any answer
+        self._mapping: Mapping | None = None
+
+    @property
+    def mapping(self) -> Mapping:
+        """How an answer is read; one that is usable before any answer."""
+        if self._mapping is None:
+            nothing = self._answers_of(self.session.no_scores, self._asked[:0])
+            return self.way.mapping.fit(nothing)
+        return self._mapping
 
     @property
     def learnt(self) -> bool:
@@ -80,7 +87,7 @@ class OnceRun(Run):
 
     def read(self) -> tuple[Model, Verdict | None]:
         """Return the model, whose mapping is fitted to whatever was answered, and a comparison."""
-        if not self.mapped:
+        if self._mapping is None:
             self._map()
         compared = self.session.compare and len(self.scores) > 0
         verdict = compare(self.session, self.asked, self.scores) if compared else None
@@ -96,8 +103,7 @@ class OnceRun(Run):
         return Model(questions=(question,), reader=self.mapping)
 
     def _map(self) -> None:
-        self.mapping = self.way.mapping.fit(self._answers())
-        self.mapped = True
+        self._mapping = self.way.mapping.fit(self._answers())
 
     def _answered(self, indices: NDArray[np.intp], point: Any = None) -> Iterator[Scores]:
         """Yield the answers to training samples dressed by the program at ``point`` (1, d)."""
