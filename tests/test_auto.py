@@ -12,10 +12,10 @@ from rebox.box.limited import LimitedBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import ArtefactError, InvalidData, InvalidOption
 from rebox.fit import StopFit
-from rebox.fit.plan import plan_views
-from rebox.fit.views import VIEWS_TRIED
 from rebox.fit.choosing import Chooser
+from rebox.fit.plan import plan_views
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
+from rebox.fit.views import VIEWS_TRIED
 from rebox.program import PLAIN, view_pool
 
 N = 60

@@ -10,6 +10,7 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
 from rebox.fit import PhaseStarted, Session, StepTaken, Stopped, fit
 from rebox.fit.asking import Asking
+from rebox.fit.plan import plan_views
 from rebox.fit.reasons import (
     ALL_ASKED,
     BUDGET_ENDED,
@@ -18,7 +19,6 @@ from rebox.fit.reasons import (
     PARTLY_ASKED,
     TOO_SMALL,
 )
-from rebox.fit.plan import plan_views
 from rebox.fit.views import VIEWS_TRIED, _programs
 from rebox.meter import Budget, Meter
 from rebox.reading import linear
@@ -110,7 +110,9 @@ def programs_of(x, box):
 def read(outcome, n=40):
     """Return what the model makes of n images, by a box that answers."""
     x, _ = toy(n)
-    return np.concatenate(list(outcome.model.batches((counted()[1],), ImageLoader(Inputs.fit(x), x))))
+    return np.concatenate(
+        list(outcome.model.batches((counted()[1],), ImageLoader(Inputs.fit(x), x)))
+    )
 
 
 def asserts_usable(outcome):

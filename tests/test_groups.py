@@ -374,7 +374,7 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
     x, y, groups = series()
     chose, judged = [], []
 
-    class Spy(auto.Chooser):
+    class Spy(views.Chooser):
         def _judge(self, few):
             chose.append(set(self.groups))
             return super()._judge(few)
@@ -383,8 +383,8 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
         judged.append(set(subjects))
         return give_verdict(targets, readings, n_targets, seed, subjects)
 
-    monkeypatch.setattr(auto, "Chooser", Spy)
-    monkeypatch.setattr(auto, "give_verdict", spy)
+    monkeypatch.setattr(views, "Chooser", Spy)
+    monkeypatch.setattr(views, "give_verdict", spy)
     fitted("auto", groups, (x, y, groups), queries_per_prediction=3, budget=2000)
     assert len(chose) >= 2  # ranked, and chosen
     assert len(judged) == 1

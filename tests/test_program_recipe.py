@@ -11,8 +11,8 @@ from scipy.special import log_softmax
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
 from rebox.fit import PhaseStarted, Session, StepTaken, StopFit, fit
-from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.plan import plan_map
+from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.refit import RefitRun
 from rebox.meter import Budget, Meter
 from rebox.program import Canvas

@@ -23,16 +23,21 @@ from rebox.search import (
 
 
 def test_bar_is_as_published():
-    bar = recipe_from_name("bar")
-    assert bar.way.search == GradientDescent(
+    bar = recipe_from_name("bar").way
+    assert bar.search == GradientDescent(
         estimator=OneSided(directions=Sphere(), q=25, smoothing=0.1, scale=None),
         optimiser=SGD(learning_rate=0.05, rate=0.96, every=100),
     )
-    assert bar.way.canvas == Canvas(fit="pad", inner=None, overlay=False)
-    assert bar.way.mapping == FrequencyMapping(10)
-    assert bar.way.loss == Focal(2.0)
-    assert (bar.way.subspace, bar.way.batch, bar.way.same_batch, bar.way.epochs) == ("full", 20, False, None)
-    assert bar.way.search.evaluations(148_203) == 26  # q + 1 queries for each image
+    assert bar.canvas == Canvas(fit="pad", inner=None, overlay=False)
+    assert bar.mapping == FrequencyMapping(10)
+    assert bar.loss == Focal(2.0)
+    assert (bar.subspace, bar.batch, bar.same_batch, bar.epochs) == (
+        "full",
+        20,
+        False,
+        None,
+    )
+    assert bar.search.evaluations(148_203) == 26  # q + 1 queries for each image
 
 
 def test_map_has_no_program():
@@ -86,12 +91,16 @@ def test_options_stand_after_a_question_mark():
     name = "bar?q=5&inner=64&mapping=random&m=6&overlay=yes&eps=0.5&scale=40&epochs=2&gamma=0"
     recipe = recipe_from_name(name)
     assert recipe.name == name
-    assert recipe.way.search.estimator == OneSided(directions=Sphere(), q=5, smoothing=0.5, scale=40.0)
+    assert recipe.way.search.estimator == OneSided(
+        directions=Sphere(), q=5, smoothing=0.5, scale=40.0
+    )
     assert recipe.way.mapping == RandomMapping(6)
     assert recipe.way.canvas == Canvas(inner=64, overlay=True)
     assert recipe.way.loss == Focal(0.0)
     assert recipe.way.epochs == 2
-    assert recipe_from_name("map?class_weight=balanced&fit=pad").way.mapping == LinearMap("balanced")
+    assert recipe_from_name("map?class_weight=balanced&fit=pad").way.mapping == LinearMap(
+        "balanced"
+    )
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES"])

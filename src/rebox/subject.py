@@ -211,7 +211,8 @@ def stratified_folds(
         fold, and nothing can be held out.
     """
     if groups is None or len(np.unique(groups)) == len(targets):
-        kinds, images, subject = targets, np.ones(len(targets)), np.arange(len(targets))
+        kinds: NDArray[np.integer] = targets
+        subject, images = np.arange(len(targets)), np.ones(len(targets), dtype=np.intp)
     else:
         _, subject, images = np.unique(groups, return_inverse=True, return_counts=True)
         kinds = classes_of_subjects(targets, groups)

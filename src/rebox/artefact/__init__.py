@@ -3,4 +3,12 @@
 from rebox.artefact.contract import Artefact, BoxRecord
 from rebox.artefact.file import check_writable, digest_of, load, save, write_atomically
 
-__all__ = ["Artefact", "BoxRecord", "check_writable", "digest_of", "load", "save", "write_atomically"]
+__all__ = [
+    "Artefact",
+    "BoxRecord",
+    "check_writable",
+    "digest_of",
+    "load",
+    "save",
+    "write_atomically",
+]

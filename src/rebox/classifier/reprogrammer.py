@@ -209,15 +209,16 @@ class Reprogrammer(Fitted):
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
         if outcome.error is not None:
             raise outcome.error
-        canaries = self._ask_canaries(recipe.way.canaries)  # last of all: the model is there already
+        canaries = self._ask_canaries(
+            recipe.way.canaries
+        )  # last of all: the model is there already
         self.artefact_ = replace(
             self.artefact_, canaries=canaries, queries=meter.spent.by_purpose()
         )
         return self
 
-    def _ask_canaries(self, usual: int) -> NDArray[np.float32]:
+    def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:
         """Return the box's answers to the canaries, or none where they are not paid for."""
-        box = self.box_
         k = self.canaries if self.canaries is not None else usual if box.source.remote else 0
         left = self.meter_.left("probe")
         if k and self.artefact_.model.questions and (left is None or left >= k):

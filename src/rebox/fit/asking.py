@@ -95,7 +95,8 @@ class Asking:
         """
         if point is None or self._program.dimension == 0:
             chunk = self._box.at_once
-            dressed = (self._levels(placed[i : i + chunk]) for i in range(0, len(placed), chunk))
+            starts = range(0, len(placed), chunk)
+            dressed = iter([self._levels(placed[start : start + chunk]) for start in starts])
         else:
             dressed = self._dressed(placed, [point], 1)
         return np.concatenate([self._box.reply(images) for images in dressed])
@@ -118,9 +119,7 @@ class Asking:
                 yield answers[:n]
                 answers = answers[n:]
 
-    def _dressed(
-        self, placed: Floats, points: Sequence[Point], together: int
-    ) -> Iterator[Images]:
+    def _dressed(self, placed: Floats, points: Sequence[Point], together: int) -> Iterator[Images]:
         """Yield ``placed`` images at each point as they are sent: at several, or a chunk at one."""
         if together > 1:
             for start in range(0, len(points), together):

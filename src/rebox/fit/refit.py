@@ -16,7 +16,6 @@ from rebox.fit.asking import Asking
 from rebox.fit.once import Scores
 from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.search import SearchRun
-from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.recipe import Refitted
 from rebox.subject import group_split
 
@@ -76,7 +75,7 @@ class RefitRun(SearchRun):
         return moved
 
     def _check(self, fresh: NDArray[np.intp], moved: NDArray[np.float64]) -> str:
-        """Ask ``fresh`` images where the program has ``moved``, and stand there if they are read better."""
+        """Ask ``fresh`` images where the program ``moved``, and stay if they are read better."""
         dressed = list(self._answered(fresh, moved[None, :]))
         loss, plain = (
             float(self._held_out(np.concatenate(scores), fresh).mean())
@@ -91,7 +90,9 @@ class RefitRun(SearchRun):
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return held-out losses (k, n) of the batch at each of the k points."""
         placed = self.program.placement.place(self.session.images.take(batch))
-        return np.stack([self._held_out(scores, batch) for scores in asking.ask_each(placed, points)])
+        return np.stack(
+            [self._held_out(scores, batch) for scores in asking.ask_each(placed, points)]
+        )
 
     def _held_out(self, scores: Scores, indices: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the log losses (n,) in nats of a mapping fitted to ``scores``, held out.

@@ -1,10 +1,6 @@
 """A fit under way: what is fixed, what has been learnt, and what is told of it."""
 
 import abc
-from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
 
 from rebox.fit.events import PhaseStarted, StepTaken
 from rebox.fit.model import Model
