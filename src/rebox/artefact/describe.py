@@ -1,7 +1,7 @@
 """An artefact as arrays and JSON, and back."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from rebox.fit import AllAnswers, Model, OneAnswer, Question, Reading, Sight, Ve
 from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
-from rebox.reading import Reader
-from rebox.reading.contract import Mapping
-from rebox.reading.features import AnswerFeatures
+from rebox.reading import Mapping, PooledReader, Reader
 from rebox.sample.inputs import Inputs
 from rebox.sample.rows import RowLayout
 
@@ -60,14 +58,14 @@ def _describe_reading(reading: Reading) -> tuple[Tensors, dict[str, Any]]:
         return _prefixed("mapping.", arrays), {"mapping": reading.mapping.kind}
     if not isinstance(reading, AllAnswers):
         raise ArtefactError(f"a reading of type {type(reading).__name__} cannot be saved.")
-    tensors = _prefixed("reader.", reading.reader.arrays())
-    tensors |= _prefixed("features.", reading.features.arrays())
+    of_reader = reading.reader.arrays()
+    features = {name: of_reader.pop(name) for name in [*of_reader] if name.startswith("features.")}
+    tensors = _prefixed("reader.", of_reader) | features
     sight, encoder = reading.sight, None
     if sight is not None and sight.encoder is not None:
         encoder = {"identity": sight.encoder.identity, "uri": sight.encoder.uri}
     return tensors, {
-        "experts": reading.reader.describe(),
-        "counted": reading.counted,
+        **reading.reader.describe(),
         "sight": None if sight is None else sight.plain.describe(),
         "encoder": encoder,
     }
@@ -120,16 +118,16 @@ def _restore_reading(
     described: dict[str, Any], tensors: Tensors, encoder: Encoder | None
 ) -> Reading:
     if "mapping" in described:
-        kind = Mapping.kinds[described["mapping"]]
-        return OneAnswer(kind.from_arrays(_with_prefix("mapping.", tensors)))
+        kind = Reader.kinds[described["mapping"]]
+        mapping = cast("Mapping", kind.restore({}, _with_prefix("mapping.", tensors)))
+        return OneAnswer(mapping)
     sight = None
     if described["sight"] is not None:
         plain = PlainFeatures.restore(described["sight"])
         sight = Sight(plain, _restore_encoder(described["encoder"], encoder))
+    features = {name: array for name, array in tensors.items() if name.startswith("features.")}
     return AllAnswers(
-        reader=Reader.restore(described["experts"], _with_prefix("reader.", tensors)),
-        features=AnswerFeatures.from_arrays(_with_prefix("features.", tensors)),
-        counted=described["counted"],
+        reader=PooledReader.restore(described, _with_prefix("reader.", tensors) | features),
         sight=sight,
     )
 

@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.errors import InvalidData
-from rebox.fit.choosing import SAMPLES, Chooser
+from rebox.fit.choosing import Chooser
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
-from rebox.fit.looking import features_for, look
+from rebox.fit.looking import look
 from rebox.fit.loop import Outcome
-from rebox.fit.model import AllAnswers, Model, Question, Sight, answer_blocks
+from rebox.fit.model import AllAnswers, Model, Question, Sight
 from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage, ahead, place_views
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Meter, MeteredBox, Purpose
 from rebox.program import Canvas, Program, view_pool
-from rebox.reading import Evidence, Reading, fit_reader
-from rebox.reading.features import AnswerFeatures
+from rebox.reading import FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Auto
 from rebox.sample.inputs import LaidOut
 from rebox.subject import group_split, stratified_order
@@ -227,42 +226,41 @@ class _Run:
         return ahead(place_views({k: self._programs[k].placement for k in numbers}, taken))
 
     def _ranked(self) -> list[int]:
-        plain, others = self._features()
+        plain, others = self._plain_and_others()
         return self._chooser().ranked(plain, others)
 
     def read(self) -> tuple[Model, Verdict | None]:
         """Return the model that all answers so far make, and what they brought."""
         if not self._answers:
-            return self._model([], fit_reader(self._evidence([]))), None
+            return self._model([], fit_reader(self._training_set([]))), None
         chosen = self._choose()
-        whole = fit_reader(self._evidence(chosen))
+        whole = fit_reader(self._training_set(chosen))
         local = whole.without_answers
-        alone = whole.without_sight if chosen == [0] else None
+        alone = whole.without_local if chosen == [0] else None
         if alone is None:
-            alone = fit_reader(self._evidence([0], local=False)).held_out
+            alone = fit_reader(self._training_set([0], local=False)).out_of_fold
         if self.queries_per_prediction == 0:
-            whole = fit_reader(self._evidence([], imitated=chosen))
+            whole = fit_reader(self._training_set([], imitated=chosen))
             chosen = []
         return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
 
     def read_plain(self) -> Model:
         """Return what can be had at once: the answers to the plain view alone, or none at all."""
         alone = [0] if self._answers and self.queries_per_prediction else []
-        return self._model(alone, fit_reader(self._evidence(alone)))
+        return self._model(alone, fit_reader(self._training_set(alone)))
 
     def _choose(self) -> list[int]:
         asked = len(self._answers[0])
-        plain, others = self._features()
+        plain, others = self._plain_and_others()
         whole = {k: x for k, x in others.items() if len(self._answers[k]) == asked}
         if not whole or self.queries_per_prediction == 0:
             return [0]
         return self._chooser().chosen(plain, whole, self.queries_per_prediction)
 
     def _chooser(self) -> Chooser:
-        counted = self.box.spec.labels_only
         few = self._choosing
         groups = self._subjects(slice(few))
-        return Chooser(self._targets[:few], self._n_targets, self._seen, counted, groups)
+        return Chooser(self._targets[:few], self._n_targets, self.box.spec, self._seen, groups)
 
     @property
     def _choosing(self) -> int:
@@ -272,49 +270,37 @@ class _Run:
     def _subjects(self, rows: slice) -> NDArray[np.intp] | None:
         return None if self._groups is None else self._groups[rows]
 
-    def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
-        """Return features of the answers to the plain view, and to each other one: the first few.
+    def _plain_and_others(self) -> tuple[Scores, dict[int, Scores]]:
+        others = self._answers
+        return others.pop(0), others
 
-        A choice looks at no more of them; those of all images would double what answers take.
-        """
-        features, answers = self._answer_features(), self._answers
-        found = {k: features(x[:SAMPLES]).astype(np.float32) for k, x in answers.items()}
-        return found.pop(0), found
+    def _answers_to(self, views: Sequence[int]) -> list[Scores]:
+        answers = self._answers
+        return [answers[k] for k in views]
 
-    def _answer_features(self) -> AnswerFeatures:
-        none = np.empty((0, len(self.box.spec.classes)), dtype=np.float32)
-        return features_for(self.box.spec, self._answers.get(0, none))
-
-    def _blocks(self, views: Sequence[int]) -> list[NDArray[np.float32]]:
-        """Return what a reader is given of the answers to some views."""
-        answers, counted = self._answers, self.box.spec.labels_only
-        chosen = [answers[k] for k in views]
-        return answer_blocks(chosen, self._answer_features(), counted=counted)
-
-    def _evidence(
+    def _training_set(
         self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
-    ) -> Evidence:
-        blocks = self._blocks(views)
+    ) -> TrainingSet:
+        blocks = self._answers_to(views)
         known = slice(None if local else len(blocks[0]))
-        return Evidence(
+        return TrainingSet(
             answers=blocks,
             local=self._seen if local else (),
-            imitated=self._blocks(imitated),
+            imitated=self._answers_to(imitated),
+            spec=self.box.spec,
             targets=self._targets[known],
             n_targets=self._n_targets,
             seed=self.seed,
             groups=self._subjects(known),
         )
 
-    def _model(self, chosen: Sequence[int], reading: Reading) -> Model:
+    def _model(self, chosen: Sequence[int], reading: FittedReader) -> Model:
         balanced = self.recipe.class_weight == "balanced"
         reader = reading.reader.balanced() if balanced else reading.reader
         return Model(
             questions=tuple(Question(self._programs[k]) for k in chosen),
             reading=AllAnswers(
                 reader=reader,
-                features=self._answer_features(),
-                counted=self.box.spec.labels_only,
                 sight=self._sight,
             ),
         )
@@ -324,16 +310,16 @@ class _Run:
         chosen: Sequence[int],
         local: NDArray[np.float64] | None,
         alone: NDArray[np.float64],
-        whole: Reading,
+        whole: FittedReader,
     ) -> Verdict | None:
         fresh = slice(self._choosing, len(alone))
         readings = {}
         if local is not None:
             readings[LOCAL] = (0, local[fresh])
         readings[MAP] = (1, alone[fresh])
-        if len(chosen) > 1 and whole.without_sight is not None:
-            readings[VIEWS] = (len(chosen), whole.without_sight[fresh])
-        readings[WHOLE] = (len(chosen), whole.held_out[fresh])
+        if len(chosen) > 1 and whole.without_local is not None:
+            readings[VIEWS] = (len(chosen), whole.without_local[fresh])
+        readings[WHOLE] = (len(chosen), whole.out_of_fold[fresh])
         if self.recipe.class_weight == "balanced":  # as the model does that is measured
             shift = whole.reader.balanced().offset
             readings = {name: (asked, said + shift) for name, (asked, said) in readings.items()}

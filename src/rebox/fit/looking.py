@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec, Encoder
-from rebox.fit.model import Sight, answer_blocks
+from rebox.fit.model import Sight
 from rebox.fit.showing import CHUNK
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
-from rebox.reading import Evidence, fit_reader
-from rebox.reading.contract import Answers
-from rebox.reading.features import AnswerFeatures, features_of
+from rebox.reading import TrainingSet, fit_reader
 from rebox.sample.inputs import LaidOut
 
 Scores = NDArray[np.float32]
@@ -32,20 +30,6 @@ def look(
         for whole, block in zip(seen, blocks, strict=True):
             whole[rows] = block
     return sight, seen
-
-
-def features_for(spec: BoxSpec, scores: Scores) -> AnswerFeatures:
-    """Return what of a box's answers is looked at, by its habits."""
-    answers = Answers(
-        scores=scores,
-        targets=np.zeros(len(scores), dtype=np.intp),
-        prior=np.ones(1),
-        decimals=spec.decimals,
-        complete=spec.complete,
-        sums_to_one=spec.sums_to_one,
-        labels_only=spec.labels_only,
-    )
-    return features_of(answers)
 
 
 def compare(
@@ -75,19 +59,22 @@ def compare(
     """
     order = np.concatenate([asked, np.setdiff1d(np.arange(len(targets)), asked)])
     _, seen = look(images, order)
-    blocks = answer_blocks([scores], features_for(spec, scores), counted=spec.labels_only)
     n_targets = int(targets.max()) + 1
 
-    def held_out(rows: NDArray[np.intp], **blocks: Any) -> NDArray[np.float64]:
-        subjects = None if groups is None else groups[rows]
-        known = Evidence(
-            targets=targets[rows], n_targets=n_targets, seed=seed, groups=subjects, **blocks
+    def held_out(rows: NDArray[np.intp], **seen: Any) -> NDArray[np.float64]:
+        known = TrainingSet(
+            targets=targets[rows],
+            n_targets=n_targets,
+            spec=spec,
+            seed=seed,
+            groups=None if groups is None else groups[rows],
+            **seen,
         )
-        return fit_reader(known).held_out[: len(asked)]
+        return fit_reader(known).out_of_fold[: len(asked)]
 
     readings = {
         LOCAL: (0, held_out(order, local=seen)),
-        ANSWERS: (1, held_out(asked, answers=blocks)),
+        ANSWERS: (1, held_out(asked, answers=[scores])),
     }
     subjects = None if groups is None else groups[asked]
     return give_verdict(targets[asked], readings, n_targets, seed, subjects)

@@ -13,16 +13,12 @@ from rebox.box.encoder import Encoder
 from rebox.fit.showing import CHUNK, Stage
 from rebox.local import PlainFeatures
 from rebox.program import Program
-from rebox.reading import Reader
-from rebox.reading.contract import Mapping
-from rebox.reading.features import AnswerFeatures
+from rebox.reading import Mapping, PooledReader
 from rebox.sample.inputs import LaidOut
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 Seen = list[NDArray[np.float32]]
-
-UNSEEN = 0.3  # votes that every class has before a label-only box is asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +75,9 @@ class OneAnswer(Reading):
 
     mapping: Mapping
 
-    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:  # noqa: ARG002 - looks at the answer alone
+    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
         """Return what the mapping reads."""
-        found: Probabilities = self.mapping.probabilities(answers[0]).astype(np.float64)
-        return found
+        return self.mapping.probabilities(answers, seen, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,18 +106,12 @@ class AllAnswers(Reading):
 
     Attributes
     ----------
-    reader : Reader
-    features : AnswerFeatures
-        What of each answer the reader looks at.
-    counted : bool
-        Whether the box tells labels only: the votes of all views are then one block.
+    reader : PooledReader
     sight : Sight or None
         None: the reader looks at answers alone.
     """
 
-    reader: Reader
-    features: AnswerFeatures
-    counted: bool
+    reader: PooledReader
     sight: Sight | None
 
     def see(self, samples: Any) -> Seen:
@@ -131,22 +120,7 @@ class AllAnswers(Reading):
 
     def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
         """Return what the reader makes of it all."""
-        blocks = [*answer_blocks(answers, self.features, counted=self.counted), *seen]
-        if not blocks:  # stopped before anything was asked: the reader knows the prior alone
-            blocks = [np.empty((n, 0), dtype=np.float32)]
-        return np.exp(self.reader.log_probabilities(blocks))
-
-
-def answer_blocks(
-    answers: Sequence[Scores], features: AnswerFeatures, *, counted: bool
-) -> list[NDArray[np.float32]]:
-    """Return a block (n, d) for each view, or one of log-votes for a box that tells labels only."""
-    if not counted or not answers:
-        return [features(scores).astype(np.float32) for scores in answers]
-    votes = np.zeros(answers[0].shape)
-    for scores in answers:  # whole numbers: the sum is exact in any order
-        votes += scores
-    return [np.log(votes + UNSEEN).astype(np.float32)]
+        return self.reader.probabilities(answers, seen, n)
 
 
 @dataclass(frozen=True, eq=False)

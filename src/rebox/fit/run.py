@@ -200,10 +200,7 @@ class Run:
             scores=scores,
             targets=self.targets[indices],
             prior=self._prior,
-            decimals=self.box.spec.decimals,
-            complete=self.box.spec.complete,
-            sums_to_one=self.box.spec.sums_to_one,
-            labels_only=self.box.spec.labels_only,
+            spec=self.box.spec,
             seed=int(np.random.default_rng([self.seed, MAPPING]).integers(2**31)),
             groups=None if self.groups is None else self.groups[indices],
         )
