@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from told import scored, spec_of
 
 from rebox import FunctionBox, Reprogrammer
 from rebox.box.encoder import FunctionEncoder
@@ -480,12 +481,12 @@ def test_images_of_one_class_have_no_verdict():
     assert model.predict(x).shape == (N,)
 
 
-def test_a_choice_looks_at_no_more_images_than_it_is_given_features_of(monkeypatch):
+def test_a_choice_looks_at_no_more_images_than_it_may(monkeypatch):
     monkeypatch.setattr("rebox.fit.choosing.SAMPLES", 24)
     rng = np.random.default_rng(0)
-    views = {k: rng.normal(size=(N, 4)) + Y[:, None] * k / 4 for k in range(4)}
-    few = {k: features[:24] for k, features in views.items()}
-    chooser = Chooser(Y, 2)
+    views = {k: scored(rng.normal(size=(N, 4)) + Y[:, None] * k / 4) for k in range(4)}
+    few = {k: scores[:24] for k, scores in views.items()}
+    chooser = Chooser(Y, 2, spec_of(4, sums_to_one=False))
     plain, few_plain = views.pop(0), few.pop(0)
     assert chooser.ranked(plain, views) == chooser.ranked(few_plain, few)
     assert chooser.chosen(plain, views, 3) == chooser.chosen(few_plain, few, 3)

@@ -209,9 +209,7 @@ class Reprogrammer(Fitted):
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
         if outcome.error is not None:
             raise outcome.error
-        canaries = self._ask_canaries(
-            recipe.way.canaries
-        )  # last of all: the model is there already
+        canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
         self.artefact_ = replace(
             self.artefact_, canaries=canaries, queries=meter.spent.by_purpose()
         )
