@@ -234,7 +234,8 @@ def test_a_fit_tells_its_rule_what_the_box_hides(option, habits):
     x = np.random.default_rng(0).random((30, 4))
     y = (x[:, 0] > 0.5).astype(int)
     rule = Listening()
-    recipe = replace(recipe_from_name("map"), mapping=rule)
+    recipe = recipe_from_name("map")
+    recipe = replace(recipe, way=replace(recipe.way, mapping=rule))
     Reprogrammer(open_box(f"rehearsal:?size=8&{option}"), recipe, budget=60).fit(x, y)
     told = rule.told[-1]
     assert len(told.scores) == 30

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, ahead, chunk_of, place_views
-from rebox.fit.choosing import SAMPLES, Chooser
+from rebox.fit.choosing import Chooser
 from rebox.fit.local import Blocks, LocalFeatures, look
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import ViewsPlan, plan_views
@@ -26,7 +26,6 @@ from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import FittedReader, TrainingSet, fit_reader
-from rebox.reading.features import features_of
 from rebox.recipe import Views
 from rebox.subject import group_split
 
@@ -98,7 +97,7 @@ class ViewsRun(Run):
         self._ask([0], plan.asked, "map")
         if plan.candidates:
             self._ask(range(1, plan.candidates + 1), plan.screened, "search")
-            ranked = self._chooser().ranked(*self._features())
+            ranked = self._chooser().ranked(*self._plain_and_others())
             self._ask(ranked[: plan.tried], plan.asked, "search")
         elif plan.tried:
             self._ask(range(1, plan.tried + 1), plan.asked, "search")
@@ -153,18 +152,22 @@ class ViewsRun(Run):
         return self._model(alone, fit_reader(self._known(alone)))
 
     def _choose(self) -> list[int]:
-        answers, most = self._answers, self.session.queries_per_prediction
-        plain, others = self._features()
-        whole = {k: x for k, x in others.items() if len(answers[k]) == len(answers[0])}
+        most = self.session.queries_per_prediction
+        plain, others = self._plain_and_others()
+        whole = {k: scores for k, scores in others.items() if len(scores) == len(plain)}
         return self._chooser().chosen(plain, whole, most) if whole and most else [0]
+
+    def _plain_and_others(self) -> tuple[Scores, dict[int, Scores]]:
+        answers = self._answers
+        return answers.pop(0), answers
 
     def _chooser(self) -> Chooser:
         few = self._choosing
         return Chooser(
             targets=self._targets[:few],
             n_targets=self.session.n_targets,
+            spec=self.session.box.spec,
             local=self._looked[1],
-            counted=self.session.box.spec.labels_only,
             groups=self.session.subjects(self._order[:few]),
         )
 
@@ -172,16 +175,6 @@ class ViewsRun(Run):
     def _choosing(self) -> int:
         """How many samples views are chosen by; the verdict is measured on the others."""
         return self._split[1] if len(self._answers) > 1 else 0
-
-    def _features(self) -> tuple[NDArray[np.float32], dict[int, NDArray[np.float32]]]:
-        """Return features of the answers to the plain view, and to each other one: the first few.
-
-        A choice looks at no more of them; those of all samples would double what answers take.
-        """
-        answers = self._answers
-        of = features_of(self.session.box.spec, answers[0])
-        features = {k: of(x[:SAMPLES]).astype(np.float32) for k, x in answers.items()}
-        return features.pop(0), features
 
     def _known(
         self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
