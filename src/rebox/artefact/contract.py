@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
+from rebox.meter import Asker
 from rebox.sample.inputs import Inputs, LaidOut
 
 
@@ -66,6 +67,6 @@ class Artefact:
                 f"{self.box_identity}: open that one, or fit again."
             )
 
-    def batches(self, box: BlackBox | None, x: Any) -> Iterator[NDArray[np.float64]]:
+    def batches(self, asker: Asker | None, x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(box, LaidOut(self.inputs, x))
+        yield from self.model.batches(asker, LaidOut(self.inputs, x))

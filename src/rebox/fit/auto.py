@@ -25,7 +25,7 @@ from rebox.fit.plan_auto import AutoPlan, plan_auto
 from rebox.fit.reasons import ALL_ASKED, FAILED, INTERRUPTED, PARTLY_ASKED, carry_out
 from rebox.fit.showing import CHUNK, Stage, ahead, place_views
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
-from rebox.meter import Meter, MeteredBox, Purpose
+from rebox.meter import Meter, Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Evidence, Reading, fit_reader
 from rebox.reading.features import AnswerFeatures
@@ -207,8 +207,8 @@ class _Run:
         before = {k: len(self._answers.get(k, ())) for k in numbers}
         planned = sum(images - count for count in before.values())
         self._tell(PhaseStarted(spent=self.meter.spent, purpose=purpose, planned=planned))
-        box = MeteredBox(self.box, self.meter, purpose)
-        stages = {k: Stage(box, self._programs[k]) for k in numbers}
+        asker = self.meter.asker(self.box, purpose)
+        stages = {k: Stage(asker, self._programs[k]) for k in numbers}
         begin = min(before.values(), default=images)
         for step, (k, placed) in enumerate(self._placed(numbers, begin, images), start=1):
             scores = stages[k].show(placed)  # first of all: it may fail

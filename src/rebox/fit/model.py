@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.fit.showing import CHUNK, Stage
 from rebox.local import PlainFeatures
+from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading import Reader
 from rebox.reading.contract import Mapping
@@ -163,11 +163,11 @@ class Model:
     questions: tuple[Question, ...]
     reading: Reading
 
-    def batches(self, box: BlackBox | None, images: LaidOut) -> Iterator[Probabilities]:
+    def batches(self, asker: Asker | None, images: LaidOut) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few images at a time."""
         # Without a box there can be no questions: the zip below is strict.
-        stages = [] if box is None else [Stage(box, one.program) for one in self.questions]
-        chunk = CHUNK if box is None else max(CHUNK, box.at_once)
+        stages = [] if asker is None else [Stage(asker, one.program) for one in self.questions]
+        chunk = CHUNK if asker is None else max(CHUNK, asker.at_once)
         for start in range(0, len(images), chunk):
             indices = range(start, min(start + chunk, len(images)))
             seen = self.reading.see(images.samples(indices))  # may refuse: before it is paid for

@@ -13,7 +13,7 @@ from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, tell
 from rebox.fit.plan import affords_remap, plan_fit
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, EPOCHS_DONE, PARTLY_ASKED, TOO_SMALL
 from rebox.fit.showing import CHUNK, Stage
-from rebox.meter import Meter, MeteredBox, Purpose
+from rebox.meter import Meter, Purpose
 from rebox.program import Program
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Recipe
@@ -209,4 +209,4 @@ class Run:
         )
 
     def _stage(self, purpose: Purpose) -> Stage:
-        return Stage(MeteredBox(self.box, self.meter, purpose), self.program)
+        return Stage(self.meter.asker(self.box, purpose), self.program)

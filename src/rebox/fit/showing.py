@@ -8,8 +8,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox, Images, Scratch
+from rebox.box import Images, Scratch
 from rebox.errors import InvalidData
+from rebox.meter import Asker
 from rebox.program import Placement, Program
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
@@ -57,16 +58,16 @@ class Stage:
 
     Parameters
     ----------
-    box : BlackBox
-        Who answers; a metered one counts.
+    asker : Asker
+        Who asks the box, and counts.
     program : Program
         How the images are dressed.
     """
 
-    def __init__(self, box: BlackBox, program: Program) -> None:
-        self._box = box
+    def __init__(self, asker: Asker, program: Program) -> None:
+        self._asker = asker
         self._program = program
-        self._chunk = box.at_once
+        self._chunk = asker.at_once
         self._dressed = Scratch()
 
     def show(
@@ -106,7 +107,7 @@ class Stage:
 
         A service is asked in parallel, and a batch of a search alone may not keep it busy.
         """
-        most = self._chunk * (AS_BYTES if self._box.spec.pixels == "uint8" else 1)
+        most = self._chunk * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
         together = max(1, most // len(placed))
         if together == 1 or self._program.dimension == 0:
             yield from (self.show(placed, point) for point in points)
@@ -114,7 +115,7 @@ class Stage:
         for start in range(0, len(points), together):
             some = [points[k] for k in range(start, min(start + together, len(points)))]
             images = np.concatenate([self._sent(placed, point) for point in some])
-            yield from np.split(self._box.reply(images), len(some))
+            yield from np.split(self._asker.ask(images), len(some))
 
     def _sent(self, placed: NDArray[np.float32], point: NDArray[np.floating]) -> Images:
         """Return ``placed`` images under the program at ``point`` as they are sent: a copy."""
@@ -150,11 +151,11 @@ class Stage:
                 np.clip(dressed[i], 0.0, 1.0, out=dressed[i])
 
     def _ask(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._box.reply(self._levels(images))
+        return self._asker.ask(self._levels(images))
 
     def _levels(self, images: NDArray[np.float32]) -> Images:
         """Return ``images`` as the box takes them, in 8 bits where a service would have them so."""
-        if self._box.spec.pixels != "uint8":
+        if self._asker.spec.pixels != "uint8":
             return images
         levels: NDArray[np.uint8] = np.rint(images * np.float32(255)).astype(np.uint8)
         return levels

@@ -5,7 +5,7 @@
     Service.request  images -> Request      one small file for each service
     Transport.send   Request -> Reply       once: no retry, no redirect
     Service.read     Reply -> rows, Faults  by name, never by position
-    Sender.ask       waits, tries again, several requests at a time; passes the toll before each
+    Sender.ask       waits, tries again, several requests at a time; reserves before each
 """
 
 from rebox.box.service.contract import Service
