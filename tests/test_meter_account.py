@@ -20,7 +20,6 @@ from rebox.fit.reasons import PARTLY_ASKED, SPENT_ELSEWHERE
 from rebox.meter import (
     Account,
     Amount,
-    Billing,
     Budget,
     Journal,
     JournalAccount,
@@ -402,7 +401,7 @@ def test_an_account_in_memory_keeps_to_its_budgets():
         reserve([2, 3])
     first.settle({}, billed=1, words="one failed")
     reserve([0, 1]).settle({}, billed=2)  # 3 at $0.10 are $0.30
-    assert account.billing == Billing(billed=3, usd=0.3)
+    assert account.spent == Spent(billed=3, usd=0.3)
     with pytest.raises(BudgetExhausted):
         reserve([4])
     _, predicting = account.recall(X, "predict")
@@ -430,7 +429,7 @@ def test_the_worst_case_is_reserved_and_what_was_used_is_settled(journal, where)
     with pytest.raises(BudgetExhausted):
         reserve([3], nano_usd_each=1)
     second.settle({}, billed=0, words="the service answered 503")
-    assert account.billing == Billing(billed=2, usd=0.3)
+    assert account.spent == Spent(billed=2, usd=0.3)
     if where == "journal":
         assert journal.billed("a", "fit") == Amount(2, 300_000_000)
         (line,) = accounts(journal)

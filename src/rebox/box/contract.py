@@ -129,7 +129,7 @@ class BlackBox(abc.ABC):
             nobody keeps count.
 
             Whoever pays is rebox itself. It has clipped its images, so that their range is not
-            looked at: to read 32 of 224 x 224 once more costs as much as 3 % of a fast box's work.
+            looked at: to read 32 of 224 x 224 once more takes 0.7 ms, 1 % of a fast box's time.
 
         Returns
         -------

@@ -4,7 +4,7 @@ A `Meter` counts what is asked. Its `Account` keeps what is sent and billed, in 
 answers are to be remembered.
 """
 
-from rebox.meter.account import Account, Billing, JournalAccount
+from rebox.meter.account import Account, JournalAccount
 from rebox.meter.audit import AccountLine, accounts, faults, questions
 from rebox.meter.budget import NANO, Amount, Budget, Purpose, Spent
 from rebox.meter.journal import Journal, default_path
@@ -16,7 +16,6 @@ __all__ = [
     "AccountLine",
     "Amount",
     "Asker",
-    "Billing",
     "Budget",
     "Journal",
     "JournalAccount",

@@ -18,28 +18,9 @@ import numpy as np
 from rebox.box import Images
 from rebox.box.reservation import Reserve, Row
 from rebox.errors import BudgetExhausted, JournalError
-from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, kind_of, nano_usd
+from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
 from rebox.meter.journal import Intent, Journal
 from rebox.meter.packing import packed, rounded, unpacked
-
-
-@dataclass(frozen=True, kw_only=True)
-class Billing:
-    """What one process was billed for, and spared.
-
-    Attributes
-    ----------
-    billed : int
-        Images that the service may have billed, sends that failed among them.
-    saved : int
-        Images that the journal answered.
-    usd : float or None
-        None: something was billed, at a price that is not known.
-    """
-
-    billed: int = 0
-    saved: int = 0
-    usd: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,12 +80,12 @@ class Account:
         self._lock = threading.Lock()
 
     @property
-    def billing(self) -> Billing:
-        """What this process was billed for so far."""
+    def spent(self) -> Spent:
+        """What this process was billed for so far, and spared; it knows of no purpose."""
         with self._lock:
             known = self._priced or not self._billed.queries
             usd = self._billed.nano_usd / NANO if known else None
-            return Billing(billed=self._billed.queries, saved=self._saved, usd=usd)
+            return Spent(billed=self._billed.queries, saved=self._saved, usd=usd)
 
     def recall(
         self,

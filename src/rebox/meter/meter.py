@@ -1,6 +1,7 @@
 """The meter: every image is reserved before it is asked about, so that none is over the budget."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,7 @@ class Meter:
         """What has been asked so far."""
         with self._lock:
             counts = dict(self._counts)
-        billing = self.account.billing
-        return Spent(**counts, billed=billing.billed, saved=billing.saved, usd=billing.usd)
+        return replace(self.account.spent, **counts)
 
     def asker(self, box: BlackBox, purpose: Purpose, *, afresh: bool = False) -> "Asker":
         """Return who asks ``box``, for ``purpose``, within the budget.

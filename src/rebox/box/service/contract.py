@@ -19,9 +19,10 @@ from rebox.box.contract import BlackBox, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Reply, Request, Transport, host_of, is_here
+from rebox.box.service.transport import HttpTransport, Transport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many

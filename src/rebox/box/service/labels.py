@@ -12,9 +12,9 @@ from rebox.box.contract import Images
 from rebox.box.registry import BoxURI, UnknownOption, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
-from rebox.box.service.transport import Reply, Request
 from rebox.errors import InvalidAnswer, InvalidOption
 
 UNKNOWN = ("?", "??")
