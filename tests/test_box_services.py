@@ -4,6 +4,8 @@ import base64
 import functools
 import json
 import re
+from types import SimpleNamespace
+from unittest.mock import ANY, Mock
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
 from rebox.box.open_inference import open_oip
 from rebox.box.service import Failure, NoKey, Refusal
-from rebox.box.service.labels import labels_of
+from rebox.box.service.labels import labels_of, open_labels
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
 
 AZURE = "azure-custom-vision:p/it?endpoint=https://r.cognitiveservices.azure.com&classes=a,b,c"
@@ -507,33 +509,25 @@ def test_classes_that_are_left_out_read_0_where_that_is_agreed(uri):
     assert not box.spec.sums_to_one
 
 
-class Books:
-    """A toll that keeps what it is told."""
-
-    def __init__(self):
-        self.charged, self.settled = [], []
-
-    def charge(self, places):
-        self.charged.append(list(places))
-        return 0
-
-    def settle(self, ticket, answers, *, billed, words=""):
-        self.settled.append((dict(answers), billed, words))
-
-
 def test_labels_are_learned_in_alphabetical_order(monkeypatch):
     stub = Stub(says(labelled(zebra=0.5, ant=0.25, cow=0.25)))
     monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: stub)
-    books = Books()
-    assert labels_of("huggingface:org/model?size=4", books) == ("ant", "cow", "zebra")
+    settle, places = Mock(), []
+
+    def reserve(some):
+        places.append(list(some))
+        return SimpleNamespace(settle=settle)
+
+    with open_labels("huggingface:org/model?size=4") as labels:
+        labels.ask(labels.grey(), reserve)
+    assert labels.names == ("ant", "cow", "zebra")
     body = json.loads(stub.requests[0].content)
     assert body["parameters"]["top_k"] > 10_000
     picture = picture_in(base64.b64decode(body["inputs"]))
     assert (picture == 128).all()
-    assert books.charged == [[0]]
-    ((answers, billed, words),) = books.settled
-    np.testing.assert_array_equal(answers[0], [0.25, 0.25, 0.5])
-    assert (billed, words) == (1, "")
+    assert places == [[0]]
+    settle.assert_called_once_with({0: ANY}, billed=1, words="")
+    np.testing.assert_array_equal(settle.call_args.args[0][0], [0.25, 0.25, 0.5])
 
 
 @pytest.mark.parametrize(

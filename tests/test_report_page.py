@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from rebox.cli import app
 from rebox.errors import InvalidData, JournalError, MissingExtra
-from rebox.meter import Journal
-from rebox.meter.journal import Caps, Intent
+from rebox.meter import Budget, Journal
+from rebox.meter.journal import Intent
 from rebox.meter.packing import packed
 from rebox.study.report import document, report, write_report
 
@@ -85,9 +85,9 @@ def small(folder):
 def journal(tmp_path):
     """A journal of one account: three images answered, two asked and never settled."""
     path = tmp_path / "paid.sqlite"
-    with Journal(path) as book:
+    with Journal(path) as journal:
         for n, answered in ((3, True), (2, False)):
-            send = book.charge(
+            send = journal.reserve(
                 Intent(
                     account="lesions<b>",
                     kind="fit",
@@ -96,11 +96,11 @@ def journal(tmp_path):
                     fit="one",
                     keys=[os.urandom(32) for _ in range(n)],
                     nano_usd_each=2_000_000,
-                    caps=Caps(queries=10, nano_usd=None),
+                    budget=Budget(queries=10),
                 )
             )
             if answered:
-                book.settle(
+                journal.settle(
                     send,
                     {i: packed(np.array([0.25, 0.75], np.float32)) for i in range(n)},
                     billed=n,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
+from rebox.meter import Asker
 from rebox.sample.inputs import Inputs
 from rebox.sample.loader import ImageLoader
 
@@ -102,6 +103,6 @@ class Artefact:
         """The first of its boxes."""
         return self.boxes[0]
 
-    def batches(self, boxes: Sequence[BlackBox], x: Any) -> Iterator[NDArray[np.float64]]:
+    def batches(self, askers: Sequence[Asker], x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(boxes, ImageLoader(self.inputs, x))
+        yield from self.model.batches(askers, ImageLoader(self.inputs, x))

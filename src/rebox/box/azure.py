@@ -30,7 +30,7 @@ from rebox.box.service import (
     read_terms,
 )
 from rebox.box.service.labels import NamedService, Pairs
-from rebox.box.service.transport import message_in
+from rebox.box.service.message import message_in
 from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"

@@ -31,7 +31,7 @@ from rebox.box.service import (
     read_terms,
 )
 from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
-from rebox.box.service.transport import message_in
+from rebox.box.service.message import message_in
 from rebox.errors import InvalidAnswer, InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"

@@ -24,7 +24,7 @@ from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
 from rebox.errors import InvalidOption, NotFitted
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
-from rebox.meter import Book, Budget, Meter, MeteredBox, Spent
+from rebox.meter import Account, Budget, Meter, Spent
 from rebox.sample.loader import ImageLoader
 
 
@@ -61,17 +61,16 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         self._check_fitted()
         X = self._checked(X)
         planned = len(X) * self.queries_per_prediction_
-        if self.meter_.book is not None:
-            self.meter_.book.begin_predictions()
+        self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         ImageLoader(self.artefact_.inputs, X).check()
-        boxes = () if self.box_ is None else (MeteredBox(self.box_, self.meter_, "predict"),)
+        askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
-        for step, batch in enumerate(self.artefact_.batches(boxes, X), start=1):
+        for step, batch in enumerate(self.artefact_.batches(askers, X), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(self.listeners, answered)
@@ -198,15 +197,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         before = self.artefact_.canaries
         if self.box_ is None or not len(before):
             return None
-        spec, book = self.box_.spec, self.meter_.book
+        spec, account = self.box_.spec, self.meter_.account
         images = canary_images(spec, len(before))
-        stale = book is not None and _remembers(book, images, before, self.box_)
+        stale = _remembers(account, images, before, self.box_)
         # under the budget of predictions: a fit may have spent its own to the last query
-        asked = MeteredBox(self.box_, self.meter_, "predict", afresh=True).ask(images)
-        found = drift_between(before, asked, spec)
-        if found.change == "changed" and book is not None and stale:
-            book.forget()  # or else a new fit would be given the answers of the old box
-        return found
+        asked = self.meter_.asker(self.box_, "predict", afresh=True).ask(images)
+        drift = drift_between(before, asked, spec)
+        if drift.change == "changed" and stale:
+            account.forget()  # or else a new fit would be given the answers of the old box
+        return drift
 
     def _checked(self, X: Any) -> Any:
         if are_images(X):
@@ -224,9 +223,11 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return hasattr(self, "artefact_")
 
 
-def _remembers(book: Book, images: Images, before: NDArray[np.float32], box: BlackBox) -> bool:
+def _remembers(
+    account: Account, images: Images, before: NDArray[np.float32], box: BlackBox
+) -> bool:
     """Return whether the journal answers as the box did when the model was fitted."""
-    known = book.peek(images)
+    known = account.peek(images)
     if len(known) < len(before):
         return False
     rows = box.shown(np.stack([known[place] for place in range(len(before))]))

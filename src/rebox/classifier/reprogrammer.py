@@ -16,7 +16,6 @@ from rebox.classifier.checks import are_images, check_prediction, checked_labels
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
-from rebox.meter import MeteredBox
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.sample.inputs import Inputs
 from rebox.sample.loader import ImageLoader
@@ -222,7 +221,7 @@ class Reprogrammer(Fitted):
         if k and self.artefact_.model.questions and (left is None or left >= k):
             # a canary that is not answered must not cost the model that has just been paid for
             with contextlib.suppress(Error):
-                return MeteredBox(box, self.meter_, "probe").ask(canary_images(box.spec, k))
+                return self.meter_.asker(box, "probe").ask(canary_images(box.spec, k))
         return np.empty((0, 0), dtype=np.float32)
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:

@@ -63,10 +63,10 @@ def export(path: PathArgument = None) -> None:
 def verify(path: PathArgument = None) -> None:
     """Check that a journal is sound: exit code 1 if it is not."""
     with _opened(path) as journal:
-        found = faults(journal)
-    for line in found:
+        wrong = faults(journal)
+    for line in wrong:
         out.print(line, highlight=False, markup=False)
-    if found:
+    if wrong:
         raise typer.Exit(1)
     out.print("the journal is sound.")
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox, Images
+from rebox.box import Images
 from rebox.errors import InvalidData
+from rebox.meter import Asker
 from rebox.program import Placement, Program
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
@@ -24,9 +25,9 @@ Floats = NDArray[np.float32]
 Point = NDArray[np.floating]
 
 
-def chunk_of(box: BlackBox) -> int:
+def chunk_of(at_once: int) -> int:
     """Return how many samples are taken at once to be asked about."""
-    return max(CHUNK, box.at_once)
+    return max(CHUNK, at_once)
 
 
 def place_views(
@@ -67,14 +68,14 @@ class Asking:
 
     Parameters
     ----------
-    box : BlackBox
-        Who answers; a metered one counts.
+    asker : Asker
+        Who asks the box, and counts.
     program : Program
         How the samples are dressed.
     """
 
-    def __init__(self, box: BlackBox, program: Program) -> None:
-        self._box = box
+    def __init__(self, asker: Asker, program: Program) -> None:
+        self._asker = asker
         self._program = program
         # Memory that is used again: for those that wait, the one asked about, and the one made.
         self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(AHEAD + 3))
@@ -94,12 +95,12 @@ class Asking:
         (n, source classes) float32.
         """
         if point is None or self._program.dimension == 0:
-            chunk = self._box.at_once
+            chunk = self._asker.at_once
             starts = range(0, len(placed), chunk)
             dressed = iter([self._levels(placed[start : start + chunk]) for start in starts])
         else:
             dressed = self._dressed(placed, [point], 1)
-        return np.concatenate([self._box.reply(images) for images in dressed])
+        return np.concatenate([self._asker.ask(images) for images in dressed])
 
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
         """Yield what `ask` returns for each of ``points``.
@@ -111,10 +112,10 @@ class Asking:
             yield from (self.ask(placed, point) for point in points)
             return
         n = len(placed)
-        most = self._box.at_once * (AS_BYTES if self._box.spec.pixels == "uint8" else 1)
-        answers = np.empty((0, len(self._box.spec.classes)), dtype=np.float32)
+        most = self._asker.at_once * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
+        answers = np.empty((0, len(self._asker.spec.classes)), dtype=np.float32)
         for images in ahead(self._dressed(placed, points, max(1, most // n))):
-            answers = np.concatenate([answers, self._box.reply(images)])
+            answers = np.concatenate([answers, self._asker.ask(images)])
             while len(answers) >= n:
                 yield answers[:n]
                 answers = answers[n:]
@@ -126,7 +127,7 @@ class Asking:
                 some = range(start, min(start + together, len(points)))
                 yield self._sums(placed, [self._added(points[k]) for k in some])
             return
-        chunk = self._box.at_once
+        chunk = self._asker.at_once
         for k in range(len(points)):
             point = points[k]
             shared = self._added(point) if len(point) == 1 else None  # once for all chunks
@@ -165,7 +166,7 @@ class Asking:
 
     def _levels(self, images: Floats) -> Images:
         """Return ``images`` as the box takes them, in 8 bits where a service would have them so."""
-        if self._box.spec.pixels != "uint8":
+        if self._asker.spec.pixels != "uint8":
             return images
         levels: NDArray[np.uint8] = np.rint(images * np.float32(255)).astype(np.uint8)
         return levels

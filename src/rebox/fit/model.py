@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox
-from rebox.fit.asking import CHUNK, Asking, ahead, chunk_of, place_views
+from rebox.fit.asking import CHUNK, Asking, ahead, place_views
 from rebox.fit.local import LocalFeatures
+from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading.contract import Reader
 from rebox.sample.loader import ImageLoader
@@ -63,17 +63,17 @@ class Model:
     reader: Reader
     local: LocalFeatures | None = None
 
-    def batches(self, boxes: Sequence[BlackBox], images: ImageLoader) -> Iterator[Probabilities]:
+    def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.
 
         Parameters
         ----------
-        boxes : sequence of BlackBox
-            Those that the questions name by their place.
+        askers : sequence of Asker
+            Who asks each box that the questions name by its place.
         images : ImageLoader
         """
-        asked = [boxes[question.box] for question in self.questions]
-        chunk = max([CHUNK, *map(chunk_of, asked)])
+        asked = [askers[question.box] for question in self.questions]
+        chunk = max([CHUNK, *(asker.at_once for asker in asked)])
         ranges = [
             range(start, min(start + chunk, len(images))) for start in range(0, len(images), chunk)
         ]

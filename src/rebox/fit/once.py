@@ -108,7 +108,7 @@ class OnceRun(Run):
     def _answered(self, indices: NDArray[np.intp], point: Any = None) -> Iterator[Scores]:
         """Yield the answers to training samples dressed by the program at ``point`` (1, d)."""
         asking = Asking(self.session.asker("map"), self.program)
-        chunk = chunk_of(self.session.box)
+        chunk = chunk_of(self.session.box.at_once)
         placed = (
             self.program.placement.place(self.session.images.take(indices[start : start + chunk]))
             for start in range(0, len(indices), chunk)

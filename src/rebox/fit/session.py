@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.fit.events import Event, Listener, tell
-from rebox.meter import Meter, MeteredBox, Purpose
+from rebox.meter import Asker, Meter, Purpose
 from rebox.reading.contract import Answers
 from rebox.sample.loader import ImageLoader
 from rebox.subject import stratified_order
@@ -76,9 +76,9 @@ class Session:
         """Return the subjects of some samples; None where each is its own."""
         return None if self.groups is None else self.groups[rows]
 
-    def asker(self, purpose: Purpose) -> MeteredBox:
+    def asker(self, purpose: Purpose) -> Asker:
         """Return who asks the box for ``purpose``, and reserves every query first."""
-        return MeteredBox(self.box, self.meter, purpose)
+        return self.meter.asker(self.box, purpose)
 
     def left(self, purpose: Purpose = "search") -> int | None:
         """Return how many more queries ``purpose`` may ask; None: without end."""

@@ -124,7 +124,7 @@ class ViewsRun(Run):
         self, numbers: Sequence[int], begin: int, end: int
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield a view's number and some samples as it shows them; the next while the box works."""
-        chunk = chunk_of(self.session.box)
+        chunk = chunk_of(self.session.box.at_once)
         taken = (
             self.session.images.take(self._order[start : min(start + chunk, end)])
             for start in range(begin, end, chunk)

@@ -20,24 +20,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import platformdirs
 
 from rebox.errors import BudgetExhausted
+from rebox.meter.budget import NANO, Amount, Budget, Kind
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
 
-Kind = Literal["fit", "predict"]
-
 VARIABLE = "REBOX_JOURNAL"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caps:
-    """The most that an account may be billed; None: no cap."""
-
-    queries: int | None = None
-    nano_usd: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +47,9 @@ class Intent:
     keys : sequence of bytes
         One for each image.
     nano_usd_each : int
-        Price of an image in 1e-9 US dollars: sums of whole numbers are exact.
-    caps : Caps
+        The most that an image may cost, in 1e-9 US dollars.
+    budget : Budget
+        The most that the account may be billed.
     """
 
     account: str
@@ -67,7 +59,7 @@ class Intent:
     box: str
     keys: Sequence[bytes]
     nano_usd_each: int
-    caps: Caps
+    budget: Budget
 
 
 def default_path() -> Path:
@@ -104,27 +96,36 @@ class Journal:
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = self._connected()
 
-    def charge(self, intent: Intent) -> int:
-        """Commit ``intent`` and its price; return the number of its send.
+    def reserve(self, intent: Intent) -> int:
+        """Commit ``intent`` and the most that it may cost; return the number of its send.
 
         Raises
         ------
         BudgetExhausted
-            It would exceed the caps; nothing was charged.
+            It would exceed the budget; nothing was reserved.
         JournalError
             It cannot be written; then it must not be sent.
         """
-        return int(self._write(lambda run: _charge(run, intent)))
+        return int(self._write(lambda run: _reserve(run, intent)))
 
     def settle(
-        self, send: int, answers: Mapping[int, bytes], *, billed: int, words: str = ""
+        self,
+        send: int,
+        answers: Mapping[int, bytes],
+        *,
+        billed: int,
+        words: str = "",
+        nano_usd_each: int | None = None,
     ) -> None:
-        """Commit what a send brought: packed scores by place, and how many images were billed."""
-        self._write(lambda run: _settle(run, send, answers, billed, words))
+        """Commit what a send brought: packed scores by place, and how many images were billed.
+
+        What each of them cost is known now; None: what was reserved for it.
+        """
+        self._write(lambda run: _settle(run, send, answers, billed, words, nano_usd_each))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the packed scores of those ``keys`` that were answered, the first of each."""
-        found: dict[bytes, bytes] = {}
+        answers: dict[bytes, bytes] = {}
         with self._reading() as run:
             for key in dict.fromkeys(keys):
                 row = run(
@@ -133,21 +134,19 @@ class Journal:
                     (key,),
                 ).fetchone()
                 if row is not None:
-                    found[key] = row[0]
-        return found
+                    answers[key] = row[0]
+        return answers
 
-    def billed(self, account: str, kind: Kind) -> tuple[int, int]:
-        """Return the images, and the 1e-9 US dollars, that an account has been billed for."""
-        with self._reading() as run:
-            row = run(
-                "SELECT queries, nano_usd FROM account WHERE name=? AND kind=?", (account, kind)
-            ).fetchone()
-        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+    def billed(self, account: str, kind: Kind) -> Amount:
+        """Return what an account has been billed for."""
+        row = self.rows(
+            "SELECT queries, nano_usd FROM account WHERE name=? AND kind=?", (account, kind)
+        )
+        return Amount(*row[0]) if row else Amount()
 
-    def billed_to_others(self, account: str, kind: Kind, fit: str) -> tuple[int, int]:
+    def billed_to_others(self, account: str, kind: Kind, fit: str) -> Amount:
         """Return what `billed` does, but for what the sends of ``fit`` have cost."""
-        queries, nano = self.billed(account, kind)
-        ((own, own_nano),) = self.rows(
+        (own,) = self.rows(
             """
             SELECT coalesce(sum(coalesce(billed, send.queries)), 0),
                    coalesce(sum(coalesce(billed, send.queries) * nano_usd_each), 0)
@@ -156,7 +155,7 @@ class Journal:
             """,
             (account, kind, fit),
         )
-        return queries - own, nano - own_nano
+        return self.billed(account, kind) - Amount(*own)
 
     def epoch(self, box: str) -> int:
         """Return how often a box is known to have changed under its identity."""
@@ -170,8 +169,8 @@ class Journal:
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
         with self._reading() as run:
-            found: list[tuple[Any, ...]] = run(query, values).fetchall()
-        return found
+            rows: list[tuple[Any, ...]] = run(query, values).fetchall()
+        return rows
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""
@@ -281,20 +280,21 @@ class _Job:
         connection.execute("RELEASE job")
 
 
-def _charge(run: Any, intent: Intent) -> int:
-    n, price = len(intent.keys), intent.nano_usd_each
+def _reserve(run: Any, intent: Intent) -> int:
+    n, each = len(intent.keys), intent.nano_usd_each
+    most = Amount.of(n, each)
     account = _id_of(run, "account", name=intent.account, kind=intent.kind)
-    have = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
-    _check(have, n, n * price, intent)
+    row = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
+    _check(Amount(*row), most, intent)
     box = _id_of(run, "box", identity=intent.box)
     send = run(
         "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (account, box, intent.fit, intent.purpose, n, price, os.getpid(), time.time()),
+        (account, box, intent.fit, intent.purpose, n, each, os.getpid(), time.time()),
     ).lastrowid
     for key in intent.keys:
         run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
-    _add(run, account, n, n * price)
+    _add(run, account, most)
     return int(send)
 
 
@@ -303,34 +303,39 @@ def _begin_epoch(run: Any, box: str) -> None:
     run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
 
 
-def _settle(run: Any, send: int, answers: Mapping[int, bytes], billed: int, words: str) -> None:
-    account, queries, each = run(
+def _settle(
+    run: Any,
+    send: int,
+    answers: Mapping[int, bytes],
+    billed: int,
+    words: str,
+    nano_usd_each: int | None,
+) -> None:
+    account, queries, reserved = run(
         "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
     ).fetchone()
+    each = reserved if nano_usd_each is None else nano_usd_each
     said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
-    ended = (time.time(), billed, said or None, send)
-    run("UPDATE send SET ended_s=?, billed=?, words=? WHERE id=?", ended)
+    ended = (time.time(), billed, each, said or None, send)
+    run("UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=? WHERE id=?", ended)
     asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
     for place, scores in answers.items():
         run("INSERT INTO answer VALUES (?, ?)", (asked[place][0], scores))
-    if back := queries - billed:
-        _add(run, account, -back, -back * each)
+    _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
 
 
-def _check(have: tuple[int, int], n: int, nano: int, intent: Intent) -> None:
-    queries, spent = have
-    caps = intent.caps
-    if caps.queries is not None and queries + n > caps.queries:
-        raise BudgetExhausted(
-            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
-            f"billed for {queries:,} of {caps.queries:,}. Raise the budget or name another account."
-        )
-    if caps.nano_usd is not None and spent + nano > caps.nano_usd:
-        raise BudgetExhausted(
-            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
-            f"billed for ${spent / 1e9:,.2f} of ${caps.nano_usd / 1e9:,.2f}. Raise the budget, or "
-            "name another account."
-        )
+def _check(billed: Amount, most: Amount, intent: Intent) -> None:
+    budget = intent.budget
+    if not budget.is_exceeded_by(billed + most):
+        return
+    if budget.queries is not None and billed.queries + most.queries > budget.queries:
+        of = f"{billed.queries:,} of {budget.queries:,}"
+    else:
+        of = f"${billed.nano_usd / NANO:,.2f} of ${budget.usd:,.2f}"
+    raise BudgetExhausted(
+        f"{most.queries} more queries would exceed the budget: the account {intent.account!r} has "
+        f"been billed for {of}. Raise the budget or name another account."
+    )
 
 
 def _id_of(run: Any, table: str, **columns: str) -> int:
@@ -345,6 +350,6 @@ def _id_of(run: Any, table: str, **columns: str) -> int:
     return int(run(added, values).lastrowid)
 
 
-def _add(run: Any, account: int, queries: int, nano: int) -> None:
-    values = (queries, nano, account)
+def _add(run: Any, account: int, amount: Amount) -> None:
+    values = (amount.queries, amount.nano_usd, account)
     run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)

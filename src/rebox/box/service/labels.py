@@ -12,10 +12,9 @@ from rebox.box.contract import Images
 from rebox.box.registry import BoxURI, UnknownOption, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
-from rebox.box.service.transport import Reply, Request
-from rebox.box.toll import NoToll, Toll
 from rebox.errors import InvalidAnswer, InvalidOption
 
 UNKNOWN = ("?", "??")
@@ -42,8 +41,8 @@ class NamedService(Service):
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows, in the order of the classes, whatever the order of the answer."""
-        found = self.named(reply, n)
-        return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in found]
+        answers = self.named(reply, n)
+        return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in answers]
 
 
 class Labels(Service):
@@ -90,7 +89,7 @@ class Labels(Service):
         return image
 
 
-def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
+def labels_of(uri: str) -> tuple[str, ...]:
     """Return the names of a service's classes, in alphabetical order.
 
     It is asked about one mid-grey image; that is one query.
@@ -99,9 +98,6 @@ def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
     ----------
     uri : str
         As for `rebox.open_box`, without the classes.
-    toll : Toll or None
-        Passed before the question leaves; it is settled with the scores in the order of the names,
-        as a box with these names would answer. None: no books are kept.
 
     Returns
     -------
@@ -118,7 +114,7 @@ def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
         The service refused, or failed too often.
     """
     with open_labels(uri) as labels:
-        labels.reply_for(labels.grey(), toll or NoToll())
+        labels.ask(labels.grey())
         return labels.names
 
 

@@ -1,34 +1,35 @@
-"""Books: what is asked, billed and saved; what an account is; fits whose budget others spend."""
+"""Accounts: what is asked, billed and saved; which one pays; fits whose budget others spend."""
 
 import copy
+import gzip
 import os
 import pickle
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
 from stub_transport import Stub, says
 
 import rebox
-from rebox.box import FunctionBox, LimitedBox, open_box
+from rebox.box import BlackBox, BoxSpec, FunctionBox, LimitedBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.classifier.accounts import account_of, open_meter
 from rebox.errors import BoxError, BudgetExhausted, InvalidAnswer, InvalidOption, JournalError
 from rebox.fit.reasons import PARTLY_ASKED, SPENT_ELSEWHERE
 from rebox.meter import (
-    Billing,
+    Account,
+    Amount,
     Budget,
     Journal,
-    JournalBook,
-    MemoryBook,
+    JournalAccount,
     Meter,
-    MeteredBox,
     Spent,
     accounts,
     faults,
     questions,
 )
-from rebox.meter.journal import Caps, Intent
+from rebox.meter.journal import Intent
 from rebox.rehearsal import Limits, Rehearsal, Status
 from rebox.sample import ImageLoader, Inputs
 
@@ -48,10 +49,10 @@ def model(**more):
     return RehearsalBox(**{"classes": 5, "size": SIDE, "pixels": "uint8"} | more)
 
 
-def book_of(journal, box, *, price=0.002, training=None, prediction=None, account="a", fit=None):
-    return JournalBook(
+def account_in(journal, box, *, price=0.002, training=None, prediction=None, name="a", fit=None):
+    return JournalAccount(
         journal,
-        account=account,
+        name=name,
         box=box.source.spec.identity,
         price_usd=price,
         training=training or Budget(),
@@ -62,9 +63,9 @@ def book_of(journal, box, *, price=0.002, training=None, prediction=None, accoun
 
 def metered(journal, box, purpose="map", *, afresh=False, **more):
     price = more.get("price", 0.002)
-    book = book_of(journal, box, **more)
+    account = account_in(journal, box, **more)
     budgets = more.get("training"), more.get("prediction")
-    return MeteredBox(box, Meter(price, *budgets, book), purpose, afresh=afresh)
+    return Meter(price, *budgets, account).asker(box, purpose, afresh=afresh)
 
 
 def spent(box):
@@ -122,7 +123,7 @@ def test_predictions_are_counted_anew_for_each_call(journal):
     inner = model()
     box = metered(journal, inner, "predict")
     for _ in range(3):
-        box._meter.book.begin_predictions()
+        box._meter.account.begin_predictions()
         box.ask(X[[0, 0, 1]])
     assert inner.answered == 3
     assert spent(box) == Spent(predict=9, billed=3, saved=6, usd=0.006)
@@ -131,10 +132,10 @@ def test_predictions_are_counted_anew_for_each_call(journal):
 def test_predicting_does_not_recount_the_questions_of_a_fit(journal):
     inner = model()
     fitting, predicting = metered(journal, inner), metered(journal, inner, "predict")
-    predicting._meter.book = fitting._meter.book
+    predicting._meter.account = fitting._meter.account
     fitting.ask(X[:1])
     predicting.ask(X[:1])  # its first time as a prediction: known
-    fitting._meter.book.begin_predictions()
+    fitting._meter.account.begin_predictions()
     fitting.ask(X[:1])  # its second time as a training image: new
     assert inner.answered == 2
 
@@ -149,11 +150,11 @@ KEYS = {
 
 @pytest.mark.parametrize("change", KEYS)
 def test_another_image_has_another_key(journal, change):
-    book = book_of(journal, model())
+    account = account_in(journal, model())
     images = X[:1], KEYS[change](X[0])[None]
-    keys = [book_of(journal, model())._keys(one, "map") for one in images]
+    keys = [account_in(journal, model())._keys(one, "map") for one in images]
     assert keys[0] != keys[1]
-    assert keys[0] == book._keys(np.asfortranarray(X[:1]), "map")  # by shape, not by memory
+    assert keys[0] == account._keys(np.asfortranarray(X[:1]), "map")  # by shape, not by memory
 
 
 def test_another_box_has_another_key(journal):
@@ -173,18 +174,10 @@ def test_afresh_asks_what_the_journal_knows_and_forgets_nothing(journal):
     np.testing.assert_array_equal(metered(journal, inner).ask(X[:3]), model().ask(X[:3]))
 
 
-def test_a_box_without_a_book_counts_as_before():
-    box = MeteredBox(model(), Meter(0.5, Budget(queries=24)), "map")
+def test_what_no_journal_remembers_is_billed_as_it_is_asked():
+    box = Meter(0.5, Budget(queries=24)).asker(model(), "map")
     box.ask(X)
     assert spent(box) == Spent(map=24, billed=24, usd=12.0)
-
-
-def test_answer_and_reply_keep_the_same_books(journal):
-    inner = model()
-    metered(journal, inner).answer(X[:2])
-    again = metered(journal, inner)
-    again.reply(X[:2])
-    assert (inner.answered, spent(again).saved) == (2, 2)
 
 
 def test_what_a_failing_box_was_asked_is_billed(journal):
@@ -210,6 +203,61 @@ def test_an_answer_that_is_damaged_is_told_and_not_asked_again(journal):
     with pytest.raises(JournalError, match="journal verify"):
         metered(journal, inner).ask(X[:2])
     assert inner.answered == 2
+
+
+# --- journals of before ---------------------------------------------------------------------------
+
+
+class Silent(BlackBox):
+    """A box that must not be asked."""
+
+    def __init__(self, identity, classes, pixels):
+        names = tuple(map(str, range(classes)))
+        self.spec = BoxSpec(identity=identity, classes=names, height=4, width=4, pixels=pixels)
+
+    def answer(self, images):
+        raise AssertionError("it was paid for already")
+
+
+FEW = "rehearsal:classes=5&size=4x4&channels=3&seed={}&top_k=None&decimals=None&pixels=uint8"
+STORED = Path(__file__).parent / "data" / "journal-2.sqlite.gz"
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A journal that a rebox of November 2026 wrote, before it spoke of accounts."""
+    path = tmp_path / "stored.sqlite"
+    path.write_bytes(gzip.decompress(STORED.read_bytes()))
+    with Journal(path) as opened:
+        yield opened
+
+
+def test_a_journal_of_before_is_replayed(stored):
+    """The same questions, the repeated ones too, find their answers, and nothing is billed."""
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    few = Silent(FEW.format(0), 5, "uint8")
+    fit = metered(stored, few)
+    first, again = fit.ask(images[:4]), fit.ask(images[[0, 1]])
+    np.testing.assert_allclose(first[0], [0.0158, 0.3789, 0.0034, 0.0961, 0.5059], atol=5e-5)
+    np.testing.assert_allclose(first[3], [0.5357, 0.3904, 0.0064, 0.0025, 0.0651], atol=5e-5)
+    np.testing.assert_array_equal(again, first[:2])
+    assert spent(fit) == Spent(map=6, saved=6)
+    limited = metered(stored, LimitedBox(few, top_k=2), "predict").ask(images[4:])
+    np.testing.assert_allclose(limited[0], [0, 0.5346, 0, 0, 0.2433], atol=5e-5)
+    floats = images[:2].astype(np.float32) / np.float32(255)
+    wide = metered(stored, Silent("wide", 300, "float32"), "search").ask(floats)
+    np.testing.assert_allclose(wide[0, :5], [0.0067, 0.0036, 0, 0.0025, 0.0065], atol=5e-5)
+    changed = metered(stored, Silent(FEW.format(3), 5, "uint8"), "probe").ask(images[:1])
+    np.testing.assert_allclose(changed[0], [0.1671, 0.3082, 0.1138, 0.0402, 0.3708], atol=5e-5)
+
+
+def test_a_journal_of_before_is_audited(stored):
+    assert faults(stored) == []
+    fit, predict = accounts(stored)
+    assert (fit.name, fit.kind, fit.asked, fit.answered, fit.billed) == ("team", "fit", 13, 10, 12)
+    assert (fit.unsettled, fit.failed, fit.usd) == (1, 1, 0.02000001)
+    assert (predict.kind, predict.billed, predict.usd) == ("predict", 2, 0.004)
+    assert stored.billed_to_others("team", "fit", "first") == Amount(2, 10)
 
 
 # --- limits put on a box --------------------------------------------------------------------------
@@ -264,7 +312,7 @@ def test_a_cap_holds_against_what_was_billed_before(journal):
 
 def test_a_cap_in_dollars_is_exact_to_the_last_question(journal):
     box = metered(journal, model(batch_size=1), price=0.1, training=Budget(usd=0.3))
-    box._meter._training = Budget()  # what the journal refuses, not what the plan would
+    box._meter._budgets["fit"] = Budget()  # what the journal refuses, not what the plan would
     with pytest.raises(BudgetExhausted, match=r"\$0\.30 of \$0\.30"):
         box.ask(X[:4])
     assert spent(box).usd == 0.3
@@ -286,7 +334,7 @@ def test_the_cap_of_predictions_is_for_one_process_where_no_account_is_shared(jo
     for start in (0, 4, 8):
         box = metered(journal, model(batch_size=2), "predict", prediction=cap)
         box.ask(X[start : start + 4])
-        box._meter._prediction = Budget()  # what the book refuses, not what the meter would
+        box._meter._budgets["predict"] = Budget()  # the account refuses, not the meter
         with pytest.raises(BudgetExhausted, match="4 have been billed"):
             box.ask(X[20:22])
     assert accounts(journal)[0].billed == 12
@@ -295,21 +343,21 @@ def test_the_cap_of_predictions_is_for_one_process_where_no_account_is_shared(jo
 
 def test_a_prediction_that_was_not_billed_is_given_back(journal):
     box = metered(journal, model(), "predict", prediction=Budget(queries=4))
-    _, toll = box._meter.book.recall(X, "predict")
-    toll.settle(toll.charge(range(4)), {}, billed=1, words="three failed")
-    toll.charge(range(3))
+    _, reserve = box._meter.account.recall(X, "predict")
+    reserve(range(4)).settle({}, billed=1, words="three failed")
+    reserve(range(3))
     with pytest.raises(BudgetExhausted):
-        toll.charge([3])
+        reserve([3])
 
 
 # --- prices that nobody has told ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [JournalBook, MemoryBook])
+@pytest.mark.parametrize("kind", [JournalAccount, Account])
 @pytest.mark.parametrize("whose", ["training", "prediction"])
 def test_a_cap_in_dollars_is_refused_where_the_price_is_not_known(journal, kind, whose):
     budgets = {"training": Budget(), "prediction": Budget(), whose: Budget(usd=5.0)}
-    more = {} if kind is MemoryBook else {"journal": journal, "account": "a", "box": "b"}
+    more = {} if kind is Account else {"journal": journal, "name": "a", "box": "b"}
     with pytest.raises(InvalidOption, match=r"cap of \$5\.00 cannot be kept .* price_usd="):
         kind(price_usd=None, **budgets, **more)
 
@@ -319,10 +367,10 @@ def test_what_was_billed_at_a_price_that_is_not_known_is_not_told_as_nothing(jou
     assert spent(box).usd == 0.0  # nothing was billed yet: that is known
     box.ask(X[:3])
     assert (spent(box).billed, spent(box).usd) == (3, None)
-    metered(journal, model(), price=0.5, account="b").ask(X[3:5])
+    metered(journal, model(), price=0.5, name="b").ask(X[3:5])
     assert [(line.unpriced, line.usd) for line in accounts(journal)] == [(3, 0.0), (0, 1.0)]
     assert faults(journal) == []
-    alone = MeteredBox(model(), Meter(None), "map")
+    alone = Meter(None).asker(model(), "map")
     assert alone._meter.spent.usd == 0.0
     alone.ask(X[:2])
     assert alone._meter.spent.usd is None
@@ -344,36 +392,62 @@ def test_a_fit_on_a_service_of_unknown_price(tmp_path, journal_choice):
     assert (tmp_path / "default-journal.sqlite").exists() == (journal_choice is None)
 
 
-def test_a_book_in_memory_keeps_to_its_caps():
-    book = MemoryBook(0.1, Budget(usd=0.3), Budget(queries=2))
-    known, toll = book.recall(X, "map")
+def test_an_account_in_memory_keeps_to_its_budgets():
+    account = Account(0.1, Budget(usd=0.3), Budget(queries=2))
+    known, reserve = account.recall(X, "map")
     assert known == {}
-    first = toll.charge([0, 1])
+    first = reserve([0, 1])
     with pytest.raises(BudgetExhausted, match="2 have been billed"):
-        toll.charge([2, 3])
-    toll.settle(first, {}, billed=1, words="one failed")
-    toll.settle(toll.charge([0, 1]), {}, billed=2)  # 3 at $0.10 are $0.30
-    assert book.billing == Billing(billed=3, usd=pytest.approx(0.3, abs=1e-12))
+        reserve([2, 3])
+    first.settle({}, billed=1, words="one failed")
+    reserve([0, 1]).settle({}, billed=2)  # 3 at $0.10 are $0.30
+    assert account.spent == Spent(billed=3, usd=0.3)
     with pytest.raises(BudgetExhausted):
-        toll.charge([4])
-    _, predicting = book.recall(X, "predict")
-    predicting.settle(predicting.charge([0, 1]), {}, billed=0)
-    predicting.charge([0, 1])  # the first two were given back
+        reserve([4])
+    _, predicting = account.recall(X, "predict")
+    predicting([0, 1]).settle({}, billed=0)
+    predicting([0, 1])  # the first two were given back
     with pytest.raises(BudgetExhausted):
-        predicting.charge([2])
+        predicting([2])
+
+
+@pytest.mark.parametrize("where", ["memory", "journal"])
+def test_the_worst_case_is_reserved_and_what_was_used_is_settled(journal, where):
+    """As where a price is for each token: an answer is paid for by its length."""
+    cap = Budget(usd=1.0)
+    account = (
+        Account(0.1, cap, Budget())
+        if where == "memory"
+        else account_in(journal, model(), price=0.1, training=cap)
+    )
+    _, reserve = account.recall(X, "map")
+    first = reserve([0, 1], nano_usd_each=400_000_000)
+    with pytest.raises(BudgetExhausted):
+        reserve([2], nano_usd_each=200_000_001)
+    first.settle({}, billed=2, nano_usd_each=150_000_000)
+    second = reserve([2], nano_usd_each=700_000_000)  # $0.30 and $0.70
+    with pytest.raises(BudgetExhausted):
+        reserve([3], nano_usd_each=1)
+    second.settle({}, billed=0, words="the service answered 503")
+    assert account.spent == Spent(billed=2, usd=0.3)
+    if where == "journal":
+        assert journal.billed("a", "fit") == Amount(2, 300_000_000)
+        (line,) = accounts(journal)
+        assert (line.billed, line.usd, line.unpriced) == (2, 0.3, 0)
+        assert faults(journal) == []
 
 
 @pytest.mark.parametrize("copied", [lambda b: pickle.loads(pickle.dumps(b)), copy.deepcopy])  # noqa: S301 - our own bytes
-def test_a_copy_of_a_book_counts_on_by_itself(journal, copied):
+def test_a_copy_of_an_account_counts_on_by_itself(journal, copied):
     box = metered(journal, model())
     box.ask(X[:4])
     twin = copied(box)
     twin.ask(X[:6])
     assert (spent(twin).billed, spent(box).billed) == (10, 4)  # for the twin it is the second time
-    twin._meter.book.journal.close()
+    twin._meter.account.close()
 
 
-# --- who keeps books by default -------------------------------------------------------------------
+# --- who is journalled by default -----------------------------------------------------------------
 
 
 AZURE = "azure-custom-vision:p/n?endpoint={}&classes=a,b&size=16"
@@ -385,29 +459,29 @@ def opened(box, journal=None, account="a"):
     box = open_box(box) if isinstance(box, str) else box
     return open_meter(
         box, training=Budget(), prediction=Budget(), journal=journal, fit=lambda _: account
-    ).book
+    ).account
 
 
 @pytest.mark.parametrize(
     ("box", "kept"),
     [
-        (AWAY, JournalBook),
-        (f"{AWAY}&top_k=1", JournalBook),
-        (f"{AWAY}&price_usd=0", MemoryBook),
-        (HERE, MemoryBook),
-        (HERE.replace("127.0.0.1", "localhost"), MemoryBook),
-        (f"{HERE}&decimals=2", MemoryBook),
-        (model(price_usd=1.0), type(None)),
+        (AWAY, JournalAccount),
+        (f"{AWAY}&top_k=1", JournalAccount),
+        (f"{AWAY}&price_usd=0", Account),
+        (HERE, Account),
+        (HERE.replace("127.0.0.1", "localhost"), Account),
+        (f"{HERE}&decimals=2", Account),
+        (model(price_usd=1.0), Account),
     ],
 )
 def test_services_that_cost_money_are_journalled_unless_told_otherwise(tmp_path, box, kept):
-    book = opened(box)
-    assert type(book) is kept
+    account = opened(box)
+    assert type(account) is kept
     default = tmp_path / "default-journal.sqlite"
-    assert default.exists() == (kept is JournalBook)
-    if kept is JournalBook:
-        assert book.journal.path == default
-        book.journal.close()
+    assert default.exists() == (kept is JournalAccount)
+    if kept is JournalAccount:
+        assert account.journal.path == default
+        account.close()
 
 
 @pytest.mark.parametrize("box", [AWAY, HERE, model()])
@@ -417,11 +491,10 @@ def test_the_user_says_where_it_is_kept(tmp_path, box):
         (tmp_path / "mine.sqlite", tmp_path / "mine.sqlite"),
         (str(tmp_path / "named.sqlite"), tmp_path / "named.sqlite"),
     ]:
-        book = opened(box, journal)
-        assert book.journal.path == path
-        book.journal.close()
-    nothing = opened(box, journal=False)
-    assert isinstance(nothing, MemoryBook) == (not isinstance(box, RehearsalBox))
+        account = opened(box, journal)
+        assert account.journal.path == path
+        account.close()
+    assert type(opened(box, journal=False)) is Account
 
 
 def test_a_paid_service_is_journalled_and_not_paid_twice(tmp_path):
@@ -498,8 +571,8 @@ class Elsewhere:
         if getattr(event, "purpose", "") != "search" or getattr(event, "step", 0) != self.steps:
             return
         with Journal(self.path) as journal:
-            left = self.cap - journal.billed("team", "fit")[0]
-            journal.charge(
+            left = self.cap - journal.billed("team", "fit").queries
+            journal.reserve(
                 Intent(
                     account="team",
                     kind="fit",
@@ -508,7 +581,7 @@ class Elsewhere:
                     box="another",
                     keys=[os.urandom(32) for _ in range(left)],
                     nano_usd_each=0,
-                    caps=Caps(queries=self.cap),
+                    budget=Budget(queries=self.cap),
                 )
             )
 
@@ -540,7 +613,7 @@ def test_a_fit_plans_with_what_others_have_left_of_an_account(tmp_path):
     """A rerun plans as it did the first time, whatever it has been billed for itself."""
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal:
-        metered(journal, model(), training=Budget(queries=40), account="team", fit="another").ask(X)
+        metered(journal, model(), training=Budget(queries=40), name="team", fit="another").ask(X)
     given = {"budget": 40, "journal": path, "account": "team", "random_state": 0}
     fits = []
     for _ in range(2):
@@ -552,13 +625,13 @@ def test_a_fit_plans_with_what_others_have_left_of_an_account(tmp_path):
     assert again.spent_ == Spent(map=16, saved=16)
     np.testing.assert_array_equal(again.predict_proba(X[:2]), first.predict_proba(X[:2]))
     with Journal(path) as journal:
-        assert journal.billed("team", "fit")[0] == 40
+        assert journal.billed("team", "fit").queries == 40
 
 
 def test_a_fit_plans_with_the_dollars_that_are_left(tmp_path):
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal:
-        other = {"account": "team", "fit": "another", "price": 0.1}
+        other = {"name": "team", "fit": "another", "price": 0.1}
         metered(journal, model(), **other).ask(X[:7])
     given = {"budget": None, "journal": path, "account": "team", "random_state": 0}
     inner = model(seed=1, price_usd=0.1)
@@ -572,7 +645,7 @@ def test_a_fit_plans_with_the_dollars_that_are_left(tmp_path):
 def test_a_fit_that_finds_nothing_left_is_refused(tmp_path):
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal:
-        metered(journal, model(), training=Budget(queries=24), account="team").ask(X)
+        metered(journal, model(), training=Budget(queries=24), name="team").ask(X)
     inner = model(seed=1)
     fit = rebox.Reprogrammer(inner, "map", budget=24, journal=path, account="team")
     with pytest.raises(BudgetExhausted, match="'team' has been billed for 24 of 24"):
