@@ -12,7 +12,8 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option door subject",
+    "option",
+    "door subject",
     "sample program search loss box metric local reading",
     "meter recipe testing rehearsal",
     "fit",
