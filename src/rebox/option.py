@@ -133,16 +133,16 @@ def read_options(
             names = ", ".join(option for own in known for option in own)
             raise InvalidOption(f"{owner} has no option {name!r}; it has {names or 'none'}.")
         share[name] = text
-    return [_arguments(owner, maker, share) for maker, share in zip(makers, shares, strict=True)]
+    return [_arguments(owner, m, share, but) for m, share in zip(makers, shares, strict=True)]
 
 
 def options_of(maker: Maker, *, but: str = "") -> dict[str, Any]:
     """Return the options that a signature says, each with the type it is read into."""
     options: dict[str, Any] = {}
-    for parameter, kind in _parameters(maker):
+    for parameter, kind in _parameters(maker, but):
         if is_dataclass(kind):
             options |= options_of(kind)  # type: ignore[arg-type] # a class, not an instance
-        elif parameter.name != but:
+        else:
             options[_many(parameter.name) if kind == NAMED else parameter.name] = kind
     return options
 
@@ -151,11 +151,11 @@ def _many(name: str) -> str:
     return f"{name}.NAME"
 
 
-def _parameters(maker: Maker) -> list[tuple[inspect.Parameter, Any]]:
+def _parameters(maker: Maker, but: str = "") -> list[tuple[inspect.Parameter, Any]]:
     """Return the parameters that are options, each with the type that counts."""
     parameters = inspect.signature(maker, eval_str=True).parameters.values()
     typed = [(p, _first(p.annotation)) for p in parameters]
-    return [(p, kind) for p, kind in typed if _by_name(p) and _readable(kind)]
+    return [(p, k) for p, k in typed if p.name != but and _by_name(p) and _readable(k)]
 
 
 def _by_name(parameter: inspect.Parameter) -> bool:
@@ -174,9 +174,9 @@ def _first(annotation: Any) -> Any:
     return next(kind for kind in get_args(annotation) if kind is not type(None))
 
 
-def _arguments(owner: str, maker: Maker, texts: Mapping[str, str]) -> dict[str, Any]:
+def _arguments(owner: str, maker: Maker, texts: Mapping[str, str], but: str = "") -> dict[str, Any]:
     arguments: dict[str, Any] = {}
-    for p, kind in _parameters(maker):
+    for p, kind in _parameters(maker, but):
         if is_dataclass(kind):
             given = _arguments(owner, kind, texts)  # type: ignore[arg-type] # a class
             if p.default is p.empty:

@@ -151,7 +151,7 @@ def _read_rule(text: str) -> Rule:
     if "retry_after" in given:  # as the header is called
         given["retry_after_s"] = given.pop("retry_after")
     make = _fault_named(name)
-    options, when = read_options(f"fault {name!r}", given, make, Rule)
+    options, when = read_options(f"fault {name!r}", given, make, Rule, but="fault")
     return Rule(fault=make(**options), **when)
 
 
