@@ -12,7 +12,8 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option door seed",
+    "option",
+    "door seed",
     "subject",
     "sample program search loss box metric local",
     "reading",

@@ -203,7 +203,7 @@ def test_names():
         ("perceptron", "unknown baseline 'perceptron'; choose one of majority"),
         ("ar?weights=1", "baseline 'ar' has no option 'weights'; it has epochs"),
         ("majority?name=a", "it has none"),
-        ("ar?epochs=few", "epochs must be int"),
+        ("ar?epochs=few", "epochs must be a whole number"),
         ("ar?mapping=linear", "mapping must be one of frequency, random"),
         ("finetune?optimiser=lion", "choose one of adam, adamw, sgd"),
         ("scratch?epochs=0", "epochs and batch must be at least 1"),

@@ -11,11 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_transport import Stub, asked, misread, picture_in, pictures, refused, says, stubbed
+from stub_transport import (
+    Stub,
+    asked,
+    misread,
+    oip_of,
+    picture_in,
+    pictures,
+    refused,
+    says,
+    stubbed,
+)
 
 from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
-from rebox.box.open_inference import open_oip
 from rebox.box.service import Failure, NoKey, Refusal
 from rebox.box.service.labels import labels_of, open_labels
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
@@ -136,7 +145,7 @@ def test_azure_by_its_options(monkeypatch):
         ("azure-custom-vision:p/i/t?classes=a,b&endpoint=https://e.x", "PUBLISHED_NAME"),
         ("azure-custom-vision:p/it?endpoint=https://e.x", "classes=a,b,c"),
         (f"{AZURE}&version=v2.0", "v3.0, v3.1"),
-        (f"{AZURE}&nonsense=1", "no option nonsense"),
+        (f"{AZURE}&nonsense=1", "no option 'nonsense'"),
         ("azure-custom-vision:p/it?classes=a,b&endpoint=https://u:pw@e.x", "key_env"),
     ],
 )
@@ -351,7 +360,7 @@ def test_http_answers_that_are_none(options, answer, words):
         ("&header.X-Api-Key=1234", "key_env=VARIABLE"),
         ("&header.Authorization=Basic", "key_env=VARIABLE"),
         ("&header.X=Bearer%201234", "key_env=VARIABLE"),
-        ("&heder.X=1", "no option heder.X"),
+        ("&heder.X=1", "no option 'heder.X'"),
         ("&query=api_key=1234", "the parameter api_key in query .* key_env=VARIABLE"),
         ("&query=v=1%26accessToken=1234", "the parameter accessToken in query"),
         ("&query=subscription-key={key}", "the parameter subscription-key in query"),
@@ -434,7 +443,7 @@ def every_box():
         "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3, 4, 4]}],
         "outputs": [{"name": "outputs", "datatype": "FP32", "shape": [-1, 3]}],
     }
-    served = open_oip("http://localhost:8000/m", {"classes": "a,b,c"}, Stub(says(about)))
+    served = oip_of({"classes": "a,b,c"}, Stub(says(about)))
     return [*map(open_box, (AZURE, CLARIFAI, HUGGING, HTTP, MLFLOW)), served]
 
 
@@ -566,7 +575,7 @@ def test_every_service_takes_the_options_of_all(uri):
     assert (box.spec.price_usd, box.spec.decimals, box.spec.channels) == (0.5, 3, 1)
     assert box.spec.identity.startswith("mine?")
     assert box.key.variables == ("THEIRS",)
-    with pytest.raises(InvalidOption, match="no option wrong"):
+    with pytest.raises(InvalidOption, match="no option 'wrong'"):
         open_box(f"{uri}&wrong=1")
 
 

@@ -353,7 +353,7 @@ def test_cards_are_filled_in(task):
         ("eyepacs?x=1", "task 'eyepacs' has no option 'x'; it has none"),
         ("ham10000?images=last", "images must be one of all, first, found 'last'"),
         ("ham10000?images=first&images=all", "given twice"),
-        ("retinamnist?size=big", "size must be int"),
+        ("retinamnist?size=big", "size must be a whole number"),
         ("synthetic?size=1", "size at least 4"),
         (3, "a task is a name"),
     ],

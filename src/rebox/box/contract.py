@@ -5,7 +5,6 @@ the tests that it must pass.
 """
 
 import abc
-import re
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -251,11 +250,3 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
             "if it gives logits, open it with outputs=logits."
         )
     return array
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) of ``"224"`` or ``"224x320"``."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip())
-    if match is None or int(match[1]) < 1 or int(match[2] or match[1]) < 1:
-        raise InvalidOption(f"size must look like 224 or 224x320 (height x width), found {text!r}.")
-    return int(match[1]), int(match[2] or match[1])

@@ -23,11 +23,11 @@ from rebox.box.outputs import (
     rows_sum_to_one,
     to_scores,
 )
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.option import Size
 
 try:
     import torch
@@ -197,7 +197,21 @@ class NamedModel:
     classes: tuple[str, ...] | None
 
 
-def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
+def open_torch(  # noqa: PLR0913 - keyword-only, one for each option of the URI
+    target: str,
+    *,
+    weights: str = "default",
+    classes: int | None = None,
+    seed: int = 0,
+    figures: PreprocessOptions,
+    size: Size | None = None,
+    labels: Path | None = None,
+    channels: int = 3,
+    outputs: str = "auto",
+    device: str = "cpu",
+    batch_size: int = 32,
+    price_usd: float = 0.0,
+) -> TorchBox:
     """Open ``torch:resnet50?weights=FILE``.
 
     Parameters
@@ -205,11 +219,15 @@ def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
     target : str
         A model's name, looked up in torchvision, then in timm; ``torchvision/NAME`` and
         ``timm/NAME`` say which.
-    options : mapping of str to str
-        Those of `TorchBox`; ``weights``: ``default`` (downloaded), ``none`` (untrained, drawn from
-        ``seed``) or a local state dict (.safetensors, .pt, .pth); ``classes``: how many, if the
-        state dict has another number than the published weights; ``labels``: a file of class
-        names, one on each line; ``mean``, ``std`` and ``scale`` replace the preset's.
+    weights : str
+        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict
+        (.safetensors, .pt, .pth).
+    classes : int or None
+        How many, if the state dict has another number than the published weights.
+    labels : Path or None
+        A file of class names, one on each line.
+    seed, figures, size, channels, outputs, device, batch_size, price_usd
+        As in `TorchBox`; None: as the published weights were trained.
 
     Raises
     ------
@@ -220,28 +238,17 @@ def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
     MissingExtra
         torchvision or timm is not installed.
     """
-    reader = OptionReader("torch", options)
-    weights = reader.text("weights", "default")
-    count = reader.integer("classes", None)
-    seed = reader.integer("seed", 0)
-    preprocess = read_preprocess(reader)
-    size = reader.size("size", None)
-    labels = reader.text("labels", None)
-    settings: dict[str, Any] = {
-        "channels": reader.integer("channels", 3),
-        "outputs": reader.text("outputs", "auto"),
-        "device": reader.text("device", "cpu"),
-        "batch_size": reader.integer("batch_size", 32),
-        "price_usd": reader.number("price_usd", 0.0),
-    }
-    reader.finish()
-    model = named_model(target, weights=weights, count=count, seed=seed)
+    model = named_model(target, weights=weights, count=classes, seed=seed)
     return TorchBox(
         model.module,
         size=size or model.preprocess.size or 224,
-        preprocess=preprocess or model.preprocess,
+        preprocess=figures.chosen() or model.preprocess,
         classes=read_labels(labels) if labels is not None else model.classes,
-        **settings,
+        channels=channels,
+        outputs=outputs,
+        device=device,
+        batch_size=batch_size,
+        price_usd=price_usd,
     )
 
 

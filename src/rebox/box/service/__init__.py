@@ -14,7 +14,7 @@ from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
 from rebox.box.service.labels import Labels, NamedService, Pairs, labels_of, open_labels
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import numbers_of, row_of
-from rebox.box.service.options import read_classes, read_key, read_spec, read_terms
+from rebox.box.service.options import ServiceOptions
 from rebox.box.service.picture import png, png_base64
 from rebox.box.service.price import PRICES, Price, price_of
 from rebox.box.service.sending import Answer, Sender
@@ -46,6 +46,7 @@ __all__ = [
     "Secret",
     "Sender",
     "Service",
+    "ServiceOptions",
     "Terms",
     "Transport",
     "host_of",
@@ -56,9 +57,5 @@ __all__ = [
     "png",
     "png_base64",
     "price_of",
-    "read_classes",
-    "read_key",
-    "read_spec",
-    "read_terms",
     "row_of",
 ]

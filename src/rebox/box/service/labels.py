@@ -9,13 +9,14 @@ from urllib.parse import quote
 import numpy as np
 
 from rebox.box.contract import Images
-from rebox.box.registry import BoxURI, UnknownOption, open_box
+from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
 from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.option import options_of
 
 UNKNOWN = ("?", "??")
 """Classes of a box that is opened to learn their names."""
@@ -126,21 +127,18 @@ def open_labels(uri: str) -> Labels:
     InvalidOption
         ``uri`` names the classes itself, or a box that does not name them in its answers.
     """
-    given = set(BoxURI.parse(uri).options) & {"classes", "labels"}
+    parts = BoxURI.parse(uri)
+    given = set(parts.options) & {"classes", "labels"}
     if given:
         raise InvalidOption(
             f"the box's {min(given)} name its classes: leave them out to learn the service's own."
         )
+    if options_of(BOXES[parts.scheme]).get("classes") != tuple[str, ...]:
+        raise nameless(parts.scheme)
     placeholder = quote(",".join(UNKNOWN), safe=",")
-    try:
-        box = open_box(f"{uri}{'&' if '?' in uri else '?'}classes={placeholder}")
-    except UnknownOption as error:
-        if "classes" in error.names:
-            raise nameless(uri.partition(":")[0]) from error
-        raise
-    service = box.source
+    service = open_box(f"{uri}{'&' if '?' in uri else '?'}classes={placeholder}").source
     if not isinstance(service, NamedService):
-        raise nameless(uri.partition(":")[0])
+        raise nameless(parts.scheme)
     return Labels(service)
 
 
