@@ -13,7 +13,8 @@ ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
     "option door subject",
-    "sample program search loss box metric local reading",
+    "sample",
+    "program search loss box metric local reading",
     "meter recipe testing rehearsal",
     "fit",
     "artefact",

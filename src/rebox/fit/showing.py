@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox, Images, Scratch
 from rebox.errors import InvalidData
 from rebox.program import Placement, Program
+from rebox.sample.pixels import as_levels
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
 AHEAD = 2  # batches that are made ready while the box works on another
@@ -156,5 +157,4 @@ class Stage:
         """Return ``images`` as the box takes them, in 8 bits where a service would have them so."""
         if self._box.spec.pixels != "uint8":
             return images
-        levels: NDArray[np.uint8] = np.rint(images * np.float32(255)).astype(np.uint8)
-        return levels
+        return as_levels(images)
