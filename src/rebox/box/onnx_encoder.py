@@ -14,9 +14,9 @@ from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, m
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, InvalidOption
+from rebox.sample.pixels import as_levels
 
 OPENING_IMAGES = 2
-WHITE = 255
 
 
 class OnnxEncoder(Encoder):
@@ -85,7 +85,7 @@ class OnnxEncoder(Encoder):
         given = self._input
         self._shape = (given.height, given.width, given.channels)
         # A file that takes uint8 gets whole grey levels; others what their training had.
-        exact = Preprocess(scale=WHITE) if given.dtype == np.uint8 else figures
+        exact = Preprocess(scale=255) if given.dtype == np.uint8 else figures
         if given.dtype == np.uint8 and str(figures) not in ("unit", "raw"):
             raise InvalidOption(
                 "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
@@ -117,7 +117,7 @@ class OnnxEncoder(Encoder):
     def _run(self, images: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
         planar = self._input.layout == "nchw"
         if self._input.dtype == np.uint8:
-            levels = np.rint(images * WHITE).astype(np.uint8)
+            levels = as_levels(images)
             ready: NDArray[Any] = np.ascontiguousarray(
                 np.moveaxis(levels, 3, 1) if planar else levels
             )

@@ -15,6 +15,7 @@ from rebox.box import Images
 from rebox.errors import InvalidData
 from rebox.meter import Asker
 from rebox.program import Placement, Program
+from rebox.sample.pixels import as_levels
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
 AHEAD = 2  # batches that are made ready while the box works on another
@@ -168,5 +169,4 @@ class Asking:
         """Return ``images`` as the box takes them, in 8 bits where a service would have them so."""
         if self._asker.spec.pixels != "uint8":
             return images
-        levels: NDArray[np.uint8] = np.rint(images * np.float32(255)).astype(np.uint8)
-        return levels
+        return as_levels(images)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
+from rebox.sample.pixels import luma
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's "L"
 MID_GREY = 0.5  # the paper pads with 0 in [-1, 1]
 ANCHOR_WAVES = 4  # an anchor picture is a sum of this many waves along each axis
 TAIL = 0.01  # share of the pixels at either end that levelling lets go
@@ -165,10 +165,10 @@ class View:
         if self.channels != PLAIN.channels:
             planes[:] = planes[list(self.channels)]
         if self.saturation != 1:
-            luma = np.tensordot(LUMA, planes, axes=1)
-            planes -= luma
+            grey_values = luma(planes)
+            planes -= grey_values
             planes *= np.float32(self.saturation)
-            planes += luma
+            planes += grey_values
 
     def _cut(self, height: int, width: int) -> tuple[slice, slice]:
         top, left, tall, wide = self.window

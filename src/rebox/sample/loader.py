@@ -1,5 +1,6 @@
 """The user's images, one batch after another."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
 from rebox.sample.images import ImageFiles
-from rebox.sample.inputs import Image, Inputs
+from rebox.sample.inputs import Inputs
+from rebox.sample.pixels import Pixels
 from rebox.sample.rows import is_rows
 
 LOOKED_AT = 8  # images that show whether there is colour
@@ -33,6 +35,8 @@ class ImageLoader:
     def __init__(self, inputs: Inputs, x: Any) -> None:
         self.inputs = inputs
         self._x = x
+        # What is seen of a batch and what is asked about it are two looks at the same images.
+        self._last: tuple[tuple[int, ...], list[Pixels]] = (), []
         if is_rows(x) != (inputs.rows is not None):
             kinds = ("images", "rows of features")
             raise InvalidData(
@@ -63,15 +67,16 @@ class ImageLoader:
     def coloured(self) -> bool:
         """Whether any of a few images from all over has colour."""
         few = np.linspace(0, len(self) - 1, min(LOOKED_AT, len(self))).astype(np.intp)
-        return any(image.shape[2:] == (3,) for image in self.take(few))
+        return any(image.shape[2] == 3 for image in self.take(few))
 
-    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Image]:
+    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Pixels]:
         """Return the images at ``indices``: uint8, or floats in [0, 1]."""
-        if self.inputs.rows is not None:
-            return list(self.inputs.rows.images(self._x[np.asarray(indices)]))
-        if isinstance(self._x, ImageFiles):
-            return [self.inputs.image(image, int(i)) for i, image in self._taken(indices)]
-        return [self.inputs.image(np.asarray(self._x[int(i)]), int(i)) for i in indices]
+        wanted = tuple(map(int, indices))
+        taken, pictures = self._last  # in one step: a thread may make the next batch
+        if taken != wanted:
+            pictures = self._pictures(wanted)
+            self._last = wanted, pictures
+        return list(pictures)
 
     def samples(self, indices: Sequence[int] | NDArray[np.integer]) -> Any:
         """Return what a model without a box looks at: rows of features as they are, or images."""
@@ -79,5 +84,25 @@ class ImageLoader:
             return np.asarray(self._x[np.asarray(indices)], dtype=np.float64)
         return self.take(indices)
 
-    def _taken(self, indices: Sequence[int] | NDArray[np.integer]) -> list[tuple[int, Image]]:
-        return list(zip(map(int, indices), self._x.take(indices), strict=True))
+    def digest(self) -> bytes:
+        """Return a SHA-256 that changes with any of the images, and with how they are read.
+
+        Raises
+        ------
+        InvalidData
+            A file cannot be read.
+        """
+        digest = hashlib.sha256(repr(self.inputs.value_range).encode())
+        if isinstance(self._x, ImageFiles):
+            digest.update(self._x.digest())
+            return digest.digest()
+        for index in range(len(self)):
+            values = np.ascontiguousarray(self._x[index])
+            digest.update(f"{values.dtype.str}{values.shape}".encode())
+            digest.update(values.data)
+        return digest.digest()
+
+    def _pictures(self, indices: tuple[int, ...]) -> list[Pixels]:
+        if self.inputs.rows is not None:
+            return list(self.inputs.rows.images(self._x[np.asarray(indices, dtype=np.intp)]))
+        return [self.inputs.picture(self._x[index], index) for index in indices]

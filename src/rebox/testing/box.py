@@ -18,6 +18,7 @@ import pytest
 
 from rebox.box.contract import BlackBox, BoxSpec, Images
 from rebox.errors import BudgetExhausted, InvalidData
+from rebox.sample.pixels import as_levels
 
 
 class BoxContract:
@@ -249,5 +250,5 @@ def _images(spec: BoxSpec, n: int) -> Images:
     ramp = np.linspace(0, 1, spec.width)[None, None, :, None] * rng.random((n, 1, 1, 1))
     grey = np.where(np.arange(n)[:, None, None, None] % 2, noise, ramp)
     if spec.pixels == "uint8":
-        return np.round(grey * 255).astype(np.uint8)
+        return as_levels(grey)
     return grey.astype(np.float32)
