@@ -30,8 +30,8 @@ class Artefact:
     seed : int
     box_identity, box_uri : str, str or None
         Which box it was made for, and how to open it again.
-    box_classes : int
-        How many source classes it has.
+    box_classes : int or None
+        How many source classes it has; None: its file is so old that it does not say.
     queries : dict
         What the fit asked, by purpose.
     verdict : Verdict or None
@@ -47,7 +47,7 @@ class Artefact:
     seed: int
     box_identity: str
     box_uri: str | None
-    box_classes: int
+    box_classes: int | None
     queries: dict[str, int]
     verdict: Verdict | None = None
     canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -55,7 +55,7 @@ class Artefact:
     def check_box(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is the one that the model was fitted for."""
         width = len(box.spec.classes)
-        if width != self.box_classes:
+        if self.box_classes not in (None, width):
             raise BoxMismatch(
                 f"the box has {width} classes, but the model was fitted for one of "
                 f"{self.box_classes}: open that one, or fit again."
