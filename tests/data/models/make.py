@@ -61,7 +61,11 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "rows-program": ("program?batch=4", GREY, {}),
     "rows-auto": ("auto", GREY, {}),
     "rows-alone": ("auto?stack=false", GREY, {}),
-    "rows-votes": ("auto", f"{GREY}&labels_only=true", {"queries_per_prediction": 3}),
+    "rows-votes": (
+        "auto?stack=false",
+        f"{GREY}&labels_only=true",
+        {"queries_per_prediction": 5, "budget": 600},
+    ),
     "rows-student": (
         "auto?class_weight=balanced",
         GREY,
