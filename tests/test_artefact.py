@@ -173,12 +173,6 @@ def test_a_newer_format_asks_for_an_upgrade(path):
         load(path)
 
 
-def test_an_older_format_asks_for_another_fit(path):
-    rewritten(path, model={"format": 1})
-    with pytest.raises(ArtefactError, match=r"format 1, of an older rebox.*fit again"):
-        load(path)
-
-
 @pytest.mark.parametrize("left", [0, 1, 7, 8, 100, -1])
 def test_a_truncated_file_is_no_model(path, left):
     path.write_bytes(path.read_bytes()[:left])

@@ -24,15 +24,15 @@ class BoxRecord:
     identity : str
     uri : str or None
         None for a box made in Python.
-    classes : int
-        How many source classes it has.
+    classes : int or None
+        How many source classes it has; None: its file is so old that it does not say.
     price_usd : float or None
         US dollars per query when the model was fitted; None: not known.
     """
 
     identity: str
     uri: str | None
-    classes: int
+    classes: int | None
     price_usd: float | None = None
 
     @classmethod
@@ -51,7 +51,7 @@ class BoxRecord:
     def check(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is this one."""
         width = len(box.spec.classes)
-        if width != self.classes:
+        if self.classes not in (None, width):
             raise BoxMismatch(
                 f"the box has {width} classes, but the model was fitted for one of "
                 f"{self.classes}: open that one, or fit again."
