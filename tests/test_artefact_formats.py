@@ -186,7 +186,7 @@ def test_an_upgraded_model_is_laid_out_as_the_newest_are(path):
 
 def test_a_box_whose_classes_nobody_counted_is_told_by_its_identity():
     path = MODELS / "format-1" / "rows-map-first.rebox"
-    assert load(path).box_classes is None
+    assert load(path).box.classes is None
     with pytest.raises(BoxMismatch, match="fitted for"):
         Reprogrammer.load(path, box="rehearsal:?classes=6&size=8&channels=1&seed=1")
     with pytest.raises(BoxMismatch, match="one of 6"):
