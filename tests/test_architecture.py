@@ -12,7 +12,7 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option door subject",
+    "option money door subject",
     "sample program search loss box metric local reading",
     "meter recipe testing rehearsal",
     "fit",

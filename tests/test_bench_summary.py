@@ -262,7 +262,7 @@ def test_a_table_shows_dollars_where_any_were_spent():
     (place,) = [line.split(" | ").index("a fit costs") for line in lines if "a fit costs" in line]
     shown = {line.split(" | ")[1]: line.split(" | ")[place] for line in lines if "| b |" in line}
     assert shown["auto"] == shown["map"] == "$0.00"
-    assert (shown["bar"], shown["spsa"]) == ("$3.72", "price unknown")
+    assert (shown["bar"], shown["spsa"]) == ("$3.72", "price not known")
 
 
 def test_a_table_of_a_damaged_row_names_it():

@@ -26,6 +26,7 @@ import platformdirs
 
 from rebox.errors import BudgetExhausted
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
+from rebox.money import dollars
 
 Kind = Literal["fit", "predict"]
 
@@ -328,8 +329,8 @@ def _check(have: tuple[int, int], n: int, nano: int, intent: Intent) -> None:
     if caps.nano_usd is not None and spent + nano > caps.nano_usd:
         raise BudgetExhausted(
             f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
-            f"billed for ${spent / 1e9:,.2f} of ${caps.nano_usd / 1e9:,.2f}. Raise the budget, or "
-            "name another account."
+            f"billed for {dollars(spent / 1e9)} of {dollars(caps.nano_usd / 1e9)}. Raise the "
+            "budget, or name another account."
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rebox.errors import InvalidOption
+from rebox.money import dollars
 from rebox.study.bench import Cell
 from rebox.study.bench.spelling import METRIC_WORDS, PERCENT
 from rebox.study.report.figures.style import (
@@ -116,7 +117,7 @@ def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:
     if places:
         axes.set_xscale("log")
         _mark(axes, places)
-        axes.xaxis.set_major_formatter(lambda x, _: f"${x:,g}" if axis == "usd" else thousands(x))
+        axes.xaxis.set_major_formatter(lambda x, _: dollars(x) if axis == "usd" else thousands(x))
     else:
         axes.set_xticks([])
     axes.set_xlabel(AXES[axis])
