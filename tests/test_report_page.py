@@ -258,10 +258,10 @@ def test_many_pairs_are_folded_and_the_page_stays_small(tmp_path, monkeypatch):
     ]
     text = report([ledgers.write(tmp_path / "many.jsonl", rows)])
     page = Page(text)
-    pairs = [a for tag, a in page.tags if tag == "details" and a.get("class") == "pair"]
+    pairs = [a for tag, a in page.tags if tag == "details" and a.get("class") == "setting"]
     assert len(pairs) == 5
     assert not [a for a in pairs if "open" in a]
-    assert {f"pair-{i + 1}" for i in range(5)} <= set(page.ids)
+    assert {f"setting-{i + 1}" for i in range(5)} <= set(page.ids)
     assert page.text.count("1 further method of this part is not drawn here") == 5
     assert len(text) / document.CARDS * 90 < 4_000_000  # what a page of 90 methods comes to
 
