@@ -12,7 +12,7 @@ import rebox
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option",
+    "option money",
     "door seed",
     "subject",
     "sample",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import NANO, Amount, Budget, Journal, JournalAccount, Meter, default_path
+from rebox.money import dollars
 from rebox.sample.loader import ImageLoader
 
 JournalChoice = str | Path | bool | None
@@ -81,7 +82,7 @@ def _left_of(training: Budget, price: float | None, account: str, others: Amount
     if left is not None and left < 1:
         billed = f"{others.queries:,} of {training.queries:,} queries"
     elif money is not None and (money <= 0 or Budget(usd=money).allows(price) == 0):
-        billed = f"${usd:,.2f} of ${training.usd:,.2f}"
+        billed = f"{dollars(usd)} of {dollars(training.usd)}"
     if billed:
         raise BudgetExhausted(
             f"the account {account!r} has been billed for {billed} by other fits, and nothing is "
@@ -109,7 +110,8 @@ def checked_budgets(
         raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
     if allowed == 0:
         raise InvalidOption(
-            f"${max_usd} does not pay for one query at ${price} each: raise max_usd."
+            f"{dollars(max_usd)} does not pay for one query at {dollars(price)} each: raise "
+            "max_usd."
         )
     return training, Budget(queries=predict_budget)
 

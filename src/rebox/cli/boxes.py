@@ -10,7 +10,7 @@ from rebox.box import PROBE_QUESTIONS, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app, err, out
-from rebox.cli.money import confirm
+from rebox.cli.consent import confirm
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rebox.cli.app import app, err, out
 from rebox.errors import JournalError
 from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions
+from rebox.money import UNKNOWN, dollars
 
 journal_app = typer.Typer(
     help="Journals: every question that was paid for, and its answer.", no_args_is_help=True
@@ -35,11 +36,10 @@ def show(path: PathArgument = None) -> None:
 
 def _cost(line: AccountLine) -> str:
     """Return what an account has cost; a price of 0 may be one that nobody has told."""
-    if not line.unpriced:
-        return f"${line.usd:,.4f}"
-    if line.unpriced == line.billed:
-        return "no price"
-    return f"${line.usd:,.4f} + {line.unpriced:,} without a price"
+    if line.unpriced and line.unpriced == line.billed:
+        return UNKNOWN
+    rest = f" + {line.unpriced:,} without a price" if line.unpriced else ""
+    return f"{dollars(line.usd)}{rest}"
 
 
 @journal_app.command()

@@ -8,6 +8,7 @@ from typing import Any
 from rebox.meter.budget import NANO
 from rebox.meter.journal import Journal
 from rebox.meter.packing import unpacked
+from rebox.money import dollars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +131,10 @@ def faults(journal: Journal) -> list[str]:
     """
     for name, kind, queries, nano, sent, cost in journal.rows(sums):
         if (queries, nano) != (sent, cost):
+            said, billed = (dollars(usd / NANO, places=9) for usd in (nano, cost))
             sentences.append(
-                f"the account {name} ({kind}) says {queries} queries and ${nano / NANO:.4f}, its "
-                f"sends {sent} and ${cost / NANO:.4f}."
+                f"the account {name} ({kind}) says {queries} queries and {said}, its sends {sent} "
+                f"and {billed}."
             )
     counted = """
         SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from rebox.errors import InvalidOption
+from rebox.money import dollars
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
 Kind = Literal["fit", "predict"]
@@ -88,7 +89,7 @@ class Budget:
         """
         if self.usd is not None and price_usd is None:
             raise InvalidOption(
-                f"a cap of ${self.usd:,.2f} cannot be kept where the price of a query is not "
+                f"a cap of {dollars(self.usd)} cannot be kept where the price of a query is not "
                 "known: name it in the box's URI by price_usd=, 0 if it is free."
             )
         by_money = None

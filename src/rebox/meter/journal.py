@@ -27,6 +27,7 @@ import platformdirs
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import NANO, Amount, Budget, Kind
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
+from rebox.money import dollars
 
 VARIABLE = "REBOX_JOURNAL"
 
@@ -331,7 +332,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     if budget.queries is not None and billed.queries + most.queries > budget.queries:
         of = f"{billed.queries:,} of {budget.queries:,}"
     else:
-        of = f"${billed.nano_usd / NANO:,.2f} of ${budget.usd:,.2f}"
+        of = f"{dollars(billed.nano_usd / NANO)} of {dollars(budget.usd)}"
     raise BudgetExhausted(
         f"{most.queries} more queries would exceed the budget: the account {intent.account!r} has "
         f"been billed for {of}. Raise the budget or name another account."

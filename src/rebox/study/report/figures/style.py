@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from rebox.errors import MissingExtra
-from rebox.study.report.study import PEEKING
+from rebox.study.report.setting import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.

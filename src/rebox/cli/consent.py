@@ -7,6 +7,7 @@ import typer
 from rebox.box import BlackBox
 from rebox.cli.app import err
 from rebox.errors import InvalidOption
+from rebox.money import dollars
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
@@ -32,7 +33,7 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
         words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
     else:
         few = queries * price <= FREE_HAND_USD
-        words, way = f"{what} may cost up to ${queries * price:,.2f}", ""
+        words, way = f"{what} may cost up to {dollars(queries * price)}", ""
     if few:
         return
     if not sys.stdin.isatty():

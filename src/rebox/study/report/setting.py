@@ -1,12 +1,13 @@
-"""A study: what was measured on each pair of a task and a box, and what could not be run."""
+"""What was measured in each setting, a task and a box, and what could not be run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rebox.errors import InvalidData
+from rebox.metric import METRICS
 from rebox.study.bench import Cell, Row, TrialRow, in_cells, read_row
-from rebox.study.bench.spelling import METRICS, box_name
 from rebox.study.bench.summary import told_apart
+from rebox.study.report.words import box_name
 
 PEEKED = "peeked at test data"
 PEEKING = " (peeked)"  # the same where there is little room
@@ -18,7 +19,7 @@ def label_of(cell: Cell) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pair:
+class Setting:
     """A task and a box, and what was measured there.
 
     Attributes
@@ -26,8 +27,8 @@ class Pair:
     plan, task : str
     box : str or None
     cells : tuple of Cell
-        In the ledger's order of methods, then by budget; methods that ask no box are in every pair
-        of their task.
+        In the ledger's order of methods, then by budget; methods that ask no box are in every
+        setting of their task.
     """
 
     plan: str
@@ -69,30 +70,30 @@ class Pair:
 
     def largest(self) -> list[Cell]:
         """Return each method once, at its largest budget."""
-        found = {label_of(cell): cell for cell in sorted(self.cells, key=lambda c: c.size)}
-        return [found[label] for label in self.labels]
+        last = {label_of(cell): cell for cell in sorted(self.cells, key=lambda c: c.size)}
+        return [last[label] for label in self.labels]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Study:
+class Findings:
     """Everything that the ledgers hold.
 
     Attributes
     ----------
-    pairs : tuple of Pair
+    settings : tuple of Setting
     unavailable : tuple of TrialRow
         What could not be run.
     trials : tuple of TrialRow
         What was run.
     """
 
-    pairs: tuple[Pair, ...]
+    settings: tuple[Setting, ...]
     unavailable: tuple[TrialRow, ...]
     trials: tuple[TrialRow, ...]
 
 
-def study_of(rows: Iterable[Row]) -> Study:
-    """Return the study that a ledger's rows tell.
+def findings_of(rows: Iterable[Row]) -> Findings:
+    """Return the findings that a ledger's rows tell.
 
     Parameters
     ----------
@@ -112,12 +113,12 @@ def study_of(rows: Iterable[Row]) -> Study:
     grouped: dict[tuple[str, str], list[TrialRow]] = {}
     for trial in done:
         grouped.setdefault((trial.plan, trial.task), []).append(trial)
-    pairs = [pair for (plan, _), part in grouped.items() for pair in _pairs(plan, part)]
-    return Study(pairs=tuple(pairs), unavailable=missing, trials=tuple(done))
+    settings = [one for (plan, _), part in grouped.items() for one in _settings(plan, part)]
+    return Findings(settings=tuple(settings), unavailable=missing, trials=tuple(done))
 
 
-def _pairs(plan: str, trials: list[TrialRow]) -> Iterable[Pair]:
-    """Yield the pairs of one plan and task."""
+def _settings(plan: str, trials: list[TrialRow]) -> Iterable[Setting]:
+    """Yield the settings of one plan and task."""
     cells = in_cells(trials)
     boxes: list[str | None] = list(dict.fromkeys(t.box for t in trials if t.box is not None))
     for box in boxes or [None]:
@@ -126,4 +127,4 @@ def _pairs(plan: str, trials: list[TrialRow]) -> Iterable[Pair]:
         order = list(dict.fromkeys(trial.method for trial in here))
         own = told_apart([cell for cell in cells if cell.box in {None, box}])
         own.sort(key=lambda cell: (order.index(cell.method), *cell.size))
-        yield Pair(plan=plan, task=trials[0].task, box=box, cells=tuple(own))
+        yield Setting(plan=plan, task=trials[0].task, box=box, cells=tuple(own))
