@@ -57,7 +57,14 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         return restore(*upgrade(description, tensors), encoder)
     except (ArtefactError, BoxError):
         raise
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ArtefactError(
             f"{path} does not hold what a model of format {description['format']} does ({what}): "
