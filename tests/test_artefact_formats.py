@@ -28,7 +28,9 @@ from rebox.program.subspace import KINDS
 MODELS = Path(__file__).parent / "data" / "models"
 STORED = sorted(MODELS.glob("format-*/*.rebox"))
 ENCODED = [path for path in STORED if "encoder" in path.name]  # by a function: not in the file
-ROUNDING = 1e-7  # of probabilities; on the machine that stored them, they were equal to the bit
+# Of probabilities; on the machine that stored them, they were equal to the bit. The demo's box is
+# run by ONNX Runtime, which adds up in another order on another processor.
+ROUNDING, DEMO_ROUNDING = 1e-7, 1e-4
 
 
 def brightness(images):
@@ -54,6 +56,12 @@ def expected(path):
     """Return the samples that were shown to a stored model, and what it said of them."""
     with np.load(path.parent / "expected.npz") as file:
         return file[path.stem.partition("-")[0]], file[path.stem]
+
+
+def assert_said(path, model):
+    x, probabilities = expected(path)
+    off = DEMO_ROUNDING if path.stem == "rows-demo" else ROUNDING
+    np.testing.assert_allclose(model.predict_proba(x), probabilities, rtol=0, atol=off)
 
 
 def opened(path):
@@ -114,8 +122,7 @@ def test_the_stored_models_are_small():
 
 @stored()
 def test_a_stored_model_says_what_it_said(path):
-    x, probabilities = expected(path)
-    np.testing.assert_allclose(opened(path).predict_proba(x), probabilities, rtol=0, atol=ROUNDING)
+    assert_said(path, opened(path))
 
 
 @stored()
@@ -129,8 +136,7 @@ def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, t
     assert said["format"] == FORMAT
     kept = ("recipe", "seed", "classes", "queries", "inputs")
     assert [said[name] for name in kept] == [before[name] for name in kept]
-    x, probabilities = expected(path)
-    np.testing.assert_allclose(model.predict_proba(x), probabilities, rtol=0, atol=ROUNDING)
+    assert_said(path, model)
 
 
 @stored([path for path in STORED if path not in ENCODED])
@@ -260,7 +266,9 @@ def places(value, at=()):
 
 EDITED = [path for path in STORED if path.stem in ("rows-bar", "rows-cut-first", "rows-votes")]
 EDITED += [path for path in STORED if path.stem in ("matrices-canaries", "rows-auto-first")]
-ANYTHING = st.none() | st.booleans() | st.integers(-3, 10**400) | st.floats() | st.text(max_size=3)
+# No figure that memory might just about hold: what is too large for any is refused at once.
+FIGURES = st.integers(-3, 300) | st.sampled_from([10**15, 10**18, 10**400]) | st.floats()
+ANYTHING = st.none() | st.booleans() | FIGURES | st.text(max_size=3)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -144,24 +144,15 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         return None
     rows = tuple(
         VerdictRow(
-            name=row["name"],
-            queries=row["queries"],
-            macro_auc=Interval(**row["macro_auc"]),
-            accuracy=Interval(**row["accuracy"]),
+            **row | {figure: Interval(**row[figure]) for figure in ("macro_auc", "accuracy")}
         )
         for row in described["rows"]
     )
-    gain, sharper = (
-        None if described[name] is None else Interval(**described[name])
+    gains = {
+        name: None if described[name] is None else Interval(**described[name])
         for name in ("gain", "sharper")
-    )
-    return Verdict(
-        rows=rows,
-        images=described["images"],
-        gain=gain,
-        sharper=sharper,
-        words=described["words"],
-    )
+    }
+    return Verdict(**described | gains | {"rows": rows})
 
 
 def _prefixed(prefix: str, arrays: Tensors) -> Tensors:

@@ -20,6 +20,9 @@ from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
 
+# What is raised by a description, or arrays, that no rebox writes.
+ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
+
 
 def save(artefact: Artefact, path: str | Path) -> None:
     """Write ``artefact`` to ``path``, whole or not at all.
@@ -57,7 +60,7 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         return restore(*upgrade(description, tensors), encoder)
     except (ArtefactError, BoxError):
         raise
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+    except ABSURD as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ArtefactError(
             f"{path} does not hold what a model of format {description['format']} does ({what}): "
@@ -73,7 +76,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
         version = int(description["format"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
         raise NewerArtefact(

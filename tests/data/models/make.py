@@ -50,6 +50,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "rows-cut-waves": ("cma-es?batch=4&subspace=dct-10", GREY, {}),
     "rows-projection": ("spsa-gc?q=1&subspace=random-projection-3&overlay=1", GREY, {}),
     "rows-map": ("map", GREY, {}),
+    "rows-demo": ("map", "demo:digits", {}),
     "rows-top-k": ("map", f"{GREY}&top_k=3&decimals=2", {}),
     "rows-balanced": ("map?class_weight=balanced", GREY, {}),
     "rows-prior": ("map", GREY, {"budget": 1}),
