@@ -109,6 +109,7 @@ def open_box(uri: str) -> BlackBox:
         raise BoxError(
             f"the opener of {parts.scheme!r} returned {type(box).__name__}; expected a BlackBox."
         )
-    box = LimitedBox(box, **limits) if limits else box
+    if limits not in ({}, {"labels_only": False}):
+        box = LimitedBox(box, **limits)
     box.uri = uri
     return box
