@@ -53,6 +53,11 @@ def command(marker):
     return [sys.executable, "-c", MAIN, *(a.strip('"') for a in arguments)]
 
 
+def test_it_can_be_built(package):
+    """Hatchling takes a folder of the project's name, and only one that is a package."""
+    assert (package / "yourpackage" / "__init__.py").is_file()
+
+
 def test_its_own_tests_pass(package, environment):
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     done = subprocess.run(

@@ -130,8 +130,10 @@ def read_options(
         slot = _many(name.partition(".")[0]) if "." in name else name
         share = next((s for s, own in zip(shares, known, strict=True) if slot in own), None)
         if share is None:
-            names = ", ".join(option for own in known for option in own)
-            raise InvalidOption(f"{owner} has no option {name!r}; it has {names or 'none'}.")
+            names = dict.fromkeys(option for own in known for option in own)
+            raise InvalidOption(
+                f"{owner} has no option {name!r}; it has {', '.join(names) or 'none'}."
+            )
         share[name] = text
     return [_arguments(owner, m, share, but) for m, share in zip(makers, shares, strict=True)]
 
