@@ -138,3 +138,18 @@ def test_columns_without_names_teach_none(service, asked):
         with pytest.raises((InvalidOption, InvalidAnswer), match="does not name the classes"):
             labels_of(without_classes(rehearsal.uri))
         assert rehearsal.bill.queries == asked
+
+
+@pytest.mark.parametrize(
+    "limit", ["top_k=2", "decimals=2", "labels_only=true", "labels_only=false"]
+)
+def test_a_box_with_a_limit_is_opened_once(limit):
+    """A server of the Open Inference Protocol is asked what it serves when a box is opened."""
+
+    def questions(options):
+        with Rehearsal("oip", behind(), record=True) as service:
+            box = open_box(f"{service.uri}{options}")
+            assert box.uri.endswith(options)
+            return [request.path for request in service.requests]
+
+    assert questions(f"&{limit}") == questions("") == ["/v2/models/rehearsal", "/v2"]

@@ -22,7 +22,7 @@ no options.
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from pathlib import Path
 from types import UnionType
@@ -130,8 +130,10 @@ def read_options(
         slot = _many(name.partition(".")[0]) if "." in name else name
         share = next((s for s, own in zip(shares, known, strict=True) if slot in own), None)
         if share is None:
-            names = ", ".join(option for own in known for option in own)
-            raise InvalidOption(f"{owner} has no option {name!r}; it has {names or 'none'}.")
+            names = dict.fromkeys(option for own in known for option in own)
+            raise InvalidOption(
+                f"{owner} has no option {name!r}; it has {', '.join(names) or 'none'}."
+            )
         share[name] = text
     return [_arguments(owner, m, share, but) for m, share in zip(makers, shares, strict=True)]
 
@@ -197,19 +199,13 @@ def _arguments(owner: str, maker: Maker, texts: Mapping[str, str], but: str = ""
 
 def _typed(name: str, text: str, kind: Any) -> Any:
     """Return ``text`` as the type that an annotation asks for."""
-    if get_origin(kind) is Literal:
-        choices = get_args(kind)
-        read, expected = _one_of(choices), f"one of {', '.join(choices)}"
-    else:
-        read, expected = READERS[kind]
+    choices = {choice: choice for choice in get_args(kind)} if get_origin(kind) is Literal else {}
+    usual = (choices.__getitem__, f"one of {', '.join(choices)}")
+    read, expected = READERS.get(kind, usual)
     try:
         return read(text)
     except (KeyError, ValueError) as error:
         raise InvalidOption(f"{name} must be {expected}, found {text!r}.") from error
-
-
-def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
-    return {choice: choice for choice in choices}.__getitem__
 
 
 def _truth(text: str) -> bool:
@@ -224,13 +220,10 @@ def _finite(text: str) -> float:
 
 
 def _size(text: str) -> Size:
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip())
+    match = re.fullmatch(r"(0*[1-9]\d*)(?:x(0*[1-9]\d*))?", text.strip())
     if match is None:
         raise ValueError(text)
-    height, width = int(match[1]), int(match[2] or match[1])
-    if min(height, width) < 1:
-        raise ValueError(text)
-    return height, width
+    return int(match[1]), int(match[2] or match[1])
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -104,11 +104,12 @@ def open_box(uri: str) -> BlackBox:
     opener = BOXES[parts.scheme]
     owner = f"box {parts.scheme!r}"
     options, limits = read_options(owner, parts.options, opener, LimitedBox)
-    box = opener(parts.target, **options)
+    box: BlackBox = opener(parts.target, **options)
     if not isinstance(box, BlackBox):
         raise BoxError(
             f"the opener of {parts.scheme!r} returned {type(box).__name__}; expected a BlackBox."
         )
-    box = LimitedBox(box, **limits) if limits else box
+    if limits not in ({}, {"labels_only": False}):
+        box = LimitedBox(box, **limits)
     box.uri = uri
     return box

@@ -197,28 +197,12 @@ class NamedModel:
     classes: tuple[str, ...] | None
 
 
-def open_torch(  # noqa: PLR0913 - keyword-only, one for each option of the URI
-    target: str,
-    *,
-    weights: str = "default",
-    classes: int | None = None,
-    seed: int = 0,
-    figures: PreprocessOptions,
-    size: Size | None = None,
-    labels: Path | None = None,
-    channels: int = 3,
-    outputs: str = "auto",
-    device: str = "cpu",
-    batch_size: int = 32,
-    price_usd: float = 0.0,
-) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``.
+@dataclass(frozen=True, kw_only=True)
+class ModuleOptions:
+    """The options of a URI that say which module is opened and how it is shown images.
 
     Parameters
     ----------
-    target : str
-        A model's name, looked up in torchvision, then in timm; ``torchvision/NAME`` and
-        ``timm/NAME`` say which.
     weights : str
         ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict
         (.safetensors, .pt, .pth).
@@ -226,30 +210,43 @@ def open_torch(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         How many, if the state dict has another number than the published weights.
     labels : Path or None
         A file of class names, one on each line.
-    seed, figures, size, channels, outputs, device, batch_size, price_usd
+    seed, size, channels, outputs, device, figures
         As in `TorchBox`; None: as the published weights were trained.
-
-    Raises
-    ------
-    InvalidOption
-        No model has that name.
-    BoxError
-        The weights cannot be downloaded or read, or do not fit.
-    MissingExtra
-        torchvision or timm is not installed.
     """
-    model = named_model(target, weights=weights, count=classes, seed=seed)
-    return TorchBox(
-        model.module,
-        size=size or model.preprocess.size or 224,
-        preprocess=figures.chosen() or model.preprocess,
-        classes=read_labels(labels) if labels is not None else model.classes,
-        channels=channels,
-        outputs=outputs,
-        device=device,
-        batch_size=batch_size,
-        price_usd=price_usd,
-    )
+
+    weights: str = "default"
+    classes: int | None = None
+    seed: int = 0
+    size: Size | None = None
+    channels: int = 3
+    labels: Path | None = None
+    outputs: str = "auto"
+    device: str = "cpu"
+    figures: PreprocessOptions
+
+    def model(self, target: str) -> NamedModel:
+        """Return the model that ``target`` names; see `named_model`."""
+        return named_model(target, weights=self.weights, count=self.classes, seed=self.seed)
+
+    def settings(self, model: NamedModel) -> dict[str, Any]:
+        """Return how ``model`` is shown images, by the names of `TorchBox`."""
+        return {
+            "size": self.size or model.preprocess.size or 224,
+            "channels": self.channels,
+            "preprocess": self.figures.chosen() or model.preprocess,
+            "classes": model.classes if self.labels is None else read_labels(self.labels),
+            "outputs": self.outputs,
+            "device": self.device,
+        }
+
+
+def open_torch(
+    target: str, *, module: ModuleOptions, batch_size: int = 32, price_usd: float = 0.0
+) -> TorchBox:
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    model = module.model(target)
+    settings = module.settings(model)
+    return TorchBox(model.module, batch_size=batch_size, price_usd=price_usd, **settings)
 
 
 def named_model(

@@ -6,7 +6,7 @@ here counts queries, as nobody is asked.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ try:
     import torch
     from torch import Tensor, nn
 
-    from rebox.box.torch import fingerprint
+    from rebox.box.torch import ModuleOptions, fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
 except ImportError as error:
     raise MissingExtra(
@@ -301,75 +301,47 @@ def open_whitebox(uri: str) -> WhiteBox:
     return opener(parts.target, **options)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModuleOptions:
-    """The options that torch modules and ONNX files share, as in `WhiteBox.around`."""
-
-    size: Size | None = None
-    labels: Path | None = None
-    outputs: str = "auto"
-    device: str = "cpu"
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes in the file ``labels``; None: there is none."""
-        return None if self.labels is None else read_labels(self.labels)
-
-
-def _open_torch(
-    target: str,
-    *,
-    weights: str = "default",
-    classes: int | None = None,
-    seed: int = 0,
-    channels: int = 3,
-    figures: PreprocessOptions,
-    module: ModuleOptions,
-) -> WhiteBox:
-    from rebox.box.torch import named_model  # noqa: PLC0415 - as heavy as this module
-
-    if weights not in ("default", "none"):
-        _need_file(weights)
+def _open_torch(target: str, *, module: ModuleOptions) -> WhiteBox:
+    if module.weights not in ("default", "none"):
+        _need_file(module.weights)
     try:
-        model = named_model(target, weights=weights, count=classes, seed=seed)
+        model = module.model(target)
     except BoxError as error:
         raise BoxError(f"weights not at hand: {error}") from error
     return WhiteBox.around(
         model.module,
-        size=module.size or model.preprocess.size or 224,
-        channels=channels,
-        preprocess=figures.chosen() or model.preprocess,
-        classes=module.classes or model.classes,
-        outputs=module.outputs,
-        device=module.device,
-        untrained=lambda s: named_model(target, weights="none", count=classes, seed=s).module,
+        untrained=lambda seed: replace(module, weights="none", seed=seed).model(target).module,
+        **module.settings(model),
     )
 
 
 def _open_onnx(
     target: str,
     *,
+    size: Size | None = None,
     channels: int | None = None,
     output: str | None = None,
+    labels: Path | None = None,
+    outputs: str = "auto",
+    device: str = "cpu",
     figures: PreprocessOptions,
-    module: ModuleOptions,
 ) -> WhiteBox:
     from rebox.study.baseline.onnx_module import OnnxModule  # noqa: PLC0415 - needs onnx
 
     _need_file(target)
-    opened = OnnxModule(Path(target), output=output)
+    module = OnnxModule(Path(target), output=output)
     preprocess = figures.chosen() or Preprocess()
-    shape = opened.image_shape(module.size or preprocess.size, channels)
+    shape = module.image_shape(size or preprocess.size, channels)
     sample = synthetic_batch(preprocess, shape)
     return WhiteBox.around(
-        opened,
+        module,
         size=shape[:2],
         channels=shape[2],
         preprocess=preprocess,
-        classes=module.classes,
-        outputs=module.outputs,
-        device=module.device,
-        untrained=lambda seed: opened.redrawn(seed, sample),
+        classes=None if labels is None else read_labels(labels),
+        outputs=outputs,
+        device=device,
+        untrained=lambda seed: module.redrawn(seed, sample),
     )
 
 
