@@ -29,7 +29,7 @@ from rebox.meter import (
     faults,
     questions,
 )
-from rebox.meter.journal import Intent
+from rebox.meter.send import Intent
 from rebox.rehearsal import Limits, Rehearsal, Status
 from rebox.sample.inputs import Inputs, LaidOut
 

@@ -19,8 +19,9 @@ from rebox.box import Images
 from rebox.box.reservation import Reserve, Row
 from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
-from rebox.meter.journal import Intent, Journal
+from rebox.meter.journal import Journal
 from rebox.meter.packing import packed, rounded, unpacked
+from rebox.meter.send import Intent
 
 
 @dataclass(frozen=True)
