@@ -26,7 +26,7 @@ from stub_transport import (
 from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
 from rebox.box.service import Failure, NoKey, Refusal
-from rebox.box.service.labels import labels_of, open_labels
+from rebox.box.service.labels import open_labels
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
 
 AZURE = "azure-custom-vision:p/it?endpoint=https://r.cognitiveservices.azure.com&classes=a,b,c"
@@ -518,6 +518,13 @@ def test_classes_that_are_left_out_read_0_where_that_is_agreed(uri):
     assert not box.spec.sums_to_one
 
 
+def names_of(uri):
+    """Return the names of a service's classes, learned by one question."""
+    with open_labels(uri) as labels:
+        labels.ask(labels.grey())
+        return labels.names
+
+
 def test_labels_are_learned_in_alphabetical_order(monkeypatch):
     stub = Stub(says(labelled(zebra=0.5, ant=0.25, cow=0.25)))
     monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: stub)
@@ -553,16 +560,16 @@ def test_labels_are_not_learned_from_what_is_no_answer(answer, words, monkeypatc
     stub = Stub(says(answer))
     monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: stub)
     with pytest.raises(InvalidAnswer, match=words):
-        labels_of("huggingface:org/model?size=4")
+        names_of("huggingface:org/model?size=4")
 
 
 def test_labels_are_not_asked_of_those_who_cannot_tell():
     with pytest.raises(InvalidOption, match="leave them out"):
-        labels_of(HUGGING)
+        names_of(HUGGING)
     with pytest.raises(InvalidOption, match="does not name the classes"):
-        labels_of("oip:http://localhost:8000/m?size=4")
+        names_of("oip:http://localhost:8000/m?size=4")
     with pytest.raises(InvalidOption, match="demo does not name the classes"):
-        labels_of("demo:digits")
+        names_of("demo:digits")
 
 
 @pytest.mark.parametrize("uri", [AZURE, CLARIFAI, HUGGING, HTTP, MLFLOW])

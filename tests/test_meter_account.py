@@ -5,6 +5,7 @@ import gzip
 import os
 import pickle
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from rebox.meter import (
     faults,
     questions,
 )
-from rebox.meter.journal import Intent
+from rebox.meter.send import Intent
 from rebox.rehearsal import Limits, Rehearsal, Status
 from rebox.sample import ImageLoader, Inputs
 
@@ -152,9 +153,9 @@ KEYS = {
 def test_another_image_has_another_key(journal, change):
     account = account_in(journal, model())
     images = X[:1], KEYS[change](X[0])[None]
-    keys = [account_in(journal, model())._keys(one, "map") for one in images]
+    keys = [account_in(journal, model())._keys(one, Counter()) for one in images]
     assert keys[0] != keys[1]
-    assert keys[0] == account._keys(np.asfortranarray(X[:1]), "map")  # by shape, not by memory
+    assert keys[0] == account._keys(np.asfortranarray(X[:1]), Counter())  # by shape, not by memory
 
 
 def test_another_box_has_another_key(journal):

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter import Amount, Budget, Journal, accounts, default_path, faults, questions
-from rebox.meter.journal import Intent
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
+from rebox.meter.send import Intent
 
 NANO = 10**9
 ROW = packed(np.array([0.25, 0.75], dtype=np.float32))

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from rebox.cli import app
 from rebox.errors import InvalidData, JournalError, MissingExtra
 from rebox.meter import Budget, Journal
-from rebox.meter.journal import Intent
 from rebox.meter.packing import packed
+from rebox.meter.send import Intent
 from rebox.study.report import document, report, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}"

@@ -435,7 +435,7 @@ def test_a_locked_journal_stops_before_the_question_is_sent(tmp_path, monkeypatc
 
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
     moments = iter(range(10**9, 0, -3600))
-    monkeypatch.setattr("rebox.meter.journal.time.time", lambda: float(next(moments)))
+    monkeypatch.setattr("rebox.meter.send.time.time", lambda: float(next(moments)))
     played = play(tmp_path, play_faults=[Status(503)])
     check_answered(played)
     assert (played.billed, played.bill.queries) == (4, 4)

@@ -59,21 +59,10 @@ class Reserve(Protocol):
 
 
 class _Nothing:
-    def settle(
-        self,
-        answers: Mapping[int, Row],
-        *,
-        billed: int,
-        words: str = "",
-        nano_usd_each: int | None = None,
-    ) -> None:
+    def settle(self, *_: object, **__: object) -> None:
         """Note nothing."""
 
 
-def reserve_nothing(
-    places: Sequence[int],  # noqa: ARG001 - the protocol's
-    *,
-    nano_usd_each: int | None = None,  # noqa: ARG001 - the protocol's
-) -> Reservation:
+def reserve_nothing(*_: object, **__: object) -> Reservation:
     """Reserve for a send that no account pays for."""
     return _Nothing()

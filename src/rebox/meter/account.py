@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from rebox.box import Images
 from rebox.box.reservation import Reserve, Row
 from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
-from rebox.meter.journal import Intent, Journal
+from rebox.meter.journal import Journal
 from rebox.meter.packing import packed, rounded, unpacked
+from rebox.meter.send import Intent
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,27 @@ class _Reservation:
     kind: Kind
     places: Sequence[int]
     nano_usd_each: int
-    send: int = 0
-    """Its number in the journal, if there is one."""
 
-    @property
-    def amount(self) -> Amount:
-        """What is set aside."""
-        return Amount.of(len(self.places), self.nano_usd_each)
+    def settle(
+        self,
+        answers: Mapping[int, Row],  # noqa: ARG002 - nothing is remembered here
+        *,
+        billed: int,
+        words: str = "",  # noqa: ARG002 - nobody reads them here
+        nano_usd_each: int | None = None,
+    ) -> None:
+        each = self.nano_usd_each if nano_usd_each is None else nano_usd_each
+        reserved = Amount.of(len(self.places), self.nano_usd_each)
+        self.account.settle(self.kind, reserved, Amount.of(billed, each))
+
+
+@dataclass(frozen=True)
+class _JournalReservation:
+    """A reservation that stands in a journal, under the number of its send."""
+
+    held: _Reservation
+    journal: Journal
+    send: int
 
     def settle(
         self,
@@ -47,8 +62,13 @@ class _Reservation:
         words: str = "",
         nano_usd_each: int | None = None,
     ) -> None:
-        each = self.nano_usd_each if nano_usd_each is None else nano_usd_each
-        self.account.settle(self, answers, billed, words, each)
+        # counted first: a journal that cannot be written does not undo what was billed
+        self.held.settle(answers, billed=billed, nano_usd_each=nano_usd_each)
+        order = {place: i for i, place in enumerate(self.held.places)}
+        content = {order[place]: packed(row) for place, row in answers.items()}
+        self.journal.settle(
+            self.send, content, billed=billed, words=words, nano_usd_each=nano_usd_each
+        )
 
 
 class Account:
@@ -98,58 +118,27 @@ class Account:
 
         They are reserved by their places among those that are left; all of them are ``afresh``.
         """
-        return {}, functools.partial(self.reserve, purpose, ())
+        return {}, functools.partial(self._reserve, kind_of(purpose))
 
-    def reserve(
-        self,
-        purpose: Purpose,
-        keys: Sequence[bytes],  # noqa: ARG002 - nothing is remembered here
-        places: Sequence[int],
-        *,
-        nano_usd_each: int | None = None,
+    def _reserve(
+        self, kind: Kind, places: Sequence[int], *, nano_usd_each: int | None = None
     ) -> _Reservation:
-        """Set aside what a send of the images at ``places`` in ``keys`` may cost, or refuse.
-
-        Parameters
-        ----------
-        purpose : str
-        keys : sequence of bytes
-            What the images are remembered by.
-        places : sequence of int
-        nano_usd_each : int or None
-            The most that an image may cost, in 1e-9 US dollars; None: the price of a query.
-
-        Raises
-        ------
-        BudgetExhausted
-            It would exceed the budget; nothing was reserved.
-        """
+        """Set aside what a send of the images at ``places`` may cost, or refuse."""
         each = self._nano_usd_each if nano_usd_each is None else nano_usd_each
-        kind = kind_of(purpose)
-        reservation = _Reservation(self, kind, places, each)
         with self._lock:
-            reserved = self._reserved[kind] + reservation.amount
+            reserved = self._reserved[kind] + Amount.of(len(places), each)
             if self._budgets[kind].is_exceeded_by(reserved):
                 raise BudgetExhausted(
                     f"{len(places)} more queries would exceed the budget: "
                     f"{self._reserved[kind].queries:,} have been billed. Raise the budget."
                 )
             self._reserved[kind] = reserved
-        return reservation
+        return _Reservation(self, kind, places, each)
 
-    def settle(
-        self,
-        reservation: _Reservation,
-        answers: Mapping[int, Row],  # noqa: ARG002 - nothing is remembered here
-        billed: int,
-        words: str,  # noqa: ARG002 - nobody reads them here
-        nano_usd_each: int,
-    ) -> None:
-        """Count what a send has cost and give back the rest of what was reserved for it."""
-        spent = Amount.of(billed, nano_usd_each)
+    def settle(self, kind: Kind, reserved: Amount, spent: Amount) -> None:
+        """Count what a send has cost and give back the rest of what was ``reserved`` for it."""
         with self._lock:
-            kind = reservation.kind
-            self._reserved[kind] = self._reserved[kind] - reservation.amount + spent
+            self._reserved[kind] = self._reserved[kind] - reserved + spent
             self._billed = self._billed + spent
 
     def kept(self, scores: Row) -> Row:
@@ -226,57 +215,38 @@ class JournalAccount(Account):
         self, images: Images, purpose: Purpose, *, afresh: bool = False
     ) -> tuple[dict[int, Row], Reserve]:
         """Return what the journal knows of ``images``, by place, and how to reserve the others."""
-        keys = self._keys(images, purpose)
+        keys = self._keys(images, self._predicted if purpose == "predict" else self._asked)
         rows = {} if afresh else self._rows(keys)
         with self._lock:
             self._saved += len(rows)
         left = [key for place, key in enumerate(keys) if place not in rows]
-        return rows, functools.partial(self.reserve, purpose, left)
+        return rows, functools.partial(self._reserve_keys, left, purpose)
 
-    def reserve(
+    def _reserve_keys(
         self,
-        purpose: Purpose,
         keys: Sequence[bytes],
+        purpose: Purpose,
         places: Sequence[int],
         *,
         nano_usd_each: int | None = None,
-    ) -> _Reservation:
+    ) -> _JournalReservation:
         """Set aside what a send may cost, and commit to the journal that it is about to leave."""
-        held = super().reserve(purpose, keys, places, nano_usd_each=nano_usd_each)
-        try:
-            send = self.journal.reserve(
-                Intent(
-                    account=self.name,
-                    kind=held.kind,
-                    fit=self._fit,
-                    purpose=purpose,
-                    box=self._box,
-                    keys=[keys[place] for place in places],
-                    nano_usd_each=held.nano_usd_each,
-                    budget=self._shared[held.kind],
-                )
-            )
-        except BaseException:
-            super().settle(held, {}, 0, "", 0)
-            raise
-        return replace(held, send=send)
-
-    def settle(
-        self,
-        reservation: _Reservation,
-        answers: Mapping[int, Row],
-        billed: int,
-        words: str,
-        nano_usd_each: int,
-    ) -> None:
-        """Count what a send has cost, and write down what it brought."""
-        # counted first: a journal that cannot be written does not undo what was billed
-        super().settle(reservation, answers, billed, words, nano_usd_each)
-        order = {place: i for i, place in enumerate(reservation.places)}
-        content = {order[place]: packed(row) for place, row in answers.items()}
-        self.journal.settle(
-            reservation.send, content, billed=billed, words=words, nano_usd_each=nano_usd_each
+        held = self._reserve(kind_of(purpose), places, nano_usd_each=nano_usd_each)
+        intent = Intent(
+            account=self.name,
+            kind=held.kind,
+            fit=self._fit,
+            purpose=purpose,
+            box=self._box,
+            keys=[keys[place] for place in places],
+            nano_usd_each=held.nano_usd_each,
+            budget=self._shared[held.kind],
         )
+        try:
+            return _JournalReservation(held, self.journal, self.journal.reserve(intent))
+        except BaseException:
+            held.settle({}, billed=0)
+            raise
 
     def kept(self, scores: Row) -> Row:
         """Return ``scores`` (n, classes) as they will be recalled."""
@@ -284,7 +254,7 @@ class JournalAccount(Account):
 
     def peek(self, images: Images) -> dict[int, Row]:
         """Return what is remembered of ``images``, by place, and count nothing."""
-        return self._rows(self._keys_of(images, Counter()))
+        return self._rows(self._keys(images, Counter()))
 
     def begin_predictions(self) -> None:
         """Forget how often each image was asked: predicting it again asks nothing new."""
@@ -316,16 +286,13 @@ class JournalAccount(Account):
                 "verify` tells which; go on with a copy from before, or with another file."
             ) from error
 
-    def _keys(self, images: Images, purpose: Purpose) -> list[bytes]:
-        """Return the key of each image, counting how often it has been asked before.
+    def _keys(self, images: Images, counts: Counter[bytes]) -> list[bytes]:
+        """Return the key of each image, and count in ``counts`` how often it was asked.
 
         What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
         not make the whole journal worthless.
         """
-        return self._keys_of(images, self._predicted if purpose == "predict" else self._asked)
-
-    def _keys_of(self, images: Images, counts: Counter[bytes]) -> list[bytes]:
         epoch = f"#{self._epoch}" if self._epoch else ""
         head = f"{self._box}{epoch}\n{images.dtype.name}{images.shape[1:]}\n".encode()
         keys = []

@@ -41,7 +41,7 @@ class Meter:
         }
         self.account = account or Account(price_usd, self._budgets["fit"], self._budgets["predict"])
         self._counts: dict[Purpose, int] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     # A lock cannot be pickled or copied, and a fitted model must be: the copy gets one of its own.
     def __getstate__(self) -> dict[str, object]:
@@ -49,7 +49,7 @@ class Meter:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def spent(self) -> Spent:
@@ -73,8 +73,11 @@ class Meter:
 
     def left(self, purpose: Purpose = "search") -> int | None:
         """Return how many more queries ``purpose`` may ask; None: without end."""
+        kind = kind_of(purpose)
+        allowed = self._budgets[kind].allows(self.price_usd)
         with self._lock:
-            return self._left(purpose)
+            used = sum(count for one, count in self._counts.items() if kind_of(one) == kind)
+        return None if allowed is None else allowed - used
 
     def reserve(self, queries: int, purpose: Purpose) -> None:
         """Count ``queries`` before they are asked; what fails afterwards stays counted.
@@ -85,27 +88,17 @@ class Meter:
             They would exceed the budget; nothing was counted.
         """
         with self._lock:
-            self._check(queries, purpose)
+            self.check(queries, purpose)
             self._counts[purpose] = self._counts.get(purpose, 0) + queries
 
     def check(self, queries: int, purpose: Purpose) -> None:
         """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; count nothing."""
-        with self._lock:
-            self._check(queries, purpose)
-
-    def _check(self, queries: int, purpose: Purpose) -> None:
-        left = self._left(purpose)
+        left = self.left(purpose)
         if left is not None and queries > left:
             raise BudgetExhausted(
                 f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
                 "Ask about fewer images or raise the budget."
             )
-
-    def _left(self, purpose: Purpose) -> int | None:
-        kind = kind_of(purpose)
-        allowed = self._budgets[kind].allows(self.price_usd)
-        used = sum(count for one, count in self._counts.items() if kind_of(one) == kind)
-        return None if allowed is None else allowed - used
 
 
 class Asker:

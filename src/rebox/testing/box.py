@@ -220,25 +220,13 @@ class _Account:
         self.billed = 0
         self._empty = empty
 
-    def reserve(
-        self,
-        places: Sequence[int],
-        *,
-        nano_usd_each: int | None = None,  # noqa: ARG002 - it has no price
-    ) -> Self:
+    def reserve(self, places: Sequence[int], **_: object) -> Self:
         if self._empty:
             raise BudgetExhausted("the account is empty.")
         self.reserved.extend(places)
         return self
 
-    def settle(
-        self,
-        answers: Mapping[int, object],
-        *,
-        billed: int,
-        words: str = "",  # noqa: ARG002 - nothing fails here
-        nano_usd_each: int | None = None,  # noqa: ARG002 - it has no price
-    ) -> None:
+    def settle(self, answers: Mapping[int, object], *, billed: int, **_: object) -> None:
         self.answered.extend(answers)
         self.billed += billed
 

@@ -11,7 +11,7 @@
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
-from rebox.box.service.labels import Labels, NamedService, Pairs, labels_of, open_labels
+from rebox.box.service.labels import Labels, NamedService, Pairs, open_labels
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import ServiceOptions
@@ -50,7 +50,6 @@ __all__ = [
     "Terms",
     "Transport",
     "host_of",
-    "labels_of",
     "numbers_of",
     "open_labels",
     "place_of",

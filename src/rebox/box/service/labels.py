@@ -90,35 +90,6 @@ class Labels(Service):
         return image
 
 
-def labels_of(uri: str) -> tuple[str, ...]:
-    """Return the names of a service's classes, in alphabetical order.
-
-    It is asked about one mid-grey image; that is one query.
-
-    Parameters
-    ----------
-    uri : str
-        As for `rebox.open_box`, without the classes.
-
-    Returns
-    -------
-    tuple of str
-        Of a service that shows the best classes only, those that it shows for a grey image.
-
-    Raises
-    ------
-    InvalidOption
-        ``uri`` names the classes itself, or a box that does not name them in its answers.
-    InvalidAnswer
-        The answer names no classes.
-    BoxError
-        The service refused, or failed too often.
-    """
-    with open_labels(uri) as labels:
-        labels.ask(labels.grey())
-        return labels.names
-
-
 def open_labels(uri: str) -> Labels:
     """Open the service that ``uri`` names without knowing its classes: it tells their names.
 

@@ -75,7 +75,8 @@ class Reply:
             return None
         if 300 <= self.status < 400:
             return Failure(self._moved(), charged=False)
-        words = f"the service answered {self.status}{self._quoted()}"
+        said = message_in(self.content)
+        words = f"the service answered {self.status}" + (f" ({said})" if said else "")
         known = _BY_STATUS.get(self.status)
         if known is None:
             return Failure(words, charged=self.status >= 500)
@@ -108,11 +109,6 @@ class Reply:
             "not sent there: name that address in the box's URI if you trust it"
         )
 
-    def _quoted(self) -> str:
-        """Return what the body says of the error, in brackets."""
-        said = message_in(self.content)
-        return f" ({said})" if said else ""
-
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object that names nothing twice: Python's would silently keep the last."""
@@ -132,7 +128,7 @@ def message_in(content: bytes, limit: int = 160) -> str:
         return ""
     if not isinstance(said, dict):
         return ""
-    while isinstance(said, dict):
+    while isinstance(said, dict):  # in one another
         said = next((said[name] for name in _SAID_IN if name in said), "")
     return " ".join(str(said).split())[:limit]
 
