@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.study.bench import is_done, read_ledger, read_plan
 
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample import TASKS, Dataset, load, open_task
 from rebox.study.task import holdout

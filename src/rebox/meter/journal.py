@@ -22,9 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import platformdirs
-
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, extra
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
 
 Kind = Literal["fit", "predict"]
@@ -76,7 +74,11 @@ def default_path() -> Path:
     The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
     """
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else platformdirs.user_data_path("rebox") / "journal.sqlite"
+    if named:
+        return Path(named)
+    with extra("services", "a journal in the user's own folder"):
+        import platformdirs  # noqa: PLC0415 - an extra
+    return platformdirs.user_data_path("rebox") / "journal.sqlite"
 
 
 class Journal:

@@ -11,14 +11,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx2
-
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import Key, Secret, looks_secret
 from rebox.box.service.terms import Terms
-from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
+from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, extra
+
+with extra("services", "asking a service"):
+    import httpx2
 
 _SAID_IN = ("error", "status", "message", "description", "details", "detail")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -18,21 +18,17 @@ from rebox.box.outputs import Kind, class_names, one_line, read_kind, read_label
 from rebox.box.preprocess import as_preprocess, read_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.registry import LIMITS, BoxURI
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
 from rebox.program import Placement
 from rebox.sample.inputs import LaidOut
 from rebox.study.baseline.batches import chunks
 
-try:
+with extra("torch", "a white box"):
     import torch
     from torch import Tensor, nn
 
     from rebox.box.torch import fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
-except ImportError as error:
-    raise MissingExtra(
-        "a white box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
 
 OPENING_IMAGES = 2
 IGNORED = ("batch_size", "price_usd", *LIMITS)  # of a box's URI: how it is asked, what it hides
