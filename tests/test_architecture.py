@@ -217,7 +217,8 @@ def test_starting_loads_no_package_that_takes_long(code, allowed):
 
 
 def test_opening_a_box_loads_neither_scikit_learn_nor_what_is_an_extra():
-    loaded = loaded_by("import rebox; rebox.open_box('demo:digits')")
+    path = ROOT / "demo" / "digits.onnx"
+    loaded = loaded_by(f"import rebox; rebox.open_box('onnx:{path}?preprocess=unit')")
     assert loaded & {"sklearn", "torch", "matplotlib", "typer", "rich", "httpx2"} == set()
 
 

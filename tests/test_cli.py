@@ -81,7 +81,7 @@ def test_fit_evaluate_predict(folder):
 def test_predictions_are_those_of_the_estimator(folder):
     fit(folder)
     invoke("predict", folder / "m.rebox", folder / "data", "--out", folder / "p.csv")
-    images, _ = rebox.study.task.load_unlabelled([folder / "data"])
+    images, _ = rebox.sample.load_unlabelled([folder / "data"])
     expected = rebox.Reprogrammer.load(folder / "m.rebox").predict(images)
     with (folder / "p.csv").open() as file:
         assert [row["label"] for row in csv.DictReader(file)] == expected.tolist()
