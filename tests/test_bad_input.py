@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import Error
 
 BOX = "rehearsal:?classes=10"

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import rebox
 from rebox import Reprogrammer
 from rebox.box.rehearsal import RehearsalBox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData
 from rebox.fit import views
 from rebox.fit.choosing import Chooser

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, JournalError, MissingExtra
 from rebox.meter import Budget, Journal
 from rebox.meter.packing import packed
@@ -268,7 +268,7 @@ def test_many_pairs_are_folded_and_the_page_stays_small(tmp_path, monkeypatch):
 
 def test_without_jinja_it_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtra, match=r"rebox\[report\]"):
+    with pytest.raises(MissingExtra, match=r"rebox\[study\]"):
         report([small])
 
 

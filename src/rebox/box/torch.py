@@ -26,15 +26,11 @@ from rebox.box.outputs import (
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
 from rebox.option import Size
 
-try:
+with extra("torch", "a torch box"):
     import torch
-except ImportError as error:
-    raise MissingExtra(
-        "a torch box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
 
 FLOAT32 = np.dtype(np.float32)
 OPENING_IMAGES = 4
@@ -306,12 +302,8 @@ def named_model(
 
 def _import(name: str) -> Any:
     try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"a torch box by name needs {name}, which cannot be imported ({one_line(error)}): "
-            "pip install 'rebox[torch]'."
-        ) from error
+        with extra("torch", "a torch box by name"):
+            return import_module(name)
     except RuntimeError as error:
         raise BoxError(
             f"{name} does not work with torch {torch.__version__}: {one_line(error)}; "

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, digest_of, load, save
@@ -22,10 +23,14 @@ from rebox.box import (
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
-from rebox.errors import InvalidOption, NotFitted
+from rebox.errors import Error, InvalidOption
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.sample.loader import ImageLoader
+
+
+class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
+    """A prediction was asked for before ``fit``."""
 
 
 class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
-
+from rebox.errors import extra
 from rebox.meter.budget import Amount, Kind
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
 from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
@@ -36,7 +35,11 @@ def default_path() -> Path:
     The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
     """
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else platformdirs.user_data_path("rebox") / "journal.sqlite"
+    if named:
+        return Path(named)
+    with extra("services", "a journal in the user's own folder"):
+        import platformdirs  # noqa: PLC0415 - an extra
+    return platformdirs.user_data_path("rebox") / "journal.sqlite"
 
 
 class Journal:

@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx2
-
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import Key, Secret, looks_secret
 from rebox.box.service.message import ONCE_MORE, Reply, Request
 from rebox.box.service.terms import Terms
-from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
+from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, extra
+
+with extra("services", "asking a service"):
+    import httpx2
+
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Servers hang up on idle connections, many after 5 s. A question that meets that is lost, and

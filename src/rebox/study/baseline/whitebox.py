@@ -17,22 +17,18 @@ from rebox.box import BOXES, BoxURI, LimitedBox, Preprocess
 from rebox.box.outputs import Kind, class_names, one_line, read_kind, read_labels
 from rebox.box.preprocess import PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
 from rebox.option import Size, read_options
 from rebox.program import Placement
 from rebox.sample import ImageLoader
 from rebox.study.baseline.batches import chunks
 
-try:
+with extra("torch", "a white box"):
     import torch
     from torch import Tensor, nn
 
     from rebox.box.torch import ModuleOptions, fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
-except ImportError as error:
-    raise MissingExtra(
-        "a white box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
 
 OPENING_IMAGES = 2
 
