@@ -166,8 +166,8 @@ def test_encoders_run_it_too(tmp_path, output):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("runtime=tensorrt", "runtime must be onnxruntime or openvino, found 'tensorrt'"),
-        ("runtime=openvino&precision=f16", "precision must be f32 or bf16, found 'f16'"),
+        ("runtime=tensorrt", "runtime must be one of onnxruntime, openvino, found 'tensorrt'"),
+        ("runtime=openvino&precision=f16", "precision must be one of f32, bf16, found 'f16'"),
         ("precision=bf16", "precision=bf16 goes with runtime=openvino"),
         ("runtime=openvino&providers=Abacus", "providers= goes with runtime=onnxruntime"),
         ("runtime=openvino&threads=-1", "threads must be 0"),

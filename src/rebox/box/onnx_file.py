@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,8 +20,26 @@ from rebox.box.onnx_runtime import (
     ValueInfo,
 )
 from rebox.box.outputs import one_line
-from rebox.box.registry import OptionReader
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
+from rebox.option import Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """The options that every ONNX file takes, whatever its answers are used for.
+
+    They are what `OnnxBox` and `OnnxEncoder` take by the same names.
+    """
+
+    size: Size | None = None
+    channels: int | None = None
+    layout: str | None = None
+    output: str | None = None
+    batch_size: int = 32
+    runtime: RuntimeName = "onnxruntime"
+    precision: Precision | None = None
+    providers: tuple[str, ...] = CPU
+    threads: int = 0
 
 
 class OnnxFile:
@@ -192,7 +211,7 @@ def _check_runtime(
 
 def _check_one_of(name: str, value: str | None, known: Sequence[str | None]) -> None:
     if value not in known:
-        raise InvalidOption(f"{name} must be {' or '.join(filter(None, known))}, found {value!r}.")
+        raise InvalidOption(f"{name} must be one of {', '.join(filter(None, known))}, found {value!r}.")
 
 
 def _digest(path: Path) -> str:
@@ -208,18 +227,3 @@ def _digest(path: Path) -> str:
             f"the ONNX file {path} cannot be read: {error.strerror or error}; check its path."
         ) from error
     return digest.hexdigest()
-
-
-def file_settings(reader: OptionReader) -> dict[str, Any]:
-    """Return the options that every ONNX file takes, whatever its answers are used for."""
-    return {
-        "size": reader.size("size", None),
-        "channels": reader.integer("channels", None),
-        "layout": reader.text("layout", None),
-        "output": reader.text("output", None),
-        "batch_size": reader.integer("batch_size", 32),
-        "runtime": reader.text("runtime", "onnxruntime"),
-        "precision": reader.text("precision", None),
-        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
-        "threads": reader.integer("threads", 0),
-    }

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from rebox.box.outputs import one_line
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
 
 CPU = ("CPUExecutionProvider",)
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -139,13 +139,8 @@ class OpenVino:
 
 
 def _openvino() -> Any:
-    try:
+    with extra("openvino", "runtime=openvino"):
         return import_module("openvino")
-    except ImportError as error:
-        raise MissingExtra(
-            "runtime=openvino needs OpenVINO, which is not installed: "
-            "pip install 'rebox[openvino]', or leave out runtime=."
-        ) from error
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

@@ -1,7 +1,7 @@
 """A torch module as a box."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,13 @@ from rebox.box.outputs import (
     class_names,
     one_line,
     read_kind,
-    read_labels,
     rows_sum_to_one,
     to_scores,
 )
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.preprocess import Preprocess, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
-from rebox.box.torch.model import named_model
+from rebox.box.torch.model import ModuleOptions
 from rebox.errors import BoxError, InvalidOption
 
 FLOAT32 = np.dtype(np.float32)
@@ -165,49 +163,10 @@ def fingerprint(module: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``.
-
-    Parameters
-    ----------
-    target : str
-        A model's name, looked up in torchvision, then in timm; ``torchvision/NAME`` and
-        ``timm/NAME`` say which.
-    options : mapping of str to str
-        Those of `TorchBox`; ``weights``: ``default`` (downloaded), ``none`` (untrained, drawn from
-        ``seed``) or a local state dict (.safetensors, .pt, .pth); ``classes``: how many, if the
-        state dict has another number than the published weights; ``labels``: a file of class
-        names, one on each line; ``mean``, ``std`` and ``scale`` replace the preset's.
-
-    Raises
-    ------
-    InvalidOption
-        No model has that name.
-    BoxError
-        The weights cannot be downloaded or read, or do not fit.
-    MissingExtra
-        torchvision or timm is not installed.
-    """
-    reader = OptionReader("torch", options)
-    weights = reader.text("weights", "default")
-    count = reader.integer("classes", None)
-    seed = reader.integer("seed", 0)
-    preprocess = read_preprocess(reader)
-    size = reader.size("size", None)
-    labels = reader.text("labels", None)
-    settings: dict[str, Any] = {
-        "channels": reader.integer("channels", 3),
-        "outputs": reader.text("outputs", "auto"),
-        "device": reader.text("device", "cpu"),
-        "batch_size": reader.integer("batch_size", 32),
-        "price_usd": reader.number("price_usd", 0.0),
-    }
-    reader.finish()
-    model = named_model(target, weights=weights, count=count, seed=seed)
-    return TorchBox(
-        model.module,
-        size=size or model.preprocess.size or 224,
-        preprocess=preprocess or model.preprocess,
-        classes=read_labels(labels) if labels is not None else model.classes,
-        **settings,
-    )
+def open_torch(
+    target: str, *, module: ModuleOptions, batch_size: int = 32, price_usd: float = 0.0
+) -> TorchBox:
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    model = module.model(target)
+    settings = module.settings(model)
+    return TorchBox(model.module, batch_size=batch_size, price_usd=price_usd, **settings)

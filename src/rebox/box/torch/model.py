@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from rebox.box.outputs import one_line
-from rebox.box.preprocess import Preprocess
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.box.outputs import one_line, read_labels
+from rebox.box.preprocess import Preprocess, PreprocessOptions
+from rebox.errors import BoxError, InvalidOption, extra
+from rebox.option import Size
 
 IMAGENET_CLASSES = 1000
 
@@ -36,6 +37,49 @@ class NamedModel:
     module: torch.nn.Module
     preprocess: Preprocess
     classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleOptions:
+    """The options of a URI that say which module is opened and how it is shown images.
+
+    Parameters
+    ----------
+    weights : str
+        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict
+        (.safetensors, .pt, .pth).
+    classes : int or None
+        How many, if the state dict has another number than the published weights.
+    labels : Path or None
+        A file of class names, one on each line.
+    seed, size, channels, outputs, device, figures
+        As in `TorchBox`; None: as the published weights were trained.
+    """
+
+    weights: str = "default"
+    classes: int | None = None
+    seed: int = 0
+    size: Size | None = None
+    channels: int = 3
+    labels: Path | None = None
+    outputs: str = "auto"
+    device: str = "cpu"
+    figures: PreprocessOptions
+
+    def model(self, target: str) -> NamedModel:
+        """Return the model that ``target`` names; see `named_model`."""
+        return named_model(target, weights=self.weights, count=self.classes, seed=self.seed)
+
+    def settings(self, model: NamedModel) -> dict[str, Any]:
+        """Return how ``model`` is shown images, by the names of `TorchBox`."""
+        return {
+            "size": self.size or model.preprocess.size or 224,
+            "channels": self.channels,
+            "preprocess": self.figures.chosen() or model.preprocess,
+            "classes": model.classes if self.labels is None else read_labels(self.labels),
+            "outputs": self.outputs,
+            "device": self.device,
+        }
 
 
 def named_model(
@@ -100,12 +144,8 @@ def _builder(target: str) -> tuple[Callable[..., NamedModel], str]:
 
 def _import(name: str) -> Any:
     try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"a torch box by name needs {name}, which cannot be imported ({one_line(error)}): "
-            "pip install 'rebox[torch]'."
-        ) from error
+        with extra("torch", "a torch box by name"):
+            return import_module(name)
     except RuntimeError as error:
         raise BoxError(
             f"{name} does not work with torch {torch.__version__}: {one_line(error)}; "
