@@ -211,7 +211,9 @@ def _check_runtime(
 
 def _check_one_of(name: str, value: str | None, known: Sequence[str | None]) -> None:
     if value not in known:
-        raise InvalidOption(f"{name} must be one of {', '.join(filter(None, known))}, found {value!r}.")
+        raise InvalidOption(
+            f"{name} must be one of {', '.join(filter(None, known))}, found {value!r}."
+        )
 
 
 def _digest(path: Path) -> str:
