@@ -90,4 +90,4 @@ def test_its_service_is_rehearsed_asked_and_priced(environment):
         playing.communicate()
     assert uri.startswith("acme:rehearsal?base_url=http://127.0.0.1:")
     assert re.search(r"classes +3\n", printed)
-    assert printed.endswith("asked 16 queries (16 to probe), $0.02\n")
+    assert printed.endswith("asked 16 queries (16 to probe), $0.0160\n")
