@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from rebox.fit.showing import AHEAD, ahead, place_views
+from rebox.fit.asking import AHEAD, ahead, place_views
 from rebox.program import Canvas, View, view_pool
 
 PATIENCE_S = 20

@@ -15,6 +15,7 @@ from PIL import Image
 from rebox.box.registry import BoxURI
 from rebox.door import Door
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+from rebox.option import read_options
 from rebox.sample.pixels import LEVEL, as_picture, in_channels
 
 Images = Sequence[NDArray[Any]]
@@ -134,11 +135,12 @@ def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) ->
     parts = BoxURI.parse(source)
     if parts.scheme not in ENCODERS:
         raise InvalidOption(
-            f"no kind of encoder is called {parts.scheme!r}; known is {', '.join(ENCODERS)}. "
-            "Anything else can be passed as a Python function that takes a list of images and "
-            "returns (n, d) features."
+            f"unknown kind of encoder {parts.scheme!r}; choose one of {', '.join(ENCODERS)}, or "
+            "pass a Python function that takes a list of images and returns (n, d) features."
         )
-    encoder: Encoder = ENCODERS[parts.scheme](parts.target, parts.options)
+    opener = ENCODERS[parts.scheme]
+    (options,) = read_options(f"encoder {parts.scheme!r}", parts.options, opener)
+    encoder: Encoder = opener(parts.target, **options)
     encoder.uri = source
     return encoder
 

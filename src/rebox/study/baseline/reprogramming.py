@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rebox.box import BoxSpec
 from rebox.errors import InvalidOption
 from rebox.loss import Loss
 from rebox.program import Placement, Program
@@ -98,7 +99,7 @@ class Reprogrammed(Baseline):
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
         found = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
-        probabilities: NDArray[np.float64] = self.mapping.probabilities(found)
+        probabilities: NDArray[np.float64] = self.mapping.of(found)
         return probabilities
 
 
@@ -187,5 +188,12 @@ def answers(training: Training, placement: Placement, *, ask: bool = True) -> An
         scores=scores.astype(np.float32),
         targets=training.targets[: len(scores)],
         prior=training.prior,
+        spec=BoxSpec(
+            identity="opened",
+            classes=box.classes,
+            height=box.size[0],
+            width=box.size[1],
+            channels=box.channels,
+        ),
         seed=int(seed),
     )

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.fit import Model
-from rebox.fit.model import OneAnswer
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
 from rebox.sample.pixels import as_levels, as_pillow
@@ -49,10 +48,7 @@ def reading_of(model: Model, sources: Sequence[str]) -> Row | None:
     weight of its feature, less the mean over the target classes: what tells them apart. None for
     readings that are neither.
     """
-    reading = model.reading
-    if not isinstance(reading, OneAnswer):
-        return None
-    weights = _weights(reading.mapping, len(sources))
+    weights = _weights(model.reader, len(sources))
     if weights is None:
         return None
     loudest = np.argsort(-weights, axis=0, kind="stable")[:SOURCES]
