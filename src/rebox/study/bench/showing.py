@@ -12,7 +12,7 @@ from PIL import Image
 from rebox.fit import Model
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
-from rebox.sample.pixels import as_levels
+from rebox.sample.pixels import as_levels, as_pillow
 from rebox.study.baseline import Baseline
 from rebox.study.bench.ledger import Row
 
@@ -25,8 +25,7 @@ def picture_of(fitted: Model | Baseline) -> Row | None:
     added = _added(fitted)
     if added is None:
         return None
-    grey = as_levels(np.clip(added + 0.5, 0.0, 1.0))
-    picture = Image.fromarray(grey.squeeze(-1) if grey.shape[2] == 1 else grey)
+    picture = as_pillow(as_levels(np.clip(added + 0.5, 0.0, 1.0)))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     file = io.BytesIO()
     picture.save(file, format="PNG", optimize=True)
