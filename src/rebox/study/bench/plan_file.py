@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.errors import InvalidOption
-from rebox.study.bench.plan import Box, Method, PlannedTask, Served, StudyPlan, Trial
+from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, StudyPlan, Trial
 
 T = TypeVar("T")
-NAMED = {"tasks": PlannedTask, "boxes": Box, "methods": Method}
+NAMED = {"tasks": PlannedTask, "boxes": PlannedBox, "methods": Method}
 AXES = (*NAMED, "budgets", "seeds", "folds")
 OWN = ("name", "title", "note", "budgets", "seeds", "cells", *NAMED)
 

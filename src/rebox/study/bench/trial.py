@@ -19,8 +19,8 @@ from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.study.baseline import baseline_from_name
 from rebox.study.bench.ledger import Row, pack_answers
+from rebox.study.bench.model_summary import program_picture, source_weights
 from rebox.study.bench.plan import Trial
-from rebox.study.bench.showing import picture_of, reading_of
 from rebox.study.bench.workbench import AtHand, Workbench
 from rebox.study.task import Split
 
@@ -153,8 +153,8 @@ def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
         return {"program": None, "reading": None}
     fitted = model.artefact_.model
     return {
-        "program": picture_of(fitted),
-        "reading": reading_of(fitted, at_hand.box.spec.classes),
+        "program": program_picture(fitted),
+        "reading": source_weights(fitted, at_hand.box.spec.classes),
     }
 
 
@@ -205,7 +205,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "stop_reason": None,
         "note": model.note,
         "box_identity": None if whitebox is None else whitebox.identity,
-        "program": None if trial.fold else picture_of(model),
+        "program": None if trial.fold else program_picture(model),
         "reading": None,
         **tested,
     }

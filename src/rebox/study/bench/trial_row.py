@@ -65,7 +65,7 @@ class TrialRow:
         Questions that the journal answered, where the ledger says.
     curve : (m, 2) array
         Queries and loss at steps of the search.
-    reading : (source classes, (sources, targets) weights) or None
+    source_weights : (source classes, (sources, targets) weights) or None
         Which source classes speak for which target class.
     verdict, stop_reason, note, version : str
         Empty where there is none.
@@ -104,7 +104,7 @@ class TrialRow:
     seconds: Mapping[str, float]
     saved: int | None
     curve: NDArray[np.float64]
-    reading: tuple[tuple[str, ...], NDArray[np.float64]] | None
+    source_weights: tuple[tuple[str, ...], NDArray[np.float64]] | None
     verdict: str
     stop_reason: str
     note: str
@@ -212,7 +212,7 @@ def _read(row: Row) -> TrialRow:
         seconds={name: _finite(s) for name, s in (row.get("seconds") or {}).items()},
         saved=_whole((row.get("spent") or {}).get("saved")),
         curve=_curve(row.get("curve") or []),
-        reading=_reading(row.get("reading")),
+        source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
         stop_reason=plain(row.get("stop_reason") or ""),
         note=plain(row.get("note") or ""),

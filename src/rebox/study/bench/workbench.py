@@ -13,7 +13,7 @@ from rebox.box.service import Service
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, open_task
-from rebox.study.bench.plan import Box, PlannedTask, Served, Trial
+from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import Split, fold, holdout, resampled
 
@@ -86,7 +86,7 @@ class Workbench:
         self.places = places
         self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
         self._boxes: dict[str, RememberingBox] = {}
-        self._served: dict[Box, AtHand] = {}
+        self._served: dict[PlannedBox, AtHand] = {}
         self._weights: tuple[str, WhiteBox] | None = None
         self._stack = ExitStack()
 
@@ -138,7 +138,7 @@ class Workbench:
         except InvalidData as error:
             raise InvalidData(f"task {task.name!r}: {error}") from error
 
-    def box(self, planned: Box) -> AtHand:
+    def box(self, planned: PlannedBox) -> AtHand:
         """Return the box of a plan.
 
         Raises
@@ -158,7 +158,7 @@ class Workbench:
         box = LimitedBox(whole, **limits) if limits else whole
         return AtHand(box=box, identity=box.spec.identity, whole=whole)
 
-    def _behind(self, planned: Box, served: Served) -> AtHand:
+    def _behind(self, planned: PlannedBox, served: Served) -> AtHand:
         inner = self._first(planned.uri, planned.otherwise, self._opened)
         limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
         service = self._stack.enter_context(
@@ -173,7 +173,7 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, identity=inner.spec.identity, service=service)
 
-    def weights(self, planned: Box) -> "WhiteBox":
+    def weights(self, planned: PlannedBox) -> "WhiteBox":
         """Return a box's model with its weights.
 
         Raises
