@@ -233,9 +233,9 @@ def _image_input(inputs: Sequence[Any], file: str) -> tuple[str, tuple[int, int,
     """Return the name of the one input, and its channels, height and width, 0 where open."""
     shapes = [[d.dim_value for d in one.type.tensor_type.shape.dim] for one in inputs]
     if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 1, 3):
-        found = "; ".join(f"{one.name} {s}" for one, s in zip(inputs, shapes, strict=True))
+        taken = "; ".join(f"{one.name} {s}" for one, s in zip(inputs, shapes, strict=True))
         raise BoxError(
-            f"the ONNX file {file} takes {found}; a white box needs one input of images, "
+            f"the ONNX file {file} takes {taken}; a white box needs one input of images, "
             "(n, channels, height, width)."
         )
     channels, height, width = (max(0, length) for length in shapes[0][1:])
@@ -260,9 +260,9 @@ def _refuse_unknown(nodes: Sequence[Any], file: str) -> None:
 
 def _attributes(node: Any, opset: int) -> Attributes:
     get = import_module("onnx").helper.get_attribute_value
-    found: Attributes = {one.name: get(one) for one in node.attribute}
-    found = {k: v.decode() if isinstance(v, bytes) else v for k, v in found.items()}
-    return found | {"opset": opset}
+    values: Attributes = {one.name: get(one) for one in node.attribute}
+    values = {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+    return values | {"opset": opset}
 
 
 def _constant(attributes: Attributes) -> Tensor:

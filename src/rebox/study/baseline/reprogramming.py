@@ -97,8 +97,8 @@ class Reprogrammed(Baseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        found = self.whitebox.over(LaidOut(self.inputs, x), self.placement, scores)
-        probabilities: NDArray[np.float64] = self.mapping.probabilities(found)
+        logits = self.whitebox.over(LaidOut(self.inputs, x), self.placement, scores)
+        probabilities: NDArray[np.float64] = self.mapping.probabilities(logits)
         return probabilities
 
 

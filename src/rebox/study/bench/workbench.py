@@ -192,7 +192,7 @@ class Workbench:
             self._weights = (
                 uri,
                 self._first(
-                    uri, planned.otherwise, lambda found: open_whitebox(_with(found, device))
+                    uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
                 ),
             )
         return self._weights[1]
