@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=10&price_usd=0.002"

@@ -529,7 +529,7 @@ def test_rehearse_plays_a_service_until_ctrl_c(rebox):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("carrier-pigeon",), "there is no rehearsal of 'carrier-pigeon'"),
+        (("carrier-pigeon",), "unknown rehearsal 'carrier-pigeon'; choose one of azure"),
         (("clarifai", "--classes", "a,b"), "name as many different ones"),
         (("clarifai", "--fault", "volcano"), "volcano"),
         (("clarifai", "--quota", "-1"), "quota"),

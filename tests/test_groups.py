@@ -13,23 +13,23 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.model_selection import GroupKFold, cross_validate
 from threadpoolctl import threadpool_limits
+from told import scored, spec_of, told, training_set
 from typer.testing import CliRunner
 
 import rebox
 from rebox import Reprogrammer
 from rebox.box.rehearsal import RehearsalBox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData
-from rebox.fit import auto
+from rebox.fit import views
 from rebox.fit.choosing import Chooser
-from rebox.fit.refitted import RefittedRun
+from rebox.fit.refit import RefitRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 from rebox.metric import accuracy, auc_interval
 from rebox.metric.ranking import resamples
-from rebox.reading import Evidence, distances, fit_reader, quick_loss
+from rebox.reading import distances, fit_reader, quick_loss
 from rebox.reading.calibration import log_loss
 from rebox.reading.choice import CANDIDATES, rule_from_name
-from rebox.reading.contract import Answers
 from rebox.reading.expert import Expert
 from rebox.reading.left_out import left_out, members
 from rebox.reading.student import student_expert
@@ -203,7 +203,7 @@ def test_no_rule_knows_a_subject_that_is_held_out(rule):
         noise = np.random.default_rng(seed).normal(size=(len(y), SUBJECTS))
         answers = softmax(4 * np.eye(SUBJECTS)[groups] + 0.1 * noise, axis=1)  # a class for each
         known = {"scores": answers.astype(np.float32), "targets": y, "prior": np.full(2, 0.5)}
-        fits = [rule_from_name(rule).cross_fit(Answers(**known, groups=g)) for g in (None, groups)]
+        fits = [rule_from_name(rule).cross_fit(told(**known, groups=g)) for g in (None, groups)]
         areas.append([auc_interval(y, fit.logits, 0).value for fit in fits])
     knowing, honest = np.mean(areas, axis=0)
     assert knowing > 0.9
@@ -214,10 +214,10 @@ def test_no_rule_knows_a_subject_that_is_held_out(rule):
 def test_a_rule_with_answers_about_one_subject_gives_the_prior(rule):
     x, y, _ = series()
     prior = np.array([0.3, 0.7])
-    one = Answers(
+    one = told(
         scores=box_of().answer(x[..., None]), targets=y, prior=prior, groups=np.zeros(len(y), int)
     )
-    read = rule_from_name(rule).fit(one).probabilities(one.scores)
+    read = rule_from_name(rule).fit(one).of(one.scores)
     np.testing.assert_allclose(read, np.tile(prior, (len(y), 1)))
 
 
@@ -226,8 +226,8 @@ def test_a_reader_does_not_know_a_subject_that_is_held_out(n_targets):
     x, y, groups = series(subjects=60)
     rows = x.reshape(len(x), -1)
     known = {"answers": [rows], "local": [rows**2], "targets": y, "n_targets": n_targets}
-    knowing, honest = (fit_reader(Evidence(**known, groups=g)) for g in (None, groups))
-    for name in ("held_out", "without_answers", "without_sight"):
+    knowing, honest = (fit_reader(training_set(**known, groups=g)) for g in (None, groups))
+    for name in ("out_of_fold", "without_answers", "without_local"):
         said = [getattr(one, name)[:, :2] for one in (knowing, honest)]
         assert auc_interval(y, said[0], 0).value > 0.9
         assert auc_interval(y, said[1], 0).value < 0.7
@@ -266,17 +266,19 @@ def test_a_student_that_sees_nothing_is_not_said_to_know(dimensions):
         seen = rng.normal(size=(120, dimensions)).astype(np.float32)
         groups = np.repeat(np.arange(60), 2)
         known = {"local": [seen], "imitated": [answers], "targets": y, "n_targets": 2}
-        areas.append(auc_interval(y, fit_reader(Evidence(**known, groups=groups)).held_out, 0))
+        said = fit_reader(training_set(**known, groups=groups)).out_of_fold
+        areas.append(auc_interval(y, said, 0))
     assert np.mean([one.value for one in areas]) < 0.6
 
 
 def test_a_view_that_tells_subjects_apart_does_not_pay():
     _, y, groups = series()
     noise = np.random.default_rng(0).normal(size=(len(y), 3)).astype(np.float32)
-    views = {1: np.eye(SUBJECTS, dtype=np.float32)[groups] + 0.01 * noise[:, :1]}
+    views = {1: scored(np.eye(SUBJECTS, dtype=np.float32)[groups] + 0.01 * noise[:, :1])}
+    spec = spec_of(3, sums_to_one=False)
     for most in (1, 2):
-        assert 1 in Chooser(y, 2).chosen(noise, views, most)
-        assert Chooser(y, 2, groups=groups).chosen(noise, views, most) == [0]
+        assert 1 in Chooser(y, 2, spec).chosen(scored(noise), views, most)
+        assert Chooser(y, 2, spec, groups=groups).chosen(scored(noise), views, most) == [0]
 
 
 def test_a_reader_asked_about_one_subject_reads_what_can_be_seen_alone():
@@ -287,7 +289,7 @@ def test_a_reader_asked_about_one_subject_reads_what_can_be_seen_alone():
     few = np.repeat(rows[:2], 4, axis=0)
     known = {"answers": [few], "local": [rows], "targets": y, "n_targets": 2}
     groups[:8] = 0
-    reader = fit_reader(Evidence(**known, groups=groups)).reader
+    reader = fit_reader(training_set(**known, groups=groups)).reader
     assert {expert.name.split(",")[0] for expert in reader.experts} <= {"local"}
 
 
@@ -350,8 +352,8 @@ def test_a_model_is_as_sure_as_new_subjects_bear_out(recipe, more):
     _, _, groups = data = series(seed=2)
     x, y, _ = series(seed=99)
     losses = []
-    for told in (None, groups):
-        model = fitted(recipe, told, data, verdict=False, **more)
+    for subjects in (None, groups):
+        model = fitted(recipe, subjects, data, verdict=False, **more)
         losses.append(log_loss(np.log(model.predict_proba(x)), y))
     assert losses[1] < losses[0]
     assert losses[1] < 1.1 * np.log(2)
@@ -374,7 +376,7 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
     x, y, groups = series()
     chose, judged = [], []
 
-    class Spy(auto.Chooser):
+    class Spy(views.Chooser):
         def _judge(self, few):
             chose.append(set(self.groups))
             return super()._judge(few)
@@ -383,8 +385,8 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
         judged.append(set(subjects))
         return give_verdict(targets, readings, n_targets, seed, subjects)
 
-    monkeypatch.setattr(auto, "Chooser", Spy)
-    monkeypatch.setattr(auto, "give_verdict", spy)
+    monkeypatch.setattr(views, "Chooser", Spy)
+    monkeypatch.setattr(views, "give_verdict", spy)
     fitted("auto", groups, (x, y, groups), queries_per_prediction=3, budget=2000)
     assert len(chose) >= 2  # ranked, and chosen
     assert len(judged) == 1
@@ -396,14 +398,14 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
 def test_a_program_is_searched_by_some_subjects_and_checked_by_others(monkeypatch, each):
     x, _, groups = data = series(each=each, subjects=160 // max(each, 4))
     pools, fresh = [], []
-    for name, kept in (("_found", pools), ("_check", fresh)):
-        real = getattr(RefittedRun, name)
+    for name, kept in (("_moved", pools), ("_check", fresh)):
+        real = getattr(RefitRun, name)
 
         def spy(self, indices, *more, real=real, kept=kept):
             kept.append(indices)
             return real(self, indices, *more)
 
-        monkeypatch.setattr(RefittedRun, name, spy)
+        monkeypatch.setattr(RefitRun, name, spy)
     recipe = "program?frequencies=2&batch=20"
     model = fitted(recipe, groups, data, budget=900)
     numbers = np.unique(groups, return_inverse=True)[1]

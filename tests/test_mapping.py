@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from told import told
 
 from rebox.errors import InvalidOption
 from rebox.reading import features, linear
 from rebox.reading.assignment import Assignment, FrequencyMapping, RandomMapping
 from rebox.reading.choice import CANDIDATES, rule_from_name
-from rebox.reading.contract import Answers, Mapping
+from rebox.reading.contract import Reader
 from rebox.reading.features import AnswerFeatures
 from rebox.reading.linear import LinearMap, LinearMapping
 
@@ -53,13 +54,11 @@ def answers(n=200, sources=8, classes=3, *, seed=0, noise=1.0, **known):
     prior = np.bincount(targets, minlength=classes) / max(n, 1)
     if not n:
         prior = np.full(classes, 1 / classes)
-    return Answers(
-        **{"scores": scores.astype(np.float32), "targets": targets, "prior": prior} | known
-    )
+    return told(**{"scores": scores.astype(np.float32), "targets": targets, "prior": prior} | known)
 
 
 def unasked(seed):
-    return Answers(
+    return told(
         scores=np.empty((0, 10), np.float32),
         targets=np.empty(0, np.intp),
         prior=np.full(2, 0.5),
@@ -85,7 +84,7 @@ def one_hot(tops, sources):
 )
 def test_each_source_class_is_used_once_where_there_are_enough(sources, classes, m, n, rule, seed):
     rng = np.random.default_rng(seed)
-    known = Answers(
+    known = told(
         scores=rng.random((n, sources), dtype=np.float32),
         targets=rng.integers(classes, size=n),
         prior=np.full(classes, 1 / classes),
@@ -110,7 +109,7 @@ def test_no_target_shares_a_source_with_itself_or_goes_without():
 def test_frequency_follows_what_is_answered_on_top():
     tops = [0, 0, 1, 0, 4, 4, 4, 5, 2, 2, 3, 3]
     targets = np.repeat([2, 0, 1], 4)
-    known = Answers(scores=one_hot(tops, 7), targets=targets, prior=np.full(3, 1 / 3))
+    known = told(scores=one_hot(tops, 7), targets=targets, prior=np.full(3, 1 / 3))
     table = FrequencyMapping(2).fit(known).sources
     assert [set(row) for row in table] == [{4, 5}, {2, 3}, {0, 1}]
     assert table[2].tolist() == [0, 1]  # most frequent first
@@ -120,7 +119,7 @@ def test_frequencies_are_rates_within_a_class():
     """Source 0 is on top for 6 of 40 images of a large class and 2 of 4 of a small one."""
     tops = [0] * 6 + [1] * 34 + [0, 0, 2, 3]
     targets = np.repeat([0, 1], [40, 4])
-    known = Answers(scores=one_hot(tops, 4), targets=targets, prior=np.array([40, 4]) / 44)
+    known = told(scores=one_hot(tops, 4), targets=targets, prior=np.array([40, 4]) / 44)
     assert FrequencyMapping(2).fit(known).sources[:, 0].tolist() == [1, 0]
 
 
@@ -135,7 +134,7 @@ def test_a_count_outranks_any_mean_score_and_mean_scores_break_ties(seed):
         ],
         dtype=np.float32,
     )
-    known = Answers(
+    known = told(
         scores=scores, targets=np.zeros(4, dtype=int), prior=np.array([1.0, 0.0]), seed=seed
     )
     table = FrequencyMapping(2).fit(known).sources
@@ -146,7 +145,7 @@ def test_a_count_outranks_any_mean_score_and_mean_scores_break_ties(seed):
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 def test_scores_that_are_no_probabilities_do_not_outrank_counts(scale):
     scores = scale * np.array([[0.9, 0.89, 0.0], [0.9, 0.89, 0.0], [0.0, 0.0, 0.1]])
-    known = Answers(
+    known = told(
         scores=scores.astype(np.float32), targets=np.zeros(3, dtype=int), prior=np.array([1.0])
     )
     assert FrequencyMapping(2).fit(known).sources[0].tolist() == [0, 2]
@@ -159,7 +158,7 @@ def test_a_higher_rate_wins_however_little_it_is_higher():
     scores[:, 1] = 0.3
     scores[[0, 1, 2, 3], 0] = 0.31
     scores[[13, 14, 15], 0] = 0.9
-    known = Answers(scores=scores, targets=targets, prior=np.array([13, 10]) / 23)
+    known = told(scores=scores, targets=targets, prior=np.array([13, 10]) / 23)
     assert 0 in FrequencyMapping(1).fit(known).sources[0]
 
 
@@ -167,16 +166,16 @@ def test_an_answer_of_zeros_votes_for_nobody():
     scores = np.zeros((10, 4), dtype=np.float32)
     scores[9] = [0, 0, 1, 0]
     targets = np.repeat([0, 1], 5)
-    known = Answers(scores=scores, targets=targets, prior=np.array([0.5, 0.5]))
+    known = told(scores=scores, targets=targets, prior=np.array([0.5, 0.5]))
     assert 2 in FrequencyMapping(1).fit(known).sources[1]
 
 
 def test_a_class_missing_among_the_answers_keeps_its_column():
     known = answers(classes=4)
     kept = known.targets != 1
-    partial = Answers(scores=known.scores[kept], targets=known.targets[kept], prior=known.prior)
+    partial = told(scores=known.scores[kept], targets=known.targets[kept], prior=known.prior)
     for rule in RULES:
-        read = rule.fit(partial).probabilities(known.scores)
+        read = rule.fit(partial).of(known.scores)
         assert read.shape == (len(known.scores), 4)
         np.testing.assert_allclose(read.sum(axis=1), 1, rtol=1e-6)
         hits = read.argmax(axis=1)[kept] == known.targets[kept]
@@ -187,7 +186,7 @@ def test_a_class_missing_among_the_answers_keeps_its_column():
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 def test_without_answers_the_mapping_is_still_usable(rule):
     known = answers(0, sources=6, classes=3)
-    read = rule.fit(known).probabilities(answers(5, sources=6).scores)
+    read = rule.fit(known).of(answers(5, sources=6).scores)
     assert read.shape == (5, 3)
     np.testing.assert_allclose(read.sum(axis=1), 1, rtol=1e-6)
 
@@ -197,7 +196,7 @@ def test_chance_is_fixed_by_the_seed(rule):
     def table(seed):
         flat = np.full((6, 20), 0.05, dtype=np.float32)
         flat[:, 0] = 0.06
-        known = Answers(scores=flat, targets=np.arange(6) % 3, prior=np.full(3, 1 / 3), seed=seed)
+        known = told(scores=flat, targets=np.arange(6) % 3, prior=np.full(3, 1 / 3), seed=seed)
         return rule.fit(known).sources.tolist()
 
     assert table(3) == table(3)
@@ -217,12 +216,12 @@ def test_an_assignment_reads_the_mean_of_its_sources():
     scores = np.array([[0.1, 0.2, 0.3, 0.4], [0.0, 0.0, 1.0, 0.0]], dtype=np.float32)
     mapping = Assignment(np.array([[0, 3], [2, 1]]))
     np.testing.assert_allclose(mapping.read(scores), [[0.25, 0.25], [0.0, 0.5]])
-    np.testing.assert_allclose(mapping.probabilities(scores), [[0.5, 0.5], [0.0, 1.0]])
+    np.testing.assert_allclose(mapping.of(scores), [[0.5, 0.5], [0.0, 1.0]])
 
 
 def test_a_row_in_which_no_mapped_source_scored_has_even_odds():
     scores = np.array([[0.0, 0.0, 1.0], [0.3, 0.1, 0.6]], dtype=np.float32)
-    read = Assignment(np.array([[0], [1]])).probabilities(scores)
+    read = Assignment(np.array([[0], [1]])).of(scores)
     np.testing.assert_allclose(read, [[0.5, 0.5], [0.75, 0.25]], rtol=1e-6)
 
 
@@ -274,7 +273,7 @@ def test_the_penalty_is_chosen_by_what_was_held_out(every_choice):
 
 def test_it_is_better_than_chance_on_answers_it_has_not_seen(every_choice):
     known = answers(300, noise=0.5)
-    seen = Answers(scores=known.scores[:100], targets=known.targets[:100], prior=known.prior)
+    seen = told(scores=known.scores[:100], targets=known.targets[:100], prior=known.prior)
     read = LinearMap().fit(seen).read(known.scores[100:])
     assert (read.argmax(axis=1) == known.targets[100:]).mean() > 0.8
 
@@ -292,7 +291,7 @@ def test_balanced_reads_classes_as_equally_frequent():
     kept = np.flatnonzero((known.targets == 0) | (np.arange(300) % 10 == 1))
     targets = known.targets[kept]
     prior = np.bincount(targets) / len(targets)
-    rare = Answers(scores=known.scores[kept], targets=targets, prior=prior)
+    rare = told(scores=known.scores[kept], targets=targets, prior=prior)
     plain, even = LinearMap().fit(rare), LinearMap("balanced").fit(rare)
     odds = [m.read(rare.scores)[:, 1] / m.read(rare.scores)[:, 0] for m in (plain, even)]
     np.testing.assert_allclose(odds[1] / odds[0], prior[0] / prior[1], rtol=1e-6)
@@ -309,7 +308,7 @@ def test_rounded_scores_read_zero_as_half_a_step(decimals):
     rounded = np.round(known.scores, decimals)
     assert (rounded == 0).any()
     mapping = LinearMap().fit(
-        Answers(scores=rounded, targets=known.targets, prior=known.prior, decimals=decimals)
+        told(scores=rounded, targets=known.targets, prior=known.prior, decimals=decimals)
     )
     assert mapping.features.floor == 0.5 * 10.0**-decimals
     read = mapping.read(rounded)
@@ -320,7 +319,7 @@ def test_rounded_scores_read_zero_as_half_a_step(decimals):
 def test_constant_answers_give_the_frequencies():
     flat = np.full((30, 5), 0.2, dtype=np.float32)
     targets = np.repeat([0, 2], [20, 10])
-    known = Answers(scores=flat, targets=targets, prior=np.bincount(targets) / 30)
+    known = told(scores=flat, targets=targets, prior=np.bincount(targets) / 30)
     mapping = LinearMap().fit(known)
     assert (mapping.weights == 0).all()
     read = mapping.read(flat[:1])[0]
@@ -340,14 +339,14 @@ def test_top_k_answers_and_scores_beyond_one_are_read():
     known = answers(100, 10, 2)
     cut = np.where(known.scores >= np.sort(known.scores, axis=1)[:, -3:-2], known.scores, 0)
     for scores in (cut, 50 * known.scores):
-        mapping = LinearMap().fit(Answers(scores=scores, targets=known.targets, prior=known.prior))
+        mapping = LinearMap().fit(told(scores=scores, targets=known.targets, prior=known.prior))
         assert (mapping.read(scores).argmax(axis=1) == known.targets).mean() > 0.8
 
 
 def test_the_order_of_the_source_classes_does_not_matter():
     known = answers()
     order = np.random.default_rng(1).permutation(8)
-    turned = Answers(scores=known.scores[:, order], targets=known.targets, prior=known.prior)
+    turned = told(scores=known.scores[:, order], targets=known.targets, prior=known.prior)
     np.testing.assert_allclose(
         LinearMap().fit(turned).read(turned.scores),
         LinearMap().fit(known).read(known.scores),
@@ -359,7 +358,7 @@ def test_the_order_of_the_target_classes_does_not_matter(monkeypatch):
     monkeypatch.setattr(linear, "PENALTIES", np.array([0.1]))  # folds are dealt class by class
     known = answers(prior=np.array([0.5, 0.3, 0.2]))
     order = np.array([2, 0, 1])
-    turned = Answers(
+    turned = told(
         scores=known.scores, targets=np.argsort(order)[known.targets], prior=known.prior[order]
     )
     for rule in (LinearMap(), LinearMap("balanced")):
@@ -397,7 +396,7 @@ def test_torch_and_numpy_agree(rule, sources, classes):
     torch = pytest.importorskip("torch")
     known = answers(60, sources, classes)
     mapping = rule.fit(known)
-    for read in (mapping.read, mapping.probabilities):
+    for read in (mapping.read, mapping.of):
         numpy, tensor = read(known.scores), read(torch.as_tensor(known.scores))
         assert isinstance(tensor, torch.Tensor)
         np.testing.assert_allclose(tensor, numpy, rtol=1e-5, atol=1e-7)
@@ -417,7 +416,7 @@ def test_a_gradient_flows_back_to_the_scores(rule):
 def test_a_mapping_survives_its_arrays(rule):
     known = answers()
     mapping = rule.fit(known)
-    again = Mapping.kinds[mapping.kind].from_arrays(mapping.arrays())
+    again = Reader.kinds[mapping.kind].restore({}, mapping.arrays())
     assert type(again) is type(mapping)
     np.testing.assert_array_equal(again.read(known.scores), mapping.read(known.scores))
 

@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told import told
 
-from rebox.reading.contract import Answers
 from rebox.reading.features import FLOOR, KINDS, AnswerFeatures, features_of
 from rebox.reading.linear import LinearMapping
 
 
 def answers(scores=None, **known):
     scores = np.array([[0.5, 0.3, 0.2]], dtype=np.float32) if scores is None else scores
-    return Answers(
+    return told(
         scores=scores, targets=np.zeros(len(scores), dtype=int), prior=np.full(2, 0.5), **known
     )
+
+
+def features_for(known, view="logs"):
+    return features_of(known.spec, known.scores, view)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +41,13 @@ def answers(scores=None, **known):
     ],
 )
 def test_the_box_decides(known, view, expected):
-    assert features_of(answers(**known), view) == expected
+    assert features_for(answers(**known), view) == expected
 
 
 def test_scores_beyond_one_have_no_odds():
     large = answers(np.array([[3.0, 0.1, 0.0]], dtype=np.float32), sums_to_one=False)
-    assert features_of(large).kind == "logs"
-    assert features_of(large, "roots").kind == "roots"
+    assert features_for(large).kind == "logs"
+    assert features_for(large, "roots").kind == "roots"
 
 
 def test_log_ratios_by_hand():

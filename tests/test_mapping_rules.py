@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
+from told import spec_of, told
 
 from rebox.errors import InvalidOption
 from rebox.reading import calibration, discriminant, kernel, linear, logistic, ridge
 from rebox.reading.assignment import FrequencyMapping, RandomMapping
 from rebox.reading.bayesian import BayesianMap
 from rebox.reading.choice import CANDIDATES, BestMap, rule_from_name
-from rebox.reading.contract import Answers, Mapping
+from rebox.reading.contract import Reader
 from rebox.reading.discriminant import DiscriminantMap
 from rebox.reading.kernel import KernelMap
 from rebox.reading.linear import LinearMap
@@ -77,7 +78,7 @@ def gaussian(n, seed, *, habit="complete", sources=6, prior=PRIOR):
     apart = centred(logits)[:, None] - centred(means)  # a softmax hides the mean of its logits
     posterior = log_softmax(np.log(prior) - 0.5 * (apart**2).sum(axis=2), axis=1)
     shares = np.bincount(targets, minlength=classes) / n
-    known = Answers(
+    known = told(
         scores=shown(scores, habit), targets=targets, prior=shares, **HABITS.get(habit, {})
     )
     return known, posterior
@@ -134,7 +135,7 @@ def test_two_decimals_cost_next_to_nothing(name):
     train, _ = gaussian(300, 0)
     test, _ = gaussian(2000, 1)
     whole = log_loss(rule.fit(train).read(test.scores), test.targets)
-    coarse = replace(train, scores=np.round(train.scores, 2), decimals=2)
+    coarse = replace(train, scores=np.round(train.scores, 2), spec=spec_of(6, decimals=2))
     rounded = log_loss(rule.fit(coarse).read(np.round(test.scores, 2)), test.targets)
     assert rounded < whole + 0.02
 
@@ -156,7 +157,7 @@ def test_noise_is_read_as_the_prior(name):
     rng = np.random.default_rng(0)
     scores = rng.dirichlet(np.ones(20), size=200).astype(np.float32)
     targets = (np.arange(200) % 4 == 0).astype(int)
-    known = Answers(scores=scores, targets=targets, prior=np.array([0.75, 0.25]))
+    known = told(scores=scores, targets=targets, prior=np.array([0.75, 0.25]))
     fresh = rng.dirichlet(np.ones(20), size=500).astype(np.float32)
     read = rule_from_name(name).fit(known).read(fresh)
     assert abs(read[:, 1].mean() - 0.25) < 0.05
@@ -183,7 +184,7 @@ def test_a_kernel_sees_what_no_line_tells_apart():
     targets = (logits[:, 0] * logits[:, 1] > 0).astype(int)
     scores = np.exp(log_softmax(logits, axis=1)).astype(np.float32)
     prior = np.array([0.5, 0.5])
-    known = Answers(scores=scores[:300], targets=targets[:300], prior=prior)
+    known = told(scores=scores[:300], targets=targets[:300], prior=prior)
     reads = [rule.fit(known).read(scores[300:]) for rule in (LinearMap(), KernelMap())]
     line, curve = (log_loss(read, targets[300:]) for read in reads)
     assert line > 0.6
@@ -215,7 +216,7 @@ def test_every_rule_survives(name, weight, sources, classes, n, habit, seed, lop
     if lopsided and n:
         targets = np.zeros(n, dtype=np.intp)
         targets[-1] = classes - 1
-    known = Answers(
+    known = told(
         scores=shown(scores, habit)[:n],
         targets=targets,
         prior=np.full(classes, 1 / classes),
@@ -231,7 +232,7 @@ def test_the_best_rule_survives(n, habit):
     rng = np.random.default_rng(n)
     scores = shown(rng.dirichlet(np.full(7, 0.3), size=n + 3).astype(np.float32), habit)
     prior = np.full(3, 1 / 3)
-    known = Answers(scores=scores[:n], targets=np.arange(n) % 2, prior=prior, **HABITS[habit])
+    known = told(scores=scores[:n], targets=np.arange(n) % 2, prior=prior, **HABITS[habit])
     check(BestMap(), known, scores)
 
 
@@ -239,7 +240,7 @@ def test_the_best_rule_survives(n, habit):
 def test_a_thousand_source_classes(name):
     rng = np.random.default_rng(0)
     scores = rng.dirichlet(np.full(1000, 0.1), size=40).astype(np.float32)
-    known = Answers(scores=scores, targets=np.arange(40) % 3, prior=np.full(4, 0.25))
+    known = told(scores=scores, targets=np.arange(40) % 3, prior=np.full(4, 0.25))
     check(rule_from_name(name), known, scores)
 
 
@@ -250,9 +251,9 @@ def check(rule, known, scores):
     assert np.isfinite(read).all()
     assert (read >= 0).all()
     np.testing.assert_allclose(read.sum(axis=1), 1)
-    np.testing.assert_allclose(mapping.probabilities(scores), read)
+    np.testing.assert_allclose(mapping.of(scores), read)
     arrays = mapping.arrays()
-    again = Mapping.kinds[mapping.kind].from_arrays(arrays)
+    again = Reader.kinds[mapping.kind].from_arrays(arrays)
     np.testing.assert_array_equal(again.read(scores), read)
     second = rule.fit(known).arrays()
     assert {k: v.tobytes() for k, v in second.items()} == {
@@ -272,7 +273,7 @@ def test_a_class_without_answers_keeps_its_column_and_little_chance(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_classes_without_two_answers_are_the_prior(name):
-    known = Answers(
+    known = told(
         scores=np.eye(3, dtype=np.float32)[:1], targets=np.array([1]), prior=np.array([0.3, 0.7])
     )
     mapping = rule_from_name(name).fit(known)
@@ -343,7 +344,7 @@ class _Given:
 def test_counts_by_hand():
     """Source 0 is on top for two of class 0 and one of class 1; source 2 is never."""
     scores = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
-    known = Answers(
+    known = told(
         scores=scores, targets=np.array([0, 0, 1, 1]), prior=np.array([0.5, 0.5]), labels_only=True
     )
     weights = BayesianMap(smoothing=2.0).fit(known).weights
@@ -360,7 +361,7 @@ def test_counts_by_hand():
 
 def test_the_best_k_count_by_their_probability():
     scores = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]], dtype=np.float32)
-    known = Answers(scores=scores, targets=np.array([0, 1]), prior=np.array([0.5, 0.5]))
+    known = told(scores=scores, targets=np.array([0, 1]), prior=np.array([0.5, 0.5]))
     weights = BayesianMap(ratio=1.0, smoothing=1.0).fit(known).weights  # k = 2 of 3
     votes = np.array([[0.6, 0.3, 0.0], [0.0, 0.5, 0.3]])
     prior = (votes.sum(axis=1) + 0.5) / (votes.sum() + 1)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
+from told import scored, training_set
 
 from rebox.metric import auc_interval
-from rebox.reading import Evidence, Reader, distances, fit_reader, quick_loss
+from rebox.reading import PooledReader, distances, fit_reader, quick_loss
 from rebox.reading.block import Block
 from rebox.reading.calibration import log_loss, log_prior
 from rebox.reading.expert import kernel_experts, likeness, linear_expert, ridge_on_kernel
@@ -37,8 +38,14 @@ def noise(n, d=6, seed=0):
     return np.random.default_rng([seed, n, 7]).normal(size=(n, d)).astype(np.float32)
 
 
-def evidence(answers=(), local=(), *, targets, n_targets=CLASSES, **more):
-    return Evidence(answers=answers, local=local, targets=targets, n_targets=n_targets, **more)
+def learnt(answers=(), local=(), *, targets, n_targets=CLASSES, **more):
+    return fit_reader(training_set(answers, local, targets=targets, n_targets=n_targets, **more))
+
+
+def said_of(reader, answers=(), local=()):
+    """Return log-probabilities, of answers by their logarithms."""
+    n = len([*answers, *local][0])
+    return reader.log_probabilities([scored(x) for x in answers], local, n)
 
 
 def bits(reader):
@@ -346,17 +353,24 @@ def known(n, kind, asked=None, **more):
     of_answers, of_local = KINDS[kind]
     (answers, y), (local, _) = parts(n, of_answers), parts(n, of_local)
     answers = [block[: n if asked is None else asked] for block in answers]
-    return evidence(answers, local, targets=y, **more)
+    return learnt(answers, local, targets=y, **more)
+
+
+def new(n, kind):
+    """Return answers and local features of n samples, and their classes."""
+    of_answers, of_local = KINDS[kind]
+    (answers, y), (local, _) = parts(n, of_answers), parts(n, of_local)
+    return answers, local, y
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reader_comes_back_from_its_arrays(kind):
-    reader = fit_reader(known(60, kind)).reader
+    reader = known(60, kind).reader
     described = json.loads(json.dumps(reader.describe()))
-    again = Reader.restore(described, reader.arrays())
-    blocks = [*parts(30, KINDS[kind][0])[0], *parts(30, KINDS[kind][1])[0]]
-    found = reader.log_probabilities(blocks)
-    np.testing.assert_array_equal(again.log_probabilities(blocks), found)
+    again = PooledReader.restore(described, reader.arrays())
+    answers, local, _ = new(30, kind)
+    found = said_of(reader, answers, local)
+    np.testing.assert_array_equal(said_of(again, answers, local), found)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1)
     assert bits(again) == bits(reader)
 
@@ -364,13 +378,12 @@ def test_a_reader_comes_back_from_its_arrays(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_held_out_figure_is_what_new_samples_then_show(kind):
     """Near the log loss on thousands of new ones, not the flattery of the training samples."""
-    reading = fit_reader(known(240, kind))
+    reading = known(240, kind)
     _, y = parts(240, ())
-    of_new = [*parts(6000, KINDS[kind][0])[0], *parts(6000, KINDS[kind][1])[0]]
-    truth = parts(6000, ())[1]
-    on_new = log_loss(reading.reader.log_probabilities(of_new), truth)
-    held_out = log_loss(reading.held_out, y)
-    per_sample = -reading.held_out[np.arange(240), y]
+    *of_new, truth = new(6000, kind)
+    on_new = log_loss(said_of(reading.reader, *of_new), truth)
+    held_out = log_loss(reading.out_of_fold, y)
+    per_sample = -reading.out_of_fold[np.arange(240), y]
     assert held_out == pytest.approx(on_new, abs=3 * per_sample.std() / np.sqrt(240))
     assert on_new < np.log(CLASSES) - 0.1
 
@@ -385,7 +398,7 @@ def test_of_noise_it_says_that_it_is_noise(kind, d):
         blocks = [noise(90, d, seed), noise(90, d, seed + 50)]
         answers = {"answers": blocks, "local": (), "both": blocks[:1]}[kind]
         local = {"answers": (), "local": blocks, "both": blocks[1:]}[kind]
-        said = fit_reader(evidence(answers, local, targets=y, n_targets=2)).held_out
+        said = learnt(answers, local, targets=y, n_targets=2).out_of_fold
         areas.append(auc_interval(y, said, 0).value)
         losses.append(log_loss(said, y))
     # 0.06 is the standard error of one AUC; a mean below one half would flatter what beats it
@@ -395,30 +408,30 @@ def test_of_noise_it_says_that_it_is_noise(kind, d):
 
 def test_what_adds_nothing_does_no_harm():
     (answers, y), useless = parts(240, (0, 1)), noise(240, 50)
-    alone = fit_reader(evidence(answers, targets=y)).held_out
-    beside = fit_reader(evidence(answers, [useless], targets=y)).held_out
+    alone = learnt(answers, targets=y).out_of_fold
+    beside = learnt(answers, [useless], targets=y).out_of_fold
     assert log_loss(beside, y) < log_loss(alone, y) + 0.02
 
 
 def test_both_together_beat_each_alone():
-    reading = fit_reader(known(240, "two and two"))
+    reading = known(240, "two and two")
     _, y = parts(240, ())
-    whole = log_loss(reading.held_out, y)
+    whole = log_loss(reading.out_of_fold, y)
     assert whole < log_loss(reading.without_answers, y) - 0.05
-    assert whole < log_loss(reading.without_sight, y) - 0.05
+    assert whole < log_loss(reading.without_local, y) - 0.05
 
 
 def test_what_nobody_looked_at_is_not_told_of():
-    assert fit_reader(known(60, "answers")).without_answers is None
-    assert fit_reader(known(60, "local")).without_sight is None
+    assert known(60, "answers").without_answers is None
+    assert known(60, "local").without_local is None
 
 
 @pytest.mark.parametrize("asked", [1, 7, 8, 20, 59])
 def test_fewer_may_have_been_asked_about_than_can_be_seen(asked):
-    reading = fit_reader(known(60, "both", asked))
-    assert reading.held_out.shape == (asked, CLASSES)
-    blocks = [*parts(9, (0,))[0], *parts(9, (1,))[0]]
-    said = np.exp(reading.reader.log_probabilities(blocks))
+    reading = known(60, "both", asked)
+    assert reading.out_of_fold.shape == (asked, CLASSES)
+    answers, local, _ = new(9, "both")
+    said = np.exp(said_of(reading.reader, answers, local))
     np.testing.assert_allclose(said.sum(axis=1), 1)
     assert np.ptp(said, axis=0).max() > 0.1  # what was seen of 60 tells something
 
@@ -427,37 +440,38 @@ def test_fewer_may_have_been_asked_about_than_can_be_seen(asked):
 @pytest.mark.parametrize("n", range(2, 11))
 def test_a_handful_of_samples_is_enough_for_a_reader(kind, n):
     """One class may not be there; nothing is said with certainty."""
-    reading = fit_reader(known(n, kind, n_targets=4))
-    blocks = [*parts(40, KINDS[kind][0])[0], *parts(40, KINDS[kind][1])[0]]
-    said = np.exp(reading.reader.log_probabilities(blocks))
+    reading = known(n, kind, n_targets=4)
+    answers, local, _ = new(40, kind)
+    said = np.exp(said_of(reading.reader, answers, local))
     assert said.shape == (40, 4)
     assert (said > 0).all()
     assert (said[:, 3] < 0.5).all()
-    assert np.isfinite(reading.held_out).all()
+    assert np.isfinite(reading.out_of_fold).all()
 
 
 def test_samples_of_one_class_alone_give_the_prior():
     x = noise(20)
-    reading = fit_reader(evidence([x], [x], targets=np.zeros(20, np.intp), n_targets=2))
-    said = np.exp(reading.reader.log_probabilities([x, x]))
+    reading = learnt([x], [x], targets=np.zeros(20, np.intp), n_targets=2)
+    said = np.exp(said_of(reading.reader, [x], [x]))
     np.testing.assert_allclose(said, [[20.5 / 21, 0.5 / 21]] * 20)
 
 
-def test_sights_that_are_all_alike_say_nothing():
+def test_local_features_that_are_all_alike_say_nothing():
     flat, (answers, y) = np.zeros((60, 5), np.float32), parts(60, (0,))
-    alone = fit_reader(evidence((), [flat], targets=y)).reader.log_probabilities([flat])
+    alone = learnt((), [flat], targets=y).reader
+    alone = said_of(alone, local=[flat])
     np.testing.assert_allclose(np.exp(alone), 1 / 3)
-    beside = fit_reader(evidence(answers, [flat], targets=y))
-    without = fit_reader(evidence(answers, targets=y))
-    np.testing.assert_array_equal(beside.held_out, without.held_out)
+    beside = learnt(answers, [flat], targets=y)
+    without = learnt(answers, targets=y)
+    np.testing.assert_array_equal(beside.out_of_fold, without.out_of_fold)
 
 
 @pytest.mark.parametrize("local", [False, True])
 def test_a_box_that_says_the_same_of_everything_is_read_as_saying_nothing(local):
     flat = np.full((60, 5), -1.6, np.float32)
     seen, y = parts(60, (1,))
-    reading = fit_reader(evidence([flat], seen if local else (), targets=y))
-    said = np.exp(reading.reader.log_probabilities([flat, *seen] if local else [flat]))
+    reading = learnt([flat], seen if local else (), targets=y)
+    said = np.exp(said_of(reading.reader, [flat], seen if local else ()))
     assert np.isfinite(said).all()
     if local:
         assert (said.argmax(axis=1) == y).mean() > 0.5
@@ -465,47 +479,48 @@ def test_a_box_that_says_the_same_of_everything_is_read_as_saying_nothing(local)
         np.testing.assert_allclose(said, 1 / 3, atol=0.02)
 
 
-def test_the_same_evidence_gives_the_same_bytes_and_another_seed_other_folds():
-    one, again = (fit_reader(known(60, "two and two")) for _ in range(2))
+def test_the_same_samples_give_the_same_bytes_and_another_seed_other_folds():
+    one, again = (known(60, "two and two") for _ in range(2))
     assert bits(one.reader) == bits(again.reader)
-    assert one.held_out.tobytes() == again.held_out.tobytes()
-    other = fit_reader(known(60, "two and two", seed=1))
-    assert not np.array_equal(other.held_out, one.held_out)
+    assert one.out_of_fold.tobytes() == again.out_of_fold.tobytes()
+    other = known(60, "two and two", seed=1)
+    assert not np.array_equal(other.out_of_fold, one.out_of_fold)
 
 
 def test_a_sample_is_read_the_same_whatever_stands_beside_it():
-    reader = fit_reader(known(60, "two and two")).reader
+    reader = known(60, "two and two").reader
     blocks = parts(40, (0, 1, 2, 3))[0]
-    together = reader.log_probabilities(blocks)
-    alone = [reader.log_probabilities([b[i : i + 1] for b in blocks])[0] for i in range(40)]
+    together = said_of(reader, blocks[:2], blocks[2:])
+    each = [[b[i : i + 1] for b in blocks] for i in range(40)]
+    alone = [said_of(reader, one[:2], one[2:])[0] for one in each]
     np.testing.assert_allclose(alone, together, rtol=1e-9, atol=1e-9)
 
 
 def test_rare_classes_are_read_as_often_as_they_occur_or_as_if_they_were_not_rare():
     x, y = clouds(400, apart=0.4)
     rare = np.flatnonzero((y < 2) | (np.arange(400) % 8 == 0))
-    (x, y), new = (x[rare], y[rare]), clouds(3000, apart=0.4)
-    reader = fit_reader(evidence([x], targets=y)).reader
-    share = np.exp(reader.log_probabilities([x])).mean(axis=0)
+    (x, y), fresh = (x[rare], y[rare]), clouds(3000, apart=0.4)
+    reader = learnt([x], targets=y).reader
+    share = np.exp(said_of(reader, [x])).mean(axis=0)
     np.testing.assert_allclose(share, np.bincount(y) / len(y), atol=0.05)
-    said = [r.log_probabilities([new[0]]).argmax(axis=1) for r in (reader, reader.balanced())]
-    recall = [(one[new[1] == 2] == 2).mean() for one in said]
+    said = [said_of(r, [fresh[0]]).argmax(axis=1) for r in (reader, reader.balanced())]
+    recall = [(one[fresh[1] == 2] == 2).mean() for one in said]
     assert recall[1] > recall[0] + 0.1
 
 
 @pytest.mark.parametrize("knows", [True, False])
 def test_a_student_imitates_a_box_that_knows_and_is_not_led_by_one_that_does_not(knows):
     x, y = clouds(60, apart=0.7)
-    new, truth = clouds(4000, apart=0.7)
+    fresh, truth = clouds(4000, apart=0.7)
     said = bayes(x, apart=0.7).astype(np.float32) if knows else noise(60, 3)
-    alone = fit_reader(evidence((), [x], targets=y))
-    taught = fit_reader(evidence((), [x], targets=y, imitated=[said]))
-    student = [one["name"] for one in taught.reader.describe()].count("student")
+    alone = learnt((), [x], targets=y)
+    taught = learnt((), [x], targets=y, imitated=[said])
+    student = [one["name"] for one in taught.reader.describe()["experts"]].count("student")
     assert student or not knows
-    losses = [log_loss(one.reader.log_probabilities([new]), truth) for one in (alone, taught)]
+    losses = [log_loss(said_of(one.reader, local=[fresh]), truth) for one in (alone, taught)]
     assert losses[1] < losses[0] + (0 if knows else 0.05)
-    limit = log_loss(taught.reader.log_probabilities([new]), truth) - 0.3
-    assert log_loss(taught.held_out, y) > limit  # what it says of its own samples is no flattery
+    limit = log_loss(said_of(taught.reader, local=[fresh]), truth) - 0.3
+    assert log_loss(taught.out_of_fold, y) > limit  # what it says of its own samples is no flattery
 
 
 # --- the quick look -------------------------------------------------------------------------
@@ -565,9 +580,8 @@ def test_few_noisy_answers_take_little_from_what_all_samples_taught():
         noise = rng.normal(size=(400, 15)).astype(np.float32)
         train, test = slice(0, 200), slice(200, 400)
         known = {"local": [local[train]], "targets": y[train], "n_targets": 2, "seed": seed}
-        alone = fit_reader(Evidence(**known)).reader.log_probabilities([local[test]])
-        asked = Evidence(answers=[noise[:25]], **known)
-        beside = fit_reader(asked).reader.log_probabilities([noise[test], local[test]])
+        alone = said_of(learnt(**known).reader, local=[local[test]])
+        beside = said_of(learnt([noise[:25]], **known).reader, [noise[test]], [local[test]])
         for name, said in (("alone", alone), ("beside", beside)):
             losses[name].append(-said[np.arange(200), y[test]].mean())
     assert np.mean(losses["beside"]) < np.mean(losses["alone"]) + 0.03

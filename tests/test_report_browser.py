@@ -18,9 +18,12 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 WIDTHS = {"phone": 390, "desktop": 1280}
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

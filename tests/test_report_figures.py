@@ -228,5 +228,5 @@ def test_a_users_own_settings_do_not_reach_a_figure(setting):
 
 def test_without_matplotlib_it_says_what_to_install(setting, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"rebox\[report\]"):
+    with pytest.raises(MissingExtra, match=r"rebox\[study\]"):
         figures.calibration(cell_of(setting, "auto"))

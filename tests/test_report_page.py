@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, JournalError, MissingExtra
-from rebox.meter import Journal
-from rebox.meter.journal import Caps, Intent
+from rebox.meter import Budget, Journal
 from rebox.meter.packing import packed
+from rebox.meter.send import Intent
 from rebox.study.report import document, report, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}"
@@ -85,9 +85,9 @@ def small(folder):
 def journal(tmp_path):
     """A journal of one account: three images answered, two asked and never settled."""
     path = tmp_path / "paid.sqlite"
-    with Journal(path) as book:
+    with Journal(path) as journal:
         for n, answered in ((3, True), (2, False)):
-            send = book.charge(
+            send = journal.reserve(
                 Intent(
                     account="lesions<b>",
                     kind="fit",
@@ -96,11 +96,11 @@ def journal(tmp_path):
                     fit="one",
                     keys=[os.urandom(32) for _ in range(n)],
                     nano_usd_each=2_000_000,
-                    caps=Caps(queries=10, nano_usd=None),
+                    budget=Budget(queries=10),
                 )
             )
             if answered:
-                book.settle(
+                journal.settle(
                     send,
                     {i: packed(np.array([0.25, 0.75], np.float32)) for i in range(n)},
                     billed=n,
@@ -268,7 +268,7 @@ def test_many_pairs_are_folded_and_the_page_stays_small(tmp_path, monkeypatch):
 
 def test_without_jinja_it_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtra, match=r"rebox\[report\]"):
+    with pytest.raises(MissingExtra, match=r"rebox\[study\]"):
         report([small])
 
 

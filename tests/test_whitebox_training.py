@@ -9,12 +9,12 @@ from sklearn.linear_model import LogisticRegression
 torch = pytest.importorskip("torch")
 
 from small_nets import small_net, small_whitebox, waves  # noqa: E402 - needs torch
+from told import told  # noqa: E402
 
 from rebox.errors import InvalidData, InvalidOption  # noqa: E402 - with the others
 from rebox.loss import Focal  # noqa: E402 - with the others
 from rebox.program import Canvas, Full, Program  # noqa: E402 - with the others
 from rebox.reading.assignment import FrequencyMapping, RandomMapping  # noqa: E402
-from rebox.reading.contract import Answers  # noqa: E402
 from rebox.study.baseline import baseline_from_name  # noqa: E402 - with the others
 from rebox.study.baseline.contract import Training, batches  # noqa: E402 - with the others
 from rebox.study.baseline.released import as_reported, released_assignment  # noqa: E402
@@ -43,7 +43,7 @@ def reprogramming(whitebox, *, overlay=False, clipped=True, loss=None, **descent
     x, y = waves(30)
     training = training_on(x, y, whitebox)
     placement = training.placement(Canvas(fit="pad", overlay=overlay))
-    nothing = Answers(
+    nothing = told(
         scores=np.empty((0, 6), np.float32), targets=np.empty(0, np.intp), prior=np.full(3, 1 / 3)
     )
     return Reprogramming(
@@ -132,7 +132,7 @@ def test_reprogramming_lowers_the_loss_and_leaves_the_box_as_it_was():
     by_hand = shown.place(list(x[:4])) + model.program.astype(np.float32)
     with torch.inference_mode():
         scores = box.scores(box.images(by_hand)).numpy()
-    expected = model.mapping.probabilities(scores.astype(np.float64))
+    expected = model.mapping.of(scores.astype(np.float64))
     np.testing.assert_allclose(model.predict_proba(x[:4]), expected, atol=1e-6)
     assert model.note == ""
 
@@ -333,7 +333,7 @@ def answers_with(means, n_sources):
     for target, columns in enumerate(means):
         for rank, source in enumerate(columns):
             scores[target, source] = 1.0 - 0.1 * rank
-    return Answers(scores=scores, targets=np.arange(len(means)), prior=np.full(len(means), 0.5))
+    return told(scores=scores, targets=np.arange(len(means)), prior=np.full(len(means), 0.5))
 
 
 def test_the_released_mapping_scrambles_its_classes():

@@ -57,7 +57,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Teach a digit recogniser to diagnose tumours, offline, in a minute."""
-    from rebox.demo import print_demo  # noqa: PLC0415 - the demo's data is loaded when it runs
+    from rebox.demo.table import print_demo  # noqa: PLC0415 - the demo's data is loaded when it runs
 
     print_demo(folder, seed=seed, console=out)
 

@@ -63,23 +63,23 @@ def export(path: PathArgument = None) -> None:
 def verify(path: PathArgument = None) -> None:
     """Check that a journal is sound: exit code 1 if it is not."""
     with _opened(path) as journal:
-        found = faults(journal)
-    for line in found:
+        wrong = faults(journal)
+    for line in wrong:
         out.print(line, highlight=False, markup=False)
-    if found:
+    if wrong:
         raise typer.Exit(1)
     out.print("the journal is sound.")
 
 
 def _opened(path: Path | None) -> Journal:
     """Open a journal to read: it may stand where nothing can be written."""
-    found = default_path() if path is None else path
-    if found.is_dir():
-        raise JournalError(f"{found} is a folder: name the journal in it.")
+    place = default_path() if path is None else path
+    if place.is_dir():
+        raise JournalError(f"{place} is a folder: name the journal in it.")
     try:
-        found.stat()
+        place.stat()
     except FileNotFoundError as error:
-        raise JournalError(f"there is no journal {found}: nothing was paid for with it.") from error
+        raise JournalError(f"there is no journal {place}: nothing was paid for with it.") from error
     except OSError as error:
-        raise JournalError(f"the journal {found} cannot be read ({error.strerror}).") from error
-    return Journal(found, writable=False)
+        raise JournalError(f"the journal {place} cannot be read ({error.strerror}).") from error
+    return Journal(place, writable=False)

@@ -5,31 +5,10 @@ from rich.table import Table
 
 from rebox.box import Drift
 from rebox.cli.app import out
-from rebox.fit import AutoPlan, Plan, Verdict
+from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
-
-
-def auto_rows(planned: AutoPlan) -> tuple[list[tuple[str, str]], int]:
-    """Return lines that tell a plan of ``auto``, and its queries in all."""
-    rows = [("plain view", f"{planned.asked:,} of {planned.images:,} training images")]
-    if planned.candidates:
-        screening = f"{planned.candidates} views on {planned.screened:,} images each"
-        rows.append(("screening", f"{planned.screening:,} = {screening}"))
-    if planned.tried:
-        trying = f"{planned.tried} views on all {planned.asked:,} images"
-        rows.append(("other views, at most", f"{planned.trying:,} for {trying}"))
-    return rows, planned.total
-
-
-def recipe_rows(planned: Plan) -> tuple[list[tuple[str, str]], int]:
-    """Return lines that tell the plan of a named recipe, and its queries in all."""
-    rows = [("mapping", f"{planned.map:,} of {planned.images:,} training images")]
-    if planned.evaluations:
-        steps = f"{planned.search:,} = {planned.steps:,} steps, {planned.evaluations} programs each"
-        rows.append(("search", f"{steps}, in {planned.dimension:,} dimensions"))
-    return rows, planned.total
 
 
 def print_metrics(metrics: dict[str, Interval]) -> None:

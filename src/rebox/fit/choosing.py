@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box import BoxSpec
 from rebox.reading import distances, quick_loss
+from rebox.reading.features import AnswerFeatures, features_of
 
 Features = NDArray[np.floating]
+Scores = NDArray[np.float32]
 
 SAMPLES = 500  # most images that a choice is made on: the cost grows with their cube
 PAYS = 0.002  # share of the loss that one more query for each prediction has to save
@@ -31,46 +34,46 @@ class Chooser:
     targets : (n,) intp
         Classes of the first images, in the order of the answers; no others are looked at.
     n_targets : int
+    spec : BoxSpec
+        Of the box. Where it tells labels only, and there is nothing else to look at, every view's
+        vote is worth its query: a few votes tell little, and a loss falls slowly with each.
     local : sequence of (n, d)
         What can be seen of them without asking; a view has to add to that.
-    counted : bool
-        Whether the box tells labels only. Without anything else to look at, every view's vote is
-        then worth its query: a few votes tell little, and a loss falls slowly with each.
     groups : (n,) or None
         Subjects of the images: the loss is that of leaving out all images of one at a time.
     """
 
     targets: NDArray[np.intp]
     n_targets: int
+    spec: BoxSpec
     local: Sequence[Features] = ()
-    counted: bool = False
     groups: NDArray[np.intp] | None = None
 
-    def ranked(self, plain: Features, candidates: dict[int, Features]) -> list[int]:
+    def ranked(self, plain: Scores, candidates: dict[int, Scores]) -> list[int]:
         """Return candidates by their loss beside the plain view, best first.
 
         Parameters
         ----------
-        plain : (n, d)
+        plain : (n, source classes)
         candidates : dict
-            Number to features (m, d) of the answers to the first m images.
+            Number to answers (m, source classes) about the first m images.
         """
-        judge = self._judge(min((len(features) for features in candidates.values()), default=0))
-        apart = {number: judge.apart(features) for number, features in candidates.items()}
-        return judge.ranked(judge.apart(plain), apart)
+        few = min((len(scores) for scores in candidates.values()), default=0)
+        judge = self._judge(plain, few)
+        return judge.ranked(judge.apart(plain), judge.all_apart(candidates))
 
-    def chosen(self, plain: Features, candidates: dict[int, Features], most: int) -> list[int]:
+    def chosen(self, plain: Scores, candidates: dict[int, Scores], most: int) -> list[int]:
         """Return up to ``most`` views to ask about, 0 for the plain one, by what each adds.
 
         One pass in the order of `ranked`: a view is taken if it pays beside those taken already.
         """
         if most == 1:
             return [self._only(plain, candidates)]
-        judge = self._judge(len(plain))
-        apart = {number: judge.apart(features) for number, features in candidates.items()}
+        judge = self._judge(plain, len(plain))
+        apart = judge.all_apart(candidates)
         base = judge.apart(plain)
         ranked = judge.ranked(base, apart)
-        if self.counted and not self.local:
+        if self.spec.labels_only and not self.local:
             return [0, *ranked[: most - 1]]
         taken, numbers, least = [base], [0], judge.loss([base])
         for number in ranked:
@@ -83,26 +86,28 @@ class Chooser:
                 numbers.append(number)
         return numbers
 
-    def _only(self, plain: Features, candidates: dict[int, Features]) -> int:
-        judge = self._judge(len(plain))
+    def _only(self, plain: Scores, candidates: dict[int, Scores]) -> int:
+        judge = self._judge(plain, len(plain))
         best, least = 0, (1 - judge.share(REPLACES)) * judge.loss([judge.apart(plain)])
-        for number, features in candidates.items():
-            loss = judge.loss([judge.apart(features)])
+        for number, scores in candidates.items():
+            loss = judge.loss([judge.apart(scores)])
             if loss < least:
                 best, least = number, loss
         return best
 
-    def _judge(self, few: int) -> "_Judge":
+    def _judge(self, plain: Scores, few: int) -> "_Judge":
         n = min(few, SAMPLES, len(self.targets))
         local = [distances(x[:n], local=True) for x in self.local]
         groups = None if self.groups is None else self.groups[:n]
-        return _Judge(self.targets[:n], self.n_targets, local, groups)
+        features = features_of(self.spec, plain)
+        return _Judge(self.targets[:n], self.n_targets, features, local, groups)
 
 
 @dataclass(frozen=True)
 class _Judge:
     targets: NDArray[np.intp]
     n_targets: int
+    features: AnswerFeatures
     local: Sequence[NDArray[np.float64]]
     groups: NDArray[np.intp] | None
 
@@ -110,8 +115,11 @@ class _Judge:
         subjects = self.targets if self.groups is None else np.unique(self.groups)
         return least + PRUDENCE / len(subjects)
 
-    def apart(self, features: Features) -> NDArray[np.float64]:
-        return distances(features[: len(self.targets)])
+    def apart(self, scores: Scores) -> NDArray[np.float64]:
+        return distances(self.features(scores[: len(self.targets)]).astype(np.float32))
+
+    def all_apart(self, answers: dict[int, Scores]) -> dict[int, NDArray[np.float64]]:
+        return {number: self.apart(scores) for number, scores in answers.items()}
 
     def ranked(self, base: NDArray[np.float64], apart: dict[int, NDArray[np.float64]]) -> list[int]:
         losses = {number: self.loss([base, distance]) for number, distance in apart.items()}

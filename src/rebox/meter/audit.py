@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rebox.meter.book import NANO
+from rebox.meter.budget import NANO
 from rebox.meter.journal import Journal
 from rebox.meter.packing import unpacked
 from rebox.money import dollars
@@ -122,7 +122,7 @@ def _moment(seconds: float) -> str:
 
 def faults(journal: Journal) -> list[str]:
     """Return what is wrong with a journal, a sentence each; nothing for a sound one."""
-    found = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
+    sentences = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
     sums = """
         SELECT name, kind, account.queries, account.nano_usd,
                coalesce(sum(coalesce(billed, send.queries)), 0),
@@ -132,7 +132,7 @@ def faults(journal: Journal) -> list[str]:
     for name, kind, queries, nano, sent, cost in journal.rows(sums):
         if (queries, nano) != (sent, cost):
             said, billed = (dollars(usd / NANO, places=9) for usd in (nano, cost))
-            found.append(
+            sentences.append(
                 f"the account {name} ({kind}) says {queries} queries and {said}, its sends {sent} "
                 f"and {billed}."
             )
@@ -141,8 +141,9 @@ def faults(journal: Journal) -> list[str]:
         FROM send WHERE queries != there
     """
     for number, queries, there in journal.rows(counted):
-        found.append(f"send {number} was of {queries} images, and has {there} questions.")
-    return found + [f"the answer to question {number} is damaged." for number in _damaged(journal)]
+        sentences.append(f"send {number} was of {queries} images, and has {there} questions.")
+    damaged = [f"the answer to question {number} is damaged." for number in _damaged(journal)]
+    return sentences + damaged
 
 
 def _integrity(journal: Journal) -> list[tuple[Any, ...]]:

@@ -1,6 +1,7 @@
-"""What a mapping is, a fitted reading of the answers, and a mapping rule: how to fit one."""
+"""What a reader is, that makes probabilities of answers, and a mapping, that reads a single one."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -8,8 +9,15 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from rebox.box import BoxSpec
+
 Array = Any
 """A NumPy array or a torch tensor: whichever comes in goes out."""
+Arrays = dict[str, NDArray[Any]]
+"""What a fitted reader is made of, by name, for the artefact."""
+Scores = NDArray[np.float32]
+Floats = NDArray[np.floating]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +32,8 @@ class Answers:
         Index of each image's true target class.
     prior : (target classes,) float64
         Share of each target class among all training labels, asked about or not.
-    decimals : int or None
-        Decimals that the box rounds its scores to.
-    complete : bool
-        Whether every source class has a score in every answer; False for top-k answers, whose
-        missing classes read 0.
-    sums_to_one : bool
-        Whether the scores of an image are probabilities over the source classes, and not, say,
-        independent sigmoids.
-    labels_only : bool
-        Whether each answer is a one-hot row: the best class and nothing else.
+    spec : BoxSpec
+        Of the box that gave them: what its scores are.
     seed : int
         Fixes whatever the rule leaves to chance.
     groups : (n,) intp or None
@@ -41,32 +41,64 @@ class Answers:
         None: every image shows its own.
     """
 
-    scores: NDArray[np.float32]
+    scores: Scores
     targets: NDArray[np.intp]
     prior: NDArray[np.float64]
-    decimals: int | None = None
-    complete: bool = True
-    sums_to_one: bool = True
-    labels_only: bool = False
+    spec: BoxSpec
     seed: int = 0
     groups: NDArray[np.intp] | None = None
 
 
-class Mapping(abc.ABC):
-    """A fitted reading of the answers. Registered kinds can be saved and loaded."""
+class Reader(abc.ABC):
+    """Makes target-class probabilities of answers, and of what can be seen without asking.
+
+    Subclasses that have a ``kind`` are registered by it, so that they can be saved and loaded.
+    """
 
     kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type["Mapping"]]] = {}
+    kinds: ClassVar[dict[str, type["Reader"]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Mapping.kinds[cls.kind] = cls
+        if "kind" in cls.__dict__:
+            Reader.kinds[cls.kind] = cls
+
+    @abc.abstractmethod
+    def probabilities(self, answers: Sequence[Scores], local: Sequence[Floats], n: int) -> Matrix:
+        """Return (n, target classes) rows that sum to one.
+
+        Parameters
+        ----------
+        answers : sequence of (n, source classes)
+            One array for each question.
+        local : sequence of (n, d)
+            Blocks of features that need no question.
+        n : int
+            Samples.
+        """
+
+    @abc.abstractmethod
+    def arrays(self) -> Arrays:
+        """Return the arrays that make it up."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the arrays do not say, in JSON's types."""
+        return {}
+
+    @classmethod
+    @abc.abstractmethod
+    def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
+        """Return the reader that `describe` and `arrays` described."""
+
+
+class Mapping(Reader):
+    """Reads the only answer."""
 
     @abc.abstractmethod
     def read(self, scores: Array) -> Array:
         """Return (n, target classes) readings, as the loss sees them, of (n, source classes)."""
 
-    def probabilities(self, scores: Array) -> Array:
-        """Return (n, target classes) rows that sum to one."""
+    def of(self, scores: Array) -> Array:
+        """Return readings (n, target classes) as rows that sum to one."""
         xp = array_namespace(scores)
         readings = self.read(scores)
         total = xp.sum(readings, axis=1, keepdims=True)
@@ -74,13 +106,18 @@ class Mapping(abc.ABC):
         # A row in which no mapped source class scored at all tells nothing: even odds.
         return xp.where(total > 0, readings / xp.where(total > 0, total, 1.0), even)
 
-    @abc.abstractmethod
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that make up the mapping, for the artefact."""
+    def probabilities(self, answers: Sequence[Scores], local: Sequence[Floats], n: int) -> Matrix:  # noqa: ARG002 - looks at the answer alone
+        """Return what is read of the first answer."""
+        return np.asarray(self.of(answers[0]), dtype=np.float64)
+
+    @classmethod
+    def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:  # noqa: ARG003 - arrays say it all
+        """Return the mapping that its arrays described."""
+        return cls.from_arrays(arrays)
 
     @classmethod
     @abc.abstractmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the mapping that `arrays` described."""
 
 

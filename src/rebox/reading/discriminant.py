@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from rebox.reading.axes import PrincipalAxes
 from rebox.reading.calibration import fit_slope, log_prior
-from rebox.reading.features import features_of
 from rebox.reading.linear import LinearMapping
 from rebox.reading.probabilistic import CrossFitted, FeatureRule, Samples
 
@@ -36,7 +35,7 @@ class DiscriminantMap(FeatureRule):
     """
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = features_of(samples.answers, self.features)
+        features = self._features_of(samples.answers)
         axes = PrincipalAxes.of(features(samples.answers.scores))
         x, y = axes.coordinates, np.eye(samples.n_targets)[samples.targets]
         prior = log_prior(samples.targets, samples.n_targets)

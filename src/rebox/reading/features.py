@@ -6,6 +6,7 @@ logits up to a constant. Independent sigmoids have no such constant, so that the
 log-odds. Square roots make Euclidean distance the Hellinger distance, which needs no floor.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,9 +14,11 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from rebox.box import BoxSpec
 from rebox.errors import InvalidOption
-from rebox.reading.contract import Answers, Array
+from rebox.reading.contract import Array, Scores
 
+UNSEEN = 0.3  # votes that every class has before a label-only box is asked
 FLOOR = 1e-7  # about the rounding of a float32 score near 1
 # In the order of their codes in saved mappings: append, never reorder.
 KINDS = ("log-ratios", "log-odds", "logs", "roots", "roots-of-odds", "plain")
@@ -89,26 +92,40 @@ def _roots(p: Array) -> Array:
     return xp.where(shown, xp.sqrt(xp.where(shown, p, 1.0)), 0.0)
 
 
-def features_of(answers: Answers, view: str = "logs") -> AnswerFeatures:
-    """Return the features that suit the habits of the box that gave ``answers``.
+def features_of(spec: BoxSpec, scores: Scores, view: str = "logs") -> AnswerFeatures:
+    """Return the features that suit the habits of a box.
 
     Parameters
     ----------
-    answers : Answers
-        Decides by what is declared of the box; scores only tell whether any exceeds 1.
+    spec : BoxSpec
+        Decides by what is declared of the box.
+    scores : (n, source classes)
+        Answers of it: they only tell whether any exceeds 1.
     view : {"logs", "roots", "plain"}
         What is wanted. One-hot rows stay what they are: no view makes more of them.
     """
-    floor = FLOOR if answers.decimals is None else 0.5 * 10.0**-answers.decimals
-    if answers.labels_only or view == "plain":
+    floor = FLOOR if spec.decimals is None else 0.5 * 10.0**-spec.decimals
+    if spec.labels_only or view == "plain":
         return AnswerFeatures("plain", floor)
-    independent = answers.complete and not answers.sums_to_one
-    odds = independent and float(answers.scores.max(initial=0.0)) <= 1.0
+    independent = spec.complete and not spec.sums_to_one
+    odds = independent and float(scores.max(initial=0.0)) <= 1.0
     if view == "roots":
         return AnswerFeatures("roots-of-odds" if odds else "roots", floor)
     if independent:
         return AnswerFeatures("log-odds" if odds else "logs", floor)
-    return AnswerFeatures("log-ratios", floor, censored=not answers.complete)
+    return AnswerFeatures("log-ratios", floor, censored=not spec.complete)
+
+
+def answer_blocks(
+    answers: Sequence[Scores], features: AnswerFeatures, *, counted: bool
+) -> list[NDArray[np.float32]]:
+    """Return a block (n, d) for each view, or one of log-votes for a box that tells labels only."""
+    if not counted or not answers:
+        return [features(scores).astype(np.float32) for scores in answers]
+    votes = np.zeros(answers[0].shape)
+    for scores in answers:  # whole numbers: the sum is exact in any order
+        votes += scores
+    return [np.log(votes + UNSEEN).astype(np.float32)]
 
 
 def check_view(view: str) -> None:

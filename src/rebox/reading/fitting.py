@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from rebox.box import BoxSpec
 from rebox.reading.block import Block
 from rebox.reading.calibration import log_prior
+from rebox.reading.contract import Floats, Matrix, Scores
 from rebox.reading.expert import Expert, Head, Judged, kernel_experts, linear_expert
+from rebox.reading.features import AnswerFeatures, answer_blocks, features_of
 from rebox.reading.pool import pool, pool_weights
-from rebox.reading.reader import Floats, Matrix, Reader, coordinates
+from rebox.reading.reader import PooledReader, coordinates
 from rebox.reading.student import student_expert
 from rebox.subject import mean_error, stratified_folds
 
@@ -30,18 +33,20 @@ LEAST = 8  # samples that cross-validation takes to tell anything
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Evidence:
+class TrainingSet:
     """What is known of n training samples.
 
     Attributes
     ----------
-    answers : sequence of (a, d) arrays
-        Features of the answers to each view, for the first a samples alone.
+    answers : sequence of (a, source classes)
+        Answers to each question about the first a samples.
     local : sequence of (n, d) arrays
         What can be seen of each sample without asking.
-    imitated : sequence of (a, d) arrays
-        Features of answers that the reader will not be given, for the first a samples: a student
-        learns to imitate them from ``local``.
+    imitated : sequence of (a, source classes)
+        Answers about the first a samples that the reader will not be given: a student learns to
+        imitate them from ``local``.
+    spec : BoxSpec or None
+        Of the box that answers; None where nobody was asked.
     targets : (n,) intp
     n_targets : int
     seed : int
@@ -50,9 +55,10 @@ class Evidence:
         Subject of each sample, held out with all its samples; None: each sample is its own.
     """
 
-    answers: Sequence[Floats] = ()
+    answers: Sequence[Scores] = ()
     local: Sequence[Floats] = ()
-    imitated: Sequence[Floats] = ()
+    imitated: Sequence[Scores] = ()
+    spec: BoxSpec | None = None
     targets: NDArray[np.intp]
     n_targets: int
     seed: int = 0
@@ -63,60 +69,76 @@ class Evidence:
         """How many samples have answers."""
         return len(self.answers[0]) if self.answers else 0
 
+    @property
+    def counted(self) -> bool:
+        """Whether the box tells labels only."""
+        return self.spec is not None and self.spec.labels_only
+
+    @property
+    def features(self) -> AnswerFeatures:
+        """What of an answer is looked at."""
+        answers = [*self.answers, *self.imitated]
+        if self.spec is None or not answers:
+            return AnswerFeatures()
+        return features_of(self.spec, answers[0])
+
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class FittedReader:
     """A fitted reader, and what it said of training samples that were held out.
 
     Attributes
     ----------
     reader : Reader
-    held_out : (a, classes) float64
+    out_of_fold : (a, classes) float64
         Log-probabilities of the samples that every expert judged: those that were asked about, or
         all where none was.
-    without_answers, without_sight : (a, classes) float64 or None
+    without_answers, without_local : (a, classes) float64 or None
         The same of a pool of those experts alone that look at no answer, or at nothing else.
     """
 
-    reader: Reader
-    held_out: Matrix
+    reader: PooledReader
+    out_of_fold: Matrix
     without_answers: Matrix | None = None
-    without_sight: Matrix | None = None
+    without_local: Matrix | None = None
 
 
-def fit_reader(evidence: Evidence) -> Reading:
-    """Return the reader of ``evidence``; with nothing to learn from, one that gives the prior."""
+def fit_reader(training_set: TrainingSet) -> FittedReader:
+    """Return the reader of a training set; with nothing to learn from, one that gives the prior."""
     # Small products: threads cost more than they bring, and one adds up in the same order always.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _Fit(evidence).reading()
+        return _Fit(training_set).fitted()
 
 
 @dataclass(eq=False)
 class _Fit:
-    evidence: Evidence
+    known: TrainingSet
     blocks: tuple[Block, ...] = field(init=False)
     z: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
-        known = self.evidence
-        answers = [_block(x, len(known.answers), ANSWER_AXES, "answers") for x in known.answers]
+        known = self.known
+        of_answers = self._features(known.answers)
+        answers = [_block(x, len(of_answers), ANSWER_AXES, "answers") for x in of_answers]
         local = [_block(x, len(known.local), LOCAL_AXES, "local") for x in known.local]
-        self.blocks = (*answers, *local)
+        self.blocks, self.n_answers = (*answers, *local), len(answers)
         n = len(known.targets)
-        padded = [_padded(x, n) for x in known.answers]
+        padded = [_padded(x, n) for x in of_answers]
         self.z = coordinates(self.blocks, [*padded, *known.local])
         self.folds = stratified_folds(known.targets, known.seed, known.groups)
 
-    def reading(self) -> Reading:
+    def _features(self, answers: Sequence[Scores]) -> list[NDArray[np.float32]]:
+        return answer_blocks(answers, self.known.features, counted=self.known.counted)
+
+    def fitted(self) -> FittedReader:
         """Fit every expert, then the pool."""
-        known = self.evidence
+        known = self.known
         of_answers, of_local, of_both = self._judged()
         judged = [*of_answers, *of_local, *of_both]
         common = known.asked or len(known.targets)
-        prior = log_prior(known.targets, known.n_targets)
         if not judged:
-            reader = Reader(self.blocks, self.z[:0], (), np.empty(0), prior, np.zeros_like(prior))
-            return Reading(reader, np.tile(prior, (common, 1)))
+            prior = log_prior(known.targets, known.n_targets)
+            return FittedReader(self._reader((), np.empty(0)), np.tile(prior, (common, 1)))
         without_answers = self._pooled(of_local, len(known.targets))[1] if of_local else None
         if of_local and 0 < known.asked < len(known.targets):
             weights, held_out = self._beside_local(of_answers, of_local, of_both)
@@ -124,15 +146,26 @@ class _Fit:
             weights, held_out = self._pooled(judged, common)
         heard = np.flatnonzero(weights)
         experts = tuple(judged[i].expert for i in heard)
-        most = max((len(e.weights) for e in experts if e.kernel), default=0)
-        reader = Reader(
-            self.blocks, self.z[:most], experts, weights[heard], prior, np.zeros_like(prior)
-        )
-        return Reading(
-            reader,
+        return FittedReader(
+            self._reader(experts, weights[heard]),
             held_out,
             without_answers=None if without_answers is None else without_answers[:common],
-            without_sight=self._pooled(of_answers, common)[1] if of_answers else None,
+            without_local=self._pooled(of_answers, common)[1] if of_answers else None,
+        )
+
+    def _reader(self, experts: tuple[Expert, ...], weights: NDArray[np.float64]) -> PooledReader:
+        known = self.known
+        prior = log_prior(known.targets, known.n_targets)
+        landmarks = max((len(one.weights) for one in experts if one.kernel), default=0)
+        return PooledReader(
+            features=known.features,
+            counted=known.counted,
+            blocks=self.blocks,
+            landmarks=self.z[:landmarks],
+            experts=experts,
+            weights=weights,
+            prior=prior,
+            offset=np.zeros_like(prior),
         )
 
     def _beside_local(
@@ -145,8 +178,8 @@ class _Fit:
         what it seems to add (Breiman et al., Classification and Regression Trees, 1984, section
         3.4.3: the one-standard-error rule).
         """
-        common = self.evidence.asked
-        local, _ = self._pooled(of_local, len(self.evidence.targets))
+        common = self.known.asked
+        local, _ = self._pooled(of_local, len(self.known.targets))
         alone = pool([one.held_out[:common] for one in of_local], local)
         opinions = [alone, *(one.held_out[:common] for one in (*of_answers, *of_both))]
         weights, held_out = self._cross_weighed(np.stack(opinions), trusted=True)
@@ -159,10 +192,10 @@ class _Fit:
     def _adds(self, held_out: Matrix, alone: Matrix) -> bool:
         """Return whether log-probabilities beat others by more than one standard error."""
         n = len(alone)
-        truth = np.arange(n), self.evidence.targets[:n]
+        truth = np.arange(n), self.known.targets[:n]
         gain = held_out[truth] - alone[truth]
-        if self.evidence.groups is not None:
-            return bool(gain.mean() > mean_error(gain, self.evidence.groups[:n]))
+        if self.known.groups is not None:
+            return bool(gain.mean() > mean_error(gain, self.known.groups[:n]))
         return n > 1 and bool(gain.mean() * np.sqrt(n) > gain.std(ddof=1))
 
     def _pooled(self, judged: list[Judged], common: int) -> tuple[NDArray[np.float64], Matrix]:
@@ -178,7 +211,7 @@ class _Fit:
         noise, and its own samples would take that for knowledge.
         """
         common = opinions.shape[1]
-        targets, folds = self.evidence.targets[:common], self.folds[:common]
+        targets, folds = self.known.targets[:common], self.folds[:common]
         weights = pool_weights(opinions, targets, trusted=trusted)
         held_out = np.empty_like(opinions[0])
         for fold in np.unique(folds):
@@ -186,15 +219,15 @@ class _Fit:
             others = weights
             if not rows.all():
                 others = pool_weights(opinions[:, ~rows], targets[~rows], trusted=trusted)
-            elif self.evidence.groups is not None:  # nobody else to weigh the experts by
+            elif self.known.groups is not None:  # nobody else to weigh the experts by
                 others = np.full(len(opinions), 1.0 / len(opinions))
             held_out[rows] = pool(opinions[:, rows], others)
         return weights, held_out
 
     def _judged(self) -> tuple[list[Judged], list[Judged], list[Judged]]:
         """Return the experts that the evidence has samples enough for: on answers, local, both."""
-        known = self.evidence
-        of_answers, of_local = self.blocks[: len(known.answers)], self.blocks[len(known.answers) :]
+        known = self.known
+        of_answers, of_local = self.blocks[: self.n_answers], self.blocks[self.n_answers :]
         asked = _vary(of_answers) and self._enough(known.asked)
         seen = _vary(of_local) and self._enough(len(known.targets))
         return (
@@ -205,11 +238,11 @@ class _Fit:
 
     def _enough(self, rows: int) -> bool:
         """Return whether the first ``rows`` samples hold two classes, in two folds."""
-        two = [len(np.unique(x[:rows])) >= 2 for x in (self.evidence.targets, self.folds)]
+        two = [len(np.unique(x[:rows])) >= 2 for x in (self.known.targets, self.folds)]
         return rows >= LEAST and all(two)
 
     def _of_answers(self) -> list[Judged]:
-        rows = self.evidence.asked
+        rows = self.known.asked
         stretch = self._stretch(answers=HALF, width=WIDTH)
         whitened = self._kernels(self._heads("answers, whitened"), stretch, rows)
         if self._many:
@@ -223,25 +256,25 @@ class _Fit:
     @property
     def _many(self) -> bool:
         """Whether there are so many classes that logistic heads would take most of a fit's time."""
-        return self.evidence.n_targets > MANY
+        return self.known.n_targets > MANY
 
     def _heads(self, name: str) -> dict[Head, str]:
         ridge: dict[Head, str] = {"ridge": f"{name}, ridge"}
         return ridge if self._many else {"logistic": name, **ridge}
 
     def _of_local(self) -> list[Judged]:
-        rows = len(self.evidence.targets)
+        rows = len(self.known.targets)
         judged = self._kernels(self._heads("local"), self._stretch(local=0.0, width=WIDTH), rows)
-        return [*judged, self._student(judged[0].expert)] if self.evidence.imitated else judged
+        return [*judged, self._student(judged[0].expert)] if self.known.imitated else judged
 
     def _student(self, expert: Expert) -> Judged:
-        known = self.evidence
+        known = self.known
         landmarks = self.z[:LANDMARKS]
         return student_expert(
             expert,
             self.z,
             landmarks,
-            known.imitated,
+            self._features(known.imitated),
             known.targets,
             known.n_targets,
             self.folds,
@@ -251,10 +284,10 @@ class _Fit:
     def _of_both(self) -> list[Judged]:
         # the distances of both origins add up: half the width for each keeps the kernel's reach
         stretch = self._stretch(answers=HALF, local=0.0, width=WIDTH / 2)
-        return self._kernels(self._heads("both"), stretch, self.evidence.asked)
+        return self._kernels(self._heads("both"), stretch, self.known.asked)
 
     def _linear(self, name: str, stretch: NDArray[np.float32], rows: int) -> Judged:
-        known = self.evidence
+        known = self.known
         folds = _dense(self.folds[:rows])
         return linear_expert(
             name, self.z[:rows], stretch, known.targets[:rows], known.n_targets, folds
@@ -263,7 +296,7 @@ class _Fit:
     def _kernels(
         self, heads: dict[Head, str], stretch: NDArray[np.float32], rows: int
     ) -> list[Judged]:
-        known = self.evidence
+        known = self.known
         return kernel_experts(
             heads,
             self.z[:rows],
@@ -279,7 +312,7 @@ class _Fit:
         self, answers: float | None = None, local: float | None = None, width: float = 1.0
     ) -> NDArray[np.float32]:
         """Return the stretch of all coordinates: whitening by origin, None to look away."""
-        n_answers, n_local = len(self.evidence.answers), len(self.evidence.local)
+        n_answers, n_local = self.n_answers, len(self.known.local)
         parts = []
         for number, block in enumerate(self.blocks):
             power, count = (answers, n_answers) if number < n_answers else (local, n_local)

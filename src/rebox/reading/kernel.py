@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from rebox.reading.contract import Array
-from rebox.reading.features import AnswerFeatures, features_of
+from rebox.reading.features import AnswerFeatures
 from rebox.reading.logistic import PENALTIES, Logistic, fit_logistic
 from rebox.reading.probabilistic import BiasedMapping, CrossFitted, FeatureRule, Samples, like
 
@@ -88,7 +88,7 @@ class KernelMap(FeatureRule):
     """
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = features_of(samples.answers, self.features)
+        features = self._features_of(samples.answers)
         values = features(samples.answers.scores)
         landmarks = _landmarks(values, samples.answers.seed)
         # taken from what is stored, so that the saved mapping is the one that was fitted

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.reading.contract import Array
-from rebox.reading.features import AnswerFeatures, features_of
+from rebox.reading.features import AnswerFeatures
 from rebox.reading.logistic import PENALTIES, WHITENINGS, fit_logistic
 from rebox.reading.probabilistic import BiasedMapping, CrossFitted, FeatureRule, Samples, like
 
@@ -63,7 +63,7 @@ class LinearMap(FeatureRule):
     """
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = features_of(samples.answers, self.features)
+        features = self._features_of(samples.answers)
         fitted = fit_logistic(
             features(samples.answers.scores),
             samples.targets,

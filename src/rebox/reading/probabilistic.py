@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidOption
 from rebox.reading.calibration import log_loss
 from rebox.reading.contract import Answers, Array, Mapping, MappingRule
-from rebox.reading.features import check_view
+from rebox.reading.features import AnswerFeatures, check_view, features_of
 from rebox.subject import stratified_folds
 
 
@@ -186,3 +186,6 @@ class FeatureRule(ProbabilisticRule):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_view(self.features)
+
+    def _features_of(self, answers: Answers) -> AnswerFeatures:
+        return features_of(answers.spec, answers.scores, self.features)

@@ -6,26 +6,29 @@ others; experts judge; a pool of their opinions comes out. `rebox.reading.fittin
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from rebox.reading.block import Block
+from rebox.reading.contract import Arrays, Floats, Matrix, Reader, Scores
 from rebox.reading.expert import Expert
+from rebox.reading.features import AnswerFeatures, answer_blocks
 from rebox.reading.pool import pool
-
-Floats = NDArray[np.floating]
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
-    """Reads features (one array (n, d) for each block) as target-class probabilities.
+class PooledReader(Reader):
+    """Reads answers and local features by a pool of experts.
 
     Attributes
     ----------
+    features : AnswerFeatures
+        What of each answer is looked at.
+    counted : bool
+        Whether the box tells labels only: the votes of all answers are then one block.
     blocks : tuple of Block
     landmarks : (M, R) float32
         Coordinates of training samples.
@@ -38,6 +41,9 @@ class Reader:
         Added to the log-probabilities in the end.
     """
 
+    kind: ClassVar[str] = "pool"
+    features: AnswerFeatures
+    counted: bool
     blocks: tuple[Block, ...]
     landmarks: NDArray[np.float32]
     experts: tuple[Expert, ...]
@@ -49,41 +55,49 @@ class Reader:
         """Return a reader that reads the classes as if they had been equally frequent."""
         return replace(self, offset=-self.prior)
 
-    def log_probabilities(self, features: Sequence[Floats]) -> Matrix:
+    def probabilities(self, answers: Sequence[Scores], local: Sequence[Floats], n: int) -> Matrix:
+        """Return (n, classes) probabilities of samples."""
+        return np.exp(self.log_probabilities(answers, local, n))
+
+    def log_probabilities(
+        self, answers: Sequence[Scores], local: Sequence[Floats], n: int
+    ) -> Matrix:
         """Return (n, classes) log-probabilities of samples."""
-        if self.experts:
-            parts = zip(self.blocks, features, strict=True)
-            z = np.concatenate([block.exact_coordinates(x) for block, x in parts], axis=1)
-            opinions = [expert.logits(z, self.landmarks) for expert in self.experts]
-            found = pool(opinions, self.weights)
-        else:
-            found = np.tile(self.prior, (len(features[0]), 1))
-        shifted: Matrix = log_softmax(found + self.offset, axis=1)
+        pooled = self._pooled(answers, local) if self.experts else np.tile(self.prior, (n, 1))
+        shifted: Matrix = log_softmax(pooled + self.offset, axis=1)
         return shifted
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that make it up, for the artefact."""
-        found: dict[str, NDArray[Any]] = {
+    def _pooled(self, answers: Sequence[Scores], local: Sequence[Floats]) -> Matrix:
+        features = [*answer_blocks(answers, self.features, counted=self.counted), *local]
+        parts = zip(self.blocks, features, strict=True)
+        z = np.concatenate([block.exact_coordinates(x) for block, x in parts], axis=1)
+        return pool([expert.logits(z, self.landmarks) for expert in self.experts], self.weights)
+
+    def arrays(self) -> Arrays:
+        """Return the arrays that make it up."""
+        arrays: Arrays = {
             "landmarks": self.landmarks,
             "weights": self.weights,
             "prior": self.prior,
             "offset": self.offset,
         }
+        arrays |= {f"features.{name}": array for name, array in self.features.arrays().items()}
         for number, block in enumerate(self.blocks):
-            found |= {f"block.{number}.{name}": array for name, array in block.arrays().items()}
+            arrays |= {f"block.{number}.{name}": array for name, array in block.arrays().items()}
         for number, expert in enumerate(self.experts):
             at = f"expert.{number}."
-            found[at + "stretch"] = expert.stretch
-            found[at + "weights"] = expert.weights
-            found[at + "bias"] = expert.bias
-        return found
+            arrays[at + "stretch"] = expert.stretch
+            arrays[at + "weights"] = expert.weights
+            arrays[at + "bias"] = expert.bias
+        return arrays
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return what the arrays do not say of its experts, as JSON can hold it."""
-        return [{"name": expert.name, "kernel": expert.kernel} for expert in self.experts]
+    def describe(self) -> dict[str, Any]:
+        """Return what the arrays do not say, in JSON's types."""
+        experts = [{"name": expert.name, "kernel": expert.kernel} for expert in self.experts]
+        return {"counted": self.counted, "experts": experts}
 
     @classmethod
-    def restore(cls, described: list[dict[str, Any]], arrays: dict[str, NDArray[Any]]) -> Self:
+    def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
         """Return the reader that `describe` and `arrays` described."""
         count = len({name.split(".")[1] for name in arrays if name.startswith("block.")})
         blocks = tuple(
@@ -98,10 +112,19 @@ class Reader:
                 weights=arrays[f"expert.{i}.weights"],
                 bias=arrays[f"expert.{i}.bias"],
             )
-            for i, one in enumerate(described)
+            for i, one in enumerate(described["experts"])
         )
-        rest = (arrays[name] for name in ("weights", "prior", "offset"))
-        return cls(blocks, arrays["landmarks"], experts, *rest)
+        of_answers = {n: arrays[f"features.{n}"] for n in ("floor", "features")}
+        return cls(
+            features=AnswerFeatures.from_arrays(of_answers),
+            counted=described["counted"],
+            blocks=blocks,
+            landmarks=arrays["landmarks"],
+            experts=experts,
+            weights=arrays["weights"],
+            prior=arrays["prior"],
+            offset=arrays["offset"],
+        )
 
 
 def coordinates(blocks: Sequence[Block], features: Sequence[Floats]) -> NDArray[np.float32]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from rebox.reading.axes import PrincipalAxes
 from rebox.reading.calibration import fit_slopes_and_bias
-from rebox.reading.features import features_of
 from rebox.reading.linear import LinearMapping
 from rebox.reading.probabilistic import CrossFitted, FeatureRule, Samples
 
@@ -34,7 +33,7 @@ class RidgeMap(FeatureRule):
     """
 
     def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = features_of(samples.answers, self.features)
+        features = self._features_of(samples.answers)
         axes = PrincipalAxes.of(features(samples.answers.scores))
         x, y = axes.coordinates, np.eye(samples.n_targets)[samples.targets]
         penalties = PENALTIES * max(float((x**2).mean()) if x.size else 0.0, 1e-30)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from rebox.program import Canvas, Placement
 from rebox.reading.calibration import log_prior
 from rebox.reading.logistic import fit_logistic
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_folds
 
@@ -43,7 +43,7 @@ class LinearProbeModel(Baseline):
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
-        features = _features(self.whitebox, LaidOut(self.inputs, x), self.placement)
+        features = _features(self.whitebox, ImageLoader(self.inputs, x), self.placement)
         logits: NDArray[np.float64] = features @ self.weights + self.bias
         return np.asarray(softmax(logits, axis=1))
 
@@ -90,5 +90,7 @@ class LinearProbe(Trainer):
         )
 
 
-def _features(whitebox: "WhiteBox", images: LaidOut, placement: Placement) -> NDArray[np.float64]:
+def _features(
+    whitebox: "WhiteBox", images: ImageLoader, placement: Placement
+) -> NDArray[np.float64]:
     return whitebox.over(images, placement, lambda x: whitebox.features(whitebox.normalised(x)))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.local import PlainFeatures
-from rebox.reading import Evidence, Reader, fit_reader
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.reading import PooledReader, TrainingSet, fit_reader
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import CHUNK, chunks
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_order
@@ -28,13 +28,13 @@ class LocalModel(Baseline):
         How samples become images.
     features : PlainFeatures
         What is looked at.
-    reader : Reader
+    reader : PooledReader
         How that is read.
     """
 
     inputs: Inputs
     features: PlainFeatures
-    reader: Reader
+    reader: PooledReader
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows.
@@ -44,12 +44,12 @@ class LocalModel(Baseline):
         InvalidData
             ``x`` is of another kind than training, or cannot be used.
         """
-        images = LaidOut(self.inputs, x)
+        images = ImageLoader(self.inputs, x)
         parts = [
-            self.reader.log_probabilities(self.features.transform(images.samples(few)))
+            self.reader.probabilities((), self.features.transform(images.samples(few)), len(few))
             for few in chunks(len(images))
         ]
-        return np.exp(np.concatenate(parts))
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +71,14 @@ class Local(Trainer):
         order = stratified_order(training.targets, seed, training.groups)
         features = PlainFeatures.fit(images.samples(order[:CHUNK]))
         parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
-        evidence = Evidence(
+        training_set = TrainingSet(
             local=[np.concatenate(block) for block in zip(*parts, strict=True)],
             targets=training.targets[order],
             n_targets=len(training.classes),
             seed=seed,
             groups=None if training.groups is None else training.groups[order],
         )
-        reader = fit_reader(evidence).reader
+        reader = fit_reader(training_set).reader
         return LocalModel(
             classes=training.classes,
             inputs=images.inputs,

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rebox.box import BoxSpec
 from rebox.errors import InvalidOption
 from rebox.loss import Loss
 from rebox.program import Placement, Program
 from rebox.reading.contract import Answers, Mapping
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import batches
 from rebox.study.baseline.contract import Baseline, Training
 from rebox.study.baseline.whitebox import WhiteBox
@@ -97,8 +98,8 @@ class Reprogrammed(Baseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        logits = self.whitebox.over(LaidOut(self.inputs, x), self.placement, scores)
-        probabilities: NDArray[np.float64] = self.mapping.probabilities(logits)
+        answers = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
+        probabilities: NDArray[np.float64] = self.mapping.of(answers)
         return probabilities
 
 
@@ -187,5 +188,12 @@ def answers(training: Training, placement: Placement, *, ask: bool = True) -> An
         scores=scores.astype(np.float32),
         targets=training.targets[: len(scores)],
         prior=training.prior,
+        spec=BoxSpec(
+            identity="opened",
+            classes=box.classes,
+            height=box.size[0],
+            width=box.size[1],
+            channels=box.channels,
+        ),
         seed=int(seed),
     )

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 import rebox
 from rebox.errors import BoxError, InvalidData, MissingExtra
 from rebox.fit import Event, StepTaken
-from rebox.meter import JournalBook, Spent
+from rebox.meter import Spent
 from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.study.baseline import baseline_from_name
@@ -114,8 +114,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         fitted = model.spent_
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
-        if isinstance(model.meter_.book, JournalBook):
-            model.meter_.book.journal.close()  # before its folder goes
+        model.meter_.account.close()  # before its folder goes
     asked = _Asked.of(at_hand).less(before)
     _check_counts(trial, asked.images, fitted.total, model.spent_.total)
     return {

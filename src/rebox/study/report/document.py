@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rebox.artefact import write_atomically
-from rebox.errors import MissingExtra
+from rebox.errors import extra
 from rebox.money import dollars
 from rebox.study.bench import merged
 from rebox.study.bench.trial_row import plain
@@ -74,12 +74,8 @@ def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any
 
 
 def _template() -> Any:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtra(
-            "jinja2 is not installed; the page needs it: pip install 'rebox[report]'."
-        ) from error
+    with extra("study", "a report"):
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
     environment = Environment(
         loader=PackageLoader("rebox.study.report", "page"),
         autoescape=True,
