@@ -174,7 +174,7 @@ def test_a_predict_budget_counts_every_view():
     x, y = riddles()
     model = fitted(RehearsalBox(classes=6, size=8, channels=1), x, y, queries_per_prediction=4)
     asked = model.queries_per_prediction_
-    model.meter_ = type(model.meter_)(prediction=type(model.meter_._prediction)(queries=7 * asked))
+    model.meter_ = Meter(prediction=Budget(queries=7 * asked))
     model.predict(x[:7])
     assert model.spent_.predict == 7 * asked
 
