@@ -17,6 +17,7 @@ from rebox.fit.choosing import Chooser
 from rebox.fit.plan import plan_views
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
 from rebox.fit.views import VIEWS_TRIED
+from rebox.meter import Budget, Meter
 from rebox.program import PLAIN, view_pool
 
 N = 60
