@@ -472,6 +472,10 @@ def test_a_slope_is_found_again():
     logits = rng.normal(size=(4000, 3)) * 2
     targets = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
     assert calibration.fit_slope(logits / 3, np.zeros(3), targets) == pytest.approx(3, rel=0.1)
+    shift = np.array([0.0, 5.0, -5.0])
+    slopes, bias = calibration.fit_slopes_and_bias(logits / 3 + shift, targets)
+    np.testing.assert_allclose(slopes, 3, rtol=0.15)
+    np.testing.assert_allclose(centred((slopes * shift + bias)[None]), 0, atol=0.6)
 
 
 def test_an_iterative_frequency_mapping_says_so():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.reading.axes import PrincipalAxes
-from rebox.reading.calibration import fit_slope
+from rebox.reading.calibration import fit_slope, fit_slopes_and_bias
 from rebox.reading.contract import Matrix
 from rebox.reading.linear import LinearRule
 from rebox.reading.targets import LinearFit, Targets
@@ -158,8 +158,16 @@ def ridge_on_axes(left: Matrix, scale: NDArray[np.float64], targets: Targets) ->
 
 
 class RidgeMap(LinearRule):
-    """Fits a `LinearMapping` by ridge regression."""
+    """Fits a `LinearMapping` by ridge regression, with a slope and a bias for each class.
+
+    An indicator of a class that is told apart well is too flat in the logarithm of its odds: one
+    slope for all classes does not do where a mapping has to stand by itself, without a pool.
+    """
 
     def _solve(self, features: Matrix, targets: Targets) -> LinearFit:
         # whole folds are left out, as by the rules that this one is compared with
-        return fit_ridge(features, replace(targets, groups=targets.folds))
+        fitted = fit_ridge(features, replace(targets, groups=targets.folds))
+        slopes, bias = fit_slopes_and_bias(fitted.logits, targets.index)
+        return LinearFit(
+            slopes * fitted.weights, slopes * fitted.bias + bias, slopes * fitted.logits + bias
+        )
