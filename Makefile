@@ -1,5 +1,5 @@
 # `make` shows what there is.
-.PHONY: help install test lint format types bench demo
+.PHONY: help install test slow lint format types bench demo
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -7,8 +7,11 @@ help:
 install: ## install for development, with the versions that the tests ran with
 	pip install -e ".[dev]" -c constraints.txt && pre-commit install
 
-test: ## run the tests on all cores
-	pytest -n auto
+test: ## run the quick tests on all cores
+	pytest -n auto -m "not slow"
+
+slow: ## run the others: real servers, official clients, models and data
+	pytest -n auto -m slow
 
 lint: ## check style
 	ruff check . && ruff format --check .

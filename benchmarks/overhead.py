@@ -18,10 +18,10 @@ import onnxruntime
 import rebox
 from rebox.box import BlackBox, BoxURI
 from rebox.demo import digits
-from rebox.fit import fit
+from rebox.fit import Session, fit
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 
 BATCH = 20
 
@@ -81,7 +81,8 @@ def search(box: BlackBox, images: np.ndarray, *, q: int) -> tuple[int, float]:
     inputs = Inputs.fit(images)
     targets = np.arange(len(images)) % 2
     start = time.perf_counter()
-    fit(recipe, box, meter, LaidOut(inputs, images), targets, seed=0)
+    loader = ImageLoader(inputs, images)
+    fit(recipe, Session(box=box, meter=meter, images=loader, targets=targets, seed=0))
     return meter.spent.total, time.perf_counter() - start
 
 

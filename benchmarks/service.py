@@ -19,7 +19,7 @@ import numpy as np
 import rebox
 from rebox.box import BlackBox, open_box
 from rebox.box.rehearsal import RehearsalBox
-from rebox.meter import Budget, Journal, JournalBook, Meter, MeteredBox
+from rebox.meter import Asker, Budget, Journal, JournalAccount, Meter
 from rebox.rehearsal import Limits, Rehearsal
 
 SIDE = 32
@@ -50,18 +50,18 @@ class Service:
         return refused
 
 
-def metered(box: BlackBox, journal: Journal | None) -> MeteredBox:
+def metered(box: BlackBox, journal: Journal | None) -> Asker:
     if journal is None:
-        return MeteredBox(box, Meter(), "map")
-    book = JournalBook(
+        return Meter().asker(box, "map")
+    account = JournalAccount(
         journal,
-        account="benchmark",
+        name="benchmark",
         box=box.spec.identity,
         price_usd=0.002,
         training=Budget(),
         prediction=Budget(),
     )
-    return MeteredBox(box, Meter(0.002, book=book), "map")
+    return Meter(0.002, account=account).asker(box, "map")
 
 
 def images_of(n: int, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,14 @@ def service_keys():
         for name in KEY_VARIABLES:
             patch.setenv(name, SECRET)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C, for this process and those it starts: a script's background job ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

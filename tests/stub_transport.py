@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from rebox.box import open_box
+from rebox.box.open_inference import open_oip
 from rebox.box.service import Reply
 from rebox.errors import InvalidAnswer, ServiceError
+from rebox.option import read_options
 
 
 class Stub:
@@ -39,6 +41,12 @@ def stubbed(uri, *replies):
     box = open_box(uri)
     box.transport = Stub(*replies)
     return box
+
+
+def oip_of(options, transport, target="http://localhost:8000/m"):
+    """Return a box of the Open Inference Protocol whose server is asked by ``transport``."""
+    (arguments,) = read_options("box 'oip'", options, open_oip)
+    return open_oip(target, transport, **arguments)
 
 
 def asked(box, n=1):

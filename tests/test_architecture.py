@@ -3,17 +3,23 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
 import rebox
+from rebox.cli.app import COMMANDS, Announced, app
 
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option door subject",
-    "sample program search loss box metric local",
+    "option money",
+    "door seed",
+    "subject",
+    "sample",
+    "program search loss box metric local",
     "reading",
     "meter recipe testing rehearsal",
     "fit",
@@ -73,10 +79,10 @@ def test_a_module_imports_only_what_is_to_its_left(path):
     ("module", "source"),
     [
         ("loss", "from rebox.box import BlackBox"),  # one ring, blind to each other
-        ("reading.linear", "def f():\n    import rebox.fit.loop"),
+        ("reading.linear", "def f():\n    import rebox.fit.fit"),
         ("box.onnx", "from rebox import classifier"),
         ("errors", "from rebox.loss import Focal"),
-        ("fit.loop", "if True:\n    from rebox.artefact import load"),
+        ("fit.fit", "if True:\n    from rebox.artefact import load"),
         ("study.report", "import rebox.unknown"),
         ("artefact", "from rebox import Reprogrammer"),
         ("meter", "import rebox"),
@@ -91,7 +97,7 @@ def test_a_trespass_is_seen(module, source):
     [
         ("loss", "import numpy, rebox.errors"),
         ("reading.linear", "from rebox.reading.contract import Answers"),
-        ("fit.loop", "from rebox.meter import Meter"),
+        ("fit.fit", "from rebox.meter import Meter"),
         ("cli", "from rebox import Reprogrammer"),
     ],
 )
@@ -106,7 +112,7 @@ def definer(module, name, trail=()):
         return inner
     if module not in MODULES or (module, name) in trail:
         return None
-    for node in MODULES[module].body:
+    for node in ast.walk(MODULES[module]):
         if isinstance(node, ast.ImportFrom) and any(a.name == name for a in node.names):
             package, _, source = node.module.partition(".")
             found = definer(source, name, (*trail, (module, name))) if package == "rebox" else None
@@ -178,13 +184,71 @@ def test_no_class_name_has_two_meanings():
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
-def test_importing_rebox_is_light():
-    """scikit-learn imports pandas where it is installed: what counts is what rebox adds."""
-    heavy = ("torch", "onnxruntime", "matplotlib", "pandas", "typer", "rich", "httpx2")
-    code = (
-        "import sys, sklearn.utils, sklearn.base; before = set(sys.modules); import rebox; "
-        f"print([m for m in {heavy} if m in set(sys.modules) - before])"
-    )
+HEAVY = {
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "onnxruntime",
+    "PIL",
+    "torch",
+    "matplotlib",
+    "httpx2",
+}
+COMMAND_LINE = "import sys; from rebox.cli import main; sys.argv = ['rebox', {!r}]; main()"
+
+
+def loaded_by(code):
+    """Return the top-level names of what is loaded once ``code`` has run."""
+    ask = "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = f"import atexit, sys; atexit.register(lambda: {ask}); {code}"
     command = [sys.executable, "-c", code]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import rebox", set()),
+        ("import rebox; dir(rebox); rebox.Error", set()),
+        (COMMAND_LINE.format("--version"), {"typer", "rich"}),
+        (COMMAND_LINE.format("--help"), {"typer", "rich"}),
+    ],
+)
+def test_starting_loads_no_package_that_takes_long(code, allowed):
+    assert loaded_by(code) & (HEAVY | {"typer", "rich"}) <= allowed
+
+
+def test_opening_a_box_loads_neither_scikit_learn_nor_what_is_an_extra():
+    path = ROOT / "demo" / "digits.onnx"
+    loaded = loaded_by(f"import rebox; rebox.open_box('onnx:{path}?preprocess=unit')")
+    assert loaded & {"sklearn", "torch", "matplotlib", "typer", "rich", "httpx2"} == set()
+
+
+def test_every_name_of_the_package_is_there_and_no_other():
+    assert {name for names in rebox.ROOMS.values() for name in names} == {*rebox.__all__} - {
+        "__version__"
+    }
+    for room, names in rebox.ROOMS.items():
+        for name in names:
+            assert getattr(rebox, name) is getattr(import_module(f"rebox.{room}"), name)
+            assert definer("", name) == definer(room, name)  # what type checkers are told
+    assert {*rebox.__all__} <= {*dir(rebox)}
+    with pytest.raises(AttributeError, match="no attribute 'Reprogramer'"):
+        _ = rebox.Reprogramer
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_of_each_command_what_the_command_says_of_itself(name):
+    module, sentence = COMMANDS[name]
+    import_module(f"rebox.cli.{module}")
+    command = get_group(app).commands[name]
+    assert not isinstance(command, Announced)
+    assert command.help.split("\n\n")[0].replace("\n", " ") == sentence
+
+
+def test_every_command_is_announced():
+    for path in (ROOT / "cli").glob("*.py"):
+        import_module(f"rebox.cli.{path.stem}")
+    assert list(get_group(app).commands) == list(COMMANDS)

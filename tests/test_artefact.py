@@ -68,7 +68,7 @@ def test_a_model_comes_back_whole(kind, tmp_path):
         assert type(one.program.subspace) is type(other.program.subspace)
         assert one.program.subspace_name == other.program.subspace_name
         np.testing.assert_array_equal(one.z, other.z)
-    for name in ("recipe", "seed", "box_identity", "box_uri", "box_classes", "queries", "verdict"):
+    for name in ("recipe", "seed", "boxes", "queries", "verdict"):
         assert getattr(first, name) == getattr(second, name), name
     assert (first.verdict is None) == (not recipe.startswith("auto"))
     assert first.inputs.size == second.inputs.size
@@ -173,12 +173,6 @@ def test_a_newer_format_asks_for_an_upgrade(path):
         load(path)
 
 
-def test_an_older_format_asks_for_another_fit(path):
-    rewritten(path, model={"format": 1})
-    with pytest.raises(ArtefactError, match=r"format 1, of an older rebox.*fit again"):
-        load(path)
-
-
 @pytest.mark.parametrize("left", [0, 1, 7, 8, 100, -1])
 def test_a_truncated_file_is_no_model(path, left):
     path.write_bytes(path.read_bytes()[:left])
@@ -271,7 +265,7 @@ def test_a_file_is_replaced_and_has_ordinary_rights(path):
 def test_a_relative_path_is_written_here(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model.save("model.rebox")
-    assert load("model.rebox").box_uri == URI
+    assert load("model.rebox").box.uri == URI
 
 
 def test_nothing_inside_names_this_machine_or_is_a_pickle(path):

@@ -12,10 +12,11 @@ from rebox.box.encoder import FunctionEncoder
 from rebox.box.limited import LimitedBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import ArtefactError, InvalidData, InvalidOption
-from rebox.fit import StopFit, plan_auto
-from rebox.fit.auto import VIEWS_TRIED
+from rebox.fit import StopFit
 from rebox.fit.choosing import Chooser
+from rebox.fit.plan import plan_views
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
+from rebox.fit.views import VIEWS_TRIED
 from rebox.program import PLAIN, view_pool
 
 N = 60
@@ -88,7 +89,7 @@ def rows_of(verdict):
 )
 @settings(max_examples=500, deadline=None)
 def test_a_plan_keeps_its_budget(images, left, views, queries):
-    plan = plan_auto(images, left, views, queries)
+    plan = plan_views(images, left, views, queries)
     assert 0 <= plan.total <= left
     assert plan.asked == min(images, left)
     assert min(plan.candidates, plan.screened, plan.tried, plan.screening, plan.trying) >= 0
@@ -107,9 +108,9 @@ def test_a_plan_keeps_its_budget(images, left, views, queries):
 @settings(max_examples=100, deadline=None)
 def test_a_large_budget_asks_about_everything_and_a_larger_one_no_more(images, views, queries):
     whole = images * views
-    assert plan_auto(images, whole, views, queries).total == whole
-    assert plan_auto(images, 10 * whole, views, queries).total == whole
-    assert plan_auto(images, images, views, queries).total == images
+    assert plan_views(images, whole, views, queries).total == whole
+    assert plan_views(images, 10 * whole, views, queries).total == whole
+    assert plan_views(images, images, views, queries).total == images
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_large_budget_asks_about_everything_and_a_larger_one_no_more(images, v
     ],
 )
 def test_what_a_budget_buys(images, left, views, queries, expected):
-    plan = plan_auto(images, left, views, queries)
+    plan = plan_views(images, left, views, queries)
     assert (plan.asked, plan.candidates, plan.screened, plan.tried) == expected
 
 
@@ -140,7 +141,7 @@ def test_what_is_asked_is_what_was_planned_and_what_a_prediction_may_ask(queries
     box = RehearsalBox(classes=6, size=8, channels=1)
     x, y = shining()
     model = fitted(box, x, y, budget=budget, queries_per_prediction=queries)
-    plan = plan_auto(N, budget, 27, queries)
+    plan = plan_views(N, budget, 27, queries)
     assert box.answered == model.spent_.total == plan.total <= budget
     asked = len(model.artefact_.model.questions)
     assert asked <= queries
@@ -269,7 +270,7 @@ def test_what_can_be_seen_is_read_beside_the_answers_or_not(stack):
     model = fitted(box_of(guess), x, y, f"auto?stack={stack}", budget=100)
     new, truth = shining(300, seed=1, by=0.1)
     assert ((model.predict(new) == truth).mean() > 0.8) == stack
-    assert (model.artefact_.model.reading.sight is None) != stack
+    assert (model.artefact_.model.local is None) != stack
     assert (LOCAL in rows_of(model.verdict_)) == stack
 
 
@@ -304,8 +305,8 @@ def test_several_labels_of_an_image_are_votes():
     x, y = hidden(slice(0, 8), slice(0, 4), 120)
     box = LimitedBox(box_of(lambda images: 9 * (images.mean(axis=(1, 2)) - 0.6)), labels_only=True)
     model = fitted(box, x, y, "auto?stack=false", budget=5000, queries_per_prediction=6)
-    assert len(model.artefact_.model.reading.reader.blocks) == 1
-    assert model.artefact_.model.reading.counted
+    assert len(model.artefact_.model.reader.blocks) == 1
+    assert model.artefact_.model.reader.counted
     one = fitted(box, x, y, "auto?stack=false", budget=5000)
     new, truth = hidden(slice(0, 8), slice(0, 4), 400, seed=1)
     assert len(views_of(model)) == 6
@@ -379,7 +380,7 @@ def test_a_student_learns_what_the_box_knows():
     student = fitted(box, x, told, queries_per_prediction=0, budget=120)
     assert views_of(student) == []
     assert student.spent_.total == 120
-    names = [expert.name for expert in student.artefact_.model.reading.reader.experts]
+    names = [expert.name for expert in student.artefact_.model.reader.experts]
     assert all("answers" not in name and "both" not in name for name in names)
     assert (student.predict(new) == truth).mean() > 0.7
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import rebox.fit.auto
+import rebox.fit.views
 from rebox import FunctionBox, Reprogrammer
 from rebox.box import FunctionEncoder
 from rebox.cli.commands import estimate
@@ -35,13 +35,13 @@ def means(images):
 def test_an_interruption_while_the_answers_are_read_keeps_what_they_teach(monkeypatch, queries):
     x, y = matrices()
     model = Reprogrammer(grey_box(), budget=150, queries_per_prediction=queries, random_state=0)
-    read = rebox.fit.auto.fit_reader
+    read = rebox.fit.views.fit_reader
 
     def interrupted(evidence):
-        monkeypatch.setattr(rebox.fit.auto, "fit_reader", read)
+        monkeypatch.setattr(rebox.fit.views, "fit_reader", read)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rebox.fit.auto, "fit_reader", interrupted)
+    monkeypatch.setattr(rebox.fit.views, "fit_reader", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y)
     assert model.spent_.total >= len(x)

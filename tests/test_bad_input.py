@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import Error
 
 BOX = "rehearsal:?classes=10"
@@ -195,7 +195,7 @@ OPTIONS = {
     "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
     "unknown recipe": ({"--recipe": "magic"}, "unknown recipe"),
     "unknown recipe option": ({"--recipe": "bar?Q=5"}, "no option"),
-    "recipe option of the wrong type": ({"--recipe": "bar?q=many"}, "q must be int"),
+    "recipe option of the wrong type": ({"--recipe": "bar?q=many"}, "q must be a whole number"),
     "inner larger than the input": ({"--recipe": "bar?inner=99"}, "at most 32"),
     "negative seed": ({"--seed": -1}, "0 or more"),
     "unknown box scheme": ({"--box": "oracle:x"}, "oracle"),

@@ -11,11 +11,10 @@ from PIL import Image
 
 import rebox
 from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import fit_auto
+from rebox.fit import Session, fit
 from rebox.meter import Budget, Meter
-from rebox.recipe import Auto
-from rebox.sample import ImageFiles
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.recipe import recipe_from_name
+from rebox.sample import ImageFiles, ImageLoader, Inputs
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
 ALONE = ("majority", "local", "thumbnail")
@@ -123,11 +122,14 @@ def test_the_local_model_is_what_auto_reads_without_asking(kind):
     meter = Meter(training=Budget(queries=1))
     meter.reserve(1, "probe")
     box = rebox.FunctionBox(len, size=(32, 32), classes=2)
-    laid_out = LaidOut(Inputs.fit(x), x)
+    loader = ImageLoader(Inputs.fit(x), x)
     targets = np.unique(y, return_inverse=True)[1]
-    auto = fit_auto(Auto(), box, meter, laid_out, targets, queries_per_prediction=0, seed=5).model
+    session = Session(
+        box=box, meter=meter, images=loader, targets=targets, queries_per_prediction=0, seed=5
+    )
+    auto = fit(recipe_from_name("auto"), session).model
     assert not auto.questions
-    said = np.concatenate(list(auto.batches(None, laid_out)))
+    said = np.concatenate(list(auto.batches((), loader)))
     ours = fitted("local", x, y, seed=5).predict_proba(x)
     np.testing.assert_allclose(ours, said, rtol=0, atol=1e-9)
 
@@ -201,7 +203,7 @@ def test_names():
         ("perceptron", "unknown baseline 'perceptron'; choose one of majority"),
         ("ar?weights=1", "baseline 'ar' has no option 'weights'; it has epochs"),
         ("majority?name=a", "it has none"),
-        ("ar?epochs=few", "epochs must be int"),
+        ("ar?epochs=few", "epochs must be a whole number"),
         ("ar?mapping=linear", "mapping must be one of frequency, random"),
         ("finetune?optimiser=lion", "choose one of adam, adamw, sgd"),
         ("scratch?epochs=0", "epochs and batch must be at least 1"),

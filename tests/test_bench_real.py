@@ -6,15 +6,19 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.study.bench import is_done, read_ledger, read_plan
 
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SMOKE = ("asd-smoke", "melanoma-smoke", "retinopathy-smoke", "services-smoke")
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "models" / "gtsrb_cnn.onnx").exists(), reason=f"no real models and data in {DATA}"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (DATA / "models" / "gtsrb_cnn.onnx").exists(),
+        reason=f"no real models and data in {DATA}",
+    ),
+]
 
 
 @pytest.mark.parametrize("name", SMOKE)

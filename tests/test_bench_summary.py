@@ -15,9 +15,9 @@ from rebox.study.bench import (
     mean_interval,
     published,
     published_for,
-    render,
 )
 from rebox.study.bench.ledger import pack_answers
+from rebox.study.report.markdown import render
 
 
 def row(method, seed, auc, *, task="t", box="b", budget=100, half=0.01, **more):
@@ -239,7 +239,7 @@ def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
         (found,) = [one for one in lines if one.startswith(f"| {' | '.join(parts)} |")]
         return found
 
-    assert "50.0 [49.0, 51.0]" in line("resnet50", "bar-5k", "70.33 / 69.94 / 72.71", "5,000")
+    assert "50.0 (49.0 to 51.0)" in line("resnet50", "bar-5k", "70.33 / 69.94 / 72.71", "5,000")
     assert line("resnet50", "bar-as-released †", "")
     assert "weights not at hand" in line("inception-v3", "ar", "72.30 / 71.94 / 74.71")
     assert "not run" in line("resnet50", "finetune", "52.88 / 54.13 / 53.50")
@@ -255,14 +255,16 @@ def test_a_bar_in_a_name_does_not_break_a_table():
 def test_a_table_shows_dollars_where_any_were_spent():
     free = {"fit": 0.0, "predict": 0.0}
     rows = [row("auto", 0, 0.9, usd=free), row("map", 0, 0.8, usd=free)]
-    assert "costs" not in render(rows)
+    assert "cost of a fit" not in render(rows)
     rows += [row("bar", 0, 0.5, usd={"fit": 3.72, "predict": 0.2})]
     rows += [row("spsa", 0, 0.5, usd={"fit": None, "predict": None})]
     lines = render(rows, reference=None).splitlines()
-    (place,) = [line.split(" | ").index("a fit costs") for line in lines if "a fit costs" in line]
+    (place,) = [
+        line.split(" | ").index("cost of a fit") for line in lines if "cost of a fit" in line
+    ]
     shown = {line.split(" | ")[1]: line.split(" | ")[place] for line in lines if "| b |" in line}
     assert shown["auto"] == shown["map"] == "$0.00"
-    assert (shown["bar"], shown["spsa"]) == ("$3.72", "price unknown")
+    assert (shown["bar"], shown["spsa"]) == ("$3.72", "price not known")
 
 
 def test_a_table_of_a_damaged_row_names_it():

@@ -168,12 +168,12 @@ def test_a_scheme_of_its_own_mind_keeps_its_options():
 @pytest.mark.parametrize(
     ("uri", "found"),
     [
-        ("demo:digits?top_k=3&klasses=2", "no option klasses"),
+        ("demo:digits?top_k=3&klasses=2", "no option 'klasses'"),
         ("demo:digits?labels_only=maybe", "true or false"),
         ("demo:digits?top_k=many", "whole number"),
         ("demo:digits?top_k=11", "1 to 10"),
         ("demo:digits?top_k=1&labels_only=true", "labels_only"),
-        ("demo:digits?klasses=2", "every box top_k, decimals, labels_only"),
+        ("demo:digits?klasses=2", "it has top_k, decimals, labels_only"),
     ],
 )
 def test_what_cannot_be_is_refused(uri, found):
@@ -184,15 +184,12 @@ def test_what_cannot_be_is_refused(uri, found):
 def test_the_model_is_loaded_once(monkeypatch):
     opened = []
 
-    def opener(target, options):
-        reader = registry.OptionReader("mine", options)
-        size = reader.integer("size", 8)
-        reader.finish()
+    def opener(target, *, size: int = 8):
         opened.append(size)
         return RehearsalBox(size=size)
 
-    monkeypatch.setattr(registry, "_load_opener", lambda point: opener)
-    box = open_box("rehearsal:?size=6&labels_only=1")
+    monkeypatch.setattr(registry, "BOXES", {"mine": opener})
+    box = open_box("mine:?size=6&labels_only=1")
     assert opened == [6]
     assert box.spec.labels_only
 
@@ -234,7 +231,8 @@ def test_a_fit_tells_its_rule_what_the_box_hides(option, habits):
     x = np.random.default_rng(0).random((30, 4))
     y = (x[:, 0] > 0.5).astype(int)
     rule = Listening()
-    recipe = replace(recipe_from_name("map"), mapping=rule)
+    recipe = recipe_from_name("map")
+    recipe = replace(recipe, way=replace(recipe.way, mapping=rule))
     Reprogrammer(open_box(f"rehearsal:?size=8&{option}"), recipe, budget=60).fit(x, y)
     told = rule.told[-1]
     assert len(told.scores) == 30

@@ -335,6 +335,7 @@ def test_a_file_of_bytes_takes_no_preprocessing(tmp_path, options):
         open_box(f"onnx:{path}?{options}")
 
 
+@pytest.mark.slow
 def test_squeezenet_by_hand():
     if not SQUEEZENET.exists():
         pytest.skip(f"no real models: {SQUEEZENET} is absent (REBOX_DATA names their folder)")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rebox.box import BoxURI, OptionReader, open_box, registry
+from rebox import door
+from rebox.box import BOXES, BoxURI, open_box
 from rebox.box.contract import BlackBox
 from rebox.errors import BoxError, InvalidOption
 
@@ -50,7 +51,10 @@ def test_an_unknown_scheme_names_the_known_ones():
 
 
 def test_an_unknown_option_names_the_known_ones():
-    with pytest.raises(InvalidOption, match=r"no option klasses; it has .*classes.*seed"):
+    with pytest.raises(
+        InvalidOption,
+        match=r"box 'rehearsal' has no option 'klasses'; it has .*classes.*seed.*labels_only",
+    ):
         open_box("rehearsal:?klasses=3")
 
 
@@ -60,10 +64,11 @@ def test_the_box_remembers_its_uri():
 
 
 def test_built_in_schemes_need_no_installed_metadata(monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda group: ())
+    monkeypatch.setattr(door, "entry_points", lambda **_: ())
     services = {"azure-custom-vision", "clarifai", "http", "huggingface", "mlflow", "oip"}
-    assert set(registry.known_schemes()) == {"onnx", "rehearsal", "torch"} | services
+    assert set(BOXES) == {"demo", "onnx", "rehearsal", "torch"} | services
     assert len(open_box("rehearsal:").spec.classes) == 10
+    assert len(open_box("demo:digits").spec.classes) == 10
 
 
 def test_entry_points_add_schemes_but_replace_none(monkeypatch):
@@ -72,16 +77,20 @@ def test_entry_points_add_schemes_but_replace_none(monkeypatch):
         EntryPoint("rehearsal", f"{__name__}:open_mine", "rebox.boxes"),
         EntryPoint("gone", "no_such_module:open_it", "rebox.boxes"),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(
+        door,
+        "entry_points",
+        lambda group, name=None: [p for p in points if name in (None, p.name)],
+    )
     assert open_box("mine:there").spec.identity == "there"
     assert open_box("rehearsal:").spec.identity.startswith("rehearsal:")
-    with pytest.raises(BoxError, match="no_such_module"):
+    with pytest.raises(InvalidOption, match="no_such_module"):
         open_box("gone:x")
     with pytest.raises(BoxError, match="expected a BlackBox"):
         open_box("mine:nothing")
 
 
-def open_mine(target, options):
+def open_mine(target):
     if target == "nothing":
         return None
     box = open_box("rehearsal:")
@@ -101,42 +110,3 @@ def test_importing_boxes_imports_no_runtime():
     command = [sys.executable, "-c", code]
     printed = subprocess.check_output(command, text=True)
     assert printed.strip() == ""
-
-
-def test_option_reader_reads_each_type():
-    reader = OptionReader(
-        "x", {"t": "a b", "i": "-3", "n": "1e-3", "l": "1,2.5", "s": "3x4", "f": "True"}
-    )
-    assert reader.text("t", None) == "a b"
-    assert reader.integer("i", 0) == -3
-    assert reader.number("n", 0.0) == 1e-3
-    assert reader.numbers("l", None) == (1.0, 2.5)
-    assert reader.size("s", None) == (3, 4)
-    assert reader.flag("f", False) is True
-    assert reader.integer("absent", 7) == 7
-    assert reader.size("gone", None) is None
-    reader.finish()
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("integer", "1.5"),
-        ("number", "nan"),
-        ("number", "inf"),
-        ("numbers", "1,,2"),
-        ("size", "0"),
-        ("size", "axb"),
-        ("flag", "maybe"),
-    ],
-)
-def test_option_reader_refuses_other_types(kind, value):
-    with pytest.raises(InvalidOption, match=value):
-        getattr(OptionReader("x", {"o": value}), kind)("o", None)
-
-
-def test_option_reader_refuses_leftovers():
-    reader = OptionReader("x", {"known": "1", "stray": "2"})
-    reader.integer("known", 0)
-    with pytest.raises(InvalidOption, match="no option stray; it has known"):
-        reader.finish()

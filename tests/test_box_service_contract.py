@@ -5,7 +5,7 @@ import pytest
 
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
-from rebox.box.service.labels import labels_of
+from rebox.box.service.labels import open_labels
 from rebox.errors import InvalidAnswer, InvalidOption
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.testing import BoxContract
@@ -118,6 +118,13 @@ class TestHttp(ServiceContract):
     service = "http"
 
 
+def names_of(uri):
+    """Return the names of a service's classes, learned by one question."""
+    with open_labels(uri) as labels:
+        labels.ask(labels.grey())
+        return labels.names
+
+
 def without_classes(uri):
     base, _, options = uri.partition("?")
     return f"{base}?{'&'.join(o for o in options.split('&') if not o.startswith('classes='))}"
@@ -128,7 +135,7 @@ def test_labels_are_learned_by_one_question(service):
     names = tuple(f"class {letter}" for letter in "zyxwvut")
     with Rehearsal(service, behind(classes=7), classes=names) as rehearsal:
         uri = without_classes(f"{rehearsal.uri}&size={SIZE}")
-        assert labels_of(uri) == tuple(sorted(names))
+        assert names_of(uri) == tuple(sorted(names))
         assert rehearsal.bill.queries == 1
 
 
@@ -136,5 +143,20 @@ def test_labels_are_learned_by_one_question(service):
 def test_columns_without_names_teach_none(service, asked):
     with Rehearsal(service, behind(pixels="float32")) as rehearsal:
         with pytest.raises((InvalidOption, InvalidAnswer), match="does not name the classes"):
-            labels_of(without_classes(rehearsal.uri))
+            names_of(without_classes(rehearsal.uri))
         assert rehearsal.bill.queries == asked
+
+
+@pytest.mark.parametrize(
+    "limit", ["top_k=2", "decimals=2", "labels_only=true", "labels_only=false"]
+)
+def test_a_box_with_a_limit_is_opened_once(limit):
+    """A server of the Open Inference Protocol is asked what it serves when a box is opened."""
+
+    def questions(options):
+        with Rehearsal("oip", behind(), record=True) as service:
+            box = open_box(f"{service.uri}{options}")
+            assert box.uri.endswith(options)
+            return [request.path for request in service.requests]
+
+    assert questions(f"&{limit}") == questions("") == ["/v2/models/rehearsal", "/v2"]

@@ -4,18 +4,29 @@ import base64
 import functools
 import json
 import re
+from types import SimpleNamespace
+from unittest.mock import ANY, Mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_transport import Stub, asked, misread, picture_in, pictures, refused, says, stubbed
+from stub_transport import (
+    Stub,
+    asked,
+    misread,
+    oip_of,
+    picture_in,
+    pictures,
+    refused,
+    says,
+    stubbed,
+)
 
 from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
-from rebox.box.open_inference import open_oip
 from rebox.box.service import Failure, NoKey, Refusal
-from rebox.box.service.labels import labels_of
+from rebox.box.service.labels import open_labels
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
 
 AZURE = "azure-custom-vision:p/it?endpoint=https://r.cognitiveservices.azure.com&classes=a,b,c"
@@ -134,7 +145,7 @@ def test_azure_by_its_options(monkeypatch):
         ("azure-custom-vision:p/i/t?classes=a,b&endpoint=https://e.x", "PUBLISHED_NAME"),
         ("azure-custom-vision:p/it?endpoint=https://e.x", "classes=a,b,c"),
         (f"{AZURE}&version=v2.0", "v3.0, v3.1"),
-        (f"{AZURE}&nonsense=1", "no option nonsense"),
+        (f"{AZURE}&nonsense=1", "no option 'nonsense'"),
         ("azure-custom-vision:p/it?classes=a,b&endpoint=https://u:pw@e.x", "key_env"),
     ],
 )
@@ -349,7 +360,7 @@ def test_http_answers_that_are_none(options, answer, words):
         ("&header.X-Api-Key=1234", "key_env=VARIABLE"),
         ("&header.Authorization=Basic", "key_env=VARIABLE"),
         ("&header.X=Bearer%201234", "key_env=VARIABLE"),
-        ("&heder.X=1", "no option heder.X"),
+        ("&heder.X=1", "no option 'heder.X'"),
         ("&query=api_key=1234", "the parameter api_key in query .* key_env=VARIABLE"),
         ("&query=v=1%26accessToken=1234", "the parameter accessToken in query"),
         ("&query=subscription-key={key}", "the parameter subscription-key in query"),
@@ -432,7 +443,7 @@ def every_box():
         "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3, 4, 4]}],
         "outputs": [{"name": "outputs", "datatype": "FP32", "shape": [-1, 3]}],
     }
-    served = open_oip("http://localhost:8000/m", {"classes": "a,b,c"}, Stub(says(about)))
+    served = oip_of({"classes": "a,b,c"}, Stub(says(about)))
     return [*map(open_box, (AZURE, CLARIFAI, HUGGING, HTTP, MLFLOW)), served]
 
 
@@ -507,33 +518,32 @@ def test_classes_that_are_left_out_read_0_where_that_is_agreed(uri):
     assert not box.spec.sums_to_one
 
 
-class Books:
-    """A toll that keeps what it is told."""
-
-    def __init__(self):
-        self.charged, self.settled = [], []
-
-    def charge(self, places):
-        self.charged.append(list(places))
-        return 0
-
-    def settle(self, ticket, answers, *, billed, words=""):
-        self.settled.append((dict(answers), billed, words))
+def names_of(uri):
+    """Return the names of a service's classes, learned by one question."""
+    with open_labels(uri) as labels:
+        labels.ask(labels.grey())
+        return labels.names
 
 
 def test_labels_are_learned_in_alphabetical_order(monkeypatch):
     stub = Stub(says(labelled(zebra=0.5, ant=0.25, cow=0.25)))
     monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: stub)
-    books = Books()
-    assert labels_of("huggingface:org/model?size=4", books) == ("ant", "cow", "zebra")
+    settle, places = Mock(), []
+
+    def reserve(some):
+        places.append(list(some))
+        return SimpleNamespace(settle=settle)
+
+    with open_labels("huggingface:org/model?size=4") as labels:
+        labels.ask(labels.grey(), reserve)
+    assert labels.names == ("ant", "cow", "zebra")
     body = json.loads(stub.requests[0].content)
     assert body["parameters"]["top_k"] > 10_000
     picture = picture_in(base64.b64decode(body["inputs"]))
     assert (picture == 128).all()
-    assert books.charged == [[0]]
-    ((answers, billed, words),) = books.settled
-    np.testing.assert_array_equal(answers[0], [0.25, 0.25, 0.5])
-    assert (billed, words) == (1, "")
+    assert places == [[0]]
+    settle.assert_called_once_with({0: ANY}, billed=1, words="")
+    np.testing.assert_array_equal(settle.call_args.args[0][0], [0.25, 0.25, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -550,16 +560,16 @@ def test_labels_are_not_learned_from_what_is_no_answer(answer, words, monkeypatc
     stub = Stub(says(answer))
     monkeypatch.setattr("rebox.box.service.contract.HttpTransport", lambda *_: stub)
     with pytest.raises(InvalidAnswer, match=words):
-        labels_of("huggingface:org/model?size=4")
+        names_of("huggingface:org/model?size=4")
 
 
 def test_labels_are_not_asked_of_those_who_cannot_tell():
     with pytest.raises(InvalidOption, match="leave them out"):
-        labels_of(HUGGING)
+        names_of(HUGGING)
     with pytest.raises(InvalidOption, match="does not name the classes"):
-        labels_of("oip:http://localhost:8000/m?size=4")
+        names_of("oip:http://localhost:8000/m?size=4")
     with pytest.raises(InvalidOption, match="demo does not name the classes"):
-        labels_of("demo:digits")
+        names_of("demo:digits")
 
 
 @pytest.mark.parametrize("uri", [AZURE, CLARIFAI, HUGGING, HTTP, MLFLOW])
@@ -572,7 +582,7 @@ def test_every_service_takes_the_options_of_all(uri):
     assert (box.spec.price_usd, box.spec.decimals, box.spec.channels) == (0.5, 3, 1)
     assert box.spec.identity.startswith("mine?")
     assert box.key.variables == ("THEIRS",)
-    with pytest.raises(InvalidOption, match="no option wrong"):
+    with pytest.raises(InvalidOption, match="no option 'wrong'"):
         open_box(f"{uri}&wrong=1")
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_transport import Stub, asked, misread, pictures, says, stubbed
+from stub_transport import Stub, asked, misread, oip_of, pictures, says, stubbed
 
 from rebox.box import open_box
-from rebox.box.open_inference import open_oip
 from rebox.box.service import Failure, Refusal, Reply
 from rebox.errors import BoxError, InvalidAnswer, InvalidOption, ServiceError
 
@@ -117,7 +116,7 @@ PLAIN = {"extensions": []}
 
 def oip(*replies, options=None, metadata=TRITON, server=PLAIN, about=()):
     stub = Stub(says(metadata), says(server), *about, *replies)
-    return open_oip("http://localhost:8000/m", {"classes": "a,b,c"} | (options or {}), stub)
+    return oip_of({"classes": "a,b,c"} | (options or {}), stub)
 
 
 def outputs(rows, name="p", datatype="FP32"):
@@ -189,9 +188,7 @@ def test_oip_of_a_server_that_tells_nothing():
     stub = Stub(
         says({"error": "unknown"}, 404), packed(("y", "FP16", np.array([[1, 2, 4]], "<f2")))
     )
-    box = open_oip(
-        "http://localhost:8000/m", {"classes": "a,b,c", "outputs": "logits"} | options, stub
-    )
+    box = oip_of({"classes": "a,b,c", "outputs": "logits"} | options, stub)
     scores, (server, request) = asked(box)
     assert server.url.endswith("/v2")
     assert request.url == "http://localhost:8000/v2/models/m/versions/7/infer"
@@ -214,7 +211,7 @@ def test_oip_of_a_server_that_tells_nothing():
 )
 def test_oip_says_how_to_name_what_a_server_does_not_tell(reply, words):
     with pytest.raises(ServiceError, match=words):
-        open_oip("http://localhost:8000/m", {"classes": "a,b,c"}, Stub(reply))
+        oip_of({"classes": "a,b,c"}, Stub(reply))
 
 
 def test_oip_takes_no_more_at_once_than_triton_does():
@@ -342,7 +339,7 @@ def test_oip_is_named_by_its_server_and_model():
     assert oip(says({}), options={"preprocess": "raw"}).spec.identity != identity
     for target in ("m", "http://localhost:8000/", "http:///m", "localhost/m"):
         with pytest.raises(InvalidOption):
-            open_oip(target, {"classes": "a,b,c"}, Stub(says(TRITON)))
+            oip_of({"classes": "a,b,c"}, Stub(says(TRITON)), target)
 
 
 @given(

@@ -19,7 +19,7 @@ from rebox.box import (
     open_box,
 )
 from rebox.box.rehearsal import RehearsalBox
-from rebox.errors import NotFitted
+from rebox.classifier import NotFitted
 from rebox.rehearsal import Limits, Rehearsal
 
 SIDE = 16

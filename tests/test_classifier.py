@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from rebox import FunctionBox, ImageFiles, Reprogrammer
 from rebox import load as load_data
 from rebox.box.rehearsal import RehearsalBox
+from rebox.classifier import NotFitted
 from rebox.errors import (
     BoxError,
     BudgetExhausted,
@@ -21,7 +22,6 @@ from rebox.errors import (
     InvalidData,
     InvalidInput,
     InvalidOption,
-    NotFitted,
 )
 from rebox.fit import PhaseStarted, StepTaken, StopFit
 from rebox.reading import linear

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=10&price_usd=0.002"
@@ -81,7 +81,7 @@ def test_fit_evaluate_predict(folder):
 def test_predictions_are_those_of_the_estimator(folder):
     fit(folder)
     invoke("predict", folder / "m.rebox", folder / "data", "--out", folder / "p.csv")
-    images, _ = rebox.study.task.load_unlabelled([folder / "data"])
+    images, _ = rebox.sample.load_unlabelled([folder / "data"])
     expected = rebox.Reprogrammer.load(folder / "m.rebox").predict(images)
     with (folder / "p.csv").open() as file:
         assert [row["label"] for row in csv.DictReader(file)] == expected.tolist()
@@ -159,7 +159,7 @@ def test_evaluate_of_grades_has_kappa(tmp_path):
 def test_probe_counts_its_questions():
     output = invoke("box", "probe", BOX)
     assert "classes          10" in output
-    assert "asked 16 queries (16 to probe), $0.03" in output
+    assert "asked 16 queries (16 to probe), $0.0320" in output
 
 
 def test_interrupted_fit_leaves_a_usable_model(folder):

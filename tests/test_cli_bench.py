@@ -4,7 +4,7 @@ import pytest
 from test_bench import PLAN
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, InvalidOption
 from rebox.study.bench import read_ledger
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from rebox import Reprogrammer
 from rebox.box.onnx import OnnxBox
-from rebox.demo import BUDGETS, load_patients, open_digits, print_demo, render, run_demo
+from rebox.demo import BUDGETS, load_patients, open_digits, run_demo
 from rebox.demo.digits import PATH
+from rebox.demo.table import print_demo, render
 from rebox.errors import ArtefactError, MissingExtra
 
 RECIPES = ["map", "bar", "cma-es"]
@@ -103,7 +104,7 @@ def test_without_matplotlib_the_demo_goes_on(tmp_path, monkeypatch):
     lines = []
     result = run_demo(tmp_path, budgets=(30,), write=lines.append)
     assert result.picture is None
-    assert "rebox[report]" in result.note
+    assert "rebox[study]" in result.note
     assert [line.partition(":")[0] for line in lines] == ["map", "bar", "cma-es"]
     assert [path.name for path in tmp_path.iterdir()] == ["model.rebox"]
 

@@ -8,8 +8,9 @@ import pytest
 from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
-from rebox.fit import PhaseStarted, Stage, StepTaken, Stopped, fit, fit_auto, plan_auto, programs_of
-from rebox.fit.auto import VIEWS_TRIED
+from rebox.fit import PhaseStarted, Session, StepTaken, Stopped, fit
+from rebox.fit.asking import Asking
+from rebox.fit.plan import plan_views
 from rebox.fit.reasons import (
     ALL_ASKED,
     BUDGET_ENDED,
@@ -18,10 +19,11 @@ from rebox.fit.reasons import (
     PARTLY_ASKED,
     TOO_SMALL,
 )
+from rebox.fit.views import VIEWS_TRIED, _programs
 from rebox.meter import Budget, Meter
 from rebox.reading import linear
-from rebox.recipe import RECIPES, Auto, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.recipe import RECIPES, Once, Refitted, recipe_from_name
+from rebox.sample import ImageLoader, Inputs
 
 QUICK = {
     "auto": "auto?stack=false",
@@ -82,19 +84,39 @@ def toy(n=90, classes=3, size=4):
 def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
     x, y = toy() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
-    inputs = Inputs.fit(x)
     meter = Meter(box.spec.price_usd, Budget(queries=budget, usd=usd))
-    images = LaidOut(inputs, x)
-    if isinstance(recipe, Auto):  # of three views, so that it has something to search for
-        more = {"queries_per_prediction": 3, "seed": seed, "listeners": listeners}
-        return fit_auto(recipe, box, meter, images, y, **more), meter
-    return fit(recipe, box, meter, images, y, seed=seed, listeners=listeners), meter
+    session = session_of(
+        box,
+        x,
+        y,
+        meter=meter,
+        seed=seed,
+        queries_per_prediction=3 if recipe.way.several else 1,  # so that it has views to search
+        listeners=tuple(listeners),
+    )
+    return fit(recipe, session), meter
+
+
+def with_way(recipe, **settings):
+    return replace(recipe, way=replace(recipe.way, **settings))
+
+
+def session_of(box, x, y=None, **more):
+    y = np.zeros(len(x), dtype=np.intp) if y is None else y
+    settings = {"meter": Meter(), "seed": 0} | more
+    return Session(box=box, images=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
+
+
+def programs_of(x, box):
+    return _programs(session_of(box, x))
 
 
 def read(outcome, n=40):
     """Return what the model makes of n images, by a box that answers."""
     x, _ = toy(n)
-    return np.concatenate(list(outcome.model.batches(counted()[1], LaidOut(Inputs.fit(x), x))))
+    return np.concatenate(
+        list(outcome.model.batches((counted()[1],), ImageLoader(Inputs.fit(x), x)))
+    )
 
 
 def asserts_usable(outcome):
@@ -113,8 +135,7 @@ def position(outcome):
 
 def bits(outcome):
     """Return everything that was learnt, to the bit."""
-    reading = outcome.model.reading
-    learnt = getattr(reading, "mapping", None) or reading.reader
+    learnt = outcome.model.reader
     asked = [(q.program.placement, q.z.tobytes()) for q in outcome.model.questions]
     return asked, {name: array.tobytes() for name, array in learnt.arrays().items()}
 
@@ -146,7 +167,7 @@ def test_without_a_budget_auto_asks_about_every_view():
     _, box = counted()
     outcome, meter = run("auto", box, None)
     x, _ = toy()
-    assert meter.spent.total == len(x) * len(programs_of(LaidOut(Inputs.fit(x), x), box))
+    assert meter.spent.total == len(x) * len(programs_of(x, box))
     asserts_usable(outcome)
 
 
@@ -155,7 +176,7 @@ def test_data_has_colour_if_any_of_a_few_images_has():
     grey, colour = np.zeros((9, 9)), np.zeros((9, 9, 3))
     views = {}
     for name, x in (("grey", [grey] * 21), ("mixed", [grey, *[colour] * 20])):
-        programs = programs_of(LaidOut(Inputs.fit(x), x), box)
+        programs = programs_of(x, box)
         views[name] = {program.placement.view.colours for program in programs}
     assert views == {"grey": {"", "heat", "rainbow"}, "mixed": {""}}
 
@@ -169,14 +190,15 @@ def test_a_budget_is_used_but_for_less_than_a_step(name, budget):
         assert meter.spent.map == min(budget, 90)
     if name == "auto":  # by design it leaves over what buys no view of all images
         x, _ = toy()
-        views = len(programs_of(LaidOut(Inputs.fit(x), x), box))
-        assert meter.spent.total == plan_auto(90, budget, views, 3).total
+        views = len(programs_of(x, box))
+        assert meter.spent.total == plan_views(90, budget, views, 3).total
     if name in ("map", "auto"):
         return
-    recipe = recipe_from_name(name)
-    step = recipe.search.evaluations(len(position(outcome)))
+    way = recipe_from_name(name).way
+    step = way.search.evaluations(len(position(outcome)))
     # whole batches only, where candidates are compared on them: at most half the images to refit
-    step *= min(recipe.batch, 45) if recipe.refit else recipe.batch if recipe.same_batch else 1
+    refitted = isinstance(way, Refitted)
+    step *= min(way.batch, 45) if refitted else way.batch if way.same_batch else 1
     assert meter.left("search") < step or outcome.reason == EPOCHS_DONE
 
 
@@ -260,7 +282,7 @@ def test_the_search_moves_the_program_and_the_loss_falls(name):
     x, _ = toy(60)
     y = np.zeros(60, dtype=np.intp)
     y[:3] = 1  # weights are 1 / n_j, so that neither class decides alone
-    recipe = replace(recipe_from_name(name), epochs=None)
+    recipe = with_way(recipe_from_name(name), epochs=None)
     outcome, meter = run(recipe, box, 4000, data=(x, y))
     assert np.abs(position(outcome)).max() > 0
     assert len(outcome.history) > 3
@@ -394,9 +416,9 @@ def test_an_interrupted_mapping_keeps_the_answers_it_has():
     _, box = counted(raises=KeyboardInterrupt(), at=64)
     outcome, _ = run("map", box, 400)
     _, whole = counted()
-    weights = outcome.model.reading.mapping.weights
+    weights = outcome.model.reader.weights
     assert weights.any()
-    other = run("map", whole, 400)[0].model.reading.mapping.weights
+    other = run("map", whole, 400)[0].model.reader.weights
     assert not np.array_equal(weights, other)
 
 
@@ -439,9 +461,10 @@ def test_a_box_of_eight_bits_gets_rounded_levels(name):
     counter, box = counted(pixels="uint8", size=4)
     x, _ = toy()
     recipe = recipe_from_name(QUICK[name])
-    none = {"subspace": None, "search": None, "refit": False}
-    still = recipe if name == "auto" else replace(recipe, **none)
-    run(still, box, 90)
+    if name != "auto":  # no program: what is sent are the samples
+        canvas, rule = recipe.way.canvas, recipe.way.mapping
+        recipe = replace(recipe, way=Once(canvas=canvas, mapping=rule))
+    run(recipe, box, 90)
     sent = np.concatenate(counter.calls)
     assert sent.dtype == np.uint8
     if name in ("map", "auto"):
@@ -464,11 +487,11 @@ def test_pixels_that_came_as_levels_go_as_the_same_levels():
 def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
     """Whatever the batches, one program for all or one for each; and the data stay as they were."""
     counter, box = counted(batch_size=batch_size, pixels=pixels)
-    program = recipe_from_name("bar?overlay=1&inner=4").program((4, 4), box.spec.shape)
+    program = recipe_from_name("bar?overlay=1&inner=4").way.program((4, 4), box.spec.shape)
     placed = program.placement.place(toy(40)[0])
     z = np.random.default_rng(0).normal(size=(points, program.dimension)).astype(np.float32)
     before = placed.copy()
-    answers = Stage(box, program).show(placed, z)
+    answers = Asking(box, program).ask(placed, z)
     dressed = program.dress(placed, z)
     shown = np.concatenate(counter.calls)
     if pixels == "uint8":
@@ -484,8 +507,8 @@ def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
 
 def test_matrices_read_black_to_white_over_their_range():
     x = np.array([[[-1.0, 0.0], [0.5, 3.0]]])
-    shown = LaidOut(Inputs.fit(x, (-1, 1)), x).take([0])[0]
-    np.testing.assert_allclose(shown, [[0, 0.5], [0.75, 1]])
+    shown = ImageLoader(Inputs.fit(x, (-1, 1)), x).take([0])[0]
+    np.testing.assert_allclose(shown[:, :, 0], [[0, 0.5], [0.75, 1]])
 
 
 @pytest.mark.parametrize(
@@ -518,9 +541,9 @@ def test_a_range_from_high_to_low_is_refused(value_range):
 def test_rows_are_not_read_as_images_nor_images_as_rows():
     rows, images = np.zeros((3, 4)), np.zeros((3, 4, 4))
     with pytest.raises(InvalidData, match="found images"):
-        LaidOut(Inputs.fit(rows), images)
+        ImageLoader(Inputs.fit(rows), images)
     with pytest.raises(InvalidData, match="found rows"):
-        LaidOut(Inputs.fit(images), rows)
+        ImageLoader(Inputs.fit(images), rows)
 
 
 def test_memory_does_not_grow_with_the_data():
@@ -540,7 +563,7 @@ def test_memory_does_not_grow_with_the_data():
             return np.full((4, 4), index / 500)
 
     x = Lazy()
-    laid_out = LaidOut(Inputs(size=(4, 4)), x)
+    loader = ImageLoader(Inputs(size=(4, 4)), x)
     assert x.most == 0
-    assert len(laid_out.take([3, 4])) == 2
+    assert len(loader.take([3, 4])) == 2
     assert x.most == 4

@@ -91,7 +91,7 @@ def test_the_fewest_queries_for_what_the_rival_reaches(frontier):
     rows += [row("bar", 1000, 0, 0.8, task="v"), row("auto", 1000, 0, 0.9, task="v", asked=500)]
     rows += [row("auto", 1000, 0, 0.9, task="w")]
     found = frontier.saving.savings(cells_of(rows), "auto", "bar")
-    assert [(s.pair[0], s.queries, s.budget) for s in found] == [
+    assert [(s.setting[0], s.queries, s.budget) for s in found] == [
         ("t", 200, 5000),
         ("u", None, 5000),
     ]  # on v the rival was not run at its largest budget, on w not at all
@@ -110,13 +110,13 @@ def test_the_table_shows_every_cell_and_every_loss(frontier, smoke, capsys):
     ]
     assert "| loss |" in text
     assert "| synthetic | rehearsal | 150 | 0." in text
-    assert "Median ratio over the pairs (1): 0.3933" in text
+    assert "Median ratio over the settings (1): 0.3933" in text
 
 
 def test_a_table_without_the_compared_method_says_so(frontier):
     text = frontier.table.render([row("map", 10, 0, 0.5)], "auto", "bar")
     assert "No cell has auto and another method." in text
-    assert "No pair has both auto and bar." in text
+    assert "No setting has both auto and bar." in text
 
 
 def test_the_drawing_has_both_figures(frontier, smoke, tmp_path, capsys):

@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 import rebox
 from rebox import Reprogrammer
 from rebox.box.rehearsal import RehearsalBox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData
-from rebox.fit import auto
+from rebox.fit import views
 from rebox.fit.choosing import Chooser
-from rebox.fit.refitted import RefittedRun
+from rebox.fit.refit import RefitRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 from rebox.metric import accuracy, auc_interval
 from rebox.metric.ranking import resamples
@@ -382,7 +382,7 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
     x, y, groups = series()
     chose, judged = [], []
 
-    class Spy(auto.Chooser):
+    class Spy(views.Chooser):
         def _judge(self, few):
             chose.append(set(self.groups))
             return super()._judge(few)
@@ -391,8 +391,8 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
         judged.append(set(subjects))
         return give_verdict(targets, readings, n_targets, seed, subjects)
 
-    monkeypatch.setattr(auto, "Chooser", Spy)
-    monkeypatch.setattr(auto, "give_verdict", spy)
+    monkeypatch.setattr(views, "Chooser", Spy)
+    monkeypatch.setattr(views, "give_verdict", spy)
     fitted("auto", groups, (x, y, groups), queries_per_prediction=3, budget=2000)
     assert len(chose) >= 2  # ranked, and chosen
     assert len(judged) == 1
@@ -404,14 +404,14 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
 def test_a_program_is_searched_by_some_subjects_and_checked_by_others(monkeypatch, each):
     x, _, groups = data = series(each=each, subjects=160 // max(each, 4))
     pools, fresh = [], []
-    for name, kept in (("_found", pools), ("_check", fresh)):
-        real = getattr(RefittedRun, name)
+    for name, kept in (("_moved", pools), ("_check", fresh)):
+        real = getattr(RefitRun, name)
 
         def spy(self, indices, *more, real=real, kept=kept):
             kept.append(indices)
             return real(self, indices, *more)
 
-        monkeypatch.setattr(RefittedRun, name, spy)
+        monkeypatch.setattr(RefitRun, name, spy)
     recipe = "program?frequencies=2&batch=20"
     model = fitted(recipe, groups, data, budget=900)
     numbers = np.unique(groups, return_inverse=True)[1]

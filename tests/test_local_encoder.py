@@ -111,7 +111,7 @@ def test_a_pickled_encoder_refuses_another_file(tmp_path):
     ("options", "words"),
     [
         ("output=label", "no output of floats called 'label'; it has map, tokens, row"),
-        ("outputs=logits", "has no option outputs"),
+        ("outputs=logits", "has no option 'outputs'"),
         ("batch_size=0", "batch_size must be at least 1"),
         ("size=8", "fixes its size"),
     ],
@@ -125,7 +125,7 @@ def test_wrong_options_are_refused(tmp_path, options, words):
 def test_what_cannot_be_opened_is_refused(tmp_path):
     with pytest.raises(BoxError, match="cannot be read"):
         open_encoder(f"onnx:{tmp_path / 'none.onnx'}")
-    with pytest.raises(InvalidOption, match="no kind of encoder is called 'sound'"):
+    with pytest.raises(InvalidOption, match="unknown kind of encoder 'sound'"):
         open_encoder("sound:x")
     with pytest.raises(InvalidOption, match="must be callable"):
         open_encoder(3)

@@ -242,7 +242,7 @@ def test_a_grey_picture_among_coloured_ones_is_seen_as_coloured():
         (COLOUR, [noise(4, 4, 2)], "image 0 has shape"),
         (COLOUR, [noise(4, 4), np.zeros((0, 4, 3))], "image 1 has shape"),
         (COLOUR, [noise(4, 4) * 255], "spans"),
-        (COLOUR, [np.full((4, 4), np.nan)], "spans"),
+        (COLOUR, [np.full((4, 4), np.nan)], "NaN or infinity"),
         (COLOUR, [np.full((4, 4), "a")], "image 0 holds <U1"),
         (PlainFeatures(kind="rows", size=3), [noise(4, 4)], "found images; expected rows"),
         (PlainFeatures(kind="rows", size=3), noise(2, 4), "rows of 4 features; expected 3"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rebox.box import FunctionBox
 from rebox.errors import BoxError, BudgetExhausted, InvalidOption
-from rebox.meter import Budget, Meter, MeteredBox, Spent
+from rebox.meter import Budget, Meter, Spent
 
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TRAINING = PURPOSES[:-1]
@@ -27,6 +27,13 @@ def broken(images):
 
 def box_of(function=even, **options):
     return FunctionBox(function, size=2, classes=2, **options)
+
+
+def pay(meter, queries, purpose):
+    """Count ``queries`` and have them billed, as an asker does."""
+    meter.reserve(queries, purpose)
+    _, reserve = meter.account.recall(IMAGES, purpose)
+    reserve(range(queries)).settle({}, billed=queries)
 
 
 IMAGES = np.zeros((3, 2, 2, 3), dtype=np.float32)
@@ -54,7 +61,7 @@ def test_dollars_pay_for_whole_queries(price, usd, allowed):
     assert Budget(usd=usd).allows(price) == allowed
     meter = Meter(price, Budget(usd=usd))
     if allowed:
-        meter.reserve(allowed, "search")
+        pay(meter, allowed, "search")
         assert meter.spent.usd == pytest.approx(allowed * price)
         assert meter.spent.usd <= usd + 1e-9
     with pytest.raises(BudgetExhausted):
@@ -124,7 +131,7 @@ def test_no_order_of_questions_exceeds_a_budget(cap, predictions, questions):
     for queries, purpose in questions:
         left = meter.left(purpose)
         if left is None or queries <= left:
-            meter.reserve(queries, purpose)
+            pay(meter, queries, purpose)
             counted[purpose] += queries
         else:
             before = meter.spent
@@ -175,7 +182,7 @@ def test_eight_threads_share_one_budget():
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])  # noqa: S301 - our own bytes
 def test_a_copy_counts_on_by_itself(copied):
     meter = Meter(0.1, Budget(queries=9), Budget(queries=3))
-    meter.reserve(4, "probe")
+    pay(meter, 4, "probe")
     twin = copied(meter)
     twin.reserve(5, "validate")
     twin.reserve(3, "predict")
@@ -183,13 +190,13 @@ def test_a_copy_counts_on_by_itself(copied):
     assert meter.spent == Spent(probe=4, billed=4, usd=pytest.approx(0.4))
 
 
-# --- the metered box ------------------------------------------------------------------------
+# --- the asker ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_every_image_is_counted_for_its_purpose(purpose):
     inner, meter = box_of(price_usd=0.25), Meter(0.25, Budget(queries=10))
-    box = MeteredBox(inner, meter, purpose)
+    box = meter.asker(inner, purpose)
     np.testing.assert_array_equal(box.ask(IMAGES), even(IMAGES))
     assert inner.answered == 3
     assert meter.spent == Spent(**{purpose: 3}, billed=3, usd=0.75)
@@ -198,7 +205,7 @@ def test_every_image_is_counted_for_its_purpose(purpose):
 
 def test_what_the_budget_does_not_cover_never_reaches_the_box():
     inner, meter = box_of(), Meter(training=Budget(queries=5))
-    box = MeteredBox(inner, meter, "search")
+    box = meter.asker(inner, "search")
     box.ask(IMAGES)
     with pytest.raises(BudgetExhausted):
         box.ask(IMAGES)
@@ -207,7 +214,7 @@ def test_what_the_budget_does_not_cover_never_reaches_the_box():
 
 def test_a_failing_box_has_been_paid():
     meter = Meter(training=Budget(queries=5))
-    box = MeteredBox(box_of(broken), meter, "map")
+    box = meter.asker(box_of(broken), "map")
     with pytest.raises(BoxError, match="no route to host"):
         box.ask(IMAGES)
     assert meter.spent.map == 3
@@ -215,5 +222,5 @@ def test_a_failing_box_has_been_paid():
 
 def test_batches_larger_than_the_box_takes_are_split_and_counted_once():
     inner, meter = box_of(batch_size=2), Meter()
-    MeteredBox(inner, meter, "probe").ask(np.repeat(IMAGES, 3, axis=0))
+    meter.asker(inner, "probe").ask(np.repeat(IMAGES, 3, axis=0))
     assert inner.answered == meter.spent.probe == 9

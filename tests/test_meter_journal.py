@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import BudgetExhausted, JournalError
-from rebox.meter import Journal, accounts, default_path, faults, questions
-from rebox.meter.journal import Caps, Intent
+from rebox.meter import Amount, Budget, Journal, accounts, default_path, faults, questions
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
+from rebox.meter.send import Intent
 
 NANO = 10**9
 ROW = packed(np.array([0.25, 0.75], dtype=np.float32))
@@ -38,7 +38,7 @@ def intent(n=1, *, key=None, account="a", kind="fit", fit="a", price=0, queries=
         box="box",
         keys=keys,
         nano_usd_each=price,
-        caps=Caps(queries=queries, nano_usd=nano),
+        budget=Budget(queries=queries, usd=None if nano is None else nano / NANO),
     )
 
 
@@ -59,11 +59,11 @@ def tamper(journal, statement):
     connection.close()
 
 
-# --- charges and settlements ----------------------------------------------------------------------
+# --- reservations and settlements -----------------------------------------------------------------
 
 
 def test_an_intent_is_on_disk_before_anything_is_sent(journal):
-    send = journal.charge(intent(3, price=7))
+    send = journal.reserve(intent(3, price=7))
     assert elsewhere(journal, "SELECT id, queries, billed, ended_s FROM send") == [
         (send, 3, None, None)
     ]
@@ -72,8 +72,8 @@ def test_an_intent_is_on_disk_before_anything_is_sent(journal):
 
 
 def test_what_nobody_settled_counts_as_billed(journal):
-    journal.charge(intent(3, price=2 * NANO))
-    journal.settle(journal.charge(intent(2, price=2 * NANO)), {0: ROW, 1: ROW}, billed=2)
+    journal.reserve(intent(3, price=2 * NANO))
+    journal.settle(journal.reserve(intent(2, price=2 * NANO)), {0: ROW, 1: ROW}, billed=2)
     (line,) = accounts(journal)
     assert (line.asked, line.answered, line.billed, line.unsettled, line.failed) == (5, 2, 5, 3, 0)
     assert line.usd == 10.0
@@ -82,32 +82,40 @@ def test_what_nobody_settled_counts_as_billed(journal):
 
 def test_settling_gives_back_what_was_not_billed(journal):
     journal.settle(
-        journal.charge(intent(4, price=3)), {1: ROW, 3: ROW}, billed=3, words="one of them failed"
+        journal.reserve(intent(4, price=3)), {1: ROW, 3: ROW}, billed=3, words="one of them failed"
     )
     (line,) = accounts(journal)
     assert (line.asked, line.answered, line.billed, line.unsettled, line.failed) == (4, 2, 3, 0, 1)
-    assert journal.billed("a", "fit") == (3, 9)
-    assert journal.billed("a", "predict") == journal.billed("nobody", "fit") == (0, 0)
+    assert journal.billed("a", "fit") == Amount(3, 9)
+    assert journal.billed("a", "predict") == journal.billed("nobody", "fit") == Amount(0, 0)
+    assert faults(journal) == []
+
+
+def test_settling_gives_back_what_was_reserved_for_the_worst_case(journal):
+    send = journal.reserve(intent(4, price=90))
+    assert journal.billed("a", "fit") == Amount(4, 360)
+    journal.settle(send, {0: ROW}, billed=3, nano_usd_each=20)
+    assert journal.billed("a", "fit") == Amount(3, 60)
     assert faults(journal) == []
 
 
 def test_each_kind_of_question_has_its_own_budget(journal):
-    journal.charge(intent(5, queries=5))
-    journal.charge(intent(5, kind="predict", queries=5))
-    journal.charge(intent(5, account="b", queries=5))
+    journal.reserve(intent(5, queries=5))
+    journal.reserve(intent(5, kind="predict", queries=5))
+    journal.reserve(intent(5, account="b", queries=5))
     for kind in ("fit", "predict"):
         with pytest.raises(BudgetExhausted, match="billed for 5 of 5"):
-            journal.charge(intent(1, kind=kind, queries=5))
+            journal.reserve(intent(1, kind=kind, queries=5))
     assert [(line.name, line.kind) for line in accounts(journal)] == [
         ("a", "fit"), ("a", "predict"), ("b", "fit")
     ]  # fmt: skip
 
 
 def test_a_refused_intent_leaves_nothing_behind(journal):
-    journal.charge(intent(2, queries=2))
+    journal.reserve(intent(2, queries=2))
     for over in (intent(1, queries=2), intent(3, account="new", queries=2)):
         with pytest.raises(BudgetExhausted):
-            journal.charge(over)
+            journal.reserve(over)
     assert elsewhere(journal, "SELECT count(*) FROM send") == [(1,)]
     assert elsewhere(journal, "SELECT count(*) FROM question") == [(2,)]
     assert [line.name for line in accounts(journal)] == ["a"]
@@ -120,15 +128,15 @@ def test_a_refused_intent_leaves_nothing_behind(journal):
 def test_a_cap_in_dollars_is_exact(journal, price, cap, allowed):
     nano = round(price * NANO)
     for _ in range(allowed):
-        journal.charge(intent(price=nano, nano=round(cap * NANO)))
+        journal.reserve(intent(price=nano, nano=round(cap * NANO)))
     with pytest.raises(BudgetExhausted, match=rf"\${cap:.2f} of \${cap:.2f}"):
-        journal.charge(intent(price=nano, nano=round(cap * NANO)))
-    assert journal.billed("a", "fit") == (allowed, round(cap * NANO))
+        journal.reserve(intent(price=nano, nano=round(cap * NANO)))
+    assert journal.billed("a", "fit") == Amount(allowed, round(cap * NANO))
 
 
 def test_a_price_that_changes_is_charged_as_it_was(journal):
-    journal.charge(intent(2, price=100_000_000))
-    last = journal.charge(intent(1, price=200_000_000))
+    journal.reserve(intent(2, price=100_000_000))
+    last = journal.reserve(intent(1, price=200_000_000))
     assert accounts(journal)[0].usd == 0.4  # 0.1 + 0.1 + 0.2 in binary is no 0.4 in every order
     journal.settle(last, {}, billed=0)
     assert accounts(journal)[0].usd == 0.2
@@ -146,7 +154,7 @@ def test_no_order_of_sends_exceeds_a_cap(tmp_path_factory, cap, sends):
         journal._open().execute("PRAGMA synchronous=OFF")
         for n, brought, ends in sends:
             try:
-                send = journal.charge(intent(n, price=5, queries=cap))
+                send = journal.reserve(intent(n, price=5, queries=cap))
             except BudgetExhausted:
                 assert billed + n > cap
                 continue
@@ -155,7 +163,7 @@ def test_no_order_of_sends_exceeds_a_cap(tmp_path_factory, cap, sends):
             if ends:
                 journal.settle(send, {}, billed=min(n, brought))
                 billed -= n - min(n, brought)
-        assert journal.billed("a", "fit") == (billed, 5 * billed)
+        assert journal.billed("a", "fit") == Amount(billed, 5 * billed)
         assert faults(journal) == []
 
 
@@ -165,7 +173,7 @@ def test_no_order_of_sends_exceeds_a_cap(tmp_path_factory, cap, sends):
 def test_the_first_answer_to_a_question_is_the_one_that_is_remembered(journal):
     key, other = os.urandom(32), os.urandom(32)
     later = packed(np.array([1, 0], dtype=np.float32))
-    first, second = journal.charge(intent(key=key)), journal.charge(intent(key=key))
+    first, second = journal.reserve(intent(key=key)), journal.reserve(intent(key=key))
     assert journal.answers([key]) == {}
     journal.settle(second, {0: later}, billed=1)
     assert journal.answers([key, other]) == {key: later}
@@ -176,14 +184,14 @@ def test_the_first_answer_to_a_question_is_the_one_that_is_remembered(journal):
 def test_answers_go_to_the_questions_they_answer(journal):
     asked = intent(3)
     rows = [packed(np.array([k, 1], dtype=np.float32)) for k in range(3)]
-    journal.settle(journal.charge(asked), {2: rows[2], 0: rows[0]}, billed=3)
+    journal.settle(journal.reserve(asked), {2: rows[2], 0: rows[0]}, billed=3)
     assert journal.answers(asked.keys) == {asked.keys[0]: rows[0], asked.keys[2]: rows[2]}
 
 
 def test_questions_are_listed_with_their_sends(journal):
     asked = intent(2, account="team")
-    journal.settle(journal.charge(asked), {1: ROW}, billed=2, words="half of it")
-    journal.charge(intent(kind="predict"))
+    journal.settle(journal.reserve(asked), {1: ROW}, billed=2, words="half of it")
+    journal.reserve(intent(kind="predict"))
     lost, answered, open_ = questions(journal)
     assert (lost["scores"], answered["scores"], open_["scores"]) == (None, [0.25, 0.75], None)
     assert (lost["key"], answered["key"]) == tuple(key.hex() for key in asked.keys)
@@ -199,7 +207,7 @@ def test_questions_are_listed_with_their_sends(journal):
 
 def test_a_long_journal_is_listed_whole_and_in_order(journal):
     for n in (999, 1, 1, 1200):
-        journal.charge(intent(n))
+        journal.reserve(intent(n))
     assert [one["question"] for one in questions(journal)] == list(range(1, 2202))
 
 
@@ -232,13 +240,13 @@ def test_eight_threads_share_a_cap(tmp_path, files):
     for journal in journals:
         journal._open().execute("PRAGMA synchronous=OFF")
 
-    def charge(k):
+    def reserve(k):
         granted = 0
         for i in range(50):
             journal = journals[k % files]
             n = 1 + (i + k) % 3
             try:
-                send = journal.charge(intent(n, price=3, queries=500))
+                send = journal.reserve(intent(n, price=3, queries=500))
             except BudgetExhausted:
                 continue
             granted += n
@@ -247,9 +255,9 @@ def test_eight_threads_share_a_cap(tmp_path, files):
                 granted -= 1
         return granted
 
-    granted = sum(hammer(charge))
+    granted = sum(hammer(reserve))
     journal = journals[0]
-    assert journal.billed("a", "fit") == (granted, 3 * granted)
+    assert journal.billed("a", "fit") == Amount(granted, 3 * granted)
     assert 500 - 3 < granted <= 500
     (line,) = accounts(journal)
     assert line.billed == granted
@@ -260,20 +268,20 @@ def test_eight_threads_share_a_cap(tmp_path, files):
 
 
 def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
-    """Held back until all have queued, 8 charges are one transaction; the cap is for 5 of them."""
+    """Held back until all have queued, 8 intents are one transaction; the cap is for 5 of them."""
     commits = []
     refused = []
     journal._open().set_trace_callback(lambda line: commits.append(line == "COMMIT"))
 
-    def charge(k):
+    def reserve(k):
         try:
-            return journal.charge(intent(queries=5))
+            return journal.reserve(intent(queries=5))
         except BudgetExhausted as error:
             refused.append(error)
             return None
 
     with journal._lock:
-        threads = [threading.Thread(target=charge, args=(k,)) for k in range(8)]
+        threads = [threading.Thread(target=reserve, args=(k,)) for k in range(8)]
         for thread in threads:
             thread.start()
         while len(journal._waiting) < 8:
@@ -283,7 +291,7 @@ def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
     journal._open().set_trace_callback(None)
     assert sum(commits) == 1
     assert len(refused) == 3
-    assert journal.billed("a", "fit") == (5, 0)
+    assert journal.billed("a", "fit") == Amount(5, 0)
     assert elsewhere(journal, "SELECT count(*) FROM question") == [(5,)]
     assert faults(journal) == []
 
@@ -291,10 +299,10 @@ def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
 def test_two_journals_on_one_file_see_each_other(journal):
     with Journal(journal.path) as other:
         asked = intent(queries=1)
-        journal.settle(journal.charge(asked), {0: ROW}, billed=1)
+        journal.settle(journal.reserve(asked), {0: ROW}, billed=1)
         assert other.answers(asked.keys) == {asked.keys[0]: ROW}
         with pytest.raises(BudgetExhausted):
-            other.charge(intent(queries=1))
+            other.reserve(intent(queries=1))
 
 
 def test_a_new_journal_that_another_is_making_is_waited_for(tmp_path):
@@ -323,18 +331,18 @@ def test_a_new_journal_that_another_holds_is_told(tmp_path, monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_opens_the_file_for_itself(journal):
-    journal.charge(intent(2))
+    journal.reserve(intent(2))
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            journal.charge(intent(3))
+            journal.reserve(intent(3))
             code = 0
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    journal.charge(intent(4))
-    assert journal.billed("a", "fit") == (9, 0)
+    journal.reserve(intent(4))
+    assert journal.billed("a", "fit") == Amount(9, 0)
     processes = elsewhere(journal, "SELECT process FROM send ORDER BY id")
     assert processes == [(os.getpid(),), (child,), (os.getpid(),)]
     assert faults(journal) == []
@@ -344,16 +352,16 @@ def test_a_forked_process_opens_the_file_for_itself(journal):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_loses_nothing_when_its_parent_closes_the_file(journal):
     """SQLite would leave the child with locks it does not hold, and a log that is deleted."""
-    journal.charge(intent(2))
+    journal.reserve(intent(2))
     (charged, tell_charged), (closed, tell_closed) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            journal.charge(intent(3))
+            journal.reserve(intent(3))
             os.write(tell_charged, b"!")
             os.read(closed, 1)
-            journal.charge(intent(4))
+            journal.reserve(intent(4))
             code = 0
         finally:
             os._exit(code)
@@ -362,9 +370,9 @@ def test_a_forked_process_loses_nothing_when_its_parent_closes_the_file(journal)
     with Journal(journal.path) as another:
         os.write(tell_closed, b"!")
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert another.billed("a", "fit") == (9, 0)
+        assert another.billed("a", "fit") == Amount(9, 0)
         assert faults(another) == []
-    assert journal.billed("a", "fit") == (9, 0)
+    assert journal.billed("a", "fit") == Amount(9, 0)
     for end in (charged, tell_charged, closed, tell_closed):
         os.close(end)
 
@@ -374,24 +382,24 @@ def test_a_forked_process_loses_nothing_when_its_parent_closes_the_file(journal)
 
 def test_the_folder_is_made(tmp_path):
     with Journal(tmp_path / "a" / "b" / "journal.sqlite") as journal:
-        journal.charge(intent())
+        journal.reserve(intent())
     assert journal.path.is_file()
 
 
 def test_a_journal_goes_on_where_it_ended(journal):
-    journal.charge(intent(2))
+    journal.reserve(intent(2))
     journal.close()
     journal.close()
-    journal.charge(intent(3))  # opened again
+    journal.reserve(intent(3))  # opened again
     with Journal(journal.path) as other:
-        assert other.billed("a", "fit") == (5, 0)
+        assert other.billed("a", "fit") == Amount(5, 0)
 
 
 def test_a_pickled_journal_opens_the_same_file(journal):
-    journal.charge(intent(2))
+    journal.reserve(intent(2))
     with pickle.loads(pickle.dumps(journal)) as twin:  # noqa: S301 - our own bytes
-        twin.charge(intent(3))
-    assert journal.billed("a", "fit") == (5, 0)
+        twin.reserve(intent(3))
+    assert journal.billed("a", "fit") == Amount(5, 0)
 
 
 def test_a_journal_that_is_let_go_closes_its_file(tmp_path):
@@ -462,21 +470,21 @@ def test_an_old_journal_is_read_as_it_is_and_brought_up_to_date_when_written(old
         assert [row["purpose"] for row in questions(journal)] == ["map"]
     assert old.read_bytes() == before
     with Journal(old) as journal:
-        journal.charge(intent(2, fit="mine"))
-        assert journal.billed("a", "fit") == (3, 5)
-        assert journal.billed_to_others("a", "fit", "mine") == (1, 5)  # of a fit without a name
+        journal.reserve(intent(2, fit="mine"))
+        assert journal.billed("a", "fit") == Amount(3, 5)
+        assert journal.billed_to_others("a", "fit", "mine") == Amount(1, 5)  # of no fit
         assert faults(journal) == []
 
 
 def test_what_others_were_billed_is_the_account_without_ones_own(journal):
-    journal.settle(journal.charge(intent(3, price=2, fit="x")), {}, billed=1)
-    journal.charge(intent(5, price=3, fit="y"))
-    journal.charge(intent(7, price=1, fit="y", kind="predict"))
-    journal.charge(intent(9, price=1, fit="y", account="b"))
-    assert journal.billed_to_others("a", "fit", "x") == (5, 15)
-    assert journal.billed_to_others("a", "fit", "y") == (1, 2)
-    assert journal.billed_to_others("a", "fit", "z") == (6, 17)
-    assert journal.billed_to_others("nobody", "fit", "z") == (0, 0)
+    journal.settle(journal.reserve(intent(3, price=2, fit="x")), {}, billed=1)
+    journal.reserve(intent(5, price=3, fit="y"))
+    journal.reserve(intent(7, price=1, fit="y", kind="predict"))
+    journal.reserve(intent(9, price=1, fit="y", account="b"))
+    assert journal.billed_to_others("a", "fit", "x") == Amount(5, 15)
+    assert journal.billed_to_others("a", "fit", "y") == Amount(1, 2)
+    assert journal.billed_to_others("a", "fit", "z") == Amount(6, 17)
+    assert journal.billed_to_others("nobody", "fit", "z") == Amount(0, 0)
 
 
 # --- journals that are only read ------------------------------------------------------------------
@@ -490,7 +498,7 @@ def read(path):
 def test_a_journal_that_may_not_be_written_is_read(unprivileged):
     path = unprivileged.folder / "journal.sqlite"
     with Journal(path) as journal:
-        journal.settle(journal.charge(intent(3)), {0: ROW}, billed=3)
+        journal.settle(journal.reserve(intent(3)), {0: ROW}, billed=3)
     with unprivileged.reading_only():
         assert read(path) == (3, [], 3)
         with pytest.raises(JournalError, match=r"cannot be written.* make the file and its"):
@@ -500,7 +508,7 @@ def test_a_journal_that_may_not_be_written_is_read(unprivileged):
 def test_a_journal_is_read_while_another_process_writes_it(unprivileged):
     path = unprivileged.folder / "journal.sqlite"
     with Journal(path) as journal:
-        journal.charge(intent(3))
+        journal.reserve(intent(3))
         with unprivileged.reading_only():
             assert read(path) == (3, [], 3)
 
@@ -509,7 +517,7 @@ def test_answers_in_a_log_that_cannot_be_read_are_told(unprivileged, tmp_path):
     """As a process leaves them that was killed: copied elsewhere, they can be read."""
     folder = unprivileged.folder
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.charge(intent(3))
+        journal.reserve(intent(3))
         for name in ("journal.sqlite", "journal.sqlite-wal"):
             (folder / name).write_bytes((tmp_path / name).read_bytes())
     with (
@@ -521,11 +529,11 @@ def test_answers_in_a_log_that_cannot_be_read_are_told(unprivileged, tmp_path):
 
 
 def test_what_is_opened_to_read_is_not_written(journal):
-    journal.charge(intent(2))
+    journal.reserve(intent(2))
     with Journal(journal.path, writable=False) as reading:
         with pytest.raises(JournalError, match="make the file and its folder writable"):
-            reading.charge(intent(1))
-        assert reading.billed("a", "fit") == (2, 0)
+            reading.reserve(intent(1))
+        assert reading.billed("a", "fit") == Amount(2, 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"no journal" * 500])
@@ -568,8 +576,8 @@ def test_the_default_place_is_named_by_the_environment(monkeypatch, tmp_path):
 @pytest.fixture
 def kept(journal):
     """A journal with two accounts, two sends and three answers."""
-    journal.settle(journal.charge(intent(3, price=5)), {0: ROW, 1: ROW}, billed=3)
-    journal.settle(journal.charge(intent(account="b", price=7)), {0: ROW}, billed=1)
+    journal.settle(journal.reserve(intent(3, price=5)), {0: ROW, 1: ROW}, billed=3)
+    journal.settle(journal.reserve(intent(account="b", price=7)), {0: ROW}, billed=1)
     assert faults(journal) == []
     return journal
 
@@ -616,7 +624,7 @@ def test_a_damaged_file_is_found(tmp_path):
     with Journal(tmp_path / "journal.sqlite") as journal:
         for _ in range(30):
             asked = intent(20)
-            journal.settle(journal.charge(asked), dict.fromkeys(range(20), ROW), billed=20)
+            journal.settle(journal.reserve(asked), dict.fromkeys(range(20), ROW), billed=20)
     content = bytearray(journal.path.read_bytes())
     for place in range(len(content) // 3, len(content) - 4000, 4000):
         content[place : place + 64] = os.urandom(64)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.box import FunctionBox
-from rebox.meter import Budget, Journal, JournalBook, Meter, MeteredBox, accounts
+from rebox.meter import Budget, Journal, JournalAccount, Meter, accounts
 from rebox.meter.packing import EXACT_UP_TO, packed, rounded, unpacked
 
 SCORE = st.floats(0, 1, width=32)
@@ -132,7 +132,7 @@ def test_an_answer_is_the_same_paid_for_or_remembered(tmp_path):
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
             meter = metered(journal, box)
-            answers.append(MeteredBox(box, meter, "map").ask(images))
+            answers.append(meter.asker(box, "map").ask(images))
     assert box.answered == 5
     assert meter.spent.saved == 5
     np.testing.assert_array_equal(answers[0], answers[1])
@@ -141,15 +141,15 @@ def test_an_answer_is_the_same_paid_for_or_remembered(tmp_path):
 
 
 def metered(journal, box):
-    book = JournalBook(
+    account = JournalAccount(
         journal,
-        account="size",
+        name="size",
         box=box.spec.identity,
         price_usd=0.0,
         training=Budget(),
         prediction=Budget(),
     )
-    return Meter(book=book)
+    return Meter(account=account)
 
 
 def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
@@ -157,12 +157,12 @@ def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
     n = 2000
     rows = softmax(np.random.default_rng(5), n, 1000)
     with Journal(tmp_path / "journal.sqlite") as journal:
-        book = metered(journal, FunctionBox(thousand, size=2, classes=1000)).book
+        account = metered(journal, FunctionBox(thousand, size=2, classes=1000)).account
         journal._open().execute("PRAGMA synchronous=OFF")  # for speed: it changes no byte of it
         images = np.random.default_rng(6).random((n, 2, 2, 3), dtype=np.float32)
         for image, row in zip(images, rows, strict=True):
-            _, toll = book.recall(image[None], "map")
-            toll.settle(toll.charge([0]), {0: row}, billed=1)
+            _, reserve = account.recall(image[None], "map")
+            reserve([0]).settle({0: row}, billed=1)
         assert accounts(journal)[0].answered == n
         journal._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         each = journal.path.stat().st_size / n

@@ -444,3 +444,22 @@ def test_areas_of_several_models_count_pairs_within_a_fold():
     assert found.value == pytest.approx(np.mean(by_class))
     with pytest.raises(InvalidData, match="one for each image"):
         evaluate(labels, scores, [0, 1, 2], folds=folds[:5])
+
+
+@pytest.mark.parametrize(
+    ("interval", "spec", "spelled"),
+    [
+        (Interval(0.853, 0.83, 0.875), ".3f", "0.853 (0.830 to 0.875)"),
+        (Interval(0.853, 0.83, 0.875), ".1%", "85.3 % (83.0 to 87.5)"),
+        (Interval(0.012, -0.003, 0.027), "+.3f", "+0.012 (-0.003 to +0.027)"),
+        (Interval(-0.0001, -0.02, 0.0004), "+.3f", "0.000 (-0.020 to 0.000)"),
+        (Interval(1.0, 1.0, 1.0), "", "1.000 (1.000 to 1.000)"),
+        (Interval(0.0, 0.0, 0.1), "+.1%", "0.0 % (0.0 to +10.0)"),
+    ],
+)
+def test_an_interval_writes_itself(interval, spec, spelled):
+    assert f"{interval:{spec}}" == spelled
+
+
+def test_a_table_has_the_unit_in_its_heading():
+    assert Interval(0.853, 0.83, 0.875).parts(".1%") == ("85.3", "83.0 to 87.5")

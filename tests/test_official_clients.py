@@ -21,6 +21,8 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import png_base64
 from rebox.rehearsal import BadScore, Limits, Rehearsal, Status, hour_limit
 
+pytestmark = pytest.mark.slow  # environments are made for them
+
 REQUIREMENTS = (
     "clarifai-grpc==12.6.0",
     "azure-cognitiveservices-vision-customvision==3.1.1",

@@ -1,11 +1,11 @@
-"""Views that differ in tones alone share the work of placing, and show what each shows alone."""
+"""Views that are geometrically alike share the work of placing, and show what each shows alone."""
 
 import threading
 
 import numpy as np
 import pytest
 
-from rebox.fit.showing import AHEAD, ahead, place_views
+from rebox.fit.asking import AHEAD, ahead, place_views
 from rebox.program import Canvas, View, view_pool
 
 PATIENCE_S = 20

@@ -10,16 +10,17 @@ from scipy.special import log_softmax
 
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
-from rebox.fit import PhaseStarted, StepTaken, StopFit, fit, plan_fit
+from rebox.fit import PhaseStarted, Session, StepTaken, StopFit, fit
+from rebox.fit.plan import plan_map
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
-from rebox.fit.refitted import RefittedRun
+from rebox.fit.refit import RefitRun
 from rebox.meter import Budget, Meter
 from rebox.program import Canvas
 from rebox.reading.assignment import FrequencyMapping
 from rebox.reading.discriminant import DiscriminantMap
 from rebox.reading.ridge import RidgeMap
-from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.recipe import Refitted, Searched, recipe_from_name
+from rebox.sample import ImageLoader, Inputs
 from rebox.search import CMAES, GradientDescent
 from rebox.subject import stratified_order
 
@@ -60,8 +61,11 @@ def run(recipe, answer, budget, *, data=None, seed=0, listeners=(), raises_at=No
     x, y = grey() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
     meter = Meter(0.0, Budget(queries=budget))
-    images = LaidOut(Inputs.fit(x), x)
-    outcome = fit(recipe, box, meter, images, y, seed=seed, listeners=listeners)
+    images = ImageLoader(Inputs.fit(x), x)
+    session = Session(
+        box=box, meter=meter, images=images, targets=y, seed=seed, listeners=tuple(listeners)
+    )
+    outcome = fit(recipe, session)
     assert counts["images"] == meter.spent.total <= budget
     return outcome, meter
 
@@ -78,7 +82,7 @@ def right(outcome, answer, data, *, undressed=False):
         program.placement.place(list(x)), standing(outcome)[None] * (not undressed)
     )
     scores = answer(shown).astype(np.float32)
-    return (outcome.model.reading.probabilities([scores], [], len(x)).argmax(axis=1) == y).mean()
+    return (outcome.model.reader.probabilities([scores], [], len(x)).argmax(axis=1) == y).mean()
 
 
 # --- program ----------------------------------------------------------------------------------
@@ -116,7 +120,8 @@ def test_the_images_that_check_a_program_were_not_searched_on():
         if isinstance(event, PhaseStarted):
             phase.append(event.purpose)
 
-    recipe = replace(recipe_from_name(QUICK), search=CMAES(spread=1e-9))  # data as they are
+    recipe = recipe_from_name(QUICK)
+    recipe = replace(recipe, way=replace(recipe.way, search=CMAES(spread=1e-9)))  # data as they are
     _, meter = run(recipe, answer, 900, data=(x, y), listeners=[listen])
     order = stratified_order(y, 0)
     searched = set(np.rint(np.concatenate(seen["search"]) * 99).astype(int).tolist())
@@ -125,20 +130,20 @@ def test_the_images_that_check_a_program_were_not_searched_on():
     assert phase == ["map", "search", "map"]
     assert searched
     assert not searched & set(order[:30].tolist())
-    assert meter.spent.search == plan_fit(recipe, 4, 100, 900).search
+    assert meter.spent.search == plan_map(recipe.way, 4, 100, 900).search
 
 
 def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
     box = FunctionBox(dim, size=8, classes=3, channels=1)
     x, y = grey()
     recipe = recipe_from_name(QUICK)
-    program = recipe.program((4, 4), box.spec.shape)
-    images = LaidOut(Inputs.fit(x), x)
+    images = ImageLoader(Inputs.fit(x), x)
     meter = Meter(0.0, Budget(queries=5000))
-    fitted = RefittedRun(recipe, box, meter, images, y, program, 0, ())
+    session = Session(box=box, meter=meter, images=images, targets=y, seed=0)
+    fitted = RefitRun(recipe.way, session)
     indices = np.arange(40)
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)
-    logits = recipe.mapping.cross_fit(fitted._answers_of(scores, indices)).logits
+    logits = recipe.way.mapping.cross_fit(fitted._answers_of(scores, indices)).logits
     wanted = -log_softmax(logits, axis=1)[indices, y[:40]]
     np.testing.assert_array_equal(fitted._held_out(scores, indices), wanted)
 
@@ -149,12 +154,12 @@ def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
 def test_first_candidates_change_pixels_by_what_was_said(kind, channels, frequencies):
     """In root mean square, whatever the search, the dimension and the size of the input."""
     recipe = recipe_from_name(f"program?search={kind}&frequencies={frequencies}&change=0.06")
-    program = recipe.program((4, 4), (24, 16, channels))
+    program = recipe.way.program((4, 4), (24, 16, channels))
     assert program.dimension == channels * frequencies**2
     change = []
     for seed in range(30):
-        state = recipe.search.init(np.zeros(program.dimension), seed)
-        change += [program.added(point).ravel() for point in recipe.search.ask(state, 2)[:4]]
+        state = recipe.way.search.init(np.zeros(program.dimension), seed)
+        change += [program.added(point).ravel() for point in recipe.way.search.ask(state, 2)[:4]]
     assert np.sqrt(np.mean(np.concatenate(change) ** 2)) == pytest.approx(0.06, rel=0.1)
 
 
@@ -165,8 +170,8 @@ def test_too_small_a_budget_is_spent_on_the_mapping_alone():
     assert not standing(outcome).any()
     again, _ = run("map?rule=lda", dim, 125)
     assert again.reason == ALL_ASKED
-    for key, value in again.model.reading.mapping.arrays().items():
-        np.testing.assert_array_equal(value, outcome.model.reading.mapping.arrays()[key])
+    for key, value in again.model.reader.arrays().items():
+        np.testing.assert_array_equal(value, outcome.model.reader.arrays()[key])
 
 
 @pytest.mark.parametrize("at", [35, 100, 740, 800])
@@ -174,7 +179,7 @@ def test_cut_short_before_its_check_no_program_is_kept(at):
     """30 plain images, 3 steps of 240 queries, and then 150 for the check and the mapping."""
     outcome, _ = run(f"{QUICK}&search=cma", dim, 1000, raises_at=at)
     assert outcome.reason == INTERRUPTED
-    read = outcome.model.reading.probabilities([dim(np.zeros((2, 8, 8, 1)))], [], 2)
+    read = outcome.model.reader.probabilities([dim(np.zeros((2, 8, 8, 1)))], [], 2)
     assert np.isfinite(read).all()
     if at <= 740:
         assert not standing(outcome).any()
@@ -189,16 +194,16 @@ def test_a_listener_may_end_it_within_the_search():
     assert len(outcome.history) == 1
     assert meter.spent.map == 30
     assert not standing(outcome).any()
-    assert outcome.model.reading.mapping.arrays()["weights"].any()
+    assert outcome.model.reader.arrays()["weights"].any()
 
 
 def test_what_cannot_be_refitted_is_refused():
-    parts = {"name": "own", "citation": "none", "canvas": Canvas(overlay=True)}
+    parts = {"canvas": Canvas(overlay=True), "subspace": "dct-2", "search": CMAES()}
     with pytest.raises(InvalidOption, match="held-out"):
-        Recipe(**parts, mapping=FrequencyMapping(), refit=True)
+        Refitted(**parts, mapping=FrequencyMapping())
     with pytest.raises(InvalidOption, match="iterative"):
-        Recipe(**parts, mapping=FrequencyMapping(iterative=True), same_batch=True)
-    assert Recipe(**parts, mapping=RidgeMap(), refit=True).refit
+        Searched(**parts, mapping=FrequencyMapping(iterative=True), same_batch=True)
+    assert Refitted(**parts, mapping=RidgeMap()).mapping == RidgeMap()
 
 
 @pytest.mark.parametrize(
@@ -218,13 +223,14 @@ def test_options_are_checked(name, found):
 
 
 def test_program_is_what_it_says():
-    recipe = recipe_from_name("program")
-    assert recipe.canvas == Canvas(fit="contain", overlay=True)
-    assert (recipe.mapping, recipe.refit, recipe.subspace) == (DiscriminantMap(), True, "dct-4")
-    assert recipe.search.estimator.per_sample
-    assert recipe.search.evaluations(48) == 2
-    assert isinstance(recipe_from_name("program?search=cma").search, CMAES)
-    lsq = recipe_from_name("program?search=lsq").search
+    way = recipe_from_name("program").way
+    assert isinstance(way, Refitted)
+    assert way.canvas == Canvas(fit="contain", overlay=True)
+    assert (way.mapping, way.subspace) == (DiscriminantMap(), "dct-4")
+    assert way.search.estimator.per_sample
+    assert way.search.evaluations(48) == 2
+    assert isinstance(recipe_from_name("program?search=cma").way.search, CMAES)
+    lsq = recipe_from_name("program?search=lsq").way.search
     assert isinstance(lsq, GradientDescent)
     assert [lsq.evaluations(d) for d in (16, 48)] == [32, 96]
 
@@ -244,7 +250,7 @@ def test_ilm_asks_for_a_mapping_at_every_epoch():
     assert phases == [("map", 26), ("search", 80)] * 3 + [("search", 22)]
     assert meter.spent.map == 78
     assert outcome.reason == BUDGET_ENDED
-    assert recipe_from_name("ilm").mapping == FrequencyMapping(1, iterative=True)
+    assert recipe_from_name("ilm").way.mapping == FrequencyMapping(1, iterative=True)
 
 
 def test_ilm_maps_the_program_as_it_stands():
@@ -272,10 +278,10 @@ def test_ilm_maps_the_program_as_it_stands():
 def test_a_plan_is_what_is_asked(name, budget, n):
     x, y = grey(n)
     recipe = recipe_from_name(name)
-    if recipe.refit:
-        recipe = replace(recipe, batch=5)
+    if isinstance(recipe.way, Refitted):
+        recipe = replace(recipe, way=replace(recipe.way, batch=5))
     outcome, meter = run(recipe, dim, budget, data=(x, y))
-    plan = plan_fit(recipe, outcome.model.questions[0].program.dimension, n, budget)
+    plan = plan_map(recipe.way, outcome.model.questions[0].program.dimension, n, budget)
     assert plan.total == meter.spent.total <= budget
     assert plan.search == meter.spent.search
     assert plan.map * plan.maps + plan.check == meter.spent.map
@@ -286,7 +292,7 @@ def test_a_plan_is_what_is_asked(name, budget, n):
 def test_the_same_seed_gives_the_same_bytes(name):
     def bits(seed):
         outcome, _ = run(name, dim, 500, seed=seed)
-        arrays = outcome.model.reading.mapping.arrays().values()
+        arrays = outcome.model.reader.arrays().values()
         return standing(outcome).tobytes() + b"".join(array.tobytes() for array in arrays)
 
     assert bits(2) == bits(2)

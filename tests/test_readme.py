@@ -1,6 +1,7 @@
 """The README is part of the product: what it shows is run here."""
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,20 @@ def test_bring_your_own_box_runs():
 def test_ci_runs_the_readmes_test_command():
     command = code("sh", "pytest").strip()
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_ci_runs_the_slow_tests_too_and_so_can_the_reader():
+    command = "pytest -q -n auto -m slow"
+    assert f"`{command}`" in README
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_extra_is_in_the_readme():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    listed = re.findall(r"^\| `(\w+)` \|", README[: README.index("## In Python")], re.MULTILINE)
+    assert listed == [name for name in extras if name not in ("test", "dev")]
 
 
 def test_every_file_the_readme_names_is_there():

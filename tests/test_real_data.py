@@ -13,9 +13,12 @@ import rebox
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SQUEEZENET = DATA / "models" / "imagenet_squeezenet1_1.onnx"
 
-pytestmark = pytest.mark.skipif(
-    not SQUEEZENET.is_file(), reason=f"no real models and data in {DATA}: set REBOX_DATA"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not SQUEEZENET.is_file(), reason=f"no real models and data in {DATA}: set REBOX_DATA"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ from rebox.errors import ServiceError
 from rebox.fit.events import StepTaken
 from rebox.meter import Journal, accounts, faults
 
+pytestmark = pytest.mark.slow  # environments are made for them, and servers started
+
 RUNTIME = f"onnxruntime=={onnxruntime.__version__}"
 MLFLOW = ("mlflow-skinny==3.17.2", "pandas==3.1.1", "onnx==1.23.2", RUNTIME)
 TRITON = ("nvidia-pytriton==0.7.0", "numpy==1.26.4", RUNTIME)

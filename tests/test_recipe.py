@@ -8,7 +8,7 @@ from rebox.program import Canvas
 from rebox.reading.assignment import FrequencyMapping, RandomMapping
 from rebox.reading.choice import CANDIDATES, BestMap
 from rebox.reading.linear import LinearMap
-from rebox.recipe import RECIPES, Recipe, recipe_from_name
+from rebox.recipe import RECIPES, Once, Recipe, Searched, recipe_from_name
 from rebox.search import (
     CMAES,
     SGD,
@@ -23,7 +23,7 @@ from rebox.search import (
 
 
 def test_bar_is_as_published():
-    bar = recipe_from_name("bar")
+    bar = recipe_from_name("bar").way
     assert bar.search == GradientDescent(
         estimator=OneSided(directions=Sphere(), q=25, smoothing=0.1, scale=None),
         optimiser=SGD(learning_rate=0.05, rate=0.96, every=100),
@@ -31,23 +31,28 @@ def test_bar_is_as_published():
     assert bar.canvas == Canvas(fit="pad", inner=None, overlay=False)
     assert bar.mapping == FrequencyMapping(10)
     assert bar.loss == Focal(2.0)
-    assert (bar.subspace, bar.batch, bar.same_batch, bar.epochs) == ("full", 20, False, None)
+    assert (bar.subspace, bar.batch, bar.same_batch, bar.epochs) == (
+        "full",
+        20,
+        False,
+        None,
+    )
     assert bar.search.evaluations(148_203) == 26  # q + 1 queries for each image
 
 
 def test_map_has_no_program():
     recipe = recipe_from_name("map")
-    assert (recipe.search, recipe.subspace) == (None, None)
-    assert recipe.mapping == LinearMap()
-    assert recipe.canvas == Canvas(fit="contain")
+    assert type(recipe.way) is Once
+    assert recipe.way.mapping == LinearMap()
+    assert recipe.way.canvas == Canvas(fit="contain")
 
 
 @pytest.mark.parametrize("rule", [*CANDIDATES, "best"])
 def test_map_reads_by_the_rule_that_is_named(rule):
     recipe = recipe_from_name(f"map?rule={rule}&class_weight=balanced")
-    assert recipe.mapping == (BestMap if rule == "best" else CANDIDATES[rule])("balanced")
-    assert recipe.canvas == Canvas(fit="contain")
-    assert recipe.search is None
+    assert recipe.way.mapping == (BestMap if rule == "best" else CANDIDATES[rule])("balanced")
+    assert recipe.way.canvas == Canvas(fit="contain")
+    assert type(recipe.way) is Once
     assert recipe.citation
     assert (recipe.citation == recipe_from_name("map").citation) == (rule == "linear")
 
@@ -68,9 +73,9 @@ def test_map_reads_by_the_rule_that_is_named(rule):
 )
 def test_the_other_searches(name, search):
     recipe = recipe_from_name(name)
-    assert recipe.search == search
-    assert recipe.same_batch == isinstance(search, RandomSearch)  # it compares losses of steps
-    assert isinstance(recipe.loss, CrossEntropy) == (name == "spsa-gc")
+    assert recipe.way.search == search
+    assert recipe.way.same_batch == isinstance(search, RandomSearch)  # it compares losses of steps
+    assert isinstance(recipe.way.loss, CrossEntropy) == (name == "spsa-gc")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -86,22 +91,26 @@ def test_options_stand_after_a_question_mark():
     name = "bar?q=5&inner=64&mapping=random&m=6&overlay=yes&eps=0.5&scale=40&epochs=2&gamma=0"
     recipe = recipe_from_name(name)
     assert recipe.name == name
-    assert recipe.search.estimator == OneSided(directions=Sphere(), q=5, smoothing=0.5, scale=40.0)
-    assert recipe.mapping == RandomMapping(6)
-    assert recipe.canvas == Canvas(inner=64, overlay=True)
-    assert recipe.loss == Focal(0.0)
-    assert recipe.epochs == 2
-    assert recipe_from_name("map?class_weight=balanced&fit=pad").mapping == LinearMap("balanced")
+    assert recipe.way.search.estimator == OneSided(
+        directions=Sphere(), q=5, smoothing=0.5, scale=40.0
+    )
+    assert recipe.way.mapping == RandomMapping(6)
+    assert recipe.way.canvas == Canvas(inner=64, overlay=True)
+    assert recipe.way.loss == Focal(0.0)
+    assert recipe.way.epochs == 2
+    assert recipe_from_name("map?class_weight=balanced&fit=pad").way.mapping == LinearMap(
+        "balanced"
+    )
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES"])
 def test_yes_has_several_spellings(text):
-    assert recipe_from_name(f"bar?overlay={text}").canvas.overlay
+    assert recipe_from_name(f"bar?overlay={text}").way.canvas.overlay
 
 
 @pytest.mark.parametrize("text", ["0", "false", "No"])
 def test_so_has_no(text):
-    assert not recipe_from_name(f"cma-es?overlay={text}").canvas.overlay
+    assert not recipe_from_name(f"cma-es?overlay={text}").way.canvas.overlay
 
 
 @pytest.mark.parametrize(
@@ -113,11 +122,11 @@ def test_so_has_no(text):
         ("?q=3", "unknown recipe"),
         ("bar?p=3", "no option 'p'"),
         ("map?q=3", "no option 'q'"),
-        ("bar?q=many", "q must be int"),
-        ("bar?q=2.5", "q must be int"),
-        ("bar?q=", "q must be int"),
-        ("bar?eps=small", "eps must be float"),
-        ("bar?inner=none", "inner must be int"),
+        ("bar?q=many", "q must be a whole number"),
+        ("bar?q=2.5", "q must be a whole number"),
+        ("bar?q=", "name=value, found 'q='"),
+        ("bar?eps=small", "eps must be a number"),
+        ("bar?inner=none", "inner must be a whole number"),
         ("bar?overlay=maybe", "overlay must be true or false"),
         ("bar?q=0", "q must be"),
         ("bar?eps=0", "smoothing must be"),
@@ -126,8 +135,8 @@ def test_so_has_no(text):
         ("bar?epochs=0", "epochs must be"),
         ("bar?m=0", "m must be"),
         ("bar?gamma=-1", "gamma must be"),
-        ("bar?eta=nan", "found nan"),
-        ("bar?eps=nan", "smoothing"),
+        ("bar?eta=nan", "eta must be a number, found 'nan'"),
+        ("bar?eps=nan", "eps must be a number"),
         ("bar?mapping=linear", "mapping must be one of frequency, random"),
         ("bar?inner=0", "inner must be"),
         ("map?class_weight=even", "class_weight must be"),
@@ -161,8 +170,14 @@ def test_an_option_is_given_once_and_with_a_value(name):
 
 
 def test_a_recipe_of_ones_own_needs_sane_figures():
-    parts = {"name": "own", "citation": "none", "canvas": Canvas(), "mapping": RandomMapping()}
-    assert Recipe(**parts).loss == Focal()
+    parts = {
+        "canvas": Canvas(),
+        "mapping": RandomMapping(),
+        "subspace": "full",
+        "search": RandomSearch(),
+    }
+    own = Recipe(citation="none", way=Searched(**parts))
+    assert (own.name, own.way.loss) == ("own", Focal())
     for wrong in ({"batch": 0}, {"epochs": 0}):
         with pytest.raises(InvalidOption):
-            Recipe(**parts, **wrong)
+            Searched(**parts, **wrong)

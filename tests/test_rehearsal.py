@@ -26,7 +26,7 @@ from rebox.box import FunctionBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidOption
 from rebox.rehearsal import (
-    FORMATS,
+    REHEARSALS,
     BadScore,
     DuplicateClass,
     EmptyBody,
@@ -555,7 +555,7 @@ def test_the_documented_limits():
     assert (azure.batch_size, azure.requests_per_second, azure.image_bytes) == (1, 20, 4_000_000)
     assert (clarifai.price_usd, azure.price_usd) == (0.0012, 0.002)
     assert {limits_of(name).price_usd for name in SERVICES[2:]} == {0.0}
-    assert set(FORMATS) == {*SERVICES, "azure"}
+    assert set(REHEARSALS) == {*SERVICES, "azure"}
 
 
 def test_a_window_looks_back_one_second():
@@ -1149,14 +1149,20 @@ def test_every_name_is_a_fault_that_can_be_played_at_clarifai(name):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("earthquake", "no fault 'earthquake'"),
+        (
+            "earthquake",
+            "unknown fault 'earthquake'; choose one of a status such as 503",
+        ),
         ("429:soon=1", "no option 'soon'"),
-        ("429:every=often", "cannot be 'often'"),
+        ("429:every=often", "every must be a whole number, found 'often'"),
         ("429:every=0", "at least 1"),
-        ("429:billed=maybe", "cannot be 'maybe'"),
+        ("429:billed=maybe", "billed must be true or false, found 'maybe'"),
         ("99", "200 to 599"),
-        ("empty:after_s=3", "does not take"),
-        ("429:told=loudly", "header, date or words"),
+        (
+            "empty:after_s=3",
+            "fault 'empty' has no option 'after_s'; it has billed, every",
+        ),
+        ("429:told=loudly", "told must be one of header, date, words"),
         ("reset:billed=true", "not billed"),
     ],
 )

@@ -10,30 +10,30 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 
 from rebox.errors import InvalidData
 from rebox.study.bench import published
-from rebox.study.report import open_ledger, report, study_of, tables
+from rebox.study.report import findings_of, open_ledger, report, tables
 from rebox.study.report.difference import reference_of
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def only(rows):
-    (pair,) = study_of(rows).pairs
-    return pair
+    (setting,) = findings_of(rows).settings
+    return setting
 
 
 def test_a_lucky_fold_is_not_ahead_of_whole_measurements():
     rows = [ledgers.row("bar", fold=fold, skill=1.0) for fold in range(3)]
     rows += [ledgers.row("ar", fold=0, skill=4.0)]
-    pair = only(rows)
-    assert pair.cells[1].figures["accuracy"].value > pair.cells[0].figures["accuracy"].value
-    assert [cell.name for cell in pair.best("accuracy")] == ["bar"]
+    setting = only(rows)
+    assert setting.cells[1].figures["accuracy"].value > setting.cells[0].figures["accuracy"].value
+    assert [cell.name for cell in setting.best("accuracy")] == ["bar"]
 
 
 def test_a_task_with_copies_is_named_and_nobody_is_best_there(tmp_path):
     rows = [ledgers.row("auto", resampled=True), ledgers.row("map", task="whole")]
-    study = study_of(rows)
-    assert tables.copied(study) == ["abide"]
-    drawn, whole = study.pairs
+    findings = findings_of(rows)
+    assert tables.copied(findings) == ["abide"]
+    drawn, whole = findings.settings
     assert (drawn.copied, whole.copied) == (True, False)
     assert drawn.best("accuracy") == []
     assert len(whole.best("accuracy")) == 1
@@ -50,20 +50,20 @@ def test_who_peeked_is_marked_and_never_best():
         ledgers.row("auto", skill=1.0),
         ledgers.row("bar", skill=0.2),
     ]
-    study = study_of(rows)
-    pair = study.pairs[0]
-    found = {row["method"]: row for row in tables.results(pair)}
+    findings = findings_of(rows)
+    setting = findings.settings[0]
+    found = {row["method"]: row for row in tables.results(setting)}
     assert found["bar-as-released"]["peeks"]
     assert not found["auto"]["peeks"]
     assert found["bar-as-released"]["macro_auc"].value > found["auto"]["macro_auc"].value
     assert found["bar-as-released"]["best"] == []
     assert "macro_auc" in found["auto"]["best"]
-    assert tables.peeking(study) == ["bar-as-released"]
-    assert tables.overview(study)[0]["best"] == "auto"
-    assert pair.labels == ("bar-as-released (peeked)", "auto", "bar")
-    assert reference_of(pair, "bar-as-released") == "auto"
+    assert tables.peeking(findings) == ["bar-as-released"]
+    assert tables.overview(findings)[0]["best"] == "auto"
+    assert setting.labels == ("bar-as-released (peeked)", "auto", "bar")
+    assert reference_of(setting, "bar-as-released") == "auto"
     for rows_of in (tables.costs, tables.fits, tables.differences):
-        marked = [row for row in rows_of(pair) if row["method"] == "bar-as-released"]
+        marked = [row for row in rows_of(setting) if row["method"] == "bar-as-released"]
         assert marked
         assert all(row["peeks"] for row in marked)
 
@@ -86,8 +86,11 @@ def test_runs_are_told_in_words():
 def test_published_figures_stand_beside_what_repeats_them():
     rows = [ledgers.row(m, budget=5000) for m in ("auto", "bar-5k", "bar-as-released")]
     rows.append(ledgers.row("bar", box="squeezenet", budget=5000))
-    found = {(row["method"], pair.box): row["published"] for pair in study_of(rows).pairs
-             for row in tables.results(pair)}  # fmt: skip
+    found = {
+        (row["method"], setting.box): row["published"]
+        for setting in findings_of(rows).settings
+        for row in tables.results(setting)
+    }
     assert found.pop(("bar-5k", "resnet50")) in published()
     assert set(found.values()) == {None}
 
@@ -95,33 +98,33 @@ def test_published_figures_stand_beside_what_repeats_them():
 def test_a_price_that_nobody_knows_is_not_counted_as_nothing():
     unknown = {"fit": None, "predict": None}
     rows = [ledgers.row("auto"), ledgers.row("map", usd=unknown), ledgers.row("map", seed=1)]
-    study = study_of(rows)
-    pair = study.pairs[0]
-    for found in (tables.results(pair), tables.costs(pair)):
+    findings = findings_of(rows)
+    setting = findings.settings[0]
+    for found in (tables.results(setting), tables.costs(setting)):
         dollars = {row["method"]: row["usd"] for row in found}
         assert dollars["map"] is None
         assert dollars["auto"] > 0
-    assert [row["method"] for row in tables.points(pair, "accuracy", "usd")] == ["auto"]
-    assert len(tables.points(pair, "accuracy")) == 2
-    spent = tables.by_purpose(study)
+    assert [row["method"] for row in tables.points(setting, "accuracy", "usd")] == ["auto"]
+    assert len(tables.points(setting, "accuracy")) == 2
+    spent = tables.by_purpose(findings)
     assert spent["unpriced"] == 1
     assert spent["usd"] == pytest.approx(2 * 2.084)
 
 
 def test_what_was_not_available_has_its_reason():
     rows = [ledgers.row(), *(ledgers.missing(fold=f) for f in range(3)), ledgers.missing("scratch")]
-    study = study_of(rows)
-    found = tables.unavailable(study)
+    findings = findings_of(rows)
+    found = tables.unavailable(findings)
     assert [(row["method"], row["trials"]) for row in found] == [("finetune", 3), ("scratch", 1)]
     assert found[0]["why"] == "weights not at hand"
-    assert len(study.trials) == 1
+    assert len(findings.trials) == 1
 
 
 def test_methods_without_a_box_are_in_every_pair_of_their_task():
     rows = ledgers.study(budgets=(1000,))
-    pairs = study_of(rows).pairs
-    assert [pair.title for pair in pairs] == ["abide, resnet50", "abide, inception_v3"]
-    assert all("local" in pair.labels for pair in pairs)
+    settings = findings_of(rows).settings
+    assert [setting.title for setting in settings] == ["abide, resnet50", "abide, inception_v3"]
+    assert all("local" in setting.labels for setting in settings)
     assert only([ledgers.row("local", box=None, budget=None)]).title == "abide, no box"
 
 
@@ -177,7 +180,7 @@ def test_calibration_of_known_confidence():
 def test_reading_names_who_speaks_loudest():
     weights = [[0.1, 0.0, -2.0], [0.0, 0.5, 0.3]]
     row = ledgers.row(reading={"source": ["cat", "dog", "fish"], "weights": weights})
-    sources, targets, found = tables.reading(only([row]).cells[0], most=2)
+    sources, targets, found = tables.source_weights(only([row]).cells[0], most=2)
     assert sources == ["dog", "fish"]
     assert targets == ["autism", "control"]
     np.testing.assert_array_equal(found, [[0.0, 0.5], [-2.0, 0.3]])
@@ -205,7 +208,7 @@ def test_what_is_no_ledger_is_refused(tmp_path):
     with pytest.raises(InvalidData, match="is not text"):
         open_ledger(tmp_path / "picture")
     with pytest.raises(InvalidData, match="no trials to report"):
-        study_of([])
+        findings_of([])
 
 
 def test_an_interrupted_line_is_no_row(tmp_path):
@@ -216,22 +219,22 @@ def test_an_interrupted_line_is_no_row(tmp_path):
 
 def test_the_frontiers_rows_are_read():
     """Rows of the first ledgers lack folds and answers; later ones have them."""
-    study = study_of(open_ledger(BENCHMARKS / "frontier" / "measured.jsonl").rows)
-    assert len(study.trials) > 400
-    assert not study.unavailable
-    for pair in study.pairs:
-        assert tables.results(pair)
-        for cell in pair.cells:
+    findings = findings_of(open_ledger(BENCHMARKS / "frontier" / "measured.jsonl").rows)
+    assert len(findings.trials) > 400
+    assert not findings.unavailable
+    for setting in findings.settings:
+        assert tables.results(setting)
+        for cell in setting.cells:
             kept = [bool(trial.row.get("answers")) for trial in cell.seeds[0].trials]
             assert (tables.roc(cell) is None) == (not all(kept))
-    assert sum(not trial.row.get("answers") for trial in study.trials) > 400
-    pair = next(p for p in study.pairs if p.title == "ham10000-1000, squeezenet")
-    assert any(row["method"] == "map" for row in tables.differences(pair))
+    assert sum(not trial.row.get("answers") for trial in findings.trials) > 400
+    setting = next(p for p in findings.settings if p.title == "ham10000-1000, squeezenet")
+    assert any(row["method"] == "map" for row in tables.differences(setting))
 
 
 def test_the_published_services_rows_are_read():
-    study = study_of(open_ledger(BENCHMARKS / "published_services" / "measured.jsonl").rows)
-    azure = next(pair for pair in study.pairs if pair.box == "azure")
+    findings = findings_of(open_ledger(BENCHMARKS / "published_services" / "measured.jsonl").rows)
+    azure = next(setting for setting in findings.settings if setting.box == "azure")
     bar = [row for row in tables.results(azure) if row["method"] == "bar"]
     assert [row["queries"] for row in bar] == [1860, 5580, 10230]
     assert [row["usd"] for row in bar] == pytest.approx([3.72, 11.16, 20.46])

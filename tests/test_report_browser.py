@@ -18,9 +18,12 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 WIDTHS = {"phone": 390, "desktop": 1280}
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     rows = ledgers.study(folds=2, boxes=("resnet50",)) + ledgers.graded()
     rows.append(ledgers.row("a" * 90, task="b" * 120, box="c" * 70, class_names=["d" * 80, "e"]))
-    write_report(folder / "study.html", [ledgers.write(folder / "study.jsonl", rows)])
+    write_report(folder / "findings.html", [ledgers.write(folder / "findings.jsonl", rows)])
     frontier = ROOT / "benchmarks" / "frontier" / "measured.jsonl"
     write_report(folder / "frontier.html", [frontier])
     return folder
@@ -85,7 +88,7 @@ def path(request, pages):
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 def test_it_fits_asks_for_nothing_and_does_not_complain(browser, path, width, script):
     with Visit(browser, path, width=width, script=script) as visit:
-        for summary in visit.page.locator("details:not([open]).pair > summary").all()[:2]:
+        for summary in visit.page.locator("details:not([open]).setting > summary").all()[:2]:
             summary.click()
         assert visit.overflow <= 0
         away = [url for url in visit.requests if url != visit.url and not url.startswith("data:")]
@@ -103,7 +106,7 @@ def test_nothing_is_wider_than_a_phone_when_all_is_open(browser, path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_axe_finds_nothing_serious(browser, pages, scheme, width):
-    with Visit(browser, pages / "study.html", scheme=scheme, width=width) as visit:
+    with Visit(browser, pages / "findings.html", scheme=scheme, width=width) as visit:
         visit.page.evaluate(OPEN_ALL)
         found = axe.Axe().run(visit.page).response
     assert found["passes"]  # it did look
@@ -123,7 +126,7 @@ def test_axe_would_see_what_is_wrong(browser, tmp_path):
 def test_dark_is_dark(browser, pages):
     grounds = []
     for scheme in ("light", "dark"):
-        with Visit(browser, pages / "study.html", scheme=scheme) as visit:
+        with Visit(browser, pages / "findings.html", scheme=scheme) as visit:
             ground = "getComputedStyle(document.body).backgroundColor"
             line = "getComputedStyle(document.querySelector('svg text')).fill"
             grounds.append((visit.page.evaluate(ground), visit.page.evaluate(line)))
@@ -132,7 +135,7 @@ def test_dark_is_dark(browser, pages):
 
 
 def test_every_picture_has_a_name(browser, pages):
-    with Visit(browser, pages / "study.html") as visit:
+    with Visit(browser, pages / "findings.html") as visit:
         visit.page.evaluate(OPEN_ALL)
         pictures = visit.page.get_by_role("img").count()
         assert pictures > 20
@@ -143,9 +146,9 @@ def test_every_picture_has_a_name(browser, pages):
 def test_the_contents_lead_into_folded_parts(browser, pages):
     """Without a script: the browser itself unfolds what a link leads into."""
     with Visit(browser, pages / "frontier.html", script=False) as visit:
-        table = visit.page.locator("#pair-9 table").first
+        table = visit.page.locator("#setting-9 table").first
         assert not table.is_visible()
-        visit.page.locator("a[href='#pair-9']").click()
+        visit.page.locator("a[href='#setting-9']").click()
         assert table.is_visible()
 
 
@@ -155,13 +158,13 @@ def test_the_keyboard_is_enough(browser, pages):
         assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the results"
         outline = "getComputedStyle(document.activeElement).outlineStyle"
         assert visit.page.evaluate(outline) == "solid"
-        visit.page.locator("details.pair > summary").first.focus()
+        visit.page.locator("details.setting > summary").first.focus()
         visit.page.keyboard.press("Enter")
-        assert visit.page.locator("#pair-1").is_visible()
+        assert visit.page.locator("#setting-1").is_visible()
 
 
 def test_folded_parts_are_printed(browser, pages):
     with Visit(browser, pages / "frontier.html", width=720) as visit:
         visit.page.emulate_media(media="print")
-        assert visit.page.locator("#pair-9 table").first.is_visible()
+        assert visit.page.locator("#setting-9 table").first.is_visible()
         assert visit.overflow <= 0

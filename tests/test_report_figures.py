@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import InvalidOption, MissingExtra
-from rebox.study.report import figures, study_of
+from rebox.study.report import figures, findings_of
 from rebox.study.report.figures.style import MARKERS, PALETTE, look_of, short, spread
 from rebox.study.report.svg import svg_of
 
@@ -21,12 +21,12 @@ HEX = re.compile(r"#[0-9a-f]{6}")
 
 
 @pytest.fixture(scope="module")
-def pair():
-    return study_of(ledgers.study(boxes=("resnet50",), budgets=(1000, 25000))).pairs[0]
+def setting():
+    return findings_of(ledgers.study(boxes=("resnet50",), budgets=(1000, 25000))).settings[0]
 
 
-def cell_of(pair, method):
-    return next(cell for cell in pair.largest() if cell.method == method)
+def cell_of(setting, method):
+    return next(cell for cell in setting.largest() if cell.method == method)
 
 
 def words_of(figure):
@@ -36,24 +36,26 @@ def words_of(figure):
 
 
 @pytest.mark.parametrize("axis", ["queries", "usd"])
-def test_a_line_for_each_method_with_its_label(pair, axis):
-    figure = figures.against(pair, "macro_auc", axis)
+def test_a_line_for_each_method_with_its_label(setting, axis):
+    figure = figures.against(setting, "macro_auc", axis)
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
     said = words_of(figure)
-    assert set(pair.labels) <= set(said)
+    assert set(setting.labels) <= set(said)
     assert "bar-as-released (peeked)" in said
     lines = [
         line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() in MARKERS
     ]
     assert len(lines) == 5  # the methods that ask; the two that do not are levels
-    highest = max(cell.figures["macro_auc"].value for cell in pair.cells if cell.method == "auto")
+    highest = max(
+        cell.figures["macro_auc"].value for cell in setting.cells if cell.method == "auto"
+    )
     assert any(np.isclose(line.get_ydata().max(), highest) for line in lines)
 
 
 def test_one_budget_is_one_mark():
-    pair = study_of([ledgers.row(m, budget=400) for m in ("auto", "map", "bar")]).pairs[0]
-    (axes,) = figures.against(pair, "accuracy").axes
+    setting = findings_of([ledgers.row(m, budget=400) for m in ("auto", "map", "bar")]).settings[0]
+    (axes,) = figures.against(setting, "accuracy").axes
     assert axes.get_xticks().tolist() == [400]
     low, high = axes.get_xlim()
     assert low < 300
@@ -62,16 +64,16 @@ def test_one_budget_is_one_mark():
 
 def test_methods_that_ask_nothing_need_no_axis():
     rows = [ledgers.row(m, box=None, budget=None) for m in ("majority", "local")]
-    (axes,) = figures.against(study_of(rows).pairs[0], "accuracy").axes
+    (axes,) = figures.against(findings_of(rows).settings[0], "accuracy").axes
     assert axes.get_xscale() == "linear"
     assert axes.get_xticks().tolist() == []
 
 
-def test_only_what_a_pair_has_can_be_drawn(pair):
+def test_only_what_a_pair_has_can_be_drawn(setting):
     with pytest.raises(InvalidOption, match="quadratic_kappa"):
-        figures.against(pair, "quadratic_kappa")
+        figures.against(setting, "quadratic_kappa")
     with pytest.raises(InvalidOption, match="time"):
-        figures.against(pair, "accuracy", "time")
+        figures.against(setting, "accuracy", "time")
 
 
 def test_methods_look_different():
@@ -132,8 +134,8 @@ def test_a_name_that_is_cut_keeps_that_it_peeked():
     assert short("bar (peeked)") == "bar (peeked)"
 
 
-def test_confusion_shows_counts_and_shares(pair):
-    cell = cell_of(pair, "auto")
+def test_confusion_shows_counts_and_shares(setting):
+    cell = cell_of(setting, "auto")
     from rebox.study.report import tables
 
     matrix = tables.confusion(cell)
@@ -144,23 +146,23 @@ def test_confusion_shows_counts_and_shares(pair):
 
 
 def test_many_classes_have_no_room_for_counts():
-    cell = study_of(
+    cell = findings_of(
         [ledgers.row(counts=(3,) * 20, class_names=[f"c{i}" for i in range(20)])]
-    ).pairs[0]
+    ).settings[0]
     assert not [w for w in words_of(figures.confusion(cell.cells[0])) if w.isdigit()]
 
 
-def test_other_figures(pair):
-    assert len(figures.roc(pair.largest()).axes[0].lines) == len(pair.labels) + 1
-    assert "ECE" in " ".join(words_of(figures.calibration(cell_of(pair, "auto"))))
-    assert "great white shark" in words_of(figures.reading(cell_of(pair, "map")))
-    assert len(figures.search(pair.largest()).axes[0].lines) == 3
-    assert figures.picture(cell_of(pair, "bar")).size == (32, 32)
+def test_other_figures(setting):
+    assert len(figures.roc(setting.largest()).axes[0].lines) == len(setting.labels) + 1
+    assert "ECE" in " ".join(words_of(figures.calibration(cell_of(setting, "auto"))))
+    assert "great white shark" in words_of(figures.source_weights(cell_of(setting, "map")))
+    assert len(figures.search(setting.largest()).axes[0].lines) == 3
+    assert figures.picture(cell_of(setting, "bar")).size == (32, 32)
 
 
 def test_what_was_not_kept_is_not_drawn():
-    bare = study_of([ledgers.row(answers=None)]).pairs[0].cells[0]
-    for draw in (figures.confusion, figures.calibration, figures.reading, figures.picture):
+    bare = findings_of([ledgers.row(answers=None)]).settings[0].cells[0]
+    for draw in (figures.confusion, figures.calibration, figures.source_weights, figures.picture):
         assert draw(bare) is None
     assert figures.roc([bare]) is None
     assert figures.search([bare]) is None
@@ -169,27 +171,27 @@ def test_what_was_not_kept_is_not_drawn():
 @pytest.mark.parametrize("png", ["", "not base64!", base64.b64encode(b"GIF89a").decode(), None, 7])
 def test_a_program_that_is_no_picture_is_not_shown(png):
     row = ledgers.row(program={"png": png, "size": [2, 2]})
-    assert figures.picture(study_of([row]).pairs[0].cells[0]) is None
+    assert figures.picture(findings_of([row]).settings[0].cells[0]) is None
 
 
 def test_names_are_letters_and_nothing_else():
     """Mathematics, markup and leading underscores in a name are drawn as they are written."""
     names = ["$\\frac{1}{0}$", "<b>_&amp;</b>"]
     row = ledgers.row("_nolegend_", class_names=names, task="$x^2$")
-    pair = study_of([row]).pairs[0]
-    for figure in (figures.confusion(pair.cells[0]), figures.against(pair, "accuracy")):
+    setting = findings_of([row]).settings[0]
+    for figure in (figures.confusion(setting.cells[0]), figures.against(setting, "accuracy")):
         svg_of(figure, "f", "a figure")
-    assert set(names) <= set(words_of(figures.confusion(pair.cells[0])))
-    assert "_nolegend_" in " ".join(words_of(figures.roc(pair.cells)))
+    assert set(names) <= set(words_of(figures.confusion(setting.cells[0])))
+    assert "_nolegend_" in " ".join(words_of(figures.roc(setting.cells)))
 
 
 def test_a_name_in_any_script_is_drawn():
-    pair = study_of([ledgers.row("方法 ‎שיטה", class_names=["自閉症", "対照"])]).pairs[0]
-    assert "自閉症" in svg_of(figures.confusion(pair.cells[0]), "f", "a figure")
+    setting = findings_of([ledgers.row("方法 ‎שיטה", class_names=["自閉症", "対照"])]).settings[0]
+    assert "自閉症" in svg_of(figures.confusion(setting.cells[0]), "f", "a figure")
 
 
-def test_an_svg_has_a_name_and_ids_of_its_own(pair):
-    text = svg_of(figures.against(pair, "accuracy"), "f7", 'accuracy of "a" & <b>')
+def test_an_svg_has_a_name_and_ids_of_its_own(setting):
+    text = svg_of(figures.against(setting, "accuracy"), "f7", 'accuracy of "a" & <b>')
     root = ET.fromstring(text)  # noqa: S314 - our own text
     assert root.get("role") == "img"
     assert root.get("aria-label") == 'accuracy of "a" & <b>'
@@ -201,8 +203,8 @@ def test_an_svg_has_a_name_and_ids_of_its_own(pair):
     assert used == set(ids)
 
 
-def test_an_svg_takes_the_pages_colours(pair):
-    text = svg_of(figures.against(pair, "accuracy"), "f", "a figure")
+def test_an_svg_takes_the_pages_colours(setting):
+    text = svg_of(figures.against(setting, "accuracy"), "f", "a figure")
     assert not HEX.findall(text)
     assert "var(--line-0)" in text
     assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
@@ -210,21 +212,21 @@ def test_an_svg_takes_the_pages_colours(pair):
     )
 
 
-def test_the_same_figure_gives_the_same_bytes(pair):
-    first, second = (svg_of(figures.against(pair, "accuracy"), "f", "a") for _ in range(2))
+def test_the_same_figure_gives_the_same_bytes(setting):
+    first, second = (svg_of(figures.against(setting, "accuracy"), "f", "a") for _ in range(2))
     assert first == second
 
 
-def test_a_users_own_settings_do_not_reach_a_figure(pair):
+def test_a_users_own_settings_do_not_reach_a_figure(setting):
     import matplotlib
 
-    plainly = svg_of(figures.calibration(cell_of(pair, "auto")), "f", "a")
+    plainly = svg_of(figures.calibration(cell_of(setting, "auto")), "f", "a")
     with matplotlib.rc_context({"font.size": 40, "lines.linewidth": 9, "svg.fonttype": "path"}):
-        assert svg_of(figures.calibration(cell_of(pair, "auto")), "f", "a") == plainly
+        assert svg_of(figures.calibration(cell_of(setting, "auto")), "f", "a") == plainly
         assert matplotlib.rcParams["font.size"] == 40
 
 
-def test_without_matplotlib_it_says_what_to_install(pair, monkeypatch):
+def test_without_matplotlib_it_says_what_to_install(setting, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"rebox\[report\]"):
-        figures.calibration(cell_of(pair, "auto"))
+    with pytest.raises(MissingExtra, match=r"rebox\[study\]"):
+        figures.calibration(cell_of(setting, "auto"))

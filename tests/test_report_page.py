@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, JournalError, MissingExtra
-from rebox.meter import Journal
-from rebox.meter.journal import Caps, Intent
+from rebox.meter import Budget, Journal
 from rebox.meter.packing import packed
+from rebox.meter.send import Intent
 from rebox.study.report import document, report, write_report
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}"
@@ -85,9 +85,9 @@ def small(folder):
 def journal(tmp_path):
     """A journal of one account: three images answered, two asked and never settled."""
     path = tmp_path / "paid.sqlite"
-    with Journal(path) as book:
+    with Journal(path) as journal:
         for n, answered in ((3, True), (2, False)):
-            send = book.charge(
+            send = journal.reserve(
                 Intent(
                     account="lesions<b>",
                     kind="fit",
@@ -96,11 +96,11 @@ def journal(tmp_path):
                     fit="one",
                     keys=[os.urandom(32) for _ in range(n)],
                     nano_usd_each=2_000_000,
-                    caps=Caps(queries=10, nano_usd=None),
+                    budget=Budget(queries=10),
                 )
             )
             if answered:
-                book.settle(
+                journal.settle(
                     send,
                     {i: packed(np.array([0.25, 0.75], np.float32)) for i in range(n)},
                     billed=n,
@@ -152,7 +152,7 @@ def test_a_page_tells_prices_that_are_unknown_and_bounds(tmp_path):
     rows[1]["usd"] = {"fit": None, "predict": None}
     said = Page(report([ledgers.write(tmp_path / "unknown.jsonl", rows)])).text
     assert "and 1 trial of unknown price" in said
-    assert "price unknown" in said
+    assert "price not known" in said
     assert "1 bounds" in said
 
 
@@ -225,7 +225,7 @@ def test_everything_in_a_ledger_is_escaped(tmp_path, journal):
 def test_a_journal_says_what_was_paid(small, journal):
     said = Page(report([small], journals=[journal])).text
     assert "paid.sqlite" in said
-    assert "lesions<b> fit 5 3 5 2 0 $0.01" in said  # sent, answered, billed, unsettled, faults
+    assert "lesions<b> fit 5 3 5 2 0 $0.0100" in said  # sent, answered, billed, unsettled, faults
     assert "lesions<b> map 5 3" in said
     assert "The journal is sound." in said
     assert str(journal.parent) not in said
@@ -258,17 +258,17 @@ def test_many_pairs_are_folded_and_the_page_stays_small(tmp_path, monkeypatch):
     ]
     text = report([ledgers.write(tmp_path / "many.jsonl", rows)])
     page = Page(text)
-    pairs = [a for tag, a in page.tags if tag == "details" and a.get("class") == "pair"]
+    pairs = [a for tag, a in page.tags if tag == "details" and a.get("class") == "setting"]
     assert len(pairs) == 5
     assert not [a for a in pairs if "open" in a]
-    assert {f"pair-{i + 1}" for i in range(5)} <= set(page.ids)
+    assert {f"setting-{i + 1}" for i in range(5)} <= set(page.ids)
     assert page.text.count("1 further method of this part is not drawn here") == 5
     assert len(text) / document.CARDS * 90 < 4_000_000  # what a page of 90 methods comes to
 
 
 def test_without_jinja_it_says_what_to_install(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtra, match=r"rebox\[report\]"):
+    with pytest.raises(MissingExtra, match=r"rebox\[study\]"):
         report([small])
 
 

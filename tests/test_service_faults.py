@@ -26,7 +26,7 @@ from rebox.errors import (
     QuotaSpent,
     ServiceError,
 )
-from rebox.meter import Budget, Journal, JournalBook, Meter, MeteredBox, accounts, faults
+from rebox.meter import Budget, Journal, JournalAccount, Meter, accounts, faults
 from rebox.rehearsal import (
     BadScore,
     DuplicateClass,
@@ -100,24 +100,24 @@ def play(  # what a test wants to have otherwise
 def ask(tmp_path, uri, rehearsal, budget=None):
     journal = Journal(tmp_path / "journal.sqlite")
     box = open_box(uri)
-    book = JournalBook(
+    account = JournalAccount(
         journal,
-        account="faults",
+        name="faults",
         box=box.source.spec.identity,
         price_usd=box.spec.price_usd,
         training=Budget(queries=budget),
         prediction=Budget(),
     )
-    meter = Meter(box.spec.price_usd, book=book)
+    meter = Meter(box.spec.price_usd, account=account)
     scores = error = None
     try:
-        scores = MeteredBox(box, meter, "map").ask(IMAGES)
+        scores = meter.asker(box, "map").ask(IMAGES)
     except (BoxError, JournalError, BudgetExhausted) as raised:
         error = raised
     finally:
         box.close()
     assert faults(journal) == []
-    billed = journal.billed("faults", "fit")[0]
+    billed = journal.billed("faults", "fit").queries
     assert meter.spent.billed <= billed
     assert billed >= rehearsal.bill.queries
     played = Played(
@@ -402,14 +402,14 @@ def test_repeats_never_exceed_the_budget(tmp_path):
 
 
 def test_a_full_disk_stops_before_the_question_is_sent(tmp_path, monkeypatch):
-    charge = Journal.charge
+    reserve = Journal.reserve
 
-    def charge_on_a_full_disk(self, intent):
+    def reserve_on_a_full_disk(self, intent):
         self._open().execute("PRAGMA max_page_count=1")  # SQLite's own "disk is full"
         for _ in range(200):  # what room is left in its last pages is used up
-            charge(self, intent)
+            reserve(self, intent)
 
-    monkeypatch.setattr(Journal, "charge", charge_on_a_full_disk)
+    monkeypatch.setattr(Journal, "reserve", reserve_on_a_full_disk)
     played = play_at_home(tmp_path)
     assert isinstance(played.error, JournalError)
     assert "full" in str(played.error)
@@ -435,7 +435,7 @@ def test_a_locked_journal_stops_before_the_question_is_sent(tmp_path, monkeypatc
 
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
     moments = iter(range(10**9, 0, -3600))
-    monkeypatch.setattr("rebox.meter.journal.time.time", lambda: float(next(moments)))
+    monkeypatch.setattr("rebox.meter.send.time.time", lambda: float(next(moments)))
     played = play(tmp_path, play_faults=[Status(503)])
     check_answered(played)
     assert (played.billed, played.bill.queries) == (4, 4)
@@ -445,9 +445,9 @@ def play_at_home(tmp_path):
     with Rehearsal("clarifai", model(), classes=CLASSES) as rehearsal:
         box = open_box(f"{rehearsal.uri}&{QUICK}")
         journal = Journal(tmp_path / "journal.sqlite")
-        book = JournalBook(
+        account = JournalAccount(
             journal,
-            account="faults",
+            name="faults",
             box=box.spec.identity,
             price_usd=0.0,
             training=Budget(),
@@ -456,7 +456,7 @@ def play_at_home(tmp_path):
         error = None
         with box:
             try:
-                MeteredBox(box, Meter(book=book), "map").ask(IMAGES)
+                Meter(account=account).asker(box, "map").ask(IMAGES)
             except JournalError as raised:
                 error = raised
         journal.close()

@@ -18,6 +18,8 @@ from rebox.rehearsal import Limits, Rehearsal
 if not hasattr(os, "fork"):
     pytest.skip("no fork on this system", allow_module_level=True)
 
+pytestmark = pytest.mark.slow  # a hundred processes
+
 KILLS = 50
 IN_FLIGHT = 3
 # the recipe, how many questions it asks, and a budget with room for what a kill wastes

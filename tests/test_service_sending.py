@@ -1,6 +1,7 @@
 """How services are asked: in which order, how many at a time, how often, and how it all ends."""
 
 import copy
+import functools
 import gc
 import os
 import pickle
@@ -9,6 +10,7 @@ import threading
 import time
 import warnings
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +24,6 @@ from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.sending import LONGEST_BACK_OFF_S, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.toll import NoToll
 from rebox.errors import BudgetExhausted, InvalidOption, JournalError, KeyRefused, ServiceError
 from rebox.rehearsal import Limits, Rehearsal
 
@@ -158,25 +159,25 @@ def test_threads_share_a_pace():
 # --- sender ---------------------------------------------------------------------------------------
 
 
-class Books:
-    """A toll that keeps everything."""
+class Paying:
+    """An account that keeps what was reserved, and settled, by the number of the send."""
 
     def __init__(self, most=None):
-        self.charged, self.settled, self.most = {}, {}, most
+        self.reserved, self.settled, self.most = {}, {}, most
         self._lock = threading.Lock()
 
-    def charge(self, places):
+    def reserve(self, places):
         with self._lock:
             if self.most is not None and self.asked + len(places) > self.most:
                 raise BudgetExhausted("no more.")
-            self.charged[len(self.charged)] = list(places)
-            return len(self.charged) - 1
+            number = len(self.reserved)
+            self.reserved[number] = list(places)
+        return SimpleNamespace(settle=functools.partial(self.settle, number))
 
-    def settle(self, ticket, answers, *, billed, words=""):
+    def settle(self, number, answers, *, billed, words=""):
         with self._lock:
-            assert ticket in self.charged
-            assert ticket not in self.settled
-            self.settled[ticket] = (
+            assert number not in self.settled
+            self.settled[number] = (
                 {place: float(row[0]) for place, row in answers.items()},
                 billed,
                 words,
@@ -184,7 +185,7 @@ class Books:
 
     @property
     def asked(self):
-        return sum(map(len, self.charged.values()))
+        return sum(map(len, self.reserved.values()))
 
     @property
     def billed(self):
@@ -204,18 +205,18 @@ def echo(images):
     return [np.float32([number, -number]) for number in numbers_in(images)]
 
 
-def ask(exchange, n, toll=None, *, step=1, **terms):
-    """Return the first score of each of n images, and the books; no thread is left behind."""
-    toll = toll or Books()
+def ask(exchange, n, account=None, *, step=1, **terms):
+    """Return the first score of each of n images, and the account; no thread is left behind."""
+    account = account or Paying()
     sender = Sender(Terms(**{"in_flight": 2, "back_off_s": 0.0} | terms))
     try:
-        rows = sender.ask(images_of(n), exchange, step=step, toll=toll)
+        rows = sender.ask(images_of(n), exchange, step=step, reserve=account.reserve)
     finally:
-        heard_out = toll.settled.keys() == toll.charged.keys()
+        heard_out = account.settled.keys() == account.reserved.keys()
         sender.close()
         wait_until(lambda: not any(t.is_alive() for t in sender._pool._threads))
         assert heard_out  # whatever came
-    return [float(row[0]) for row in rows], toll
+    return [float(row[0]) for row in rows], account
 
 
 def wait_until(true):
@@ -235,13 +236,15 @@ def test_answers_come_in_the_order_of_the_images(n, step, in_flight, data):
         time.sleep(naps[numbers_in(images)[0]])
         return echo(images)
 
-    scores, books = ask(exchange, n, step=step, in_flight=in_flight)
+    scores, account = ask(exchange, n, step=step, in_flight=in_flight)
     assert scores == list(range(n))
-    assert sorted(place for places in books.charged.values() for place in places) == list(range(n))
-    assert len(books.charged) == -(-n // step)
-    assert books.billed == n
-    for ticket, places in books.charged.items():
-        assert books.settled[ticket] == ({place: place for place in places}, len(places), "")
+    assert sorted(place for places in account.reserved.values() for place in places) == list(
+        range(n)
+    )
+    assert len(account.reserved) == -(-n // step)
+    assert account.billed == n
+    for number, places in account.reserved.items():
+        assert account.settled[number] == ({place: place for place in places}, len(places), "")
 
 
 def test_as_many_are_under_way_as_are_allowed_and_no_more():
@@ -274,11 +277,11 @@ def test_a_failure_stops_what_waits_and_hears_out_what_does_not():
         time.sleep(0.05)  # long after the other
         return echo(images)
 
-    books = Books()
+    account = Paying()
     with pytest.raises(ServiceError, match=r"^no such model\.$"):
-        ask(exchange, 50, books)
-    charged = {places[0]: books.settled[ticket] for ticket, places in books.charged.items()}
-    assert charged == {0: ({0: 0.0}, 1, ""), 1: ({}, 0, "no such model")}
+        ask(exchange, 50, account)
+    ended = {places[0]: account.settled[number] for number, places in account.reserved.items()}
+    assert ended == {0: ({0: 0.0}, 1, ""), 1: ({}, 0, "no such model")}
 
 
 def test_what_waits_to_try_again_is_stopped_at_once():
@@ -300,20 +303,20 @@ def test_what_waits_to_try_again_is_stopped_at_once():
 
 
 def test_ctrl_c_hears_out_what_is_under_way():
-    books = Books()
+    account = Paying()
 
     def exchange(images):
-        if len(books.charged) == 2:  # both threads are busy
+        if len(account.reserved) == 2:  # both threads are busy
             # to the main thread, which a signal to the process need not wake
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(0.3)
         return echo(images)
 
     with pytest.raises(KeyboardInterrupt):
-        interrupt_once(lambda: ask(exchange, 30, books))
-    assert 2 <= books.asked <= 4
-    assert books.billed == books.asked
-    assert all(answers for answers, _, _ in books.settled.values())
+        interrupt_once(lambda: ask(exchange, 30, account))
+    assert 2 <= account.asked <= 4
+    assert account.billed == account.asked
+    assert all(answers for answers, _, _ in account.settled.values())
 
 
 def interrupt_once(work):
@@ -362,12 +365,12 @@ def test_every_try_is_a_send_and_they_are_counted(naps, fault, sends):
     def exchange(images):
         raise Refusal(fault)
 
-    books = Books()
+    account = Paying()
     words = "busy." if sends == 1 else f"busy; asked {sends} times."
     with pytest.raises(ServiceError, match=words.replace(".", r"\.")):
-        ask(exchange, 3, books, step=3, attempts=4)
-    assert list(books.charged.values()) == [[0, 1, 2]] * sends
-    assert books.billed == 3 * sends  # nobody knows better
+        ask(exchange, 3, account, step=3, attempts=4)
+    assert list(account.reserved.values()) == [[0, 1, 2]] * sends
+    assert account.billed == 3 * sends  # nobody knows better
     assert len(naps) == sends - 1
 
 
@@ -404,12 +407,12 @@ def test_only_those_that_failed_are_asked_again(naps):
         answers[4] = Failure("broken", retry=True)
         return answers
 
-    scores, books = ask(exchange, 6, step=6)
+    scores, account = ask(exchange, 6, step=6)
     assert scores == [0, 1, 2, 3, 4, 5]
     assert asked == [[0, 1, 2, 3, 4, 5], [1, 4]]
-    assert books.charged == {0: [0, 1, 2, 3, 4, 5], 1: [1, 4]}
-    assert books.settled[0] == ({0: 0, 2: 2, 3: 3, 5: 5}, 5, "try later")
-    assert books.settled[1] == ({1: 1, 4: 4}, 2, "")
+    assert account.reserved == {0: [0, 1, 2, 3, 4, 5], 1: [1, 4]}
+    assert account.settled[0] == ({0: 0, 2: 2, 3: 3, 5: 5}, 5, "try later")
+    assert account.settled[1] == ({1: 1, 4: 4}, 2, "")
 
 
 def test_the_fault_that_ends_the_run_decides(naps):
@@ -420,10 +423,10 @@ def test_the_fault_that_ends_the_run_decides(naps):
             *echo(images)[2:],
         ]
 
-    books = Books()
+    account = Paying()
     with pytest.raises(KeyRefused, match="no image at all"):
-        ask(exchange, 4, books, step=4)
-    assert books.settled == {0: ({2: 2.0, 3: 3.0}, 4, "no image at all")}  # and the rest is kept
+        ask(exchange, 4, account, step=4)
+    assert account.settled == {0: ({2: 2.0, 3: 3.0}, 4, "no image at all")}  # and the rest is kept
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), MemoryError()])
@@ -431,36 +434,36 @@ def test_what_nobody_foresaw_counts_as_billed(error):
     def exchange(images):
         raise error
 
-    books = Books()
+    account = Paying()
     with pytest.raises(type(error)):
-        ask(exchange, 3, books, step=3)
-    assert books.settled == {0: ({}, 3, type(error).__name__)}
+        ask(exchange, 3, account, step=3)
+    assert account.settled == {0: ({}, 3, type(error).__name__)}
 
 
-def test_what_the_books_refuse_is_not_sent():
+def test_what_the_account_refuses_is_not_sent():
     sent = []
 
     def exchange(images):
         sent.extend(numbers_in(images))
         return echo(images)
 
-    books = Books(most=5)
+    account = Paying(most=5)
     with pytest.raises(BudgetExhausted):
-        ask(exchange, 12, books, step=2, in_flight=1)
+        ask(exchange, 12, account, step=2, in_flight=1)
     assert sent == [0, 1, 2, 3]
-    assert books.billed == 4
+    assert account.billed == 4
 
 
-def test_books_that_cannot_be_written_end_the_run():
-    class Full(Books):
-        def settle(self, ticket, answers, *, billed, words=""):
-            super().settle(ticket, answers, billed=billed, words=words)
+def test_an_account_that_cannot_be_written_ends_the_run():
+    class Full(Paying):
+        def settle(self, number, answers, *, billed, words=""):
+            super().settle(number, answers, billed=billed, words=words)
             raise JournalError("the disk is full.")
 
-    books = Full()
+    account = Full()
     with pytest.raises(JournalError, match="disk"):
-        ask(echo, 40, books, in_flight=1)
-    assert books.asked == 1
+        ask(echo, 40, account, in_flight=1)
+    assert account.asked == 1
 
 
 # --- services -------------------------------------------------------------------------------------
@@ -583,8 +586,8 @@ def test_requests_are_small_enough_to_keep_all_of_them_busy():
             assert box.at_once == 128
             images = np.resize(X, (60, *X.shape[1:]))
             check(box.ask(images), images)
-            books = Books()
-            check(box.reply_for(images, books), images)
-            check(box.reply_for(X[:3], NoToll()), X[:3])
-    assert sorted(map(len, books.charged.values())) == [20, 20, 20]
+            account = Paying()
+            check(box.ask(images, account.reserve), images)
+            check(box.ask(X[:3]), X[:3])
+    assert sorted(map(len, account.reserved.values())) == [20, 20, 20]
     assert service.bill.requests == 3 + 3 + 1

@@ -26,8 +26,9 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import Reply
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, NoKey, Secret
+from rebox.box.service.message import Request, message_in
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import IDLE_S, HttpTransport, Request, host_of, is_here, message_in
+from rebox.box.service.transport import IDLE_S, HttpTransport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
 from rebox.rehearsal import Rehearsal
 

@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 import struct
 import threading
@@ -14,9 +15,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 
 from rebox.errors import InvalidData
-from rebox.sample import ImageFiles
-from rebox.sample.images import PictureCache
-from rebox.sample.picture import decode
+from rebox.sample import ImageFiles, ImageLoader, Inputs
+from rebox.sample.store import MOST_MEMORY, PictureStore, _available_memory
 
 RED = (200, 10, 20)
 
@@ -258,45 +258,183 @@ def test_subsets_are_those_of_an_array(data):
     assert [path.name for path in files[rows, ...].paths] == expected.tolist()
 
 
-def test_the_cache_keeps_the_last_ones_within_its_bytes(noise, monkeypatch):
-    decoded = []
-    monkeypatch.setattr(
-        "rebox.sample.images.decode", lambda path: decoded.append(path.name) or decode(path)
-    )
-    files = ImageFiles(noise, cache_bytes=2 * 240 + 100)
-    for i in (0, 1, 0, 2, 0, 1):  # 2 pushes out 1, which was asked for before 0
-        files[i]
-    assert decoded == ["00.png", "01.png", "02.png", "01.png"]
-    assert files[:2][1] is files[1]  # a subset shares the cache
-    assert files._cache.size == 480
-    none = ImageFiles(noise, cache_bytes=239)
-    assert none[0] is not none[0]
-    assert none._cache.size == 0
+@pytest.fixture
+def settled(monkeypatch):
+    """Files count as settled at once: nobody can set back the time of their last change."""
+    monkeypatch.setattr("rebox.sample.store.SETTLED_NS", -1)
 
 
-def test_the_cache_keeps_its_count_when_threads_ask_together(noise):
-    cache = PictureCache(5 * 240)
+def greys(files, rows=range(12)):
+    return [int(files[i][0, 0, 0]) for i in rows]
+
+
+@pytest.mark.parametrize(
+    ("memory", "disk", "kept"),
+    [(2880, 0, 12), (0, 2880, 12), (500, 2400, 12), (500, 500, 4), (0, 0, 0), (None, None, 12)],
+)
+def test_what_is_kept_in_memory_or_on_disk_is_decoded_once(noise, memory, disk, kept):
+    files = ImageFiles(noise, memory, disk)
+    files.check()
+    assert greys(files) == list(range(0, 120, 10))
+    assert not any(picture.flags.writeable for picture in files[:])  # shares what is kept
+    assert files.store.decoded == 12 + 2 * (12 - kept)
+
+
+def test_what_comes_first_is_kept_within_the_bounds(noise):
+    store = PictureStore(2 * 240 + 100, 3 * 240 + 100)
+    for i in (0, 1, 2, 3, 4, 5, 5, 0, 3):
+        assert store.get(noise[i])[0, 0, 0] == 10 * i
+    assert (store.in_memory, store.on_disk, store.decoded) == (480, 720, 7)  # 5 twice
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("bounds", [(10**6, 0), (0, 10**6)])
+def test_a_file_that_has_changed_is_decoded_again_by_the_next_check(noise, bounds):
+    files = ImageFiles(noise, *bounds)
+    files.check()
+    saved(noise[3], Image.new("RGB", (10, 8), (200,) * 3))  # of the same size
+    os.utime(noise[3], ns=(0, 0))
+    saved(noise[4], Image.new("RGB", (5, 4), (210,) * 3))
+    assert greys(files, [2, 3, 4]) == [20, 30, 40]  # a fit under way goes on with what it checked
+    files.check()
+    assert greys(files, [2, 3, 4, 5]) == [20, 200, 210, 50]
+    assert files.store.decoded == 14
+    noise[5].unlink()
+    with pytest.raises(InvalidData, match=r"05\.png cannot be read"):
+        files.check()
+
+
+def test_a_file_written_just_now_is_not_trusted(noise):
+    files = ImageFiles(noise)
+    files.check()
+    files.check()
+    assert files.store.decoded == 24
+
+
+def test_a_full_disk_costs_nothing_but_time(noise, monkeypatch):
+    class Full:
+        def seek(self, place):
+            pass
+
+        def close(self):
+            pass
+
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Full())
+    files = ImageFiles(noise, 240, 10**6)
+    files.check()
+    assert greys(files) == list(range(0, 120, 10))
+    assert (files.store.in_memory, files.store.on_disk, files.store.decoded) == (240, 0, 23)
+
+
+def test_no_folder_for_temporary_files_costs_nothing_but_time(noise, monkeypatch):
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    files = ImageFiles(noise, 240)
+    assert greys(files) == greys(files) == list(range(0, 120, 10))
+    assert files.store.decoded == 23
+
+
+def test_a_child_process_leaves_the_temporary_file_alone(noise, monkeypatch):
+    store = PictureStore(0, 10**6)
+    store.get(noise[0])
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert store.get(noise[0])[0, 0, 0] == 0
+    assert store.get(noise[1])[0, 0, 0] == 10
+    assert (store.decoded, store.on_disk) == (3, 240)
+
+
+@pytest.mark.parametrize("bounds", [(5 * 240, 0), (240, 4 * 240)])
+def test_the_bounds_hold_when_threads_ask_together(noise, bounds):
+    store = PictureStore(*bounds)
+    wrong = []
 
     def ask(seed):
         for i in np.random.default_rng(seed).integers(0, 12, 100):
-            assert cache.get(noise[i])[0, 0, 0] == 10 * i
+            if not (store.get(noise[i]) == 10 * i).all():
+                wrong.append(i)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert cache.size == sum(p.nbytes for p in cache._pictures.values()) == 5 * 240
+    assert not wrong
+    assert (store.in_memory, store.on_disk) == bounds
+
+
+def test_the_bounds_are_shares_of_what_is_free(noise, monkeypatch):
+    monkeypatch.setattr("rebox.sample.store._available_memory", lambda: 8 * 500)
+    monkeypatch.setattr("rebox.sample.store._free_disk", lambda: 4 * 250)
+    store = PictureStore()
+    for path in noise:
+        store.get(path)
+    assert (store.in_memory, store.on_disk) == (480, 240)
+
+
+def test_available_memory_is_a_number_on_every_system(monkeypatch):
+    assert 2**20 < _available_memory() < 2**50
+    monkeypatch.setattr("pathlib.Path.read_text", lambda path: "max\n")
+    assert _available_memory() == MOST_MEMORY
+    said = {"meminfo": "MemAvailable: 4000000 kB\n", "memory.max": "900", "memory.current": "200"}
+    monkeypatch.setattr("pathlib.Path.read_text", lambda path: said[path.name])
+    assert _available_memory() == 700
 
 
 def test_a_pickle_holds_paths_and_no_pixels(noise):
-    files = ImageFiles(noise, cache_bytes=12345)
+    files = ImageFiles(noise, 12345, 678)
     files.check()
     copy = pickle.loads(pickle.dumps(files))  # noqa: S301 - our own bytes
     assert copy.paths == files.paths
-    assert (copy._cache.limit, copy._cache.size) == (12345, 0)
+    assert (copy.store.memory_bytes, copy.store.disk_bytes) == (12345, 678)
+    assert copy.store.in_memory == copy.store.decoded == 0
     np.testing.assert_array_equal(copy[4], files[4])
     assert len(pickle.dumps(files[:0])) < 500
+
+
+# --- loader ---------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_looked_at_twice_is_decoded_once(noise):
+    files = ImageFiles(noise, 0, 0)
+    loader = ImageLoader(Inputs(size=(8, 10)), files)
+    for batch in ([0, 1, 2], [3, 4]):
+        loader.samples(batch)
+        assert [int(image[0, 0, 0]) for image in loader.take(np.array(batch))] == [
+            10 * i for i in batch
+        ]
+    assert files.store.decoded == 5
+    loader.take(range(3))
+    assert files.store.decoded == 8
+
+
+def test_arrays_of_pictures_are_not_copied():
+    for x in (np.zeros((4, 5, 6, 3), np.uint8), np.zeros((4, 5, 6), np.float32)):
+        loader = ImageLoader(Inputs.fit(x), x)
+        assert all(np.shares_memory(image, x) for image in loader.take(range(4)))
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_digest_changes_with_any_image_and_needs_no_decoding(noise):
+    def digest(x, value_range=None):
+        return ImageLoader(Inputs(size=(8, 10), value_range=value_range), x).digest()
+
+    files = ImageFiles(noise)
+    before = digest(files)
+    assert before == digest(ImageFiles(noise))
+    assert before != digest(files[:11])
+    assert before != digest(files[::-1])
+    assert files.store.decoded == 0
+    saved(noise[11], Image.new("RGB", (10, 8)))
+    assert digest(files) != before
+    x = np.zeros((3, 2, 2), np.uint8)
+    assert len({digest(x), digest(x[:2]), digest(x + 1), digest(list(x[..., None]))}) == 4
+    assert digest(x) == digest(list(x))
+    assert digest(x, (0, 255)) != digest(x)
 
 
 class Brightness(ClassifierMixin, BaseEstimator):

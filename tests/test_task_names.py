@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample import TASKS, Dataset, load, open_task
 from rebox.study.task import holdout
@@ -353,7 +353,7 @@ def test_cards_are_filled_in(task):
         ("eyepacs?x=1", "task 'eyepacs' has no option 'x'; it has none"),
         ("ham10000?images=last", "images must be one of all, first, found 'last'"),
         ("ham10000?images=first&images=all", "given twice"),
-        ("retinamnist?size=big", "size must be int"),
+        ("retinamnist?size=big", "size must be a whole number"),
         ("synthetic?size=1", "size at least 4"),
         (3, "a task is a name"),
     ],
@@ -509,6 +509,7 @@ def counts(data):
     return dict(zip(names.tolist(), found.tolist(), strict=True))
 
 
+@pytest.mark.slow
 def test_real_abide():
     data = real("abide", of="abide")
     assert counts(data) == {"autism": 505, "control": 530}
@@ -517,6 +518,7 @@ def test_real_abide():
     assert sum(regions.any() for regions in constant) == 46
 
 
+@pytest.mark.slow
 def test_real_eyepacs():
     data = real("eyepacs", of="eyepacs")
     assert sum(counts(data).values()) == len(data) == 1819
@@ -524,6 +526,7 @@ def test_real_eyepacs():
     assert len(np.unique(data.groups)) < len(data)
 
 
+@pytest.mark.slow
 def test_real_ham10000():
     data = real("ham10000", of="ham10000")
     assert len(data) == 7006
@@ -532,6 +535,7 @@ def test_real_ham10000():
     assert len(first) == len(np.unique(data.groups)) == len(np.unique(first.groups))
 
 
+@pytest.mark.slow
 def test_real_gtsrb_and_retinamnist():
     data = real("gtsrb", of="gtsrb")
     assert (len(data), len(counts(data))) == (3000, 43)

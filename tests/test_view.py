@@ -111,7 +111,7 @@ def test_the_plain_view_changes_nothing(image, box):
     """What an image was shown as before there were views, to the bit."""
     placement = Canvas(fit="pad").placement(image.shape[:2], (*box, 3))
     assert placement.view == PLAIN == View()
-    assert not PLAIN.toned
+    assert not PLAIN.photometric
     assert PLAIN.name == "plain"
     expected = np.full((*box, 3), 0.5, np.float32)
     inner = (placement.inner_height, placement.inner_width)
@@ -163,7 +163,7 @@ def test_scale_leaves_a_frame_of_the_background():
     np.testing.assert_array_equal(found, expected)
 
 
-def test_tones_are_what_they_say():
+def test_photometric_parts_are_what_they_say():
     image = image_of()
     luma = image @ np.array([0.299, 0.587, 0.114], np.float32)
     cases = [
@@ -324,7 +324,7 @@ def test_every_view_of_every_pool_can_be_placed(image, box, cells):
 
 
 @pytest.mark.parametrize(("grey", "cells"), POOLS)
-def test_views_are_drawn_only_where_the_pool_has_too_few(grey, cells):
+def test_views_are_random_only_where_the_pool_has_too_few(grey, cells):
     few = view_pool(grey=grey, cells=cells)
     assert view_pool(grey=grey, cells=cells, least=len(few)) == few
     more = view_pool(grey=grey, cells=cells, least=len(few) + 20)

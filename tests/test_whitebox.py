@@ -46,6 +46,7 @@ def scores_of(whitebox, images):
         return whitebox.scores(whitebox.images(images)).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_onnx_file_gives_what_onnx_runtime_gives(name):
     path = DATA / "models" / f"{name}.onnx"

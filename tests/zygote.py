@@ -50,18 +50,18 @@ def ask_until_spent(uri, journal, budget, seed):
     """Ask about one image after another until the account may ask no more."""
     from rebox.box import open_box
     from rebox.errors import BudgetExhausted
-    from rebox.meter import Budget, Journal, JournalBook, Meter, MeteredBox
+    from rebox.meter import Budget, Journal, JournalAccount, Meter
 
     with open_box(uri) as box, Journal(journal) as opened:
-        book = JournalBook(
+        account = JournalAccount(
             opened,
-            account="team",
+            name="team",
             box=box.spec.identity,
             price_usd=box.spec.price_usd,
             training=Budget(queries=budget),
             prediction=Budget(),
         )
-        asked = MeteredBox(box, Meter(box.spec.price_usd, book=book), "map")
+        asked = Meter(box.spec.price_usd, account=account).asker(box, "map")
         rng = np.random.default_rng(seed)
         while True:
             image = rng.integers(0, 256, (1, *box.spec.shape), dtype=np.uint8)

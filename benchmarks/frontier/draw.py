@@ -1,4 +1,4 @@
-"""Accuracy and macro AUC against queries, one small panel for each pair of task and box."""
+"""Accuracy and macro AUC against queries, one small panel for each setting, a task and a box."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +23,11 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     cells = cells_of(rows)
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    pairs = list(dict.fromkeys(cell.pair for cell in cells))
+    settings = list(dict.fromkeys(cell.setting for cell in cells))
     paths = []
     with mpl.rc_context(STYLE):
         for metric, spoken in FIGURES.items():
-            figure = _panels(cells, pairs, methods, metric, spoken)
+            figure = _panels(cells, settings, methods, metric, spoken)
             paths.append(folder / f"{metric}.png")
             figure.savefig(paths[-1], dpi=150)
     return paths
@@ -35,32 +35,32 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 def _panels(
     cells: Sequence[Cell],
-    pairs: list[tuple[str, str | None]],
+    settings: list[tuple[str, str | None]],
     methods: list[str],
     metric: str,
     spoken: str,
 ) -> Figure:
-    columns = min(COLUMNS, len(pairs))
-    lines = -(-len(pairs) // columns)
+    columns = min(COLUMNS, len(settings))
+    lines = -(-len(settings) // columns)
     figure = Figure(figsize=(max(4.5, 3.2 * columns), 2.5 * lines + 0.9), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes, pair in zip(grid, pairs, strict=False):
+    for axes, setting in zip(grid, settings, strict=False):
         for style, method in enumerate(methods):
-            own = [cell for cell in cells if cell.pair == pair and cell.method == method]
+            own = [cell for cell in cells if cell.setting == setting and cell.method == method]
             if own:
                 _line(axes, own, metric, style, method)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter("")
-        axes.set_title(" / ".join(filter(None, pair)), fontsize=8)
+        axes.set_title(" / ".join(filter(None, setting)), fontsize=8)
         axes.grid(alpha=0.25, linewidth=0.5)
-    for axes in grid[len(pairs) :]:
+    for axes in grid[len(settings) :]:
         axes.set_axis_off()
     figure.supxlabel("queries asked to train")
     figure.supylabel(spoken)
     shown: dict[Any, Any] = {}
-    for axes in grid[: len(pairs)]:
+    for axes in grid[: len(settings)]:
         shown |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     names = [name for name in methods if name in shown]
     figure.legend(

@@ -14,7 +14,7 @@ class Saving:
 
     Attributes
     ----------
-    pair : (task, box)
+    setting : (task, box)
     target : float
         The rival's mean macro AUC at its largest budget.
     budget : int
@@ -24,7 +24,7 @@ class Saving:
         None: at no budget that was tried.
     """
 
-    pair: tuple[str, str | None]
+    setting: tuple[str, str | None]
     target: float
     budget: int
     queries: float | None
@@ -36,24 +36,24 @@ class Saving:
 
 
 def savings(cells: Sequence[Cell], ours: str, rival: str) -> list[Saving]:
-    """Return the saving on every pair that has both methods, the rival at its largest budget.
+    """Return the saving on every setting that has both methods, the rival at its largest budget.
 
-    Pairs on which the rival was run at smaller budgets alone say nothing of what it reaches.
+    Settings on which the rival was run at smaller budgets alone say nothing of what it reaches.
     """
-    found = []
+    saved = []
     largest = max((cell.budget or 0 for cell in cells if cell.method == rival), default=0)
-    for pair in dict.fromkeys(cell.pair for cell in cells):
-        own = [cell for cell in cells if cell.pair == pair and cell.method == ours]
-        theirs = [cell for cell in cells if cell.pair == pair and cell.method == rival]
+    for setting in dict.fromkeys(cell.setting for cell in cells):
+        own = [cell for cell in cells if cell.setting == setting and cell.method == ours]
+        theirs = [cell for cell in cells if cell.setting == setting and cell.method == rival]
         last = max(theirs, key=lambda cell: cell.budget, default=None)
         if not own or last is None or last.budget < largest:
             continue
         target = last.figures[METRIC].value
         enough = [cell.asked for cell in own if cell.figures[METRIC].value >= target]
-        found.append(Saving(pair, target, last.budget, min(enough, default=None)))
-    return found
+        saved.append(Saving(setting, target, last.budget, min(enough, default=None)))
+    return saved
 
 
-def median_ratio(found: Sequence[Saving]) -> float:
-    """Return the median ratio over the pairs."""
-    return median(saving.ratio for saving in found)
+def median_ratio(saved: Sequence[Saving]) -> float:
+    """Return the median ratio over the settings."""
+    return median(saving.ratio for saving in saved)

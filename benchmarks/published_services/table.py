@@ -1,10 +1,14 @@
 """The ledger as Markdown: what was paid, what it brought, and what was published."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from published_services.trials import SERVICES, TRAINING, bar_queries
+from rebox.metric import METRIC_WORDS, PERCENT, Interval
+from rebox.money import dollars
 from rebox.study.bench import Published, mean_interval, published_for
+from rebox.study.report.table import Column, Entry, figure, in_markdown
 
 Row = dict[str, Any]
 
@@ -83,104 +87,93 @@ def _place(row: Row) -> tuple[int, int, int, int]:
 
 def _money(rows: Iterable[Row]) -> list[str]:
     """Return the table of queries and dollars of BAR's fits, each count beside the others."""
-    lines = [
+    columns = (
+        Column("service", lambda part: part[0]["service"]),
+        Column("q", lambda part: str(part[0]["q"])),
+        Column(f"{TRAINING} x (q + 1)", lambda part: f"{bar_queries(part[0]['q']):,}"),
+        Column("asked", _each(lambda row: f"{row['fit']['search'] + row['fit']['map']:,}")),
+        Column("service's bill", _each(lambda row: f"{row['fit_bill']['queries']:,}")),
+        Column("dollars", _each(lambda row: dollars(row["fit"]["usd"]))),
+        Column("service's bill", _each(lambda row: dollars(row["fit_bill"]["usd"]))),
+        Column("published", lambda part: _price(_published(part[0]))),
+    )
+    parts = _grouped(row for row in rows if row["method"] == "bar")
+    return [
         "## Queries and dollars of BAR's fits",
         "",
         "Every trial is held to it before its line is written: asked (by the meter), billed and "
         "answered (by the journal) and billed (by the service) are the same number, and so are the "
         "dollars.",
         "",
-        _line("service", "q", f"{TRAINING} x (q + 1)", "asked", "service's bill", "dollars",
-              "service's bill", "published"),
-        _line(*["---"] * 8),
-    ]  # fmt: skip
-    for part in _grouped(row for row in rows if row["method"] == "bar"):
-        service, q = part[0]["service"], part[0]["q"]
-        known = _published(service, q)
-        lines.append(
-            _line(
-                service,
-                q,
-                f"{bar_queries(q):,}",
-                _same(part, lambda row: f"{row['fit']['search'] + row['fit']['map']:,}"),
-                _same(part, lambda row: f"{row['fit_bill']['queries']:,}"),
-                _same(part, lambda row: f"${row['fit']['usd']:.3f}"),
-                _same(part, lambda row: f"${row['fit_bill']['usd']:.3f}"),
-                f"{known.queries}, ${known.usd}",
-            )
-        )
-    return [
-        *lines,
+        *in_markdown(columns, parts),
         "",
         "The publication's Azure figures are those of 930 x (q + 1) at $2 per 1000; its Clarifai "
         "figures are not those at $1.20.",
     ]
 
 
-def _published(service: str, q: int) -> Published:
-    found = published_for("abide", BOXES[service], f"bar-q{q}")
-    if found is None:
+def _published(row: Row) -> Published:
+    service, q = row["service"], row["q"]
+    known = published_for("abide", BOXES[service], f"bar-q{q}")
+    if known is None:
         raise KeyError(f"nothing was published of {service} with q = {q}.")
-    return found
+    return known
+
+
+def _price(known: Published) -> str:
+    return f"{known.queries}, {dollars(known.usd)}"
 
 
 def _brought(rows: Iterable[Row]) -> list[str]:
-    lines = [
+    columns = (
+        Column("service", lambda part: part[0]["service"]),
+        Column("money", lambda part: f"q = {part[0]['q']}: {dollars(part[0]['max_usd'])}"),
+        Column("method", lambda part: METHODS[part[0]["method"]]),
+        Column("seeds", lambda part: str(len(part))),
+        Column("fit", _each(partial(_paid, "fit"))),
+        Column("test of 105", _each(partial(_paid, "predict"))),
+        *(Column(_title(name), partial(_figure, name), number=True) for name in FIGURES),
+        Column("published", _accuracy),
+    )
+    return [
         "## What the same money brought",
         "",
         "Mean over the seeds; with one seed the 95 % interval of `rebox.metric.evaluate`, with "
         "more Student's t over the seeds (the test subjects of two seeds overlap). Fit and test: "
         "queries and dollars that each was billed.",
         "",
-        _line("service", "money", "method", "seeds", "fit", "test of 105", *_titles(), "published"),
-        _line(*["---"] * 11),
+        *in_markdown(columns, _grouped(rows)),
     ]
-    for part in _grouped(rows):
-        first = part[0]
-        published = _published(first["service"], first["q"]).accuracy
-        lines.append(
-            _line(
-                first["service"],
-                f"q = {first['q']}: ${first['max_usd']:.2f}",
-                METHODS[first["method"]],
-                len(part),
-                _paid(part, "fit"),
-                _paid(part, "predict"),
-                *(_figure(part, name) for name in FIGURES),
-                f"{published} %" if first["method"] == "bar" else "",
-            )
-        )
-    return lines
 
 
-def _trials(rows: Iterable[Row]) -> list[str]:
-    lines = [
+def _accuracy(part: Sequence[Row]) -> str:
+    return f"{_published(part[0]).accuracy} %" if part[0]["method"] == "bar" else ""
+
+
+def _trials(rows: Sequence[Row]) -> list[str]:
+    columns = (
+        Column("trial", lambda row: row["key"].replace(" | ", ", ")),
+        *(Column(_title(name), partial(_figure_of_one, name), number=True) for name in FIGURES),
+        Column("fit, s", lambda row: f"{row['seconds']['fit']:.0f}"),
+        Column(
+            "queries/s", lambda row: f"{row['fit_bill']['queries'] / row['seconds']['fit']:.0f}"
+        ),
+        Column("journal, MB", lambda row: f"{row['journal_mb']:.1f}"),
+        Column("verdict", lambda row: (row["verdict"] or {}).get("words", "")),
+    )
+    return [
         "## Every trial",
         "",
         "95 % intervals over the test subjects. Seconds: of two shared cores with other work on "
         "them, the model's own included. The last column is what the fit says of the box by "
         "training subjects held out.",
         "",
-        _line("trial", *_titles(), "fit, s", "queries/s", "journal, MB", "verdict"),
-        _line(*["---"] * 9),
+        *in_markdown(columns, rows),
     ]
-    for row in rows:
-        asked, seconds = row["fit_bill"]["queries"], row["seconds"]["fit"]
-        lines.append(
-            _line(
-                row["key"].replace(" | ", ", "),
-                *(_figure([row], name) for name in FIGURES),
-                f"{seconds:.0f}",
-                f"{asked / seconds:.0f}",
-                f"{row['journal_mb']:.1f}",
-                (row["verdict"] or {}).get("words", ""),
-            )
-        )
-    return lines
 
 
-def _titles() -> list[str]:
-    return [name.replace("macro_auc", "AUC") for name in FIGURES]
+def _title(name: str) -> str:
+    return f"{METRIC_WORDS[name]}{', %' if name in PERCENT else ''}"
 
 
 def _grouped(rows: Iterable[Row]) -> list[list[Row]]:
@@ -190,32 +183,24 @@ def _grouped(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def _paid(part: Sequence[Row], what: str) -> str:
-    def paid(row: Row) -> str:
-        fit, whole = row["fit_bill"], row["bill"]
-        first = {"fit": 0, "predict": fit["queries"]}[what]
-        queries = (fit if what == "fit" else whole)["queries"] - first
-        return f"{queries:,}: ${queries * SERVICES[row['service']].price_usd:.2f}"
-
-    return _same(part, paid)
+def _paid(what: str, row: Row) -> str:
+    fit, whole = row["fit_bill"]["queries"], row["bill"]["queries"]
+    queries = fit if what == "fit" else whole - fit
+    return f"{queries:,}: {dollars(queries * SERVICES[row['service']].price_usd)}"
 
 
-def _same(part: Sequence[Row], words: Callable[[Row], str]) -> str:
-    """Return what all the rows say, or the different things."""
-    return " / ".join(dict.fromkeys(words(row) for row in part))
+def _each(words: Callable[[Row], str]) -> Callable[[Sequence[Row]], str]:
+    """Return what says of several rows what all of them say, or the different things."""
+    return lambda part: " / ".join(dict.fromkeys(words(row) for row in part))
 
 
-def _figure(part: Sequence[Row], name: str) -> str:
-    found = [row["metrics"][name] for row in part]
-    if len(found) > 1:
-        mean = mean_interval([figure["value"] for figure in found])
-        value, low, high = mean.value, max(0.0, mean.low), min(1.0, mean.high)
-    else:
-        value, low, high = found[0]["value"], found[0]["low"], found[0]["high"]
-    if name == "macro_auc":
-        return f"{value:.3f} [{low:.3f}, {high:.3f}]"
-    return f"{value:.1%} [{low:.1%}, {high:.1%}]"
+def _figure(name: str, part: Sequence[Row]) -> Entry:
+    intervals = [Interval(**row["metrics"][name]) for row in part]
+    if len(intervals) == 1:
+        return figure(name, intervals[0])
+    mean = mean_interval([interval.value for interval in intervals])
+    return figure(name, Interval(mean.value, max(0.0, mean.low), min(1.0, mean.high)))
 
 
-def _line(*cells: object) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
+def _figure_of_one(name: str, row: Row) -> Entry:
+    return _figure(name, [row])

@@ -234,7 +234,7 @@ def measure(
             check_books(trial, spent, journal, whole_bill)
             if faults(journal):
                 raise RuntimeError(f"{trial.key}: {faults(journal)}")
-            model.meter_.book.journal.close()
+            model.meter_.account.close()
         size_mb = sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
     truth = dataset.labels[parts.test]
     figures = evaluate(

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from rebox.errors import InvalidOption
+from rebox.option import unknown
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,28 @@ class Door(Mapping[str, Any]):
     noun: str
     own: Mapping[str, str] = field(default_factory=dict)
 
-    def points(self) -> dict[str, EntryPoint]:
-        """Return where each known name leads."""
-        added = {point.name: point for point in entry_points(group=self.group)}
-        return {name: EntryPoint(name, at, self.group) for name, at in self.own.items()} | {
-            name: point for name, point in added.items() if name not in self.own
-        }
+    def _point(self, name: str) -> EntryPoint | None:
+        """Return where a name leads; the metadata of all packages is read for others' alone."""
+        if name in self.own:
+            return EntryPoint(name, self.own[name], self.group)
+        return next(iter(entry_points(group=self.group, name=name)), None)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in self.points()
+        return isinstance(name, str) and self._point(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.points())
+        added = {point.name for point in entry_points(group=self.group)}
+        yield from self.own
+        yield from sorted(added - set(self.own))
 
     def __len__(self) -> int:
-        return len(self.points())
+        return len(list(iter(self)))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what ``name`` stands for, or ``default`` where nothing has that name."""
+        if name in self:
+            return self[name]
+        return default
 
     def __getitem__(self, name: str) -> Any:
         """Return what ``name`` stands for.
@@ -54,14 +62,13 @@ class Door(Mapping[str, Any]):
         InvalidOption
             Nothing has that name, or the package that brings it cannot be imported.
         """
-        points = self.points()
-        if name not in points:
-            known = ", ".join(sorted(points))
-            raise InvalidOption(f"no {self.noun} is called {name!r}; known are {known}.")
+        point = self._point(name)
+        if point is None:
+            raise unknown(self.noun, name, self)
         try:
-            return points[name].load()
+            return point.load()
         except (ModuleNotFoundError, AttributeError) as error:
             raise InvalidOption(
-                f"the {self.noun} {name!r} ({points[name].value}) cannot be imported: {error}; "
+                f"the {self.noun} {name!r} ({point.value}) cannot be imported: {error}; "
                 "install or upgrade the package that brings it."
             ) from error

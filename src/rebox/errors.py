@@ -6,7 +6,6 @@
     ├── InvalidInput        (ValueError)      what the user handed over
     │   ├── InvalidOption                     an argument, a recipe's or a box's option
     │   └── InvalidData                       images, labels, files
-    ├── NotFitted           (NotFittedError)  asked to predict before fit
     ├── MissingExtra        (ImportError)     an optional package is not installed
     ├── BudgetExhausted     (RuntimeError)    the next question would exceed the budget
     ├── BoxError            (RuntimeError)    the box could not be opened or did not answer
@@ -20,10 +19,14 @@
         ├── TamperedArtefact                  its content does not match its checksum
         └── NewerArtefact                     written by a newer rebox
 
+One more grows where scikit-learn is imported anyway, which takes a second or two:
+`rebox.classifier.NotFitted`, an ``Error`` and scikit-learn's ``NotFittedError``.
+
 A message says what was found, what was expected, and what to do, on one line.
 """
 
-from sklearn.exceptions import NotFittedError
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Error(Exception):
@@ -40,10 +43,6 @@ class InvalidOption(InvalidInput):
 
 class InvalidData(InvalidInput):
     """Images, labels or a data file cannot be used."""
-
-
-class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
-    """A prediction was asked for before ``fit``."""
 
 
 class MissingExtra(Error, ImportError):
@@ -92,3 +91,31 @@ class TamperedArtefact(ArtefactError):
 
 class NewerArtefact(ArtefactError):
     """A model file was written by a newer version of rebox."""
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """Say which extra to install where an import in the ``with`` block fails.
+
+    Parameters
+    ----------
+    name : str
+        Of the extra, as in ``pip install 'rebox[name]'``.
+    what : str
+        What needs it, as a sentence begins: "a torch box".
+
+    Raises
+    ------
+    MissingExtra
+    """
+    try:
+        yield
+    except MissingExtra:  # of something further in, which knows better what it needs
+        raise
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError)
+        package = (error.name or "a package").partition(".")[0]
+        why = "is not installed" if absent else f"cannot be imported ({error})"
+        raise MissingExtra(
+            f"{what} needs {package}, which {why}: pip install 'rebox[{name}]'."
+        ) from error

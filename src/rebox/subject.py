@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
+from rebox.seed import Stream, generator
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Indices = NDArray[np.intp]
 
-SAMPLE, PARTS = 2**31 + 2, 2**31 + 3  # second words of a seed, beside those of the loop
+
 FEW = 8  # subjects that a part has at least, where there are twice as many: one tells of no other
 FOLDS = 5
 
@@ -93,7 +94,7 @@ def classes_of_subjects(truth: Integers, groups: Integers) -> Integers:
         Class and subject of each image.
     """
     _, subject = np.unique(groups, return_inverse=True)
-    has = np.zeros((int(subject.max()) + 1, int(truth.max()) + 1), dtype=bool)
+    has = np.zeros((int(subject.max(initial=-1)) + 1, int(truth.max(initial=0)) + 1), dtype=bool)
     has[subject, truth] = True
     rarity = np.where(has, has.sum(axis=0), len(has) + 1)
     return np.asarray(rarity.argmin(axis=1), dtype=np.int64)
@@ -145,7 +146,7 @@ def stratified_order(
     hold each class once as soon as there are that many. Where ``groups`` (n,) tell subjects, every
     subject of a class has its turn before one has its second.
     """
-    order = np.random.default_rng([seed, SAMPLE]).permutation(len(targets))
+    order = generator(seed, Stream.ORDER).permutation(len(targets))
     rank = np.empty(len(order))
     for target in np.unique(targets):
         of_class = order[targets[order] == target]
@@ -179,7 +180,7 @@ def group_split(
 
 def _fair_subjects(classes: NDArray[np.integer], images: NDArray[np.intp], seed: int) -> Indices:
     """Return subjects (G,) in an order whose every head has the classes' images in proportion."""
-    order = np.random.default_rng([seed, PARTS]).permutation(len(classes))
+    order = generator(seed, Stream.PARTS).permutation(len(classes))
     rank = np.empty(len(classes))
     for kind in np.unique(classes):
         of_kind = order[classes[order] == kind]
@@ -209,34 +210,33 @@ def stratified_folds(
         Subject of each sample. There are no more folds than subjects; one subject alone is one
         fold, and nothing can be held out.
     """
-    if groups is not None and len(np.unique(groups)) < len(targets):
-        return _grouped_folds(targets, seed, groups)
-    rng = np.random.default_rng([seed, len(targets)])
-    order = rng.permutation(len(targets))
-    order = order[np.argsort(targets[order], kind="stable")]
-    folds = np.empty(len(targets), dtype=np.intp)
-    folds[order] = np.arange(len(targets)) % min(FOLDS, len(targets))
-    return folds
+    if groups is None or len(np.unique(groups)) == len(targets):
+        kinds: NDArray[np.integer] = targets
+        subject, images = np.arange(len(targets)), np.ones(len(targets), dtype=np.intp)
+    else:
+        _, subject, images = np.unique(groups, return_inverse=True, return_counts=True)
+        kinds = classes_of_subjects(targets, groups)
+    order = np.random.default_rng([seed, len(targets)]).permutation(len(kinds))
+    return dealt(kinds, images, min(FOLDS, len(kinds)), order)[subject]
 
 
-def _grouped_folds(
-    targets: NDArray[np.intp], seed: int, groups: NDArray[np.intp]
+def dealt(
+    kinds: NDArray[np.integer], images: NDArray[Any], folds: int, order: Indices
 ) -> NDArray[np.intp]:
-    """Deal out whole groups, the largest first, each to the fold that lacks its classes most.
+    """Return the fold of each subject: dealt out class by class, those with most images first.
 
-    That is the fold in which the squares of the classes' shares grow least. Where no group holds
-    two classes, folds differ in a class by no more samples than its largest group has.
+    No two folds differ in a class by more images than its largest subject has, where no subject
+    has images of another class.
+
+    Parameters
+    ----------
+    kinds, images : (S,)
+        Class of each subject, as `classes_of_subjects` gives it, and how many images it has.
+    folds : int
+    order : (S,)
+        All subjects in the order in which they are otherwise dealt.
     """
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    counts = np.zeros((len(sizes), int(targets.max()) + 1))
-    np.add.at(counts, (group, targets), 1.0)
-    weights = counts / np.maximum(counts.sum(axis=0), 1.0) ** 2
-    order = np.random.default_rng([seed, len(targets)]).permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    held = np.zeros((min(FOLDS, len(sizes)), counts.shape[1]))
-    fold = np.empty(len(sizes), dtype=np.intp)
-    for one in order:
-        growth = (held * weights[one]).sum(axis=1)
-        fold[one] = np.lexsort((held.sum(axis=1), growth))[0]
-        held[fold[one]] += counts[one]
-    return fold[group]
+    order = order[np.lexsort((-images[order], kinds[order]))]
+    fold = np.empty(len(order), dtype=np.intp)
+    fold[order] = np.arange(len(order)) % folds
+    return fold

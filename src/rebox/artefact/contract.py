@@ -1,8 +1,8 @@
 """Everything a prediction needs but the box."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,62 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.meter import Asker
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxRecord:
+    """Which box a model was made for, and how to open it again.
+
+    Attributes
+    ----------
+    identity : str
+    uri : str or None
+        None for a box made in Python.
+    classes : int or None
+        How many source classes it has; None: its file is so old that it does not say.
+    price_usd : float or None
+        US dollars per query when the model was fitted; None: not known.
+    """
+
+    identity: str
+    uri: str | None
+    classes: int | None
+    price_usd: float | None = None
+
+    @classmethod
+    def of(cls, box: BlackBox) -> Self:
+        """Return the record of ``box``."""
+        spec = box.spec
+        return cls(
+            identity=spec.identity, uri=box.uri, classes=len(spec.classes), price_usd=spec.price_usd
+        )
+
+    @property
+    def name(self) -> str:
+        """How it is opened, or what it is."""
+        return self.uri or self.identity
+
+    def check(self, box: BlackBox) -> None:
+        """Raise `BoxMismatch` unless ``box`` is this one."""
+        width = len(box.spec.classes)
+        if self.classes not in (None, width):
+            raise BoxMismatch(
+                f"the box has {width} classes, but the model was fitted for one of "
+                f"{self.classes}: open that one, or fit again."
+            )
+        if box.spec.identity != self.identity:
+            raise BoxMismatch(
+                f"the box is {box.spec.identity}, but the model was fitted for "
+                f"{self.identity}: open that one, or fit again."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Artefact:
-    """Everything a prediction needs but the box.
+    """Everything a prediction needs but the boxes.
 
     Attributes
     ----------
@@ -28,10 +78,8 @@ class Artefact:
     recipe : str
         How it was made.
     seed : int
-    box_identity, box_uri : str, str or None
-        Which box it was made for, and how to open it again.
-    box_classes : int
-        How many source classes it has.
+    boxes : tuple of BoxRecord
+        Those that its questions name by their place.
     queries : dict
         What the fit asked, by purpose.
     verdict : Verdict or None
@@ -45,27 +93,16 @@ class Artefact:
     classes: NDArray[Any]
     recipe: str
     seed: int
-    box_identity: str
-    box_uri: str | None
-    box_classes: int
+    boxes: tuple[BoxRecord, ...]
     queries: dict[str, int]
     verdict: Verdict | None = None
     canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
-    def check_box(self, box: BlackBox) -> None:
-        """Raise `BoxMismatch` unless ``box`` is the one that the model was fitted for."""
-        width = len(box.spec.classes)
-        if width != self.box_classes:
-            raise BoxMismatch(
-                f"the box has {width} classes, but the model was fitted for one of "
-                f"{self.box_classes}: open that one, or fit again."
-            )
-        if box.spec.identity != self.box_identity:
-            raise BoxMismatch(
-                f"the box is {box.spec.identity}, but the model was fitted for "
-                f"{self.box_identity}: open that one, or fit again."
-            )
+    @property
+    def box(self) -> BoxRecord:
+        """The first of its boxes."""
+        return self.boxes[0]
 
-    def batches(self, box: BlackBox | None, x: Any) -> Iterator[NDArray[np.float64]]:
+    def batches(self, askers: Sequence[Asker], x: Any) -> Iterator[NDArray[np.float64]]:
         """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(box, LaidOut(self.inputs, x))
+        yield from self.model.batches(askers, ImageLoader(self.inputs, x))

@@ -1,19 +1,19 @@
 """An artefact as arrays and JSON, and back."""
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.artefact.contract import Artefact
+from rebox.artefact.contract import Artefact, BoxRecord
 from rebox.box import Encoder, open_encoder
 from rebox.errors import ArtefactError
-from rebox.fit import AllAnswers, Model, OneAnswer, Question, Reading, Sight, Verdict, VerdictRow
+from rebox.fit import LocalFeatures, Model, Question, Verdict, VerdictRow
 from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
-from rebox.reading import Mapping, PooledReader, Reader
+from rebox.reading import Reader
 from rebox.sample.inputs import Inputs
 from rebox.sample.rows import RowLayout
 
@@ -22,9 +22,9 @@ Tensors = dict[str, NDArray[Any]]
 
 def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     """Return the arrays of ``artefact``, and everything else in JSON's types."""
-    labels = artefact.classes
-    tensors, reading = _describe_reading(artefact.model.reading)
-    for number, question in enumerate(artefact.model.questions):
+    labels, model = artefact.classes, artefact.model
+    tensors = _prefixed("reader.", model.reader.arrays())
+    for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
     if len(artefact.canaries):
         tensors["canaries"] = artefact.canaries
@@ -34,17 +34,11 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "box": {
-            "identity": artefact.box_identity,
-            "uri": artefact.box_uri,
-            "classes": artefact.box_classes,
-        },
+        "boxes": [asdict(box) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
-        "questions": [
-            {"placement": asdict(one.program.placement), "subspace": one.program.subspace_name}
-            for one in artefact.model.questions
-        ],
-        "reading": reading,
+        "questions": [_describe_question(question) for question in model.questions],
+        "reader": {"kind": model.reader.kind, **model.reader.describe()},
+        "local": None if model.local is None else _describe_local(model.local),
         "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
         "queries": artefact.queries,
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
@@ -52,23 +46,19 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
 
 
-def _describe_reading(reading: Reading) -> tuple[Tensors, dict[str, Any]]:
-    if isinstance(reading, OneAnswer):
-        arrays = reading.mapping.arrays()
-        return _prefixed("mapping.", arrays), {"mapping": reading.mapping.kind}
-    if not isinstance(reading, AllAnswers):
-        raise ArtefactError(f"a reading of type {type(reading).__name__} cannot be saved.")
-    of_reader = reading.reader.arrays()
-    features = {name: of_reader.pop(name) for name in [*of_reader] if name.startswith("features.")}
-    tensors = _prefixed("reader.", of_reader) | features
-    sight, encoder = reading.sight, None
-    if sight is not None and sight.encoder is not None:
-        encoder = {"identity": sight.encoder.identity, "uri": sight.encoder.uri}
-    return tensors, {
-        **reading.reader.describe(),
-        "sight": None if sight is None else sight.plain.describe(),
-        "encoder": encoder,
+def _describe_question(question: Question) -> dict[str, Any]:
+    return {
+        "box": question.box,
+        "price_usd": question.price_usd,
+        "placement": asdict(question.program.placement),
+        "subspace": question.program.subspace_name,
     }
+
+
+def _describe_local(local: LocalFeatures) -> dict[str, Any]:
+    encoder = local.encoder
+    named = None if encoder is None else {"identity": encoder.identity, "uri": encoder.uri}
+    return {"plain": local.plain.describe(), "encoder": named}
 
 
 def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Artefact:
@@ -83,18 +73,27 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
     questions = tuple(
-        Question(_restore_program(one), tensors[f"z.{number}"])
+        Question(
+            program=_restore_program(one),
+            z=tensors[f"z.{number}"],
+            box=one["box"],
+            price_usd=one["price_usd"],
+        )
         for number, one in enumerate(description["questions"])
+    )
+    reader = Reader.kinds[description["reader"]["kind"]]
+    model = Model(
+        questions=questions,
+        reader=reader.restore(description["reader"], _with_prefix("reader.", tensors)),
+        local=_restore_local(description["local"], encoder),
     )
     return Artefact(
         inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
-        model=Model(questions, _restore_reading(description["reading"], tensors, encoder)),
+        model=model,
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
-        box_identity=description["box"]["identity"],
-        box_uri=description["box"]["uri"],
-        box_classes=description["box"]["classes"],
+        boxes=tuple(BoxRecord(**box) for box in description["boxes"]),
         queries=description["queries"],
         verdict=_restore_verdict(description["verdict"]),
         canaries=tensors.get("canaries", np.empty((0, 0), np.float32)),
@@ -114,22 +113,13 @@ def _restore_program(described: dict[str, Any]) -> Program:
     return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
 
 
-def _restore_reading(
-    described: dict[str, Any], tensors: Tensors, encoder: Encoder | None
-) -> Reading:
-    if "mapping" in described:
-        kind = Reader.kinds[described["mapping"]]
-        mapping = cast("Mapping", kind.restore({}, _with_prefix("mapping.", tensors)))
-        return OneAnswer(mapping)
-    sight = None
-    if described["sight"] is not None:
-        plain = PlainFeatures.restore(described["sight"])
-        sight = Sight(plain, _restore_encoder(described["encoder"], encoder))
-    features = {name: array for name, array in tensors.items() if name.startswith("features.")}
-    return AllAnswers(
-        reader=PooledReader.restore(described, _with_prefix("reader.", tensors) | features),
-        sight=sight,
-    )
+def _restore_local(
+    described: dict[str, Any] | None, encoder: Encoder | None
+) -> LocalFeatures | None:
+    if described is None:
+        return None
+    plain = PlainFeatures.restore(described["plain"])
+    return LocalFeatures(plain, _restore_encoder(described["encoder"], encoder))
 
 
 def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) -> Encoder | None:
@@ -154,24 +144,15 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         return None
     rows = tuple(
         VerdictRow(
-            name=row["name"],
-            queries=row["queries"],
-            macro_auc=Interval(**row["macro_auc"]),
-            accuracy=Interval(**row["accuracy"]),
+            **row | {figure: Interval(**row[figure]) for figure in ("macro_auc", "accuracy")}
         )
         for row in described["rows"]
     )
-    gain, sharper = (
-        None if described[name] is None else Interval(**described[name])
+    gains = {
+        name: None if described[name] is None else Interval(**described[name])
         for name in ("gain", "sharper")
-    )
-    return Verdict(
-        rows=rows,
-        images=described["images"],
-        gain=gain,
-        sharper=sharper,
-        words=described["words"],
-    )
+    }
+    return Verdict(**described | gains | {"rows": rows})
 
 
 def _prefixed(prefix: str, arrays: Tensors) -> Tensors:

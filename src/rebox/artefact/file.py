@@ -16,10 +16,12 @@ from safetensors.numpy import save as serialise
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.describe import Tensors, describe, restore
+from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
-from rebox.errors import ArtefactError, NewerArtefact, TamperedArtefact
+from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
 
-FORMAT = 4
+# What is raised by a description, or arrays, that no rebox writes.
+ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
@@ -36,7 +38,7 @@ def save(artefact: Artefact, path: str | Path) -> None:
 
 
 def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
-    """Return the artefact in ``path``.
+    """Return the artefact in ``path``, whichever format it was written in.
 
     Parameters
     ----------
@@ -53,27 +55,40 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
     NewerArtefact
         A newer rebox wrote it.
     """
-    tensors, metadata = _read(Path(path))
+    description, tensors = _verified(Path(path))
+    try:
+        return restore(*upgrade(description, tensors), encoder)
+    except (ArtefactError, BoxError):
+        raise
+    except ABSURD as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ArtefactError(
+            f"{path} does not hold what a model of format {description['format']} does ({what}): "
+            "fit again."
+        ) from error
+
+
+def _verified(path: Path) -> tuple[Description, Tensors]:
+    """Return what is written in ``path``, of a format from 1 to the newest, its checksum right."""
+    tensors, metadata = _read(path)
     try:
         signed = json.loads(metadata["rebox"])
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
         version = int(description["format"])
-    except (KeyError, TypeError, ValueError) as error:
+    except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
         raise NewerArtefact(
             f"{path} has format {version}; this rebox reads up to {FORMAT}: upgrade rebox."
         )
-    if version < FORMAT:
-        raise ArtefactError(
-            f"{path} has format {version}, of an older rebox; this one reads {FORMAT}: fit again."
-        )
-    if digest != _digest(tensors, text):
+    if version < 1:
+        raise ArtefactError(f"{path} has format {version}, which no rebox wrote: fit again.")
+    if digest != _digest(tensors, text):  # computed alike in every format
         raise TamperedArtefact(
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )
-    return restore(description, tensors, encoder)
+    return description, tensors
 
 
 def digest_of(artefact: Artefact) -> str:

@@ -5,16 +5,17 @@ The boxes themselves stand in modules of their own, imported when they are opene
 """
 
 from rebox.box.canary import Drift, canary_images, drift_between
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores, parse_size
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
 from rebox.box.preprocess import PRESETS, Preprocess
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
-from rebox.box.registry import BoxURI, OptionReader, known_schemes, open_box
+from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.scratch import Scratch
 
 __all__ = [
+    "BOXES",
     "PRESETS",
     "PROBE_QUESTIONS",
     "BlackBox",
@@ -26,7 +27,6 @@ __all__ = [
     "FunctionEncoder",
     "Images",
     "LimitedBox",
-    "OptionReader",
     "Preprocess",
     "ProbeReport",
     "Scores",
@@ -34,9 +34,7 @@ __all__ = [
     "canary_images",
     "check_scores",
     "drift_between",
-    "known_schemes",
     "open_box",
     "open_encoder",
-    "parse_size",
     "probe",
 ]

@@ -8,34 +8,31 @@ unless ``store=true``; it ends on 25 September 2028.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
 from urllib.parse import quote
 
 from rebox.box.contract import BoxSpec, Images
-from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Failure,
     HeaderKey,
     Key,
+    Price,
     Refusal,
     Reply,
     Request,
+    ServiceOptions,
     Terms,
     place_of,
     png,
-    read_classes,
-    read_key,
-    read_spec,
-    read_terms,
 )
 from rebox.box.service.labels import NamedService, Pairs
-from rebox.box.service.transport import message_in
+from rebox.box.service.message import message_in
 from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
 KEY = "AZURE_CUSTOM_VISION_KEY"
-VERSIONS = ("v3.0", "v3.1")
 LARGEST = 4_000_000  # bytes of an image
 SIZE = (256, 256)  # the service enlarges what is smaller, and then it is not what was sent
 PER_SECOND, PER_SECOND_STORED = 20.0, 10.0
@@ -45,6 +42,11 @@ QUOTA = re.compile(
 )
 WAIT = re.compile(r"(?:retry|try again) (?:after|in) (\d+(?:\.\d+)?) ?s", re.I)
 
+PRICE = Price(
+    usd=0.002,
+    source="Tsai, Chen and Ho, ICML 2020, appendix: $2 per 1000 transactions",
+    as_of="2020",
+)
 HOSTS = ("cognitiveservices.azure.com", "api.cognitive.microsoft.com")
 
 
@@ -127,37 +129,40 @@ def _pair(tag: Any) -> tuple[Any, Any]:
     return (tag.get("tagName"), tag.get("probability")) if isinstance(tag, dict) else (tag, None)
 
 
-def open_azure(target: str, options: Mapping[str, str]) -> AzureBox:
+def open_azure(
+    target: str,
+    *,
+    endpoint: str | None = None,
+    base_url: str | None = None,
+    version: Literal["v3.0", "v3.1"] = "v3.0",
+    store: bool = False,
+    multilabel: bool = False,
+    service: ServiceOptions,
+    terms: Terms,
+) -> AzureBox:
     """Open ``azure-custom-vision:PROJECT_ID/PUBLISHED_NAME``.
 
     Parameters
     ----------
     target : str
         The project's id and the name under which the iteration is published.
-    options : mapping of str to str
-        Those of every service, and endpoint (or base_url), version, store; ``multilabel=true`` says
-        that an image may have several tags, so that scores do not add up to 1.
+    endpoint, base_url : str or None
+        The resource's address, by either name: the second is what every other service calls it.
+    version, store
+        As in `AzureBox`.
+    multilabel : bool
+        Whether an image may have several tags, so that scores do not add up to 1.
     """
-    reader = OptionReader("azure-custom-vision", options)
     project, slash, name = target.partition("/")
     if not (project and slash and name) or "/" in name:
         raise InvalidOption(
             f"expected azure-custom-vision:PROJECT_ID/PUBLISHED_NAME, found {target!r}."
         )
-    endpoint = _read_endpoint(reader)
-    version = reader.text("version", VERSIONS[0])
-    if version not in VERSIONS:
-        raise InvalidOption(f"version must be one of {', '.join(VERSIONS)}, found {version!r}.")
-    store = reader.flag("store", default=False)
-    spec = read_spec(
-        reader,
-        scheme="azure-custom-vision",
-        target=target,
-        host=place_of(endpoint),
-        classes=read_classes(reader),
-        size=SIZE,
-        sums_to_one=not reader.flag("multilabel", default=False),
-    )
+    url = endpoint or base_url or os.environ.get(ENDPOINT, "").strip()
+    if not url:
+        raise InvalidOption(
+            f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
+        )
     usual = HeaderKey(
         service="azure-custom-vision",
         variables=(KEY,),
@@ -165,27 +170,23 @@ def open_azure(target: str, options: Mapping[str, str]) -> AzureBox:
         prefix="",
         hosts=HOSTS,
     )
+    per_second = PER_SECOND_STORED if store else PER_SECOND
     box = AzureBox(
-        spec=spec,
-        endpoint=endpoint,
+        spec=service.spec(
+            scheme="azure-custom-vision",
+            target=target,
+            host=place_of(url),
+            classes=service.names(),
+            size=SIZE,
+            sums_to_one=not multilabel,
+        ),
+        endpoint=url,
         project=project,
         name=name,
         version=version,
         store=store,
-        terms=read_terms(reader, per_second=PER_SECOND_STORED if store else PER_SECOND),
-        key=read_key(reader, usual),
+        terms=replace(terms, per_second=terms.per_second or per_second),
+        key=service.key(usual),
     )
-    box.verify = reader.text("ca", None)
-    reader.finish()
+    box.verify = service.ca
     return box
-
-
-def _read_endpoint(reader: OptionReader) -> str:
-    # base_url is what every other service calls it
-    named = reader.text("endpoint", None) or reader.text("base_url", None)
-    endpoint = named or os.environ.get(ENDPOINT, "").strip()
-    if not endpoint:
-        raise InvalidOption(
-            f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
-        )
-    return endpoint

@@ -25,6 +25,7 @@ def canary_images(spec: BoxSpec, k: int) -> Images:
     """
     drawn = [_DRAWINGS[i % len(_DRAWINGS)](spec, i) for i in range(k)]
     pixels = np.stack([np.clip(one, 0, 255) for one in drawn]).astype(np.uint8)
+    # Divided, where the rest multiplies by 1 / 255: a bit of theirs is never to change.
     return pixels if spec.pixels == "uint8" else pixels.astype(np.float32) / np.float32(255)
 
 

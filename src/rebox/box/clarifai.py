@@ -7,32 +7,33 @@ owner pleases.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rebox.box.contract import BoxSpec, Images
-from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Failure,
     HeaderKey,
     Key,
+    Price,
     Refusal,
     Reply,
     Request,
+    ServiceOptions,
     Terms,
     place_of,
     png_base64,
-    read_classes,
-    read_key,
-    read_spec,
-    read_terms,
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"
 HOSTS = ("clarifai.com",)
+PRICE = Price(
+    usd=0.0012, source="Clarifai's price list, $1.20 per 1000; plans differ", as_of="2018"
+)
+TERMS = Terms(in_flight=4, per_second=15.0)
 BATCH = 128  # images in a request, as documented
 MOST_CONCEPTS = 200  # that an answer lists
 SUCCESS, MIXED, FAILURE = 10000, 10010, 10020
@@ -175,20 +176,26 @@ def _number(code: Any) -> int:
     return code if isinstance(code, int) else -1
 
 
-def open_clarifai(target: str, options: Mapping[str, str]) -> ClarifaiBox:
-    """Open ``clarifai:MODEL``, by the options of every service, version, user, app, base_url."""
-    reader = OptionReader("clarifai", options)
+def open_clarifai(
+    target: str,
+    *,
+    version: str | None = None,
+    user: str = "clarifai",
+    app: str = "main",
+    base_url: str = URL,
+    service: ServiceOptions,
+    terms: Terms = TERMS,
+) -> ClarifaiBox:
+    """Open ``clarifai:MODEL``, whose ``version`` is pinned where the model is a known one."""
     known = KNOWN.get(target)
-    url = reader.text("base_url", URL)
-    version = reader.text("version", None if known is None else known.version)
-    user, app = reader.text("user", "clarifai"), reader.text("app", "main")
-    classes = read_classes(reader, None if known is None else known.concepts)
+    version = version or (None if known is None else known.version)
+    classes = service.names(None if known is None else known.concepts)
+    usual = HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key ", hosts=HOSTS)
     box = ClarifaiBox(
-        spec=read_spec(
-            reader,
+        spec=service.spec(
             scheme="clarifai",
             target=f"{user}/{app}/{target}/{version or 'latest'}",
-            host=place_of(url),
+            host=place_of(base_url),
             classes=classes,
             size=(224, 224),
             batch_size=BATCH,
@@ -199,13 +206,9 @@ def open_clarifai(target: str, options: Mapping[str, str]) -> ClarifaiBox:
         version=version,
         user=user,
         app=app,
-        url=url,
-        terms=read_terms(reader, in_flight=4, per_second=15.0),
-        key=read_key(
-            reader,
-            HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key ", hosts=HOSTS),
-        ),
+        url=base_url,
+        terms=terms,
+        key=service.key(usual),
     )
-    box.verify = reader.text("ca", None)
-    reader.finish()
+    box.verify = service.ca
     return box

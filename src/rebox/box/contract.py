@@ -5,14 +5,13 @@ the tests that it must pass.
 """
 
 import abc
-import re
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.toll import Toll
+from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
@@ -117,8 +116,19 @@ class BlackBox(abc.ABC):
         (n, len(spec.classes)) floats, none negative.
         """
 
-    def ask(self, images: Images) -> NDArray[np.float32]:
+    def ask(self, images: Images, reserve: Reserve | None = None) -> NDArray[np.float32]:
         """Check ``images``, let the box answer, check the answer.
+
+        Parameters
+        ----------
+        images : (n, height, width, channels)
+            As the spec says; n may be larger than ``spec.batch_size``.
+        reserve : callable or None
+            Called before each send, whose reservation is settled after it: an account pays. None:
+            nobody keeps count.
+
+            Whoever pays is rebox itself. It has clipped its images, so that their range is not
+            looked at: to read 32 of 224 x 224 once more takes 0.7 ms, 1 % of a fast box's time.
 
         Returns
         -------
@@ -132,35 +142,29 @@ class BlackBox(abc.ABC):
             The box did not return one row of finite, non-negative scores for each image.
         BoxError
             The box raised an exception.
+        BudgetExhausted
+            ``reserve`` refused.
         """
-        _check_images(images, self.spec)
-        return self.reply(images)
+        _check_form(images, self.spec)
+        if reserve is None:
+            _check_range(images)
+        return self._send(images, reserve or reserve_nothing)
 
-    def reply(self, images: Images) -> NDArray[np.float32]:
-        """Do what `ask` does for images that are valid by construction: check the answer alone."""
-        step = self.spec.batch_size
-        parts = [images[i : i + step] for i in range(0, len(images), step)]
-        answers = [check_scores(self._answered(part), len(part), self.spec) for part in parts]
-        return answers[0] if len(answers) == 1 else np.concatenate(answers)
-
-    def reply_for(self, images: Images, toll: Toll) -> NDArray[np.float32]:
-        """Do what `reply` does, passing ``toll`` before each send.
-
-        Here a send is a batch; a service sends its requests itself, several at a time.
-        """
+    def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
+        """Return the scores of valid ``images``; here a send is a batch."""
         step = self.spec.batch_size
         parts = []
         for start in range(0, len(images), step):
             places = range(start, min(start + step, len(images)))
-            ticket = toll.charge(places)
+            reservation = reserve(places)
             try:
-                scores = self.reply(images[start : start + step])
+                scores = self._answered(images[start : start + step])
             except BaseException as error:
-                toll.settle(ticket, {}, billed=len(places), words=type(error).__name__)
+                reservation.settle({}, billed=len(places), words=type(error).__name__)
                 raise
-            toll.settle(ticket, dict(zip(places, scores, strict=True)), billed=len(places))
+            reservation.settle(dict(zip(places, scores, strict=True)), billed=len(places))
             parts.append(scores)
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     @property
     def at_once(self) -> int:
@@ -189,9 +193,9 @@ class BlackBox(abc.ABC):
         """Return what this box shows of the ``scores`` (n, classes) that its source gave."""
         return scores
 
-    def _answered(self, images: Images) -> Scores:
+    def _answered(self, images: Images) -> NDArray[np.float32]:
         try:
-            return self.answer(images)
+            return check_scores(self.answer(images), len(images), self.spec)
         except Error:
             raise
         except Exception as error:
@@ -207,7 +211,7 @@ class BlackBox(abc.ABC):
         return f"<{type(self).__name__} {self.spec.identity}>"
 
 
-def _check_images(images: Images, spec: BoxSpec) -> None:
+def _check_form(images: Images, spec: BoxSpec) -> None:
     if images.ndim != 4 or images.shape[1:] != spec.shape or len(images) == 0:
         raise InvalidData(
             f"the box takes images of shape (n, {spec.height}, {spec.width}, {spec.channels}), "
@@ -215,6 +219,9 @@ def _check_images(images: Images, spec: BoxSpec) -> None:
         )
     if images.dtype != np.dtype(spec.pixels):
         raise InvalidData(f"the box takes {spec.pixels} images, found {images.dtype}.")
+
+
+def _check_range(images: Images) -> None:
     if images.dtype == np.float32:
         low, high = float(images.min()), float(images.max())
         if not (low >= 0.0 and high <= 1.0):
@@ -243,11 +250,3 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
             "if it gives logits, open it with outputs=logits."
         )
     return array
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) of ``"224"`` or ``"224x320"``."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip())
-    if match is None or int(match[1]) < 1 or int(match[2] or match[1]) < 1:
-        raise InvalidOption(f"size must look like 224 or 224x320 (height x width), found {text!r}.")
-    return int(match[1]), int(match[2] or match[1])

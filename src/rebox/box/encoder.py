@@ -15,6 +15,8 @@ from PIL import Image
 from rebox.box.registry import BoxURI
 from rebox.door import Door
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+from rebox.option import read_options
+from rebox.sample.pixels import as_floats, as_picture, in_channels
 
 Images = Sequence[NDArray[Any]]
 
@@ -64,7 +66,7 @@ class Encoder(ABC):
         """
         if len(images) == 0:
             raise InvalidData("found no images: hand over at least one.")
-        ready = [_with_channels(images[i], i) for i in range(len(images))]
+        ready = [as_picture(images[i], f"image {i}") for i in range(len(images))]
         given = np.asarray(self.features(ready))
         if given.ndim != 2 or len(given) != len(ready) or given.dtype.kind not in "fiub":
             raise InvalidAnswer(
@@ -133,11 +135,12 @@ def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) ->
     parts = BoxURI.parse(source)
     if parts.scheme not in ENCODERS:
         raise InvalidOption(
-            f"no kind of encoder is called {parts.scheme!r}; known is {', '.join(ENCODERS)}. "
-            "Anything else can be passed as a Python function that takes a list of images and "
-            "returns (n, d) features."
+            f"unknown kind of encoder {parts.scheme!r}; choose one of {', '.join(ENCODERS)}, or "
+            "pass a Python function that takes a list of images and returns (n, d) features."
         )
-    encoder: Encoder = ENCODERS[parts.scheme](parts.target, parts.options)
+    opener = ENCODERS[parts.scheme]
+    (options,) = read_options(f"encoder {parts.scheme!r}", parts.options, opener)
+    encoder: Encoder = opener(parts.target, **options)
     encoder.uri = source
     return encoder
 
@@ -152,37 +155,15 @@ def stretched(images: Images, shape: tuple[int, int, int]) -> NDArray[np.float32
     planar = np.empty((len(images), channels, height, width), dtype=np.float32)
     for target, image in zip(planar, images, strict=True):
         planes = [_resized(image[:, :, c], (height, width)) for c in range(image.shape[2])]
-        if channels == 1 and len(planes) == 3:
-            red, green, blue = planes
-            planes = [0.299 * red + 0.587 * green + 0.114 * blue]  # ITU-R BT.601
-        target[:] = np.stack(planes)
+        target[:] = in_channels(np.stack(planes), channels)
     return np.moveaxis(planar, 1, 3)
 
 
 def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    source = plane if plane.dtype == np.uint8 else plane.astype(np.float32)
     if plane.shape != size:
-        image = Image.fromarray(np.ascontiguousarray(source))
-        source = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
-    if source.dtype == np.uint8:
-        return source.astype(np.float32) * np.float32(1 / 255)
-    clipped: NDArray[np.float32] = np.clip(source, 0.0, 1.0)
+        image = Image.fromarray(np.ascontiguousarray(plane))
+        plane = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    if plane.dtype == np.uint8:
+        return as_floats(plane)
+    clipped: NDArray[np.float32] = np.clip(plane, 0.0, 1.0)
     return clipped
-
-
-def _with_channels(image: Any, index: int) -> NDArray[Any]:
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
-        raise InvalidData(
-            f"image {index} has shape {np.shape(image)}; expected (h, w), (h, w, 1) or (h, w, 3) "
-            "with at least one pixel."
-        )
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind not in "fiub" or not (pixels.min() >= 0 and pixels.max() <= 1):  # or NaN
-        raise InvalidData(
-            f"image {index} holds {pixels.dtype} beyond [0, 1]; expected uint8 or finite values in "
-            "[0, 1]: rescale it."
-        )
-    return pixels

@@ -16,34 +16,32 @@ variable that holds it, in the header ``key_header`` (Authorization) behind ``ke
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.http_answer import AnswerFormat, parse_path
 from rebox.box.http_key import (
+    KEY_HEADER,
     KEY_PLACE,
-    read_http_key,
+    http_key,
     refuse_in_body,
     refuse_in_header,
     refuse_in_query,
 )
-from rebox.box.registry import OptionReader
 from rebox.box.service import (
     Answer,
     Failure,
     Key,
     Reply,
     Request,
+    ServiceOptions,
     Terms,
     host_of,
     numbers_of,
     png,
     png_base64,
-    read_classes,
-    read_spec,
-    read_terms,
     row_of,
 )
 from rebox.box.service.labels import NamedService, Pairs
@@ -51,7 +49,6 @@ from rebox.errors import InvalidAnswer, InvalidOption
 
 IMAGE, IMAGES = "{image}", "{images}"
 BATCH = 32
-HEADER = "header."
 
 
 class HttpBox(NamedService):
@@ -135,54 +132,92 @@ def _texts(template: Any) -> list[str]:
     return [template] if isinstance(template, str) else []
 
 
-def open_http(target: str, options: Mapping[str, str]) -> HttpBox:
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions:
+    """The options that say where the scores stand in an answer: paths, as in `AnswerFormat`."""
+
+    scores: str = ""
+    name: str | None = None
+    score: str | None = None
+    items: str | None = None
+
+    def format(self, *, several: bool) -> AnswerFormat:
+        """Return what they say of answers about one image, or about ``several``."""
+        if self.items is not None and not several:
+            raise InvalidOption(
+                f'items is for bodies of several images: pass body= with "{IMAGES}".'
+            )
+        return AnswerFormat(
+            scores=parse_path("scores", self.scores),
+            name=None if self.name is None else parse_path("name", self.name),
+            score=None if self.score is None else parse_path("score", self.score),
+            items=parse_path("items", self.items or "") if several else None,
+        )
+
+
+def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI
+    target: str,
+    *,
+    body: str = "raw",
+    content_type: str | None = None,
+    header: Mapping[str, str],
+    query: str = "",
+    key_header: str = KEY_HEADER,
+    key_prefix: str | None = None,
+    answer: AnswerOptions,
+    service: ServiceOptions,
+    terms: Terms,
+) -> HttpBox:
     """Open ``http:https://host/path?classes=a,b,c&scores=result.scores``.
 
     Parameters
     ----------
     target : str
-        The address, without what stands behind its question mark: that is the option ``query``.
-    options : mapping of str to str
-        Those of every service, and ``body`` (raw, or a template), ``content_type``,
-        ``header.NAME``, ``query``, ``scores``, ``name``, ``score``, ``items`` (paths),
-        ``key_header`` and ``key_prefix``.
+        The address, without what stands behind its question mark: that is ``query``.
+    body : str
+        ``raw``, or a template of JSON.
+    content_type : str or None
+        None: that of a PNG file, or of JSON.
+    header : mapping of str to str
+        More headers, as ``header.NAME=VALUE``.
+    query : str
+    key_header : str
+    key_prefix : str or None
+        None: ``Bearer`` in the usual header, nothing in another.
+    answer, service, terms
     """
-    reader = OptionReader("http", options)
     host = host_of(target)
-    template, several = _read_template(reader)
-    headers = _read_headers(reader, options, raw=template is None)
-    query = reader.text("query", "")
+    template, several = _read_template(body)
+    headers = _headers(content_type, header, raw=template is None)
     refuse_in_query(query)
-    answer_format = _read_format(reader, several=several)
-    spec = read_spec(
-        reader,
+    answer_format = answer.format(several=several)
+    spec = service.spec(
         scheme="http",
         target=urlsplit(target).path.strip("/"),
         host=host,
-        classes=read_classes(reader),
+        classes=service.names(),
         size=(224, 224),
         batch_size=BATCH if several else 1,
     )
     # a query or a body may name a model, or hold what is nobody's business: a hash tells it apart
     asked = json.dumps([query, template, headers, astuple(answer_format)], sort_keys=True)
     mark = hashlib.sha256(asked.encode()).hexdigest()[:12]
+    in_body = any(KEY_PLACE in text for text in _texts(template))
     box = HttpBox(
         spec=replace(spec, identity=f"{spec.identity}&asked={mark}"),
         url=f"{target}?{query}" if query else target,
         template=template,
         answer_format=answer_format,
         headers=headers,
-        terms=read_terms(reader),
-        key=read_http_key(reader, in_body=any(KEY_PLACE in text for text in _texts(template))),
+        terms=terms,
+        key=http_key(service, header=key_header, prefix=key_prefix, in_body=in_body),
     )
-    box.verify = reader.text("ca", None)
-    reader.finish()
+    box.verify = service.ca
     return box
 
 
-def _read_template(reader: OptionReader) -> tuple[Any, bool]:
+def _read_template(text: str) -> tuple[Any, bool]:
     """Return the template, None for the image itself, and whether it holds several images."""
-    text = reader.text("body", "raw")
     if text == "raw":
         return None, False
     try:
@@ -203,25 +238,7 @@ def _read_template(reader: OptionReader) -> tuple[Any, bool]:
     return template, several
 
 
-def _read_headers(reader: OptionReader, options: Mapping[str, str], *, raw: bool) -> dict[str, str]:
-    kind = reader.text("content_type", "image/png" if raw else "application/json")
-    headers = {"Content-Type": kind}
-    for option in options:
-        if option.startswith(HEADER):
-            name = option.removeprefix(HEADER)
-            headers[name] = reader.text(option, "")
-            refuse_in_header(name, headers[name])
-    return headers
-
-
-def _read_format(reader: OptionReader, *, several: bool) -> AnswerFormat:
-    items = reader.text("items", None)
-    if items is not None and not several:
-        raise InvalidOption(f'items is for bodies of several images: pass body= with "{IMAGES}".')
-    name, score = reader.text("name", None), reader.text("score", None)
-    return AnswerFormat(
-        scores=parse_path("scores", reader.text("scores", "")),
-        name=None if name is None else parse_path("name", name),
-        score=None if score is None else parse_path("score", score),
-        items=parse_path("items", items or "") if several else None,
-    )
+def _headers(kind: str | None, more: Mapping[str, str], *, raw: bool) -> dict[str, str]:
+    for name, value in more.items():
+        refuse_in_header(name, value)
+    return {"Content-Type": kind or ("image/png" if raw else "application/json"), **more}

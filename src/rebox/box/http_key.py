@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from rebox.box.registry import OptionReader
-from rebox.box.service import HeaderKey, Key, NoKey, Secret, read_key
+from rebox.box.service import HeaderKey, Key, NoKey, Secret, ServiceOptions
 from rebox.box.service.key import KEY_WORDS, looks_secret
 from rebox.errors import InvalidOption
 
@@ -33,7 +32,7 @@ class BodyKey(HeaderKey):
         return content.replace(KEY_PLACE.encode(), secret.in_json().encode())
 
 
-def read_http_key(reader: OptionReader, *, in_body: bool) -> Key:
+def http_key(service: ServiceOptions, *, header: str, prefix: str | None, in_body: bool) -> Key:
     """Return the key that the URI names: an unknown service gets no other.
 
     Raises
@@ -41,10 +40,15 @@ def read_http_key(reader: OptionReader, *, in_body: bool) -> Key:
     InvalidOption
         The body has a place for a key, and no variable is named that holds it.
     """
-    header = reader.text("key_header", KEY_HEADER)
-    prefix = reader.text("key_prefix", KEY_PREFIX if header == KEY_HEADER else "")
-    usual = HeaderKey(service="http", variables=(), header=header, prefix=prefix, required=False)
-    named = read_key(reader, usual)
+    usual_prefix = KEY_PREFIX if header == KEY_HEADER else ""
+    usual = HeaderKey(
+        service="http",
+        variables=(),
+        header=header,
+        prefix=usual_prefix if prefix is None else prefix,
+        required=False,
+    )
+    named = service.key(usual)
     if in_body and not named.variables:
         raise InvalidOption(
             f"the body has a place for a key, {KEY_PLACE}: name the environment variable that "

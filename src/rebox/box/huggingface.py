@@ -6,13 +6,12 @@ configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5`` asks for the
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from rebox.box.contract import BoxSpec, Images
-from rebox.box.registry import OptionReader
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -22,16 +21,13 @@ from rebox.box.service import (
     Refusal,
     Reply,
     Request,
+    ServiceOptions,
     Terms,
     place_of,
     png_base64,
-    read_classes,
-    read_key,
-    read_spec,
-    read_terms,
 )
 from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
-from rebox.box.service.transport import message_in
+from rebox.box.service.message import message_in
 from rebox.errors import InvalidAnswer, InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
@@ -95,52 +91,60 @@ def _pair(entry: Any) -> tuple[Any, Any]:
     return (entry.get("label"), entry.get("score")) if isinstance(entry, dict) else (entry, None)
 
 
-def open_huggingface(target: str, options: Mapping[str, str]) -> HuggingFaceBox:
+def open_huggingface(
+    target: str,
+    *,
+    base_url: str | None = None,
+    top_k: int | None = None,
+    service: ServiceOptions,
+    terms: Terms,
+) -> HuggingFaceBox:
     """Open ``huggingface:ORG/MODEL``.
+
+    Its price is not known: ``price_usd`` tells it, 0 where it is free.
 
     Parameters
     ----------
     target : str
         The model's name at Hugging Face.
-    options : mapping of str to str
-        Those of every service, and base_url and top_k. The price is not known: ``price_usd`` tells
-        it, 0 where it is free.
+    base_url : str or None
+        Where it is served; None: by the hosted inference.
+    top_k : int or None
+        Classes in an answer; None: all.
+    service, terms
     """
-    reader = OptionReader("huggingface", options)
     if not target:
         raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
-    url = reader.text("base_url", None) or f"{ROUTER}/{quote(target)}"
-    classes = read_classes(reader)
-    top_k = reader.integer("top_k", len(classes))
-    if not 1 <= top_k <= len(classes):
+    url = base_url or f"{ROUTER}/{quote(target)}"
+    classes = service.names()
+    shown = len(classes) if top_k is None else top_k
+    if not 1 <= shown <= len(classes):
         raise InvalidOption(f"top_k must lie in 1 to {len(classes)} (classes), found {top_k}.")
-    spec = read_spec(
-        reader,
+    spec = service.spec(
         scheme="huggingface",
         target=target,
         host=place_of(url),
         classes=classes,
         size=(224, 224),
-        complete=top_k == len(classes),
+        complete=shown == len(classes),
     )
-    if top_k < len(classes):
-        spec = replace(spec, identity=f"{spec.identity}&top_k={top_k}")
+    if shown < len(classes):
+        spec = replace(spec, identity=f"{spec.identity}&top_k={shown}")
     box = HuggingFaceBox(
         spec=spec,
         url=url,
-        top_k=ALL if classes == UNKNOWN else top_k,
-        terms=read_terms(reader),
-        key=_read_key(reader, url),
+        top_k=ALL if classes == UNKNOWN else shown,
+        terms=terms,
+        key=_key(service, url),
     )
-    box.verify = reader.text("ca", None)
-    reader.finish()
+    box.verify = service.ca
     return box
 
 
-def _read_key(reader: OptionReader, url: str) -> Key:
+def _key(service: ServiceOptions, url: str) -> Key:
     """Return the token for Hugging Face itself; others get the key that the URI names, or none."""
     host = urlsplit(url).hostname or ""
     theirs = f".{host}".endswith(THEIRS)
     usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs, hosts=HOSTS)
-    named = read_key(reader, usual)
+    named = service.key(usual)
     return named if theirs or named.required or host in LOOPBACK else NoKey()

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.reservation import Reserve
 from rebox.errors import InvalidOption
 
 
@@ -81,12 +82,11 @@ class LimitedBox(BlackBox):
 
     def answer(self, images: Images) -> Scores:
         """Return what is left of the inner box's answer."""
-        # checked before the cut, which would hide most of what may be wrong with it
-        return self._cut(check_scores(self._box.answer(images), len(images), self._box.spec))
+        return self.ask(images)
 
-    def reply(self, images: Images) -> NDArray[np.float32]:
-        """Return what is left of the inner box's reply."""
-        return self._cut(self._box.reply(images))
+    def ask(self, images: Images, reserve: Reserve | None = None) -> NDArray[np.float32]:
+        """Return what is left of the source's answer; an account keeps it whole."""
+        return self.shown(self.source.ask(images, reserve))
 
     def shown(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is left of ``scores`` (n, classes) of the source."""

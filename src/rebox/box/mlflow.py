@@ -6,14 +6,14 @@ server wants one, is taken from ``MLFLOW_TOKEN``.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
-from rebox.box.registry import OptionReader
+from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
     Answer,
     Failure,
@@ -22,21 +22,18 @@ from rebox.box.service import (
     Refusal,
     Reply,
     Request,
+    ServiceOptions,
     Terms,
     place_of,
-    read_classes,
-    read_key,
-    read_spec,
-    read_terms,
     row_of,
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import array_of
-from rebox.box.service.tensor import Tensor, read_figures, read_tensor
+from rebox.box.service.tensor import Tensor, TensorOptions
 from rebox.errors import InvalidAnswer, InvalidOption
 
 BATCH = 32
-LAYOUT = "nchw"  # as ONNX and PyTorch models take images
+OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
 
 
 class MlflowBox(NamedService):
@@ -136,52 +133,53 @@ def _narrowed(raw: NDArray[Any]) -> NDArray[Any]:
     return narrow if np.array_equal(narrow, raw, equal_nan=True) else raw
 
 
-def open_mlflow(target: str, options: Mapping[str, str]) -> MlflowBox:
+def open_mlflow(
+    target: str,
+    *,
+    figures: PreprocessOptions,
+    tensor: TensorOptions,
+    service: ServiceOptions = OWN,
+    terms: Terms,
+) -> MlflowBox:
     """Open ``mlflow:http://host:5000?size=224&classes=a,b,c``.
 
     Parameters
     ----------
     target : str
         The server's address.
-    options : mapping of str to str
-        Those of every service (``size`` is needed), those of ``onnx:`` for the preprocessing, and
-        input, output (names), ``layout`` (nchw), ``datatype`` (FP32), ``outputs`` (auto, logits or
-        probabilities).
+    figures, tensor, service, terms
+        The model takes FP32 in the layout nchw, as ONNX and PyTorch models do, unless they say
+        otherwise; ``size`` is needed where no preset tells it.
     """
-    reader = OptionReader("mlflow", options)
-    figures = read_figures(reader)
-    size = reader.size("size", figures.size)
+    preprocess = figures.chosen() or Preprocess()
+    size = service.size or preprocess.size
     if size is None:
         raise InvalidOption("the size of the model's images is not known: pass size=, such as 224.")
-    tensor = read_tensor(
-        reader,
-        figures=figures,
-        datatype=reader.text("datatype", "FP32"),
-        layout=reader.text("layout", LAYOUT),
-        channels=reader.integer("channels", 3),
+    taken = tensor.tensor(
+        preprocess,
+        datatype=tensor.datatype or "FP32",
+        layout=tensor.layout or "nchw",
+        channels=service.channels or 3,
     )
-    spec = read_spec(
-        reader,
+    spec = service.spec(
         scheme="mlflow",
         target="model",
         host=place_of(target),
-        classes=read_classes(reader),
+        classes=service.names(),
         size=size,
-        batch_size=reader.integer("batch_size", BATCH),
-        pixels="uint8" if tensor.pixels == "uint8" else "float32",
-        sums_to_one=tensor.kind == "logits",
+        batch_size=BATCH if service.batch_size is None else service.batch_size,
+        pixels=taken.pixels,
+        sums_to_one=taken.kind == "logits",
     )
-    ends: tuple[str | None, str | None] = reader.text("input", None), reader.text("output", None)
     usual = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
     box = MlflowBox(
-        spec=tensor.marked(spec, *ends),
+        spec=taken.marked(spec, tensor.input, tensor.output),
         url=target,
-        tensor=tensor,
-        input=ends[0],
-        output=ends[1],
-        terms=read_terms(reader),
-        key=read_key(reader, usual),
+        tensor=taken,
+        input=tensor.input,
+        output=tensor.output,
+        terms=terms,
+        key=service.key(usual),
     )
-    box.verify = reader.text("ca", None)
-    reader.finish()
+    box.verify = service.ca
     return box

@@ -1,7 +1,7 @@
 """An ONNX file as a box, run by ONNX Runtime."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.onnx_file import CPU, OnnxFile, file_settings
+from rebox.box.onnx_file import CPU, FileOptions, OnnxFile
 from rebox.box.onnx_input import DTYPES, read_input
 from rebox.box.outputs import class_names, read_kind, read_labels, rows_sum_to_one, to_scores
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, InvalidOption
 
@@ -197,25 +196,33 @@ def _as_rows(raw: NDArray[Any]) -> NDArray[Any]:
     return raw.reshape(len(raw), -1)
 
 
-def open_onnx(target: str, options: Mapping[str, str]) -> OnnxBox:
+def open_onnx(
+    target: str,
+    *,
+    figures: PreprocessOptions,
+    labels: Path | None = None,
+    outputs: str = "auto",
+    pixels: Literal["float32", "uint8"] | None = None,
+    price_usd: float = 0.0,
+    file: FileOptions,
+) -> OnnxBox:
     """Open ``onnx:PATH?preprocess=imagenet&outputs=logits&labels=names.txt``.
 
     Parameters
     ----------
     target : str
         Path of the ONNX file.
-    options : mapping of str to str
-        Those of `OnnxBox`; ``labels`` is a file of class names, one on each line; ``mean``,
-        ``std`` and ``scale`` replace the preset's; ``providers`` are separated by commas.
+    labels : Path or None
+        A file of class names, one on each line.
+    figures, outputs, pixels, price_usd, file
+        As in `OnnxBox`.
     """
-    reader = OptionReader("onnx", options)
-    preprocess = read_preprocess(reader) or "unit"
-    labels = reader.text("labels", None)
-    settings = file_settings(reader) | {
-        "outputs": reader.text("outputs", "auto"),
-        "pixels": reader.text("pixels", None),
-        "price_usd": reader.number("price_usd", 0.0),
-    }
-    reader.finish()
-    classes = None if labels is None else read_labels(labels)
-    return OnnxBox(target, preprocess=preprocess, classes=classes, **settings)
+    return OnnxBox(
+        target,
+        preprocess=figures.chosen() or "unit",
+        classes=None if labels is None else read_labels(labels),
+        outputs=outputs,
+        pixels=pixels,
+        price_usd=price_usd,
+        **vars(file),
+    )

@@ -1,6 +1,6 @@
 """An ONNX file as an encoder, run by ONNX Runtime."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
-from rebox.box.onnx_file import CPU, OnnxFile, file_settings
+from rebox.box.onnx_file import CPU, FileOptions, OnnxFile
 from rebox.box.onnx_input import DTYPES, read_input
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
 from rebox.errors import BoxError, InvalidOption
+from rebox.sample.pixels import as_levels
 
 OPENING_IMAGES = 2
-WHITE = 255
 
 
 class OnnxEncoder(Encoder):
@@ -86,7 +85,7 @@ class OnnxEncoder(Encoder):
         given = self._input
         self._shape = (given.height, given.width, given.channels)
         # A file that takes uint8 gets whole grey levels; others what their training had.
-        exact = Preprocess(scale=WHITE) if given.dtype == np.uint8 else figures
+        exact = Preprocess(scale=255) if given.dtype == np.uint8 else figures
         if given.dtype == np.uint8 and str(figures) not in ("unit", "raw"):
             raise InvalidOption(
                 "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
@@ -118,7 +117,7 @@ class OnnxEncoder(Encoder):
     def _run(self, images: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
         planar = self._input.layout == "nchw"
         if self._input.dtype == np.uint8:
-            levels = np.rint(images * WHITE).astype(np.uint8)
+            levels = as_levels(images)
             ready: NDArray[Any] = np.ascontiguousarray(
                 np.moveaxis(levels, 3, 1) if planar else levels
             )
@@ -162,19 +161,6 @@ def _pooled(raw: NDArray[Any], *, planar: bool) -> NDArray[np.float32]:
     return values.reshape(len(values), -1)
 
 
-def open_onnx_encoder(target: str, options: Mapping[str, str]) -> OnnxEncoder:
-    """Open ``onnx:PATH?preprocess=imagenet&output=NAME``.
-
-    Parameters
-    ----------
-    target : str
-        Path of the ONNX file.
-    options : mapping of str to str
-        Those of `OnnxEncoder`; ``mean``, ``std`` and ``scale`` replace the preset's; ``providers``
-        are separated by commas.
-    """
-    reader = OptionReader("onnx", options)
-    preprocess = read_preprocess(reader) or "unit"
-    settings = file_settings(reader)
-    reader.finish()
-    return OnnxEncoder(target, preprocess=preprocess, **settings)
+def open_onnx_encoder(target: str, *, figures: PreprocessOptions, file: FileOptions) -> OnnxEncoder:
+    """Open ``onnx:PATH?preprocess=imagenet&output=NAME``, by the options of `OnnxEncoder`."""
+    return OnnxEncoder(target, preprocess=figures.chosen() or "unit", **vars(file))

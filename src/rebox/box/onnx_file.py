@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,26 @@ from numpy.typing import NDArray
 
 from rebox.box.onnx_input import ModelInput
 from rebox.box.outputs import one_line
-from rebox.box.registry import OptionReader
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
+from rebox.option import Size
 
 CPU = ("CPUExecutionProvider",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """The options that every ONNX file takes, whatever its answers are used for.
+
+    They are what `OnnxBox` and `OnnxEncoder` take by the same names.
+    """
+
+    size: Size | None = None
+    channels: int | None = None
+    layout: str | None = None
+    output: str | None = None
+    batch_size: int = 32
+    providers: tuple[str, ...] = CPU
+    threads: int = 0
 
 
 class OnnxFile:
@@ -131,16 +148,3 @@ def _open_session(path: Path, providers: tuple[str, ...], threads: int) -> Any:
         raise BoxError(
             f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
         ) from error
-
-
-def file_settings(reader: OptionReader) -> dict[str, Any]:
-    """Return the options that every ONNX file takes, whatever its answers are used for."""
-    return {
-        "size": reader.size("size", None),
-        "channels": reader.integer("channels", None),
-        "layout": reader.text("layout", None),
-        "output": reader.text("output", None),
-        "batch_size": reader.integer("batch_size", 32),
-        "providers": tuple(reader.text("providers", CPU[0]).split(",")),
-        "threads": reader.integer("threads", 0),
-    }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
-from rebox.box.registry import OptionReader
+from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
     Answer,
     Failure,
@@ -27,20 +27,18 @@ from rebox.box.service import (
     Reply,
     Request,
     Service,
+    ServiceOptions,
     Terms,
     Transport,
     host_of,
     place_of,
-    read_classes,
-    read_key,
-    read_spec,
-    read_terms,
 )
 from rebox.box.service.labels import UNKNOWN, nameless
 from rebox.box.service.naming import array_of
-from rebox.box.service.tensor import DATATYPES, Tensor, read_figures, read_tensor
+from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
 from rebox.errors import InvalidAnswer, InvalidOption
 
+OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
 JSON_LENGTH = "Inference-Header-Content-Length"
 ID = "rebox"  # KServe wants one with bytes; it says nothing, so that the same question is the same
 NUMBERS: dict[str, np.dtype[Any]] = {
@@ -188,50 +186,57 @@ def _unreadable(what: str) -> Refusal:
 
 
 def open_oip(
-    target: str, options: Mapping[str, str], transport: Transport | None = None
+    target: str,
+    transport: Transport | None = None,
+    *,
+    version: str | None = None,
+    binary: bool | None = None,
+    figures: PreprocessOptions,
+    tensor: TensorOptions,
+    service: ServiceOptions = OWN,
+    terms: Terms,
 ) -> OpenInferenceBox:
     """Open ``oip:http://host:8000/MODEL?classes=a,b,c``.
+
+    A server that tells no metadata needs input, datatype, layout and size.
 
     Parameters
     ----------
     target : str
         The server's address with the model's name behind it.
-    options : mapping of str to str
-        Those of every service, those of ``onnx:`` for the preprocessing, and ``version`` of the
-        model, input and output (names), ``datatype`` (FP32, ...), ``layout`` (auto, nchw, nhwc),
-        ``binary`` (true: tensors as bytes; else JSON; as the server says, if not given) and
-        ``outputs`` (auto, logits or probabilities). A server that tells no metadata needs input,
-        datatype, layout and size.
     transport : Transport or None
         Who sends; None: HTTP.
+    version : str or None
+        Of the model; None: the latest.
+    binary : bool or None
+        Whether tensors are sent as bytes, else as JSON; None: as the server says.
+    figures, tensor, service, terms
     """
-    reader = OptionReader("oip", options)
     url, name = _read_target(target)
     host_of(url)  # checked before it is asked for its metadata
-    classes = read_classes(reader)
+    classes = service.names()
     if classes == UNKNOWN:
         raise nameless("oip")
-    version, figures = reader.text("version", None), read_figures(reader)
-    terms, verify = read_terms(reader), reader.text("ca", None)
-    usual = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
-    key = read_key(reader, usual)
+    preprocess = figures.chosen() or Preprocess()
+    key = service.key(HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False))
     path = f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
-    asked = transport or HttpTransport(terms, verify)
+    asked = transport or HttpTransport(terms, service.ca)
     try:
-        server = ModelServer(url, path, asked, key, terms)
-        model = read_model(reader, server, classes=len(classes), preset=figures.size)
+        model = read_model(
+            ModelServer(url, path, asked, key, terms),
+            tensor,
+            service,
+            binary=binary,
+            classes=len(classes),
+            preset=preprocess.size,
+        )
     finally:
         if transport is None:
             asked.close()
-    tensor = read_tensor(
-        reader,
-        figures=figures,
-        datatype=model.datatype,
-        layout=model.layout,
-        channels=model.channels,
+    taken = tensor.tensor(
+        preprocess, datatype=model.datatype, layout=model.layout, channels=model.channels
     )
-    spec = read_spec(
-        reader,
+    spec = service.spec(
         scheme="oip",
         target=f"{name}/{version or 'latest'}",
         host=place_of(url),
@@ -239,19 +244,18 @@ def open_oip(
         size=(model.height, model.width),
         channels=model.channels,
         batch_size=model.batch_size,
-        pixels="uint8" if tensor.pixels == "uint8" else "float32",
-        sums_to_one=tensor.kind == "logits",
+        pixels=taken.pixels,
+        sums_to_one=taken.kind == "logits",
     )
-    reader.finish()
     box = OpenInferenceBox(
-        spec=tensor.marked(spec, model.input, model.output),
+        spec=taken.marked(spec, model.input, model.output),
         url=f"{url}{path}/infer",
         model=model,
-        tensor=tensor,
+        tensor=taken,
         terms=terms,
         key=key,
     )
-    box.verify, box.transport = verify, transport
+    box.verify, box.transport = service.ca, transport
     return box
 
 

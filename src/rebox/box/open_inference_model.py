@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.registry import OptionReader
-from rebox.box.service import Key, NoKey, Refusal, Request, Terms, Transport
-from rebox.box.service.tensor import DATATYPES
+from rebox.box.service import Key, NoKey, Refusal, Request, ServiceOptions, Terms, Transport
+from rebox.box.service.tensor import DATATYPES, TensorOptions
 from rebox.errors import BoxError, InvalidOption, ServiceError
+from rebox.option import Size
 
 BATCH = 32
 BINARY, CONFIGURATION = "binary_tensor_data", "model_configuration"
@@ -113,11 +113,13 @@ class ModelServer:
 
 
 def read_model(
-    reader: OptionReader,
     server: ModelServer,
+    tensor: TensorOptions,
+    service: ServiceOptions,
     *,
+    binary: bool | None,
     classes: int,
-    preset: tuple[int, int] | None,
+    preset: Size | None,
 ) -> ServedModel:
     """Return what a model takes, by the options and by what its server says.
 
@@ -125,8 +127,12 @@ def read_model(
 
     Parameters
     ----------
-    reader : OptionReader
     server : ModelServer
+    tensor : TensorOptions
+    service : ServiceOptions
+        Its size, channels and batch size count.
+    binary : bool or None
+        Whether tensors are sent as bytes; None: as the server says.
     classes : int
         Which of several outputs is theirs.
     preset : (height, width) or None
@@ -139,33 +145,31 @@ def read_model(
     InvalidOption
         An option contradicts the server, or is needed and missing.
     """
-    named = {name: reader.text(name, None) for name in ("input", "datatype", "layout", "output")}
-    layout = None if named["layout"] == "auto" else named["layout"]
-    size, channels = reader.size("size", None), reader.integer("channels", None)
-    told = all((named["input"], named["datatype"], layout, size))
+    layout = None if tensor.layout == "auto" else tensor.layout
+    told = all((tensor.input, tensor.datatype, layout, service.size))
     about = {} if told else server.metadata()
     known = server.extensions()
-    tensor = {} if told else _only_input(about, named["input"])
-    shape = _shape(tensor)
+    described = {} if told else _only_input(about, tensor.input)
+    shape = _shape(described)
     layout = layout or _layout_of(shape)
     fixed = _by_name(shape, layout)
-    height, width = _settled("size", fixed["size"], size, preset)
-    depths = None if channels is None else (channels,)
+    height, width = _settled("size", fixed["size"], service.size, preset)
+    depths = None if service.channels is None else (service.channels,)
     (depth,) = _settled("channels", fixed["channels"], depths, (3,))
-    datatype = _settled_text("datatype", tensor.get("datatype"), named["datatype"])
+    datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
     batch = shape[0]
     usual = server.max_batch_size() if CONFIGURATION in known else None
     return ServedModel(
-        input=_settled_text("input", tensor.get("name"), named["input"]),
+        input=_settled_text("input", described.get("name"), tensor.input),
         datatype=datatype,
         layout=layout,
         height=height,
         width=width,
         channels=depth,
-        output=_output_of(about, named["output"], classes),
-        batch_size=batch or reader.integer("batch_size", None) or min(BATCH, usual or BATCH),
+        output=_output_of(about, tensor.output, classes),
+        batch_size=batch or service.batch_size or min(BATCH, usual or BATCH),
         padded=batch is not None,
-        binary=reader.flag("binary", BINARY in known or datatype == "FP16"),
+        binary=BINARY in known or datatype == "FP16" if binary is None else binary,
     )
 
 

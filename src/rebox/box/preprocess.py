@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import Images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 
@@ -104,21 +103,29 @@ def as_preprocess(preprocess: str | Preprocess) -> Preprocess:
     return PRESETS[preprocess]
 
 
-def read_preprocess(reader: OptionReader) -> Preprocess | None:
-    """Return what the options preprocess, mean, std and scale say; None if none is given."""
-    name = reader.text("preprocess", None)
-    chosen = None if name is None else as_preprocess(name)
-    mean, std = reader.numbers("mean", None), reader.numbers("std", None)
-    scale = reader.number("scale", None)
-    if mean is None and std is None and scale is None:
-        return chosen
-    start = chosen or PRESETS["unit"]
-    return replace(
-        start,
-        mean=start.mean if mean is None else mean,
-        std=start.std if std is None else std,
-        scale=start.scale if scale is None else scale,
-    )
+@dataclass(frozen=True, kw_only=True)
+class PreprocessOptions:
+    """The options of a URI that say how a model's input is made.
+
+    Parameters
+    ----------
+    preprocess : str or None
+        A preset: imagenet, unit, symmetric, raw.
+    mean, std, scale
+        Figures of `Preprocess` that replace the preset's, or those of ``unit``.
+    """
+
+    preprocess: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    scale: float | None = None
+
+    def chosen(self) -> Preprocess | None:
+        """Return what they say; None: none was given."""
+        told = {name: value for name, value in vars(self).items() if value is not None}
+        if not told:
+            return None
+        return replace(as_preprocess(told.pop("preprocess", "unit")), **told)
 
 
 def model_input(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images, Scores
+from rebox.sample.pixels import as_floats, as_levels
 
 DISTINCT, REPEATED = 8, 4  # 8 images, 4 of them again, and the same 4 one grey level off
 PROBE_QUESTIONS = DISTINCT + 2 * REPEATED
@@ -164,8 +165,8 @@ def synthetic_images(
     rng = np.random.default_rng([seed, count])
     makers = (_waves, _noise)
     grey = np.stack([makers[i % 2](rng, shape) for i in range(count)])
-    levels = np.round(grey * 255).astype(np.uint8)
-    return levels if pixels == "uint8" else (levels / np.float32(255)).astype(np.float32)
+    levels = as_levels(grey)
+    return levels if pixels == "uint8" else as_floats(levels)
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """A free, offline, deterministic box: for tests, dry runs and rehearsing a service's habits."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -8,8 +7,8 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.outputs import class_names
-from rebox.box.registry import OptionReader
 from rebox.errors import InvalidOption
+from rebox.option import Size
 
 GRID = 16  # cells along a side that an image is averaged to
 HIDDEN = 64
@@ -23,8 +22,12 @@ class RehearsalBox(BlackBox):
     The image is averaged to 16 x 16 cells, then p = softmax(B tanh(A x + a) + b) with random A,
     B, a and b. Each image is answered by itself: the rest of its batch changes no bit.
 
+    The URI ``rehearsal:?classes=10&size=32&top_k=5`` takes its options as they are.
+
     Parameters
     ----------
+    target : str
+        Empty: what a URI says before its options.
     classes : int
         Number of source classes.
     size : int or (height, width)
@@ -57,9 +60,11 @@ class RehearsalBox(BlackBox):
 
     def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         self,
+        target: str = "",
+        /,
         *,
         classes: int = 10,
-        size: int | tuple[int, int] = (32, 32),
+        size: Size | int = (32, 32),
         channels: int = 3,
         seed: int = 0,
         top_k: int | None = None,
@@ -68,6 +73,8 @@ class RehearsalBox(BlackBox):
         pixels: Literal["float32", "uint8"] = "uint8",
         batch_size: int = 32,
     ) -> None:
+        if target:
+            raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
         _check(classes=classes, seed=seed, top_k=top_k, decimals=decimals, pixels=pixels)
         height, width = (size, size) if isinstance(size, int) else size
         self.spec = BoxSpec(
@@ -141,31 +148,3 @@ def _check(
         raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")
     if pixels not in ("float32", "uint8"):
         raise InvalidOption(f"pixels must be float32 or uint8, found {pixels!r}.")
-
-
-def open_rehearsal(target: str, options: Mapping[str, str]) -> RehearsalBox:
-    """Open ``rehearsal:?classes=10&size=32&top_k=5&decimals=3&price_usd=0.002``.
-
-    Parameters
-    ----------
-    target : str
-        Empty.
-    options : mapping of str to str
-        Those of `RehearsalBox`.
-    """
-    if target:
-        raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
-    reader = OptionReader("rehearsal", options)
-    settings: dict[str, Any] = {
-        "classes": reader.integer("classes", 10),
-        "size": reader.size("size", (32, 32)),
-        "channels": reader.integer("channels", 3),
-        "seed": reader.integer("seed", 0),
-        "top_k": reader.integer("top_k", None),
-        "decimals": reader.integer("decimals", None),
-        "price_usd": reader.number("price_usd", 0.0),
-        "pixels": reader.text("pixels", "uint8"),
-        "batch_size": reader.integer("batch_size", 32),
-    }
-    reader.finish()
-    return RehearsalBox(**settings)

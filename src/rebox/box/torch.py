@@ -23,18 +23,14 @@ from rebox.box.outputs import (
     rows_sum_to_one,
     to_scores,
 )
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input, read_preprocess
+from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import OptionReader
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
+from rebox.option import Size
 
-try:
+with extra("torch", "a torch box"):
     import torch
-except ImportError as error:
-    raise MissingExtra(
-        "a torch box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
 
 FLOAT32 = np.dtype(np.float32)
 OPENING_IMAGES = 4
@@ -197,52 +193,56 @@ class NamedModel:
     classes: tuple[str, ...] | None
 
 
-def open_torch(target: str, options: Mapping[str, str]) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``.
+@dataclass(frozen=True, kw_only=True)
+class ModuleOptions:
+    """The options of a URI that say which module is opened and how it is shown images.
 
     Parameters
     ----------
-    target : str
-        A model's name, looked up in torchvision, then in timm; ``torchvision/NAME`` and
-        ``timm/NAME`` say which.
-    options : mapping of str to str
-        Those of `TorchBox`; ``weights``: ``default`` (downloaded), ``none`` (untrained, drawn from
-        ``seed``) or a local state dict (.safetensors, .pt, .pth); ``classes``: how many, if the
-        state dict has another number than the published weights; ``labels``: a file of class
-        names, one on each line; ``mean``, ``std`` and ``scale`` replace the preset's.
-
-    Raises
-    ------
-    InvalidOption
-        No model has that name.
-    BoxError
-        The weights cannot be downloaded or read, or do not fit.
-    MissingExtra
-        torchvision or timm is not installed.
+    weights : str
+        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict
+        (.safetensors, .pt, .pth).
+    classes : int or None
+        How many, if the state dict has another number than the published weights.
+    labels : Path or None
+        A file of class names, one on each line.
+    seed, size, channels, outputs, device, figures
+        As in `TorchBox`; None: as the published weights were trained.
     """
-    reader = OptionReader("torch", options)
-    weights = reader.text("weights", "default")
-    count = reader.integer("classes", None)
-    seed = reader.integer("seed", 0)
-    preprocess = read_preprocess(reader)
-    size = reader.size("size", None)
-    labels = reader.text("labels", None)
-    settings: dict[str, Any] = {
-        "channels": reader.integer("channels", 3),
-        "outputs": reader.text("outputs", "auto"),
-        "device": reader.text("device", "cpu"),
-        "batch_size": reader.integer("batch_size", 32),
-        "price_usd": reader.number("price_usd", 0.0),
-    }
-    reader.finish()
-    model = named_model(target, weights=weights, count=count, seed=seed)
-    return TorchBox(
-        model.module,
-        size=size or model.preprocess.size or 224,
-        preprocess=preprocess or model.preprocess,
-        classes=read_labels(labels) if labels is not None else model.classes,
-        **settings,
-    )
+
+    weights: str = "default"
+    classes: int | None = None
+    seed: int = 0
+    size: Size | None = None
+    channels: int = 3
+    labels: Path | None = None
+    outputs: str = "auto"
+    device: str = "cpu"
+    figures: PreprocessOptions
+
+    def model(self, target: str) -> NamedModel:
+        """Return the model that ``target`` names; see `named_model`."""
+        return named_model(target, weights=self.weights, count=self.classes, seed=self.seed)
+
+    def settings(self, model: NamedModel) -> dict[str, Any]:
+        """Return how ``model`` is shown images, by the names of `TorchBox`."""
+        return {
+            "size": self.size or model.preprocess.size or 224,
+            "channels": self.channels,
+            "preprocess": self.figures.chosen() or model.preprocess,
+            "classes": model.classes if self.labels is None else read_labels(self.labels),
+            "outputs": self.outputs,
+            "device": self.device,
+        }
+
+
+def open_torch(
+    target: str, *, module: ModuleOptions, batch_size: int = 32, price_usd: float = 0.0
+) -> TorchBox:
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    model = module.model(target)
+    settings = module.settings(model)
+    return TorchBox(model.module, batch_size=batch_size, price_usd=price_usd, **settings)
 
 
 def named_model(
@@ -302,12 +302,8 @@ def named_model(
 
 def _import(name: str) -> Any:
     try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"a torch box by name needs {name}, which cannot be imported ({one_line(error)}): "
-            "pip install 'rebox[torch]'."
-        ) from error
+        with extra("torch", "a torch box by name"):
+            return import_module(name)
     except RuntimeError as error:
         raise BoxError(
             f"{name} does not work with torch {torch.__version__}: {one_line(error)}; "

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
-from rebox.meter import Book, Budget, Journal, JournalBook, MemoryBook, Meter, default_path
-from rebox.sample.inputs import LaidOut
+from rebox.meter import NANO, Amount, Budget, Journal, JournalAccount, Meter, default_path
+from rebox.money import dollars
+from rebox.sample.loader import ImageLoader
 
 JournalChoice = str | Path | bool | None
 
@@ -25,7 +26,7 @@ def open_meter(
     fit: Callable[[int], str],
     account: str | None = None,
 ) -> Meter:
-    """Return a meter for ``box`` with the book that suits it.
+    """Return a meter for ``box`` with the account that suits it.
 
     Parameters
     ----------
@@ -49,43 +50,39 @@ def open_meter(
     """
     source, price = box.source, box.spec.price_usd
     chosen = source.journalled if journal is None else journal
-    book: Book | None = None
-    if chosen is not False:
-        kept = Journal(default_path() if chosen is True else chosen)
-        name = fit(kept.epoch(source.spec.identity))
-        book = JournalBook(
-            kept,
-            account=account or name,
-            fit=name,
-            box=source.spec.identity,
-            price_usd=price,
-            training=training,
-            prediction=prediction,
-        )
-        training = _left_of(training, price, book.account, book.billed_to_others())
-    elif source.remote:  # what is sent and what is answered are two counts there
-        book = MemoryBook(price, training, prediction)
-    return Meter(price, training, prediction, book)
+    if chosen is False:
+        return Meter(price, training, prediction)
+    kept = Journal(default_path() if chosen is True else chosen)
+    name = fit(kept.epoch(source.spec.identity))
+    payer = JournalAccount(
+        kept,
+        name=account or name,
+        fit=name,
+        box=source.spec.identity,
+        price_usd=price,
+        training=training,
+        prediction=prediction,
+    )
+    left = _left_of(training, price, payer.name, payer.billed_to_others())
+    return Meter(price, left, prediction, payer)
 
 
-def _left_of(
-    training: Budget, price: float | None, account: str, others: tuple[int, float]
-) -> Budget:
+def _left_of(training: Budget, price: float | None, account: str, others: Amount) -> Budget:
     """Return what is left of ``training`` after what other fits have spent of the account.
 
     What the fit itself has been billed for stays in: a repeated fit plans as it did, and is
     answered by the journal.
     """
-    queries, usd = others
-    if not queries:
+    if not others.queries:
         return training
-    left = None if training.queries is None else training.queries - queries
+    usd = others.nano_usd / NANO
+    left = None if training.queries is None else training.queries - others.queries
     money = None if training.usd is None else training.usd - usd
     billed = ""
     if left is not None and left < 1:
-        billed = f"{queries:,} of {training.queries:,} queries"
+        billed = f"{others.queries:,} of {training.queries:,} queries"
     elif money is not None and (money <= 0 or Budget(usd=money).allows(price) == 0):
-        billed = f"${usd:,.2f} of ${training.usd:,.2f}"
+        billed = f"{dollars(usd)} of {dollars(training.usd)}"
     if billed:
         raise BudgetExhausted(
             f"the account {account!r} has been billed for {billed} by other fits, and nothing is "
@@ -113,7 +110,8 @@ def checked_budgets(
         raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
     if allowed == 0:
         raise InvalidOption(
-            f"${max_usd} does not pay for one query at ${price} each: raise max_usd."
+            f"{dollars(max_usd)} does not pay for one query at {dollars(price)} each: raise "
+            "max_usd."
         )
     return training, Budget(queries=predict_budget)
 
@@ -121,7 +119,7 @@ def checked_budgets(
 def account_of(
     box: BlackBox,
     recipe: str,
-    images: LaidOut,
+    images: ImageLoader,
     targets: NDArray[np.intp],
     seed: int,
     groups: NDArray[np.intp] | None = None,
@@ -138,8 +136,5 @@ def account_of(
     digest.update(np.ascontiguousarray(targets).tobytes())
     if groups is not None:
         digest.update(np.ascontiguousarray(groups).tobytes())
-    for index in range(len(images)):  # all of them: folds of one data set may begin alike
-        (image,) = images.take([index])
-        digest.update(f"{image.dtype}{image.shape}".encode())
-        digest.update(np.ascontiguousarray(image).tobytes())
+    digest.update(images.digest())  # of all of them: folds of one data set may begin alike
     return f"fit-{digest.hexdigest()[:12]}"

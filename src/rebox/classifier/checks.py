@@ -12,19 +12,19 @@ from sklearn.utils.validation import column_or_1d
 
 from rebox.box import BoxURI
 from rebox.errors import InvalidData, InvalidOption
-from rebox.recipe import Auto, Recipe
+from rebox.recipe import Recipe
 from rebox.sample import ImageFiles
 
 
 def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
-    """Refuse what only ``auto`` can do, and what nothing can."""
-    if not isinstance(recipe, Recipe | Auto):
-        raise InvalidOption(f"a recipe is a name, a Recipe or Auto, found {recipe!r}.")
+    """Refuse what the way of a recipe cannot do, and what none can."""
+    if not isinstance(recipe, Recipe):
+        raise InvalidOption(f"a recipe is a name or a Recipe, found {recipe!r}.")
     if isinstance(queries, bool) or not isinstance(queries, int | np.integer) or queries < 0:
         raise InvalidOption(
             f"queries_per_prediction must be a whole number, 0 or more, found {queries!r}."
         )
-    if isinstance(recipe, Recipe) and (queries != 1 or encoder is not None):
+    if not recipe.way.several and (queries != 1 or encoder is not None):
         raise InvalidOption(
             f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
             "encoder: use recipe='auto'."

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, digest_of, load, save
@@ -22,10 +23,14 @@ from rebox.box import (
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
-from rebox.errors import InvalidOption, NotFitted
+from rebox.errors import Error, InvalidOption
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
-from rebox.meter import Book, Budget, Meter, MeteredBox, Spent
-from rebox.sample.inputs import LaidOut
+from rebox.meter import Account, Budget, Meter, Spent
+from rebox.sample.loader import ImageLoader
+
+
+class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
+    """A prediction was asked for before ``fit``."""
 
 
 class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
@@ -61,17 +66,16 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         self._check_fitted()
         X = self._checked(X)
         planned = len(X) * self.queries_per_prediction_
-        if self.meter_.book is not None:
-            self.meter_.book.begin_predictions()
+        self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        LaidOut(self.artefact_.inputs, X).check()
-        box = None if self.box_ is None else MeteredBox(self.box_, self.meter_, "predict")
+        ImageLoader(self.artefact_.inputs, X).check()
+        askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
-        for step, batch in enumerate(self.artefact_.batches(box, X), start=1):
+        for step, batch in enumerate(self.artefact_.batches(askers, X), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(self.listeners, answered)
@@ -138,22 +142,22 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        source = box if box is not None else artefact.box_uri
+        source = box if box is not None else artefact.box.uri
         opened: BlackBox | None = None
         if artefact.model.questions or box is not None:
             if source is None:
                 raise InvalidOption(
-                    f"{path} was fitted for a box made in Python ({artefact.box_identity}): "
+                    f"{path} was fitted for a box made in Python ({artefact.box.identity}): "
                     "pass it as box=."
                 )
             if box is None:
-                refuse_foreign_key(artefact.box_uri)
+                refuse_foreign_key(artefact.box.uri)
             opened = open_box(source) if isinstance(source, str) else source
             if box is None:
                 opened.source.check_origin()
-            artefact.check_box(opened)
+            artefact.box.check(opened)
         model = cls(
-            opened or artefact.box_uri or artefact.box_identity,
+            opened or artefact.box.name,
             artefact.recipe,
             budget=None,
             queries_per_prediction=len(artefact.model.questions),
@@ -198,15 +202,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         before = self.artefact_.canaries
         if self.box_ is None or not len(before):
             return None
-        spec, book = self.box_.spec, self.meter_.book
+        spec, account = self.box_.spec, self.meter_.account
         images = canary_images(spec, len(before))
-        stale = book is not None and _remembers(book, images, before, self.box_)
+        stale = _remembers(account, images, before, self.box_)
         # under the budget of predictions: a fit may have spent its own to the last query
-        asked = MeteredBox(self.box_, self.meter_, "predict", afresh=True).ask(images)
-        found = drift_between(before, asked, spec)
-        if found.change == "changed" and book is not None and stale:
-            book.forget()  # or else a new fit would be given the answers of the old box
-        return found
+        asked = self.meter_.asker(self.box_, "predict", afresh=True).ask(images)
+        drift = drift_between(before, asked, spec)
+        if drift.change == "changed" and stale:
+            account.forget()  # or else a new fit would be given the answers of the old box
+        return drift
 
     def _checked(self, X: Any) -> Any:
         if are_images(X):
@@ -224,9 +228,11 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return hasattr(self, "artefact_")
 
 
-def _remembers(book: Book, images: Images, before: NDArray[np.float32], box: BlackBox) -> bool:
+def _remembers(
+    account: Account, images: Images, before: NDArray[np.float32], box: BlackBox
+) -> bool:
     """Return whether the journal answers as the box did when the model was fitted."""
-    known = book.peek(images)
+    known = account.peek(images)
     if len(known) < len(before):
         return False
     rows = box.shown(np.stack([known[place] for place in range(len(before))]))

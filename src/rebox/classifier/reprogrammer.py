@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
-from rebox.artefact import Artefact
+from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
 from rebox.classifier.checks import are_images, check_prediction, checked_labels, refusals, seed_of
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
-from rebox.fit import Listener, Outcome, compare, fit, fit_auto
-from rebox.meter import MeteredBox
-from rebox.recipe import Auto, Recipe, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.fit import Listener, Session, fit
+from rebox.recipe import Recipe, recipe_from_name
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 from rebox.subject import encode_groups
 
-CANARIES, MOST_CANARIES = 3, 100
+MOST_CANARIES = 100
 
 
 class Reprogrammer(Fitted):
@@ -91,7 +91,7 @@ class Reprogrammer(Fitted):
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
         box: str | BlackBox,
-        recipe: str | Recipe | Auto = "auto",
+        recipe: str | Recipe = "auto",
         *,
         budget: int | None = 1000,
         queries_per_prediction: int = 1,
@@ -164,7 +164,7 @@ class Reprogrammer(Fitted):
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         inputs = Inputs.fit(X, self.value_range)
-        images = LaidOut(inputs, X)
+        images = ImageLoader(inputs, X)
         images.check()
         seed = seed_of(self.random_state)
         targets = targets.astype(np.intp)
@@ -181,16 +181,26 @@ class Reprogrammer(Fitted):
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        outcome = self._run(recipe, box, images, targets, subjects, seed)
+        session = Session(
+            box=box,
+            meter=meter,
+            images=images,
+            targets=targets,
+            seed=seed,
+            groups=subjects,
+            queries_per_prediction=views,
+            encoder=None if self.encoder is None else open_encoder(self.encoder),
+            compare=self.verdict,
+            listeners=tuple(self.listeners),
+        )
+        outcome = fit(recipe, session)
         self.artefact_ = Artefact(
             inputs=inputs,
             model=outcome.model,
             classes=classes,
             recipe=recipe.name,
             seed=seed,
-            box_identity=box.spec.identity,
-            box_uri=box.uri,
-            box_classes=len(box.spec.classes),
+            boxes=(BoxRecord.of(box),),
             queries=meter.spent.by_purpose(),
             verdict=outcome.verdict,
         )
@@ -198,54 +208,20 @@ class Reprogrammer(Fitted):
         self.stop_reason_, self.history_ = outcome.reason, outcome.history
         if outcome.error is not None:
             raise outcome.error
-        canaries = self._ask_canaries(recipe, box)  # last of all: the model is there already
+        canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
         self.artefact_ = replace(
             self.artefact_, canaries=canaries, queries=meter.spent.by_purpose()
         )
         return self
 
-    def _run(
-        self,
-        recipe: Recipe | Auto,
-        box: BlackBox,
-        images: LaidOut,
-        targets: NDArray[np.intp],
-        groups: NDArray[np.intp] | None,
-        seed: int,
-    ) -> Outcome:
-        meter = self.meter_
-        if isinstance(recipe, Recipe):
-            told = self.listeners
-            outcome = fit(
-                recipe, box, meter, images, targets, groups=groups, seed=seed, listeners=told
-            )
-            if self.verdict and len(outcome.scores):
-                asked, scores = outcome.asked, outcome.scores
-                found = compare(images, targets, asked, scores, box.spec, seed, groups)
-                return replace(outcome, verdict=found)
-            return outcome
-        return fit_auto(
-            recipe,
-            box,
-            meter,
-            images,
-            targets,
-            queries_per_prediction=int(self.queries_per_prediction),
-            encoder=None if self.encoder is None else open_encoder(self.encoder),
-            groups=groups,
-            seed=seed,
-            listeners=self.listeners,
-        )
-
-    def _ask_canaries(self, recipe: Recipe | Auto, box: BlackBox) -> NDArray[np.float32]:
+    def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:
         """Return the box's answers to the canaries, or none where they are not paid for."""
-        usual = CANARIES if isinstance(recipe, Auto) and box.source.remote else 0
-        k = usual if self.canaries is None else self.canaries
+        k = self.canaries if self.canaries is not None else usual if box.source.remote else 0
         left = self.meter_.left("probe")
         if k and self.artefact_.model.questions and (left is None or left >= k):
             # a canary that is not answered must not cost the model that has just been paid for
             with contextlib.suppress(Error):
-                return MeteredBox(box, self.meter_, "probe").ask(canary_images(box.spec, k))
+                return self.meter_.asker(box, "probe").ask(canary_images(box.spec, k))
         return np.empty((0, 0), dtype=np.float32)
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:

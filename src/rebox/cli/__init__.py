@@ -1,6 +1,27 @@
 """The command line: arguments in, one line of error out."""
 
-from rebox.cli import bench, boxes, commands, journals, rehearse, report, tasks  # noqa: F401 - their commands
-from rebox.cli.app import app, main
+import sys
+import warnings
+from typing import Any
 
-__all__ = ["app", "main"]
+from rebox.errors import Error, extra
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        with extra("cli", "the command line"):
+            from rebox.cli.app import app  # noqa: PLC0415 - its packages are an extra
+        app()
+    except Error as error:
+        _say("error", error)
+        sys.exit(2)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say("warning", message)
+
+
+def _say(kind: str, message: object) -> None:
+    sys.stderr.write(f"rebox: {kind}: {' '.join(str(message).split())}\n")

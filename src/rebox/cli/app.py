@@ -1,39 +1,78 @@
-"""The command line itself: its name, its consoles, its one line of error."""
+"""The command line itself: its name, its commands, its consoles.
 
-import sys
-import warnings
+`COMMANDS` says in which module each command stands and what ``rebox --help`` says of it: a module
+is imported when one of its commands is called, and may import at its head whatever it needs.
+"""
+
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 import rebox
-from rebox.errors import Error
 
 out = Console()
 err = Console(stderr=True)
 
+COMMANDS = {
+    "demo": ("commands", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),
+    "estimate": ("commands", "Say what a budget allows, without asking anything."),
+    "fit": ("commands", "Fit a model to your data, within the budget."),
+    "evaluate": (
+        "commands",
+        "Measure a model on labelled data: every metric with its 95 % interval.",
+    ),
+    "predict": (
+        "commands",
+        "Label new images; each asks as many queries as the model was fitted for.",
+    ),
+    "rehearse": (
+        "rehearse",
+        "Play a paid service on this machine, with its format, limits, prices and faults.",
+    ),
+    "report": (
+        "report",
+        "Write one page of HTML: tables with intervals, figures, and what it cost.",
+    ),
+    "bench": ("bench", "Measure methods against each other: a plan, trials, a ledger."),
+    "box": ("boxes", "Black boxes: who answers."),
+    "journal": ("journals", "Journals: every question that was paid for, and its answer."),
+    "task": ("tasks", "Tasks: data sets that are known by name."),
+}
+
+
+class Announced(TyperCommand):
+    """A command by its name and its sentence; whoever calls it gets the command itself."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Import the command's module, and read its arguments as the command itself does."""
+        import_module(f"rebox.cli.{COMMANDS[str(self.name)][0]}")
+        return get_group(app).commands[str(self.name)].make_context(*arguments, **options)
+
+
+class Commands(TyperGroup):
+    """All commands: those of modules that are imported, the others announced."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        announced = {
+            name: Announced(name=name, callback=None, help=help_)
+            for name, (_, help_) in COMMANDS.items()
+        }
+        self.commands = {**announced, **self.commands}
+
+
 app = typer.Typer(
     name="rebox",
+    cls=Commands,
     help="Teach a classifier that you can only ask a task of your own, within a query budget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
-    warnings.showwarning = _show_warning
-    try:
-        app()
-    except Error as error:
-        err.print(f"rebox: error: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
-        sys.exit(2)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    err.print(f"rebox: warning: {message}", markup=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -121,7 +121,8 @@ def show_table(
     ] = None,
 ) -> None:
     """Show what was published beside what was measured, with intervals."""
-    from rebox.study.bench import merged, read_ledger, render  # noqa: PLC0415 - see above
+    from rebox.study.bench import merged, read_ledger  # noqa: PLC0415 - see above
+    from rebox.study.report.markdown import render  # noqa: PLC0415 - see above
 
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
     text = render(rows, reference=reference)

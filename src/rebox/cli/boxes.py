@@ -10,7 +10,7 @@ from rebox.box import PROBE_QUESTIONS, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app, err, out
-from rebox.cli.money import confirm
+from rebox.cli.consent import confirm
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,
@@ -21,7 +21,7 @@ from rebox.cli.options import (
 )
 from rebox.cli.printing import print_drift, receipt
 from rebox.errors import InvalidOption
-from rebox.meter import Budget, MeteredBox
+from rebox.meter import Budget
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
@@ -52,7 +52,7 @@ def probe_box(
         journal=read_journal(journal),
         fit=lambda _: f"probe-{box.spec.identity}",
     )
-    report = probe(MeteredBox(box, meter, "probe").ask, box.spec)
+    report = probe(meter.asker(box, "probe").ask, box.spec)
     for line in report.lines():
         out.print(line, highlight=False, markup=False)
     receipt(meter.spent)
@@ -81,7 +81,7 @@ def labels(
             fit=lambda _: f"labels-{box.spec.identity}",
         )
         # names are not in the journal, so that they are always asked for anew
-        MeteredBox(box, meter, "probe", afresh=True).ask(box.grey())
+        meter.asker(box, "probe", afresh=True).ask(box.grey())
         names = box.names
     if path is not None:
         write_atomically(path, "".join(f"{name}\n" for name in names).encode())

@@ -11,7 +11,7 @@ from rich.table import Table
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
-from rebox.cli.money import confirm
+from rebox.cli.consent import confirm
 from rebox.cli.options import (
     AccountOption,
     BoxOption,
@@ -40,12 +40,12 @@ from rebox.cli.printing import (
     print_price,
     print_verdict,
     receipt,
-    spelled_usd,
 )
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
 from rebox.metric import evaluate
+from rebox.money import dollars
 from rebox.sample import Dataset, load, load_unlabelled
 
 
@@ -57,7 +57,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Teach a digit recogniser to diagnose tumours, offline, in a minute."""
-    from rebox.demo import print_demo  # noqa: PLC0415 - the demo's data is loaded when it runs
+    from rebox.demo.table import print_demo  # noqa: PLC0415 - the demo's data is loaded when it runs
 
     print_demo(folder, seed=seed, console=out)
 
@@ -90,11 +90,15 @@ def estimate(
         table.add_row(name, queries)
     table.add_row("left over", f"{left - planned.total:,}")
     table.add_row("each prediction", f"{planned.per_prediction} at most")
-    table.add_row("cost of the fit", spelled_usd(planned.total, price))
+    table.add_row("cost of the fit", _cost(planned.total, price))
     thousand = 1000 * planned.per_prediction
-    table.add_row("cost of 1000 predictions", spelled_usd(thousand, price))
+    table.add_row("cost of 1,000 predictions", _cost(thousand, price))
     out.print(table)
     print_price(box, price)
+
+
+def _cost(queries: int, price_usd: float | None) -> str:
+    return dollars(None if price_usd is None else queries * price_usd)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rebox.cli.app import app, err, out
 from rebox.errors import JournalError
 from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions
+from rebox.money import UNKNOWN, dollars
 
 journal_app = typer.Typer(
     help="Journals: every question that was paid for, and its answer.", no_args_is_help=True
@@ -35,11 +36,10 @@ def show(path: PathArgument = None) -> None:
 
 def _cost(line: AccountLine) -> str:
     """Return what an account has cost; a price of 0 may be one that nobody has told."""
-    if not line.unpriced:
-        return f"${line.usd:,.4f}"
-    if line.unpriced == line.billed:
-        return "no price"
-    return f"${line.usd:,.4f} + {line.unpriced:,} without a price"
+    if line.unpriced and line.unpriced == line.billed:
+        return UNKNOWN
+    rest = f" + {line.unpriced:,} without a price" if line.unpriced else ""
+    return f"{dollars(line.usd)}{rest}"
 
 
 @journal_app.command()
@@ -63,23 +63,23 @@ def export(path: PathArgument = None) -> None:
 def verify(path: PathArgument = None) -> None:
     """Check that a journal is sound: exit code 1 if it is not."""
     with _opened(path) as journal:
-        found = faults(journal)
-    for line in found:
+        wrong = faults(journal)
+    for line in wrong:
         out.print(line, highlight=False, markup=False)
-    if found:
+    if wrong:
         raise typer.Exit(1)
     out.print("the journal is sound.")
 
 
 def _opened(path: Path | None) -> Journal:
     """Open a journal to read: it may stand where nothing can be written."""
-    found = default_path() if path is None else path
-    if found.is_dir():
-        raise JournalError(f"{found} is a folder: name the journal in it.")
+    place = default_path() if path is None else path
+    if place.is_dir():
+        raise JournalError(f"{place} is a folder: name the journal in it.")
     try:
-        found.stat()
+        place.stat()
     except FileNotFoundError as error:
-        raise JournalError(f"there is no journal {found}: nothing was paid for with it.") from error
+        raise JournalError(f"there is no journal {place}: nothing was paid for with it.") from error
     except OSError as error:
-        raise JournalError(f"the journal {found} cannot be read ({error.strerror}).") from error
-    return Journal(found, writable=False)
+        raise JournalError(f"the journal {place} cannot be read ({error.strerror}).") from error
+    return Journal(place, writable=False)

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rebox.box import BlackBox
 from rebox.classifier.checks import check_prediction
-from rebox.cli.printing import auto_rows, recipe_rows
 from rebox.errors import InvalidOption
-from rebox.fit import plan_auto, plan_fit, programs_of
-from rebox.meter import Budget
-from rebox.recipe import Auto, recipe_from_name
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.fit import Session
+from rebox.fit import plan as fit_plan
+from rebox.meter import Budget, Meter
+from rebox.recipe import recipe_from_name
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +56,23 @@ def plan(
     """
     chosen = recipe_from_name(recipe)
     check_prediction(chosen, per_prediction, None)
-    left = Budget(queries=budget, usd=max_usd).allows(box.spec.price_usd)
+    budgeted = Budget(queries=budget, usd=max_usd)
+    left = budgeted.allows(box.spec.price_usd)
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
-    inputs = Inputs.fit(images, value_range)
-    laid_out = LaidOut(inputs, images)
-    if isinstance(chosen, Auto):
-        pool = len(programs_of(laid_out, box, per_prediction))
-        planned = plan_auto(len(laid_out), left, pool, per_prediction)
-        rows, total = auto_rows(planned)
-        per_prediction = min(per_prediction, 1 + planned.tried)
-    else:
-        program = chosen.program(inputs.size, box.spec.shape, blocky=inputs.blocky)
-        rows, total = recipe_rows(plan_fit(chosen, program.dimension, len(laid_out), left))
-    return Planned(rows=rows, total=total, left=left, per_prediction=per_prediction)
+    loader = ImageLoader(Inputs.fit(images, value_range), images)
+    session = Session(
+        box=box,
+        meter=Meter(box.spec.price_usd, budgeted),
+        images=loader,
+        targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
+        seed=0,
+        queries_per_prediction=per_prediction,
+    )
+    planned = fit_plan(chosen, session)
+    return Planned(
+        rows=list(planned.lines),
+        total=planned.total,
+        left=left,
+        per_prediction=min(per_prediction, planned.most_per_prediction),
+    )

@@ -5,38 +5,17 @@ from rich.table import Table
 
 from rebox.box import Drift
 from rebox.cli.app import out
-from rebox.fit import AutoPlan, Plan, Verdict
+from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval
-
-
-def auto_rows(planned: AutoPlan) -> tuple[list[tuple[str, str]], int]:
-    """Return lines that tell a plan of ``auto``, and its queries in all."""
-    rows = [("plain view", f"{planned.asked:,} of {planned.images:,} training images")]
-    if planned.candidates:
-        screening = f"{planned.candidates} views on {planned.screened:,} images each"
-        rows.append(("screening", f"{planned.screening:,} = {screening}"))
-    if planned.tried:
-        trying = f"{planned.tried} views on all {planned.asked:,} images"
-        rows.append(("other views, at most", f"{planned.trying:,} for {trying}"))
-    return rows, planned.total
-
-
-def recipe_rows(planned: Plan) -> tuple[list[tuple[str, str]], int]:
-    """Return lines that tell the plan of a named recipe, and its queries in all."""
-    rows = [("mapping", f"{planned.map:,} of {planned.images:,} training images")]
-    if planned.evaluations:
-        steps = f"{planned.search:,} = {planned.steps:,} steps, {planned.evaluations} programs each"
-        rows.append(("search", f"{steps}, in {planned.dimension:,} dimensions"))
-    return rows, planned.total
+from rebox.money import UNKNOWN, dollars, per_thousand
 
 
 def print_metrics(metrics: dict[str, Interval]) -> None:
     """Print every metric with its interval."""
     table = Table("metric", "value", "95 % interval")
-    for name, found in metrics.items():
-        spelled = name.replace("_", " ")
-        table.add_row(spelled, f"{found.value:.4f}", f"{found.low:.4f} to {found.high:.4f}")
+    for name, figure in metrics.items():
+        table.add_row(name.replace("_", " "), *figure.parts(".4f"))
     out.print(table)
 
 
@@ -46,13 +25,9 @@ def print_verdict(verdict: Verdict | None) -> None:
         return
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
-        table.add_row(row.name, str(row.queries), _spelled(row.macro_auc), _spelled(row.accuracy))
+        table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
     out.print(verdict.words, highlight=False)
-
-
-def _spelled(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
 def receipt(spent: Spent, console: Console = out) -> None:
@@ -61,29 +36,18 @@ def receipt(spent: Spent, console: Console = out) -> None:
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
     of_them = f" ({parts})" if parts else ""
-    cost = "price not known" if spent.usd is None else spelled(spent.usd)
-    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {cost}"
+    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {dollars(spent.usd)}"
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
     console.print(line, highlight=False)
-
-
-def spelled_usd(queries: int, price_usd: float | None) -> str:
-    """Return what ``queries`` cost, for people."""
-    return "price not known" if price_usd is None else spelled(queries * price_usd)
-
-
-def spelled(usd: float) -> str:
-    """Return dollars and cents; less than a cent is not nothing."""
-    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4f}"
 
 
 def print_price(uri: str, price_usd: float | None) -> None:
     """Print where the price comes from that an estimate was made with."""
     if price_usd is None:
         out.print(
-            "price: not known, and it may cost something; name it in the URI by price_usd=, 0 if "
-            "it is free.",
+            f"{UNKNOWN}, and it may cost something; name it in the URI by price_usd=, 0 if it is "
+            "free.",
             highlight=False,
         )
         return
@@ -91,11 +55,11 @@ def print_price(uri: str, price_usd: float | None) -> None:
         return
     from rebox.box.service import price_of  # noqa: PLC0415 - most boxes are no services
 
-    found = price_of(uri)
-    if found is not None:
+    known = price_of(uri)
+    if known is not None:
         out.print(
-            f"price: ${1000 * found.usd:,.2f} per 1000 ({found.source}, {found.as_of}); yours may "
-            "differ: name it in the URI by price_usd=.",
+            f"price: {per_thousand(known.usd)} ({known.source}, {known.as_of}); yours may differ: "
+            "name it in the URI by price_usd=.",
             highlight=False,
         )
 

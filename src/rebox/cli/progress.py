@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rebox.fit import Event, PhaseStarted, StepTaken
 from rebox.meter import Spent
+from rebox.money import dollars
 
 
 class ProgressBar:
@@ -66,4 +67,4 @@ def _asked(spent: Spent, purpose: str) -> int:
 
 
 def _cost(spent: Spent) -> str:
-    return f"${spent.usd:,.2f}" if spent.usd else ""
+    return dollars(spent.usd) if spent.usd else ""

@@ -23,7 +23,7 @@ def write_record(
     spent = model.spent_
     record = {
         "recipe": model.artefact_.recipe,
-        "box": model.artefact_.box_uri or model.artefact_.box_identity,
+        "box": model.artefact_.box.name,
         "seed": model.artefact_.seed,
         "seconds": round(seconds, 3),
         "usd": None if spent.usd is None else round(spent.usd, 6),

@@ -8,6 +8,7 @@ import typer
 
 from rebox.box import open_box
 from rebox.cli.app import app, out
+from rebox.money import dollars
 
 PORT = 8600
 
@@ -56,7 +57,7 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         _wait()
         bill = running.bill
     out.print(
-        f"billed {bill.queries:,} queries, ${bill.usd:,.2f}, in {bill.requests:,} requests; "
+        f"billed {bill.queries:,} queries, {dollars(bill.usd)}, in {bill.requests:,} requests; "
         f"refused {bill.refused:,}",
         highlight=False,
     )

@@ -3,7 +3,6 @@
 from rebox.demo.digits import open_digits
 from rebox.demo.patients import Patients, load_patients
 from rebox.demo.study import BUDGETS, Curve, DemoResult, Point, Row, run_demo
-from rebox.demo.table import print_demo, render
 
 __all__ = [
     "BUDGETS",
@@ -14,7 +13,5 @@ __all__ = [
     "Row",
     "load_patients",
     "open_digits",
-    "print_demo",
-    "render",
     "run_demo",
 ]

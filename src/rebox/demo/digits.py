@@ -1,9 +1,7 @@
 """The box of the demo: the digit recogniser that ships with rebox, made by ``make_digits.py``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from rebox.box import OptionReader
 from rebox.box.onnx import OnnxBox
 from rebox.errors import InvalidOption
 
@@ -26,15 +24,14 @@ def open_digits() -> OnnxBox:
     return box
 
 
-def open_demo(target: str, options: Mapping[str, str]) -> OnnxBox:
+def open_demo(target: str) -> OnnxBox:
     """Return the box of the URI ``demo:digits``, the only one there is.
 
     Raises
     ------
     InvalidOption
-        Another target or an option was given.
+        Another target was given.
     """
     if target != "digits":
         raise InvalidOption(f"the demo's only box is demo:digits, found demo:{target}.")
-    OptionReader("demo", options).finish()
     return open_digits()

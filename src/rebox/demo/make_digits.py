@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from rebox.errors import MissingExtra
+from rebox.errors import extra
 
 SIDE = 16  # pixels of the network's input, height and width
 HIDDEN = 80  # units of its one hidden layer
@@ -83,14 +83,9 @@ def write_onnx(layers: Layers, path: Path) -> None:
     MissingExtra
         The ``onnx`` package is not installed.
     """
-    try:
-        import onnx  # noqa: PLC0415 - an extra, told by an error of ours
-        from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise MissingExtra(
-            "the package onnx is not installed; writing a network needs it: "
-            "pip install 'rebox[dev]'."
-        ) from error
+    with extra("dev", "writing a network"):
+        import onnx  # noqa: PLC0415 - an extra
+        from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
     nodes = [helper.make_node("Flatten", ["images"], ["x0"])]
     constants = []
     for k, (weights, bias) in enumerate(layers):

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
-from rebox.errors import MissingExtra
-from rebox.fit import OneAnswer
+from rebox.errors import extra
 from rebox.metric import Interval
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BENIGN, MALIGNANT = "#0072B2", "#D55E00"
@@ -54,13 +53,9 @@ def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients
     ArtefactError
         The file cannot be written.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
-        from matplotlib.figure import Figure  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtra(
-            "matplotlib is not installed; the picture needs it: pip install 'rebox[report]'."
-        ) from error
+    with extra("study", "the picture"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
     figure: Any = Figure(figsize=(12, 8), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle("A digit recogniser, never opened, diagnoses tumours", fontsize=17)
@@ -118,14 +113,13 @@ def _dressed(
     """Return a patient on the canvas and the same patient dressed, (16, 16) each."""
     artefact = model.artefact_
     question = artefact.model.questions[0]
-    placed = question.program.placement.place(LaidOut(artefact.inputs, row[None]).take([0]))
+    placed = question.program.placement.place(ImageLoader(artefact.inputs, row[None]).take([0]))
     dressed = question.program.dress(placed, question.z[None])
     return placed[0, :, :, 0], dressed[0, :, :, 0]
 
 
 def _mapping(model: Reprogrammer) -> object:
-    reading = model.artefact_.model.reading
-    return reading.mapping if isinstance(reading, OneAnswer) else None
+    return model.artefact_.model.reader
 
 
 def _draw_mappings(figure: Any, models: Models) -> None:

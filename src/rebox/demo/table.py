@@ -7,6 +7,7 @@ from rich.table import Table
 
 from rebox.demo.digits import PRICE_USD
 from rebox.demo.study import DemoResult, Row, run_demo
+from rebox.money import dollars, per_thousand
 
 
 def render(result: DemoResult) -> Table:
@@ -16,7 +17,7 @@ def render(result: DemoResult) -> Table:
         title_style="bold",
         caption=(
             "* best recipe, fixed beforehand by cross-validation on the training patients.\n"
-            f"Cost: what the training queries would have cost at ${1000 * PRICE_USD:g} per 1000."
+            f"Cost: what the training queries would have cost at {per_thousand(PRICE_USD)}."
         ),
         caption_justify="left",
     )
@@ -35,14 +36,12 @@ def render(result: DemoResult) -> Table:
 
 
 def _cells(row: Row, *, best: bool) -> tuple[str, ...]:
-    found = row.accuracy
     return (
         f"{row.method} *" if best else row.method,
-        f"{100 * found.value:.1f}",
-        f"{100 * found.low:.1f} to {100 * found.high:.1f}",
+        *row.accuracy.parts(".1%"),
         f"{row.queries:,}",
         f"{row.queries_per_prediction}",
-        f"${row.usd:,.2f}",
+        dollars(row.usd),
     )
 
 

@@ -1,43 +1,29 @@
-"""Binding them: the program moves, the box answers, the mapping reads, the loss judges."""
+"""Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
-from rebox.fit.auto import fit_auto, programs_of
 from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
-from rebox.fit.looking import compare
-from rebox.fit.loop import Outcome, fit
-from rebox.fit.model import AllAnswers, Model, OneAnswer, Question, Reading, Sight
-from rebox.fit.plan import Plan, plan_fit
-from rebox.fit.plan_auto import AutoPlan, plan_auto
-from rebox.fit.showing import CHUNK, Stage
+from rebox.fit.fit import Outcome, fit, plan
+from rebox.fit.local import LocalFeatures
+from rebox.fit.model import Model, Question
+from rebox.fit.plan import Plan
+from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict, VerdictRow
-from rebox.sample.inputs import Inputs, LaidOut
 
 __all__ = [
-    "CHUNK",
-    "AllAnswers",
-    "AutoPlan",
     "Event",
-    "Inputs",
-    "LaidOut",
     "Listener",
+    "LocalFeatures",
     "Model",
-    "OneAnswer",
     "Outcome",
     "PhaseStarted",
     "Plan",
     "Question",
-    "Reading",
-    "Sight",
-    "Stage",
+    "Session",
     "StepTaken",
     "StopFit",
     "Stopped",
     "Verdict",
     "VerdictRow",
-    "compare",
     "fit",
-    "fit_auto",
-    "plan_auto",
-    "plan_fit",
-    "programs_of",
+    "plan",
     "tell",
 ]

@@ -1,6 +1,5 @@
-"""What a fit ends with: the questions to ask about an image, and how to read the answers."""
+"""What a fit ends with: the questions to ask about a sample, and how to read the answers."""
 
-import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,146 +7,99 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox
-from rebox.box.encoder import Encoder
-from rebox.fit.showing import CHUNK, Stage
-from rebox.local import PlainFeatures
+from rebox.fit.asking import CHUNK, Asking, ahead, place_views
+from rebox.fit.local import LocalFeatures
+from rebox.meter import Asker
 from rebox.program import Program
-from rebox.reading import Mapping, PooledReader
-from rebox.sample.inputs import LaidOut
+from rebox.reading.contract import Reader
+from rebox.sample.loader import ImageLoader
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 Seen = list[NDArray[np.float32]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Question:
-    """One query about an image: how it is dressed.
+    """One query about a sample: who is asked, how it is dressed, and what that costs.
 
     Attributes
     ----------
     program : Program
     z : (dimension,) float32
         Where the program stands.
+    box : int
+        Which of a model's boxes is asked.
+    price_usd : float or None
+        US dollars for the answer when the model was fitted; None: not known.
     """
 
     program: Program
     z: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    box: int = 0
+    price_usd: float | None = 0.0
 
     @property
     def point(self) -> NDArray[np.float32] | None:
-        """Z as a stage takes it."""
+        """Z as it is asked at."""
         return self.z[None, :] if self.program.dimension else None
 
 
-class Reading(abc.ABC):
-    """How the answers to all questions about an image become probabilities."""
-
-    def see(self, samples: Any) -> Seen:  # noqa: ARG002 - most look at answers alone
-        """Return what can be seen of n images or rows without asking, a block (n, d) for each kind.
-
-        Raises
-        ------
-        InvalidData, InvalidAnswer
-            The samples are not of the kind that was fitted, or the encoder failed.
-        """
-        return []
-
-    @abc.abstractmethod
-    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
-        """Return (n, target classes) rows that sum to one.
-
-        Parameters
-        ----------
-        answers : sequence of (n, source classes)
-            One array for each question.
-        seen : list of (n, d)
-            What `see` gave.
-        n : int
-            Samples.
-        """
-
-
-@dataclass(frozen=True, eq=False)
-class OneAnswer(Reading):
-    """A mapping reads the only answer."""
-
-    mapping: Mapping
-
-    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
-        """Return what the mapping reads."""
-        return self.mapping.probabilities(answers, seen, n)
-
-
-@dataclass(frozen=True, eq=False)
-class Sight:
-    """What can be seen of a sample without asking: plain features, or an encoder's beside them.
-
-    Attributes
-    ----------
-    plain : PlainFeatures
-    encoder : Encoder or None
-        The user's own.
-    """
-
-    plain: PlainFeatures
-    encoder: Encoder | None = None
-
-    def blocks(self, samples: Any) -> list[NDArray[np.float32]]:
-        """Return features (n, d) of a few samples, a block for each kind."""
-        seen = list(self.plain.transform(samples))
-        return seen if self.encoder is None else [*seen, self.encoder.encode(samples)]
-
-
-@dataclass(frozen=True, eq=False)
-class AllAnswers(Reading):
-    """A reader takes all answers, and what can be seen without asking.
-
-    Attributes
-    ----------
-    reader : PooledReader
-    sight : Sight or None
-        None: the reader looks at answers alone.
-    """
-
-    reader: PooledReader
-    sight: Sight | None
-
-    def see(self, samples: Any) -> Seen:
-        """Return what the reader sees of samples without asking."""
-        return [] if self.sight is None else self.sight.blocks(samples)
-
-    def probabilities(self, answers: Sequence[Scores], seen: Seen, n: int) -> Probabilities:
-        """Return what the reader makes of it all."""
-        return self.reader.probabilities(answers, seen, n)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
-    """Everything that turns images into probabilities, but the box.
+    """Everything that turns samples into probabilities, but the boxes.
 
     Attributes
     ----------
     questions : tuple of Question
-        What is asked about each image; none for a model that answers without the box.
-    reading : Reading
+        What is asked about each sample; none for a model that answers without a box.
+    reader : Reader
+        How the answers are read, and what can be seen without asking.
+    local : LocalFeatures or None
+        How samples are looked at; None: the reader is given answers alone.
     """
 
     questions: tuple[Question, ...]
-    reading: Reading
+    reader: Reader
+    local: LocalFeatures | None = None
 
-    def batches(self, box: BlackBox | None, images: LaidOut) -> Iterator[Probabilities]:
-        """Yield (n, target classes) probabilities, a few images at a time."""
-        # Without a box there can be no questions: the zip below is strict.
-        stages = [] if box is None else [Stage(box, one.program) for one in self.questions]
-        chunk = CHUNK if box is None else max(CHUNK, box.at_once)
-        for start in range(0, len(images), chunk):
-            indices = range(start, min(start + chunk, len(images)))
-            seen = self.reading.see(images.samples(indices))  # may refuse: before it is paid for
-            pictures = images.take(indices) if stages else []
-            answers = [
-                stage.show(question.program.placement.place(pictures), question.point)
-                for stage, question in zip(stages, self.questions, strict=True)
-            ]
-            yield self.reading.probabilities(answers, seen, len(indices))
+    def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
+        """Yield (n, target classes) probabilities, a few samples at a time.
+
+        Parameters
+        ----------
+        askers : sequence of Asker
+            Who asks each box that the questions name by its place.
+        images : ImageLoader
+        """
+        asked = [askers[question.box] for question in self.questions]
+        chunk = max([CHUNK, *(asker.at_once for asker in asked)])
+        ranges = [
+            range(start, min(start + chunk, len(images))) for start in range(0, len(images), chunk)
+        ]
+        if not asked:
+            yield from (self._read([], self._see(images, rows), len(rows)) for rows in ranges)
+            return
+        askings = [Asking(box, one.program) for box, one in zip(asked, self.questions, strict=True)]
+        answers: list[Scores] = []
+        for seen, k, placed in ahead(self._dressed(images, ranges)):
+            answers.append(askings[k].ask(placed, self.questions[k].point))
+            if len(answers) == len(askings):
+                yield self._read(answers, seen, len(placed))
+                answers = []
+
+    def _dressed(
+        self, images: ImageLoader, ranges: Sequence[range]
+    ) -> Iterator[tuple[Seen, int, NDArray[np.float32]]]:
+        """Yield what is seen of some samples, and those samples as each question shows them."""
+        placements = {k: one.program.placement for k, one in enumerate(self.questions)}
+        for rows in ranges:
+            seen = self._see(images, rows)  # may refuse: before it is paid for
+            for k, placed in place_views(placements, [images.take(rows)]):
+                yield seen, k, placed
+
+    def _see(self, images: ImageLoader, rows: range) -> Seen:
+        return [] if self.local is None else self.local.blocks(images.samples(rows))
+
+    def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
+        return self.reader.probabilities(answers, seen, n)

@@ -1,15 +1,48 @@
 """What a budget allows, before anything is asked."""
 
+import abc
 from dataclasses import dataclass
 
-from rebox.recipe import Recipe
+from rebox.recipe import Once, Refitted, Searched
 
 MAP_SHARE = 0.25  # most of a budget that a mapping may take where a search has to follow
+FEWEST_SCREENED = 30  # images that a view is screened on, at least
+SCREENED_SHARE = 8  # one in so many images is asked about while views are screened
+MOST_SCREENED = 250
+SPARE = 2  # so many times the views that predictions may ask are tried on all images
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(abc.ABC):
     """How a fit would spend its budget.
+
+    Attributes
+    ----------
+    images : int
+        Training images.
+    """
+
+    images: int
+
+    @property
+    @abc.abstractmethod
+    def total(self) -> int:
+        """Queries of the whole fit, at most."""
+
+    @property
+    @abc.abstractmethod
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """What it asks about, and how much of it, for people."""
+
+    @property
+    def most_per_prediction(self) -> int:
+        """Queries that the prediction of one image asks, at most."""
+        return 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPlan(Plan):
+    """A mapping, and perhaps a search.
 
     Attributes
     ----------
@@ -30,60 +63,140 @@ class Plan:
         Training images per step.
     dimension : int
         Numbers that the search moves; 0 without a program.
-    images : int
-        Training images.
     """
 
     map: int
-    search: int
-    steps: int
-    evaluations: int
-    batch: int
-    dimension: int
-    images: int
     maps: int = 1
     check: int = 0
+    search: int = 0
+    steps: int = 0
+    evaluations: int = 0
+    batch: int = 0
+    dimension: int = 0
 
     @property
     def total(self) -> int:
         """Queries of the whole fit."""
         return self.map * self.maps + self.check + self.search
 
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The mapping's images, and the search's steps."""
+        mapping = ("mapping", f"{self.map:,} of {self.images:,} training images")
+        if not self.evaluations:
+            return (mapping,)
+        steps = f"{self.search:,} = {self.steps:,} steps, {self.evaluations} programs each"
+        return mapping, ("search", f"{steps}, in {self.dimension:,} dimensions")
 
-def plan_fit(recipe: Recipe, dimension: int, images: int, left: int | None) -> Plan:
-    """Return how ``recipe`` would spend ``left`` queries (None: without end) on n ``images``."""
-    evaluations = 0 if recipe.search is None else recipe.search.evaluations(dimension)
-    batch = min(recipe.batch, images)
-    check, maps = 0, 1
-    if recipe.refit:
-        batch = min(batch, max(1, images // 2))  # as many again judge what was found
-        for_map, check, steps = _refitted(evaluations * batch, batch, images, left)
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsPlan(Plan):
+    """The plain view of all images, then others.
+
+    Attributes
+    ----------
+    asked : int
+        Images that are asked about: all of them, if the budget allows it.
+    candidates : int
+        Views that are screened, beside the plain one.
+    screened : int
+        Images that each of them is screened on; 0: views are tried in the order of the pool.
+    tried : int
+        Most views, beside the plain one, that are asked about all those images.
+    """
+
+    asked: int
+    candidates: int
+    screened: int
+    tried: int
+
+    @property
+    def screening(self) -> int:
+        """Queries for screening."""
+        return self.candidates * self.screened
+
+    @property
+    def trying(self) -> int:
+        """Queries for asking about the views tried, beyond what screening has asked already."""
+        return self.tried * (self.asked - self.screened)
+
+    @property
+    def total(self) -> int:
+        """Most queries of the whole fit."""
+        return self.asked + self.screening + self.trying
+
+    @property
+    def most_per_prediction(self) -> int:
+        """The plain view and each that is tried."""
+        return 1 + self.tried
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The plain view, what is screened, what is tried."""
+        lines = [("plain view", f"{self.asked:,} of {self.images:,} training images")]
+        if self.candidates:
+            screening = f"{self.candidates} views on {self.screened:,} images each"
+            lines.append(("screening", f"{self.screening:,} = {screening}"))
+        if self.tried:
+            trying = f"{self.tried} views on all {self.asked:,} images"
+            lines.append(("other views, at most", f"{self.trying:,} for {trying}"))
+        return tuple(lines)
+
+
+def plan_map(way: Once, dimension: int, images: int, left: int | None) -> MapPlan:
+    """Return how ``way`` would spend ``left`` queries (None: without end) on n ``images``."""
+    if isinstance(way, Refitted):
+        return _plan_refitted(way, dimension, images, left)
+    if isinstance(way, Searched):
+        return _plan_searched(way, dimension, images, left)
+    most = images if way.mapping.needs_answers else 0
+    return MapPlan(images=images, map=most if left is None else min(most, left))
+
+
+def _plan_refitted(way: Refitted, dimension: int, images: int, left: int | None) -> MapPlan:
+    """Reserve the mapping's answers first, which come last.
+
+    It has to be that of the program that is kept, and it brings more than a program does.
+    """
+    evaluations = way.search.evaluations(dimension)
+    batch = min(way.batch, images, max(1, images // 2))  # as many again judge what was found
+    for_map = images if left is None else min(images, left)
+    steps = 0 if left is None else max(0, left - for_map - batch) // (evaluations * batch)
+    return MapPlan(
+        images=images,
+        map=for_map,
+        check=batch if steps else 0,
+        search=steps * batch * evaluations,
+        steps=steps,
+        evaluations=evaluations,
+        batch=batch,
+        dimension=dimension,
+    )
+
+
+def _plan_searched(way: Searched, dimension: int, images: int, left: int | None) -> MapPlan:
+    evaluations, batch = way.search.evaluations(dimension), min(way.batch, images)
+    for_map, maps = _affordable_answers(way, evaluations, batch, images, left), 1
+    rest = None if left is None else left - for_map
+    if way.same_batch:
+        if rest is not None and rest < evaluations * batch:
+            batch = max(1, rest // evaluations)
+        steps = (rest or 0) // (evaluations * batch)
         samples = steps * batch
     else:
-        for_map = _affordable_answers(recipe, evaluations, batch, images, left)
-        rest = None if left is None else left - for_map
-        if recipe.search is None:
-            samples, steps = 0, 0
-        elif recipe.same_batch:
-            if rest is not None and rest < evaluations * batch:
-                batch = max(1, rest // evaluations)
-            steps = (rest or 0) // (evaluations * batch)
-            samples = steps * batch
-        else:
-            maps, samples = _epochs(recipe, evaluations, for_map, images, rest)
-            # Every step but an epoch's last judges a whole batch; the budget's last may be cut.
-            epochs, remainder = divmod(samples, images)
-            steps = epochs * -(-images // batch) + -(-remainder // batch)
-    return Plan(
+        maps, samples = _epochs(way, evaluations, for_map, images, rest)
+        # Every step but an epoch's last judges a whole batch; the budget's last may be cut.
+        epochs, remainder = divmod(samples, images)
+        steps = epochs * -(-images // batch) + -(-remainder // batch)
+    return MapPlan(
+        images=images,
         map=for_map,
         maps=maps,
-        check=check,
         search=samples * evaluations,
         steps=steps,
         evaluations=evaluations,
         batch=batch,
         dimension=dimension,
-        images=images,
     )
 
 
@@ -92,27 +205,16 @@ def affords_remap(left: int | None, images: int, evaluations: int) -> bool:
     return images > 0 and (left is None or left >= images + evaluations)
 
 
-def _refitted(step: int, batch: int, images: int, left: int | None) -> tuple[int, int, int]:
-    """Return the images asked for the mapping, those that check the program, and the steps.
-
-    The mapping's answers come last and are reserved first: it has to be that of the program that
-    is kept, and it brings more than a program does.
-    """
-    for_map = images if left is None else min(images, left)
-    steps = 0 if left is None else max(0, left - for_map - batch) // step
-    return for_map, batch if steps else 0, steps
-
-
 def _epochs(
-    recipe: Recipe, evaluations: int, for_map: int, images: int, rest: int | None
+    way: Searched, evaluations: int, for_map: int, images: int, rest: int | None
 ) -> tuple[int, int]:
     """Return how often the mapping is fitted, and how many samples all epochs judge."""
-    whole = None if recipe.epochs is None else recipe.epochs * images
-    if not recipe.remaps:
+    whole = None if way.epochs is None else way.epochs * images
+    if not way.remaps:
         affordable = None if rest is None else rest // evaluations
         return 1, min(count for count in (whole, affordable) if count is not None)
     maps, samples, epoch = 1, 0, 0
-    while recipe.epochs is None or epoch < recipe.epochs:
+    while way.epochs is None or epoch < way.epochs:
         if epoch and affords_remap(rest, for_map, evaluations):
             maps += 1
             rest = None if rest is None else rest - for_map
@@ -125,24 +227,58 @@ def _epochs(
     return maps, samples
 
 
-def _least(recipe: Recipe, batch: int) -> int:
+def _least(way: Searched, batch: int) -> int:
     """Return the images that a step of the search has to judge to be worth its queries."""
-    return max(1, batch // 5) if recipe.same_batch else 1
+    return max(1, batch // 5) if way.same_batch else 1
 
 
 def _affordable_answers(
-    recipe: Recipe, evaluations: int, batch: int, images: int, left: int | None
+    way: Searched, evaluations: int, batch: int, images: int, left: int | None
 ) -> int:
     """Return how many training images are asked before the search."""
-    if not recipe.mapping.needs_answers:
+    if not way.mapping.needs_answers:
         return 0
     most = images
-    if recipe.remaps:  # every epoch pays for a mapping of its own
+    if way.remaps:  # every epoch pays for a mapping of its own
         most = min(images, max(1, int(images * evaluations * MAP_SHARE / (1 - MAP_SHARE))))
     if left is None:
         return most
     share = int(MAP_SHARE * left)
-    # Without a search, or without the means for one step of it, the mapping may have it all.
-    if recipe.search is None or left - share < evaluations * _least(recipe, batch):
+    # Without the means for one step of the search, the mapping may have it all.
+    if left - share < evaluations * _least(way, batch):
         share, most = left, images
     return min(most, share)
+
+
+def plan_views(images: int, left: int | None, views: int, queries_per_prediction: int) -> ViewsPlan:
+    """Return how `Views` would spend ``left`` queries.
+
+    Parameters
+    ----------
+    images : int
+        Training images.
+    left : int or None
+        Queries that the budget allows; None: without end, which is what all views of all images
+        take.
+    views : int
+        Views in the pool, the plain one among them.
+    queries_per_prediction : int
+        How many of them a prediction may ask; 0 answers without the box.
+    """
+    left = images * views if left is None else left
+    asked = min(images, left)
+    rest, others = left - asked, views - 1
+    if queries_per_prediction == 0 or not asked:
+        return ViewsPlan(images=images, asked=asked, candidates=0, screened=0, tried=0)
+    wanted = min(others, max(1, queries_per_prediction - 1))
+    if rest >= others * asked and queries_per_prediction > 1:
+        return ViewsPlan(images=images, asked=asked, candidates=0, screened=0, tried=others)
+    few = min(MOST_SCREENED, max(FEWEST_SCREENED, asked // SCREENED_SHARE), max(1, asked // 2))
+    # Fewer images than that do not tell which of many views to ask about in place of the plain one.
+    enough = few >= FEWEST_SCREENED or queries_per_prediction > 1
+    if rest >= others * few + wanted * (asked - few) and others and enough:
+        affordable = (rest - others * few) // max(1, asked - few)
+        tried = min(others, SPARE * wanted + 1, affordable)
+        return ViewsPlan(images=images, asked=asked, candidates=others, screened=few, tried=tried)
+    tried = 0 if queries_per_prediction == 1 else min(wanted, rest // asked)
+    return ViewsPlan(images=images, asked=asked, candidates=0, screened=0, tried=tried)

@@ -134,8 +134,8 @@ def _words(
     if WHOLE not in rows:
         return (
             f"On {images} held out in turn, macro AUC "
-            f"{_spelled(rows[ANSWERS].macro_auc)} by a map of the box's answers and "
-            f"{_spelled(rows[LOCAL].macro_auc)} by a local model that asks nobody. The program, if "
+            f"{rows[ANSWERS].macro_auc:.3f} by a map of the box's answers and "
+            f"{rows[LOCAL].macro_auc:.3f} by a local model that asks nobody. The program, if "
             "there is one, was not held out: rebox evaluate measures it on other images."
         )
     if gain is None or sharper is None:
@@ -144,14 +144,13 @@ def _words(
         learnt = best.macro_auc.low > chance
         return (
             f"On {images} held out in turn, {best.name} reaches a macro AUC of "
-            f"{_spelled(best.macro_auc)}; "
+            f"{best.macro_auc:.3f}; "
             + ("that is better than chance." if learnt else "that cannot be told from chance.")
         )
     local, whole = rows[LOCAL].macro_auc, rows[WHOLE].macro_auc
     measured = (
         f"on {images} held out in turn, macro AUC {whole.value:.3f} with the box and "
-        f"{local.value:.3f} without: a difference of {_signed(gain.value)} "
-        f"({_signed(gain.low)} to {_signed(gain.high)})"
+        f"{local.value:.3f} without: a difference of {gain:+.3f}"
     )
     if gain.low > 0 and sharper.low > 0:
         return f"The box helps: {measured}."
@@ -164,12 +163,3 @@ def _words(
         f"It cannot be told whether the box helps: {measured}. The local model alone asks nobody "
         "(queries_per_prediction=0); more labelled images would tell."
     )
-
-
-def _signed(gain: float) -> str:
-    """Return three decimals with a sign, but for a zero."""
-    return f"{gain:+.3f}" if abs(gain) >= 0.0005 else "0.000"
-
-
-def _spelled(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

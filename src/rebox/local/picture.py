@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import correlate1d, uniform_filter
 
+from rebox.sample.pixels import LEVEL, in_channels
+
 Plane = NDArray[np.float32]
 
 BLOCKS = ("thumbnail", "quantiles", "orientations", "covariances")
@@ -26,7 +28,6 @@ CELLS = 8  # of orientations, along each side
 FAINT = 1e-3  # edge energy of a cell's surroundings below which its edges fade
 BLUR = 5  # pixels
 NOISE = 1e-6  # variance that no channel falls below: a quarter of a grey level, squared
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def picture_blocks(pixels: NDArray[Any], channels: int) -> tuple[Plane, ...]:
@@ -47,9 +48,7 @@ def picture_blocks(pixels: NDArray[Any], channels: int) -> tuple[Plane, ...]:
 def square(pixels: NDArray[Any], channels: int) -> Plane:
     """Return the picture (h, w, 1 or 3) as planes (channels, SIDE, SIDE) in [0, 1]."""
     planes = np.stack([_resized(pixels[:, :, c]) for c in range(pixels.shape[2])])
-    if channels < len(planes):
-        planes = np.tensordot(LUMA, planes, axes=1)[None]
-    return planes if channels == len(planes) else np.repeat(planes, channels, axis=0)
+    return in_channels(planes, channels)
 
 
 def _resized(plane: NDArray[Any]) -> Plane:
@@ -59,7 +58,7 @@ def _resized(plane: NDArray[Any]) -> Plane:
         image = image.reduce((steps[0], steps[1]))
     # From here on in floats: 8 bits would round away what little a smooth picture varies.
     small: Plane = np.asarray(image.convert("F").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    return small * np.float32(1 / 255) if plane.dtype == np.uint8 else small
+    return small * LEVEL if plane.dtype == np.uint8 else small
 
 
 def _thumbnail(planes: Plane) -> Plane:

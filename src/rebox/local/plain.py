@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidData
 from rebox.local.matrix import SMALLEST, is_covariance, is_symmetric, logarithm
 from rebox.local.picture import BLOCKS, picture_blocks
+from rebox.sample.pixels import as_floats, as_picture
+from rebox.sample.rows import is_rows
 
 KINDS = ("rows", "matrix", "covariance", "picture")
 LOOKED_AT = 8  # images that show their kind; more of them would not change it
@@ -66,9 +68,9 @@ class PlainFeatures:
         """
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
-        if _is_rows(samples):
+        if is_rows(samples):
             return cls(kind="rows", size=_rows(samples).shape[1])
-        seen = [_pixels(samples[i], i) for i in range(min(len(samples), LOOKED_AT))]
+        seen = [as_picture(samples[i], f"image {i}") for i in range(min(len(samples), LOOKED_AT))]
         sizes = {image.shape for image in seen}
         if len(sizes) == 1 and all(map(_is_matrix, seen)):
             covariances = all(is_covariance(image[:, :, 0]) for image in seen)
@@ -98,17 +100,17 @@ class PlainFeatures:
         InvalidData
             The samples are not of the kind that was fitted, or cannot be used.
         """
-        if _is_rows(samples) != (self.kind == "rows"):
+        if is_rows(samples) != (self.kind == "rows"):
             kinds = ("images", "rows of features")
             raise InvalidData(
-                f"found {kinds[_is_rows(samples)]}; expected {kinds[self.kind == 'rows']}, as in "
+                f"found {kinds[is_rows(samples)]}; expected {kinds[self.kind == 'rows']}, as in "
                 "training."
             )
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
         if self.kind == "rows":
             return (self._values(samples),)
-        images = [_pixels(samples[i], i) for i in range(len(samples))]
+        images = [as_picture(samples[i], f"image {i}") for i in range(len(samples))]
         # Small products: threads cost more than they bring, and one always adds up alike.
         with threadpool_limits(limits=1, user_api="blas"):
             if self.kind != "picture":
@@ -156,13 +158,9 @@ class PlainFeatures:
                 )
             matrix = image[:, :, 0]
             if image.dtype == np.uint8:
-                matrix = matrix / np.float32(255)
+                matrix = as_floats(matrix)
             triangles[index] = (logarithm(matrix) if self.kind == "covariance" else matrix)[upper]
         return triangles
-
-
-def _is_rows(samples: Any) -> bool:
-    return isinstance(samples, np.ndarray) and samples.ndim == 2 and samples.dtype != object
 
 
 def _rows(samples: NDArray[Any]) -> NDArray[np.float32]:
@@ -175,28 +173,6 @@ def _rows(samples: NDArray[Any]) -> NDArray[np.float32]:
     limit = np.finfo(np.float32).max
     rows: NDArray[np.float32] = np.clip(samples, -limit, limit).astype(np.float32)
     return rows
-
-
-def _pixels(image: Any, index: int) -> NDArray[Any]:
-    """Return an image as (h, w, 1 or 3), uint8 or float32 in [0, 1]."""
-    pixels = np.asarray(image)
-    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
-        raise InvalidData(
-            f"image {index} has shape {np.shape(image)}; expected (h, w), (h, w, 1) or (h, w, 3) "
-            "with at least one pixel."
-        )
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind not in "fiub":
-        raise InvalidData(f"image {index} holds {pixels.dtype}; expected uint8 or floats.")
-    low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= 0 and high <= 1):  # NaN too
-        raise InvalidData(
-            f"image {index} spans [{low:g}, {high:g}]; expected uint8 or finite values in [0, 1]: "
-            "rescale it."
-        )
-    return pixels.astype(np.float32, copy=False)
 
 
 def _is_matrix(image: NDArray[Any]) -> bool:

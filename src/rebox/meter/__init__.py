@@ -1,26 +1,25 @@
 """What asking costs: a hard cap, reserved before every question, and counts by purpose.
 
-A `Meter` counts what is asked. A `Book` keeps what is sent and billed, in a `Journal` where answers
-are to be remembered.
+A `Meter` counts what is asked. Its `Account` keeps what is sent and billed, in a `Journal` where
+answers are to be remembered.
 """
 
+from rebox.meter.account import Account, JournalAccount
 from rebox.meter.audit import AccountLine, accounts, faults, questions
-from rebox.meter.book import Billing, Book, JournalBook, MemoryBook
-from rebox.meter.budget import Budget, Purpose, Spent
+from rebox.meter.budget import NANO, Amount, Budget, Purpose, Spent
 from rebox.meter.journal import Journal, default_path
-from rebox.meter.meter import Meter
-from rebox.meter.metered import MeteredBox
+from rebox.meter.meter import Asker, Meter
 
 __all__ = [
+    "NANO",
+    "Account",
     "AccountLine",
-    "Billing",
-    "Book",
+    "Amount",
+    "Asker",
     "Budget",
     "Journal",
-    "JournalBook",
-    "MemoryBook",
+    "JournalAccount",
     "Meter",
-    "MeteredBox",
     "Purpose",
     "Spent",
     "accounts",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rebox.meter.book import NANO
+from rebox.meter.budget import NANO
 from rebox.meter.journal import Journal
 from rebox.meter.packing import unpacked
+from rebox.money import dollars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def _moment(seconds: float) -> str:
 
 def faults(journal: Journal) -> list[str]:
     """Return what is wrong with a journal, a sentence each; nothing for a sound one."""
-    found = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
+    sentences = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
     sums = """
         SELECT name, kind, account.queries, account.nano_usd,
                coalesce(sum(coalesce(billed, send.queries)), 0),
@@ -130,17 +131,19 @@ def faults(journal: Journal) -> list[str]:
     """
     for name, kind, queries, nano, sent, cost in journal.rows(sums):
         if (queries, nano) != (sent, cost):
-            found.append(
-                f"the account {name} ({kind}) says {queries} queries and ${nano / NANO:.4f}, its "
-                f"sends {sent} and ${cost / NANO:.4f}."
+            said, billed = (dollars(usd / NANO, places=9) for usd in (nano, cost))
+            sentences.append(
+                f"the account {name} ({kind}) says {queries} queries and {said}, its sends {sent} "
+                f"and {billed}."
             )
     counted = """
         SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
         FROM send WHERE queries != there
     """
     for number, queries, there in journal.rows(counted):
-        found.append(f"send {number} was of {queries} images, and has {there} questions.")
-    return found + [f"the answer to question {number} is damaged." for number in _damaged(journal)]
+        sentences.append(f"send {number} was of {queries} images, and has {there} questions.")
+    damaged = [f"the answer to question {number} is damaged." for number in _damaged(journal)]
+    return sentences + damaged
 
 
 def _integrity(journal: Journal) -> list[tuple[Any, ...]]:

@@ -2,11 +2,55 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from rebox.errors import InvalidOption
+from rebox.money import dollars
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
+Kind = Literal["fit", "predict"]
+"""Which of an account's two budgets pays."""
+
+NANO = 10**9
+
+
+def kind_of(purpose: Purpose) -> Kind:
+    """Return which budget pays for a purpose."""
+    return "predict" if purpose == "predict" else "fit"
+
+
+def nano_usd(usd: float) -> int:
+    """Return US dollars in whole units of 1e-9: $0.30 is 300,000,000, however binary writes 0.3.
+
+    Sums of whole numbers are exact. What is not 0 is at least one unit, and so remains a price.
+    """
+    return max(1, round(usd * NANO)) if usd else 0
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Images, and what they cost.
+
+    Attributes
+    ----------
+    queries : int
+    nano_usd : int
+        In 1e-9 US dollars.
+    """
+
+    queries: int = 0
+    nano_usd: int = 0
+
+    @classmethod
+    def of(cls, queries: int, nano_usd_each: int) -> Self:
+        """Return so many images at a price for each."""
+        return cls(queries, queries * nano_usd_each)
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.queries + other.queries, self.nano_usd + other.nano_usd)
+
+    def __sub__(self, other: "Amount") -> "Amount":
+        return Amount(self.queries - other.queries, self.nano_usd - other.nano_usd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +87,22 @@ class Budget:
         InvalidOption
             It is in dollars, and the price is not known.
         """
-        by_money = None
         if self.usd is not None and price_usd is None:
             raise InvalidOption(
-                f"a cap of ${self.usd:,.2f} cannot be kept where the price of a query is not "
+                f"a cap of {dollars(self.usd)} cannot be kept where the price of a query is not "
                 "known: name it in the box's URI by price_usd=, 0 if it is free."
             )
+        by_money = None
         if self.usd is not None and price_usd:
-            # $0.30 pays for three queries at $0.10, though 0.3 / 0.1 is below 3 in binary.
-            by_money = math.floor(self.usd / price_usd * (1 + 1e-12))
+            by_money = nano_usd(self.usd) // nano_usd(price_usd)
         caps = [cap for cap in (self.queries, by_money) if cap is not None]
         return min(caps) if caps else None
+
+    def is_exceeded_by(self, amount: Amount) -> bool:
+        """Return whether ``amount`` is more than it allows."""
+        return (self.queries is not None and amount.queries > self.queries) or (
+            self.usd is not None and amount.nano_usd > nano_usd(self.usd)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,59 +15,18 @@ import contextlib
 import os
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import platformdirs
-
-from rebox.errors import BudgetExhausted
+from rebox.errors import extra
+from rebox.meter.budget import Amount, Kind
 from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
-
-Kind = Literal["fit", "predict"]
+from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
 
 VARIABLE = "REBOX_JOURNAL"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caps:
-    """The most that an account may be billed; None: no cap."""
-
-    queries: int | None = None
-    nano_usd: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Intent:
-    """A request that is about to leave.
-
-    Attributes
-    ----------
-    account : str
-        Who pays.
-    kind : {"fit", "predict"}
-        From which of the account's two budgets.
-    fit : str
-        Which fit, or which model, it is for: several may share an account.
-    purpose, box : str
-    keys : sequence of bytes
-        One for each image.
-    nano_usd_each : int
-        Price of an image in 1e-9 US dollars: sums of whole numbers are exact.
-    caps : Caps
-    """
-
-    account: str
-    kind: Kind
-    fit: str
-    purpose: str
-    box: str
-    keys: Sequence[bytes]
-    nano_usd_each: int
-    caps: Caps
 
 
 def default_path() -> Path:
@@ -76,7 +35,11 @@ def default_path() -> Path:
     The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
     """
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else platformdirs.user_data_path("rebox") / "journal.sqlite"
+    if named:
+        return Path(named)
+    with extra("services", "a journal in the user's own folder"):
+        import platformdirs  # noqa: PLC0415 - an extra
+    return platformdirs.user_data_path("rebox") / "journal.sqlite"
 
 
 class Journal:
@@ -104,27 +67,36 @@ class Journal:
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = self._connected()
 
-    def charge(self, intent: Intent) -> int:
-        """Commit ``intent`` and its price; return the number of its send.
+    def reserve(self, intent: Intent) -> int:
+        """Commit ``intent`` and the most that it may cost; return the number of its send.
 
         Raises
         ------
         BudgetExhausted
-            It would exceed the caps; nothing was charged.
+            It would exceed the budget; nothing was reserved.
         JournalError
             It cannot be written; then it must not be sent.
         """
-        return int(self._write(lambda run: _charge(run, intent)))
+        return int(self._write(lambda run: enter_send(run, intent)))
 
     def settle(
-        self, send: int, answers: Mapping[int, bytes], *, billed: int, words: str = ""
+        self,
+        send: int,
+        answers: Mapping[int, bytes],
+        *,
+        billed: int,
+        words: str = "",
+        nano_usd_each: int | None = None,
     ) -> None:
-        """Commit what a send brought: packed scores by place, and how many images were billed."""
-        self._write(lambda run: _settle(run, send, answers, billed, words))
+        """Commit what a send brought: packed scores by place, and how many images were billed.
+
+        What each of them cost is known now; None: what was reserved for it.
+        """
+        self._write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the packed scores of those ``keys`` that were answered, the first of each."""
-        found: dict[bytes, bytes] = {}
+        answers: dict[bytes, bytes] = {}
         with self._reading() as run:
             for key in dict.fromkeys(keys):
                 row = run(
@@ -133,21 +105,19 @@ class Journal:
                     (key,),
                 ).fetchone()
                 if row is not None:
-                    found[key] = row[0]
-        return found
+                    answers[key] = row[0]
+        return answers
 
-    def billed(self, account: str, kind: Kind) -> tuple[int, int]:
-        """Return the images, and the 1e-9 US dollars, that an account has been billed for."""
-        with self._reading() as run:
-            row = run(
-                "SELECT queries, nano_usd FROM account WHERE name=? AND kind=?", (account, kind)
-            ).fetchone()
-        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+    def billed(self, account: str, kind: Kind) -> Amount:
+        """Return what an account has been billed for."""
+        row = self.rows(
+            "SELECT queries, nano_usd FROM account WHERE name=? AND kind=?", (account, kind)
+        )
+        return Amount(*row[0]) if row else Amount()
 
-    def billed_to_others(self, account: str, kind: Kind, fit: str) -> tuple[int, int]:
+    def billed_to_others(self, account: str, kind: Kind, fit: str) -> Amount:
         """Return what `billed` does, but for what the sends of ``fit`` have cost."""
-        queries, nano = self.billed(account, kind)
-        ((own, own_nano),) = self.rows(
+        (own,) = self.rows(
             """
             SELECT coalesce(sum(coalesce(billed, send.queries)), 0),
                    coalesce(sum(coalesce(billed, send.queries) * nano_usd_each), 0)
@@ -156,7 +126,7 @@ class Journal:
             """,
             (account, kind, fit),
         )
-        return queries - own, nano - own_nano
+        return self.billed(account, kind) - Amount(*own)
 
     def epoch(self, box: str) -> int:
         """Return how often a box is known to have changed under its identity."""
@@ -165,13 +135,13 @@ class Journal:
 
     def begin_epoch(self, box: str) -> None:
         """Note that a box has changed: what it answered before is recalled no more."""
-        self._write(lambda run: _begin_epoch(run, box))
+        self._write(lambda run: enter_epoch(run, box))
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
         with self._reading() as run:
-            found: list[tuple[Any, ...]] = run(query, values).fetchall()
-        return found
+            rows: list[tuple[Any, ...]] = run(query, values).fetchall()
+        return rows
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""
@@ -279,72 +249,3 @@ class _Job:
             self.error = error
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
-
-
-def _charge(run: Any, intent: Intent) -> int:
-    n, price = len(intent.keys), intent.nano_usd_each
-    account = _id_of(run, "account", name=intent.account, kind=intent.kind)
-    have = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
-    _check(have, n, n * price, intent)
-    box = _id_of(run, "box", identity=intent.box)
-    send = run(
-        "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (account, box, intent.fit, intent.purpose, n, price, os.getpid(), time.time()),
-    ).lastrowid
-    for key in intent.keys:
-        run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
-    _add(run, account, n, n * price)
-    return int(send)
-
-
-def _begin_epoch(run: Any, box: str) -> None:
-    number = _id_of(run, "box", identity=box)
-    run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
-
-
-def _settle(run: Any, send: int, answers: Mapping[int, bytes], billed: int, words: str) -> None:
-    account, queries, each = run(
-        "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
-    ).fetchone()
-    said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
-    ended = (time.time(), billed, said or None, send)
-    run("UPDATE send SET ended_s=?, billed=?, words=? WHERE id=?", ended)
-    asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
-    for place, scores in answers.items():
-        run("INSERT INTO answer VALUES (?, ?)", (asked[place][0], scores))
-    if back := queries - billed:
-        _add(run, account, -back, -back * each)
-
-
-def _check(have: tuple[int, int], n: int, nano: int, intent: Intent) -> None:
-    queries, spent = have
-    caps = intent.caps
-    if caps.queries is not None and queries + n > caps.queries:
-        raise BudgetExhausted(
-            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
-            f"billed for {queries:,} of {caps.queries:,}. Raise the budget or name another account."
-        )
-    if caps.nano_usd is not None and spent + nano > caps.nano_usd:
-        raise BudgetExhausted(
-            f"{n} more queries would exceed the budget: the account {intent.account!r} has been "
-            f"billed for ${spent / 1e9:,.2f} of ${caps.nano_usd / 1e9:,.2f}. Raise the budget, or "
-            "name another account."
-        )
-
-
-def _id_of(run: Any, table: str, **columns: str) -> int:
-    """Return the id of the row with these values, made if it is not there."""
-    names, values = list(columns), tuple(columns.values())
-    where = " AND ".join(f"{name}=?" for name in names)
-    row = run(f"SELECT id FROM {table} WHERE {where}", values).fetchone()  # noqa: S608 - our own names
-    if row is not None:
-        return int(row[0])
-    marks = ", ".join("?" * len(names))
-    added = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
-    return int(run(added, values).lastrowid)
-
-
-def _add(run: Any, account: int, queries: int, nano: int) -> None:
-    values = (queries, nano, account)
-    run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)

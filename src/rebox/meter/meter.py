@@ -1,10 +1,15 @@
 """The meter: every image is reserved before it is asked about, so that none is over the budget."""
 
 import threading
+from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox, Images
 from rebox.errors import BudgetExhausted
-from rebox.meter.book import Book
-from rebox.meter.budget import Budget, Purpose, Spent
+from rebox.meter.account import Account
+from rebox.meter.budget import Budget, Kind, Purpose, Spent, kind_of
 
 
 class Meter:
@@ -18,9 +23,8 @@ class Meter:
         Cap on probe, map, search and validate together.
     prediction : Budget
         Cap on predict.
-    book : Book or None
-        Who keeps the books where asking and being billed are not the same: for services, and
-        where there is a journal.
+    account : Account or None
+        Who pays; None: an account of this process alone, with the same budgets.
     """
 
     def __init__(
@@ -28,14 +32,16 @@ class Meter:
         price_usd: float | None = 0.0,
         training: Budget | None = None,
         prediction: Budget | None = None,
-        book: Book | None = None,
+        account: Account | None = None,
     ) -> None:
         self.price_usd = price_usd
-        self.book = book
-        self._training = training or Budget()
-        self._prediction = prediction or Budget()
+        self._budgets: dict[Kind, Budget] = {
+            "fit": training or Budget(),
+            "predict": prediction or Budget(),
+        }
+        self.account = account or Account(price_usd, self._budgets["fit"], self._budgets["predict"])
         self._counts: dict[Purpose, int] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     # A lock cannot be pickled or copied, and a fitted model must be: the copy gets one of its own.
     def __getstate__(self) -> dict[str, object]:
@@ -43,55 +49,96 @@ class Meter:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def spent(self) -> Spent:
         """What has been asked so far."""
         with self._lock:
             counts = dict(self._counts)
-        if self.book is None:
-            asked = sum(counts.values())
-            usd = None if self.price_usd is None and asked else asked * (self.price_usd or 0.0)
-            return Spent(**counts, billed=asked, usd=usd)
-        billing = self.book.billing
-        return Spent(**counts, billed=billing.billed, saved=billing.saved, usd=billing.usd)
+        return replace(self.account.spent, **counts)
+
+    def asker(self, box: BlackBox, purpose: Purpose, *, afresh: bool = False) -> "Asker":
+        """Return who asks ``box``, for ``purpose``, within the budget.
+
+        Parameters
+        ----------
+        box : BlackBox
+        purpose : str
+            What the images are asked for.
+        afresh : bool
+            Whether to ask even what the account remembers.
+        """
+        return Asker(box, self, purpose, afresh)
 
     def left(self, purpose: Purpose = "search") -> int | None:
         """Return how many more queries ``purpose`` may ask; None: without end."""
+        kind = kind_of(purpose)
+        allowed = self._budgets[kind].allows(self.price_usd)
         with self._lock:
-            return self._left(purpose)
+            used = sum(count for one, count in self._counts.items() if kind_of(one) == kind)
+        return None if allowed is None else allowed - used
 
     def reserve(self, queries: int, purpose: Purpose) -> None:
-        """Charge ``queries`` before they are asked; what fails afterwards stays charged.
+        """Count ``queries`` before they are asked; what fails afterwards stays counted.
 
         Raises
         ------
         BudgetExhausted
-            They would exceed the budget; nothing was charged.
+            They would exceed the budget; nothing was counted.
         """
         with self._lock:
-            self._check(queries, purpose)
+            self.check(queries, purpose)
             self._counts[purpose] = self._counts.get(purpose, 0) + queries
 
     def check(self, queries: int, purpose: Purpose) -> None:
-        """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; charge nothing."""
-        with self._lock:
-            self._check(queries, purpose)
-
-    def _check(self, queries: int, purpose: Purpose) -> None:
-        left = self._left(purpose)
+        """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; count nothing."""
+        left = self.left(purpose)
         if left is not None and queries > left:
             raise BudgetExhausted(
                 f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
                 "Ask about fewer images or raise the budget."
             )
 
-    def _left(self, purpose: Purpose) -> int | None:
-        predicted = self._counts.get("predict", 0)
-        if purpose == "predict":
-            allowed, used = self._prediction.allows(self.price_usd), predicted
-        else:
-            allowed = self._training.allows(self.price_usd)
-            used = sum(self._counts.values()) - predicted
-        return None if allowed is None else allowed - used
+
+class Asker:
+    """Asks a box within a meter's budget: `Meter.asker` makes it.
+
+    Attributes
+    ----------
+    spec : BoxSpec
+    """
+
+    def __init__(self, box: BlackBox, meter: Meter, purpose: Purpose, afresh: bool) -> None:
+        self.spec = box.spec
+        self._box = box
+        self._meter = meter
+        self._purpose: Purpose = purpose
+        self._afresh = afresh
+
+    @property
+    def at_once(self) -> int:
+        """How many images it is worth handing over at once."""
+        return self._box.at_once
+
+    def ask(self, images: Images) -> NDArray[np.float32]:
+        """Count all ``images``; recall what the account knows and let the box answer the rest.
+
+        Returns
+        -------
+        (n, classes) scores.
+
+        Raises
+        ------
+        BudgetExhausted
+            They would exceed the budget of the meter, or what the account may be billed.
+        """
+        self._meter.reserve(len(images), self._purpose)
+        account, source = self._meter.account, self._box.source
+        known, reserve = account.recall(images, self._purpose, afresh=self._afresh)
+        left = [place for place in range(len(images)) if place not in known]
+        rows = dict(known)
+        if left:
+            asked = images[left] if known else images
+            rows |= zip(left, account.kept(source.ask(asked, reserve)), strict=True)
+        return self._box.shown(np.stack([rows[place] for place in range(len(images))]))

@@ -14,12 +14,15 @@ from rebox.metric.confusion import (
     sensitivity,
     specificity,
 )
-from rebox.metric.evaluation import evaluate
+from rebox.metric.evaluation import METRIC_WORDS, METRICS, PERCENT, evaluate
 from rebox.metric.interval import Interval, proportion
 from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
 from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
 
 __all__ = [
+    "METRICS",
+    "METRIC_WORDS",
+    "PERCENT",
     "Interval",
     "accuracy",
     "accuracy_gain",

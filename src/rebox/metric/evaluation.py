@@ -21,6 +21,19 @@ from rebox.subject import encode_groups
 
 Flags = NDArray[np.bool_]
 
+METRIC_WORDS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "positive_predictive_value": "PPV",
+    "negative_predictive_value": "NPV",
+    "macro_auc": "macro AUC",
+    "quadratic_kappa": "quadratic kappa",
+}
+METRICS = tuple(METRIC_WORDS)  # in the order of tables
+PERCENT = frozenset(METRICS) - {"macro_auc", "quadratic_kappa"}  # the others have three decimals
+
 
 def evaluate(
     labels: ArrayLike,
@@ -101,10 +114,10 @@ def evaluate(
 def _checked_folds(folds: ArrayLike | None, n: int) -> NDArray[Any] | None:
     if folds is None:
         return None
-    found = np.asarray(folds)
-    if found.shape != (n,):
-        raise InvalidData(f"folds have shape {found.shape}; expected ({n},): one for each image.")
-    return found
+    given = np.asarray(folds)
+    if given.shape != (n,):
+        raise InvalidData(f"folds have shape {given.shape}; expected ({n},): one for each image.")
+    return given
 
 
 def _place_of(positive: Any, classes: Sequence[Any]) -> int:

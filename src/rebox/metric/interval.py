@@ -14,11 +14,30 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval, ``low <= value <= high``."""
+    """A figure and its 95 % interval, ``low <= value <= high``.
+
+    It formats itself: ``f"{interval:.3f}"`` is ``0.853 (0.830 to 0.875)``, ``f"{interval:.1%}"`` is
+    ``85.3 % (83.0 to 87.5)``, and with a plus sign, for differences, ``+0.012 (-0.003 to +0.027)``.
+    """
 
     value: float
     low: float
     high: float
+
+    def __format__(self, spec: str) -> str:
+        value, bounds = self.parts(spec or ".3f")
+        return f"{value}{' %' if spec.endswith('%') else ''} ({bounds})"
+
+    def parts(self, spec: str) -> tuple[str, str]:
+        """Return the figure and ``low to high``, without a unit: a table's heading has that."""
+        value, low, high = (_spelled(number, spec) for number in (self.value, self.low, self.high))
+        return value, f"{low} to {high}"
+
+
+def _spelled(number: float, spec: str) -> str:
+    """Spell a number; what is rounded to 0 has no sign."""
+    text = format(number, spec).rstrip("%")
+    return text if text.strip("+-0.") else text.lstrip("+-")
 
 
 def proportion(successes: int, n: int) -> Interval:

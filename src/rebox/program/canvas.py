@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.errors import InvalidData, InvalidOption
-from rebox.program.view import LUMA, PLAIN, View
+from rebox.program.view import PLAIN, View
+from rebox.sample.pixels import LEVEL, as_grey, with_channel_axis
 
 FITS = ("pad", "contain", "stretch")
 
@@ -169,45 +170,34 @@ class Placement:
         return np.moveaxis(planar, 1, 3)
 
     @property
-    def toneless(self) -> "Placement":
+    def geometric(self) -> "Placement":
         """The same place for the same part of an image, its values as they are."""
-        return replace(self, view=self.view.toneless)
+        return replace(self, view=self.view.geometric)
 
-    def toned(
+    def adjusted(
         self, placed: NDArray[np.float32], images: Sequence[NDArray[np.generic]]
     ) -> NDArray[np.float32]:
-        """Return what `place` does of ``images``, from a copy of what `toneless` has ``placed``.
+        """Return what `place` does of ``images``, from a copy of what `geometric` has ``placed``.
 
-        Most of the work is to resize: views that differ in tones alone share it.
+        Most of the work is to resize: views that differ in photometric parts alone share it.
         """
         planar = np.moveaxis(placed, 3, 1).copy()
         for target, image in zip(planar, images, strict=True):
-            self._tone(target, grey=image.ndim == 2 or 1 in (image.shape[2], self.channels))
+            self._adjust(target, grey=image.ndim == 2 or 1 in (image.shape[2], self.channels))
         return np.moveaxis(planar, 1, 3)
 
     def _place_one(self, target: NDArray[np.float32], image: NDArray[np.generic]) -> None:
-        pixels = image[..., None] if image.ndim == 2 else image
-        if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
-            raise InvalidData(
-                f"an image has shape {image.shape}; expected (h, w), (h, w, 1) or (h, w, 3)."
-            )
-        if pixels.shape[2] == 3 and self.channels == 1:
-            pixels = _luma(pixels)
+        pixels = with_channel_axis(image)
+        if self.channels == 1:
+            pixels = as_grey(pixels)
         pixels = self.view.part(pixels, cells=self.blocky)
         inner = target[:, self._rows, self._columns]
         _resize(pixels, inner, nearest=self.blocky)  # grey is copied to every channel
-        self._tone(target, grey=pixels.shape[2] == 1)
+        self._adjust(target, grey=pixels.shape[2] == 1)
 
-    def _tone(self, target: NDArray[np.float32], *, grey: bool) -> None:
-        if self.view.toned:
-            self.view.tone(target[:, self._rows, self._columns], grey=grey)
-
-
-def _luma(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-    grey: NDArray[np.float32] = pixels.astype(np.float32) @ LUMA
-    if pixels.dtype == np.uint8:
-        return np.rint(grey).astype(np.uint8)[..., None]
-    return np.minimum(grey, 1.0)[..., None]
+    def _adjust(self, target: NDArray[np.float32], *, grey: bool) -> None:
+        if self.view.photometric:
+            self.view.adjust(target[:, self._rows, self._columns], grey=grey)
 
 
 def _in_one_piece(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -231,7 +221,7 @@ def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest
             plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
             picture = Image.fromarray(_in_one_piece(plain))
             pixels = np.atleast_3d(np.asarray(picture.resize(size[::-1], filtering)))
-        np.multiply(np.moveaxis(pixels, 2, 0), np.float32(1 / 255), out=target, dtype=np.float32)
+        np.multiply(np.moveaxis(pixels, 2, 0), LEVEL, out=target, dtype=np.float32)
         return
     for channel in range(pixels.shape[2]):
         plane = np.ascontiguousarray(pixels[:, :, channel], dtype=np.float32)

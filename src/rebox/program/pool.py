@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from rebox.program.drawn import drawn_view
+from rebox.program.random_view import random_view
 from rebox.program.view import PLAIN, View
 
 
@@ -88,16 +88,16 @@ def view_pool(*, grey: bool, cells: bool, channels: int = 3, least: int = 0) -> 
         Of the box's input. A box that sees no colour is shown no two views that differ in nothing
         else: the answers would be the same.
     least : int
-        Views that are wanted: those that the pool lacks are drawn.
+        Views that are wanted: those that the pool lacks are random ones.
     """
     pool = _pool(grey=grey, cells=cells)
     if channels == 1:
         pool = tuple(dict.fromkeys(replace(view, **_NO_COLOUR) for view in pool))
     lacking = max(0, least - len(pool))
-    drawn = tuple(drawn_view(number, grey=grey, cells=cells) for number in range(lacking))
-    if channels == 1:  # one drawn view differs from another in more than colour
-        drawn = tuple(replace(view, **_NO_COLOUR) for view in drawn)
-    return (*pool, *drawn)
+    random = tuple(random_view(number, grey=grey, cells=cells) for number in range(lacking))
+    if channels == 1:  # one random view differs from another in more than colour
+        random = tuple(replace(view, **_NO_COLOUR) for view in random)
+    return (*pool, *random)
 
 
 def _pool(*, grey: bool, cells: bool) -> tuple[View, ...]:

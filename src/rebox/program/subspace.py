@@ -17,6 +17,7 @@ from scipy.fft import idctn
 from scipy.ndimage import zoom
 
 from rebox.errors import InvalidOption
+from rebox.option import options_of, read_options, unknown
 
 Array = Any
 """A NumPy array or a torch tensor: whichever comes in goes out."""
@@ -185,32 +186,29 @@ def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
     return waves * math.sqrt(length)
 
 
-KINDS: dict[str, tuple[type[Subspace], str | None]] = {
-    "full": (Full, None),
-    "low-resolution": (LowResolution, "side"),
-    "dct": (DCT, "frequencies"),
-    "random-projection": (RandomProjection, "size"),
+KINDS: dict[str, type[Subspace]] = {
+    "full": Full,
+    "low-resolution": LowResolution,
+    "dct": DCT,
+    "random-projection": RandomProjection,
 }
 
 
 def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.bool_]) -> Subspace:
     """Return the subspace of ``name``: ``full``, ``low-resolution-8``, ``dct-6``, ....
 
-    The figure after the last hyphen is the side, the frequencies or the size. Sides and
-    frequencies beyond the input's own would move nothing and are cut to that.
+    The figure after the last hyphen is the first option: the side, the frequencies or the size.
+    Sides and frequencies beyond the input's own would move nothing and are cut to that.
     """
     kind, _, figure = name.rpartition("-") if name[-1:].isdigit() else (name, "", "")
     if kind not in KINDS:
-        raise InvalidOption(
-            f"unknown subspace {name!r}; choose one of {', '.join(KINDS)}, "
-            "with a figure as in dct-6."
-        )
-    make, option = KINDS[kind]
-    if option is None:
-        if figure:
-            raise InvalidOption(f"the subspace {kind!r} takes no figure, found {name!r}.")
+        raise unknown("subspace", name, KINDS)
+    make = KINDS[kind]
+    option = next(iter(options_of(make)), "")
+    (given,) = read_options(f"subspace {kind!r}", {option: figure} if figure else {}, make)
+    if not option:
         return make(shape, mask)
-    chosen = int(figure or getattr(make, option))  # a dataclass keeps defaults as attributes
+    chosen = given.get(option, getattr(make, option))  # a dataclass keeps defaults as attributes
     if chosen < 1:
         raise InvalidOption(f"the figure of a subspace must be at least 1, found {name!r}.")
     most = chosen if make is RandomProjection else min(shape[:2])

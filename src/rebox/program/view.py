@@ -2,7 +2,8 @@
 
 A view turns, cuts, shrinks or recolours the data before a box sees it, as a person holds a picture
 up to the light. Each view of an image is a question of its own, and the answers to several of them
-say more than one. A view is a program of low dimension; an additive one may stand on top of it.
+say more than one: this is test-time augmentation, geometric (turn, cut, shrink) and photometric
+(recolour). A view is a program of low dimension; an additive one may stand on top of it.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
+from rebox.sample.pixels import luma
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's "L"
 MID_GREY = 0.5  # the paper pads with 0 in [-1, 1]
 ANCHOR_WAVES = 4  # an anchor picture is a sum of this many waves along each axis
 TAIL = 0.01  # share of the pixels at either end that levelling lets go
@@ -107,14 +108,14 @@ class View:
         )
 
     @property
-    def toned(self) -> bool:
+    def photometric(self) -> bool:
         """Whether pixel values change, beside their places."""
-        return any(getattr(self, name) != getattr(PLAIN, name) for name in TONES)
+        return any(getattr(self, name) != getattr(PLAIN, name) for name in PHOTOMETRIC)
 
     @property
-    def toneless(self) -> "View":
-        """The view that shows the same part at the same size and place, its values as they are."""
-        return replace(self, **{name: getattr(PLAIN, name) for name in TONES}, anchor_seed=0)
+    def geometric(self) -> "View":
+        """The same pixels at the same size and place, their values as they are."""
+        return replace(self, **{name: getattr(PLAIN, name) for name in PHOTOMETRIC}, anchor_seed=0)
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width, in pixels, of what is shown of an image."""
@@ -137,7 +138,7 @@ class View:
         rows, columns = self._cut(*image.shape[:2])
         return image[rows, columns]
 
-    def tone(self, planes: NDArray[np.float32], *, grey: bool) -> None:
+    def adjust(self, planes: NDArray[np.float32], *, grey: bool) -> None:
         """Change the values of ``planes`` (channels, h, w) in [0, 1], in place.
 
         ``grey`` says that the data has no colour of its own.
@@ -164,10 +165,10 @@ class View:
         if self.channels != PLAIN.channels:
             planes[:] = planes[list(self.channels)]
         if self.saturation != 1:
-            luma = np.tensordot(LUMA, planes, axes=1)
-            planes -= luma
+            grey_values = luma(planes)
+            planes -= grey_values
             planes *= np.float32(self.saturation)
-            planes += luma
+            planes += grey_values
 
     def _cut(self, height: int, width: int) -> tuple[slice, slice]:
         top, left, tall, wide = self.window
@@ -190,7 +191,16 @@ class View:
 
 
 PLAIN = View()
-TONES = ("contrast", "gamma", "saturation", "channels", "invert", "level", "colours", "anchor")
+PHOTOMETRIC = (
+    "contrast",
+    "gamma",
+    "saturation",
+    "channels",
+    "invert",
+    "level",
+    "colours",
+    "anchor",
+)
 
 
 @lru_cache(maxsize=8)

@@ -1,5 +1,7 @@
 """How answers become an opinion: mappings that read one, and a pool that reads several together."""
 
+from rebox.reading.assignment import FrequencyMapping, RandomMapping
+from rebox.reading.choice import rule_from_name
 from rebox.reading.contract import Answers, Mapping, MappingRule, Reader
 from rebox.reading.fitting import FittedReader, TrainingSet, fit_reader
 from rebox.reading.reader import PooledReader
@@ -8,12 +10,15 @@ from rebox.reading.view_loss import block_distances, leave_one_out_loss
 __all__ = [
     "Answers",
     "FittedReader",
+    "FrequencyMapping",
     "Mapping",
     "MappingRule",
     "PooledReader",
+    "RandomMapping",
     "Reader",
     "TrainingSet",
     "block_distances",
     "fit_reader",
     "leave_one_out_loss",
+    "rule_from_name",
 ]

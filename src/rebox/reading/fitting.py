@@ -211,11 +211,7 @@ class _Fit:
         return ("ridge",) if self.known.n_targets > MANY else ("logistic", "ridge")
 
     def _of_answers(self) -> list[OutOfFold]:
-        """Return experts that whiten answers by a quarter, not at all, and by half.
-
-        The first two have one head each, the one that whitens least being the one to lose most by
-        a fit that is not quite right.
-        """
+        """Return experts that whiten answers by a quarter, not at all, and by half."""
         head = self._heads[:1]
         z, targets = self.z[: len(self.asked)], self.asked
         return [

@@ -1,6 +1,15 @@
-"""Published methods as compositions: what is added, how it is read, judged and moved."""
+"""Methods: each says its way, and cites where it comes from."""
 
-from rebox.recipe.contract import Auto, Recipe
-from rebox.recipe.names import RECIPES, recipe_from_name
+from rebox.recipe.contract import RECIPES, Recipe, recipe_from_name
+from rebox.recipe.way import Once, Refitted, Searched, Views, Way
 
-__all__ = ["RECIPES", "Auto", "Recipe", "recipe_from_name"]
+__all__ = [
+    "RECIPES",
+    "Once",
+    "Recipe",
+    "Refitted",
+    "Searched",
+    "Views",
+    "Way",
+    "recipe_from_name",
+]

@@ -5,6 +5,8 @@ from typing import Any
 from rebox.errors import InvalidOption
 from rebox.program import Canvas
 from rebox.reading.choice import rule_from_name
+from rebox.recipe.contract import Recipe
+from rebox.recipe.way import Once, Refitted, Views
 from rebox.search import CMAES, Adam, Antithetic, GradientDescent, Orthogonal, Rademacher, Search
 
 MAP_CITATIONS = {
@@ -21,13 +23,13 @@ MAP_CITATIONS = {
 
 def map_only(
     *, rule: str = "linear", class_weight: str | None = None, fit: str = "contain"
-) -> dict[str, Any]:
+) -> Recipe:
     """No program: every training image is asked once, and a map is fitted to the answers.
 
     ``rule`` is how: `rebox.reading.rule_from_name` knows the names.
     """
     mapping = rule_from_name(rule, class_weight)
-    return {"citation": MAP_CITATIONS[rule], "canvas": Canvas(fit=fit), "mapping": mapping}
+    return Recipe(citation=MAP_CITATIONS[rule], way=Once(canvas=Canvas(fit=fit), mapping=mapping))
 
 
 def program(
@@ -39,7 +41,7 @@ def program(
     rule: str = "lda",  # the fastest of those that read well: it is fitted to every candidate
     class_weight: str | None = None,
     fit: str = "contain",
-) -> dict[str, Any]:
+) -> Recipe:
     """Add few low frequencies over the whole image, judged by the mapping that suits them.
 
     Every candidate has the mapping fitted to the answers that it gets, and is judged by held-out
@@ -51,16 +53,17 @@ def program(
     ``change`` is the root mean square by which the first candidates change a pixel, as a share of
     the range from black to white; it fixes the step size, which needs no tuning then.
     """
-    return {
-        "citation": "rebox: a program with the mapping refitted for every candidate",
-        "canvas": Canvas(fit=fit, overlay=True),
-        "mapping": rule_from_name(rule, class_weight),
-        "subspace": f"dct-{frequencies}",
-        "search": _sized_search(search, frequencies, change),
-        "batch": batch,
-        "same_batch": search == "cma",
-        "refit": True,
-    }
+    return Recipe(
+        citation="rebox: a program with the mapping refitted for every candidate",
+        way=Refitted(
+            canvas=Canvas(fit=fit, overlay=True),
+            mapping=rule_from_name(rule, class_weight),
+            subspace=f"dct-{frequencies}",
+            search=_sized_search(search, frequencies, change),
+            batch=batch,
+            same_batch=search == "cma",
+        ),
+    )
 
 
 def _sized_search(kind: str, frequencies: int, change: float) -> Search[Any]:
@@ -89,6 +92,9 @@ def _sized_search(kind: str, frequencies: int, change: float) -> Search[Any]:
     return searches[kind]
 
 
-def auto(*, stack: bool = True, class_weight: str | None = None) -> dict[str, Any]:
+def auto(*, stack: bool = True, class_weight: str | None = None) -> Recipe:
     """Look from several sides, pool what reads the answers, and plain local features beside."""
-    return {"stack": stack, "class_weight": class_weight}
+    return Recipe(
+        citation="rebox: views, and a pool of kernel readings of their answers",
+        way=Views(stack=stack, class_weight=class_weight),
+    )

@@ -1,13 +1,14 @@
 """Methods of others, as published: each function's defaults are its paper's settings."""
 
 from collections.abc import Callable
-from typing import Any
 
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
 from rebox.program import Canvas
 from rebox.reading.assignment import FrequencyMapping, RandomMapping
 from rebox.reading.contract import MappingRule
+from rebox.recipe.contract import Recipe
+from rebox.recipe.way import Searched
 from rebox.search import (
     CMAES,
     SGD,
@@ -39,26 +40,28 @@ def bar(  # noqa: PLR0913 - a published method has as many settings as it has
     overlay: bool = False,  # the mask M keeps the program off the data
     subspace: str = "full",  # every pixel outside the data: d = 148,203 for ASD at 299 x 299
     epochs: int | None = None,
-) -> dict[str, Any]:
+) -> Recipe:
     """Black-box adversarial reprogramming, as published (Tsai, Chen and Ho, ICML 2020).
 
     Two scales are ours: class weights 1 / n_j are multiplied so that they average to 1 over the
     training images, and data larger than the input keeps its proportions (the paper squeezes
     600 x 450 lesions into 64 x 64).
     """
-    return {
-        "citation": "Tsai, Chen and Ho: Transfer Learning without Knowing, ICML 2020",
-        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
-        "mapping": _mapping(mapping, m),
-        "subspace": subspace,
-        "search": GradientDescent(
-            estimator=OneSided(directions=Sphere(), q=q, smoothing=eps, scale=scale),
-            optimiser=SGD(learning_rate=eta, rate=decay, every=decay_steps),
+    return Recipe(
+        citation="Tsai, Chen and Ho: Transfer Learning without Knowing, ICML 2020",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=subspace,
+            search=GradientDescent(
+                estimator=OneSided(directions=Sphere(), q=q, smoothing=eps, scale=scale),
+                optimiser=SGD(learning_rate=eta, rate=decay, every=decay_steps),
+            ),
+            loss=Focal(gamma),
+            batch=batch,
+            epochs=epochs,
         ),
-        "loss": Focal(gamma),
-        "batch": batch,
-        "epochs": epochs,
-    }
+    )
 
 
 def random_search(
@@ -71,17 +74,19 @@ def random_search(
     mapping: str = "frequency",
     inner: int | None = None,
     overlay: bool = True,
-) -> dict[str, Any]:
+) -> Recipe:
     """Keep the best of random low-resolution programs, all judged on one fixed batch."""
-    return {
-        "citation": "Bergstra and Bengio, JMLR 2012: the baseline every search has to beat",
-        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
-        "mapping": _mapping(mapping, m),
-        "subspace": subspace,
-        "search": RandomSearch(candidates=candidates, spread=spread),
-        "batch": batch,
-        "same_batch": True,
-    }
+    return Recipe(
+        citation="Bergstra and Bengio, JMLR 2012: the baseline every search has to beat",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=subspace,
+            search=RandomSearch(candidates=candidates, spread=spread),
+            batch=batch,
+            same_batch=True,
+        ),
+    )
 
 
 def cma_es(
@@ -93,16 +98,18 @@ def cma_es(
     mapping: str = "frequency",
     inner: int | None = None,
     overlay: bool = True,
-) -> dict[str, Any]:
+) -> Recipe:
     """Covariance matrix adaptation over a low-resolution program (Hansen 2016)."""
-    return {
-        "citation": "Hansen: The CMA Evolution Strategy, arXiv:1604.00772",
-        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
-        "mapping": _mapping(mapping, m),
-        "subspace": subspace,
-        "search": CMAES(spread=spread),
-        "batch": batch,
-    }
+    return Recipe(
+        citation="Hansen: The CMA Evolution Strategy, arXiv:1604.00772",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=subspace,
+            search=CMAES(spread=spread),
+            batch=batch,
+        ),
+    )
 
 
 def spsa_gc(
@@ -114,23 +121,25 @@ def spsa_gc(
     mapping: str = "frequency",
     inner: int | None = None,
     overlay: bool = True,
-) -> dict[str, Any]:
+) -> Recipe:
     """SPSA with gradient correction: BlackVIP's optimiser without its network (Oh et al., 2023).
 
     As in every recipe here, rare classes weigh as much as frequent ones in the loss.
     """
-    return {
-        "citation": "Oh et al.: BlackVIP, CVPR 2023",
-        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
-        "mapping": _mapping(mapping, m),
-        "subspace": subspace,
-        "search": GradientDescent(
-            estimator=Antithetic(directions=SegmentedUniform(), q=q, smoothing=0.01, decay=0.1),
-            optimiser=SPSAGC(),
+    return Recipe(
+        citation="Oh et al.: BlackVIP, CVPR 2023",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=subspace,
+            search=GradientDescent(
+                estimator=Antithetic(directions=SegmentedUniform(), q=q, smoothing=0.01, decay=0.1),
+                optimiser=SPSAGC(),
+            ),
+            loss=CrossEntropy(),
+            batch=batch,
         ),
-        "loss": CrossEntropy(),
-        "batch": batch,
-    }
+    )
 
 
 def ilm(  # noqa: PLR0913 - as in BAR
@@ -144,25 +153,27 @@ def ilm(  # noqa: PLR0913 - as in BAR
     inner: int | None = None,
     overlay: bool = False,  # as in the paper: a frame around the data
     epochs: int | None = None,
-) -> dict[str, Any]:
+) -> Recipe:
     """Fit the mapping anew at the start of every epoch (ILM-VP: iterative label mapping).
 
     The paper follows the true gradient; here it is estimated by antithetic differences in few
     dimensions, with directions for each sample of its own.
     """
-    return {
-        "citation": "Chen et al.: Understanding and Improving Visual Prompting, CVPR 2023",
-        "canvas": Canvas(fit="pad", inner=inner, overlay=overlay),
-        "mapping": FrequencyMapping(m, iterative=True),
-        "subspace": subspace,
-        "search": GradientDescent(
-            estimator=Antithetic(directions=Rademacher(), q=q, smoothing=eps, per_sample=True),
-            optimiser=Adam(learning_rate=eta),
+    return Recipe(
+        citation="Chen et al.: Understanding and Improving Visual Prompting, CVPR 2023",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=FrequencyMapping(m, iterative=True),
+            subspace=subspace,
+            search=GradientDescent(
+                estimator=Antithetic(directions=Rademacher(), q=q, smoothing=eps, per_sample=True),
+                optimiser=Adam(learning_rate=eta),
+            ),
+            loss=CrossEntropy(),
+            batch=batch,
+            epochs=epochs,
         ),
-        "loss": CrossEntropy(),
-        "batch": batch,
-        "epochs": epochs,
-    }
+    )
 
 
 def _mapping(name: str, m: int) -> MappingRule:

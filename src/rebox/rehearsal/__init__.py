@@ -38,10 +38,10 @@ from rebox.rehearsal.fault import (
 from rebox.rehearsal.format import Format
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming
-from rebox.rehearsal.service import FORMATS, Rehearsal, limits_of
+from rebox.rehearsal.service import REHEARSALS, Rehearsal, limits_of
 
 __all__ = [
-    "FORMATS",
+    "REHEARSALS",
     "BadScore",
     "Bill",
     "DuplicateClass",

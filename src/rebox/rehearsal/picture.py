@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.box import BoxSpec
+from rebox.sample.pixels import as_floats, as_levels
 
 LARGEST = 64_000_000  # pixels; a file may be small and its picture enormous
 
@@ -46,11 +47,11 @@ def as_pixels(image: NDArray[np.generic], spec: BoxSpec) -> NDArray[np.uint8] | 
     """
     if image.dtype == np.uint8:
         levels = image.astype(np.uint8)
-        return levels if spec.pixels == "uint8" else levels.astype(np.float32) / np.float32(255)
+        return levels if spec.pixels == "uint8" else as_floats(levels)
     floats = image.astype(np.float32)
     if not (floats.min() >= 0 and floats.max() <= 1):
         raise BadPicture(f"values span [{floats.min():g}, {floats.max():g}], expected [0, 1]")
-    return floats if spec.pixels == "float32" else np.rint(floats * 255).astype(np.uint8)
+    return floats if spec.pixels == "float32" else as_levels(floats)
 
 
 def images_of(tensor: NDArray[np.generic], spec: BoxSpec, layout: str) -> NDArray[np.generic]:

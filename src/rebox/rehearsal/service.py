@@ -1,29 +1,34 @@
 """A service on the loopback interface that any box stands behind."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from rebox.box import BlackBox
+from rebox.door import Door
 from rebox.errors import InvalidOption
-from rebox.rehearsal.azure import Azure
 from rebox.rehearsal.bill import Bill
-from rebox.rehearsal.clarifai import Clarifai
 from rebox.rehearsal.exchange import Exchange
 from rebox.rehearsal.fault import Faults, scheduled
 from rebox.rehearsal.format import Endpoint, Format
-from rebox.rehearsal.http import PlainHttp
-from rebox.rehearsal.huggingface import HuggingFace
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming
-from rebox.rehearsal.mlflow import MLflow
-from rebox.rehearsal.open_inference import OpenInference
 from rebox.rehearsal.server import Server
 
-FORMATS: Mapping[str, type[Format]] = {
-    form.service: form for form in (Clarifai, Azure, OpenInference, MLflow, HuggingFace, PlainHttp)
-} | {"azure": Azure}
-"""Formats by the name of their service; a new one is a `Format` and a line here."""
+REHEARSALS = Door(
+    "rebox.rehearsals",
+    "rehearsal",
+    {
+        "azure": "rebox.rehearsal.azure:Azure",
+        "azure-custom-vision": "rebox.rehearsal.azure:Azure",
+        "clarifai": "rebox.rehearsal.clarifai:Clarifai",
+        "http": "rebox.rehearsal.http:PlainHttp",
+        "huggingface": "rebox.rehearsal.huggingface:HuggingFace",
+        "mlflow": "rebox.rehearsal.mlflow:MLflow",
+        "oip": "rebox.rehearsal.open_inference:OpenInference",
+    },
+)
+"""The `Format` of each service that can be rehearsed, by its name."""
 
 
 class Rehearsal:
@@ -35,7 +40,7 @@ class Rehearsal:
     Parameters
     ----------
     service : str
-        clarifai, azure-custom-vision (or azure), oip, mlflow, huggingface or http.
+        One of `REHEARSALS`: clarifai, azure-custom-vision (or azure), oip, ....
     box : BlackBox
         Who answers. Pictures of another size are resized to its own; it is asked by one thread at
         a time.
@@ -86,10 +91,11 @@ class Rehearsal:
         layout: Literal["nhwc", "nchw"] = "nhwc",
         gzip: bool = False,
     ) -> None:
+        kind: type[Format] = REHEARSALS[service]
         if classes is None and model is not None:
-            public = _format_of(service).public_classes(model)
+            public = kind.public_classes(model)
             classes = public if len(public) == len(box.spec.classes) else None
-        form = _format_of(service)(
+        form = kind(
             Endpoint(
                 spec=box.spec,
                 classes=_classes_of(box, classes),
@@ -169,15 +175,8 @@ class Rehearsal:
 
 def limits_of(service: str) -> Limits:
     """Return the limits and the price that a service documents."""
-    return _format_of(service).limits
-
-
-def _format_of(service: str) -> type[Format]:
-    if service not in FORMATS:
-        raise InvalidOption(
-            f"there is no rehearsal of {service!r}: it can be one of {', '.join(FORMATS)}."
-        )
-    return FORMATS[service]
+    kind: type[Format] = REHEARSALS[service]
+    return kind.limits
 
 
 def _classes_of(box: BlackBox, classes: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from rebox.sample.dataset import Card, Dataset
 from rebox.sample.images import ImageFiles
+from rebox.sample.inputs import Inputs
+from rebox.sample.loader import ImageLoader
 from rebox.sample.source import load, load_unlabelled
 from rebox.sample.task import TASKS, Task, open_task
 
@@ -10,6 +12,8 @@ __all__ = [
     "Card",
     "Dataset",
     "ImageFiles",
+    "ImageLoader",
+    "Inputs",
     "Task",
     "load",
     "load_unlabelled",

@@ -1,9 +1,8 @@
 """Many image files as one sequence that decodes an image when it is asked for."""
 
+import hashlib
 import operator
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,54 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.sample.picture import Picture, decode
+from rebox.sample.picture import Picture, read_bytes
+from rebox.sample.store import PictureStore
 
-CACHE_BYTES = 128 * 2**20
 NAMED_FAULTS = 3  # bad files that an error names; it counts the others
 DECODERS = 8  # most threads that check files: each holds an image in memory
 
 Rows = slice | Sequence[int] | Sequence[bool] | NDArray[Any]
-
-
-class PictureCache:
-    """The pictures asked for last, up to a number of bytes; safe to share between threads.
-
-    A pickle of it is empty: another process decodes for itself.
-
-    Parameters
-    ----------
-    limit : int
-        Most bytes of pixels to keep; a larger picture is not kept.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.size = 0
-        self._pictures: OrderedDict[Path, Picture] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, path: Path) -> Picture:
-        """Return the picture of ``path``, decoded if it is not kept; see `picture.decode`."""
-        with self._lock:
-            if path in self._pictures:
-                self._pictures.move_to_end(path)
-                return self._pictures[path]
-        picture = decode(path)
-        with self._lock:
-            self._keep(path, picture)
-        return picture
-
-    def _keep(self, path: Path, picture: Picture) -> None:
-        if path in self._pictures or picture.nbytes > self.limit:
-            return
-        self._pictures[path] = picture
-        self.size += picture.nbytes
-        while self.size > self.limit:
-            _, oldest = self._pictures.popitem(last=False)
-            self.size -= oldest.nbytes
-
-    def __reduce__(self) -> tuple[type["PictureCache"], tuple[int]]:
-        return PictureCache, (self.limit,)
 
 
 class ImageFiles:
@@ -69,14 +27,16 @@ class ImageFiles:
 
     An integer index gives a picture, (h, w, 1) or (h, w, 3) uint8 and read-only; a slice, a mask
     or several indices give another `ImageFiles`, so that scikit-learn can split it without reading
-    a file. A subset shares its parent's cache: memory does not grow with the number of files.
+    a file. What has been decoded is kept, and shared with subsets, within bounds that do not grow
+    with the number of files (`rebox.sample.store`).
 
     Parameters
     ----------
     paths : sequence of str or Path
         n files.
-    cache_bytes : int
-        Most bytes of decoded pixels to keep.
+    memory_bytes, disk_bytes : int or None
+        Most bytes of decoded pixels to keep in memory, and in a temporary file; None: a share of
+        what is free.
 
     Raises
     ------
@@ -84,9 +44,14 @@ class ImageFiles:
         On indexing: the file is missing, damaged, or not an image.
     """
 
-    def __init__(self, paths: Sequence[str | Path], cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        memory_bytes: int | None = None,
+        disk_bytes: int | None = None,
+    ) -> None:
         self.paths = tuple(Path(path) for path in paths)
-        self._cache = PictureCache(cache_bytes)
+        self.store = PictureStore(memory_bytes, disk_bytes)
 
     @property
     def shape(self) -> tuple[int]:
@@ -97,7 +62,7 @@ class ImageFiles:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Picture]:
-        return (self._cache.get(path) for path in self.paths)
+        return (self.store.get(path) for path in self.paths)
 
     @overload
     def __getitem__(self, index: int | np.integer) -> Picture: ...
@@ -111,7 +76,7 @@ class ImageFiles:
                 raise IndexError(f"image files have one axis, found the index {index}.")
             index = index[0]
         if isinstance(index, int | np.integer):
-            return self._cache.get(self.paths[operator.index(index)])
+            return self.store.get(self.paths[operator.index(index)])
         return self.subset(index)
 
     def subset(self, rows: Rows) -> "ImageFiles":
@@ -121,7 +86,7 @@ class ImageFiles:
             rows = np.asarray(rows)
             rows = rows.astype(np.intp) if rows.size == 0 else rows
         files.paths = tuple(self.paths[i] for i in np.arange(len(self))[rows].tolist())
-        files._cache = self._cache
+        files.store = self.store
         return files
 
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Picture]:
@@ -135,7 +100,7 @@ class ImageFiles:
         return [self[int(index)] for index in indices]
 
     def check(self) -> None:
-        """Decode every file once, so that a bad one is found before a query is paid for.
+        """Decode every file that is new or has changed: a bad one is found before it costs a query.
 
         Raises
         ------
@@ -158,10 +123,23 @@ class ImageFiles:
 
     def _fault(self, path: Path) -> str:
         try:
-            self._cache.get(path)
+            self.store.check(path)
         except InvalidData as error:
             return str(error)
         return ""
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the files' bytes, wherever they lie.
+
+        Raises
+        ------
+        InvalidData
+            A file cannot be read.
+        """
+        digest = hashlib.sha256()
+        for path in self.paths:
+            digest.update(hashlib.sha256(read_bytes(path)).digest())
+        return digest.digest()
 
     def __repr__(self) -> str:
         return f"<ImageFiles: {len(self)} files>"

@@ -1,19 +1,12 @@
 """What the user hands over, as images: files, arrays of images, matrices, rows of features."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rebox.errors import InvalidData, InvalidOption
-from rebox.sample import ImageFiles
+from rebox.sample.images import ImageFiles
+from rebox.sample.pixels import Pixels, as_picture
 from rebox.sample.rows import RowLayout, is_rows
-
-Image = NDArray[np.generic]
-
-LOOKED_AT = 8  # images that show whether there is colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,107 +53,11 @@ class Inputs:
         if is_rows(x):
             layout = RowLayout.fit(x)
             return cls(size=layout.grid, rows=layout)
-        first = LaidOut(cls(size=(1, 1), value_range=value_range), x).take([0])[0]
-        return cls(size=(first.shape[0], first.shape[1]), value_range=value_range)
-
-
-class LaidOut:
-    """Images made from the user's input when they are taken, never all at once.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        How they are made.
-    x : see `Inputs.fit`
-        The user's input.
-
-    Raises
-    ------
-    InvalidData
-        ``x`` is not what training was, or holds no images.
-    """
-
-    def __init__(self, inputs: Inputs, x: Any) -> None:
-        self.inputs = inputs
-        self._x = x
-        if is_rows(x) != (inputs.rows is not None):
-            kinds = ("images", "rows of features")
-            raise InvalidData(
-                f"found {kinds[is_rows(x)]}, but the model was fitted on "
-                f"{kinds[inputs.rows is not None]}."
-            )
         if len(x) == 0:
             raise InvalidData("found no images: hand over at least one.")
+        first = cls(size=(1, 1), value_range=value_range).picture(x[0], 0)
+        return cls(size=(first.shape[0], first.shape[1]), value_range=value_range)
 
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def check(self) -> None:
-        """Look at every image once, so that a bad one is found before a query is paid for.
-
-        Raises
-        ------
-        InvalidData
-            A file is damaged, or an image has a wrong shape, type or range.
-        """
-        if isinstance(self._x, ImageFiles):
-            self._x.check()
-        elif self.inputs.rows is None:
-            for index in range(len(self)):
-                self.take([index])
-
-    @property
-    def coloured(self) -> bool:
-        """Whether any of a few images from all over has colour."""
-        few = np.linspace(0, len(self) - 1, min(LOOKED_AT, len(self))).astype(np.intp)
-        return any(image.shape[2:] == (3,) for image in self.take(few))
-
-    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Image]:
-        """Return the images at ``indices``: uint8, or floats in [0, 1]."""
-        if self.inputs.rows is not None:
-            return list(self.inputs.rows.images(self._x[np.asarray(indices)]))
-        if isinstance(self._x, ImageFiles):
-            return [self._scaled(image, int(i)) for i, image in self._taken(indices)]
-        return [self._scaled(np.asarray(self._x[int(i)]), int(i)) for i in indices]
-
-    def samples(self, indices: Sequence[int] | NDArray[np.integer]) -> Any:
-        """Return what a model without a box looks at: rows of features as they are, or images."""
-        if self.inputs.rows is not None:
-            return np.asarray(self._x[np.asarray(indices)], dtype=np.float64)
-        return self.take(indices)
-
-    def _taken(self, indices: Sequence[int] | NDArray[np.integer]) -> list[tuple[int, Image]]:
-        return list(zip(map(int, indices), self._x.take(indices), strict=True))
-
-    def _scaled(self, image: Image, index: int) -> Image:
-        if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
-            raise InvalidData(
-                f"image {index} has shape {image.shape}; expected (h, w), (h, w, 1) or (h, w, 3)."
-            )
-        if 0 in image.shape:
-            raise InvalidData(f"image {index} has shape {image.shape}: it holds no pixels.")
-        if image.dtype == np.uint8 and self.inputs.value_range is None:
-            return image
-        return _unit(image, index, self.inputs.value_range)
-
-
-def _unit(image: Image, index: int, value_range: tuple[float, float] | None) -> Image:
-    """Return a float image in [0, 1]."""
-    if image.dtype.kind not in "fiub":
-        raise InvalidData(f"image {index} holds {image.dtype}; expected numbers.")
-    pixels = image.astype(np.float32)
-    low, high = float(pixels.min()), float(pixels.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InvalidData(f"image {index} holds NaN or infinity: replace or drop it.")
-    if value_range is not None:
-        black, white = value_range
-        clipped: Image = np.clip((pixels - black) / (white - black), 0.0, 1.0)
-        return clipped
-    if low < 0 or high > 1:
-        advice = (
-            "divide by 255"
-            if low >= 0 and high <= 255
-            else "pass value_range=(low, high) to say so"
-        )
-        raise InvalidData(f"image {index} spans [{low:g}, {high:g}]; expected [0, 1]: {advice}.")
-    return pixels
+    def picture(self, image: Any, index: int) -> Pixels:
+        """Return the user's image ``index`` as a picture; see `pixels.as_picture`."""
+        return as_picture(image, f"image {index}", self.value_range)

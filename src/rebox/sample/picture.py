@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rebox.errors import InvalidData
+from rebox.sample.pixels import from_sixteen_bits
 
 Picture = NDArray[np.uint8]
 
@@ -123,7 +124,7 @@ def _eight_bits(values: NDArray[np.integer], path: Path) -> Picture:
             f"{path} has 32-bit pixels from {values.min()} to {values.max()}; expected 8 or 16 "
             "bits: save it with 8 bits, or give the values in an .npz file."
         )
-    return np.rint(values / 257).astype(np.uint8)[..., None]
+    return from_sixteen_bits(values)[..., None]
 
 
 def _over_white(image: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rebox.door import Door
-from rebox.option import read_name
+from rebox.option import read_options, split_name
 from rebox.sample.dataset import Card, Dataset
 
 
@@ -63,7 +63,7 @@ def open_task(name: str, folder: str | Path = ".") -> Dataset:
     InvalidData
         The data set is not there; the error says how to get it.
     """
-    kind = name.partition("?")[0]
+    kind, texts = split_name(name, TASKS, "task")
     task: Task = TASKS[kind]
-    _, options = read_name(name, {kind: task.load}, "task")
+    (options,) = read_options(f"task {kind!r}", texts, task.load)
     return replace(task.load(Path(folder), **options), name=name)

@@ -10,14 +10,15 @@
 pytest then finds and runs the tests of `BoxContract`.
 """
 
-from collections.abc import Callable
-from typing import ClassVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import pytest
 
 from rebox.box.contract import BlackBox, BoxSpec, Images
-from rebox.errors import InvalidData
+from rebox.errors import BudgetExhausted, InvalidData
+from rebox.sample.pixels import as_levels
 
 
 class BoxContract:
@@ -188,10 +189,46 @@ class BoxContract:
         assert "\n" not in text
         assert not any(mark in text for mark in ("/home/", "/tmp/", "C:\\"))  # noqa: S108 - sought, not used
 
-    def _check_same(self, found: object, expected: object) -> None:
+    def test_every_send_is_reserved_and_settled(self, box: BlackBox) -> None:
+        """An account is told of every image before it leaves, and of its answer."""
+        n = box.spec.batch_size + 1
+        images, account = _images(box.spec, n), _Account()
+        scores = box.ask(images, account.reserve)
+        self._check_same(scores[-2:], box.ask(images[-2:]))
+        assert sorted(account.reserved) == sorted(account.answered) == list(range(n))
+        assert account.billed == n
+
+    def test_what_is_not_reserved_is_not_asked(self, box: BlackBox) -> None:
+        """An account that refuses ends it, and nothing was sent."""
+        before = getattr(box, "answered", None)
+        with pytest.raises(BudgetExhausted):
+            box.ask(_images(box.spec, 2), _Account(empty=True).reserve)
+        assert getattr(box, "answered", None) == before
+
+    def _check_same(self, actual: object, expected: object) -> None:
         np.testing.assert_allclose(
-            np.asarray(found), np.asarray(expected), rtol=0, atol=self.tolerance
+            np.asarray(actual), np.asarray(expected), rtol=0, atol=self.tolerance
         )
+
+
+class _Account:
+    """Notes what it is told of every send; it is its own reservation."""
+
+    def __init__(self, *, empty: bool = False) -> None:
+        self.reserved: list[int] = []
+        self.answered: list[int] = []
+        self.billed = 0
+        self._empty = empty
+
+    def reserve(self, places: Sequence[int], **_: object) -> Self:
+        if self._empty:
+            raise BudgetExhausted("the account is empty.")
+        self.reserved.extend(places)
+        return self
+
+    def settle(self, answers: Mapping[int, object], *, billed: int, **_: object) -> None:
+        self.answered.extend(answers)
+        self.billed += billed
 
 
 def _images(spec: BoxSpec, n: int) -> Images:
@@ -201,5 +238,5 @@ def _images(spec: BoxSpec, n: int) -> Images:
     ramp = np.linspace(0, 1, spec.width)[None, None, :, None] * rng.random((n, 1, 1, 1))
     grey = np.where(np.arange(n)[:, None, None, None] % 2, noise, ramp)
     if spec.pixels == "uint8":
-        return np.round(grey * 255).astype(np.uint8)
+        return as_levels(grey)
     return grey.astype(np.float32)

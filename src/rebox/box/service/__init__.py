@@ -5,15 +5,16 @@
     Service.request  images -> Request      one small file for each service
     Transport.send   Request -> Reply       once: no retry, no redirect
     Service.read     Reply -> rows, Faults  by name, never by position
-    Sender.ask       waits, tries again, several requests at a time; passes the toll before each
+    Sender.ask       waits, tries again, several requests at a time; reserves before each
 """
 
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
-from rebox.box.service.labels import Labels, NamedService, Pairs, labels_of, open_labels
+from rebox.box.service.labels import Labels, NamedService, Pairs, open_labels
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import numbers_of, row_of
-from rebox.box.service.options import read_classes, read_key, read_spec, read_terms
+from rebox.box.service.options import ServiceOptions
 from rebox.box.service.picture import png, png_base64
 from rebox.box.service.price import PRICES, Price, price_of
 from rebox.box.service.sending import Answer, Sender
@@ -21,8 +22,6 @@ from rebox.box.service.terms import Terms
 from rebox.box.service.transport import (
     LOOPBACK,
     HttpTransport,
-    Reply,
-    Request,
     Transport,
     host_of,
     place_of,
@@ -47,19 +46,15 @@ __all__ = [
     "Secret",
     "Sender",
     "Service",
+    "ServiceOptions",
     "Terms",
     "Transport",
     "host_of",
-    "labels_of",
     "numbers_of",
     "open_labels",
     "place_of",
     "png",
     "png_base64",
     "price_of",
-    "read_classes",
-    "read_key",
-    "read_spec",
-    "read_terms",
     "row_of",
 ]

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, Images, Scores
+from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.key import HeaderKey, Key, NoKey
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Reply, Request, Transport, host_of, is_here
-from rebox.box.toll import NoToll, Toll
+from rebox.box.service.transport import HttpTransport, Transport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
@@ -83,8 +84,7 @@ class Service(BlackBox):
     @property
     def journalled(self) -> bool:
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
-        blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
-        return self.spec.price_usd != 0 and not is_here(self.request(blank).url)
+        return self.spec.price_usd != 0 and not is_here(self._address())
 
     def check_origin(self) -> None:
         """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.
@@ -96,8 +96,7 @@ class Service(BlackBox):
         """
         if not isinstance(self.key, HeaderKey):
             return
-        blank = np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)
-        url = self.request(blank).url
+        url = self._address()
         host = host_of(url).partition(":")[0]
         known = any(host == one or host.endswith(f".{one}") for one in self.key.hosts)
         if not known and not is_here(url):
@@ -107,19 +106,14 @@ class Service(BlackBox):
             )
 
     def answer(self, images: Images) -> Scores:
-        """Ask by as many requests as it takes, with no books kept."""
-        return self.reply_for(images, NoToll())
+        """Ask by as many requests as it takes; no account pays."""
+        return self._send(images, reserve_nothing)
 
-    def reply(self, images: Images) -> NDArray[np.float32]:
-        """Return the answers to ``images``, several requests at a time."""
-        return self.reply_for(images, NoToll())
-
-    def reply_for(self, images: Images, toll: Toll) -> NDArray[np.float32]:
-        """Do what `reply` does, passing ``toll`` before each send."""
+    def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
         # several small requests are answered sooner than a large one, and less is lost with one
         share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
         step = min(self.spec.batch_size, share)
-        rows = self._session().sender.ask(images, self.exchange, step=step, toll=toll)
+        rows = self._session().sender.ask(images, self.exchange, step=step, reserve=reserve)
         return np.stack(rows)
 
     def exchange(self, images: Images) -> Sequence[Answer]:
@@ -148,6 +142,10 @@ class Service(BlackBox):
         except KeyRefused:
             return fault
         return fault if secret is None else replace(fault, words=secret.masked(fault.words))
+
+    def _address(self) -> str:
+        """Return where questions are sent."""
+        return self.request(np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)).url
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""

@@ -9,14 +9,14 @@ from urllib.parse import quote
 import numpy as np
 
 from rebox.box.contract import Images
-from rebox.box.registry import BoxURI, UnknownOption, open_box
+from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
-from rebox.box.service.transport import Reply, Request
-from rebox.box.toll import NoToll, Toll
 from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.option import options_of
 
 UNKNOWN = ("?", "??")
 """Classes of a box that is opened to learn their names."""
@@ -42,8 +42,8 @@ class NamedService(Service):
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows, in the order of the classes, whatever the order of the answer."""
-        found = self.named(reply, n)
-        return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in found]
+        answers = self.named(reply, n)
+        return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in answers]
 
 
 class Labels(Service):
@@ -90,38 +90,6 @@ class Labels(Service):
         return image
 
 
-def labels_of(uri: str, toll: Toll | None = None) -> tuple[str, ...]:
-    """Return the names of a service's classes, in alphabetical order.
-
-    It is asked about one mid-grey image; that is one query.
-
-    Parameters
-    ----------
-    uri : str
-        As for `rebox.open_box`, without the classes.
-    toll : Toll or None
-        Passed before the question leaves; it is settled with the scores in the order of the names,
-        as a box with these names would answer. None: no books are kept.
-
-    Returns
-    -------
-    tuple of str
-        Of a service that shows the best classes only, those that it shows for a grey image.
-
-    Raises
-    ------
-    InvalidOption
-        ``uri`` names the classes itself, or a box that does not name them in its answers.
-    InvalidAnswer
-        The answer names no classes.
-    BoxError
-        The service refused, or failed too often.
-    """
-    with open_labels(uri) as labels:
-        labels.reply_for(labels.grey(), toll or NoToll())
-        return labels.names
-
-
 def open_labels(uri: str) -> Labels:
     """Open the service that ``uri`` names without knowing its classes: it tells their names.
 
@@ -130,21 +98,18 @@ def open_labels(uri: str) -> Labels:
     InvalidOption
         ``uri`` names the classes itself, or a box that does not name them in its answers.
     """
-    given = set(BoxURI.parse(uri).options) & {"classes", "labels"}
+    parts = BoxURI.parse(uri)
+    given = set(parts.options) & {"classes", "labels"}
     if given:
         raise InvalidOption(
             f"the box's {min(given)} name its classes: leave them out to learn the service's own."
         )
+    if options_of(BOXES[parts.scheme]).get("classes") != tuple[str, ...]:
+        raise nameless(parts.scheme)
     placeholder = quote(",".join(UNKNOWN), safe=",")
-    try:
-        box = open_box(f"{uri}{'&' if '?' in uri else '?'}classes={placeholder}")
-    except UnknownOption as error:
-        if "classes" in error.names:
-            raise nameless(uri.partition(":")[0]) from error
-        raise
-    service = box.source
+    service = open_box(f"{uri}{'&' if '?' in uri else '?'}classes={placeholder}").source
     if not isinstance(service, NamedService):
-        raise nameless(uri.partition(":")[0])
+        raise nameless(parts.scheme)
     return Labels(service)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec
 from rebox.box.outputs import one_line
+from rebox.box.reservation import Row
 from rebox.box.service.fault import Failure
-from rebox.box.toll import Row
 from rebox.errors import InvalidAnswer
 
 LARGEST = float(np.finfo(np.float32).max)

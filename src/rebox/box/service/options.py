@@ -1,117 +1,139 @@
 """The options that every service's URI takes."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from rebox.box.contract import BoxSpec
 from rebox.box.outputs import class_names, read_labels
-from rebox.box.registry import OptionReader
 from rebox.box.service.key import HeaderKey
 from rebox.box.service.price import usual_price_usd
-from rebox.box.service.terms import Terms
 from rebox.errors import InvalidOption
+from rebox.option import Size
+
+T = TypeVar("T")
 
 
-def read_terms(reader: OptionReader, **defaults: Any) -> Terms:
-    """Return the terms that a URI asks for.
+@dataclass(frozen=True, kw_only=True)
+class ServiceOptions:
+    """The options that every service's URI takes, besides those of its `Terms`.
+
+    An opener takes one as a keyword-only parameter, and each field is an option of its URI then;
+    the default of the parameter says what is usual for this service.
 
     Parameters
     ----------
-    reader : OptionReader
-    **defaults
-        What the service documents, by the names of `Terms`.
+    classes : tuple of str or None
+        Names of the classes, in the order of the scores.
+    labels : Path or None
+        A file that names them instead, one on each line.
+    size : (height, width) or None
+        Size of the images that are sent, in pixels.
+    channels : int or None
+        1 or 3.
+    batch_size : int or None
+        Most images in a request; the service's own limit goes before it.
+    identity : str or None
+        Names the model, where scheme, target and host do not.
+    complete, sums_to_one : bool or None
+        What is known of the scores, as in `BoxSpec`.
+    decimals : int or None
+        That the service rounds its scores to.
+    price_usd : float or None
+        US dollars per image; None: as the service's price is known (`rebox.box.service.PRICES`).
+    key_env : str or None
+        The environment variable that holds the key; None: the service's usual one.
+    ca : str or None
+        A file with the certificates to trust; None: those of this machine.
     """
-    usual = Terms(**defaults)
-    return Terms(
-        in_flight=reader.integer("in_flight", usual.in_flight),
-        per_second=reader.number("per_second", usual.per_second),
-        burst=reader.integer("burst", usual.burst),
-        timeout_s=reader.number("timeout_s", usual.timeout_s),
-        attempts=reader.integer("attempts", usual.attempts),
-        longest_wait_s=reader.number("longest_wait_s", usual.longest_wait_s),
-        back_off_s=reader.number("back_off_s", usual.back_off_s),
-        body_limit=usual.body_limit,
-    )
 
+    classes: tuple[str, ...] | None = None
+    labels: Path | None = None
+    size: Size | None = None
+    channels: int | None = None
+    batch_size: int | None = None
+    identity: str | None = None
+    complete: bool | None = None
+    sums_to_one: bool | None = None
+    decimals: int | None = None
+    price_usd: float | None = None
+    key_env: str | None = None
+    ca: str | None = None
 
-def read_classes(reader: OptionReader, known: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """Return the names of the classes: ``classes=a,b,c`` or ``labels=FILE``, or those ``known``.
+    def names(self, known: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """Return the names of the classes, or those ``known`` where the URI names none.
 
-    Raises
-    ------
-    InvalidOption
-        Nothing tells them.
-    """
-    named: str | None = reader.text("classes", None)
-    file: str | None = reader.text("labels", None)
-    if named is not None and file is not None:
-        raise InvalidOption("classes and labels both name the classes: keep one.")
-    if named is not None:
-        names = tuple(name.strip() for name in named.split(","))
-        return class_names(len(names), names)
-    if file is not None:
-        names = read_labels(Path(file))
-        return class_names(len(names), names)
-    if known is None:
-        raise InvalidOption(
-            "the classes of this service are not known: name them by classes=a,b,c or labels=FILE "
-            "(`rebox box labels URI --out FILE` asks one image and writes them)."
+        Raises
+        ------
+        InvalidOption
+            Nothing tells them, or they are told twice.
+        """
+        if self.classes is not None and self.labels is not None:
+            raise InvalidOption("classes and labels both name the classes: keep one.")
+        named = self.classes if self.labels is None else read_labels(self.labels)
+        if named is not None:
+            return class_names(len(named), named)
+        if known is None:
+            raise InvalidOption(
+                "the classes of this service are not known: name them by classes=a,b,c or "
+                "labels=FILE (`rebox box labels URI --out FILE` asks one image and writes them)."
+            )
+        return known
+
+    def key(self, usual: HeaderKey) -> HeaderKey:
+        """Return where the key is found: a variable that the URI names goes before the usual."""
+        if self.key_env is None:
+            return usual
+        return HeaderKey(
+            service=usual.service,
+            variables=(self.key_env,),
+            header=usual.header,
+            prefix=usual.prefix,
+            required=True,
         )
-    return known
+
+    def spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
+        self,
+        *,
+        scheme: str,
+        target: str,
+        host: str,
+        classes: tuple[str, ...],
+        size: Size,
+        batch_size: int = 1,
+        channels: int = 3,
+        pixels: Literal["uint8", "float32"] = "uint8",
+        complete: bool = True,
+        sums_to_one: bool = False,
+    ) -> BoxSpec:
+        """Return the spec of a service; what the URI says goes before what is given here.
+
+        Its identity is ``scheme:target@host`` (``identity`` may name another) with the size of the
+        images and a digest of the classes: a model at another address is another model, and scores
+        are kept by their columns, so that other names, or another order, are another box.
+        """
+        height, width = _told(self.size, size)
+        complete = _told(self.complete, complete)
+        named = _told(self.identity, f"{scheme}:{target}@{host}")
+        return BoxSpec(
+            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}",
+            classes=classes,
+            height=height,
+            width=width,
+            channels=_told(self.channels, channels),
+            pixels=pixels,
+            complete=complete,
+            sums_to_one=_told(self.sums_to_one, sums_to_one) and complete,
+            decimals=self.decimals,
+            price_usd=_told(self.price_usd, usual_price_usd(scheme, f"http://{host}")),
+            batch_size=min(_told(self.batch_size, batch_size), batch_size),
+        )
 
 
-def read_key(reader: OptionReader, usual: HeaderKey) -> HeaderKey:
-    """Return where the key is found: ``key_env`` names another environment variable."""
-    variable = reader.text("key_env", None)
-    if variable is None:
-        return usual
-    return HeaderKey(
-        service=usual.service,
-        variables=(variable,),
-        header=usual.header,
-        prefix=usual.prefix,
-        required=True,
-    )
+def _told(value: T | None, usual: T) -> T:
+    return usual if value is None else value
 
 
 def _digest(classes: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(classes).encode()).hexdigest()[:8]
-
-
-def read_spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
-    reader: OptionReader,
-    *,
-    scheme: str,
-    target: str,
-    host: str,
-    classes: tuple[str, ...],
-    size: tuple[int, int],
-    batch_size: int = 1,
-    channels: int = 3,
-    pixels: Literal["uint8", "float32"] = "uint8",
-    complete: bool = True,
-    sums_to_one: bool = False,
-) -> BoxSpec:
-    """Return the spec of a service; the URI's options go before what is given here.
-
-    Its identity is ``scheme:target@host`` (``identity`` may name another) with the size of the
-    images and a digest of the classes: a model at another address is another model, and scores are
-    kept by their columns, so that other names, or another order of them, are another box.
-    """
-    height, width = reader.size("size", size)
-    named = reader.text("identity", f"{scheme}:{target}@{host}")
-    complete = reader.flag("complete", complete)
-    return BoxSpec(
-        identity=f"{named}?size={height}x{width}&classes={_digest(classes)}",
-        classes=classes,
-        height=height,
-        width=width,
-        channels=reader.integer("channels", channels),
-        pixels=pixels,
-        complete=complete,
-        sums_to_one=reader.flag("sums_to_one", sums_to_one) and complete,
-        decimals=reader.integer("decimals", None),
-        price_usd=reader.number("price_usd", usual_price_usd(scheme, f"http://{host}")),
-        batch_size=min(reader.integer("batch_size", batch_size), batch_size),
-    )

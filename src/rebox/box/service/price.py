@@ -1,8 +1,9 @@
-"""What services cost, as far as it is published: a table with sources and dates."""
+"""What services cost, as far as it is published."""
 
 from dataclasses import dataclass
 
 from rebox.box.service.transport import is_here
+from rebox.door import Door
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,37 +12,28 @@ class Price:
 
     Attributes
     ----------
-    service : str
-        What a box's URI begins with.
     usd : float
         US dollars per image.
     source : str
+        Who states it.
     as_of : str
+        When: a year or a date.
     """
 
-    service: str
     usd: float
     source: str
     as_of: str
 
 
-PRICES = (
-    Price(
-        service="clarifai:",
-        usd=0.0012,
-        source="Clarifai's price list, $1.20 per 1000; plans differ",
-        as_of="2018",
-    ),
-    Price(
-        service="azure-custom-vision:",
-        usd=0.002,
-        source="Tsai, Chen and Ho, ICML 2020, appendix: $2 per 1000 transactions",
-        as_of="2020",
-    ),
+PRICES = Door(
+    "rebox.prices",
+    "priced service",
+    {
+        "azure-custom-vision": "rebox.box.azure:PRICE",
+        "clarifai": "rebox.box.clarifai:PRICE",
+    },
 )
-
-
-OWN = ("oip", "mlflow")  # servers that somebody runs for themselves: nobody is paid by the image
+"""Prices by the scheme of the service."""
 
 
 def price_of(uri: str) -> Price | None:
@@ -49,16 +41,17 @@ def price_of(uri: str) -> Price | None:
 
     The option ``price_usd`` of a URI goes before it.
     """
-    return next((price for price in PRICES if uri.startswith(price.service)), None)
+    price: Price | None = PRICES.get(uri.partition(":")[0])
+    return price
 
 
 def usual_price_usd(scheme: str, url: str) -> float | None:
     """Return what a query of a service at ``url`` costs unless its URI says otherwise.
 
-    None: nobody has told, and it may cost something. Servers of one's own are free, and so is what
-    runs on this machine and has no price in the table.
+    None: nobody has told, and it may cost something. What runs on this machine and has no price is
+    free.
     """
-    found = price_of(f"{scheme}:")
-    if found is not None:
-        return found.usd
-    return 0.0 if scheme in OWN or is_here(url) else None
+    price = price_of(f"{scheme}:")
+    if price is not None:
+        return price.usd
+    return 0.0 if is_here(url) else None

@@ -1,7 +1,7 @@
 """The one place where rebox waits, tries again and does several things at once.
 
-Every send is charged before it leaves and settled when it has ended; a second try is a second send.
-That is why no retrying client is used: it would send behind the books.
+Every send is reserved before it leaves and settled when it has ended; a second try is a second
+send. That is why no retrying client is used: it would send behind the account's back.
 """
 
 import random
@@ -12,10 +12,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from rebox.box.contract import Images
+from rebox.box.reservation import Reserve, Row
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
-from rebox.box.toll import Row, Toll
 from rebox.errors import ServiceError
 
 LONGEST_BACK_OFF_S = 30.0
@@ -47,7 +47,7 @@ class Sender:
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
         self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
 
-    def ask(self, images: Images, exchange: Exchange, *, step: int, toll: Toll) -> list[Row]:
+    def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
 
         Whatever ends it early, requests that are under way are heard out and settled first: they
@@ -59,19 +59,20 @@ class Sender:
         exchange : callable
             Sends one request about at most ``step`` images and reads the answers.
         step : int
-        toll : Toll
+        reserve : callable
+            Called before each send.
 
         Raises
         ------
         BoxError
             The service refused, or failed too often.
         BudgetExhausted
-            ``toll`` refused.
+            ``reserve`` refused.
         """
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
         requests = [
-            _Request(self._terms, self._pace, exchange, toll, images, places) for places in parts
+            _Request(self._terms, self._pace, exchange, reserve, images, places) for places in parts
         ]
         call = _Call()
         self._asking.add(call)
@@ -132,48 +133,45 @@ class _Request:
     terms: Terms
     pace: Pace
     exchange: Exchange
-    toll: Toll
+    reserve: Reserve
     images: Images
     places: range
 
     def rows(self, stop: threading.Event) -> list[Row]:
         """Send as often as it takes and may; return the rows of all its images."""
-        found: dict[int, Row] = {}
+        answered: dict[int, Row] = {}
         left: Sequence[int] = self.places
         attempt = rare = 0
         while left:
             attempt += 1
             self._wait_for_turn(stop)
-            faults = self._send(left, found)
-            left = [place for place in left if place not in found]
+            rows, faults = self._exchanged(left)
+            answered |= rows
+            left = [place for place in left if place not in answered]
             if left:
                 fault = _worst(faults)
-                rare += (
-                    fault.attempts is not None
-                )  # a wait for one's turn is no second try of those
+                # a wait for one's turn is no second try of those
+                rare += fault.attempts is not None
                 self._back_off(fault, attempt, rare, stop)
-        return [found[place] for place in self.places]
+        return [answered[place] for place in self.places]
 
-    def _send(self, places: Sequence[int], found: dict[int, Row]) -> list[Failure]:
-        """Send once, put what was answered into ``found`` and return what went wrong."""
-        ticket = self.toll.charge(places)
+    def _exchanged(self, places: Sequence[int]) -> tuple[dict[int, Row], list[Failure]]:
+        """Send once; return what was answered, by place, and what went wrong."""
+        reservation = self.reserve(places)
         try:
             answers = self.exchange(self._images_at(places))
         except Refusal as refusal:
             fault = refusal.fault
-            billed = len(places) if fault.charged else 0
-            self.toll.settle(ticket, {}, billed=billed, words=fault.words)
-            return [fault]
+            reservation.settle({}, billed=len(places) if fault.charged else 0, words=fault.words)
+            return {}, [fault]
         except BaseException as error:
-            self.toll.settle(ticket, {}, billed=len(places), words=type(error).__name__)
+            reservation.settle({}, billed=len(places), words=type(error).__name__)
             raise
         rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Failure)}
         faults = [answer for answer in answers if isinstance(answer, Failure)]
         billed = len(rows) + sum(fault.charged for fault in faults)
-        words = _worst(faults).words if faults else ""
-        self.toll.settle(ticket, rows, billed=billed, words=words)
-        found.update(rows)
-        return faults
+        reservation.settle(rows, billed=billed, words=_worst(faults).words if faults else "")
+        return rows, faults
 
     def _images_at(self, places: Sequence[int]) -> Images:
         whole = len(places) == places[-1] + 1 - places[0]

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.onnx_input import LAYOUTS
-from rebox.box.outputs import KINDS, Kind, to_scores
-from rebox.box.preprocess import PRESETS, Preprocess, model_input, read_preprocess
-from rebox.box.registry import OptionReader
+from rebox.box.outputs import Kind, to_scores
+from rebox.box.preprocess import Preprocess, model_input
 from rebox.box.scratch import Scratch
 from rebox.box.service.fault import Failure
 from rebox.box.service.naming import numbers_of
@@ -57,8 +56,8 @@ class Tensor:
     layout: str
     channels: int
     figures: Preprocess
-    pixels: str
-    outputs: str = "auto"
+    pixels: Literal["float32", "uint8"]
+    outputs: Literal["auto", "logits", "probabilities"] = "auto"
     _scratch: Scratch = field(default_factory=Scratch, repr=False, compare=False)
 
     @property
@@ -120,51 +119,50 @@ def _none(found: str, otherwise: str) -> Failure:
     return Failure(f"{words}outputs=logits{otherwise}", error=InvalidAnswer)
 
 
-def read_figures(reader: OptionReader) -> Preprocess:
-    """Return the preprocessing that a URI asks for; ``unit``, if none."""
-    return read_preprocess(reader) or PRESETS["unit"]
-
-
-def read_tensor(
-    reader: OptionReader, *, figures: Preprocess, datatype: str, layout: str, channels: int
-) -> Tensor:
-    """Return how images become a tensor.
+@dataclass(frozen=True, kw_only=True)
+class TensorOptions:
+    """The options of a URI that say how images become a tensor, and its answer scores.
 
     Parameters
     ----------
-    reader : OptionReader
-        Its options pixels and outputs are read here.
-    figures : Preprocess
-    datatype, layout : str
-        From an option or the service.
-    channels : int
-
-    Raises
-    ------
-    InvalidOption
-        An option is out of range, or contradicts the datatype.
+    input, output : str or None
+        Names of the model's tensors; None: the only ones, or the first.
+    datatype, layout, pixels, outputs
+        As in `Tensor`; None: as the service says, or as is usual.
     """
-    _check("datatype", datatype, tuple(DATATYPES))
-    _check("layout", layout, LAYOUTS)
-    usual = "uint8" if datatype == "UINT8" else "float32"
-    pixels = reader.text("pixels", usual)
-    _check("pixels", pixels, ("float32", "uint8"))
-    if datatype == "UINT8" and (pixels == "float32" or str(figures) not in ("unit", "raw")):
-        raise InvalidOption(
-            "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale and "
-            "pixels=float32."
+
+    input: str | None = None
+    output: str | None = None
+    datatype: str | None = None
+    layout: str | None = None
+    pixels: Literal["float32", "uint8"] | None = None
+    outputs: Literal["auto", "logits", "probabilities"] = "auto"
+
+    def tensor(self, figures: Preprocess, *, datatype: str, layout: str, channels: int) -> Tensor:
+        """Return how images become a tensor of this datatype and layout.
+
+        Raises
+        ------
+        InvalidOption
+            Something is out of range, or contradicts the datatype.
+        """
+        _check("datatype", datatype, tuple(DATATYPES))
+        _check("layout", layout, LAYOUTS)
+        pixels = self.pixels or ("uint8" if datatype == "UINT8" else "float32")
+        if datatype == "UINT8" and (pixels == "float32" or str(figures) not in ("unit", "raw")):
+            raise InvalidOption(
+                "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
+                "and pixels=float32."
+            )
+        figures.affine(channels, pixels)  # figures for other channels are refused now
+        return Tensor(
+            datatype=datatype,
+            layout=layout,
+            channels=channels,
+            figures=figures,
+            pixels=pixels,
+            outputs=self.outputs,
         )
-    figures.affine(channels, pixels)  # figures for other channels are refused now, not when asked
-    outputs = reader.text("outputs", "auto")
-    _check("outputs", outputs, KINDS)
-    return Tensor(
-        datatype=datatype,
-        layout=layout,
-        channels=channels,
-        figures=figures,
-        pixels=pixels,
-        outputs=outputs,
-    )
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -39,9 +39,9 @@ class Terms:
     body_limit: int = 64 * 2**20
 
     def __post_init__(self) -> None:
-        whole = {"in_flight": self.in_flight, "attempts": self.attempts, "burst": self.burst or 1}
-        if self.burst == 0:
-            whole["burst"] = 0
+        whole = {name: getattr(self, name) for name in ("in_flight", "attempts", "body_limit")}
+        if self.burst is not None:
+            whole["burst"] = self.burst
         for name, value in whole.items():
             if value < 1:
                 raise InvalidOption(f"{name} must be at least 1, found {value}.")

@@ -1,10 +1,12 @@
 """When a fault is played, and how both are named in a text: ``429:every=10,retry_after=2``."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from rebox.errors import InvalidOption
+from rebox.option import read_options, split_options, unknown
 from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
 from rebox.rehearsal.fault.content import EmptyBody, GzipBomb, InvalidUtf8, Truncated, WrongType
 from rebox.rehearsal.fault.contract import Fault
@@ -26,33 +28,33 @@ Faults = Sequence[Fault | None] | Callable[[int], Fault | None]
 YEAR_S = 365 * 24 * 3600
 TIMEOUT_S = 120.0
 
-NAMES: Mapping[str, tuple[Callable[..., Fault], Mapping[str, Any]]] = {
-    "retry-after-huge": (Status, {"status": 429, "retry_after_s": YEAR_S}),
-    "expired-key": (RefusedFault, {"kind": "expired_key"}),
-    "hour-limit": (RefusedFault, {"kind": "quota"}),
-    "redirect": (Redirect, {}),
-    "close": (HangUp, {}),
-    "timeout": (HangUp, {"after_s": TIMEOUT_S}),
-    "timeout-after": (HangUp, {"after_s": TIMEOUT_S, "billed": True}),
-    "reset": (ResetBefore, {}),
-    "reset-mid-body": (ResetMidBody, {}),
-    "drip": (SlowDrip, {}),
-    "truncated": (Truncated, {}),
-    "wrong-type": (WrongType, {}),
-    "gzip-bomb": (GzipBomb, {}),
-    "invalid-utf8": (InvalidUtf8, {}),
-    "empty": (EmptyBody, {}),
-    "nan": (BadScore, {}),
-    "negative": (BadScore, {"value": -0.1}),
-    "not-a-number": (BadScore, {"value": "high"}),
-    "missing-class": (MissingClass, {}),
-    "extra-class": (ExtraClass, {}),
-    "duplicate-class": (DuplicateClass, {}),
-    "shuffled-classes": (ShuffledClasses, {}),
-    "partial-batch": (PartialBatch, {}),
-    "mixed": (MixedStatus, {}),
+NAMES: Mapping[str, Callable[..., Fault]] = {
+    "retry-after-huge": partial(Status, status=429, retry_after_s=YEAR_S),
+    "expired-key": partial(RefusedFault, kind="expired_key"),
+    "hour-limit": partial(RefusedFault, kind="quota"),
+    "redirect": Redirect,
+    "close": HangUp,
+    "timeout": partial(HangUp, after_s=TIMEOUT_S),
+    "timeout-after": partial(HangUp, after_s=TIMEOUT_S, billed=True),
+    "reset": ResetBefore,
+    "reset-mid-body": ResetMidBody,
+    "drip": SlowDrip,
+    "truncated": Truncated,
+    "wrong-type": WrongType,
+    "gzip-bomb": GzipBomb,
+    "invalid-utf8": InvalidUtf8,
+    "empty": EmptyBody,
+    "nan": BadScore,
+    "negative": partial(BadScore, value=-0.1),
+    "not-a-number": partial(BadScore, value="high"),
+    "missing-class": MissingClass,
+    "extra-class": ExtraClass,
+    "duplicate-class": DuplicateClass,
+    "shuffled-classes": ShuffledClasses,
+    "partial-batch": PartialBatch,
+    "mixed": MixedStatus,
 }
-"""Faults by name, with what the name implies; a status stands for itself: ``503``."""
+"""Faults by name; a status stands for itself: ``503``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,24 +131,6 @@ def scheduled(faults: Faults, form: Format) -> Callable[[int], Fault | None]:
     return by_number
 
 
-# --- as text --------------------------------------------------------------------------------
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
-WHEN = ("every", "at", "first")
-CASTS: Mapping[str, Callable[[str], Any]] = {
-    **dict.fromkeys((*WHEN, "piece", "mebibytes", "place", "lost", "code", "one_in"), int),
-    **dict.fromkeys(("retry_after_s", "after_s", "pause_s", "score", "value"), float),
-    **dict.fromkeys(("told", "to", "content_type", "name", "words"), str),
-    "billed": _flag,
-}
-
-
 def read_faults(texts: Sequence[str]) -> Schedule:
     """Return the schedule that ``texts`` describe: ``NAME`` or ``NAME:option=value,...``.
 
@@ -162,32 +146,18 @@ def read_faults(texts: Sequence[str]) -> Schedule:
 
 
 def _read_rule(text: str) -> Rule:
-    name, _, rest = text.partition(":")
-    options = dict(_read_option(part, text) for part in rest.split(",") if part)
-    when = {key: options.pop(key) for key in WHEN if key in options}
-    return Rule(fault=_fault_named(name.strip(), options), **when)
+    name, _, rest = re.sub(r"\s*([:=,])\s*", r"\1", text.strip()).partition(":")
+    given = split_options(rest, between=",")
+    if "retry_after" in given:  # as the header is called
+        given["retry_after_s"] = given.pop("retry_after")
+    make = _fault_named(name)
+    options, when = read_options(f"fault {name!r}", given, make, Rule, but="fault")
+    return Rule(fault=make(**options), **when)
 
 
-def _fault_named(name: str, options: Mapping[str, Any]) -> Fault:
-    make, implied = NAMES.get(name, (None, {}))
+def _fault_named(name: str) -> Callable[..., Fault]:
     if name.isascii() and name.isdigit():
-        make, implied = Status, {"status": int(name)}
-    if make is None:
-        known = ", ".join(NAMES)
-        raise InvalidOption(f"there is no fault {name!r}: name a status such as 503, or {known}.")
-    try:
-        return make(**{**implied, **options})
-    except TypeError as error:
-        given = ", ".join(options)
-        raise InvalidOption(f"the fault {name!r} does not take the options {given}.") from error
-
-
-def _read_option(part: str, text: str) -> tuple[str, Any]:
-    key, _, value = (word.strip() for word in part.partition("="))
-    key = {"retry_after": "retry_after_s"}.get(key, key)
-    if key not in CASTS:
-        raise InvalidOption(f"a fault has no option {key!r}, found in {text!r}.")
-    try:
-        return key, CASTS[key](value)
-    except ValueError as error:
-        raise InvalidOption(f"the option {key} in {text!r} cannot be {value!r}.") from error
+        return partial(Status, status=int(name))
+    if name not in NAMES:
+        raise unknown("fault", name, ("a status such as 503", *NAMES))
+    return NAMES[name]

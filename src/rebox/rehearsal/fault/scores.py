@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +41,7 @@ class BadScore(_Spoiled):
         Of the class that has it.
     """
 
-    value: Any = math.nan
+    value: float | str | None = math.nan
     place: int = 0
 
     def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002 - fixed

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.program import Canvas, Placement
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.subject import encode_groups
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ class Training:
         return weights
 
     @cached_property
-    def images(self) -> LaidOut:
+    def images(self) -> ImageLoader:
         """The samples as images."""
-        return LaidOut(Inputs.fit(self.x, self.value_range), self.x)
+        return ImageLoader(Inputs.fit(self.x, self.value_range), self.x)
 
     @property
     def opened(self) -> "WhiteBox":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rebox.local import PlainFeatures
 from rebox.reading import PooledReader, TrainingSet, fit_reader
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import CHUNK, chunks
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_order
@@ -44,7 +44,7 @@ class LocalModel(Baseline):
         InvalidData
             ``x`` is of another kind than training, or cannot be used.
         """
-        images = LaidOut(self.inputs, x)
+        images = ImageLoader(self.inputs, x)
         parts = [
             self.reader.probabilities((), self.features.transform(images.samples(few)), len(few))
             for few in chunks(len(images))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from rebox.box.outputs import one_line
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
 from rebox.study.baseline.onnx_ops import OPERATIONS, Attributes, padding
 
 
@@ -292,13 +292,8 @@ def _same(x: Tensor) -> Tensor:
 
 def _read(path: Path) -> tuple[Any, int]:
     """Return the graph of a file, and the version of its operations."""
-    try:
+    with extra("torch", "a white box of an ONNX file"):
         onnx = import_module("onnx")
-    except ImportError as error:
-        raise MissingExtra(
-            "a white box of an ONNX file needs onnx, which is not installed: "
-            "pip install 'rebox[torch]'."
-        ) from error
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf and the file system have errors of their own

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from rebox.program import Canvas, Placement
 from rebox.reading.logistic import fit_logistic
 from rebox.reading.targets import Targets
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ProbeModel(Baseline):
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
-        features = _features(self.whitebox, LaidOut(self.inputs, x), self.placement)
+        features = _features(self.whitebox, ImageLoader(self.inputs, x), self.placement)
         probabilities: NDArray[np.float64] = softmax(features @ self.weights + self.bias, axis=1)
         return probabilities
 
@@ -89,5 +89,7 @@ class Probe(Trainer):
         )
 
 
-def _features(whitebox: "WhiteBox", images: LaidOut, placement: Placement) -> NDArray[np.float64]:
+def _features(
+    whitebox: "WhiteBox", images: ImageLoader, placement: Placement
+) -> NDArray[np.float64]:
     return whitebox.over(images, placement, lambda x: whitebox.features(whitebox.normalised(x)))

@@ -14,7 +14,7 @@ from rebox.errors import InvalidOption
 from rebox.loss import Loss
 from rebox.program import Placement, Program
 from rebox.reading.contract import Answers, Mapping
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import batches
 from rebox.study.baseline.contract import Baseline, Training
 from rebox.study.baseline.whitebox import WhiteBox
@@ -98,7 +98,7 @@ class Reprogrammed(Baseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        found = self.whitebox.over(LaidOut(self.inputs, x), self.placement, scores)
+        found = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
         probabilities: NDArray[np.float64] = self.mapping.of(found)
         return probabilities
 

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidData
 from rebox.program import Canvas
 from rebox.reading.calibration import log_loss
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_folds
 
@@ -59,7 +59,7 @@ class ThumbnailModel(Baseline):
         InvalidData
             ``x`` is of another kind than training, or holds unusable pixels.
         """
-        features = _features(LaidOut(self.inputs, x), self.channels)
+        features = _features(ImageLoader(self.inputs, x), self.channels)
         if features.shape[1] != self.model.n_features_in_:
             raise InvalidData(
                 f"found rows of {features.shape[1]} features; expected "
@@ -129,7 +129,7 @@ def _score(model: Any, x: NDArray[np.float64], targets: Indices) -> float:
     return -log_loss(logs, targets)
 
 
-def _features(images: LaidOut, channels: int) -> NDArray[np.float64]:
+def _features(images: ImageLoader, channels: int) -> NDArray[np.float64]:
     """Return (n, d) rows as they are, or images as (n, 16 * 16 * channels) thumbnails."""
     everything = range(len(images))
     if images.inputs.rows is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rebox.program import Placement
-from rebox.sample.inputs import Inputs, LaidOut
+from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import batches
 from rebox.study.baseline.contract import Baseline, Training
 from rebox.study.baseline.network import NetworkTrainer
@@ -47,7 +47,7 @@ class Network(Baseline):
             logits: Tensor = self.module(self.whitebox.normalised(placed))
             return logits.softmax(dim=1)
 
-        return self.whitebox.over(LaidOut(self.inputs, x), self.placement, probabilities)
+        return self.whitebox.over(ImageLoader(self.inputs, x), self.placement, probabilities)
 
 
 def train(

@@ -6,36 +6,31 @@ here counts queries, as nobody is asked.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import OptionReader, Preprocess
+from rebox.box import BOXES, BoxURI, LimitedBox, Preprocess
 from rebox.box.outputs import Kind, class_names, one_line, read_kind, read_labels
-from rebox.box.preprocess import as_preprocess, read_preprocess
+from rebox.box.preprocess import PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
-from rebox.box.registry import LIMITS, BoxURI
-from rebox.errors import BoxError, InvalidOption, MissingExtra
+from rebox.errors import BoxError, InvalidOption, extra
+from rebox.option import Size, read_options
 from rebox.program import Placement
-from rebox.sample.inputs import LaidOut
+from rebox.sample import ImageLoader
 from rebox.study.baseline.batches import chunks
 
-try:
+with extra("torch", "a white box"):
     import torch
     from torch import Tensor, nn
 
-    from rebox.box.torch import fingerprint
+    from rebox.box.torch import ModuleOptions, fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
-except ImportError as error:
-    raise MissingExtra(
-        "a white box needs PyTorch, which is not installed: pip install 'rebox[torch]'."
-    ) from error
 
 OPENING_IMAGES = 2
-IGNORED = ("batch_size", "price_usd", *LIMITS)  # of a box's URI: how it is asked, what it hides
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,13 +153,13 @@ class WhiteBox:
         return raw if self.outputs == "probabilities" else raw.softmax(dim=1)
 
     def over(
-        self, images: LaidOut, placement: Placement, see: Callable[[Tensor], Tensor]
+        self, images: ImageLoader, placement: Placement, see: Callable[[Tensor], Tensor]
     ) -> NDArray[np.float64]:
         """Return what ``see`` makes of all images, placed, a few at a time, without gradients.
 
         Parameters
         ----------
-        images : LaidOut
+        images : ImageLoader
             n images.
         placement : Placement
             Where they sit in the module's input.
@@ -289,77 +284,61 @@ def open_whitebox(uri: str) -> WhiteBox:
         torch, torchvision, timm or onnx is needed and not installed.
     """
     parts = BoxURI.parse(uri)
-    openers = {"torch": _open_torch, "onnx": _open_onnx}
+    openers: dict[str, Callable[..., WhiteBox]] = {"torch": _open_torch, "onnx": _open_onnx}
     if parts.scheme not in openers:
         raise InvalidOption(
             f"a white box is opened from {' or '.join(openers)}, found {parts.scheme!r}: nobody "
             "but its owner has the weights of a service."
         )
-    reader = OptionReader(parts.scheme, parts.options)
-    for name in IGNORED:
-        reader.text(name, None)
-    return openers[parts.scheme](parts.target, reader)
+    opener = openers[parts.scheme]
+    # what only the box takes says how it is asked and what it hides: nobody is asked here
+    makers = (opener, BOXES[parts.scheme], LimitedBox)
+    options, *_ = read_options(f"white box {parts.scheme!r}", parts.options, *makers)
+    return opener(parts.target, **options)
 
 
-def _open_torch(target: str, reader: OptionReader) -> WhiteBox:
-    from rebox.box.torch import named_model  # noqa: PLC0415 - as heavy as this module
-
-    weights = reader.text("weights", "default")
-    count = reader.integer("classes", None)
-    seed = reader.integer("seed", 0)
-    channels = reader.integer("channels", 3)
-    size = reader.size("size", None)
-    settings = _settings(reader)
-    if weights not in ("default", "none"):
-        _need_file(weights)
+def _open_torch(target: str, *, module: ModuleOptions) -> WhiteBox:
+    if module.weights not in ("default", "none"):
+        _need_file(module.weights)
     try:
-        model = named_model(target, weights=weights, count=count, seed=seed)
+        model = module.model(target)
     except BoxError as error:
         raise BoxError(f"weights not at hand: {error}") from error
-    settings["preprocess"] = settings["preprocess"] or model.preprocess
-    settings["classes"] = settings["classes"] or model.classes
     return WhiteBox.around(
         model.module,
-        size=size or model.preprocess.size or 224,
-        channels=channels,
-        untrained=lambda s: named_model(target, weights="none", count=count, seed=s).module,
-        **settings,
+        untrained=lambda seed: replace(module, weights="none", seed=seed).model(target).module,
+        **module.settings(model),
     )
 
 
-def _open_onnx(target: str, reader: OptionReader) -> WhiteBox:
+def _open_onnx(
+    target: str,
+    *,
+    size: Size | None = None,
+    channels: int | None = None,
+    output: str | None = None,
+    labels: Path | None = None,
+    outputs: str = "auto",
+    device: str = "cpu",
+    figures: PreprocessOptions,
+) -> WhiteBox:
     from rebox.study.baseline.onnx_module import OnnxModule  # noqa: PLC0415 - needs onnx
 
-    size = reader.size("size", None)
-    channels = reader.integer("channels", None)
-    output = reader.text("output", None)
-    for name in ("layout", "pixels", "providers"):  # seen from the file
-        reader.text(name, None)
-    settings = _settings(reader)
     _need_file(target)
     module = OnnxModule(Path(target), output=output)
-    figures = settings["preprocess"] = settings["preprocess"] or Preprocess()
-    shape = module.image_shape(size or figures.size, channels)
-    sample = synthetic_batch(figures, shape)
+    preprocess = figures.chosen() or Preprocess()
+    shape = module.image_shape(size or preprocess.size, channels)
+    sample = synthetic_batch(preprocess, shape)
     return WhiteBox.around(
         module,
         size=shape[:2],
         channels=shape[2],
+        preprocess=preprocess,
+        classes=None if labels is None else read_labels(labels),
+        outputs=outputs,
+        device=device,
         untrained=lambda seed: module.redrawn(seed, sample),
-        **settings,
     )
-
-
-def _settings(reader: OptionReader) -> dict[str, Any]:
-    labels = reader.text("labels", None)
-    settings: dict[str, Any] = {
-        "preprocess": read_preprocess(reader),
-        "classes": None if labels is None else read_labels(labels),
-        "outputs": reader.text("outputs", "auto"),
-        "device": reader.text("device", "cpu"),
-    }
-    reader.finish()
-    return settings
 
 
 def _need_file(path: str) -> None:

@@ -7,7 +7,6 @@ from rebox.study.bench.plan_file import read_plan, shipped_plans
 from rebox.study.bench.published import Published, published, published_for
 from rebox.study.bench.run import RunEnded, TrialEnded, run
 from rebox.study.bench.summary import Cell, Pooled, cells_of, in_cells, mean_interval
-from rebox.study.bench.table import render
 from rebox.study.bench.trial import measure
 from rebox.study.bench.trial_row import TrialRow, read_row
 from rebox.study.bench.workbench import Places, Workbench
@@ -45,7 +44,6 @@ __all__ = [
     "read_ledger",
     "read_plan",
     "read_row",
-    "render",
     "run",
     "shipped_plans",
 ]

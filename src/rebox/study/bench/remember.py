@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rebox.box import BlackBox, Images, Scores
+from rebox.box import BlackBox, Images, Scores, check_scores
 
 DIGEST_BYTES = 20
 MOST_KEYS = 500  # in one SELECT: every SQLite takes 999 parameters
@@ -95,7 +95,7 @@ class RememberingBox(BlackBox):
 
     def _ask(self, images: Images) -> Scores:
         start = time.perf_counter()
-        scores = self._box.reply(images)
+        scores = check_scores(self._box.answer(images), len(images), self.spec)
         seconds = time.perf_counter() - start
         self.answered += len(images)
         self._images, self._seconds = self._images + len(images), self._seconds + seconds
@@ -132,10 +132,10 @@ def _digest(image: np.ndarray) -> bytes:
 
 
 def _look_up(store: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, np.ndarray]:
-    found: dict[bytes, np.ndarray] = {}
+    known: dict[bytes, np.ndarray] = {}
     for start in range(0, len(keys), MOST_KEYS):
         part = keys[start : start + MOST_KEYS]
         marks = ",".join("?" * len(part))
         rows = store.execute(f"SELECT key, scores FROM answers WHERE key IN ({marks})", part)  # noqa: S608 - marks are question marks
-        found |= {key: np.frombuffer(scores, dtype=np.float32) for key, scores in rows}
-    return found
+        known |= {key: np.frombuffer(scores, dtype=np.float32) for key, scores in rows}
+    return known

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.fit import Model
-from rebox.fit.model import OneAnswer
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
+from rebox.sample.pixels import as_levels
 from rebox.study.baseline import Baseline
 from rebox.study.bench.ledger import Row
 
@@ -25,7 +25,7 @@ def picture_of(fitted: Model | Baseline) -> Row | None:
     added = _added(fitted)
     if added is None:
         return None
-    grey = np.clip(np.rint((added + 0.5) * 255), 0, 255).astype(np.uint8)
+    grey = as_levels(np.clip(added + 0.5, 0.0, 1.0))
     picture = Image.fromarray(grey.squeeze(-1) if grey.shape[2] == 1 else grey)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     file = io.BytesIO()
@@ -49,10 +49,7 @@ def reading_of(model: Model, sources: Sequence[str]) -> Row | None:
     weight of its feature, less the mean over the target classes: what tells them apart. None for
     readings that are neither.
     """
-    reading = model.reading
-    if not isinstance(reading, OneAnswer):
-        return None
-    weights = _weights(reading.mapping, len(sources))
+    weights = _weights(model.reader, len(sources))
     if weights is None:
         return None
     loudest = np.argsort(-weights, axis=0, kind="stable")[:SOURCES]

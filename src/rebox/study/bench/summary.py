@@ -139,7 +139,7 @@ class Cell:
     trials: tuple[TrialRow, ...]
 
     @property
-    def pair(self) -> tuple[str, str | None]:
+    def setting(self) -> tuple[str, str | None]:
         """Task and box."""
         return self.task, self.box
 
@@ -243,11 +243,11 @@ def in_cells(trials: Iterable[TrialRow]) -> list[Cell]:
         run = (*kind, trial.seed, trial.fold)
         grouped.setdefault((*kind, again[run]), []).append(trial)
         again[run] += 1
-    by_pair: dict[tuple[str, str | None], list[Cell]] = {}
+    by_setting: dict[tuple[str, str | None], list[Cell]] = {}
     for key, part in grouped.items():
         cell = _cell(part, key[-1])
-        by_pair.setdefault(cell.pair, []).append(cell)
-    named = (told_apart(cells) for cells in by_pair.values())
+        by_setting.setdefault(cell.setting, []).append(cell)
+    named = (told_apart(cells) for cells in by_setting.values())
     return [cell for cells in named for cell in sorted(cells, key=lambda c: c.budget or 0)]
 
 

@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 import rebox
 from rebox.errors import BoxError, InvalidData, MissingExtra
 from rebox.fit import Event, StepTaken
-from rebox.meter import JournalBook
 from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.study.baseline import baseline_from_name
@@ -117,8 +116,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         fitted = model.spent_
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
-        if isinstance(model.meter_.book, JournalBook):
-            model.meter_.book.journal.close()  # before its folder goes
+        model.meter_.account.close()  # before its folder goes
     spent = model.spent_
     if whole is not None:
         asked, inside = whole.asked - asked, whole.inside_s - inside

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.metric import Interval
+from rebox.metric import METRICS, Interval
 from rebox.study.bench.ledger import Row, Tested, answers_of, is_done
-from rebox.study.bench.spelling import METRICS
 
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

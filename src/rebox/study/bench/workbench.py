@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from rebox.box import BlackBox, open_box
 from rebox.box.limited import LimitedBox
-from rebox.box.service import Service
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, open_task
@@ -159,6 +158,8 @@ class Workbench:
         return AtHand(box=box, identity=box.spec.identity, whole=whole)
 
     def _behind(self, planned: Box, served: Served) -> AtHand:
+        from rebox.box.service import Service  # noqa: PLC0415 - HTTP, for services alone
+
         inner = self._first(planned.uri, planned.otherwise, self._opened)
         limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
         service = self._stack.enter_context(

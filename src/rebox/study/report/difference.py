@@ -1,10 +1,10 @@
-"""What a pair's methods are compared with, and how they differ from it."""
+"""What a setting's methods are compared with, and how they differ from it."""
 
 from dataclasses import dataclass
 
 from rebox.study.bench import Cell, Comparison, compare_cells
 from rebox.study.bench.comparison import alike
-from rebox.study.report.study import Pair
+from rebox.study.report.setting import Setting
 
 REFERENCE = "auto"
 COMPARED = ("accuracy", "macro_auc")
@@ -36,33 +36,33 @@ class Difference:
         return next(found.by for found in self.figures.values())
 
 
-def reference_of(pair: Pair, reference: str | None = None) -> str | None:
+def reference_of(setting: Setting, reference: str | None = None) -> str | None:
     """Return the method that others are compared with.
 
     Parameters
     ----------
-    pair : Pair
+    setting : Setting
     reference : str or None
-        A method; None, or one that the pair lacks: ``auto`` where it is there, otherwise the first
-        that did not peek.
+        A method; None, or one that the setting lacks: ``auto`` where it is there, otherwise the
+        first that did not peek.
     """
-    fair = [cell.method for cell in pair.cells if not cell.peeks]
+    fair = [cell.method for cell in setting.cells if not cell.peeks]
     for name in (reference, REFERENCE):
         if name in fair:
             return name
     return fair[0] if fair else None
 
 
-def differences(pair: Pair, reference: str | None = None) -> list[Difference]:
+def differences(setting: Setting, reference: str | None = None) -> list[Difference]:
     """Return how each cell differs from the reference at the same budget.
 
     Methods without a budget are compared with the reference at its largest. Where nothing is in
     common, neither a seed nor a fold, there is no difference to tell.
     """
-    name = reference_of(pair, reference)
-    own = [cell for cell in pair.cells if cell.method == name]
+    name = reference_of(setting, reference)
+    own = [cell for cell in setting.cells if cell.method == name]
     found = []
-    for cell in pair.cells:
+    for cell in setting.cells:
         rival = None if cell.method == name else _rival(own, cell)
         if rival is None:
             continue

@@ -1,26 +1,26 @@
-"""The page: views of a study, put into the template."""
+"""The page: views of what was found, put into the template."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from rebox.artefact import write_atomically
-from rebox.errors import MissingExtra
+from rebox.errors import extra
+from rebox.money import dollars
 from rebox.study.bench import merged
-from rebox.study.bench.spelling import count, money
 from rebox.study.bench.trial_row import plain
 from rebox.study.report import listing, tables
 from rebox.study.report.difference import reference_of
 from rebox.study.report.drawing import Drawer, chosen
+from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
-from rebox.study.report.study import PEEKED, Pair, Study, label_of, study_of
-from rebox.study.report.view import PairCard, PairView
-from rebox.study.report.words import between, several
+from rebox.study.report.view import MethodCard, SettingView
+from rebox.study.report.words import between, count, several
 
 TITLE = "What was measured"
-OPEN = 4  # pairs at most that a page shows unfolded
+OPEN = 4  # settings at most that a page shows unfolded
 CARDS = 90  # methods at most that a page looks into, so that it stays below a few megabytes
 
 
@@ -56,8 +56,8 @@ def report(
     template = _template()
     read = [open_ledger(path) for path in ledgers]
     books = [open_journal(path) for path in journals]
-    study = study_of(merged(row for ledger in read for row in ledger.rows))
-    return str(template.render(_shown(study, read, books, plain(title), reference, when)))
+    findings = findings_of(merged(row for ledger in read for row in ledger.rows))
+    return str(template.render(_shown(findings, read, books, plain(title), reference, when)))
 
 
 def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any) -> None:
@@ -74,12 +74,8 @@ def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any
 
 
 def _template() -> Any:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtra(
-            "jinja2 is not installed; the page needs it: pip install 'rebox[report]'."
-        ) from error
+    with extra("study", "a report"):
+        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
     environment = Environment(
         loader=PackageLoader("rebox.study.report", "page"),
         autoescape=True,
@@ -91,7 +87,7 @@ def _template() -> Any:
 
 
 def _shown(
-    study: Study,
+    findings: Findings,
     ledgers: Sequence[LedgerFile],
     journals: Sequence[JournalAccounts],
     title: str,
@@ -100,28 +96,29 @@ def _shown(
 ) -> dict[str, Any]:
     from rebox import __version__  # noqa: PLC0415 - the package itself, which is whole by now
 
-    labels = list(dict.fromkeys(label for pair in study.pairs for label in pair.labels))
+    labels = list(dict.fromkeys(label for setting in findings.settings for label in setting.labels))
     drawer = Drawer(labels)
-    most = max(2, CARDS // max(1, len(study.pairs)))
-    pairs = [
-        _pair(pair, f"pair-{i + 1}", drawer, reference, most) for i, pair in enumerate(study.pairs)
+    most = max(2, CARDS // max(1, len(findings.settings)))
+    settings = [
+        _setting(setting, f"setting-{i + 1}", drawer, reference, most)
+        for i, setting in enumerate(findings.settings)
     ]
-    versions = sorted({trial.version for trial in study.trials if trial.version})
+    versions = sorted({trial.version for trial in findings.trials if trial.version})
     return {
         "style": files("rebox.study.report").joinpath("page/style.css").read_text(encoding="utf-8"),
         "title": title,
-        "facts": _facts(study),
-        "plans": _names(trial.plan for trial in study.trials),
-        "tasks": _names(trial.task for trial in study.trials),
-        "boxes": _names(trial.box for trial in study.trials),
-        "methods": _names(trial.method for trial in study.trials),
-        "peeking": tables.peeking(study),
+        "facts": _facts(findings),
+        "plans": _names(trial.plan for trial in findings.trials),
+        "tasks": _names(trial.task for trial in findings.trials),
+        "boxes": _names(trial.box for trial in findings.trials),
+        "methods": _names(trial.method for trial in findings.trials),
+        "peeking": tables.peeking(findings),
         "peeked": PEEKED,
-        "copied": tables.copied(study),
-        "overview": listing.overview_table(study, [pair.anchor for pair in pairs]),
-        "unavailable": listing.unavailable_table(study),
-        "pairs": pairs,
-        "open": len(pairs) <= OPEN,
+        "copied": tables.copied(findings),
+        "overview": listing.overview_table(findings) if settings else None,
+        "unavailable": listing.unavailable_table(findings),
+        "settings": settings,
+        "open": len(settings) <= OPEN,
         "journals": [listing.journal_view(journal) for journal in journals],
         "ledgers": ledgers,
         "version": __version__,
@@ -130,61 +127,63 @@ def _shown(
     }
 
 
-def _names(found: Any) -> list[str]:
-    return list(dict.fromkeys(name for name in found if name))
+def _names(names: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
 
 
-def _facts(study: Study) -> list[tuple[str, str]]:
-    spent = tables.by_purpose(study)
-    cost = money(spent["usd"])
+def _facts(findings: Findings) -> list[tuple[str, str]]:
+    spent = tables.by_purpose(findings)
+    cost = dollars(spent["usd"])
     if spent["unpriced"]:
         cost += f", and {several(spent['unpriced'], 'trial')} of unknown price"
     facts = [
-        ("trials", count(len(study.trials))),
-        ("not available", count(len(study.unavailable))),
+        ("trials", count(len(findings.trials))),
+        ("not available", count(len(findings.unavailable))),
         ("queries to fit", count(spent["total"] - spent["predict"])),
         ("queries to predict", count(spent["predict"])),
         ("cost", cost),
     ]
-    return [fact for fact in facts if fact[0] != "not available" or study.unavailable]
+    return [fact for fact in facts if fact[0] != "not available" or findings.unavailable]
 
 
-def _pair(pair: Pair, anchor: str, drawer: Drawer, reference: str | None, most: int) -> PairView:
-    against = reference_of(pair, reference)
-    cells = chosen(pair, most, against)
-    cards: list[PairCard] = [card for cell in cells if (card := drawer.card(cell)) is not None]
-    return PairView(
+def _setting(
+    setting: Setting, anchor: str, drawer: Drawer, reference: str | None, most: int
+) -> SettingView:
+    against = reference_of(setting, reference)
+    cells = chosen(setting, most, against)
+    cards: list[MethodCard] = [card for cell in cells if (card := drawer.card(cell)) is not None]
+    return SettingView(
         anchor=anchor,
-        heading=pair.title,
-        summary=_summary(pair),
-        facts=_pair_facts(pair),
-        copied=pair.copied,
-        results=listing.results_table(pair),
-        differences=listing.differences_table(pair, reference),
-        differences_note=_note(pair, against),
-        curves=tuple(drawer.curves(pair)),
-        ranking=drawer.ranking(pair),
+        heading=setting.title,
+        summary=_summary(setting),
+        facts=_setting_facts(setting),
+        copied=setting.copied,
+        results=listing.results_table(setting),
+        differences=listing.differences_table(setting, reference),
+        differences_note=_note(setting, against),
+        curves=tuple(drawer.curves(setting)),
+        ranking=drawer.ranking(setting),
         cards=tuple(cards),
-        cards_note=_left_out(pair, len(cells)),
-        search=drawer.search(pair),
-        costs=listing.costs_table(pair),
-        fits=listing.fits_table(pair),
+        cards_note=_left_out(setting, len(cells)),
+        search=drawer.search(setting),
+        costs=listing.costs_table(setting),
+        fits=listing.fits_table(setting),
     )
 
 
-def _summary(pair: Pair) -> str:
-    best = pair.best("macro_auc") or pair.best("accuracy")
-    parts = [several(len(pair.labels), "method")]
+def _summary(setting: Setting) -> str:
+    best = setting.best("macro_auc") or setting.best("accuracy")
+    parts = [several(len(setting.labels), "method")]
     if best:
         parts.append(f"best: {label_of(best[0])}")
     return ", ".join(parts)
 
 
-def _pair_facts(pair: Pair) -> tuple[str, ...]:
-    trials = [trial for cell in pair.cells for trial in cell.trials]
-    row = tables.overview(Study(pairs=(pair,), unavailable=(), trials=tuple(trials)))[0]
+def _setting_facts(setting: Setting) -> tuple[str, ...]:
+    trials = [trial for cell in setting.cells for trial in cell.trials]
+    row = tables.overview(Findings(settings=(setting,), unavailable=(), trials=tuple(trials)))[0]
     names = next((trial.class_names for trial in trials if trial.class_names), ())
-    facts = [f"plan {pair.plan}"] if pair.plan else []
+    facts = [f"plan {setting.plan}"] if setting.plan else []
     folds = sorted({trial.folds for trial in trials if trial.folds})
     each = " in each fold" if folds else ""
     facts.append(f"{between(row['train'])} training and {between(row['test'])} test images{each}")
@@ -198,11 +197,13 @@ def _pair_facts(pair: Pair) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def _note(pair: Pair, against: str | None) -> str:
+def _note(setting: Setting, against: str | None) -> str:
     """Say which methods cannot be told from the reference, and why."""
-    told = {row["method"] for row in tables.differences(pair, against)}
-    others = {cell.name for cell in pair.cells if cell.method != against}
-    missing = [name for name in dict.fromkeys(cell.name for cell in pair.cells) if name in others]
+    told = {row["method"] for row in tables.differences(setting, against)}
+    others = {cell.name for cell in setting.cells if cell.method != against}
+    missing = [
+        name for name in dict.fromkeys(cell.name for cell in setting.cells) if name in others
+    ]
     missing = [name for name in missing if name not in told]
     if against is None or not missing:
         return ""
@@ -212,8 +213,8 @@ def _note(pair: Pair, against: str | None) -> str:
     )
 
 
-def _left_out(pair: Pair, shown: int) -> str:
-    missing = len(pair.labels) - shown
+def _left_out(setting: Setting, shown: int) -> str:
+    missing = len(setting.labels) - shown
     if missing <= 0:
         return ""
     return (

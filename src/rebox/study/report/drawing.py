@@ -4,20 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
-from rebox.study.bench.spelling import METRIC_WORDS
 from rebox.study.report import figures, tables
 from rebox.study.report.listing import (
     calibration_table,
     confusion_table,
     points_table,
-    reading_table,
     roc_table,
+    weights_table,
 )
-from rebox.study.report.study import PEEKED, Pair, label_of
+from rebox.study.report.setting import PEEKED, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
-from rebox.study.report.view import FigureView, PairCard, TableView
-from rebox.study.report.words import several, value_of
+from rebox.study.report.table import TableView, spec_of
+from rebox.study.report.view import FigureView, MethodCard
+from rebox.study.report.words import several
 
 CURVES = ("accuracy", "macro_auc")
 
@@ -35,53 +36,53 @@ class Drawer:
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
 
-    def curves(self, pair: Pair) -> list[FigureView]:
+    def curves(self, setting: Setting) -> list[FigureView]:
         """Return accuracy and AUC against queries, and against dollars where any were spent."""
         axes = ["queries"]
-        if any(cell.usd for cell in pair.cells):
+        if any(cell.usd for cell in setting.cells):
             axes.append("usd")
-        found = []
+        views = []
         for axis in axes:
             for metric in CURVES:
-                if metric in pair.metrics:
-                    figure = figures.against(pair, metric, axis, labels=tuple(self.labels))
+                if metric in setting.metrics:
+                    figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
                     what = "training queries" if axis == "queries" else "dollars"
                     caption = f"{METRIC_WORDS[metric]} against {what}"
                     caption = caption[0].upper() + caption[1:]
-                    best = pair.best(metric)
-                    said = f"{caption}, {pair.title}: {several(len(pair.labels), 'method')}"
+                    best = setting.best(metric)
+                    said = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
                     if best:
-                        value = value_of(metric, best[0].figures[metric])
+                        value = best[0].figures[metric].parts(spec_of(metric))[0]
                         said = f"{said}; the best is {label_of(best[0])} with {value}"
-                    data = points_table(pair, metric, axis)
-                    found.append(self._view(figure, caption, said, data))
-        return found
+                    data = points_table(setting, metric, axis)
+                    views.append(self._view(figure, caption, said, data))
+        return views
 
-    def ranking(self, pair: Pair) -> FigureView | None:
+    def ranking(self, setting: Setting) -> FigureView | None:
         """Return the ROC curves."""
-        cells = [cell for cell in pair.largest() if tables.roc(cell, 2) is not None]
+        cells = [cell for cell in setting.largest() if tables.roc(cell, 2) is not None]
         figure = figures.roc(cells, self.labels)
         if figure is None:
             return None
         caption = f"ROC curves and areas below them{_seed(cells[0])}"
-        label = f"ROC curves of {several(len(cells), 'method')}, {pair.title}"
+        label = f"ROC curves of {several(len(cells), 'method')}, {setting.title}"
         return self._view(figure, caption, label, roc_table(cells))
 
-    def search(self, pair: Pair) -> FigureView | None:
+    def search(self, setting: Setting) -> FigureView | None:
         """Return the loss while programs were searched."""
-        figure = figures.search(pair.largest(), self.labels)
+        figure = figures.search(setting.largest(), self.labels)
         if figure is None:
             return None
-        label = f"Loss on training images against queries, {pair.title}"
+        label = f"Loss on training images against queries, {setting.title}"
         return self._view(figure, "Loss on training images, first fit of each method", label)
 
-    def card(self, cell: Cell) -> PairCard | None:
+    def card(self, cell: Cell) -> MethodCard | None:
         """Return what is seen of one method, or None where its ledger kept nothing to see."""
-        parts = (self._confusion, self._calibration, self._reading, self._program)
-        found = tuple(view for part in parts if (view := part(cell)) is not None)
-        if not found:
+        parts = (self._confusion, self._calibration, self._weights, self._program)
+        views = tuple(view for part in parts if (view := part(cell)) is not None)
+        if not views:
             return None
-        return PairCard(heading=cell.name, mark=PEEKED if cell.peeks else "", figures=found)
+        return MethodCard(heading=cell.name, mark=PEEKED if cell.peeks else "", figures=views)
 
     def _confusion(self, cell: Cell) -> FigureView | None:
         matrix = tables.confusion(cell)
@@ -93,21 +94,21 @@ class Drawer:
         return self._view(figures.confusion(cell), caption, label, confusion_table(cell))
 
     def _calibration(self, cell: Cell) -> FigureView | None:
-        found = tables.calibration(cell)
-        if found is None:
+        calibration = tables.calibration(cell)
+        if calibration is None:
             return None
-        error, bins = found
+        error, bins = calibration
         caption = f"Calibration: expected error {error:.3f}{_seed(cell)}"
         label = f"Reliability diagram of {label_of(cell)}: expected calibration error {error:.3f}"
         return self._view(figures.calibration(cell), caption, label, calibration_table(bins))
 
-    def _reading(self, cell: Cell) -> FigureView | None:
-        found = tables.reading(cell)
-        if found is None:
+    def _weights(self, cell: Cell) -> FigureView | None:
+        weights = tables.source_weights(cell)
+        if weights is None:
             return None
         label = f"Weights of source classes for target classes, {label_of(cell)}"
         caption = "Which source classes speak for which target class, first fit"
-        return self._view(figures.reading(cell), caption, label, reading_table(*found))
+        return self._view(figures.source_weights(cell), caption, label, weights_table(*weights))
 
     def _program(self, cell: Cell) -> FigureView | None:
         image = figures.picture(cell)
@@ -126,10 +127,10 @@ class Drawer:
         return FigureView(caption=caption, label=label, svg=svg, data=data)
 
 
-def chosen(pair: Pair, most: int, reference: str | None) -> list[Cell]:
+def chosen(setting: Setting, most: int, reference: str | None) -> list[Cell]:
     """Return at most ``most`` methods to look into: the best, the reference, those that peeked."""
-    cells = pair.largest()
-    best = pair.best("macro_auc") or pair.best("accuracy")
+    cells = setting.largest()
+    best = setting.best("macro_auc") or setting.best("accuracy")
     ahead = {label_of(cell) for cell in best}
 
     def turn(cell: Cell) -> tuple[bool, ...]:

@@ -1,285 +1,329 @@
-"""The tables of the page: `rebox.study.report.tables` in words."""
+"""What each table shows: a list of columns for the plain rows of `rebox.study.report.tables`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from rebox.metric import METRIC_WORDS, PERCENT
+from rebox.money import dollars
 from rebox.study.bench import Cell, Published
-from rebox.study.bench.spelling import METRIC_WORDS, PERCENT, box_name, count, money
 from rebox.study.bench.trial_row import PURPOSES
 from rebox.study.report import tables
+from rebox.study.report.setting import PEEKED, Findings, Setting
 from rebox.study.report.source import JournalAccounts
-from rebox.study.report.study import PEEKED, Pair, Study
-from rebox.study.report.view import Entry, JournalView, TableView, figure_entry, table
-from rebox.study.report.words import between, several, signed
+from rebox.study.report.table import NOTHING, Column, Entry, TableView, figure, held, on_page
+from rebox.study.report.view import JournalView
+from rebox.study.report.words import between, box_name, count, several
+
+Row = dict[str, Any]
 
 HEADS = {
-    metric: f"#{word}{', %' if metric in PERCENT else ''}" for metric, word in METRIC_WORDS.items()
+    metric: f"{word}{', %' if metric in PERCENT else ''}" for metric, word in METRIC_WORDS.items()
 }
 
 
-def named(row: dict[str, Any]) -> Entry:
+def counted(name: str) -> Callable[[Row], str]:
+    """Return what spells the count of that name in a row."""
+    return lambda row: count(row.get(name))
+
+
+def costing(name: str) -> Callable[[Row], str]:
+    """Return what spells the dollars of that name in a row."""
+    return lambda row: dollars(row[name]) if name in row else ""
+
+
+def marked(row: Row) -> Entry:
     """Return a method's name, with a mark if it chose anything on test images."""
     return Entry(text=row["method"], mark=PEEKED if row["peeks"] else "")
 
 
-def overview_table(study: Study, anchors: Sequence[str]) -> list[tuple[str, tuple[Entry, ...]]]:
-    """Return a line of the contents for each pair, with the anchor of its part."""
-    lines: list[tuple[str, tuple[Entry, ...]]] = []
-    for anchor, row in zip(anchors, tables.overview(study), strict=True):
-        entries = (
-            Entry(text=row["task"]),
-            Entry(text=box_name(row["box"]), small=row["plan"]),
-            Entry(text=row["best"] or "\N{EN DASH}"),
-            figure_entry("macro_auc", row["macro_auc"]),
-            figure_entry("accuracy", row["accuracy"]),
-            Entry(text=between(row["train"]), small=f"{between(row['test'])} test"),
-            Entry(text=count(row["trials"]), small=several(row["methods"], "method")),
-        )
-        lines.append((anchor, entries))
-    return lines
+def measured_columns(metrics: Sequence[str], method: Callable[[Row], Entry]) -> list[Column]:
+    """Return the columns of `tables.measured`, for Markdown and the page alike."""
+    return [
+        Column("box", lambda row: box_name(row["box"]), page=False),
+        Column("method", method),
+        Column("published, %", lambda row: _printed(row.get("published")), when=held("published")),
+        Column("queries of a fit", _queries, number=True),
+        Column("per prediction", _per_prediction, number=True),
+        Column("cost of a fit", costing("usd"), number=True, when=held("usd")),
+        Column("seeds", counted("seeds"), number=True, page=False),
+        Column("folds", lambda row: row.get("folds", ""), when=held("folds"), page=False),
+        Column("tested", counted("tested"), number=True, page=False),
+        *(Column(HEADS[m], partial(_figure, m), number=True) for m in metrics),
+        Column("why not", lambda row: row.get("why", ""), when=held("why"), page=False),
+    ]
 
 
-def unavailable_table(study: Study) -> TableView | None:
-    """Return what could not be run and why, or None where everything was."""
-    rows = tables.unavailable(study)
-    if not rows:
-        return None
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault((row["plan"], row["task"], row["box"], row["why"]), []).append(row)
-    return table(
-        "Trials that could not be run",
-        ("task", "box", "methods", "#trials", "why"),
-        [
-            (
-                Entry(text=task, small=plan),
-                box_name(box),
-                ", ".join(dict.fromkeys(row["method"] for row in part)),
-                count(sum(row["trials"] for row in part)),
-                why,
-            )
-            for (plan, task, box, why), part in grouped.items()
-        ],
-    )
-
-
-def results_table(pair: Pair) -> TableView:
-    """Return the figures of each method."""
-    rows = tables.results(pair)
-    paid = any(row["usd"] for row in rows)
-    printed = any(row["published"] for row in rows)
-    money_head = ("#cost of a fit",) if paid else ()
-    printed_head = ("published, %",) if printed else ()
-    heads = [HEADS[metric] for metric in pair.metrics]
-    return table(
-        f"Results on test images: {pair.title}",
-        ("method", "#queries of a fit", "#per prediction", *money_head, *printed_head, *heads),
-        [
-            (
-                Entry(text=row["method"], small=row["runs"], mark=PEEKED if row["peeks"] else ""),
-                Entry(text=count(row["queries"]), small=_budget(row)),
-                count(row["per_prediction"]),
-                *([money(row["usd"])] if paid else []),
-                *([_published(row["published"])] if printed else []),
-                *(figure_entry(m, row[m], strong=m in row["best"]) for m in pair.metrics),
-            )
-            for row in rows
-        ],
-    )
-
-
-def _published(found: Published | None) -> Entry:
-    """Return what was printed of a method, and where; nobody measured that here."""
-    if found is None:
+def _figure(metric: str, row: Row) -> Entry:
+    if "why" in row:
         return Entry(text="")
-    return Entry(text=found.spelled, small=f"published: {found.source}")
+    return figure(metric, row[metric], strong=metric in row["best"])
 
 
-def _budget(row: dict[str, Any]) -> str:
-    """Say the budget where the fit asked less."""
-    same = row["budget"] is None or row["budget"] == row["queries"]
-    return "" if same else f"of {row['budget']:,}"
+def _printed(known: Published | None) -> Entry:
+    """Return what was printed of a method, and where; nobody measured that here."""
+    if known is None:
+        return Entry(text="")
+    return Entry(text=known.spelled, small=f"published: {known.source}")
 
 
-def differences_table(pair: Pair, reference: str | None) -> TableView | None:
+def _queries(row: Row) -> Entry:
+    """Return what a fit asked, and the budget where that is more."""
+    if isinstance(row.get("queries"), str):  # as it was printed
+        return Entry(text=row["queries"])
+    same = row.get("budget") is None or row["budget"] == row["queries"]
+    return Entry(text=count(row.get("queries")), small="" if same else f"of {row['budget']:,}")
+
+
+def _per_prediction(row: Row) -> Entry:
+    """Return what a prediction really asked, and what it may ask where that is more."""
+    if "asked_per_prediction" not in row:
+        return Entry(text="")
+    asked, most = row["asked_per_prediction"], row["per_prediction"]
+    return Entry(text=f"{asked:.3g}", small="" if asked == most else f"of {most}")
+
+
+def results_table(setting: Setting) -> TableView:
+    """Return the figures of each method."""
+
+    def method(row: Row) -> Entry:
+        return Entry(text=row["method"], small=row["runs"], mark=PEEKED if row["peeks"] else "")
+
+    columns = measured_columns(setting.metrics, method)
+    return on_page(f"Results on test images: {setting.title}", columns, tables.results(setting))
+
+
+OVERVIEW = (
+    Column("task", lambda row: row["task"]),
+    Column("box", lambda row: Entry(text=box_name(row["box"]), small=row["plan"])),
+    Column("ahead", lambda row: row["best"] or NOTHING),
+    Column("macro AUC", lambda row: figure("macro_auc", row["macro_auc"]), number=True),
+    Column("accuracy, %", lambda row: figure("accuracy", row["accuracy"]), number=True),
+    Column(
+        "training images",
+        lambda row: Entry(text=between(row["train"]), small=f"{between(row['test'])} test"),
+        number=True,
+    ),
+    Column(
+        "trials",
+        lambda row: Entry(text=count(row["trials"]), small=several(row["methods"], "method")),
+        number=True,
+    ),
+)
+
+
+def overview_table(findings: Findings) -> TableView:
+    """Return a line of the contents for each setting."""
+    caption = "What was measured, and the best method that saw no test data"
+    return on_page(caption, OVERVIEW, tables.overview(findings))
+
+
+UNAVAILABLE = (
+    Column("task", lambda row: Entry(text=row["task"], small=row["plan"])),
+    Column("box", lambda row: box_name(row["box"])),
+    Column("methods", lambda row: ", ".join(row["methods"])),
+    Column("trials", counted("trials"), number=True),
+    Column("why", lambda row: row["why"]),
+)
+
+
+def unavailable_table(findings: Findings) -> TableView | None:
+    """Return what could not be run and why, or None where everything was."""
+    alike: dict[tuple[Any, ...], Row] = {}
+    for row in tables.unavailable(findings):
+        same = {name: row[name] for name in ("plan", "task", "box", "why")}
+        group = alike.setdefault(tuple(same.values()), same | {"methods": {}, "trials": 0})
+        group["methods"][row["method"]] = None  # each once, in the ledger's order
+        group["trials"] += row["trials"]
+    rows = list(alike.values())
+    return on_page("Trials that could not be run", UNAVAILABLE, rows) if rows else None
+
+
+def differences_table(setting: Setting, reference: str | None) -> TableView | None:
     """Return how each method differs from the reference, or None where nothing is comparable."""
-    rows = tables.differences(pair, reference)
+    rows = tables.differences(setting, reference)
     if not rows:
         return None
-    return table(
-        f"Differences from {rows[0]['reference']}: {pair.title}",
-        ("method", "#budget", "#seeds", "#accuracy, points", "#macro AUC"),
-        [
-            (
-                named(row),
-                Entry(text=count(row["budget"]) or "none", small=_against(row)),
-                Entry(text=count(row["seeds"]), small="bounds" if row["by"] == "bounds" else ""),
-                _signed("accuracy", row),
-                _signed("macro_auc", row),
-            )
-            for row in rows
-        ],
+    columns = (
+        Column("method", marked),
+        Column("budget", _against, number=True),
+        Column("seeds", _paired_by, number=True),
+        Column("accuracy, points", partial(_difference, "accuracy"), number=True),
+        Column("macro AUC", partial(_difference, "macro_auc"), number=True),
     )
+    return on_page(f"Differences from {rows[0]['reference']}: {setting.title}", columns, rows)
 
 
-def _against(row: dict[str, Any]) -> str:
-    if row["budget"] == row["reference_budget"] or row["reference_budget"] is None:
-        return ""
-    return f"against {row['reference_budget']:,}"
+def _against(row: Row) -> Entry:
+    theirs = row["reference_budget"]
+    same = theirs is None or theirs == row["budget"]
+    return Entry(text=_budget(row), small="" if same else f"against {theirs:,}")
 
 
-def _signed(metric: str, row: dict[str, Any]) -> Entry:
-    if metric not in row:
-        return Entry(text="\N{EN DASH}")
-    value, interval = signed(metric, row[metric])
-    apart = row[metric].low > 0 or row[metric].high < 0
-    return Entry(text=value, small=interval, strong=apart)
+def _budget(row: Row) -> str:
+    return count(row["budget"]) or "none"
 
 
-def costs_table(pair: Pair) -> TableView:
+def _paired_by(row: Row) -> Entry:
+    return Entry(text=count(row["seeds"]), small="bounds" if row["by"] == "bounds" else "")
+
+
+def _difference(metric: str, row: Row) -> Entry:
+    interval = row.get(metric)
+    apart = interval is not None and (interval.low > 0 or interval.high < 0)
+    return figure(metric, interval, strong=apart, sign=True)
+
+
+COSTS = (
+    Column("method", marked),
+    Column("budget", _budget, number=True),
+    Column("trials", counted("trials"), number=True),
+    *(Column(purpose, counted(purpose), number=True, when=held(purpose)) for purpose in PURPOSES),
+    Column("in all", counted("total"), number=True),
+    Column(
+        "from the journal",
+        counted("saved"),
+        number=True,
+        when=lambda rows: any(row["saved"] is not None for row in rows),
+    ),
+    Column("cost", costing("usd"), number=True, when=held("usd")),
+)
+
+
+def costs_table(setting: Setting) -> TableView:
     """Return what each method asked and cost, over all its trials."""
-    rows = tables.costs(pair)
-    saved = any(row["saved"] is not None for row in rows)
-    paid = any(row["usd"] for row in rows)
-    purposes = [p for p in PURPOSES if any(row[p] for row in rows)]
-    return table(
-        f"Queries by purpose, {'and their cost' if paid else 'for nothing'}: {pair.title}",
-        (
-            "method",
-            "#budget",
-            "#trials",
-            *(f"#{purpose}" for purpose in purposes),
-            "#in all",
-            *(["#from the journal"] if saved else []),
-            *(["#cost"] if paid else []),
-        ),
-        [
-            (
-                named(row),
-                count(row["budget"]) or "none",
-                count(row["trials"]),
-                *(count(row[purpose]) for purpose in purposes),
-                count(row["total"]),
-                *([count(row["saved"])] if saved else []),
-                *([money(row["usd"])] if paid else []),
-            )
-            for row in rows
-        ],
-    )
+    rows = tables.costs(setting)
+    paid = "and their cost" if held("usd")(rows) else "for nothing"
+    return on_page(f"Queries by purpose, {paid}: {setting.title}", COSTS, rows)
 
 
-def fits_table(pair: Pair) -> TableView:
-    """Return what each fit said of itself."""
-    rows = tables.fits(pair)
-    folded = any(row["fold"] is not None for row in rows)
-    return table(
-        f"Fits and their verdicts: {pair.title}",
-        ("method", "#seed", *(["#fold"] if folded else []), "#queries", "verdict"),
-        [
-            (
-                named(row),
-                str(row["seed"]),
-                *([count(row["fold"])] if folded else []),
-                Entry(text=count(row["queries"]), small=_budget(row)),
-                Entry(
-                    text=row["verdict"] or "none given",
-                    small=" ".join(_sentence(row[part]) for part in ("stop_reason", "note")),
-                ),
-            )
-            for row in rows
-        ],
-    )
+def _verdict(row: Row) -> Entry:
+    small = " ".join(_sentence(row[part]) for part in ("stop_reason", "note"))
+    return Entry(text=row["verdict"] or "none given", small=small)
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
-def points_table(pair: Pair, metric: str, axis: str) -> TableView:
+FITS = (
+    Column("method", marked),
+    Column("seed", lambda row: str(row["seed"]), number=True),
+    Column(
+        "fold",
+        counted("fold"),
+        number=True,
+        when=lambda rows: any(row["fold"] is not None for row in rows),
+    ),
+    Column("queries", _queries, number=True),
+    Column("verdict", _verdict),
+)
+
+
+def fits_table(setting: Setting) -> TableView:
+    """Return what each fit said of itself."""
+    return on_page(f"Fits and their verdicts: {setting.title}", FITS, tables.fits(setting))
+
+
+def points_table(setting: Setting, metric: str, axis: str) -> TableView:
     """Return what a figure against queries or dollars shows."""
-    head = "#queries of a fit" if axis == "queries" else "#cost of a fit"
-    return table(
-        f"{METRIC_WORDS[metric]} against {'queries' if axis == 'queries' else 'dollars'}",
-        ("method", head, HEADS[metric]),
-        [
-            (
-                named(row),
-                count(row[axis]) if axis == "queries" else money(row[axis]),
-                figure_entry(metric, row[metric]),
-            )
-            for row in tables.points(pair, metric, axis)
-        ],
+    paid = axis == "usd"
+    columns = (
+        Column("method", marked),
+        Column("cost of a fit", costing("usd"), number=True)
+        if paid
+        else Column("queries of a fit", counted("queries"), number=True),
+        Column(HEADS[metric], lambda row: figure(metric, row[metric]), number=True),
     )
+    caption = f"{METRIC_WORDS[metric]} against {'dollars' if paid else 'queries'}"
+    return on_page(caption, columns, tables.points(setting, metric, axis))
+
+
+def numbered(names: Sequence[str], spelled: Callable[[Any], str]) -> list[Column]:
+    """Return a column of numbers for each name: rows are (name, numbers)."""
+
+    def cell(place: int, row: tuple[Any, Sequence[Any]]) -> str:
+        return spelled(row[1][place])
+
+    return [Column(name, partial(cell, place), number=True) for place, name in enumerate(names)]
 
 
 def roc_table(cells: Sequence[Cell]) -> TableView:
     """Return the ROC curves at eleven false positive rates."""
-    found = [(cell, tables.roc(cell, 11)) for cell in cells]
-    kept = [(cell, curve) for cell, curve in found if curve is not None]
-    rates = [f"#{point['false_positives']:.1f}" for point in kept[0][1]]
-    return table(
-        "True positive rate at false positive rates",
-        ("method", *rates),
-        [
-            (
-                Entry(text=cell.name, mark=PEEKED if cell.peeks else ""),
-                *(f"{point['true_positives']:.2f}" for point in curve),
-            )
-            for cell, curve in kept
-        ],
-    )
+    curves = [(cell, tables.roc(cell, 11)) for cell in cells]
+    rows = [
+        (cell, [point["true_positives"] for point in curve])
+        for cell, curve in curves
+        if curve is not None
+    ]
+    rates = [f"{place / 10:.1f}" for place in range(11)]
+    name = Column("method", lambda row: marked({"method": row[0].name, "peeks": row[0].peeks}))
+    caption = "True positive rate at false positive rates"
+    return on_page(caption, [name, *numbered(rates, lambda rate: f"{rate:.2f}")], rows)
+
+
+MISTAKES = (
+    Column("true class", lambda row: row["true"]),
+    Column("predicted", lambda row: row["predicted"]),
+    Column("images", counted("images"), number=True),
+    Column("of", counted("of"), number=True),
+)
 
 
 def confusion_table(cell: Cell, most: int = 12) -> TableView:
     """Return the confusion matrix, or of many classes the mistakes made most often."""
     matrix = tables.confusion(cell)
     names = cell.trials[0].names
-    if matrix is not None and len(matrix) <= most:
-        return table(
-            "Images of each true class (rows) by predicted class (columns)",
-            ("true class", *(f"#{name}" for name in names)),
-            [
-                (name, *(count(int(n)) for n in row))
-                for name, row in zip(names, matrix, strict=True)
-            ],
-        )
-    return table(
-        "The mistakes made most often",
-        ("true class", "predicted", "#images", "#of"),
-        [
-            (row["true"], row["predicted"], count(row["images"]), count(row["of"]))
-            for row in tables.confusions(cell)
-        ],
+    if matrix is None or len(matrix) > most:
+        return on_page("The mistakes made most often", MISTAKES, tables.confusions(cell))
+    return on_page(
+        "Images of each true class (rows) by predicted class (columns)",
+        [Column("true class", lambda row: row[0]), *numbered(names, count)],
+        list(zip(names, matrix.tolist(), strict=True)),
     )
+
+
+CALIBRATION = (
+    Column("confidence", lambda row: f"{row['from']:.2f} to {row['to']:.2f}"),
+    Column("images", counted("images"), number=True),
+    Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
+    Column("share that is right", lambda row: f"{row['accuracy']:.3f}", number=True),
+)
 
 
 def calibration_table(bins: tables.Table) -> TableView:
     """Return the bins of a reliability diagram."""
-    return table(
-        "Confidence and share of right predictions",
-        ("confidence", "#images", "#mean confidence", "#share that is right"),
-        [
-            (
-                f"{b['from']:.2f} to {b['to']:.2f}",
-                count(b["images"]),
-                f"{b['confidence']:.3f}",
-                f"{b['accuracy']:.3f}",
-            )
-            for b in bins
-        ],
-    )
+    return on_page("Confidence and share of right predictions", CALIBRATION, bins)
 
 
-def reading_table(sources: list[str], targets: list[str], weights: Any) -> TableView:
+def weights_table(sources: list[str], targets: list[str], weights: Any) -> TableView:
     """Return the weights of source classes."""
-    return table(
+    return on_page(
         "Weights of source classes (rows) for target classes (columns)",
-        ("source class", *(f"#{name}" for name in targets)),
         [
-            (name, *(f"{w:+.3f}".replace("-", "\N{MINUS SIGN}") if w else "0" for w in row))
-            for name, row in zip(sources, weights, strict=True)
+            Column("source class", lambda row: row[0]),
+            *numbered(targets, lambda weight: f"{weight:+.3f}" if weight else "0"),
         ],
+        list(zip(sources, weights, strict=True)),
     )
+
+
+ACCOUNTS = (
+    Column("account", lambda account: account.name),
+    Column("for", lambda account: account.kind),
+    Column("sent", lambda account: count(account.asked), number=True),
+    Column("answered", lambda account: count(account.answered), number=True),
+    Column("billed", lambda account: count(account.billed), number=True),
+    Column("unsettled", lambda account: count(account.unsettled), number=True),
+    Column("faults", lambda account: count(account.failed), number=True),
+    Column("cost", lambda account: dollars(account.usd), number=True),
+)
+
+QUESTIONS = (
+    Column("account", lambda row: row[0][0]),
+    Column("purpose", lambda row: row[0][1]),
+    *numbered(("questions", "answered"), count),
+)
 
 
 def journal_view(journal: JournalAccounts) -> JournalView:
@@ -287,31 +331,11 @@ def journal_view(journal: JournalAccounts) -> JournalView:
     facts = "Nothing was asked."
     if journal.first is not None:
         facts = f"Asked from {journal.first} to {journal.last}."
-    accounts = table(
-        f"Accounts of {journal.name}",
-        ("account", "for", "#sent", "#answered", "#billed", "#unsettled", "#faults", "#cost"),
-        [
-            (
-                a.name,
-                a.kind,
-                *(count(n) for n in (a.asked, a.answered, a.billed, a.unsettled, a.failed)),
-                money(a.usd),
-            )
-            for a in journal.accounts
-        ],
-    )
-    purposes = table(
-        f"Questions of {journal.name} by purpose",
-        ("account", "purpose", "#questions", "#answered"),
-        [
-            (account, purpose, count(n), count(answered))
-            for (account, purpose), (n, answered) in journal.purposes.items()
-        ],
-    )
+    purposes = list(journal.purposes.items())
     return JournalView(
         name=journal.name,
         facts=facts,
-        accounts=accounts,
-        purposes=purposes,
+        accounts=on_page(f"Accounts of {journal.name}", ACCOUNTS, journal.accounts),
+        purposes=on_page(f"Questions of {journal.name} by purpose", QUESTIONS, purposes),
         faults=journal.faults,
     )

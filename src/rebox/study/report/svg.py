@@ -121,8 +121,8 @@ def _flatten(element: ET.Element) -> None:
 def _recoloured(style: str) -> str:
     for colour, variable in COLOURS.items():
         style = style.replace(colour, variable)
-    pairs = [part.partition(":") for part in style.split(";") if part.strip()]
-    return ";".join(f"{name.strip()}:{value.strip()}" for name, _, value in pairs)
+    settings = [part.partition(":") for part in style.split(";") if part.strip()]
+    return ";".join(f"{name.strip()}:{value.strip()}" for name, _, value in settings)
 
 
 def _restyle_text(element: ET.Element) -> None:

@@ -1,8 +1,8 @@
 """What a report says in figures, as plain lists of dicts: for pandas, a spreadsheet, or the page.
 
-Every function takes a `Pair`, a `Cell` or a `Study` of `rebox.study.report.study_of`. Values are
-numbers, intervals are `rebox.metric.Interval`, and ``peeks`` stands in every row that speaks of a
-method.
+Every function takes a `Setting`, a `Cell` or the `Findings` of `rebox.study.report.findings_of`.
+Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks`` stands in every row that
+speaks of a method.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rebox.study.bench import Cell, published_for
 from rebox.study.bench.trial_row import PURPOSES
 from rebox.study.report.difference import differences as _differences
-from rebox.study.report.study import Pair, Study
+from rebox.study.report.setting import Findings, Setting
 from rebox.study.report.words import runs_of
 
 Table = list[dict[str, Any]]
@@ -23,28 +23,28 @@ Matrix = NDArray[np.int64]
 BINS = 15  # of equal width, as Guo et al. (ICML 2017) have them
 
 
-def overview(study: Study) -> Table:
-    """Return a row for each pair: what was measured, and who is ahead among those who may be."""
-    found = []
-    for pair in study.pairs:
-        trials = [trial for cell in pair.cells for trial in cell.trials]
-        best = pair.best("macro_auc") or pair.best("accuracy")
-        found.append(
+def overview(findings: Findings) -> Table:
+    """Return a row for each setting: what was measured, and who is ahead among those who may be."""
+    rows = []
+    for setting in findings.settings:
+        trials = [trial for cell in setting.cells for trial in cell.trials]
+        best = setting.best("macro_auc") or setting.best("accuracy")
+        rows.append(
             {
-                "plan": pair.plan,
-                "task": pair.task,
-                "box": pair.box,
+                "plan": setting.plan,
+                "task": setting.task,
+                "box": setting.box,
                 "classes": _one(trial.classes for trial in trials),
                 "train": _one(trial.train for trial in trials),
                 "test": _one(trial.test for trial in trials),
-                "methods": len({cell.method for cell in pair.cells}),
+                "methods": len({cell.method for cell in setting.cells}),
                 "trials": len(trials),
                 "best": best[0].name if best else None,
                 "macro_auc": best[0].figures.get("macro_auc") if best else None,
                 "accuracy": best[0].figures.get("accuracy") if best else None,
             }
         )
-    return found
+    return rows
 
 
 def _one(values: Iterable[int | None]) -> int | tuple[int, int] | None:
@@ -55,51 +55,63 @@ def _one(values: Iterable[int | None]) -> int | tuple[int, int] | None:
     return held[0] if len(held) == 1 else (held[0], held[-1])
 
 
-def unavailable(study: Study) -> Table:
+def unavailable(findings: Findings) -> Table:
     """Return what could not be run: a row for each plan, task, box, method and reason."""
     counted: Counter[tuple[Any, ...]] = Counter(
-        (t.plan, t.task, t.box, t.method, t.peeks, t.budget, t.why) for t in study.unavailable
+        (t.plan, t.task, t.box, t.method, t.peeks, t.budget, t.why) for t in findings.unavailable
     )
     names = ("plan", "task", "box", "method", "peeks", "budget", "why")
     return [dict(zip(names, key, strict=True)) | {"trials": n} for key, n in counted.items()]
 
 
-def peeking(study: Study) -> list[str]:
+def peeking(findings: Findings) -> list[str]:
     """Return the methods that chose anything on test images."""
-    return list(dict.fromkeys(trial.method for trial in study.trials if trial.peeks))
+    return list(dict.fromkeys(trial.method for trial in findings.trials if trial.peeks))
 
 
-def copied(study: Study) -> list[str]:
+def copied(findings: Findings) -> list[str]:
     """Return the tasks whose training images hold copies of test images."""
-    return list(dict.fromkeys(trial.task for trial in study.trials if trial.copied))
+    return list(dict.fromkeys(trial.task for trial in findings.trials if trial.copied))
 
 
-def results(pair: Pair) -> Table:
+def results(setting: Setting) -> Table:
     """Return a row for each method and budget: queries, dollars, and figures with intervals.
 
     Folds are pooled, seeds averaged. ``published`` is the `rebox.study.bench.Published` row that
     the method repeats, or None; ``usd`` is None where a price is unknown. ``best`` names the
-    figures in which it is ahead: see `Pair.best`.
+    figures in which it is ahead: see `Setting.best`.
     """
-    ahead = {metric: pair.best(metric) for metric in pair.metrics}
+    ahead = {metric: setting.best(metric) for metric in setting.metrics}
     return [
-        {
-            "method": cell.name,
-            "peeks": cell.peeks,
-            "runs": runs_of(cell),
-            "published": published_for(cell.task, cell.box, cell.method),
-            "budget": cell.budget,
-            "queries": cell.asked,
-            "per_prediction": cell.per_prediction,
-            "usd": cell.usd,
-            **{metric: cell.figures.get(metric) for metric in pair.metrics},
-            "best": [metric for metric, cells in ahead.items() if cell in cells],
-        }
-        for cell in pair.cells
+        measured(cell, setting.metrics)
+        | {"best": [metric for metric, cells in ahead.items() if cell in cells]}
+        for cell in setting.cells
     ]
 
 
-def differences(pair: Pair, reference: str | None = None) -> Table:
+def measured(cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
+    """Return what was measured of one method at one budget; see `results`."""
+    return {
+        "box": cell.box,
+        "method": cell.name,
+        "peeks": cell.peeks,
+        "copied": cell.copied,
+        "runs": runs_of(cell),
+        "published": published_for(cell.task, cell.box, cell.method),
+        "budget": cell.budget,
+        "queries": cell.asked,
+        "per_prediction": cell.per_prediction,
+        "asked_per_prediction": cell.mean(lambda trial: trial.asked_per_prediction),
+        "usd": cell.usd,
+        "seeds": len(cell.seeds),
+        "folds": f"{cell.folds_done} of {cell.folds}" if cell.folds else "",
+        "tested": cell.tested,
+        **{metric: cell.figures.get(metric) for metric in metrics},
+        "best": [],
+    }
+
+
+def differences(setting: Setting, reference: str | None = None) -> Table:
     """Return a row for each method and budget: its accuracy and AUC less the reference's.
 
     See `rebox.study.report.difference.differences` for what is compared, and
@@ -107,32 +119,32 @@ def differences(pair: Pair, reference: str | None = None) -> Table:
     """
     return [
         {
-            "method": found.cell.name,
-            "peeks": found.cell.peeks,
-            "budget": found.cell.budget,
-            "reference": found.reference.name,
-            "reference_budget": found.reference.budget,
-            "seeds": found.seeds,
-            "by": found.by,
-            **{metric: compared.difference for metric, compared in found.figures.items()},
+            "method": one.cell.name,
+            "peeks": one.cell.peeks,
+            "budget": one.cell.budget,
+            "reference": one.reference.name,
+            "reference_budget": one.reference.budget,
+            "seeds": one.seeds,
+            "by": one.by,
+            **{metric: compared.difference for metric, compared in one.figures.items()},
         }
-        for found in _differences(pair, reference)
+        for one in _differences(setting, reference)
     ]
 
 
-def costs(pair: Pair) -> Table:
+def costs(setting: Setting) -> Table:
     """Return a row for each method and budget: queries by purpose and dollars, over all trials.
 
     ``predict`` counts the test images' queries; ``saved`` is what the journal answered, None where
     the ledger does not say; ``usd`` is None where a price is unknown.
     """
-    found = []
-    for cell in pair.cells:
+    rows = []
+    for cell in setting.cells:
         prices = [trial.usd for trial in cell.trials if trial.usd is not None]
         saved = [trial.saved for trial in cell.trials if trial.saved is not None]
         spent = {p: sum(t.fit_queries[p] for t in cell.trials) for p in PURPOSES}
         spent["predict"] += sum(t.predict_queries for t in cell.trials)
-        found.append(
+        rows.append(
             {
                 "method": cell.name,
                 "peeks": cell.peeks,
@@ -144,10 +156,10 @@ def costs(pair: Pair) -> Table:
                 "usd": sum(prices) if len(prices) == len(cell.trials) else None,
             }
         )
-    return found
+    return rows
 
 
-def fits(pair: Pair) -> Table:
+def fits(setting: Setting) -> Table:
     """Return a row for each fit: what it asked, why it ended, and its verdict in words."""
     return [
         {
@@ -161,17 +173,17 @@ def fits(pair: Pair) -> Table:
             "verdict": trial.verdict,
             "note": trial.note,
         }
-        for cell in pair.cells
+        for cell in setting.cells
         for trial in cell.trials
     ]
 
 
-def points(pair: Pair, metric: str, against: str = "queries") -> Table:
+def points(setting: Setting, metric: str, against: str = "queries") -> Table:
     """Return what a figure of a metric against queries or dollars shows.
 
     Parameters
     ----------
-    pair : Pair
+    setting : Setting
     metric : str
     against : ``"queries"`` or ``"usd"``
         Means over a method's fits; those of unknown price are left out.
@@ -183,7 +195,7 @@ def points(pair: Pair, metric: str, against: str = "queries") -> Table:
             against: place,
             metric: cell.figures[metric],
         }
-        for cell in pair.cells
+        for cell in setting.cells
         if metric in cell.figures and (place := place_of(cell, against)) is not None
     ]
 
@@ -289,7 +301,9 @@ def calibration(cell: Cell) -> tuple[float, Table] | None:
     return sum(gaps) / len(truth), bins
 
 
-def reading(cell: Cell, most: int = 20) -> tuple[list[str], list[str], NDArray[np.float64]] | None:
+def source_weights(
+    cell: Cell, most: int = 20
+) -> tuple[list[str], list[str], NDArray[np.float64]] | None:
     """Return source classes, target classes and weights (sources, targets) of the first fit.
 
     The ``most`` source classes that speak loudest; None for readings that a ledger does not list.
@@ -303,17 +317,17 @@ def reading(cell: Cell, most: int = 20) -> tuple[list[str], list[str], NDArray[n
     return [sources[s] for s in ordered], list(trial.names), weights[ordered]
 
 
-def by_purpose(study: Study) -> dict[str, float]:
+def by_purpose(findings: Findings) -> dict[str, float]:
     """Return the queries of all trials by purpose, their sum and what they cost.
 
     ``unpriced`` trials, whose price is unknown, are not in ``usd``.
     """
-    found = dict.fromkeys((*PURPOSES, "usd", "unpriced"), 0.0)
-    for trial in study.trials:
+    sums = dict.fromkeys((*PURPOSES, "usd", "unpriced"), 0.0)
+    for trial in findings.trials:
         for purpose in PURPOSES:
-            found[purpose] += trial.fit_queries[purpose]
-        found["predict"] += trial.predict_queries
-        found["usd"] += trial.usd or 0.0
-        found["unpriced"] += trial.usd is None
-    found["total"] = sum(found[purpose] for purpose in PURPOSES)
-    return found
+            sums[purpose] += trial.fit_queries[purpose]
+        sums["predict"] += trial.predict_queries
+        sums["usd"] += trial.usd or 0.0
+        sums["unpriced"] += trial.usd is None
+    sums["total"] = sum(sums[purpose] for purpose in PURPOSES)
+    return sums

@@ -1,52 +1,8 @@
 """What the page's template shows: tables and figures as text, nothing left to compute."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rebox.metric import Interval
-from rebox.study.report.words import interval_of, value_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A table's cell.
-
-    Attributes
-    ----------
-    text, small : str
-        ``small`` stands below ``text``: an interval.
-    strong : bool
-        The best of its column.
-    mark : str
-        A badge: what a reader must not overlook.
-    """
-
-    text: str
-    small: str = ""
-    strong: bool = False
-    mark: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableView:
-    """A table.
-
-    Attributes
-    ----------
-    caption : str
-    headings : tuple of (heading, whether its column holds numbers)
-    rows : tuple of tuple of Entry
-        The first entry of a row names it.
-    """
-
-    caption: str
-    headings: tuple[tuple[str, bool], ...]
-    rows: tuple[tuple[Entry, ...], ...]
-
-    @property
-    def prose(self) -> bool:
-        """Whether it holds sentences, which take a column as wide as they need."""
-        return any(len(entry.text) > 60 for row in self.rows for entry in row)
+from rebox.study.report.table import TableView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +31,7 @@ class FigureView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairCard:
+class MethodCard:
     """What was seen of one method: its figures, and its label as a heading."""
 
     heading: str
@@ -84,8 +40,8 @@ class PairCard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairView:
-    """A pair's part of the page."""
+class SettingView:
+    """A setting's part of the page."""
 
     anchor: str
     heading: str
@@ -97,7 +53,7 @@ class PairView:
     differences_note: str
     curves: tuple[FigureView, ...]
     ranking: FigureView | None
-    cards: tuple[PairCard, ...]
+    cards: tuple[MethodCard, ...]
     cards_note: str
     search: FigureView | None
     costs: TableView
@@ -113,21 +69,3 @@ class JournalView:
     accounts: TableView
     purposes: TableView
     faults: tuple[str, ...]
-
-
-def table(
-    caption: str, headings: Sequence[str], rows: Iterable[Sequence[Entry | str]]
-) -> TableView:
-    """Return a table; a heading that begins with ``#`` is that of a column of numbers."""
-    return TableView(
-        caption=caption,
-        headings=tuple((heading.lstrip("#"), heading.startswith("#")) for heading in headings),
-        rows=tuple(tuple(Entry(text=e) if isinstance(e, str) else e for e in row) for row in rows),
-    )
-
-
-def figure_entry(metric: str, figure: Interval | None, *, strong: bool = False) -> Entry:
-    """Return a figure with its interval, or a dash where there is none."""
-    if figure is None:
-        return Entry(text="\N{EN DASH}")
-    return Entry(text=value_of(metric, figure), small=interval_of(metric, figure), strong=strong)

@@ -1,35 +1,25 @@
-"""How a page spells what is in it; `rebox.study.bench.spelling` is what it shares with Markdown."""
+"""Counts, boxes and runs in words, for Markdown and the page alike."""
 
-from rebox.metric import Interval
 from rebox.study.bench import Cell
-from rebox.study.bench.spelling import PERCENT, count, spelled
 
 
-def value_of(metric: str, figure: Interval) -> str:
-    """Spell a figure: a percentage, or three decimals."""
-    return spelled(figure, percent=metric in PERCENT)[0]
+def count(value: float | None) -> str:
+    """Spell a count: 25,000; an empty string for None."""
+    return "" if value is None else f"{value:,.0f}"
 
 
-def interval_of(metric: str, figure: Interval) -> str:
-    """Spell its interval."""
-    _, low, high = spelled(figure, percent=metric in PERCENT)
-    return f"{low} to {high}"
-
-
-def signed(metric: str, figure: Interval) -> tuple[str, str]:
-    """Spell a difference and its interval, in points of a percentage or with three decimals."""
-    found = spelled(figure, percent=metric in PERCENT, sign=True)
-    value, low, high = (text.replace("-", "\N{MINUS SIGN}") for text in found)
-    return value, f"{low} to {high}"
+def box_name(box: str | None) -> str:
+    """Spell a box's name."""
+    return "no box" if box is None else box
 
 
 def runs_of(cell: Cell) -> str:
     """Say how many seeds and folds a cell has: ``5 seeds``, ``7 of 10 folds``."""
-    parts = [several(len(cell.seeds), "seed")]
-    if cell.folds:
-        whole = cell.folds_done == cell.folds
-        parts.append(f"{cell.folds} folds" if whole else f"{cell.folds_done} of {cell.folds} folds")
-    return ", ".join(parts)
+    seeds = several(len(cell.seeds), "seed")
+    if not cell.folds:
+        return seeds
+    done = "" if cell.folds_done == cell.folds else f"{cell.folds_done} of "
+    return f"{seeds}, {done}{cell.folds} folds"
 
 
 def several(n: float, noun: str) -> str:
@@ -37,8 +27,8 @@ def several(n: float, noun: str) -> str:
     return f"{n:,.0f} {noun}" if n == 1 else f"{n:,.0f} {noun}s"
 
 
-def between(found: int | tuple[int, int] | None) -> str:
+def between(counts: int | tuple[int, int] | None) -> str:
     """Spell a count, or the least and the largest of several."""
-    if isinstance(found, tuple):
-        return f"{found[0]:,} to {found[1]:,}"
-    return count(found)
+    if isinstance(counts, tuple):
+        return f"{counts[0]:,} to {counts[1]:,}"
+    return count(counts)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.dataset import Dataset
+from rebox.subject import classes_of_subjects, dealt
 
 TEST, TRAIN, FOLD, RESAMPLED = 0, 1, 2, 3  # second words of a seed
 
@@ -100,8 +101,8 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
     Every image is in the test of exactly one fold, no subject is on both sides, and every class
     is dealt out evenly. Subjects of one class are dealt in an order drawn by ``seed``, those with
     most images first, so that no two folds differ in a class by more images than its largest
-    subject has; a subject with several classes counts as its last in sorted order. A published
-    test is not heeded.
+    subject has; a subject with several classes counts as the one that fewest subjects have. A
+    published test is not heeded.
 
     Parameters
     ----------
@@ -129,13 +130,9 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
         raise InvalidData(
             f"{dataset.name}: {folds} folds are wanted of {len(images)} subjects: ask for fewer."
         )
-    last = _last_class(subject, dataset.labels)
+    _, label = np.unique(dataset.labels, return_inverse=True)
     order = np.random.default_rng([seed, FOLD]).permutation(len(images))
-    # by class, then from the largest subject to the smallest, otherwise as drawn
-    order = order[np.lexsort((-images[order], last[order]))]
-    dealt = np.empty(len(order), dtype=np.intp)
-    dealt[order] = np.arange(len(order)) % folds
-    tested = dealt[subject] == number
+    tested = dealt(classes_of_subjects(label, subject), images, folds, order)[subject] == number
     return Split(train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
 
 
@@ -176,27 +173,20 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
 def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
     """Return ``rows`` in an order whose every beginning holds the classes in proportion.
 
-    Subjects stay together; one with several classes counts as its last in sorted order.
+    Subjects stay together, with the class that `classes_of_subjects` gives them.
     """
     _, subject = np.unique(dataset.subjects[rows], return_inverse=True)
-    last = _last_class(subject, dataset.labels[rows])
-    order = np.random.default_rng(seed).permutation(len(last))
-    rank = np.empty(len(last))
-    for name in np.unique(last):
-        members = order[last[order] == name]
+    _, label = np.unique(dataset.labels[rows], return_inverse=True)
+    kinds = classes_of_subjects(label, subject)
+    order = np.random.default_rng(seed).permutation(len(kinds))
+    rank = np.empty(len(kinds))
+    for name in np.unique(kinds):
+        members = order[kinds[order] == name]
         rank[members] = (np.arange(len(members)) + 0.5) / len(members)
-    place = np.empty(len(last), dtype=np.intp)
-    place[order[np.argsort(rank[order], kind="stable")]] = np.arange(len(last))
+    place = np.empty(len(kinds), dtype=np.intp)
+    place[order[np.argsort(rank[order], kind="stable")]] = np.arange(len(kinds))
     drawn: Indices = rows[np.argsort(place[subject], kind="stable")]
     return drawn
-
-
-def _last_class(subject: Indices, labels: NDArray[np.generic]) -> Indices:
-    """Return the last class of every subject, as a number in sorted order."""
-    _, label = np.unique(labels, return_inverse=True)
-    last = np.zeros(subject.max(initial=-1) + 1, dtype=np.intp)
-    np.maximum.at(last, subject, label)
-    return last
 
 
 def _check_number(name: str, number: int, *, least: int) -> None:

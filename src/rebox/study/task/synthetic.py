@@ -6,6 +6,7 @@ import numpy as np
 
 from rebox.errors import InvalidOption
 from rebox.sample.dataset import Card, Dataset
+from rebox.sample.pixels import as_levels
 from rebox.sample.task import Task
 
 CARD = Card(
@@ -47,9 +48,9 @@ def synthetic(folder: Path | None = None, *, subjects: int = 120, size: int = 24
     down, across = np.mgrid[0:size, 0:size] * (2 * np.pi / size)
     waves = np.stack([np.sin(down), np.sin(across), np.sin(down + across)])[labels]
     noise = np.random.default_rng(0).normal(0, 0.15, (len(labels), size, size, 3))
-    levels = np.clip(np.rint((0.5 + 0.25 * waves[..., None] + noise) * 255), 0, 255)
+    images = np.clip(0.5 + 0.25 * waves[..., None] + noise, 0.0, 1.0)
     return Dataset(
-        levels.astype(np.uint8),
+        as_levels(images),
         labels,
         "synthetic",
         groups=np.repeat(np.arange(subjects), 2),

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from rebox.errors import InvalidOption
+from rebox.metric import METRIC_WORDS, PERCENT
+from rebox.money import dollars
 from rebox.study.bench import Cell
-from rebox.study.bench.spelling import METRIC_WORDS, PERCENT
 from rebox.study.report.figures.style import (
     FAINT,
     RULE,
@@ -18,7 +19,7 @@ from rebox.study.report.figures.style import (
     new_figure,
     thousands,
 )
-from rebox.study.report.study import Pair, label_of
+from rebox.study.report.setting import Setting, label_of
 from rebox.study.report.tables import place_of
 
 AXES = {"queries": "training queries of a fit", "usd": "dollars that a fit costs"}
@@ -27,20 +28,20 @@ DODGE = 0.012  # of the axis between methods that asked as many, so that interva
 
 @drawn
 def against(
-    pair: Pair, metric: str, axis: str = "queries", *, labels: tuple[str, ...] | None = None
+    setting: Setting, metric: str, axis: str = "queries", *, labels: tuple[str, ...] | None = None
 ) -> Any:
     """Return a figure of ``metric`` against queries or dollars, with 95 % intervals.
 
     Parameters
     ----------
-    pair : Pair
+    setting : Setting
     metric : str
         As ``macro_auc``.
     axis : ``"queries"`` or ``"usd"``
         A logarithmic axis; methods that ask or cost nothing are levels across it, those of unknown
         price are left out.
     labels : tuple of str or None
-        All methods of a page, so that each looks the same on all its figures; None: the pair's.
+        All methods of a page, so that each looks the same on all its figures; None: the setting's.
 
     Returns
     -------
@@ -49,15 +50,15 @@ def against(
     Raises
     ------
     InvalidOption
-        The pair has no such metric, or ``axis`` is neither of the two.
+        The setting has no such metric, or ``axis`` is neither of the two.
     """
-    if axis not in AXES or metric not in pair.metrics:
+    if axis not in AXES or metric not in setting.metrics:
         raise InvalidOption(
-            f"found {metric!r} against {axis!r}; expected one of {', '.join(pair.metrics)} against "
-            "queries or usd: choose from these."
+            f"found {metric!r} against {axis!r}; expected one of {', '.join(setting.metrics)} "
+            "against queries or usd: choose from these."
         )
     lines: dict[str, list[Cell]] = defaultdict(list)
-    for cell in pair.cells:
+    for cell in setting.cells:
         if metric in cell.figures and place_of(cell, axis) is not None:
             lines[label_of(cell)].append(cell)
     figure, axes = new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
@@ -66,7 +67,7 @@ def against(
     step = DODGE if len(places) > 1 else 2 * DODGE  # there is room where all asked as many
     ends = []
     for label, cells in lines.items():
-        look = look_of(label, labels or pair.labels, peeks=cells[0].peeks)
+        look = look_of(label, labels or setting.labels, peeks=cells[0].peeks)
         aside = askers.index(label) - (len(askers) - 1) / 2 if label in askers else 0
         ends.append(_line(axes, cells, (metric, axis), look, 10 ** (aside * step)))
     _finish(axes, metric, axis, places)
@@ -116,7 +117,7 @@ def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:
     if places:
         axes.set_xscale("log")
         _mark(axes, places)
-        axes.xaxis.set_major_formatter(lambda x, _: f"${x:,g}" if axis == "usd" else thousands(x))
+        axes.xaxis.set_major_formatter(lambda x, _: dollars(x) if axis == "usd" else thousands(x))
     else:
         axes.set_xticks([])
     axes.set_xlabel(AXES[axis])

@@ -18,7 +18,7 @@ from rebox.study.report.figures.style import (
     new_figure,
     short,
 )
-from rebox.study.report.study import label_of
+from rebox.study.report.setting import label_of
 
 COUNTED = 12  # classes at most whose counts fit into their cells
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
@@ -83,7 +83,7 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     Parameters
     ----------
     cells : sequence of Cell
-        As `rebox.study.report.study.Pair.largest` chooses them.
+        As `rebox.study.report.setting.Setting.largest` chooses them.
     labels : sequence of str or None
         All methods of a page, see `rebox.study.report.figures.against`.
     """

@@ -21,7 +21,7 @@ from rebox.study.report.figures.style import (
     short,
     thousands,
 )
-from rebox.study.report.study import label_of
+from rebox.study.report.setting import label_of
 
 LARGEST = 256  # pixels of a picture's side; a ledger's are smaller
 MOST_PIXELS = 4_000_000  # a file that claims more is no program
@@ -52,12 +52,12 @@ def picture(cell: Cell) -> Any:
 
 
 @drawn
-def reading(cell: Cell) -> Any:
+def source_weights(cell: Cell) -> Any:
     """Return which source classes speak for which target class, or None where nobody knows.
 
     The 20 that speak loudest; a column for each target class, 12 at most.
     """
-    found = tables.reading(cell)
+    found = tables.source_weights(cell)
     if found is None:
         return None
     sources, targets, weights = found

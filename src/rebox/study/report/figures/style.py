@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from rebox.errors import MissingExtra
-from rebox.study.report.study import PEEKING
+from rebox.errors import extra
+from rebox.study.report.setting import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.
@@ -69,12 +69,8 @@ def drawing(salt: str = "rebox") -> Iterator[None]:
     MissingExtra
         matplotlib is not installed.
     """
-    try:
-        import matplotlib  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtra(
-            "matplotlib is not installed; figures need it: pip install 'rebox[report]'."
-        ) from error
+    with extra("study", "a figure"):
+        import matplotlib  # noqa: PLC0415 - an extra
     with matplotlib.rc_context(), warnings.catch_warnings():
         # Names may be written in any script; the reader's browser has the letters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")

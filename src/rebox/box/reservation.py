@@ -1,0 +1,68 @@
+"""What is set aside before every send, and settled once it has ended.
+
+A box that is asked with a `Reserve` calls it once for each send, so that an account knows of every
+image before it leaves, and of every answer as soon as it is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row = NDArray[np.float32]
+
+
+class Reservation(Protocol):
+    """The most that one send may cost, set aside."""
+
+    def settle(
+        self,
+        answers: Mapping[int, Row],
+        *,
+        billed: int,
+        words: str = "",
+        nano_usd_each: int | None = None,
+    ) -> None:
+        """Say what the send brought.
+
+        Parameters
+        ----------
+        answers : mapping of place to (classes,) float32
+            The images that were answered.
+        billed : int
+            Images that may have been billed; what was set aside for the others is given back.
+        words : str
+            What went wrong, if anything.
+        nano_usd_each : int or None
+            What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it.
+        """
+
+
+class Reserve(Protocol):
+    """Sets aside what a send may cost."""
+
+    def __call__(self, places: Sequence[int], *, nano_usd_each: int | None = None) -> Reservation:
+        """Reserve for one send of the images at ``places`` of those that the box was asked about.
+
+        Parameters
+        ----------
+        places : sequence of int
+        nano_usd_each : int or None
+            The most that an image may cost, in 1e-9 US dollars; None: the price of a query.
+
+        Raises
+        ------
+        BudgetExhausted
+            They may not be asked; nothing was reserved.
+        """
+
+
+class _Nothing:
+    def settle(self, *_: object, **__: object) -> None:
+        """Note nothing."""
+
+
+def reserve_nothing(*_: object, **__: object) -> Reservation:
+    """Reserve for a send that no account pays for."""
+    return _Nothing()

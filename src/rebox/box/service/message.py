@@ -1,0 +1,150 @@
+"""What is sent to a service, what comes back, and what an error of HTTP's means."""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from rebox.box.service.fault import Failure, Refusal
+from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent
+
+_SAID_IN = ("error", "status", "message", "description", "details", "detail")
+ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is sent, but for the key.
+
+    Attributes
+    ----------
+    url : str
+    content : bytes
+    headers : mapping of str to str
+    method : str
+    """
+
+    url: str
+    content: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back.
+
+    Attributes
+    ----------
+    status : int
+    headers : mapping of str to str
+        Names in small letters.
+    content : bytes
+        Unpacked.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises
+        ------
+        Refusal
+            It is none; the answer counts as billed.
+        """
+        try:
+            return json.loads(self.content, object_pairs_hook=_without_repeats)
+        # UnicodeDecodeError is a ValueError; lists in lists in lists end in a RecursionError
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type")
+            words = f"the service answered with something that is no JSON ({kind})"
+            failure = Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
+            raise Refusal(failure) from error
+
+    def fault(self) -> Failure | None:
+        """Return what is wrong by HTTP's rules; None for a status of 200 to 299."""
+        if 200 <= self.status < 300:
+            return None
+        if 300 <= self.status < 400:
+            return Failure(self._moved(), charged=False)
+        said = message_in(self.content)
+        words = f"the service answered {self.status}" + (f" ({said})" if said else "")
+        known = _BY_STATUS.get(self.status)
+        if known is None:
+            return Failure(words, charged=self.status >= 500)
+        after_s = self.retry_after_s if known.retry else None
+        words = f"{words}: {known.words}" if known.words else words
+        return replace(known, words=words, after_s=after_s)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds to wait by the header Retry-After, in either of its forms."""
+        text = self.headers.get("retry-after", "").strip()
+        if not text:
+            return None
+        with contextlib.suppress(ValueError):
+            seconds = float(text)
+            return None if math.isnan(seconds) else max(0.0, seconds)
+        with contextlib.suppress(ValueError, TypeError):
+            until = parsedate_to_datetime(text).timestamp()
+            # by the service's own clock where it tells it: ours may be wrong
+            now = self.headers.get("date")
+            begin = parsedate_to_datetime(now).timestamp() if now else time.time()
+            return max(0.0, until - begin)
+        return None
+
+    def _moved(self) -> str:
+        to = urlsplit(self.headers.get("location", ""))
+        where = f"{to.scheme}://{to.netloc}{to.path}" if to.netloc else to.path or "nowhere"
+        return (
+            f"the service sends callers elsewhere ({self.status}, to {where[:160]}); the key is "
+            "not sent there: name that address in the box's URI if you trust it"
+        )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that names nothing twice: Python's would silently keep the last."""
+    by_name = dict(pairs)
+    if len(by_name) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refusal(Failure(f"the service answered {twice!r} twice", error=InvalidAnswer))
+    return by_name
+
+
+def message_in(content: bytes, limit: int = 160) -> str:
+    """Return the error message in a body, in any of the shapes that services use; or nothing."""
+    try:
+        said: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    while isinstance(said, dict):  # in one another
+        said = next((said[name] for name in _SAID_IN if name in said), "")
+    return " ".join(str(said).split())[:limit]
+
+
+_BY_STATUS = {
+    401: Failure("the key is missing, wrong or expired", charged=False, error=KeyRefused),
+    402: Failure("the account has to be paid first", charged=False, error=QuotaSpent),
+    403: Failure("the key has no right to ask this", charged=False, error=KeyRefused),
+    404: Failure("there is no such model or address", charged=False),
+    408: Failure("", retry=True, charged=False),
+    413: Failure("the images are too large for it", charged=False),
+    425: Failure("", retry=True, charged=False),
+    429: Failure("it is asked too often", retry=True, charged=False),
+    # Self-hosted servers say 500 to what they will never understand.
+    500: Failure("", retry=True, attempts=ONCE_MORE),
+    502: Failure("", retry=True),
+    503: Failure("", retry=True, charged=False),
+    504: Failure("", retry=True),
+}

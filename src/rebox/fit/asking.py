@@ -1,0 +1,172 @@
+"""Asking about dressed samples, a few at a time, so that memory never grows with the data.
+
+The next samples are dressed in a thread while the box answers.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import Images
+from rebox.errors import InvalidData
+from rebox.meter import Asker
+from rebox.program import Placement, Program
+from rebox.sample.pixels import as_levels
+
+AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
+AHEAD = 2  # batches that are made ready while the box works on another
+CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
+
+Batch = TypeVar("Batch")
+Floats = NDArray[np.float32]
+Point = NDArray[np.floating]
+
+
+def chunk_of(at_once: int) -> int:
+    """Return how many samples are taken at once to be asked about."""
+    return max(CHUNK, at_once)
+
+
+def place_views(
+    placements: Mapping[int, Placement], taken: Iterable[Sequence[NDArray[np.generic]]]
+) -> Iterator[tuple[int, Floats]]:
+    """Yield a view's number and images as it shows them: some images under all views, then others.
+
+    Parameters
+    ----------
+    placements : mapping of int to Placement
+        One for each view, by its number.
+    taken : iterable of lists of images
+    """
+    alike = Counter(placement.geometric for placement in placements.values())
+    for images in taken:
+        shared: dict[Placement, Floats] = {}
+        for k, placement in placements.items():
+            geometric = placement.geometric
+            if alike[geometric] == 1:
+                yield k, placement.place(images)
+                continue
+            if geometric not in shared:
+                shared[geometric] = geometric.place(images)
+            yield k, placement.adjusted(shared[geometric], images)
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield ``batches``, the next of which are made in a thread while one is worked on."""
+    with ThreadPoolExecutor(1) as helper:
+        waiting = deque(helper.submit(next, batches, None) for _ in range(AHEAD + 1))
+        while (batch := waiting.popleft().result()) is not None:
+            yield batch
+            waiting.append(helper.submit(next, batches, None))
+
+
+class Asking:
+    """Asks a box about samples that a program has dressed.
+
+    Parameters
+    ----------
+    asker : Asker
+        Who asks the box, and counts.
+    program : Program
+        How the samples are dressed.
+    """
+
+    def __init__(self, asker: Asker, program: Program) -> None:
+        self._asker = asker
+        self._program = program
+        # Memory that is used again: for those that wait, the one asked about, and the one made.
+        self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(AHEAD + 3))
+
+    def ask(self, placed: Floats, point: Point | None = None) -> Floats:
+        """Return the box's scores of ``placed`` images under the program at ``point``.
+
+        Parameters
+        ----------
+        placed : (n, height, width, channels) float32 in [0, 1]
+            Images on their canvas.
+        point : (1, d) or (n, d), or None
+            Where the program stands; None adds nothing.
+
+        Returns
+        -------
+        (n, source classes) float32.
+        """
+        if point is None or self._program.dimension == 0:
+            chunk = self._asker.at_once
+            starts = range(0, len(placed), chunk)
+            dressed = iter([self._levels(placed[start : start + chunk]) for start in starts])
+        else:
+            dressed = self._dressed(placed, [point], 1)
+        return np.concatenate([self._asker.ask(images) for images in dressed])
+
+    def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
+        """Yield what `ask` returns for each of ``points``.
+
+        A service is asked in parallel, and a batch of a search alone may not keep it busy: several
+        points are asked about together where they fit.
+        """
+        if self._program.dimension == 0:
+            yield from (self.ask(placed, point) for point in points)
+            return
+        n = len(placed)
+        most = self._asker.at_once * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
+        answers = np.empty((0, len(self._asker.spec.classes)), dtype=np.float32)
+        for images in ahead(self._dressed(placed, points, max(1, most // n))):
+            answers = np.concatenate([answers, self._asker.ask(images)])
+            while len(answers) >= n:
+                yield answers[:n]
+                answers = answers[n:]
+
+    def _dressed(self, placed: Floats, points: Sequence[Point], together: int) -> Iterator[Images]:
+        """Yield ``placed`` images at each point as they are sent: at several, or a chunk at one."""
+        if together > 1:
+            for start in range(0, len(points), together):
+                some = range(start, min(start + together, len(points)))
+                yield self._sums(placed, [self._added(points[k]) for k in some])
+            return
+        chunk = self._asker.at_once
+        for k in range(len(points)):
+            point = points[k]
+            shared = self._added(point) if len(point) == 1 else None  # once for all chunks
+            for start in range(0, len(placed), chunk):
+                rows = slice(start, start + chunk)
+                added = self._added(point[rows]) if shared is None else shared
+                yield self._sums(placed[rows], [added])
+
+    def _added(self, point: Point) -> Floats:
+        z = np.asarray(point, dtype=np.float32)
+        if not np.isfinite(z).all():  # all else that is shown has been checked
+            raise InvalidData("the search asked for a program of NaN or infinity.")
+        added: Floats = self._program.added(z)
+        return added
+
+    def _sums(self, placed: Floats, each: Sequence[Floats]) -> Images:
+        """Return what `Program.sum` does to ``placed`` images with each of several programs."""
+        n = len(placed)
+        dressed = self._room(len(each) * n, placed)
+        for k in range(len(dressed)):  # image by image: the clip finds the sum in the cache
+            np.add(placed[k % n], each[k // n][(k % n) % len(each[k // n])], out=dressed[k])
+            if self._program.placement.overlay:  # a frame of mid-grey takes ±0.5 without a clip
+                np.clip(dressed[k], 0.0, 1.0, out=dressed[k])
+        return self._levels(dressed)
+
+    def _room(self, n: int, placed: Floats) -> Floats:
+        """Return memory for n images like those ``placed``: a fresh array costs page faults."""
+        height, width, channels = placed.shape[1:]
+        size = n * height * width * channels
+        self._rooms.rotate()
+        if len(self._rooms[0]) < size:
+            self._rooms[0] = np.empty(size, dtype=np.float32)
+        planar = self._rooms[0][:size].reshape(n, channels, height, width)
+        images: Floats = np.moveaxis(planar, 1, 3)
+        return images
+
+    def _levels(self, images: Floats) -> Images:
+        """Return ``images`` as the box takes them, in 8 bits where a service would have them so."""
+        if self._asker.spec.pixels != "uint8":
+            return images
+        return as_levels(images)

@@ -1,0 +1,100 @@
+"""What can be seen of samples without asking, and how far that gets by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import Encoder
+from rebox.fit.asking import CHUNK
+from rebox.fit.session import Session
+from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
+from rebox.local import PlainFeatures
+from rebox.reading import TrainingSet, fit_reader
+from rebox.sample.loader import ImageLoader
+
+Scores = NDArray[np.float32]
+Blocks = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFeatures:
+    """How samples are looked at: plain features, or an encoder's beside them.
+
+    Attributes
+    ----------
+    plain : PlainFeatures
+    encoder : Encoder or None
+        The user's own.
+    """
+
+    plain: PlainFeatures
+    encoder: Encoder | None = None
+
+    def blocks(self, samples: Any) -> Blocks:
+        """Return features (n, d) of a few samples, a block for each kind.
+
+        Raises
+        ------
+        InvalidData, InvalidAnswer
+            The samples are not of the kind that was fitted, or the encoder failed.
+        """
+        plain = list(self.plain.transform(samples))
+        return plain if self.encoder is None else [*plain, self.encoder.encode(samples)]
+
+
+def look(
+    images: ImageLoader, order: NDArray[np.intp], encoder: Encoder | None = None
+) -> tuple[LocalFeatures, Blocks]:
+    """Return how to look at samples, and what is seen of those in ``order``: blocks (n, d)."""
+    local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
+    seen: Blocks = []
+    for start in range(0, len(order), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(order)))
+        blocks = local.blocks(images.samples(order[rows]))
+        # Into its place at once: of matrices, both the parts and the whole would be gigabytes.
+        seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
+        for whole, block in zip(seen, blocks, strict=True):
+            whole[rows] = block
+    return local, seen
+
+
+def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdict | None:
+    """Return how a local model and a map of the answers do, each on samples held out from it.
+
+    Parameters
+    ----------
+    session : Session
+    asked : (a,) intp
+        Which samples were asked about.
+    scores : (a, source classes)
+        The answers.
+    """
+    everybody = np.arange(len(session.targets))
+    order = np.concatenate([asked, np.setdiff1d(everybody, asked)])
+    _, seen = look(session.images, order)
+
+    def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:
+        known = TrainingSet(
+            spec=session.box.spec,
+            targets=session.targets[rows],
+            n_targets=session.n_targets,
+            seed=session.seed,
+            groups=session.subjects(rows),
+            **blocks,
+        )
+        return fit_reader(known).out_of_fold[: len(asked)]
+
+    predictions = {
+        LOCAL: (0, out_of_fold(order, local=seen)),
+        ANSWERS: (1, out_of_fold(asked, answers=[scores])),
+    }
+    return give_verdict(
+        session.targets[asked],
+        predictions,
+        session.n_targets,
+        session.seed,
+        session.subjects(asked),
+    )

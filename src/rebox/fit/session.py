@@ -1,0 +1,105 @@
+"""One parcel: who is asked about what, for whom, and who is told."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox
+from rebox.box.encoder import Encoder
+from rebox.fit.events import Event, Listener, tell
+from rebox.meter import Asker, Meter, Purpose
+from rebox.reading.contract import Answers
+from rebox.sample.loader import ImageLoader
+from rebox.subject import stratified_order
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Session:
+    """What a fit is given; nothing in it changes but the meter's counts.
+
+    Attributes
+    ----------
+    box : BlackBox
+        Who answers; asked through ``meter`` alone.
+    meter : Meter
+        Holds the budget.
+    images : ImageLoader
+        n training samples.
+    targets : (n,) intp
+        Target class of each, counted from 0.
+    seed : int
+        Fixes every random choice.
+    groups : (n,) intp or None
+        Subject of each, held out with all its samples; None: each sample shows its own.
+    queries_per_prediction : int
+        Most queries that a prediction may ask; 0 answers without the box.
+    encoder : Encoder or None
+        Features of the user's own, beside the plain ones.
+    compare : bool
+        Whether a recipe that does not look at samples itself is compared with a model that does.
+    listeners : tuple of callables
+        Told of every event.
+    """
+
+    box: BlackBox
+    meter: Meter
+    images: ImageLoader
+    targets: NDArray[np.intp]
+    seed: int
+    groups: NDArray[np.intp] | None = None
+    queries_per_prediction: int = 1
+    encoder: Encoder | None = None
+    compare: bool = False
+    listeners: tuple[Listener, ...] = ()
+
+    @cached_property
+    def n_targets(self) -> int:
+        """How many target classes there are."""
+        return int(self.targets.max()) + 1
+
+    @cached_property
+    def prior(self) -> NDArray[np.float64]:
+        """Share (classes,) of each target class."""
+        shares: NDArray[np.float64] = np.bincount(self.targets) / len(self.targets)
+        return shares
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """All samples (n,) so that every head of them holds the classes in proportion."""
+        return stratified_order(self.targets, self.seed, self.groups)
+
+    def subjects(self, rows: NDArray[np.intp] | slice) -> NDArray[np.intp] | None:
+        """Return the subjects of some samples; None where each is its own."""
+        return None if self.groups is None else self.groups[rows]
+
+    def asker(self, purpose: Purpose) -> Asker:
+        """Return who asks the box for ``purpose``, and reserves every query first."""
+        return self.meter.asker(self.box, purpose)
+
+    def left(self, purpose: Purpose = "search") -> int | None:
+        """Return how many more queries ``purpose`` may ask; None: without end."""
+        return self.meter.left(purpose)
+
+    def tell(self, event: Event) -> None:
+        """Tell every listener."""
+        tell(self.listeners, event)
+
+    def answers(self, scores: Scores, rows: NDArray[np.intp], seed: int = 0) -> Answers:
+        """Return ``scores`` about samples ``rows`` with what a mapping rule wants to know."""
+        return Answers(
+            scores=scores,
+            targets=self.targets[rows],
+            prior=self.prior,
+            spec=self.box.spec,
+            seed=seed,
+            groups=self.subjects(rows),
+        )
+
+    @property
+    def no_scores(self) -> Scores:
+        """Answers to nothing, (0, source classes)."""
+        return np.empty((0, len(self.box.spec.classes)), dtype=np.float32)

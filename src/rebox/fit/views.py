@@ -1,0 +1,251 @@
+"""Spend a budget where it pays, with nothing for the user to choose.
+
+Every training sample is asked about once, as it is. What is left of the budget looks at the samples
+from other sides (test-time augmentation): views are screened on a few samples, the best are asked
+about all of them, and those that pay are kept, as many as a prediction may cost. A reader takes the
+answers together with what can be seen of the samples without asking, and the verdict says what each
+brought.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData
+from rebox.fit.asking import Asking, ahead, chunk_of, place_views
+from rebox.fit.choosing import Chooser
+from rebox.fit.local import Blocks, LocalFeatures, look
+from rebox.fit.model import Model, Question
+from rebox.fit.plan import ViewsPlan, plan_views
+from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
+from rebox.fit.run import Run
+from rebox.fit.session import Session
+from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
+from rebox.meter import Purpose
+from rebox.program import Canvas, Program, view_pool
+from rebox.reading import FittedReader, TrainingSet, fit_reader
+from rebox.recipe import Views
+from rebox.subject import group_split
+
+Scores = NDArray[np.float32]
+
+VIEWS_TRIED = "the views that pay have been asked about"
+
+
+class ViewsRun(Run):
+    """A fit of a reader to the answers to several views."""
+
+    plan: ViewsPlan
+
+    def __init__(self, way: Views, session: Session) -> None:
+        self.way = way
+        self.session = session
+        self.history = []
+        self._programs = _programs(session)
+        self.plan = plan_views(
+            len(session.targets),
+            session.left("map"),
+            len(self._programs),
+            session.queries_per_prediction,
+        )
+        self._parts: dict[int, list[Scores]] = {}
+
+    @cached_property
+    def _split(self) -> tuple[NDArray[np.intp], int]:
+        """All samples in the order of asking, and how many of the first choose between views."""
+        session = self.session
+        if not self.plan.tried:
+            return session.order, 0
+        half = max(1, self.plan.asked // 2)  # no subject may be in both halves
+        first, rest = group_split(session.targets, session.seed, session.groups, half)
+        return np.concatenate([first, rest]), len(first)
+
+    @property
+    def _order(self) -> NDArray[np.intp]:
+        return self._split[0]
+
+    @cached_property
+    def _targets(self) -> NDArray[np.intp]:
+        return self.session.targets[self._order]
+
+    @cached_property
+    def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
+        """How samples are looked at, and what is seen of all of them in the order of asking."""
+        session = self.session
+        if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
+            return look(session.images, self._order, session.encoder)
+        return None, []
+
+    @property
+    def learnt(self) -> bool:
+        """Whether any answer has come in that would be lost."""
+        return bool(self._parts)
+
+    @property
+    def _answers(self) -> dict[int, Scores]:
+        """Answers to each view, (samples asked about, source classes), in the order of asking."""
+        for k, parts in self._parts.items():
+            self._parts[k] = [np.concatenate(parts)] if len(parts) > 1 else parts
+        return {k: parts[0] for k, parts in self._parts.items()}
+
+    def go(self) -> str:
+        """Ask about the plain view, then about others as long as the budget and their gain last."""
+        plan = self.plan
+        _ = self._looked  # may refuse a sample: before anything is paid for
+        self._ask([0], plan.asked, "map")
+        if plan.candidates:
+            self._ask(range(1, plan.candidates + 1), plan.screened, "search")
+            ranked = self._chooser().ranked(*self._plain_and_others())
+            self._ask(ranked[: plan.tried], plan.asked, "search")
+        elif plan.tried:
+            self._ask(range(1, plan.tried + 1), plan.asked, "search")
+        if plan.tried:
+            return VIEWS_TRIED
+        return ALL_ASKED if plan.asked == plan.images else PARTLY_ASKED
+
+    def _ask(self, numbers: Sequence[int], count: int, purpose: Purpose) -> None:
+        """Ask about views of the first ``count`` samples, where they have not been asked about yet.
+
+        Sample by sample and not view by view: a picture is then decoded once for all its views.
+        """
+        before = {k: len(self._answers.get(k, ())) for k in numbers}
+        self._start(purpose, sum(count - done for done in before.values()))
+        asker = self.session.asker(purpose)
+        askings = {k: Asking(asker, self._programs[k]) for k in numbers}
+        begin = min(before.values(), default=count)
+        for step, (k, placed) in enumerate(self._placed(numbers, begin, count), start=1):
+            scores = askings[k].ask(placed)  # first of all: it may fail
+            self._parts.setdefault(k, []).append(scores)
+            self._step(purpose, step)
+
+    def _placed(
+        self, numbers: Sequence[int], begin: int, end: int
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield a view's number and some samples as it shows them; the next while the box works."""
+        chunk = chunk_of(self.session.box.at_once)
+        taken = (
+            self.session.images.take(self._order[start : min(start + chunk, end)])
+            for start in range(begin, end, chunk)
+        )
+        return ahead(place_views({k: self._programs[k].placement for k in numbers}, taken))
+
+    def read(self) -> tuple[Model, Verdict | None]:
+        """Return the model that all answers so far make, and what they brought."""
+        if not self._answers:
+            return self._model([], fit_reader(self._known([]))), None
+        chosen = self._choose()
+        whole = fit_reader(self._known(chosen))
+        local = whole.without_answers
+        alone = whole.without_local if chosen == [0] else None
+        if alone is None:
+            alone = fit_reader(self._known([0], local=False)).out_of_fold
+        if self.session.queries_per_prediction == 0:
+            whole = fit_reader(self._known([], imitated=chosen))
+            chosen = []
+        return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
+
+    def read_plain(self) -> Model:
+        """Return what can be had at once: the answers to the plain view alone, or none at all."""
+        alone = [0] if self._answers and self.session.queries_per_prediction else []
+        return self._model(alone, fit_reader(self._known(alone)))
+
+    def _choose(self) -> list[int]:
+        most = self.session.queries_per_prediction
+        plain, others = self._plain_and_others()
+        whole = {k: scores for k, scores in others.items() if len(scores) == len(plain)}
+        return self._chooser().chosen(plain, whole, most) if whole and most else [0]
+
+    def _plain_and_others(self) -> tuple[Scores, dict[int, Scores]]:
+        answers = self._answers
+        return answers.pop(0), answers
+
+    def _chooser(self) -> Chooser:
+        few = self._choosing
+        return Chooser(
+            targets=self._targets[:few],
+            n_targets=self.session.n_targets,
+            spec=self.session.box.spec,
+            local=self._looked[1],
+            groups=self.session.subjects(self._order[:few]),
+        )
+
+    @property
+    def _choosing(self) -> int:
+        """How many samples views are chosen by; the verdict is measured on the others."""
+        return self._split[1] if len(self._answers) > 1 else 0
+
+    def _known(
+        self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
+    ) -> TrainingSet:
+        """Return what a reader is fitted to: the answers to some views, and what is seen."""
+        answers = self._answers
+        rows = self._order if local else self._order[: len(answers[views[0]])]
+        return TrainingSet(
+            spec=self.session.box.spec,
+            answers=[answers[k] for k in views],
+            imitated=[answers[k] for k in imitated],
+            local=self._looked[1] if local else (),
+            targets=self.session.targets[rows],
+            n_targets=self.session.n_targets,
+            seed=self.session.seed,
+            groups=self.session.subjects(rows),
+        )
+
+    def _model(self, chosen: Sequence[int], fitted: FittedReader) -> Model:
+        balanced = self.way.class_weight == "balanced"
+        price = self.session.box.spec.price_usd
+        return Model(
+            questions=tuple(Question(program=self._programs[k], price_usd=price) for k in chosen),
+            reader=fitted.reader.balanced() if balanced else fitted.reader,
+            local=self._looked[0],
+        )
+
+    def _verdict(
+        self,
+        chosen: Sequence[int],
+        local: NDArray[np.float64] | None,
+        alone: NDArray[np.float64],
+        whole: FittedReader,
+    ) -> Verdict | None:
+        fresh = slice(self._choosing, len(alone))
+        said = {} if local is None else {LOCAL: (0, local[fresh])}
+        said[MAP] = (1, alone[fresh])
+        if len(chosen) > 1 and whole.without_local is not None:
+            said[VIEWS] = (len(chosen), whole.without_local[fresh])
+        said[WHOLE] = (len(chosen), whole.out_of_fold[fresh])
+        if self.way.class_weight == "balanced":  # as the model does that is measured
+            shift = whole.reader.balanced().offset
+            said = {name: (asked, logs + shift) for name, (asked, logs) in said.items()}
+        session, rows = self.session, self._order[fresh]
+        return give_verdict(
+            session.targets[rows], said, session.n_targets, session.seed, session.subjects(rows)
+        )
+
+
+def _programs(session: Session) -> list[Program]:
+    """Return a program for each view of the pool that the box's input has room for.
+
+    Where a box tells labels only, every vote counts: there are as many views as a prediction may
+    ask.
+    """
+    images, spec = session.images, session.box.spec
+    inputs = images.inputs
+    pool = view_pool(
+        grey=not inputs.blocky and not images.coloured,
+        cells=inputs.blocky,
+        channels=spec.channels,
+        least=session.queries_per_prediction if spec.labels_only else 0,
+    )
+    programs = []
+    for number, view in enumerate(pool):
+        canvas = Canvas(fit="contain", view=view)
+        try:
+            placement = canvas.placement(inputs.size, spec.shape, blocky=inputs.blocky)
+        except InvalidData:
+            if number == 0:
+                raise
+            continue
+        programs.append(Program(placement))
+    return programs

@@ -1,0 +1,129 @@
+"""A send as rows of the journal's tables: what is committed before it leaves, and how it ended."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rebox.errors import BudgetExhausted
+from rebox.meter.budget import NANO, Amount, Budget, Kind
+from rebox.money import dollars
+
+Run = Callable[..., Any]
+"""Executes a statement within the transaction that is open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """A request that is about to leave.
+
+    Attributes
+    ----------
+    account : str
+        Who pays.
+    kind : {"fit", "predict"}
+        From which of the account's two budgets.
+    fit : str
+        Which fit, or which model, it is for: several may share an account.
+    purpose, box : str
+    keys : sequence of bytes
+        One for each image.
+    nano_usd_each : int
+        The most that an image may cost, in 1e-9 US dollars.
+    budget : Budget
+        The most that the account may be billed.
+    """
+
+    account: str
+    kind: Kind
+    fit: str
+    purpose: str
+    box: str
+    keys: Sequence[bytes]
+    nano_usd_each: int
+    budget: Budget
+
+
+def enter_send(run: Run, intent: Intent) -> int:
+    """Add ``intent`` to its account and return the number of its send.
+
+    Raises
+    ------
+    BudgetExhausted
+        It would exceed the budget.
+    """
+    n, each = len(intent.keys), intent.nano_usd_each
+    most = Amount.of(n, each)
+    account = _id_of(run, "account", name=intent.account, kind=intent.kind)
+    row = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
+    _check(Amount(*row), most, intent)
+    box = _id_of(run, "box", identity=intent.box)
+    send = run(
+        "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (account, box, intent.fit, intent.purpose, n, each, os.getpid(), time.time()),
+    ).lastrowid
+    for key in intent.keys:
+        run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
+    _add(run, account, most)
+    return int(send)
+
+
+def enter_epoch(run: Run, box: str) -> None:
+    """Count that a box has changed under its identity."""
+    number = _id_of(run, "box", identity=box)
+    run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
+
+
+def end_send(
+    run: Run,
+    send: int,
+    answers: Mapping[int, bytes],
+    billed: int,
+    words: str,
+    nano_usd_each: int | None,
+) -> None:
+    """Note how a send ended, as `Journal.settle` has it."""
+    account, queries, reserved = run(
+        "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
+    ).fetchone()
+    each = reserved if nano_usd_each is None else nano_usd_each
+    said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
+    ended = (time.time(), billed, each, said or None, send)
+    run("UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=? WHERE id=?", ended)
+    asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
+    for place, scores in answers.items():
+        run("INSERT INTO answer VALUES (?, ?)", (asked[place][0], scores))
+    _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
+
+
+def _check(billed: Amount, most: Amount, intent: Intent) -> None:
+    budget = intent.budget
+    if not budget.is_exceeded_by(billed + most):
+        return
+    if budget.queries is not None and billed.queries + most.queries > budget.queries:
+        of = f"{billed.queries:,} of {budget.queries:,}"
+    else:
+        of = f"{dollars(billed.nano_usd / NANO)} of {dollars(budget.usd)}"
+    raise BudgetExhausted(
+        f"{most.queries} more queries would exceed the budget: the account {intent.account!r} has "
+        f"been billed for {of}. Raise the budget or name another account."
+    )
+
+
+def _id_of(run: Run, table: str, **columns: str) -> int:
+    """Return the id of the row with these values, made if it is not there."""
+    names, values = list(columns), tuple(columns.values())
+    where = " AND ".join(f"{name}=?" for name in names)
+    row = run(f"SELECT id FROM {table} WHERE {where}", values).fetchone()  # noqa: S608 - our own names
+    if row is not None:
+        return int(row[0])
+    marks = ", ".join("?" * len(names))
+    added = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
+    return int(run(added, values).lastrowid)
+
+
+def _add(run: Run, account: int, amount: Amount) -> None:
+    values = (amount.queries, amount.nano_usd, account)
+    run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)

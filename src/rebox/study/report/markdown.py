@@ -1,0 +1,150 @@
+"""Ledgers as Markdown: what was published beside what was measured, and how methods differ."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from rebox.metric import METRIC_WORDS, METRICS, PERCENT
+from rebox.money import dollars
+from rebox.study.bench import Cell, Comparison, Row, TrialRow, in_cells, published, read_row
+from rebox.study.bench.comparison import COMPARED, compare
+from rebox.study.bench.published import published_for
+from rebox.study.report.listing import measured_columns
+from rebox.study.report.table import Column, Entry, figure, in_markdown, one_line
+from rebox.study.report.tables import measured
+from rebox.study.report.words import box_name, count
+
+PEEKS = "†"
+COPIES = "‡"
+
+
+def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
+    """Return every task's table of ``rows``, and what ``reference`` is ahead of each other method.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Of one ledger or several.
+    reference : str or None
+        A method; None, or one that no row has: no comparisons.
+
+    Raises
+    ------
+    InvalidData
+        A row cannot be read.
+    """
+    trials = [read_row(row) for row in rows]
+    cells = in_cells(trials)
+    lines = list(_legend(cells))
+    for task in dict.fromkeys(trial.task for trial in trials):
+        own = [cell for cell in cells if cell.task == task]
+        gone = [trial for trial in trials if trial.task == task and trial.why is not None]
+        lines += ["", f"## {one_line(task)}", "", *_task_lines(task, own, gone)]
+        ahead = [] if reference is None else _compared(own, reference)
+        if ahead:
+            lines += ["", f"### {reference} against the others on {one_line(task)}", "", *ahead]
+    return "\n".join(lines) + "\n"
+
+
+def _legend(cells: Sequence[Cell]) -> Iterator[str]:
+    yield (
+        "Figures have 95 % intervals: Wilson's for accuracy, sensitivity, specificity and "
+        "predictive values, a stratified bootstrap for the rest, on the test images of all folds "
+        "of a seed together (of an area, pairs within a fold); where several images show one "
+        "subject, subjects are drawn; "
+        "with several seeds Student's t over their figures. Queries: those of "
+        "one fit (mean over fits), and of one prediction. Published: accuracy, or accuracy / "
+        "sensitivity / specificity, in percent."
+    )
+    if any(cell.peeks for cell in cells):
+        yield ""
+        yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
+    if any(cell.copied for cell in cells):
+        yield ""
+        yield f"{COPIES} was trained on copies of test images: no result, either."
+
+
+def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> list[str]:
+    metrics = [name for name in METRICS if any(name in cell.figures for cell in cells)]
+    rows = [measured(cell, metrics) for cell in sorted(cells, key=_order(cells))]
+    rows += [_missing(trial) for trial in _distinct(missing)]
+    known = {row["published"] for row in rows}
+    rows += [
+        {
+            "box": row.box,
+            "method": row.method,
+            "published": row,
+            "queries": row.queries,
+            "why": f"not run ({row.source})",
+        }
+        for row in published()
+        if row.task == task and row not in known
+    ]
+    return in_markdown(measured_columns(metrics, _marked), rows)
+
+
+def _missing(trial: TrialRow) -> dict[str, Any]:
+    return {
+        "box": trial.box,
+        "method": trial.method,
+        "published": published_for(trial.task, trial.box, trial.method),
+        "why": trial.why,
+    }
+
+
+def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
+    boxes = list(dict.fromkeys(cell.box for cell in cells if cell.box is not None))
+    return lambda cell: (-1 if cell.box is None else boxes.index(cell.box), cell.budget or 0)
+
+
+def _marked(row: dict[str, Any]) -> Entry:
+    """Return a method's name, marked where its figures are no result."""
+    marks = [PEEKS] * row.get("peeks", False) + [COPIES] * row.get("copied", False)
+    return Entry(text=row["method"], mark=" ".join(marks))
+
+
+def _distinct(missing: Sequence[TrialRow]) -> list[TrialRow]:
+    """Return a trial for each box and method that could not be measured."""
+    first: dict[tuple[str | None, str], TrialRow] = {}
+    for trial in missing:
+        first.setdefault((trial.box, trial.method), trial)
+    return list(first.values())
+
+
+def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
+    """Return a row for each method and box that the reference was compared with."""
+    rows: dict[tuple[Cell, Cell], dict[str, Comparison]] = {}
+    for metric in COMPARED:
+        for one in compare(cells, reference, metric, same_budget=False):
+            rows.setdefault((one.theirs, one.ours), {})[metric] = one
+    if not rows:
+        return []
+    columns = (
+        Column("box", lambda row: box_name(row[0][0].box)),
+        Column(f"{reference} on", lambda row: box_name(row[0][1].box)),
+        Column("method", lambda row: _marked(measured(row[0][0], ()))),
+        Column("queries", lambda row: _budget(row[0][0])),
+        Column(f"{reference}'s queries", lambda row: _budget(row[0][1])),
+        Column("seeds", lambda row: str(max(one.seeds for one in row[1].values()))),
+        *(
+            Column(
+                f"{reference} ahead in {METRIC_WORDS[metric]}{', points' * (metric in PERCENT)}",
+                partial(_ahead, metric),
+                number=True,
+            )
+            for metric in COMPARED
+        ),
+    )
+    return in_markdown(columns, list(rows.items()))
+
+
+def _budget(cell: Cell) -> str:
+    return count(cell.budget) if cell.max_usd is None else dollars(cell.max_usd)
+
+
+def _ahead(metric: str, row: tuple[Any, dict[str, Comparison]]) -> Entry:
+    one = row[1].get(metric)
+    if one is None:
+        return Entry(text="")
+    return replace(figure(metric, one.difference, sign=True), mark=one.result)
