@@ -156,7 +156,7 @@ def test_balanced_classes_raise_the_rare_one(name):
         (np.zeros((4, 2)), [0, 1], "one label for each"),
         (np.zeros((0, 2)), [], "at least 1 sample"),
         (np.full((4, 2), np.nan), [0, 0, 1, 1], "NaN"),
-        (np.full((4, 8, 8), 7.0), [0, 0, 1, 1], r"expected \[0, 1\]"),
+        (np.full((4, 8, 8), 7.0), [0, 0, 1, 1], r"in \[0, 1\]"),
     ],
 )
 def test_what_cannot_be_used_is_refused(x, y, words):

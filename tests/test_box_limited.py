@@ -234,6 +234,6 @@ def test_a_fit_tells_its_rule_what_the_box_hides(option, habits):
     recipe = recipe_from_name("map")
     recipe = replace(recipe, way=replace(recipe.way, mapping=rule))
     Reprogrammer(open_box(f"rehearsal:?size=8&{option}"), recipe, budget=60).fit(x, y)
-    told = rule.told[-1]
-    assert len(told.scores) == 30
-    assert (told.complete, told.sums_to_one, told.labels_only) == habits
+    assert len(rule.told[-1].scores) == 30
+    spec = rule.told[-1].spec
+    assert (spec.complete, spec.sums_to_one, spec.labels_only) == habits

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from rebox.box import Preprocess, open_box  # noqa: E402 - torch is optional
-from rebox.box import torch as torch_box  # noqa: E402 - torch is optional
 from rebox.box.torch import TorchBox  # noqa: E402 - torch is optional
+from rebox.box.torch import model as torch_model  # noqa: E402 - torch is optional
 from rebox.errors import BoxError, InvalidOption, MissingExtra  # noqa: E402 - torch is optional
 from rebox.testing import BoxContract  # noqa: E402 - torch is optional
 
@@ -223,7 +223,7 @@ def test_missing_libraries_are_named(monkeypatch):
         def import_module(name):
             raise error
 
-        monkeypatch.setattr(torch_box, "import_module", import_module)
+        monkeypatch.setattr(torch_model, "import_module", import_module)
 
     failing(ImportError("No module named 'torchvision'"))
     with pytest.raises(MissingExtra, match=r"rebox\[torch\]"):

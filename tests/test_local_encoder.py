@@ -57,9 +57,9 @@ def test_maps_tokens_and_rows_are_pooled_alike(tmp_path, net, output):
         f"onnx:{tmp_path / 'net.onnx'}?preprocess=symmetric&batch_size=3{output}"
     )
     expected = (2 * np.stack(images()) - 1).mean(axis=(1, 2)) @ weights.T
-    found = encoder.encode(images())
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    features = encoder.encode(images())
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
 def test_a_file_that_takes_uint8_gets_grey_levels(tmp_path):
@@ -143,9 +143,9 @@ def test_a_function_sees_the_images_as_they_are():
     assert encoder.identity.endswith(".colours")
     assert FunctionEncoder(colours, identity="mine").identity == "mine"
     mixed = [np.full((2, 3, 3), 7, np.uint8), np.full((5, 1, 3), 0.5)]
-    found = encoder.encode(mixed)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, [[7] * 3, [0.5] * 3])
+    features = encoder.encode(mixed)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, [[7] * 3, [0.5] * 3])
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,19 @@ def test_its_own_tests_pass(package, environment):
     )
     assert done.returncode == 0, done.stdout
     files = {place for _, place, _ in BLOCKS if place.startswith("tests/")}
-    assert files >= {f"tests/test_{name}.py" for name in ("acme", "coin", "price", "stripes")}
+    assert files >= {
+        f"tests/test_{name}.py" for name in ("acme", "cautious", "coin", "price", "stripes")
+    }
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 20
 
 
 @pytest.mark.parametrize(
-    ("marker", "said"), [("box probe", "classes          2"), ("task list", "stripes: Stripes")]
+    ("marker", "said"),
+    [
+        ("box probe", "classes          2"),
+        ("task list", "stripes: Stripes"),
+        ("estimate", "200"),
+    ],
 )
 def test_its_names_are_known_on_the_command_line(environment, marker, said):
     printed = subprocess.check_output(command(marker), env=environment, text=True)
@@ -90,4 +97,4 @@ def test_its_service_is_rehearsed_asked_and_priced(environment):
         playing.communicate()
     assert uri.startswith("acme:rehearsal?base_url=http://127.0.0.1:")
     assert re.search(r"classes +3\n", printed)
-    assert printed.endswith("asked 16 queries (16 to probe), $0.02\n")
+    assert printed.endswith("asked 16 queries (16 to probe), $0.0160\n")

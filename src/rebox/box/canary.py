@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
+from rebox.sample.pixels import as_floats
 
 Change = Literal["none", "moved", "changed"]
 
@@ -25,8 +26,7 @@ def canary_images(spec: BoxSpec, k: int) -> Images:
     """
     drawn = [_DRAWINGS[i % len(_DRAWINGS)](spec, i) for i in range(k)]
     pixels = np.stack([np.clip(one, 0, 255) for one in drawn]).astype(np.uint8)
-    # Divided, where the rest multiplies by 1 / 255: a bit of theirs is never to change.
-    return pixels if spec.pixels == "uint8" else pixels.astype(np.float32) / np.float32(255)
+    return pixels if spec.pixels == "uint8" else as_floats(pixels)
 
 
 def _axes(spec: BoxSpec) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -16,7 +16,7 @@ from rebox.box.registry import BoxURI
 from rebox.door import Door
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
 from rebox.option import read_options
-from rebox.sample.pixels import as_floats, as_picture, in_channels
+from rebox.sample.pixels import LEVEL, as_picture, in_channels
 
 Images = Sequence[NDArray[Any]]
 
@@ -164,6 +164,6 @@ def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
         image = Image.fromarray(np.ascontiguousarray(plane))
         plane = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
     if plane.dtype == np.uint8:
-        return as_floats(plane)
+        return plane.astype(np.float32) * LEVEL
     clipped: NDArray[np.float32] = np.clip(plane, 0.0, 1.0)
     return clipped

@@ -1,4 +1,4 @@
-"""An ONNX file as a box, run by ONNX Runtime."""
+"""An ONNX file as a box."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.onnx_file import CPU, FileOptions, OnnxFile
-from rebox.box.onnx_input import DTYPES, read_input
+from rebox.box.onnx_file import FileOptions, OnnxFile
+from rebox.box.onnx_input import read_input
+from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
 from rebox.box.outputs import class_names, read_kind, read_labels, rows_sum_to_one, to_scores
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, InvalidOption
+from rebox.errors import InvalidOption
 
 OPENING_IMAGES = 4
 
@@ -52,6 +53,10 @@ class OnnxBox(BlackBox):
         Most images in one call.
     price_usd : float
         US dollars per image, to rehearse a service's costs.
+    runtime : {"onnxruntime", "openvino"}
+        What runs the file. OpenVINO takes the extra ``openvino``, and is part of the identity.
+    precision : {"f32", "bf16"} or None
+        What OpenVINO computes in; None: float32. ONNX Runtime keeps to the file's own types.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
     threads : int
@@ -65,9 +70,11 @@ class OnnxBox(BlackBox):
     Raises
     ------
     BoxError
-        The file is missing, broken, or no image classifier.
+        The file is missing, broken, no image classifier, or the runtime cannot run it.
     InvalidOption
         An option is out of range, contradicts the file, or is needed and missing.
+    MissingExtra
+        The runtime is not installed.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
@@ -84,16 +91,20 @@ class OnnxBox(BlackBox):
         pixels: Literal["float32", "uint8"] | None = None,
         batch_size: int = 32,
         price_usd: float = 0.0,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:
         self.answered = 0
-        self._file = OnnxFile(path, providers, threads)
+        self._file = OnnxFile(
+            path, runtime=runtime, precision=precision, providers=providers, threads=threads
+        )
         self._scratch = Scratch()
         figures = as_preprocess(preprocess)
         wanted_size = (size, size) if isinstance(size, int) else size
         self._input = read_input(
-            self._file.session,
+            self._file.inputs,
             layout=layout,
             channels=channels,
             size=wanted_size,
@@ -121,10 +132,11 @@ class OnnxBox(BlackBox):
         Raises
         ------
         BoxError
-            ONNX Runtime could not run the model.
+            The file cannot run on them.
         """
         self.answered += len(images)
-        return to_scores(_as_rows(self._run(images, [self._output])[0]), self._kind)
+        (raw,) = self._file.run(self._input, self._ready(images), [self._output])
+        return to_scores(_as_rows(raw), self._kind)
 
     def _affine(self, figures: Preprocess) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         channels = self._input.channels
@@ -132,8 +144,8 @@ class OnnxBox(BlackBox):
             return np.ones(channels), np.zeros(channels)
         return figures.affine(channels, self._pixels)
 
-    def _run(self, images: Images, outputs: list[str]) -> list[NDArray[Any]]:
-        ready = model_input(
+    def _ready(self, images: Images) -> NDArray[Any]:
+        return model_input(
             images,
             self._gain,
             self._shift,
@@ -141,26 +153,19 @@ class OnnxBox(BlackBox):
             dtype=self._input.dtype,
             scratch=self._scratch,
         )
-        return self._file.run(self._input, ready, outputs)
 
     def _look(self, output: str | None) -> NDArray[Any]:
-        found = {o.name: o.type for o in self._file.session.get_outputs()}
-        if output is not None and output not in found:
-            raise InvalidOption(
-                f"the ONNX file has no output {output!r}; it has {', '.join(found)}."
-            )
-        floats = [n for n, kind in found.items() if kind in DTYPES and "uint8" not in kind]
-        names = floats if output is None else [output]
+        """Choose the output to read; return its rows for a few images."""
         shape = (self._input.height, self._input.width, self._input.channels)
         images = synthetic_images(shape, OPENING_IMAGES, pixels=self._pixels)
-        for name, raw in zip(names, self._run(images, names) if names else [], strict=True):
-            if _holds_rows(raw, OPENING_IMAGES):
-                self._output = name
-                return _as_rows(raw)
-        raise BoxError(
-            f"no output of the ONNX file {self._file.name} ({', '.join(names)}) has a row of at "
-            "least 2 floats for each image; expected a classifier."
+        self._output, raw = self._file.output(
+            self._input,
+            self._ready(images),
+            output,
+            fits=_holds_rows,
+            expected="a row of at least 2 floats for each image; expected a classifier",
         )
+        return _as_rows(raw)
 
     def _identity(self, figures: Preprocess) -> str:
         given = self._input
@@ -168,7 +173,7 @@ class OnnxBox(BlackBox):
         return (
             f"onnx:{self._file.digest[:16]}?preprocess={steps}&size={given.height}x{given.width}"
             f"&layout={given.layout}&output={self._output}&outputs={self._kind}"
-            f"&pixels={self._pixels}"
+            f"&pixels={self._pixels}{self._file.arithmetic}"
         )
 
 
@@ -187,9 +192,9 @@ def _choose_pixels(
     return "uint8"
 
 
-def _holds_rows(raw: NDArray[Any], n: int) -> bool:
+def _holds_rows(raw: NDArray[Any]) -> bool:
     flat = math.prod(raw.shape[1:])
-    return raw.ndim >= 2 and raw.shape[0] == n and flat == max(raw.shape[1:]) >= 2
+    return raw.ndim >= 2 and len(raw) == OPENING_IMAGES and flat == max(raw.shape[1:]) >= 2
 
 
 def _as_rows(raw: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""An ONNX file as an encoder, run by ONNX Runtime."""
+"""An ONNX file as an encoder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
-from rebox.box.onnx_file import CPU, FileOptions, OnnxFile
-from rebox.box.onnx_input import DTYPES, read_input
+from rebox.box.onnx_file import FileOptions, OnnxFile
+from rebox.box.onnx_input import read_input
+from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
-from rebox.errors import BoxError, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.sample.pixels import as_levels
 
 OPENING_IMAGES = 2
@@ -43,6 +44,10 @@ class OnnxEncoder(Encoder):
         places.
     batch_size : int
         Most images in one run.
+    runtime : {"onnxruntime", "openvino"}
+        What runs the file. OpenVINO takes the extra ``openvino``, and is part of the identity.
+    precision : {"f32", "bf16"} or None
+        What OpenVINO computes in; None: float32. ONNX Runtime keeps to the file's own types.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
     threads : int
@@ -51,9 +56,11 @@ class OnnxEncoder(Encoder):
     Raises
     ------
     BoxError
-        The file is missing, broken, or gives no features.
+        The file is missing, broken, gives no features, or the runtime cannot run it.
     InvalidOption
         An option is out of range, contradicts the file, or is needed and missing.
+    MissingExtra
+        The runtime is not installed.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
@@ -66,17 +73,21 @@ class OnnxEncoder(Encoder):
         layout: str | None = None,
         output: str | None = None,
         batch_size: int = 32,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:
         if batch_size < 1:
             raise InvalidOption(f"batch_size must be at least 1, found {batch_size}.")
-        self._file = OnnxFile(path, providers, threads)
+        self._file = OnnxFile(
+            path, runtime=runtime, precision=precision, providers=providers, threads=threads
+        )
         self._scratch = Scratch()
         self._batch_size = batch_size
         figures = as_preprocess(preprocess)
         self._input = read_input(
-            self._file.session,
+            self._file.inputs,
             layout=layout,
             channels=channels,
             size=(size, size) if isinstance(size, int) else size,
@@ -92,10 +103,16 @@ class OnnxEncoder(Encoder):
                 "and scale."
             )
         self._gain, self._shift = exact.affine(given.channels, "float32")
-        self._output = self._look(output)
+        self._output, _ = self._file.output(
+            given,
+            self._ready(synthetic_images(self._shape, OPENING_IMAGES)),
+            output,
+            fits=_holds_features,
+            expected="floats for each image; expected a feature extractor",
+        )
         self.identity = (
             f"onnx:{self._file.digest[:16]}?preprocess={exact}&size={given.height}x{given.width}"
-            f"&layout={given.layout}&output={self._output}"
+            f"&layout={given.layout}&output={self._output}{self._file.arithmetic}"
         )
 
     def features(self, images: Images) -> NDArray[Any]:
@@ -104,51 +121,33 @@ class OnnxEncoder(Encoder):
         Raises
         ------
         BoxError
-            ONNX Runtime could not run the file.
+            The file cannot run on them.
         """
         step = self._batch_size
-        batches = [images[i : i + step] for i in range(0, len(images), step)]
         rows = []
-        for batch in batches:
-            raw = self._run(stretched(batch, self._shape), [self._output])[0]
+        for start in range(0, len(images), step):
+            ready = self._ready(stretched(images[start : start + step], self._shape))
+            (raw,) = self._file.run(self._input, ready, [self._output])
             rows.append(_pooled(raw, planar=self._input.layout == "nchw"))
         return np.concatenate(rows)
 
-    def _run(self, images: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
+    def _ready(self, images: NDArray[Any]) -> NDArray[Any]:
         planar = self._input.layout == "nchw"
         if self._input.dtype == np.uint8:
             levels = as_levels(images)
-            ready: NDArray[Any] = np.ascontiguousarray(
-                np.moveaxis(levels, 3, 1) if planar else levels
-            )
-        else:
-            ready = model_input(
-                images,
-                self._gain,
-                self._shift,
-                planar=planar,
-                dtype=self._input.dtype,
-                scratch=self._scratch,
-            )
-        return self._file.run(self._input, ready, outputs)
-
-    def _look(self, output: str | None) -> str:
-        found: dict[str, str] = {o.name: o.type for o in self._file.session.get_outputs()}
-        floats = [n for n, kind in found.items() if kind in DTYPES and "uint8" not in kind]
-        if output is not None and output not in floats:
-            raise InvalidOption(
-                f"the ONNX file has no output of floats called {output!r}; it has "
-                f"{', '.join(floats) or 'none'}. To use an inner layer, export it as an output."
-            )
-        names = floats if output is None else [output]
-        images = synthetic_images(self._shape, OPENING_IMAGES)
-        for name, raw in zip(names, self._run(images, names) if names else [], strict=True):
-            if raw.ndim >= 2 and len(raw) == OPENING_IMAGES and raw.size:
-                return name
-        raise BoxError(
-            f"no output of the ONNX file {self._file.name} ({', '.join(names)}) has floats for "
-            "each image; expected a feature extractor."
+            return np.ascontiguousarray(np.moveaxis(levels, 3, 1) if planar else levels)
+        return model_input(
+            images,
+            self._gain,
+            self._shift,
+            planar=planar,
+            dtype=self._input.dtype,
+            scratch=self._scratch,
         )
+
+
+def _holds_features(raw: NDArray[Any]) -> bool:
+    return raw.ndim >= 2 and len(raw) == OPENING_IMAGES and raw.size > 0
 
 
 def _pooled(raw: NDArray[Any], *, planar: bool) -> NDArray[np.float32]:

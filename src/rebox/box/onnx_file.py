@@ -1,21 +1,27 @@
-"""An ONNX file on disk, opened by ONNX Runtime: run by the box, and by the encoder."""
+"""An ONNX file on disk, opened by a runtime: run by the box, and by the encoder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from rebox.box.onnx_input import ModelInput
+from rebox.box.onnx_runtime import (
+    CPU,
+    OnnxRuntime,
+    OpenVino,
+    Precision,
+    Runtime,
+    RuntimeName,
+    ValueInfo,
+)
 from rebox.box.outputs import one_line
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 from rebox.option import Size
-
-CPU = ("CPUExecutionProvider",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,8 @@ class FileOptions:
     layout: str | None = None
     output: str | None = None
     batch_size: int = 32
+    runtime: RuntimeName = "onnxruntime"
+    precision: Precision | None = None
     providers: tuple[str, ...] = CPU
     threads: int = 0
 
@@ -41,6 +49,10 @@ class OnnxFile:
     ----------
     path : str or path-like
         The file.
+    runtime : {"onnxruntime", "openvino"}
+        What runs it.
+    precision : {"f32", "bf16"} or None
+        What OpenVINO computes in; None: float32. ONNX Runtime keeps to the file's own types.
     providers : sequence of str
         ONNX Runtime's execution providers, in order of preference.
     threads : int
@@ -52,25 +64,92 @@ class OnnxFile:
         The file's name, without its folder.
     digest : str
         SHA-256 of its content and of the weights beside it.
-    session : onnxruntime.InferenceSession
+    arithmetic : str
+        The options that say how its answers are computed, for an identity; ONNX Runtime's need
+        none.
 
     Raises
     ------
     BoxError
-        The file is missing or broken.
+        The file is missing or broken, or the runtime cannot run it.
     InvalidOption
-        ONNX Runtime has no such provider.
+        An option is unknown, or the runtime or the processor does not have it.
+    MissingExtra
+        The runtime is not installed.
     """
 
-    def __init__(self, path: str | Path, providers: Sequence[str] = CPU, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        runtime: RuntimeName = "onnxruntime",
+        precision: Precision | None = None,
+        providers: Sequence[str] = CPU,
+        threads: int = 0,
+    ) -> None:
         if threads < 0:
             raise InvalidOption(f"threads must be 0 (all cores) or more, found {threads}.")
+        _check_runtime(runtime, precision, providers)
         self._path = Path(path).absolute()
+        self._precision = (precision or "f32") if runtime == "openvino" else None
         self._providers = tuple(providers)
         self._threads = threads
         self.name = self._path.name
         self.digest = _digest(self._path)
-        self.session = _open_session(self._path, self._providers, self._threads)
+        self.arithmetic = (
+            f"&runtime={runtime}&precision={self._precision}" if self._precision else ""
+        )
+        self._runtime = self._open()
+
+    def _open(self) -> Runtime:
+        if self._precision is None:
+            return OnnxRuntime(self._path, self._providers, self._threads)
+        return OpenVino(self._path, self._precision, self._threads)
+
+    @property
+    def inputs(self) -> tuple[ValueInfo, ...]:
+        """What the file takes."""
+        return self._runtime.inputs
+
+    def output(
+        self,
+        given: ModelInput,
+        ready: NDArray[Any],
+        name: str | None,
+        *,
+        fits: Callable[[NDArray[Any]], bool],
+        expected: str,
+    ) -> tuple[str, NDArray[Any]]:
+        """Return the name of the output to read, and what it holds for ``ready``.
+
+        Parameters
+        ----------
+        name : str or None
+            Which one; None: the first of floats that ``fits``.
+        expected : str
+            What fits, to end the error's sentence with.
+
+        Raises
+        ------
+        InvalidOption
+            No output of floats is called ``name``.
+        BoxError
+            Nothing fits, or the file cannot run.
+        """
+        floats = [value.name for value in self._runtime.outputs if value.floats]
+        if name is not None and name not in floats:
+            raise InvalidOption(
+                f"the ONNX file has no output of floats called {name!r}; it has "
+                f"{', '.join(floats) or 'none'}. To use an inner layer, export it as an output."
+            )
+        names = floats if name is None else [name]
+        answers = self.run(given, ready, names) if names else []
+        for candidate, answer in zip(names, answers, strict=True):
+            if fits(answer):
+                return candidate, answer
+        raise BoxError(
+            f"no output of the ONNX file {self.name} ({', '.join(names)}) has {expected}."
+        )
 
     def run(self, given: ModelInput, ready: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
         """Return the ``outputs`` for a batch in the file's layout, of any number of images.
@@ -78,7 +157,7 @@ class OnnxFile:
         Raises
         ------
         BoxError
-            ONNX Runtime could not run the file.
+            The file cannot run on them.
         """
         step = given.batch or len(ready)
         runs = [
@@ -97,15 +176,15 @@ class OnnxFile:
         if missing:
             ready = np.concatenate([ready, np.repeat(ready[-1:], missing, axis=0)])
         try:
-            answers = self.session.run(outputs, {given.name: ready})
-        except Exception as error:  # ONNX Runtime has an error class for each of its status codes
+            answers = self._runtime.run(ready, outputs)
+        except Exception as error:  # each runtime has error classes of its own
             raise BoxError(
                 f"the ONNX file {self.name} cannot run on images {ready.shape}: {one_line(error)}"
             ) from error
         return [answer[:n] if answer.ndim else answer for answer in answers]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "session"}
+        return {name: value for name, value in self.__dict__.items() if name != "_runtime"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -113,7 +192,28 @@ class OnnxFile:
             raise BoxMismatch(
                 f"the ONNX file {self.name} has changed since it was opened; open it again."
             )
-        self.session = _open_session(self._path, self._providers, self._threads)
+        self._runtime = self._open()
+
+
+def _check_runtime(
+    runtime: RuntimeName, precision: Precision | None, providers: Sequence[str]
+) -> None:
+    _check_one_of("runtime", runtime, get_args(RuntimeName))
+    _check_one_of("precision", precision, (None, *get_args(Precision)))
+    if runtime == "onnxruntime" and precision is not None:
+        raise InvalidOption(
+            f"precision={precision} goes with runtime=openvino: ONNX Runtime computes in the "
+            "types that the file declares; leave precision= out or name the runtime."
+        )
+    if runtime == "openvino" and tuple(providers) != CPU:
+        raise InvalidOption("providers= goes with runtime=onnxruntime: leave one of them out.")
+
+
+def _check_one_of(name: str, value: str | None, known: Sequence[str | None]) -> None:
+    if value not in known:
+        raise InvalidOption(
+            f"{name} must be one of {', '.join(filter(None, known))}, found {value!r}."
+        )
 
 
 def _digest(path: Path) -> str:
@@ -129,22 +229,3 @@ def _digest(path: Path) -> str:
             f"the ONNX file {path} cannot be read: {error.strerror or error}; check its path."
         ) from error
     return digest.hexdigest()
-
-
-def _open_session(path: Path, providers: tuple[str, ...], threads: int) -> Any:
-    available = onnxruntime.get_available_providers()
-    unknown = [name for name in providers if name not in available]
-    if unknown:
-        raise InvalidOption(
-            f"ONNX Runtime has no provider {', '.join(unknown)} here; "
-            f"it has {', '.join(available)}."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors are raised: warnings would break into a progress bar
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # ONNX Runtime has an error class for each of its status codes
-        raise BoxError(
-            f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
-        ) from error

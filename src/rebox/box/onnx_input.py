@@ -1,18 +1,14 @@
 """What an ONNX file takes: its one input of images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rebox.box.onnx_runtime import ValueInfo
 from rebox.errors import BoxError, InvalidOption
 
-DTYPES: dict[str, np.dtype[Any]] = {
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(float16)": np.dtype(np.float16),
-    "tensor(double)": np.dtype(np.float64),
-    "tensor(uint8)": np.dtype(np.uint8),
-}
 LAYOUTS = ("nchw", "nhwc")
 
 
@@ -22,8 +18,6 @@ class ModelInput:
 
     Parameters
     ----------
-    name : str
-        Name of the input.
     dtype : numpy.dtype
         Type of its numbers.
     layout : {"nchw", "nhwc"}
@@ -34,7 +28,6 @@ class ModelInput:
         Images in every run; None: any number.
     """
 
-    name: str
     dtype: np.dtype[Any]
     layout: str
     height: int
@@ -44,19 +37,19 @@ class ModelInput:
 
 
 def read_input(
-    session: Any,
+    inputs: Sequence[ValueInfo],
     *,
     layout: str | None,
     channels: int | None,
     size: tuple[int, int] | None,
     preset: tuple[int, int] | None,
 ) -> ModelInput:
-    """Return the input of an ONNX Runtime ``session``, completed by the options.
+    """Return the one of a file's ``inputs``, completed by the options.
 
     Parameters
     ----------
-    session : onnxruntime.InferenceSession
-        The opened file.
+    inputs : sequence of ValueInfo
+        What the file declares.
     layout : {"nchw", "nhwc"} or None
         Order of the axes; None: seen from where the 1 or 3 channels stand.
     channels : int or None
@@ -73,11 +66,11 @@ def read_input(
     InvalidOption
         An option contradicts the file, or is needed and missing.
     """
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in DTYPES:
-        found = "; ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
+    dtype = inputs[0].dtype if len(inputs) == 1 and len(inputs[0].shape) == 4 else None
+    if dtype is None:
+        takes = "; ".join(f"{value.name}: {value.kind} {[*value.shape]}" for value in inputs)
         raise BoxError(
-            f"the ONNX file takes {found}; expected one input of images, with 4 axes, "
+            f"the ONNX file takes {takes or 'nothing'}; expected one input of images, with 4 axes, "
             "of floats or uint8."
         )
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
@@ -93,8 +86,7 @@ def read_input(
         )
     )
     return ModelInput(
-        name=inputs[0].name,
-        dtype=DTYPES[inputs[0].type],
+        dtype=dtype,
         layout=layout,
         height=height,
         width=width,

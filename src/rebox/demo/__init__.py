@@ -2,7 +2,7 @@
 
 from rebox.demo.digits import open_digits
 from rebox.demo.patients import Patients, load_patients
-from rebox.demo.study import BUDGETS, Curve, DemoResult, Point, Row, run_demo
+from rebox.demo.run import BUDGETS, Curve, DemoResult, Point, Row, run_demo
 
 __all__ = [
     "BUDGETS",

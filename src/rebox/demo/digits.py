@@ -1,4 +1,4 @@
-"""The box of the demo: the digit recogniser that ships with rebox, made by ``make_digits.py``."""
+"""The box of the demo: the digit recogniser that ``scripts/make_digits.py`` has made."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rebox.demo.digits import PRICE_USD
-from rebox.demo.study import DemoResult, Row, run_demo
+from rebox.demo.run import DemoResult, Row, run_demo
 from rebox.money import dollars, per_thousand
 
 
@@ -31,11 +31,11 @@ def render(result: DemoResult) -> Table:
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in result.rows:
-        table.add_row(*_cells(row, best=row.recipe == result.best))
+        table.add_row(*_entries(row, best=row.recipe == result.best))
     return table
 
 
-def _cells(row: Row, *, best: bool) -> tuple[str, ...]:
+def _entries(row: Row, *, best: bool) -> tuple[str, ...]:
     return (
         f"{row.method} *" if best else row.method,
         *row.accuracy.parts(".1%"),

@@ -32,8 +32,10 @@ def accuracy(
     InvalidData
         There are no labels, or not as many predictions.
     """
-    found = _Confusion.of(labels, predictions, groups=groups)
-    return found.share(found.true == found.predicted, np.ones(len(found.true), dtype=bool))
+    confusion = _Confusion.of(labels, predictions, groups=groups)
+    return confusion.share(
+        confusion.true == confusion.predicted, np.ones(len(confusion.true), dtype=bool)
+    )
 
 
 def sensitivity(
@@ -63,11 +65,11 @@ def sensitivity(
     InvalidData
         Labels and predictions differ in length, or ``positive`` is not among the labels.
     """
-    found = _Confusion.of(labels, predictions, groups=groups)
+    confusion = _Confusion.of(labels, predictions, groups=groups)
     if positive is None:
-        return found.bootstrap(_mean_recall, seed)
-    k = found.place_of(positive)
-    return found.share(found.predicted == k, found.true == k)
+        return confusion.bootstrap(_mean_recall, seed)
+    k = confusion.place_of(positive)
+    return confusion.share(confusion.predicted == k, confusion.true == k)
 
 
 def specificity(
@@ -89,12 +91,12 @@ def specificity(
     InvalidData
         As in `sensitivity`, or the labels hold fewer than two classes.
     """
-    found = _Confusion.of(labels, predictions, groups=groups)
-    need_two_classes(found.matrix.sum(axis=1), "specificity")
+    confusion = _Confusion.of(labels, predictions, groups=groups)
+    need_two_classes(confusion.matrix.sum(axis=1), "specificity")
     if positive is None:
-        return found.bootstrap(_mean_specificity, seed)
-    k = found.place_of(positive)
-    return found.share(found.predicted != k, found.true != k)
+        return confusion.bootstrap(_mean_specificity, seed)
+    k = confusion.place_of(positive)
+    return confusion.share(confusion.predicted != k, confusion.true != k)
 
 
 def predictive_value(
@@ -112,11 +114,12 @@ def predictive_value(
     InvalidData
         Labels and predictions differ in length, or ``positive`` was never predicted.
     """
-    found = _Confusion.of(labels, predictions, groups=groups)
-    called = found.predicted == (found.classes.index(positive) if positive in found.classes else -1)
+    confusion = _Confusion.of(labels, predictions, groups=groups)
+    classes = confusion.classes
+    called = confusion.predicted == (classes.index(positive) if positive in classes else -1)
     if not called.any():
         raise InvalidData(f"{positive!r} was never predicted: it has no predictive value.")
-    return found.share(found.true == found.predicted, called)
+    return confusion.share(confusion.true == confusion.predicted, called)
 
 
 def balanced_accuracy(
@@ -166,9 +169,9 @@ def quadratic_kappa(
     InvalidData
         A label is not in ``classes``, or the labels hold fewer than two classes.
     """
-    found = _Confusion.of(labels, predictions, classes, groups)
-    need_two_classes(found.matrix.sum(axis=1), "kappa")
-    return found.bootstrap(_kappa, seed)
+    confusion = _Confusion.of(labels, predictions, classes, groups)
+    need_two_classes(confusion.matrix.sum(axis=1), "kappa")
+    return confusion.bootstrap(_kappa, seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -205,7 +208,7 @@ class _Confusion:
         )
 
     @property
-    def cells(self) -> Integers:
+    def places(self) -> Integers:
         """Where in the flat matrix each image counts, (n,)."""
         return self.true * len(self.classes) + self.predicted
 
@@ -213,7 +216,7 @@ class _Confusion:
     def matrix(self) -> Integers:
         """Counts (K, K), true classes in rows, predicted ones in columns."""
         k = len(self.classes)
-        return np.bincount(self.cells, minlength=k * k).reshape(k, k)
+        return np.bincount(self.places, minlength=k * k).reshape(k, k)
 
     def place_of(self, positive: Any) -> int:
         """Return the place of a class that the labels hold."""
@@ -246,7 +249,7 @@ class _Confusion:
         """Yield blocks of matrices (b, K, K), all images of a subject drawn together."""
         k = len(self.classes)
         where = np.zeros((len(self.true), k * k))
-        where[np.arange(len(where)), self.cells] = 1.0
+        where[np.arange(len(where)), self.places] = 1.0
         for weights in resamples(self.true, seed, self.groups):
             yield (weights @ where).reshape(-1, k, k)
 

@@ -5,7 +5,8 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from rebox.sample.pixels import as_pillow
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -14,10 +15,9 @@ def png(image: NDArray[np.uint8]) -> bytes:
     JPEG would be smaller, but it blurs what the program adds, and differently with each version of
     its library.
     """
-    pixels = image[:, :, 0] if image.shape[2] == 1 else image
     file = io.BytesIO()
     # level 1: a third of the time of level 6, for files that are a little larger
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
+    as_pillow(image).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

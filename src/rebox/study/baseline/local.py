@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.local import PlainFeatures
+from rebox.fit.local import LocalFeatures, look
 from rebox.reading import PooledReader, TrainingSet, fit_reader
 from rebox.sample import ImageLoader, Inputs
-from rebox.study.baseline.batches import CHUNK, chunks
+from rebox.study.baseline.batches import chunks
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_order
 
@@ -26,14 +26,14 @@ class LocalModel(Baseline):
     ----------
     inputs : Inputs
         How samples become images.
-    features : PlainFeatures
+    features : LocalFeatures
         What is looked at.
     reader : PooledReader
         How that is read.
     """
 
     inputs: Inputs
-    features: PlainFeatures
+    features: LocalFeatures
     reader: PooledReader
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
@@ -46,7 +46,7 @@ class LocalModel(Baseline):
         """
         images = ImageLoader(self.inputs, x)
         parts = [
-            self.reader.probabilities((), self.features.transform(images.samples(few)), len(few))
+            self.reader.probabilities((), self.features.blocks(images.samples(few)), len(few))
             for few in chunks(len(images))
         ]
         return np.concatenate(parts)
@@ -69,10 +69,9 @@ class Local(Trainer):
         images, seed = training.images, training.seed
         # A reader's landmarks are the first samples.
         order = stratified_order(training.targets, seed, training.groups)
-        features = PlainFeatures.fit(images.samples(order[:CHUNK]))
-        parts = [features.transform(images.samples(order[few])) for few in chunks(len(order))]
+        features, seen = look(images, order)
         training_set = TrainingSet(
-            local=[np.concatenate(block) for block in zip(*parts, strict=True)],
+            local=seen,
             targets=training.targets[order],
             n_targets=len(training.classes),
             seed=seed,

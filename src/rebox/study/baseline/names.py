@@ -4,15 +4,24 @@ from rebox.option import read_name
 from rebox.study.baseline.ar import AR
 from rebox.study.baseline.contract import Trainer
 from rebox.study.baseline.finetune import Finetune, FromScratch
+from rebox.study.baseline.linear_probe import LinearProbe
 from rebox.study.baseline.local import Local
 from rebox.study.baseline.majority import Majority
-from rebox.study.baseline.probe import Probe
 from rebox.study.baseline.released import BarAsReleased
 from rebox.study.baseline.thumbnail import Thumbnail
 
 BASELINES: dict[str, type[Trainer]] = {
     trainer.kind: trainer
-    for trainer in (Majority, Local, Thumbnail, Probe, AR, Finetune, FromScratch, BarAsReleased)
+    for trainer in (
+        Majority,
+        Local,
+        Thumbnail,
+        LinearProbe,
+        AR,
+        Finetune,
+        FromScratch,
+        BarAsReleased,
+    )
 }
 
 

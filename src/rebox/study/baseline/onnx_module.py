@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rebox.box.outputs import one_line
 from rebox.errors import BoxError, InvalidOption, extra
+from rebox.study.baseline.onnx_layers import LAYERS, even
 from rebox.study.baseline.onnx_ops import OPERATIONS, Attributes, padding
 
 
@@ -174,7 +175,7 @@ class OnnxModule(nn.Module):
         if layer is None:
             return False
         data = inputs[0]
-        if kind == "Conv" and not _even(attributes):
+        if kind == "Conv" and not even(attributes):
             data = f"{output}, padded"
             self._steps.append(_Step(padding(attributes), inputs[:1], data))
         name = f"{len(self.layers)}"
@@ -205,87 +206,6 @@ def _to_unit_variance(layer: nn.Module, _: Any, output: Tensor) -> Tensor:
     return output / deviation
 
 
-class _BatchNorm(nn.BatchNorm2d):
-    """Normalises maps and rows alike, as ONNX does."""
-
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        pass
-
-
-def _convolution(attributes: Attributes, weights: Sequence[Tensor]) -> nn.Module | None:
-    kernel = weights[0]
-    if kernel.ndim != 4:
-        return None
-    groups = attributes.get("group", 1)
-    layer = nn.Conv2d(
-        kernel.shape[1] * groups,
-        kernel.shape[0],
-        tuple(kernel.shape[2:]),  # type: ignore[arg-type] # two of them
-        stride=tuple(attributes.get("strides", (1, 1))),
-        padding=tuple(attributes.get("pads", (0, 0))[:2]) if _even(attributes) else 0,
-        dilation=tuple(attributes.get("dilations", (1, 1))),
-        groups=groups,
-        bias=len(weights) > 1,
-        device="meta",
-    )
-    attributes.setdefault("kernel_shape", tuple(kernel.shape[2:]))
-    return _filled(layer, weight=kernel, bias=weights[1] if len(weights) > 1 else None)
-
-
-def _gemm(attributes: Attributes, weights: Sequence[Tensor]) -> nn.Module | None:
-    matrix = weights[0] * attributes.get("alpha", 1.0)
-    if attributes.get("transA", 0):
-        return None
-    matrix = matrix if attributes.get("transB", 0) else matrix.T
-    bias = None
-    if len(weights) > 1:
-        bias = (weights[1] * attributes.get("beta", 1.0)).flatten().expand(len(matrix))
-    return _linear(matrix, bias)
-
-
-def _matmul(_: Attributes, weights: Sequence[Tensor]) -> nn.Module | None:
-    return _linear(weights[0].T, None) if weights[0].ndim == 2 else None
-
-
-def _linear(matrix: Tensor, bias: Tensor | None) -> nn.Module:
-    layer = nn.Linear(matrix.shape[1], matrix.shape[0], bias=bias is not None, device="meta")
-    return _filled(layer, weight=matrix, bias=bias)
-
-
-def _batch_norm(attributes: Attributes, weights: Sequence[Tensor]) -> nn.Module:
-    layer = _BatchNorm(
-        len(weights[0]),
-        eps=attributes.get("epsilon", 1e-5),
-        momentum=1.0 - attributes.get("momentum", 0.9),  # ONNX says how much of the old is kept
-    )
-    names = ("weight", "bias", "running_mean", "running_var")
-    return _filled(layer, **dict(zip(names, weights, strict=True)))
-
-
-def _filled(layer: nn.Module, **weights: Tensor | None) -> nn.Module:
-    for name, values in weights.items():
-        if values is not None:
-            own = values.float().contiguous()
-            statistic = name.startswith("running")
-            setattr(layer, name, own if statistic else nn.Parameter(own))
-    return layer
-
-
-LAYERS: dict[str, Callable[[Attributes, Sequence[Tensor]], nn.Module | None]] = {
-    "Conv": _convolution,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "BatchNormalization": _batch_norm,
-}
-
-
-def _even(attributes: Attributes) -> bool:
-    """Return whether the padding of a convolution is the same on opposite sides."""
-    pads = attributes.get("pads", (0, 0, 0, 0))
-    plain = attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
-    return plain and tuple(pads[:2]) == tuple(pads[2:])
-
-
 def _same(x: Tensor) -> Tensor:
     return x
 
@@ -308,9 +228,9 @@ def _image_input(inputs: Sequence[Any], file: str) -> tuple[str, tuple[int, int,
     """Return the name of the one input, and its channels, height and width, 0 where open."""
     shapes = [[d.dim_value for d in one.type.tensor_type.shape.dim] for one in inputs]
     if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 1, 3):
-        found = "; ".join(f"{one.name} {s}" for one, s in zip(inputs, shapes, strict=True))
+        taken = "; ".join(f"{one.name} {s}" for one, s in zip(inputs, shapes, strict=True))
         raise BoxError(
-            f"the ONNX file {file} takes {found}; a white box needs one input of images, "
+            f"the ONNX file {file} takes {taken}; a white box needs one input of images, "
             "(n, channels, height, width)."
         )
     channels, height, width = (max(0, length) for length in shapes[0][1:])
@@ -335,9 +255,9 @@ def _refuse_unknown(nodes: Sequence[Any], file: str) -> None:
 
 def _attributes(node: Any, opset: int) -> Attributes:
     get = import_module("onnx").helper.get_attribute_value
-    found: Attributes = {one.name: get(one) for one in node.attribute}
-    found = {k: v.decode() if isinstance(v, bytes) else v for k, v in found.items()}
-    return found | {"opset": opset}
+    values: Attributes = {one.name: get(one) for one in node.attribute}
+    values = {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+    return values | {"opset": opset}
 
 
 def _constant(attributes: Attributes) -> Tensor:

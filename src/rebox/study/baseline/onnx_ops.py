@@ -199,8 +199,8 @@ def _gemm(attributes: Attributes) -> Function:
     def gemm(a: Tensor, b: Tensor, c: Tensor | float = 0.0) -> Tensor:
         a = a.T if attributes.get("transA", 0) else a
         b = b.T if attributes.get("transB", 0) else b
-        found: Tensor = attributes.get("alpha", 1.0) * (a @ b) + attributes.get("beta", 1.0) * c
-        return found
+        product: Tensor = attributes.get("alpha", 1.0) * (a @ b) + attributes.get("beta", 1.0) * c
+        return product
 
     return gemm
 
@@ -222,8 +222,8 @@ def _gather(attributes: Attributes) -> Function:
     axis = attributes.get("axis", 0)
 
     def gather(x: Tensor, indices: Tensor) -> Tensor:
-        found = x.index_select(axis, indices.flatten() % x.shape[axis])
-        return found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+        taken = x.index_select(axis, indices.flatten() % x.shape[axis])
+        return taken.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
     return gather
 

@@ -80,11 +80,11 @@ class BarAsReleased(Trainer):
     def __post_init__(self) -> None:
         super().__post_init__()
         for option, known in CHOICES.items():
-            found = getattr(self, option)
-            if found not in known:
+            value = getattr(self, option)
+            if value not in known:
                 hint = "; the recipe bar estimates it" if option == "gradient" else ""
                 raise InvalidOption(
-                    f"{option} must be one of {', '.join(known)}{hint}, found {found!r}."
+                    f"{option} must be one of {', '.join(known)}{hint}, found {value!r}."
                 )
         if self.m < 1 or not self.alpha > 0:
             raise InvalidOption(

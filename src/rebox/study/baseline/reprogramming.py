@@ -98,8 +98,8 @@ class Reprogrammed(Baseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        found = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
-        probabilities: NDArray[np.float64] = self.mapping.of(found)
+        answers = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
+        probabilities: NDArray[np.float64] = self.mapping.of(answers)
         return probabilities
 
 

@@ -114,9 +114,9 @@ def _splits(training: Training) -> list[tuple[Indices, Indices]]:
     if training.groups is not None:
         folds = stratified_folds(targets, training.seed, training.groups)
         splits = PredefinedSplit(folds).split()
-        found = [(rest, out) for rest, out in splits if len(np.unique(targets[rest])) > 1]
-        if found:
-            return found
+        usable = [(rest, out) for rest, out in splits if len(np.unique(targets[rest])) > 1]
+        if usable:
+            return usable
     count = min(FOLDS, int(training.counts.min()))
     folds = StratifiedKFold(count, shuffle=True, random_state=training.seed)
     return list(folds.split(targets, targets))

@@ -1,8 +1,8 @@
 """Measures methods against each other: a plan's trials, a ledger's rows, what they say together."""
 
 from rebox.study.bench.comparison import Comparison, compare, compare_cells
-from rebox.study.bench.ledger import Row, answers_of, append, is_done, lasting, merged, read_ledger
-from rebox.study.bench.plan import Box, Method, PlannedTask, Served, StudyPlan, Trial
+from rebox.study.bench.ledger import Row, answers_of, append, is_done, merged, read_ledger
+from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, StudyPlan, Trial
 from rebox.study.bench.plan_file import read_plan, shipped_plans
 from rebox.study.bench.published import Published, published, published_for
 from rebox.study.bench.run import RunEnded, TrialEnded, run
@@ -12,11 +12,11 @@ from rebox.study.bench.trial_row import TrialRow, read_row
 from rebox.study.bench.workbench import Places, Workbench
 
 __all__ = [
-    "Box",
     "Cell",
     "Comparison",
     "Method",
     "Places",
+    "PlannedBox",
     "PlannedTask",
     "Pooled",
     "Published",
@@ -35,7 +35,6 @@ __all__ = [
     "compare_cells",
     "in_cells",
     "is_done",
-    "lasting",
     "mean_interval",
     "measure",
     "merged",

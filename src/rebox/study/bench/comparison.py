@@ -60,7 +60,7 @@ def compare(
         Whether only cells of one budget are compared; if not, every cell of a task and box, or of
         a task for methods without a box, with ours of its largest budget on each box.
     """
-    found = []
+    comparisons = []
     for theirs in cells:
         if theirs.method == ours:
             continue
@@ -71,8 +71,8 @@ def compare(
         for box in dict.fromkeys(c.box for c in mine) if everywhere else [theirs.box]:
             own = alike(_candidates(mine, theirs, box, same_budget=same_budget), theirs)
             compared = None if own is None else compare_cells(own, theirs, metric)
-            found += [compared] if compared else []
-    return found
+            comparisons += [compared] if compared else []
+    return comparisons
 
 
 def _candidates(
@@ -92,8 +92,8 @@ def alike(own: Sequence[Cell], cell: Cell) -> Cell | None:
     """
     if cell.max_usd is not None and any(c.max_usd is not None for c in own):
         own = [c for c in own if c.max_usd == cell.max_usd]
-    looked = [c for c in own if c.per_prediction == cell.per_prediction] or own
-    return max(looked, key=lambda c: (c.budget or 0, c.max_usd or 0), default=None)
+    same = [c for c in own if c.per_prediction == cell.per_prediction] or own
+    return max(same, key=lambda c: (c.budget or 0, c.max_usd or 0), default=None)
 
 
 def compare_cells(ours: Cell, theirs: Cell, metric: str) -> Comparison | None:

@@ -61,22 +61,17 @@ def _lines(text: str) -> Iterator[Row]:
 
 def merged(rows: Iterable[Row]) -> list[Row]:
     """Return a row for each trial: of those of one key the first finished, or else the last."""
-    found: dict[str, Row] = {}
+    latest: dict[str, Row] = {}
     for row in rows:
         key = str(row["key"])
-        if not is_done(found.get(key, {})):
-            found[key] = row
-    return list(found.values())
+        if not is_done(latest.get(key, {})):
+            latest[key] = row
+    return list(latest.values())
 
 
 def is_done(row: Mapping[str, Any]) -> bool:
     """Return whether a trial was measured; rows of the first ledgers do not say, and were."""
     return bool(row) and row.get("status", "done") == "done"
-
-
-def lasting(row: Row) -> Row:
-    """Return what of a row is the same whenever its trial is run."""
-    return {name: value for name, value in row.items() if name != "seconds"}
 
 
 class Tested(NamedTuple):

@@ -95,7 +95,7 @@ class Served:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Box:
+class PlannedBox:
     """A box by its URI, what is hidden of its answers, and how it is served.
 
     Attributes
@@ -217,7 +217,7 @@ class Trial:
     ----------
     plan : str
     task : PlannedTask
-    box : Box or None
+    box : PlannedBox or None
         None for methods that need none.
     method : Method
     budget : int or None
@@ -230,7 +230,7 @@ class Trial:
 
     plan: str
     task: PlannedTask
-    box: Box | None
+    box: PlannedBox | None
     method: Method
     budget: int | None
     seed: int

@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.errors import InvalidOption
-from rebox.study.bench.plan import Box, Method, PlannedTask, Served, StudyPlan, Trial
+from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, StudyPlan, Trial
 
 T = TypeVar("T")
-NAMED = {"tasks": PlannedTask, "boxes": Box, "methods": Method}
+NAMED = {"tasks": PlannedTask, "boxes": PlannedBox, "methods": Method}
 AXES = (*NAMED, "budgets", "seeds", "folds")
 OWN = ("name", "title", "note", "budgets", "seeds", "cells", *NAMED)
 
 
 def shipped_plans() -> tuple[str, ...]:
     """Return the names of the plans that come with rebox."""
-    found = [path.name for path in files("rebox.study.bench").joinpath("plans").iterdir()]
-    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+    names = [path.name for path in files("rebox.study.bench").joinpath("plans").iterdir()]
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 def read_plan(source: str | Path) -> StudyPlan:
@@ -101,9 +101,9 @@ def _tables(cells: Any) -> list[Mapping[str, Any]]:
 
 def _refuse_scalars(table: Mapping[str, Any]) -> None:
     for axis in AXES:
-        found = table.get(axis, [])
-        if not isinstance(found, list | dict):
-            raise InvalidOption(f"{axis} = {found!r} is no list: write {axis} = [{found!r}].")
+        listed = table.get(axis, [])
+        if not isinstance(listed, list | dict):
+            raise InvalidOption(f"{axis} = {listed!r} is no list: write {axis} = [{listed!r}].")
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

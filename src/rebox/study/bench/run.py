@@ -142,8 +142,8 @@ def _attempt(number: int, trial: Trial, places: Places) -> tuple[int, Row | None
     row, error = None, ""
     try:
         row = measure(trial, _workbench(places))
-    except Error as found:
-        error = f"{type(found).__name__}: {' '.join(str(found).split())}"
+    except Error as failure:
+        error = f"{type(failure).__name__}: {' '.join(str(failure).split())}"
     return number, row, error, time.monotonic() - started
 
 

@@ -156,10 +156,10 @@ class Cell:
     @cached_property
     def seeds(self) -> tuple[Pooled, ...]:
         """The trials of each seed, in the order of their folds."""
-        found = defaultdict(list)
+        by_seed = defaultdict(list)
         for trial in sorted(self.trials, key=lambda t: (t.seed, -1 if t.fold is None else t.fold)):
-            found[trial.seed].append(trial)
-        return tuple(Pooled(seed=seed, trials=tuple(part)) for seed, part in found.items())
+            by_seed[trial.seed].append(trial)
+        return tuple(Pooled(seed=seed, trials=tuple(part)) for seed, part in by_seed.items())
 
     @cached_property
     def figures(self) -> dict[str, Interval]:
@@ -209,14 +209,14 @@ def _means(parts: Sequence[Mapping[str, Interval]]) -> dict[str, Interval]:
     first = parts[0]
     if len(parts) == 1:
         return dict(first)
-    found = {}
+    means = {}
     for name in first:
         if all(name in part for part in parts):
             mean = mean_interval([part[name].value for part in parts])
             # every figure but kappa lies in [0, 1]; few seeds that differ reach beyond
             least = -1.0 if name == "quadratic_kappa" else 0.0
-            found[name] = Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
-    return found
+            means[name] = Interval(mean.value, max(least, mean.low), min(1.0, mean.high))
+    return means
 
 
 def cells_of(rows: Iterable[Row]) -> list[Cell]:
@@ -274,21 +274,21 @@ def told_apart(cells: Sequence[Cell]) -> list[Cell]:
     By recipes, queries per prediction, and reruns; budgets stand beside the names.
     """
     recipes = defaultdict(set)
-    looks = defaultdict(set)
+    asked = defaultdict(set)
     for cell in cells:
         recipes[cell.method, cell.per_prediction, cell.budget, cell.max_usd].add(cell.recipe)
-        looks[cell.method].add(cell.per_prediction)
-    several = {method for (method, *_), found in recipes.items() if len(found) > 1}
-    found = []
+        asked[cell.method].add(cell.per_prediction)
+    several = {method for (method, *_), known in recipes.items() if len(known) > 1}
+    named = []
     for cell in cells:
         name = _by_recipe(cell) if cell.method in several else cell.method
-        if len(looks[cell.method]) > 1:
+        if len(asked[cell.method]) > 1:
             name = f"{name}, {cell.per_prediction} per prediction"
         if cell.run:
             name = f"{name}, run {cell.run + 1}"
         # the same cell where the name is: it knows its figures already
-        found.append(cell if name == cell.name else replace(cell, name=name))
-    return found
+        named.append(cell if name == cell.name else replace(cell, name=name))
+    return named
 
 
 def _by_recipe(cell: Cell) -> str:

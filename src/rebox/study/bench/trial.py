@@ -3,9 +3,9 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from threadpoolctl import threadpool_limits
 import rebox
 from rebox.errors import BoxError, InvalidData, MissingExtra
 from rebox.fit import Event, StepTaken
+from rebox.meter import Spent
 from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.study.baseline import baseline_from_name
 from rebox.study.bench.ledger import Row, pack_answers
+from rebox.study.bench.model_summary import program_picture, source_weights
 from rebox.study.bench.plan import Trial
-from rebox.study.bench.showing import picture_of, reading_of
 from rebox.study.bench.workbench import AtHand, Workbench
 from rebox.study.task import Split
 
@@ -39,16 +40,15 @@ def measure(trial: Trial, bench: Workbench) -> Row:
     try:
         dataset, parts = bench.dataset(trial.task), bench.split(trial)
         box = None if trial.box is None or not trial.method.asks else bench.box(trial.box)
-        weights = trial.box is not None and not trial.method.asks
-        if weights:
-            bench.weights(trial.box)  # type: ignore[arg-type] # there is one
+        if trial.box is not None and not trial.method.asks:
+            bench.weights(trial.box)
     except (BoxError, InvalidData, MissingExtra) as error:
         return {**_head(trial), "status": "unavailable", "why": " ".join(str(error).split())}
     with threadpool_limits(limits=bench.places.threads):
         if box is not None:
-            found = _reprogrammed(trial, dataset, parts, box)
+            measured = _reprogrammed(trial, dataset, parts, box)
         else:
-            found = _without_questions(trial, dataset, parts, bench)
+            measured = _without_questions(trial, dataset, parts, bench)
     return {
         **_head(trial),
         "status": "done",
@@ -57,7 +57,7 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         "positive": _plain(dataset.positive),
         "grades": dataset.grades,
         "version": rebox.__version__,
-        **found,
+        **measured,
     }
 
 
@@ -90,11 +90,9 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         if isinstance(event, StepTaken) and event.loss is not None:
             curve.append({"queries": event.spent.total, "loss": float(event.loss)})
 
-    whole = at_hand.whole
-    if whole is not None:
-        whole.keep = trial.method.remember
-    asked, inside = (0, 0.0) if whole is None else (whole.asked, whole.inside_s)
-    billed = _billed(at_hand)
+    if at_hand.whole is not None:
+        at_hand.whole.keep = trial.method.remember
+    before = _Asked.of(at_hand)
     with tempfile.TemporaryDirectory() as folder:
         model = rebox.Reprogrammer(
             at_hand.box,
@@ -117,25 +115,11 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
         model.meter_.account.close()  # before its folder goes
-    spent = model.spent_
-    if whole is not None:
-        asked, inside = whole.asked - asked, whole.inside_s - inside
-        box_s = asked * whole.seconds_per_image
-    else:
-        asked, inside, box_s = _billed(at_hand) - billed, 0.0, 0.0
-    _check_counts(trial, asked, fitted.total, spent.total)
+    asked = _Asked.of(at_hand).less(before)
+    _check_counts(trial, asked.images, fitted.total, model.spent_.total)
     return {
-        "fit_queries": fitted.by_purpose(),
-        "predict_queries": spent.predict,
-        "asked_per_prediction": spent.predict / len(parts.test),
-        "usd": {"fit": fitted.usd, "predict": _less(spent.usd, fitted.usd)},
-        "seconds": {
-            # As if nothing had been remembered: the box's own mean for every image asked.
-            "total": total_s - inside + box_s,
-            "box": box_s,
-            "outside": total_s - inside,
-            "fit_as_run": fit_s,
-        },
+        **_spent(fitted, model.spent_, len(parts.test)),
+        "seconds": asked.seconds(total_s, fit_s),
         "curve": thinned(curve),
         "verdict": verdict_of(model),
         "stop_reason": model.stop_reason_,
@@ -145,24 +129,72 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
     }
 
 
+def _spent(fitted: Spent, whole: Spent, tested: int) -> Row:
+    """Return queries and dollars of a fit, and of the test that came after it."""
+    first, both = fitted.usd, whole.usd
+    return {
+        "fit_queries": fitted.by_purpose(),
+        "predict_queries": whole.predict,
+        "asked_per_prediction": whole.predict / tested,
+        "usd": {
+            "fit": first,
+            "predict": None if first is None or both is None else both - first,
+        },
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a box was asked so far, by its own count.
+
+    Attributes
+    ----------
+    images : int
+    inside_s : float
+        Seconds spent in the box that remembers; 0 behind a service.
+    seconds_per_image : float
+        The box's own mean, over all that it was ever asked; 0 behind a service.
+    """
+
+    images: int
+    inside_s: float = 0.0
+    seconds_per_image: float = 0.0
+
+    @classmethod
+    def of(cls, at_hand: AtHand) -> Self:
+        """Return the count as it is now."""
+        whole, service = at_hand.whole, at_hand.service
+        if whole is not None:
+            return cls(
+                images=whole.asked,
+                inside_s=whole.inside_s,
+                seconds_per_image=whole.seconds_per_image,
+            )
+        return cls(images=0 if service is None else int(service.bill.as_json()["queries"]))
+
+    def less(self, before: Self) -> Self:
+        """Return what was asked since ``before``."""
+        images, inside_s = self.images - before.images, self.inside_s - before.inside_s
+        return replace(self, images=images, inside_s=inside_s)
+
+    def seconds(self, total_s: float, fit_s: float) -> Row:
+        """Return the seconds of a trial as if nothing had been remembered.
+
+        For every image asked, the box's own mean stands for what its answer took.
+        """
+        outside, box = total_s - self.inside_s, self.images * self.seconds_per_image
+        return {"total": outside + box, "box": box, "outside": outside, "fit_as_run": fit_s}
+
+
 def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
     """Return program and reading; of the first fold alone, as a picture takes 30 kB."""
     if trial.fold:
         return {"program": None, "reading": None}
     fitted = model.artefact_.model
     return {
-        "program": picture_of(fitted),
-        "reading": reading_of(fitted, at_hand.box.spec.classes),
+        "program": program_picture(fitted),
+        "reading": source_weights(fitted, at_hand.box.spec.classes),
     }
-
-
-def _less(usd: float | None, before: float | None) -> float | None:
-    """Return the dollars between two receipts; None where nobody knows the price."""
-    return None if usd is None or before is None else usd - before
-
-
-def _billed(at_hand: AtHand) -> int:
-    return 0 if at_hand.service is None else int(at_hand.service.bill.as_json()["queries"])
 
 
 def _check_counts(trial: Trial, asked: int, fit: int, total: int) -> None:
@@ -203,7 +235,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "stop_reason": None,
         "note": model.note,
         "box_identity": None if whitebox is None else whitebox.identity,
-        "program": None if trial.fold else picture_of(model),
+        "program": None if trial.fold else program_picture(model),
         "reading": None,
         **tested,
     }

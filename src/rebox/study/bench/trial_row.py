@@ -65,7 +65,7 @@ class TrialRow:
         Questions that the journal answered, where the ledger says.
     curve : (m, 2) array
         Queries and loss at steps of the search.
-    reading : (source classes, (sources, targets) weights) or None
+    source_weights : (source classes, (sources, targets) weights) or None
         Which source classes speak for which target class.
     verdict, stop_reason, note, version : str
         Empty where there is none.
@@ -104,7 +104,7 @@ class TrialRow:
     seconds: Mapping[str, float]
     saved: int | None
     curve: NDArray[np.float64]
-    reading: tuple[tuple[str, ...], NDArray[np.float64]] | None
+    source_weights: tuple[tuple[str, ...], NDArray[np.float64]] | None
     verdict: str
     stop_reason: str
     note: str
@@ -175,7 +175,7 @@ def plain(value: object) -> str:
 def _read(row: Row) -> TrialRow:
     done = is_done(row)
     fit, usd = _spent(row)
-    looks = int(row.get("queries_per_prediction", 1))
+    per_prediction = int(row.get("queries_per_prediction", 1))
     verdict = row.get("verdict") or {}
     names = tuple(plain(name) for name in row.get("class_names") or ())
     return TrialRow(
@@ -188,7 +188,7 @@ def _read(row: Row) -> TrialRow:
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
         budget=_whole(row.get("budget")),
         max_usd=_price(row.get("max_usd")),
-        per_prediction=looks,
+        per_prediction=per_prediction,
         seed=int(row.get("seed", 0)),
         fold=_whole(row.get("fold")),
         folds=_whole(row.get("folds")),
@@ -206,13 +206,13 @@ def _read(row: Row) -> TrialRow:
         else {},
         fit_queries=fit,
         predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
-        asked_per_prediction=_finite(row.get("asked_per_prediction", looks)),
+        asked_per_prediction=_finite(row.get("asked_per_prediction", per_prediction)),
         usd_fit=_price(usd.get("fit", 0.0)),
         usd_predict=_price(usd.get("predict", 0.0)),
         seconds={name: _finite(s) for name, s in (row.get("seconds") or {}).items()},
         saved=_whole((row.get("spent") or {}).get("saved")),
         curve=_curve(row.get("curve") or []),
-        reading=_reading(row.get("reading")),
+        source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
         stop_reason=plain(row.get("stop_reason") or ""),
         note=plain(row.get("note") or ""),
@@ -224,9 +224,9 @@ def _read(row: Row) -> TrialRow:
 def _spent(row: Row) -> tuple[dict[str, int], Mapping[str, Any]]:
     """Return queries by purpose and dollars; the ledger of published services has its own names."""
     older = row.get("fit") or {}
-    found = row.get("fit_queries") or older
-    fit = {purpose: int(found.get(purpose, 0)) for purpose in PURPOSES}
-    fit["total"] = int(found.get("total", sum(fit.values())))
+    queries = row.get("fit_queries") or older
+    fit = {purpose: int(queries.get(purpose, 0)) for purpose in PURPOSES}
+    fit["total"] = int(queries.get("total", sum(fit.values())))
     whole = (row.get("spent") or {}).get("usd", 0.0)
     before = {"fit": older.get("usd", 0.0), "predict": whole - older.get("usd", 0.0)}
     return fit, row.get("usd") or before
@@ -238,19 +238,19 @@ def _curve(steps: list[Mapping[str, Any]]) -> NDArray[np.float64]:
     return np.array([[float(s["queries"]), float(s["loss"])] for s in asked]).reshape(-1, 2)
 
 
-def _reading(found: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
+def _reading(kept: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[np.float64]] | None:
     """Return source classes and their weights (sources, targets); a ledger has a row per target."""
-    if not found or not found["source"]:
+    if not kept or not kept["source"]:
         return None
-    sources = tuple(plain(name) for name in found["source"])
-    weights = np.array(found["weights"], dtype=np.float64)
+    sources = tuple(plain(name) for name in kept["source"])
+    weights = np.array(kept["weights"], dtype=np.float64)
     if weights.ndim != 2 or weights.shape[1] != len(sources) or not np.isfinite(weights).all():
         raise ValueError(f"a reading of {len(sources)} source classes has weights {weights.shape}")
     return sources, weights.T
 
 
-def _figure(found: Mapping[str, Any]) -> Interval:
-    return Interval(*(_finite(found[name]) for name in ("value", "low", "high")))
+def _figure(kept: Mapping[str, Any]) -> Interval:
+    return Interval(*(_finite(kept[name]) for name in ("value", "low", "high")))
 
 
 def _finite(value: Any) -> float:

@@ -12,7 +12,7 @@ from rebox.box.limited import LimitedBox
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, open_task
-from rebox.study.bench.plan import Box, PlannedTask, Served, Trial
+from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import Split, fold, holdout, resampled
 
@@ -85,7 +85,7 @@ class Workbench:
         self.places = places
         self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
         self._boxes: dict[str, RememberingBox] = {}
-        self._served: dict[Box, AtHand] = {}
+        self._served: dict[PlannedBox, AtHand] = {}
         self._weights: tuple[str, WhiteBox] | None = None
         self._stack = ExitStack()
 
@@ -137,7 +137,7 @@ class Workbench:
         except InvalidData as error:
             raise InvalidData(f"task {task.name!r}: {error}") from error
 
-    def box(self, planned: Box) -> AtHand:
+    def box(self, planned: PlannedBox) -> AtHand:
         """Return the box of a plan.
 
         Raises
@@ -157,7 +157,7 @@ class Workbench:
         box = LimitedBox(whole, **limits) if limits else whole
         return AtHand(box=box, identity=box.spec.identity, whole=whole)
 
-    def _behind(self, planned: Box, served: Served) -> AtHand:
+    def _behind(self, planned: PlannedBox, served: Served) -> AtHand:
         from rebox.box.service import Service  # noqa: PLC0415 - HTTP, for services alone
 
         inner = self._first(planned.uri, planned.otherwise, self._opened)
@@ -174,7 +174,7 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, identity=inner.spec.identity, service=service)
 
-    def weights(self, planned: Box) -> "WhiteBox":
+    def weights(self, planned: PlannedBox) -> "WhiteBox":
         """Return a box's model with its weights.
 
         Raises
@@ -193,7 +193,7 @@ class Workbench:
             self._weights = (
                 uri,
                 self._first(
-                    uri, planned.otherwise, lambda found: open_whitebox(_with(found, device))
+                    uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
                 ),
             )
         return self._weights[1]

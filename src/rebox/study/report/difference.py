@@ -61,7 +61,7 @@ def differences(setting: Setting, reference: str | None = None) -> list[Differen
     """
     name = reference_of(setting, reference)
     own = [cell for cell in setting.cells if cell.method == name]
-    found = []
+    apart = []
     for cell in setting.cells:
         rival = None if cell.method == name else _rival(own, cell)
         if rival is None:
@@ -69,8 +69,8 @@ def differences(setting: Setting, reference: str | None = None) -> list[Differen
         compared = {metric: compare_cells(cell, rival, metric) for metric in COMPARED}
         figures = {metric: one for metric, one in compared.items() if one is not None}
         if figures:
-            found.append(Difference(cell=cell, reference=rival, figures=figures))
-    return found
+            apart.append(Difference(cell=cell, reference=rival, figures=figures))
+    return apart
 
 
 def _rival(own: list[Cell], cell: Cell) -> Cell | None:

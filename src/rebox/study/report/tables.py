@@ -309,9 +309,9 @@ def source_weights(
     The ``most`` source classes that speak loudest; None for readings that a ledger does not list.
     """
     trial = cell.seeds[0].trials[0]
-    if trial.reading is None:
+    if trial.source_weights is None:
         return None
-    sources, weights = trial.reading
+    sources, weights = trial.source_weights
     loudest = np.sort(np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:most])
     ordered = sorted(loudest.tolist(), key=lambda s: (int(weights[s].argmax()), -weights[s].max()))
     return [sources[s] for s in ordered], list(trial.names), weights[ordered]

@@ -64,14 +64,14 @@ def abide(folder: Path, *, pipeline: str | None = None) -> Dataset:
     InvalidOption
         A pipeline was named, and there is only an archive.
     """
-    found = find(folder, OWN, (PHENOTYPES, "abide*.npz"), CARD)
-    if found.suffix == ".csv":
-        upper, group = _from_series(found, pipeline or PIPELINE)
+    path = find(folder, OWN, (PHENOTYPES, "abide*.npz"), CARD)
+    if path.suffix == ".csv":
+        upper, group = _from_series(path, pipeline or PIPELINE)
     elif pipeline is None:
-        upper, group = _from_archive(found)
+        upper, group = _from_archive(path)
     else:
-        raise InvalidOption(f"{found} holds correlations of one pipeline: leave out pipeline.")
-    _check_groups(found, group)
+        raise InvalidOption(f"{path} holds correlations of one pipeline: leave out pipeline.")
+    _check_groups(path, group)
     return Dataset(
         _matrices(upper),
         np.array([CLASSES[number] for number in group.tolist()]),

@@ -61,9 +61,9 @@ def _classes(folder: Path) -> list[Path]:
         for inside in INSIDE:
             root = folder / place / inside
             if root.is_dir():
-                found = sorted(p for p in root.iterdir() if p.name.isdigit() and p.is_dir())
-                if found:
-                    return found
+                folders = sorted(p for p in root.iterdir() if p.name.isdigit() and p.is_dir())
+                if folders:
+                    return folders
     raise missing(folder, ["a folder for each class, 00 to 42 or 00000 to 00042"], CARD)
 
 

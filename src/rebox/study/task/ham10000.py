@@ -106,9 +106,9 @@ def _isic(table: Path, root: Path) -> Iterator[Labelled]:
         yield row["image"], marked[0].lower(), lesions.get(row["image"], "")
 
 
-def _no_diagnosis(table: Path, line: int, found: str) -> str:
+def _no_diagnosis(table: Path, line: int, code: str) -> str:
     return (
-        f"{table}, line {line}: {found}; expected one of {', '.join(DIAGNOSES)}: "
+        f"{table}, line {line}: {code}; expected one of {', '.join(DIAGNOSES)}: "
         "correct or remove the line."
     )
 

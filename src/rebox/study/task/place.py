@@ -34,9 +34,9 @@ def find(folder: Path, own: Sequence[str], marks: Sequence[str], card: Card) -> 
     places = [folder, *(folder / name for name in own)]
     for mark in marks:
         for place in places:
-            found = min(place.glob(mark), default=None)
-            if found is not None:
-                return found
+            match = min(place.glob(mark), default=None)
+            if match is not None:
+                return match
     raise missing(folder, marks, card)
 
 
@@ -57,16 +57,16 @@ def images_named(root: Path, names: Sequence[str], card: Card) -> dict[str, Path
         None of them is there, or two files of one name differ in size: they are no copies.
     """
     wanted = set(names)
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in image_files(root):
         if path.stem not in wanted:
             continue
-        first = found.setdefault(path.stem, path)
+        first = paths.setdefault(path.stem, path)
         if first is not path and first.stat().st_size != path.stat().st_size:
             raise InvalidData(
                 f"{first} and {path} have one name and differ; expected one file for each image: "
                 "remove or move one of them."
             )
-    if not found:
+    if not paths:
         raise missing(root, [f"images such as {names[0]}.jpg at any depth"], card)
-    return found
+    return paths

@@ -81,9 +81,9 @@ def against(
 def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float) -> End:
     metric, axis = what
     scale = 100 if metric in PERCENT else 1
-    found = sorted((_place(cell, axis), scale * _figure(cell, metric)) for cell in cells)
-    xs = np.array([x for x, _ in found])
-    ys = np.array([y for _, y in found])
+    points = sorted((_place(cell, axis), scale * _figure(cell, metric)) for cell in cells)
+    xs = np.array([x for x, _ in points])
+    ys = np.array([y for _, y in points])
     end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour)
     if xs[-1] <= 0:
         axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)

@@ -87,12 +87,12 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     labels : sequence of str or None
         All methods of a page, see `rebox.study.report.figures.against`.
     """
-    found = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
-    if not found:
+    curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
+    if not curves:
         return None
-    figure, axes = new_figure(4.6, 4.0 + 0.17 * max(0, len(found) - 6))
-    names = labels or [label_of(cell) for cell, _ in found]
-    for cell, curve in found:
+    figure, axes = new_figure(4.6, 4.0 + 0.17 * max(0, len(curves) - 6))
+    names = labels or [label_of(cell) for cell, _ in curves]
+    for cell, curve in curves:
         look = look_of(label_of(cell), names, peeks=cell.peeks)
         x = [point["false_positives"] for point in curve]
         y = [point["true_positives"] for point in curve]
@@ -126,10 +126,10 @@ def calibration(cell: Cell) -> Any:
     How often predictions of a confidence are right, in 15 bins; the bars below say how many
     predictions are in each.
     """
-    found = tables.calibration(cell)
-    if found is None:
+    calibrated = tables.calibration(cell)
+    if calibrated is None:
         return None
-    error, bins = found
+    error, bins = calibrated
     figure, axes = new_figure(3.4, 3.1)
     total = sum(b["images"] for b in bins)
     width = 1 / tables.BINS

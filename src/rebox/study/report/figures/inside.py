@@ -40,10 +40,10 @@ def picture(cell: Cell) -> Any:
             continue
         try:
             raw = base64.b64decode(str(program.get("png")), validate=True)
-            found = Image.open(io.BytesIO(raw), formats=("PNG",))
-            if found.width * found.height > MOST_PIXELS:
+            file = Image.open(io.BytesIO(raw), formats=("PNG",))
+            if file.width * file.height > MOST_PIXELS:
                 return None
-            image = found.convert("L" if found.mode in {"1", "L"} else "RGB")
+            image = file.convert("L" if file.mode in {"1", "L"} else "RGB")
         except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError):
             return None
         image.thumbnail((LARGEST, LARGEST))
@@ -57,10 +57,10 @@ def source_weights(cell: Cell) -> Any:
 
     The 20 that speak loudest; a column for each target class, 12 at most.
     """
-    found = tables.source_weights(cell)
-    if found is None:
+    spoken = tables.source_weights(cell)
+    if spoken is None:
         return None
-    sources, targets, weights = found
+    sources, targets, weights = spoken
     shown = min(len(targets), weights.shape[1], 12)
     figure, axes = new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
     most = float(np.abs(weights).max()) or 1.0

@@ -1,9 +1,9 @@
-"""Makes ``digits.onnx``, the box of the demo: ``python -m rebox.demo.make_digits``.
+"""Makes ``digits.onnx``, the box of the demo: ``python scripts/make_digits.py``.
 
 A small network that recognises handwritten digits, trained on scikit-learn's ``digits`` (1797
 images of 8 x 8 pixels) and written by hand as ONNX. It has never seen anything but digits. The
-script needs the extra ``dev`` for the ``onnx`` package; the demo does not need the script. One
-seed fixes everything, but the last digits of the weights depend on the machine's linear algebra.
+script needs the ``onnx`` package; the demo does not need the script. One seed fixes everything, but
+the last digits of the weights depend on the machine's linear algebra.
 """
 
 import sys
@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -20,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from rebox.errors import extra
+from rebox.demo.digits import PATH
 
 SIDE = 16  # pixels of the network's input, height and width
 HIDDEN = 80  # units of its one hidden layer
@@ -76,16 +78,7 @@ def train(images: Pixels, digits: NDArray[np.intp]) -> Layers:
 
 
 def write_onnx(layers: Layers, path: Path) -> None:
-    """Write images (n, 1, 16, 16) -> flatten -> Gemm -> ReLU -> Gemm -> softmax (n, 10).
-
-    Raises
-    ------
-    MissingExtra
-        The ``onnx`` package is not installed.
-    """
-    with extra("dev", "writing a network"):
-        import onnx  # noqa: PLC0415 - an extra
-        from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - an extra
+    """Write images (n, 1, 16, 16) -> flatten -> Gemm -> ReLU -> Gemm -> softmax (n, 10)."""
     nodes = [helper.make_node("Flatten", ["images"], ["x0"])]
     constants = []
     for k, (weights, bias) in enumerate(layers):
@@ -154,4 +147,4 @@ def _shifted(images: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 if __name__ == "__main__":
-    main(Path(__file__).with_name("digits.onnx"))
+    main(PATH)

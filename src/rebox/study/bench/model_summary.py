@@ -12,7 +12,7 @@ from PIL import Image
 from rebox.fit import Model
 from rebox.reading.assignment import Assignment
 from rebox.reading.linear import LinearMapping
-from rebox.sample.pixels import as_levels
+from rebox.sample.pixels import as_levels, as_pillow
 from rebox.study.baseline import Baseline
 from rebox.study.bench.ledger import Row
 
@@ -20,13 +20,12 @@ SIDE = 112  # pixels of a picture at most: a program is noise, which no PNG make
 SOURCES = 10  # source classes that are listed for a target class
 
 
-def picture_of(fitted: Model | Baseline) -> Row | None:
+def program_picture(fitted: Model | Baseline) -> Row | None:
     """Return what a program adds as a PNG, grey where it adds nothing; None without a program."""
     added = _added(fitted)
     if added is None:
         return None
-    grey = as_levels(np.clip(added + 0.5, 0.0, 1.0))
-    picture = Image.fromarray(grey.squeeze(-1) if grey.shape[2] == 1 else grey)
+    picture = as_pillow(as_levels(np.clip(added + 0.5, 0.0, 1.0)))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     file = io.BytesIO()
     picture.save(file, format="PNG", optimize=True)
@@ -42,7 +41,7 @@ def _added(fitted: Model | Baseline) -> NDArray[Any] | None:
     return np.asarray(moving[0].program.added(moving[0].z)) if moving else None
 
 
-def reading_of(model: Model, sources: Sequence[str]) -> Row | None:
+def source_weights(model: Model, sources: Sequence[str]) -> Row | None:
     """Return which source classes speak for which target class, those that speak loudest.
 
     An assignment gives each of its m source classes 1/m. A linear map gives a source class the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ProbeModel(Baseline):
+class LinearProbeModel(Baseline):
     """A fitted probe: softmax(features W + b).
 
     Attributes
@@ -43,12 +43,12 @@ class ProbeModel(Baseline):
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
         features = _features(self.whitebox, ImageLoader(self.inputs, x), self.placement)
-        probabilities: NDArray[np.float64] = softmax(features @ self.weights + self.bias, axis=1)
-        return probabilities
+        logits: NDArray[np.float64] = features @ self.weights + self.bias
+        return np.asarray(softmax(logits, axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe(Trainer):
+class LinearProbe(Trainer):
     """Fits a multinomial logistic regression to penultimate features.
 
     Its penalty, and how much of it falls on directions of small variance, have the lowest
@@ -67,7 +67,7 @@ class Probe(Trainer):
     canvas: str = "contain"
     class_weight: str | None = None
 
-    def _fit(self, training: Training) -> ProbeModel:
+    def _fit(self, training: Training) -> LinearProbeModel:
         training.need_two_of_each()
         whitebox, images, targets = training.opened, training.images, training.targets
         placement = training.placement(Canvas(fit=self.canvas))
@@ -79,7 +79,7 @@ class Probe(Trainer):
         bias = fitted.bias
         if training.class_weight == "balanced":
             bias = bias - dealt.log_prior
-        return ProbeModel(
+        return LinearProbeModel(
             classes=training.classes,
             inputs=images.inputs,
             placement=placement,
