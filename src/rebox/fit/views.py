@@ -25,7 +25,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
-from rebox.reading import FittedReader, TrainingSet, fit_reader
+from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
 from rebox.subject import group_split
 
@@ -180,12 +180,11 @@ class ViewsRun(Run):
         self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
     ) -> TrainingSet:
         """Return what a reader is fitted to: the answers to some views, and what is seen."""
-        answers = self._answers
+        answers, spec = self._answers, self.session.box.spec
         rows = self._order if local else self._order[: len(answers[views[0]])]
         return TrainingSet(
-            spec=self.session.box.spec,
-            answers=[answers[k] for k in views],
-            imitated=[answers[k] for k in imitated],
+            answers=[Answered(spec, answers[k]) for k in views],
+            imitated=[Answered(spec, answers[k]) for k in imitated],
             local=self._looked[1] if local else (),
             targets=self.session.targets[rows],
             n_targets=self.session.n_targets,
