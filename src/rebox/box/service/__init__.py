@@ -9,7 +9,7 @@
 """
 
 from rebox.box.service.contract import Service
-from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
 from rebox.box.service.labels import Labels, NamedService, Pairs, open_labels
 from rebox.box.service.message import Reply, Request
@@ -57,4 +57,5 @@ __all__ = [
     "png_base64",
     "price_of",
     "row_of",
+    "unreadable",
 ]

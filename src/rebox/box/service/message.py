@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from rebox.box.service.fault import Failure, Refusal
-from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent
+from rebox.box.service.fault import Failure, Refusal, unreadable
+from rebox.errors import KeyRefused, QuotaSpent
 
 _SAID_IN = ("error", "status", "message", "description", "details", "detail")
 ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
@@ -19,20 +19,18 @@ ONCE_MORE = 2  # sends of a question that a server failed at in a way that may b
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is sent, but for the key.
-
-    Attributes
-    ----------
-    url : str
-    content : bytes
-    headers : mapping of str to str
-    method : str
-    """
+    """What is sent, but for the key."""
 
     url: str
     content: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
+
+    @classmethod
+    def of_json(cls, url: str, body: Any) -> Self:
+        """Return a request with ``body`` as JSON."""
+        headers = {"Content-Type": "application/json"}
+        return cls(url=url, content=json.dumps(body).encode(), headers=headers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +64,7 @@ class Reply:
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
             words = f"the service answered with something that is no JSON ({kind})"
-            failure = Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
-            raise Refusal(failure) from error
+            raise Refusal(once_more(words)) from error
 
     def fault(self) -> Failure | None:
         """Return what is wrong by HTTP's rules; None for a status of 200 to 299."""
@@ -110,13 +107,18 @@ class Reply:
         )
 
 
+def once_more(words: str) -> Failure:
+    """Return the fault of an answer that is broken, perhaps by chance."""
+    return replace(unreadable(words), retry=True, attempts=ONCE_MORE)
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object that names nothing twice: Python's would silently keep the last."""
     by_name = dict(pairs)
     if len(by_name) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Refusal(Failure(f"the service answered {twice!r} twice", error=InvalidAnswer))
+        raise Refusal(unreadable(f"the service answered {twice!r} twice"))
     return by_name
 
 
