@@ -94,12 +94,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The first rule that applies counts.
-
-    Parameters
-    ----------
-    rules : sequence of Rule
-    """
+    """The first rule that applies counts."""
 
     rules: Sequence[Rule]
 
