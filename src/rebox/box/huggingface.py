@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from rebox.box.contract import Images
+from rebox.box.limited import check_limits
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -112,9 +113,8 @@ def open_huggingface(
         raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
     url = base_url or f"{ROUTER}/{quote(target)}"
     classes = service.names()
+    check_limits(len(classes), top_k, None)
     shown = len(classes) if top_k is None else top_k
-    if not 1 <= shown <= len(classes):
-        raise InvalidOption(f"top_k must lie in 1 to {len(classes)} (classes), found {top_k}.")
     spec = service.spec(
         scheme="huggingface",
         target=target,

@@ -39,7 +39,6 @@ class Reply:
 
     Attributes
     ----------
-    status : int
     headers : mapping of str to str
         Names in small letters.
     content : bytes

@@ -46,7 +46,6 @@ class HttpTransport:
 
     Parameters
     ----------
-    terms : Terms
     verify : str or None
         A file with the certificates to trust, for services with an authority of their own; None:
         those of this machine.
