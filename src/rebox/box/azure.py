@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from rebox.box.contract import Images
@@ -27,7 +27,7 @@ from rebox.box.service import (
     png,
     unreadable,
 )
-from rebox.box.service.labels import NamedService, Pairs
+from rebox.box.service.labels import NamedService, Pairs, pairs_in
 from rebox.box.service.message import message_in
 from rebox.errors import InvalidOption, QuotaSpent
 
@@ -85,11 +85,7 @@ class AzureBox(NamedService):
         tags = answer.get("predictions") if isinstance(answer, dict) else None
         if not isinstance(tags, list) or n != 1:
             raise Refusal(unreadable("the service answered without predictions"))
-        return [[_pair(tag) for tag in tags]]
-
-
-def _pair(tag: Any) -> tuple[Any, Any]:
-    return (tag.get("tagName"), tag.get("probability")) if isinstance(tag, dict) else (tag, None)
+        return [pairs_in(tags, "tagName", "probability")]
 
 
 def open_azure(

@@ -73,7 +73,6 @@ class AnswerFormat:
 
     Parameters
     ----------
-    scores : Path
     name, score : Path or None
         Within an entry of a list, or a field of an object.
     items : Path or None

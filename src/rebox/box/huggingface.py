@@ -27,7 +27,7 @@ from rebox.box.service import (
     png_base64,
     unreadable,
 )
-from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
+from rebox.box.service.labels import UNKNOWN, NamedService, Pairs, pairs_in
 from rebox.box.service.message import message_in
 from rebox.errors import InvalidOption
 
@@ -81,11 +81,7 @@ class HuggingFaceBox(NamedService):
             labels = labels[0]  # some endpoints answer a list for each image
         if not isinstance(labels, list) or n != 1:
             raise Refusal(unreadable("the service answered without a list of labels and scores"))
-        return [[_pair(entry) for entry in labels]]
-
-
-def _pair(entry: Any) -> tuple[Any, Any]:
-    return (entry.get("label"), entry.get("score")) if isinstance(entry, dict) else (entry, None)
+        return [pairs_in(labels, "label", "score")]
 
 
 def open_huggingface(

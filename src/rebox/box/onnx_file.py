@@ -70,7 +70,6 @@ class OnnxFile:
     ----------
     path : str or path-like
         The file.
-    options : FileOptions
     preset : (height, width) or None
         Size that the preprocessing's models were trained on.
 

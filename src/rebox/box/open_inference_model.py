@@ -23,9 +23,6 @@ class ServedModel:
     ----------
     input : str
         Name of the input.
-    datatype : str
-    layout : str
-    height, width, channels : int
     output : str or None
         Name of the output; None: the first.
     batch_size : int

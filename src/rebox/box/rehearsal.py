@@ -33,20 +33,14 @@ class RehearsalBox(BlackBox):
         Number of source classes.
     size : int or (height, width)
         Size of the images in pixels.
-    channels : int
-        1 or 3.
     seed : int
         Another seed is another network.
     top_k : int or None
         Scores in an answer, the others read 0; None: all.
-    decimals : int or None
-        Decimals that scores are rounded to; None: not rounded.
     price_usd : float
         US dollars per image, counted but not paid.
-    pixels : {"float32", "uint8"}
-        Images that it takes.
-    batch_size : int
-        Most images in one call.
+    channels, decimals, pixels, batch_size
+        As in `BoxSpec`.
 
     Attributes
     ----------

@@ -25,10 +25,8 @@ class Exchange:
 
     Parameters
     ----------
-    form : Format
     box : BlackBox
         Is asked by one thread at a time.
-    limits : Limits
     faults : callable
         From the number of a question to its fault or None.
     key : str or None

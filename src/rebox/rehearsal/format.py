@@ -91,7 +91,6 @@ class Failed:
 
     Attributes
     ----------
-    words : str
     code : int or None
         As the service numbers it; None: its code for pictures that cannot be decoded.
     """
@@ -162,7 +161,6 @@ class Format(abc.ABC):
         looks for it.
     names_classes, names_items : bool
         Whether answers name their classes; whether each image has a status of its own.
-    model : str
     """
 
     service: ClassVar[str]

@@ -60,7 +60,6 @@ def images_of(tensor: NDArray[np.generic], spec: BoxSpec, layout: str) -> NDArra
     Parameters
     ----------
     tensor : (n, height, width, channels) or (n, channels, height, width)
-    spec : BoxSpec
     layout : {"nhwc", "nchw"}
         How the server was set up; the other order is understood where it cannot be mistaken.
 

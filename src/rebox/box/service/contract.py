@@ -49,6 +49,8 @@ class Service(BlackBox):
         Who sends; None: HTTP.
     """
 
+    remote = True
+
     def __init__(
         self,
         *,
@@ -87,11 +89,6 @@ class Service(BlackBox):
     def at_once(self) -> int:
         """How many images it is worth handing over at once: several for each request under way."""
         return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
-
-    @property
-    def remote(self) -> bool:
-        """True."""
-        return True
 
     @property
     def journalled(self) -> bool:

@@ -27,6 +27,11 @@ Pairs = Sequence[tuple[Any, Any]]
 """Names and scores as they came, unchecked and in any order."""
 
 
+def pairs_in(entries: Any, name: str, score: str) -> Pairs:
+    """Return the names and scores in a list of objects, by the fields that hold them."""
+    return [(e.get(name), e.get(score)) if isinstance(e, dict) else (e, None) for e in entries]
+
+
 class NamedService(Service):
     """A service that names the classes in its answers: a subclass says where they stand."""
 

@@ -41,7 +41,6 @@ class Tensor:
         One of `DATATYPES`.
     layout : {"nchw", "nhwc"}
         Order of the axes.
-    channels : int
     figures : Preprocess
         A model of UINT8 gets the pixels as they are.
     pixels : {"float32", "uint8"}

@@ -28,7 +28,6 @@ class Status(Fault):
 
     Parameters
     ----------
-    status : int
     body : bytes or None
         None: as the service words it, or the page of a gateway for statuses that it does not know.
     content_type : str

@@ -63,7 +63,6 @@ class Rule:
 
     Parameters
     ----------
-    fault : Fault
     every : int or None
         At every so many questions: 10 is the 10th, the 20th, ...
     at : int or None
