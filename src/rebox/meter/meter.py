@@ -63,9 +63,6 @@ class Meter:
 
         Parameters
         ----------
-        box : BlackBox
-        purpose : str
-            What the images are asked for.
         afresh : bool
             Whether to ask even what the account remembers.
         """
@@ -102,12 +99,7 @@ class Meter:
 
 
 class Asker:
-    """Asks a box within a meter's budget: `Meter.asker` makes it.
-
-    Attributes
-    ----------
-    spec : BoxSpec
-    """
+    """Asks a box within a meter's budget: `Meter.asker` makes it."""
 
     def __init__(self, box: BlackBox, meter: Meter, purpose: Purpose, afresh: bool) -> None:
         self.spec = box.spec
