@@ -98,9 +98,8 @@ def evaluate(
     counts = np.bincount(truth, minlength=len(classes))
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     if np.count_nonzero(counts) > 1:
-        figures["macro_auc"] = auc_interval(
-            truth, scores, seed, subjects, _checked_folds(folds, len(truth))
-        )
+        apart = _checked_folds(folds, len(truth))
+        figures["macro_auc"] = auc_interval(truth, scores, seed, subjects, apart)
         if grades:
             figures["quadratic_kappa"] = quadratic_kappa(
                 truth, predictions, range(len(classes)), seed, subjects
