@@ -349,17 +349,6 @@ def test_the_released_mapping_scrambles_its_classes():
         released_assignment(answers_with([[0], [0]], 1), 6, scrambled=True)
 
 
-def test_what_the_released_code_calls_sensitivity_is_a_predictive_value():
-    truth = ["ill"] * 4 + ["well"] * 6
-    said = ["ill", "well", "well", "well"] + ["well"] * 5 + ["ill"]
-    assert as_reported(truth, said, "ill") == {
-        "accuracy": 0.6, "sensitivity": 1 / 2, "specificity": 5 / 8,
-    }  # fmt: skip
-    assert np.isnan(as_reported(["a", "b"], ["b", "b"], "a")["sensitivity"])
-    with pytest.raises(InvalidData, match="one prediction for each"):
-        as_reported(["a"], ["a", "b"], "a")
-
-
 @pytest.mark.parametrize(("name", "size"), [("resnet50", 64), ("densenet121", 64),
                                             ("inception_v3", 299)])  # fmt: skip
 def test_the_published_models_take_one_step_on_every_path(torchvision, name, size):

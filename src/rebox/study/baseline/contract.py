@@ -62,12 +62,6 @@ class Training:
     class_weight : {None, "balanced"}
     groups : (n,) or None
         Subjects, counted from 0.
-    classes : (K,)
-        Labels, sorted.
-    targets : (n,) intp
-        Class of each sample, counted from 0.
-    counts : (K,) intp
-        Samples of each class.
     """
 
     x: Any
@@ -192,8 +186,6 @@ class Trainer(abc.ABC):
         Where the method comes from.
     needs_whitebox : bool
         Whether it opens a box: `fit` needs ``whitebox``.
-    peeks : bool
-        Whether it chooses anything on test images: `fit` needs ``test``.
     """
 
     kind: ClassVar[str]
@@ -207,7 +199,7 @@ class Trainer(abc.ABC):
 
     @property
     def peeks(self) -> bool:
-        """Whether it chooses anything on test images."""
+        """Whether it chooses anything on test images: `fit` needs ``test``."""
         return False
 
     def fit(

@@ -29,29 +29,23 @@ class TrialRow:
 
     Attributes
     ----------
-    key, plan, task, method : str
-    box : str or None
-        None for a method that asks none.
+    key, plan, task, method, split, verdict, stop_reason, note, version : str
+        Empty where the ledger does not say.
+    box, positive : str or None
+        No box for a method that asks none.
     why : str or None
         Why an unavailable trial could not be run; None for one that is done.
     recipe : str
         The recipe or the baseline.
-    budget : int or None
+    budget, fold, folds, train, test, classes : int or None
+        None where there is none, or the ledger does not say.
     max_usd : float or None
         A budget in dollars.
-    per_prediction : int
-    seed : int
-    fold, folds : int or None
-    peeks : bool
-        Whether the method chose anything on test images.
-    copied : bool
-        Whether it was trained on copies of test images.
-    split : str
-        How the images were split; empty where the ledger does not say.
-    train, test, classes : int or None
+    per_prediction, seed : int
+    peeks, copied : bool
+        Whether the method chose anything on test images, was trained on copies of them.
     class_names : tuple of str
         Empty where the ledger does not say.
-    positive : str or None
     grades : bool
     metrics : mapping of name to Interval
     fit_queries : mapping of purpose to int
@@ -67,8 +61,6 @@ class TrialRow:
         Queries and loss at steps of the search.
     source_weights : (source classes, (sources, targets) weights) or None
         Which source classes speak for which target class.
-    verdict, stop_reason, note, version : str
-        Empty where there is none.
     row : dict
         The row itself.
     """
@@ -201,9 +193,7 @@ def _read(row: Row) -> TrialRow:
         class_names=names,
         positive=_named(row.get("positive")),
         grades=bool(row.get("grades", False)),
-        metrics={m: _figure(row["metrics"][m]) for m in METRICS if row["metrics"].get(m)}
-        if done
-        else {},
+        metrics=_figures(row["metrics"]) if done else {},
         fit_queries=fit,
         predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
         asked_per_prediction=_finite(row.get("asked_per_prediction", per_prediction)),
@@ -249,8 +239,9 @@ def _reading(kept: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[n
     return sources, weights.T
 
 
-def _figure(kept: Mapping[str, Any]) -> Interval:
-    return Interval(*(_finite(kept[name]) for name in ("value", "low", "high")))
+def _figures(kept: Mapping[str, Any]) -> dict[str, Interval]:
+    bounds = ("value", "low", "high")
+    return {m: Interval(*(_finite(kept[m][b]) for b in bounds)) for m in METRICS if kept.get(m)}
 
 
 def _finite(value: Any) -> float:

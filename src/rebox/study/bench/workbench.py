@@ -72,6 +72,23 @@ class AtHand:
     whole: RememberingBox | None = None
     service: Rehearsal | None = None
 
+    @property
+    def asked(self) -> int:
+        """Images that it was asked so far, by its own count."""
+        if self.whole is not None:
+            return self.whole.asked
+        return 0 if self.service is None else int(self.service.bill.as_json()["queries"])
+
+    @property
+    def inside_s(self) -> float:
+        """Seconds spent so far in the box that remembers; 0 behind a service."""
+        return 0.0 if self.whole is None else self.whole.inside_s
+
+    @property
+    def seconds_per_image(self) -> float:
+        """The box's own mean, over all that it was ever asked; 0 behind a service."""
+        return 0.0 if self.whole is None else self.whole.seconds_per_image
+
 
 class Workbench:
     """What trials need, opened once.
@@ -190,12 +207,10 @@ class Workbench:
 
             use_threads(self.places.threads)
             device = f"device={self.places.device}"
-            self._weights = (
-                uri,
-                self._first(
-                    uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
-                ),
+            opened = self._first(
+                uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
             )
+            self._weights = uri, opened
         return self._weights[1]
 
     def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:

@@ -1,39 +1,11 @@
 """What a setting's methods are compared with, and how they differ from it."""
 
-from dataclasses import dataclass
-
 from rebox.study.bench import Cell, Comparison, compare_cells
 from rebox.study.bench.comparison import alike
 from rebox.study.report.setting import Setting
 
 REFERENCE = "auto"
 COMPARED = ("accuracy", "macro_auc")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One method less the reference.
-
-    Attributes
-    ----------
-    cell, reference : Cell
-    figures : mapping of ``accuracy`` and ``macro_auc`` to Comparison
-        The method's figure minus the reference's, see `rebox.study.bench.compare_cells`.
-    """
-
-    cell: Cell
-    reference: Cell
-    figures: dict[str, Comparison]
-
-    @property
-    def seeds(self) -> int:
-        """Seeds in common."""
-        return max(found.seeds for found in self.figures.values())
-
-    @property
-    def by(self) -> str:
-        """What it is paired by: see `rebox.study.bench.Comparison`."""
-        return next(found.by for found in self.figures.values())
 
 
 def reference_of(setting: Setting, reference: str | None = None) -> str | None:
@@ -53,8 +25,8 @@ def reference_of(setting: Setting, reference: str | None = None) -> str | None:
     return fair[0] if fair else None
 
 
-def differences(setting: Setting, reference: str | None = None) -> list[Difference]:
-    """Return how each cell differs from the reference at the same budget.
+def differences(setting: Setting, reference: str | None = None) -> list[dict[str, Comparison]]:
+    """Return how each cell's accuracy and AUC differ from the reference's at the same budget.
 
     Methods without a budget are compared with the reference at its largest. Where nothing is in
     common, neither a seed nor a fold, there is no difference to tell.
@@ -69,7 +41,7 @@ def differences(setting: Setting, reference: str | None = None) -> list[Differen
         compared = {metric: compare_cells(cell, rival, metric) for metric in COMPARED}
         figures = {metric: one for metric, one in compared.items() if one is not None}
         if figures:
-            apart.append(Difference(cell=cell, reference=rival, figures=figures))
+            apart.append(figures)
     return apart
 
 
