@@ -9,9 +9,9 @@ CHUNK = 50  # samples that are looked at together
 BATCHES = 2**31  # second word of a seed
 
 
-def chunks(n: int, size: int = CHUNK) -> Iterator[range]:
+def chunks(n: int) -> Iterator[range]:
     """Yield the indices of n samples, a few at a time."""
-    return (range(start, min(start + size, n)) for start in range(0, n, size))
+    return (range(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
 
 
 def batches(n: int, size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:

@@ -1,6 +1,7 @@
 """What a baseline is: how it is trained, and what a trained one does."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,8 @@ from rebox.sample import ImageLoader, Inputs
 from rebox.subject import encode_groups
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rebox.study.baseline.whitebox import WhiteBox
 
 
@@ -46,6 +49,28 @@ class Baseline(abc.ABC):
         """Return the (n,) most probable labels."""
         labels: NDArray[Any] = self.classes[self.predict_proba(x).argmax(axis=1)]
         return labels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenedBaseline(Baseline):
+    """A fitted model that looks at samples through an opened box.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        How samples become images.
+    placement : Placement
+        Where they sit in the box's input.
+    whitebox : WhiteBox
+    """
+
+    inputs: Inputs
+    placement: Placement
+    whitebox: "WhiteBox"
+
+    def over(self, x: Any, see: "Callable[[Tensor], Tensor]") -> NDArray[np.float64]:
+        """Return (n, d): what ``see`` makes of n samples, see `WhiteBox.over`."""
+        return self.whitebox.over(ImageLoader(self.inputs, x), self.placement, see)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,16 +161,10 @@ class Training:
     def framed(self, canvas: Canvas, *, instead: str) -> Placement:
         """Return where the samples sit, with room for a program.
 
-        Parameters
-        ----------
-        canvas : Canvas
-        instead : str
-            The option that needs no frame, for the error.
-
         Raises
         ------
         InvalidOption
-            The samples fill the whole input.
+            The samples fill the whole input; ``instead`` is the option that needs no frame.
         """
         placement = self.placement(canvas)
         if not placement.mask.any():

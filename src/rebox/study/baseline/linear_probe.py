@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from rebox.program import Canvas, Placement
 from rebox.reading.calibration import log_prior
 from rebox.reading.logistic import fit_logistic
-from rebox.sample import ImageLoader, Inputs
-from rebox.study.baseline.contract import Baseline, Trainer, Training
+from rebox.sample import ImageLoader
+from rebox.study.baseline.contract import OpenedBaseline, Trainer, Training
 from rebox.subject import stratified_folds
 
 if TYPE_CHECKING:
@@ -20,24 +20,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LinearProbeModel(Baseline):
+class LinearProbeModel(OpenedBaseline):
     """A fitted probe: softmax(features W + b).
 
     Attributes
     ----------
-    inputs : Inputs
-        How samples become images.
-    placement : Placement
-        Where they sit.
-    whitebox : WhiteBox
-        Whose features are read.
     weights : (features, K) float64
     bias : (K,) float64
     """
 
-    inputs: Inputs
-    placement: Placement
-    whitebox: "WhiteBox"
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 

@@ -21,6 +21,8 @@ from rebox.study.bench.ledger import Row, Tested, answers_of, is_done
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNNAMED = "task not named"
+TEXTS = ("plan", "split", "stop_reason", "note", "version")  # empty where a row has none
+COUNTS = ("budget", "fold", "folds", "train", "test")  # None where a row has none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,25 +172,21 @@ def _read(row: Row) -> TrialRow:
     per_prediction = int(row.get("queries_per_prediction", 1))
     verdict = row.get("verdict") or {}
     names = tuple(plain(name) for name in row.get("class_names") or ())
+    alike: dict[str, Any] = {name: plain(row.get(name) or "") for name in TEXTS}
+    alike |= {name: _whole(row.get(name)) for name in COUNTS}
     return TrialRow(
+        **alike,
         key=plain(row["key"]),
-        plan=plain(row.get("plan") or ""),
         task=plain(row.get("task") or UNNAMED),
         box=_named(row.get("box") or row.get("service")),
         method=plain(row["method"]),
         why=None if done else plain(row.get("why") or "the ledger does not say"),
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
-        budget=_whole(row.get("budget")),
         max_usd=_price(row.get("max_usd")),
         per_prediction=per_prediction,
         seed=int(row.get("seed", 0)),
-        fold=_whole(row.get("fold")),
-        folds=_whole(row.get("folds")),
         peeks=bool(row.get("peeks", False)),
         copied=bool(row.get("resampled", False)),
-        split=plain(row.get("split") or ""),
-        train=_whole(row.get("train")),
-        test=_whole(row.get("test")),
         classes=_whole(row.get("classes")) or len(names) or None,
         class_names=names,
         positive=_named(row.get("positive")),
@@ -204,9 +202,6 @@ def _read(row: Row) -> TrialRow:
         curve=_curve(row.get("curve") or []),
         source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
-        stop_reason=plain(row.get("stop_reason") or ""),
-        note=plain(row.get("note") or ""),
-        version=plain(row.get("version") or ""),
         row=row,
     )
 

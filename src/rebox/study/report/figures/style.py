@@ -40,6 +40,11 @@ class Look:
     marker: str
     dash: Any
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """The look as matplotlib's ``plot`` takes it."""
+        return {"color": self.colour, "linestyle": self.dash, "marker": self.marker}
+
 
 def look_of(label: str, labels: Sequence[str], *, peeks: bool = False) -> Look:
     """Return the look of ``label`` among all ``labels``; those that peeked have a dotted line."""
@@ -116,6 +121,20 @@ def short(text: str, longest: int = LONGEST) -> str:
     name = line.removesuffix(end)
     room = longest - len(end)
     return line if len(name) <= room else f"{name[: room - 1].rstrip()}…{end}"
+
+
+def name_columns(axes: Any, names: Sequence[str], longest: int, angle: int) -> None:
+    """Write names below columns, turned by ``angle`` degrees where several are long."""
+    turned = 0 if len(names) <= 3 or max(map(len, names)) <= 4 else angle
+    axes.set_xticks(range(len(names)), [short(name, longest) for name in names], rotation=turned)
+    if turned:
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
+
+
+def draw_diagonal(axes: Any) -> None:
+    """Draw what chance, or a calibrated model, comes to."""
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
 
 
 @dataclass(frozen=True, kw_only=True)
