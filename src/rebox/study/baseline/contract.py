@@ -75,19 +75,7 @@ class OpenedBaseline(Baseline):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Training:
-    """What a baseline is trained on.
-
-    Attributes
-    ----------
-    x, y : see `Trainer.fit`
-    whitebox : WhiteBox or None
-    seed : int
-    value_range : (low, high) or None
-    test : (x, y) or None
-    class_weight : {None, "balanced"}
-    groups : (n,) or None
-        Subjects, counted from 0.
-    """
+    """What a baseline is trained on: see `Trainer.fit`; subjects are counted from 0."""
 
     x: Any
     y: ArrayLike
@@ -175,13 +163,7 @@ class Training:
         return placement
 
     def need_two_of_each(self) -> None:
-        """Refuse what cannot be cross-validated.
-
-        Raises
-        ------
-        InvalidData
-            A class is missing or has one sample only.
-        """
+        """Raise InvalidData where a class has one sample only, or is the only one."""
         if len(self.classes) < 2 or self.counts.min() < 2:
             rarest = self.classes[self.counts.argmin()]
             raise InvalidData(

@@ -51,6 +51,7 @@ class LinearProbe(Trainer):
     canvas : {"contain", "stretch", "pad"}
         How an image fills the classifier's input.
     class_weight : {None, "balanced"}
+        As in `Trainer.fit`.
     """
 
     kind: ClassVar[str] = "probe"

@@ -145,13 +145,8 @@ def released_assignment(answers: Answers, m: int, *, scrambled: bool) -> Assignm
     out, the next highest. The list, m for the first class, m for the second and so on, is then
     read as if it had one of each class in turn: that is the scrambling.
 
-    Parameters
-    ----------
-    answers : Answers
-        To all training images; each target class has one.
-    m : int
-        Fewer where there are not so many source classes.
-    scrambled : bool
+    The answers are those to all training images, of which each target class has one. Where there
+    are not so many source classes, m is lower.
 
     Raises
     ------

@@ -215,17 +215,12 @@ class Trial:
 
     Attributes
     ----------
-    plan : str
-    task : PlannedTask
-    box : PlannedBox or None
-        None for methods that need none.
-    method : Method
+    plan, task, box, method
+        No box for methods that need none.
     budget : int or None
         Queries of the fit; None for baselines, which ask nothing.
-    seed : int
-        Of the split and of the fit.
-    fold : int or None
-        None where the task has no folds.
+    seed, fold : int, int or None
+        Of the split and of the fit; no fold where the task has none.
     """
 
     plan: str

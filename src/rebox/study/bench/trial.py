@@ -138,10 +138,7 @@ def _spent(fitted: Spent, whole: Spent, tested: int) -> Row:
         "fit_queries": fitted.by_purpose(),
         "predict_queries": whole.predict,
         "asked_per_prediction": whole.predict / tested,
-        "usd": {
-            "fit": first,
-            "predict": None if first is None or both is None else both - first,
-        },
+        "usd": {"fit": first, "predict": None if first is None or both is None else both - first},
     }
 
 

@@ -9,14 +9,9 @@ COMPARED = ("accuracy", "macro_auc")
 
 
 def reference_of(setting: Setting, reference: str | None = None) -> str | None:
-    """Return the method that others are compared with.
+    """Return the method that others are compared with: ``reference``, where the setting has it.
 
-    Parameters
-    ----------
-    setting : Setting
-    reference : str or None
-        A method; None, or one that the setting lacks: ``auto`` where it is there, otherwise the
-        first that did not peek.
+    Otherwise it is ``auto`` where that is there, or the first that did not peek.
     """
     fair = [cell.method for cell in setting.cells if not cell.peeks]
     for name in (reference, REFERENCE):

@@ -58,13 +58,7 @@ class MethodCard:
 
 @dataclass
 class Drawer:
-    """Draws the figures of one page: each has a name of its own, each method one look.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        All methods of the page.
-    """
+    """Draws the figures of one page: each has its own name, each of the page's ``labels`` one look."""
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
@@ -80,8 +74,8 @@ class Drawer:
                 if metric in setting.metrics:
                     figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
                     what = "training queries" if axis == "queries" else "dollars"
-                    caption = f"{METRIC_WORDS[metric]} against {what}"
-                    caption = caption[0].upper() + caption[1:]
+                    word = METRIC_WORDS[metric]
+                    caption = f"{word[0].upper()}{word[1:]} against {what}"
                     best = setting.best(metric)
                     said = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
                     if best:

@@ -193,12 +193,7 @@ def points(setting: Setting, metric: str, against: str = "queries") -> Table:
         Means over a method's fits; those of unknown price are left out.
     """
     return [
-        {
-            "method": cell.name,
-            "peeks": cell.peeks,
-            against: place,
-            metric: cell.figures[metric],
-        }
+        {"method": cell.name, "peeks": cell.peeks, against: place, metric: cell.figures[metric]}
         for cell in setting.cells
         if metric in cell.figures and (place := place_of(cell, against)) is not None
     ]

@@ -92,13 +92,7 @@ def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift:
         if x > 0:
             bounds = [scale * figure.low, scale * figure.high]
             axes.plot([x, x], bounds, color=look.colour, linewidth=1, alpha=0.6)
-    axes.plot(
-        xs[xs > 0] * shift,
-        ys[xs > 0],
-        **look.line,
-        linewidth=1.6,
-        markersize=4.5,
-    )
+    axes.plot(xs[xs > 0] * shift, ys[xs > 0], **look.line, linewidth=1.6, markersize=4.5)
     return end
 
 

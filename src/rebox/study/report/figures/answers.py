@@ -77,12 +77,8 @@ def _dark(share: float) -> bool:
 def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     """Return the ROC curves of several methods, or None where none has kept its answers.
 
-    Parameters
-    ----------
-    cells : sequence of Cell
-        As `rebox.study.report.setting.Setting.largest` chooses them.
-    labels : sequence of str or None
-        All methods of a page, see `rebox.study.report.figures.against`.
+    The cells are those of `rebox.study.report.setting.Setting.largest`; ``labels`` are all methods
+    of a page, see `rebox.study.report.figures.against`.
     """
     curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
     if not curves:

@@ -102,12 +102,7 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
         look = look_of(label_of(cell), names, peeks=cell.peeks)
         step = max(1, len(curve) // 6)
         axes.plot(
-            curve[:, 0],
-            curve[:, 1],
-            **look.line,
-            markevery=step,
-            markersize=4,
-            linewidth=1.3,
+            curve[:, 0], curve[:, 1], **look.line, markevery=step, markersize=4, linewidth=1.3
         )
         x, y = curve[-1]
         ends.append(End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))

@@ -12,16 +12,7 @@ from rebox.study.report.setting import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.
-PALETTE = (
-    "#00558f",
-    "#b34a00",
-    "#00755a",
-    "#8c3a80",
-    "#595f66",
-    "#7a6000",
-    "#b0183f",
-    "#007186",
-)
+PALETTE = ("#00558f", "#b34a00", "#00755a", "#8c3a80", "#595f66", "#7a6000", "#b0183f", "#007186")
 INK, FAINT, RULE, GROUND = "#1b2026", "#565e67", "#d4d9de", "#fefefe"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
