@@ -103,7 +103,9 @@ def _boxes(old: Description, tensors: Tensors) -> tuple[Description, Tensors]:
     else:
         asked, counted = list(range(len(old["questions"]))), reading["counted"]
         blocks = [[number] for number in asked] if not counted else [asked] if asked else []
-        arrays = {name: array for name, array in tensors.items() if not name.startswith("features.")}
+        arrays = {
+            name: array for name, array in tensors.items() if not name.startswith("features.")
+        }
         for number in range(len(blocks)):
             for name in ("floor", "features"):
                 arrays[f"reader.answers.{number}.{name}"] = tensors[f"features.{name}"]

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.box import BoxSpec
 from rebox.reading.axes import PrincipalAxes
 from rebox.reading.calibration import log_prior
-from rebox.reading.contract import Floats, Matrix, Scores
+from rebox.reading.contract import Floats, Matrix
 from rebox.reading.expert import Expert, Head, OutOfFold, Stretch, kernel_experts, linear_expert
 from rebox.reading.features import Answered, blocks_of
 from rebox.reading.pool import pool, pool_weights
