@@ -149,7 +149,7 @@ class Reprogrammer(Fitted):
         Whatever ends a fit after some answers have come in, Ctrl-C or a failing box, is raised, but
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
-        recipe = self._checked_recipe()
+        recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(groups, len(X), least=2)
         box = open_box(self.box) if isinstance(self.box, str) else self.box
@@ -176,7 +176,8 @@ class Reprogrammer(Fitted):
         self.artefact_ = replace(artefact, canaries=canaries, queries=queries)
         return self
 
-    def _checked_recipe(self) -> Recipe:
+    def checked_recipe(self) -> Recipe:
+        """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self.queries_per_prediction, self.encoder)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
