@@ -19,7 +19,7 @@ from rebox.program import (
     RandomProjection,
     subspace_from_name,
 )
-from rebox.sample.rows import RowLayout
+from rebox.sample.inputs import RowLayout
 
 SHAPE = (13, 10, 3)
 NAMES = ("full", "low-resolution-3", "low-resolution-1", "dct-3", "random-projection-7")
