@@ -14,8 +14,7 @@ from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
 from rebox.reading import Reader
-from rebox.sample.inputs import Inputs
-from rebox.sample.rows import RowLayout
+from rebox.sample.inputs import Inputs, RowLayout
 
 Tensors = dict[str, NDArray[Any]]
 
