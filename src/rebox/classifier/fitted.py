@@ -196,7 +196,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             There is no fitted model.
         """
         self._check_fitted()
-        before = self.artefact_.canaries
+        before = self.artefact_.box.canaries
         if self.box_ is None or not len(before):
             return None
         spec, account = self.box_.spec, self.meter_.account

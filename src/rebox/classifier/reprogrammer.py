@@ -164,8 +164,7 @@ class Reprogrammer(Fitted):
             classes=classes,
             recipe=recipe.name,
             seed=session.seed,
-            boxes=(BoxRecord.of(box),),
-            queries=self.meter_.spent.by_purpose(),
+            boxes=(BoxRecord.of(box, self.meter_.spent.by_purpose()),),
             verdict=outcome.verdict,
         )
         self._take(artefact, outcome.reason, outcome.history)
@@ -173,7 +172,8 @@ class Reprogrammer(Fitted):
             raise outcome.error
         canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
         queries = self.meter_.spent.by_purpose()
-        self.artefact_ = replace(artefact, canaries=canaries, queries=queries)
+        record = replace(artefact.box, canaries=canaries, queries=queries)
+        self.artefact_ = replace(artefact, boxes=(record,))
         return self
 
     def checked_recipe(self) -> Recipe:
@@ -197,13 +197,16 @@ class Reprogrammer(Fitted):
     ) -> Session:
         """Return what a fit is handed, and become the model of this box and this meter."""
         seed, views = seed_of(self.random_state), int(self.queries_per_prediction)
+        encoder = None if self.encoder is None else open_encoder(self.encoder)
+        # recipes of a user's own may share a name, and must not share an account
+        method = recipe.name if isinstance(self.recipe, str) else repr(recipe)
         meter = open_meter(
             box,
             training=budgets[0],
             prediction=budgets[1],
             journal=self.journal,
             fit=lambda epoch: account_of(
-                box, recipe.name, images, targets, seed, groups, views=views, epoch=epoch
+                box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
             account=self.account,
         )
@@ -217,7 +220,7 @@ class Reprogrammer(Fitted):
             seed=seed,
             groups=groups,
             queries_per_prediction=views,
-            encoder=None if self.encoder is None else open_encoder(self.encoder),
+            encoder=encoder,
             compare=self.verdict,
             listeners=tuple(self.listeners),
         )

@@ -98,7 +98,7 @@ def check_box(
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
-    confirm(model.box_, len(model.artefact_.canaries), "this check", yes=yes)
+    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:

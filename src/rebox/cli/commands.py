@@ -263,7 +263,7 @@ def _confirm_predictions(
 ) -> None:
     queries = images * model.queries_per_prediction_
     if check:
-        queries += len(model.artefact_.canaries)
+        queries += len(model.artefact_.box.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
 

@@ -66,6 +66,11 @@ class Meter:
         afresh : bool
             Whether to ask even what the account remembers.
         """
+        if box.spec.price_usd != self.price_usd:
+            raise InvalidOption(
+                f"this meter counts queries at {per_query(self.price_usd)}, and {box!r} asks "
+                f"{per_query(box.spec.price_usd)}: give each box a meter of its own."
+            )
         return Asker(box, self, purpose, afresh)
 
     def left(self, purpose: Purpose = "search") -> int | None:

@@ -58,7 +58,7 @@ class MethodCard:
 
 @dataclass
 class Drawer:
-    """Draws the figures of one page: each has its own name, each of the page's ``labels`` one look."""
+    """Draws the figures of one page: each has its name, each of the page's ``labels`` one look."""
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
