@@ -144,7 +144,9 @@ class AnswerBlock:
     def __call__(self, answers: Sequence[Scores]) -> NDArray[np.float32]:
         """Return features (n, d) of the answers to all questions, (n, source classes) each."""
         if not self.counted:
-            plain: NDArray[np.float32] = self.features(answers[self.questions[0]]).astype(np.float32)
+            plain: NDArray[np.float32] = self.features(answers[self.questions[0]]).astype(
+                np.float32
+            )
             return plain
         votes = np.zeros(answers[self.questions[0]].shape)
         for number in self.questions:  # whole numbers: the sum is exact in any order
