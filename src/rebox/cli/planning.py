@@ -30,7 +30,7 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     session = Session(
         box=box,
         meter=Meter(box.spec.price_usd, budget),
-        images=loader,
+        samples=loader,
         targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
         seed=0,
         queries_per_prediction=model.queries_per_prediction,
