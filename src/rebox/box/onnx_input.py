@@ -73,7 +73,7 @@ def read_input(
         )
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
     layout, height, width, depth = settled_axes(
-        "the ONNX file", shape, layout=layout, channels=channels, size=size, preset=preset
+        "the ONNX file", shape, layout, channels, size=size, preset=preset
     )
     return ModelInput(
         dtype=dtype, layout=layout, height=height, width=width, channels=depth, batch=shape[0]
@@ -83,9 +83,9 @@ def read_input(
 def settled_axes(
     owner: str,
     shape: Sequence[int | None],
-    *,
     layout: str | None,
     channels: int | None,
+    *,
     size: Size | None,
     preset: Size | None,
 ) -> tuple[str, int, int, int]:
