@@ -97,12 +97,8 @@ def settled_axes(
         What errors call the model.
     shape : sequence of 4 int or None
         What it says of its axes; None: any length.
-    layout : {"nchw", "nhwc"} or None
-        Order of the axes; None: seen from where the 1 or 3 channels stand.
-    channels : int or None
-        For models that do not fix it; None: 3.
-    size : (height, width) or None
-        For models that do not fix it; None: ``preset``.
+    layout, channels, size
+        As in `FileOptions`.
     preset : (height, width) or None
         Size that the preprocessing's models were trained on.
 

@@ -91,10 +91,8 @@ def named_model(
     ----------
     target : str
         Its name; ``torchvision/NAME`` and ``timm/NAME`` say whose.
-    weights : str
-        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
-    count : int or None
-        Number of classes, where it is not that of the published weights.
+    weights, count, seed
+        As ``weights``, ``classes`` and ``seed`` of `ModuleOptions`.
 
     Raises
     ------
