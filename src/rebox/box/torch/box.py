@@ -158,7 +158,7 @@ def fingerprint(module: torch.nn.Module) -> str:
 def open_torch(
     target: str, *, module: ModuleOptions, batch_size: int = 32, price_usd: float = 0.0
 ) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `ModuleOptions.model`."""
     model = module.model(target)
     settings = module.settings(model)
     return TorchBox(model.module, batch_size=batch_size, price_usd=price_usd, **settings)
