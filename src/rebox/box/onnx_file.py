@@ -13,8 +13,7 @@ from rebox.box.contract import Images
 from rebox.box.onnx_input import read_input
 from rebox.box.onnx_runtime import CPU, OnnxRuntime, OpenVino, Precision, Runtime, RuntimeName
 from rebox.box.outputs import one_line
-from rebox.box.preprocess import Affine, model_input
-from rebox.box.scratch import Scratch
+from rebox.box.preprocess import Affine, Scratch, model_input
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 from rebox.option import Size
 

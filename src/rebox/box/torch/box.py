@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.outputs import class_names, one_line, read_kind, rows_sum_to_one, to_scores
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input
+from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.scratch import Scratch
 from rebox.box.torch.model import ModuleOptions
 from rebox.errors import BoxError, InvalidOption
 
