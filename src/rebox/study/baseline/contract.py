@@ -26,10 +26,8 @@ class Baseline(abc.ABC):
 
     Attributes
     ----------
-    classes : (K,)
-        Labels, sorted.
-    note : str
-        What has to be said beside its figures.
+    classes, note : (K,), str
+        Labels, sorted, and what has to be said beside its figures.
     curve : tuple of (epoch, loss)
         Mean training loss of each epoch, counted from 1; empty where there are no epochs.
     program : (height, width, channels) float64 or None

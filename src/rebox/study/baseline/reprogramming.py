@@ -27,11 +27,8 @@ class Descent:
     Parameters
     ----------
     optimiser : {"adam", "sgd"}
-    eta : float
-        Step size of the first step.
-    decay, decay_steps : float
-        The step size shrinks by the factor ``decay`` in ``decay_steps`` steps.
-    batch, epochs : int
+    eta, decay, decay_steps : float
+        The first step size, which shrinks by the factor ``decay`` in ``decay_steps`` steps.
     """
 
     optimiser: str
@@ -71,7 +68,6 @@ class Reprogrammed(OpenedBaseline):
 
     Attributes
     ----------
-    mapping : Mapping
     clipped : bool
         Whether the sum of image and program is clipped to [0, 1].
     """
@@ -97,13 +93,8 @@ class Reprogramming:
 
     Attributes
     ----------
-    training : Training
-    program : Program
-    mapping : Mapping
-    loss : Loss
     weights : (K,) float64
         Of each class, in the loss.
-    descent : Descent
     clipped : bool
         As of `Reprogrammed`.
     """

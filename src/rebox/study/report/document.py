@@ -12,7 +12,6 @@ from rebox.money import dollars
 from rebox.study.bench import merged
 from rebox.study.bench.trial_row import plain
 from rebox.study.report import listing, tables
-from rebox.study.report.difference import reference_of
 from rebox.study.report.drawing import Drawer, chosen
 from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
@@ -38,7 +37,7 @@ def report(
     ledgers, journals : sequence of paths
     title : str
     reference : str or None
-        The method that others are compared with, see `rebox.study.report.difference.reference_of`.
+        The method that others are compared with, see `rebox.study.report.Setting.reference`.
     when : datetime or None
         When the report was written; None: the page does not say. All else is told by the files:
         the same give the same bytes.
@@ -147,7 +146,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
 def _setting(
     setting: Setting, anchor: str, drawer: Drawer, reference: str | None, most: int
 ) -> dict[str, Any]:
-    against = reference_of(setting, reference)
+    against = setting.reference(reference)
     cells = chosen(setting, most, against)
     return {
         "anchor": anchor,

@@ -28,22 +28,18 @@ class FigureView:
 
     Attributes
     ----------
-    caption : str
     svg : str
         An ``<svg>`` element of `rebox.study.report.svg`, the only text that is not escaped.
     image : str
         Or the ``data:`` address of a picture.
     label : str
         What it shows, for those who do not see it.
-    mark : str
-    data : TableView or None
     """
 
     caption: str
     label: str
     svg: str = ""
     image: str = ""
-    mark: str = ""
     data: TableView | None = None
 
 
@@ -58,7 +54,7 @@ class MethodCard:
 
 @dataclass
 class Drawer:
-    """Draws the figures of one page: each has its own name, each of the page's ``labels`` one look."""
+    """Draws the figures of one page: each has its own name, each method of ``labels`` one look."""
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)

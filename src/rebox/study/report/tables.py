@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from rebox.study.bench import Cell, published_for
 from rebox.study.bench.trial_row import PURPOSES
-from rebox.study.report.difference import differences as _differences
 from rebox.study.report.setting import Findings, Setting
 from rebox.study.report.words import runs_of
 
@@ -114,11 +113,11 @@ def measured(cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
 def differences(setting: Setting, reference: str | None = None) -> Table:
     """Return a row for each method and budget: its accuracy and AUC less the reference's.
 
-    See `rebox.study.report.difference.differences` for what is compared, and
+    See `rebox.study.report.Setting.differences` for what is compared, and
     `rebox.study.bench.Comparison` for ``by``, what it is paired by.
     """
     rows = []
-    for figures in _differences(setting, reference):
+    for figures in setting.differences(reference):
         any_figure = next(iter(figures.values()))
         cell, rival = any_figure.ours, any_figure.theirs
         rows.append(
@@ -183,14 +182,9 @@ def fits(setting: Setting) -> Table:
 
 
 def points(setting: Setting, metric: str, against: str = "queries") -> Table:
-    """Return what a figure of a metric against queries or dollars shows.
+    """Return what a figure of a metric ``against`` ``"queries"`` or ``"usd"`` shows.
 
-    Parameters
-    ----------
-    setting : Setting
-    metric : str
-    against : ``"queries"`` or ``"usd"``
-        Means over a method's fits; those of unknown price are left out.
+    Means over a method's fits; those of unknown price are left out.
     """
     return [
         {"method": cell.name, "peeks": cell.peeks, against: place, metric: cell.figures[metric]}
