@@ -20,7 +20,7 @@ from rebox.artefact import load, save
 from rebox.artefact.file import _digest
 from rebox.artefact.upgrade import FORMAT, STEPS, upgrade
 from rebox.box.encoder import FunctionEncoder
-from rebox.cli import app
+from rebox.cli.app import app
 from rebox.errors import ArtefactError, BoxMismatch, TamperedArtefact
 from rebox.program import Placement, subspace_from_name
 from rebox.program.subspace import KINDS
@@ -177,11 +177,11 @@ def test_upgrading_changes_nothing_that_it_is_given(path):
 def test_an_upgraded_model_is_laid_out_as_the_newest_are(path):
     newest = read(MODELS / f"format-{FORMAT}" / path.name)
     description, tensors = upgrade(*read(path))
-    if description["reading"] == {"mapping": "linear"} != newest[0]["reading"]:
+    if description["reader"] == {"kind": "linear"} != newest[0]["reader"]:
         pytest.skip("the first format had no mapping of its own for the prior alone")
     # how many experts a pool keeps, and for which kind of features, is no matter of format
     for one in (description, newest[0]):
-        one["reading"] = dict.fromkeys(one["reading"])
+        one["reader"] = dict.fromkeys(one["reader"])
     assert shape(description) == shape(newest[0])
     numberless = [{re.sub(r"\d+", "#", name) for name in one} for one in (tensors, newest[1])]
     assert numberless[0] == numberless[1]
@@ -224,7 +224,7 @@ def test_waves_finer_than_the_pixels_move_every_pixel_as_they_did(
         top=1, left=1, inner_height=height - 2, inner_width=2,
     )  # fmt: skip
     shape, mask = (height, width, channels), placement.mask
-    then = KINDS[kind][0](shape, mask, figure)  # of as many waves as were named, as at first
+    then = KINDS[kind](shape, mask, figure)  # of as many waves as were named, as at first
     z = np.random.default_rng(figure).normal(size=then.dimension).astype(np.float32)
     program = {"placement": asdict(placement), "subspace": f"{kind}-{figure}", "mapping": "linear"}
     said = {"format": 1, "box": {}, **program}

@@ -17,6 +17,7 @@ from rebox.fit.choosing import Chooser
 from rebox.fit.plan import plan_views
 from rebox.fit.verdict import LOCAL, MAJORITY, MAP, VIEWS, WHOLE, give_verdict
 from rebox.fit.views import VIEWS_TRIED
+from rebox.meter import Budget, Meter
 from rebox.program import PLAIN, view_pool
 
 N = 60
@@ -174,7 +175,7 @@ def test_a_predict_budget_counts_every_view():
     x, y = riddles()
     model = fitted(RehearsalBox(classes=6, size=8, channels=1), x, y, queries_per_prediction=4)
     asked = model.queries_per_prediction_
-    model.meter_ = type(model.meter_)(prediction=type(model.meter_._prediction)(queries=7 * asked))
+    model.meter_ = Meter(prediction=Budget(queries=7 * asked))
     model.predict(x[:7])
     assert model.spent_.predict == 7 * asked
 

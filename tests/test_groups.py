@@ -27,12 +27,13 @@ from rebox.fit.refit import RefitRun
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 from rebox.metric import accuracy, auc_interval
 from rebox.metric.ranking import resamples
-from rebox.reading import distances, fit_reader, quick_loss
+from rebox.reading import block_distances, fit_reader, leave_one_out_loss
 from rebox.reading.calibration import log_loss
 from rebox.reading.choice import CANDIDATES, rule_from_name
 from rebox.reading.expert import Expert
-from rebox.reading.left_out import left_out, members
+from rebox.reading.ridge import Ridge
 from rebox.reading.student import student_expert
+from rebox.reading.targets import Targets
 from rebox.subject import (
     FOLDS,
     classes_of_subjects,
@@ -174,25 +175,28 @@ def test_a_ridge_without_a_group_is_the_ridge_fitted_to_the_others(cohort, penal
     x, y = rng.normal(size=(n, d)), rng.normal(size=(n, 2))
     x -= x.mean(axis=0)
     left, scale, _ = np.linalg.svd(x, full_matrices=False)
-    shrunk = scale**2 / (scale**2 + penalty)
-    scores = left @ (shrunk[:, None] * (left.T @ (y - y.mean(axis=0)))) + y.mean(axis=0)
-    found = left_out(scores, y, left, shrunk, 1 / n, members(groups))
+    held_out = Ridge(left, scale, y, groups).left_out(penalty)
     for one in np.unique(groups):
         kept = groups != one
         design = np.column_stack([x[kept], np.ones(kept.sum())])
         ridge = design.T @ design + penalty * np.diag([1.0] * d + [0.0])
         weights = np.linalg.solve(ridge, design.T @ y[kept])
         expected = np.column_stack([x[~kept], np.ones((~kept).sum())]) @ weights
-        np.testing.assert_allclose(found[~kept], expected, rtol=1e-6, atol=1e-6)
+        around = y.mean(axis=0) - y[kept].mean(axis=0)  # the mean of all is put back
+        np.testing.assert_allclose(held_out[~kept], expected + around, rtol=1e-6, atol=1e-6)
 
 
 def test_copies_tell_nothing_of_a_subject_that_is_left_out():
     x, y, groups = series(subjects=60)
-    apart = distances(x.reshape(len(x), -1), local=True)
+    apart = block_distances(x.reshape(len(x), -1), local=True)
     chance = np.log(2)
-    assert quick_loss([apart], [], y, 2) < 0.3 * chance
-    assert quick_loss([apart], [], y, 2, groups) > 0.95 * chance
-    assert quick_loss([apart], [], y, 2, 0 * groups) == pytest.approx(chance, rel=0.01)
+    own, subject, one = (
+        leave_one_out_loss([apart], [], Targets.dealt(y, 2, 0, shown))
+        for shown in (None, groups, 0 * groups)
+    )
+    assert own < 0.3 * chance
+    assert subject > 0.95 * chance
+    assert one == pytest.approx(chance, rel=0.01)
 
 
 @pytest.mark.parametrize("rule", [*CANDIDATES, "best"])
@@ -247,10 +251,12 @@ def test_a_student_imitates_a_subject_by_answers_about_others():
         weights=np.zeros((len(x), 2)),
         bias=np.zeros(2),
     )
-    given = (expert, landmarks, landmarks, [answers], y.astype(np.intp), 2)
+    given = (expert, landmarks, landmarks, [answers])
     with threadpool_limits(limits=1, user_api="blas"):
-        own = student_expert(*given, stratified_folds(y, 0)).held_out
-        others = student_expert(*given, stratified_folds(y, 0, groups), groups).held_out
+        own, others = (
+            student_expert(*given, Targets.dealt(y.astype(np.intp), 2, 0, shown)).logits
+            for shown in (None, groups)
+        )
     assert log_loss(own, y) < 0.5
     assert log_loss(others, y) > 0.65
 

@@ -253,7 +253,7 @@ def check(rule, known, scores):
     np.testing.assert_allclose(read.sum(axis=1), 1)
     np.testing.assert_allclose(mapping.of(scores), read)
     arrays = mapping.arrays()
-    again = Reader.kinds[mapping.kind].from_arrays(arrays)
+    again = Reader.kinds[mapping.kind].restore({}, arrays)
     np.testing.assert_array_equal(again.read(scores), read)
     second = rule.fit(known).arrays()
     assert {k: v.tobytes() for k, v in second.items()} == {
@@ -301,12 +301,11 @@ def test_unknown_features_are_refused(rule):
 def test_ridge_solves_the_normal_equations():
     known, _ = gaussian(80, 0)
     x, y = centred(np.log(known.scores.astype(np.float64))), np.eye(3)[known.targets]
-    model = Ridge(alpha=0.3 * len(x)).fit(x, y)
-    weights, bias = ridge._Regression.of(x, y).solution(0.3)
-    np.testing.assert_allclose(x @ weights + bias, model.predict(x), rtol=1e-8)
-    np.testing.assert_allclose(
-        ridge._Regression.of(x, y).scores(x, np.array([0.3]))[0], model.predict(x), rtol=1e-8
-    )
+    axes, left, scale = ridge.on_axes(x)
+    model = Ridge(alpha=0.3 * len(x)).fit(axes.coordinates(x), y)
+    one = ridge.Ridge(left, scale, y)
+    predicted = left * scale @ one.weights(0.3 * len(x)) + one.mean
+    np.testing.assert_allclose(predicted, model.predict(axes.coordinates(x)), rtol=1e-8)
 
 
 def test_discriminant_analysis_is_scikit_learns(monkeypatch):
@@ -345,7 +344,11 @@ def test_counts_by_hand():
     """Source 0 is on top for two of class 0 and one of class 1; source 2 is never."""
     scores = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
     known = told(
-        scores=scores, targets=np.array([0, 0, 1, 1]), prior=np.array([0.5, 0.5]), labels_only=True
+        scores=scores,
+        targets=np.array([0, 0, 1, 1]),
+        prior=np.array([0.5, 0.5]),
+        complete=False,
+        labels_only=True,
     )
     weights = BayesianMap(smoothing=2.0).fit(known).weights
     expected = [[(2 + 1) / 5, (1 + 1) / 5], [1 / 3, 2 / 3], [0.5, 0.5]]

@@ -11,11 +11,14 @@ from scipy.special import log_softmax
 from told import scored, training_set
 
 from rebox.metric import auc_interval
-from rebox.reading import PooledReader, distances, fit_reader, quick_loss
-from rebox.reading.block import Block
+from rebox.reading import PooledReader, block_distances, fit_reader, leave_one_out_loss
+from rebox.reading.axes import PrincipalAxes
 from rebox.reading.calibration import log_loss, log_prior
-from rebox.reading.expert import kernel_experts, likeness, linear_expert, ridge_on_kernel
+from rebox.reading.expert import kernel_experts, linear_expert
+from rebox.reading.kernel import KernelComponents, rbf
 from rebox.reading.pool import pool, pool_weights
+from rebox.reading.ridge import ridge_on_axes
+from rebox.reading.targets import Targets
 
 CLASSES = 3
 
@@ -66,11 +69,9 @@ def bits(reader):
 @settings(max_examples=50, deadline=None)
 def test_a_block_is_of_length_one_whatever_its_units(n, d, most, standardise, size, seed):
     x = size * np.random.default_rng(seed).normal(size=(n, d)) + size
-    block = Block.fit(x, most=most, standardise=standardise)
-    coordinates = block.coordinates(x)
-    z, outside = coordinates[:, :-1], coordinates[:, -1]
+    block = PrincipalAxes.block(x, most=most, standardise=standardise)
+    z = block.coordinates(x)
     assert z.shape == (n, len(block.scale))
-    assert not outside.any()
     assert len(block.scale) <= min(most, d, n)
     assert (z**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-3)
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-3)
@@ -82,26 +83,26 @@ def test_a_block_is_of_length_one_whatever_its_units(n, d, most, standardise, si
 @pytest.mark.parametrize("standardise", [True, False])
 def test_a_block_of_many_samples_is_made_part_by_part(standardise, monkeypatch):
     x = (5 * noise(90, d=33) + 3).astype(np.float32)
-    whole = Block.fit(x, most=20, standardise=standardise)
-    monkeypatch.setattr("rebox.reading.block.COLUMNS", 4)
-    narrow = Block.fit(x, most=20, standardise=standardise)
+    whole = PrincipalAxes.block(x, most=20, standardise=standardise)
+    monkeypatch.setattr("rebox.reading.axes.COLUMNS", 4)
+    narrow = PrincipalAxes.block(x, most=20, standardise=standardise)
     for name, array in whole.arrays().items():  # sums of a column do not know of the others
         assert narrow.arrays()[name].tobytes() == array.tobytes()
     coordinates = whole.coordinates(x)
-    monkeypatch.setattr("rebox.reading.block.ROWS", 8)
-    parts = Block.fit(x, most=20, standardise=standardise)
+    monkeypatch.setattr("rebox.reading.axes.ROWS", 8)
+    parts = PrincipalAxes.block(x, most=20, standardise=standardise)
     for name, array in whole.arrays().items():
         np.testing.assert_allclose(parts.arrays()[name], array, rtol=1e-6)
     np.testing.assert_allclose(whole.coordinates(x), coordinates, rtol=1e-4, atol=1e-6)
 
 
 def test_a_block_takes_little_memory_beside_its_features(monkeypatch):
-    monkeypatch.setattr("rebox.reading.block.ROWS", 50)
-    monkeypatch.setattr("rebox.reading.block.COLUMNS", 50)
-    monkeypatch.setattr("rebox.reading.block.FITTED_ON", 20)
+    monkeypatch.setattr("rebox.reading.axes.ROWS", 50)
+    monkeypatch.setattr("rebox.reading.axes.COLUMNS", 50)
+    monkeypatch.setattr("rebox.reading.axes.FITTED_ON", 20)
     x = noise(2000, d=1000)
     tracemalloc.start()
-    Block.fit(x, most=5, standardise=True).coordinates(x)
+    PrincipalAxes.block(x, most=5, standardise=True).coordinates(x)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < x.nbytes / 4
@@ -112,18 +113,18 @@ def test_a_block_takes_little_memory_beside_its_features(monkeypatch):
 def test_whitening_keeps_the_mean_square(power, d, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(50, d)) * 10.0 ** rng.uniform(-1, 1, d)
-    block = Block.fit(x, most=100, standardise=False)
-    z = block.coordinates(x) * block.whitening(power)
+    block = PrincipalAxes.block(x, most=100, standardise=False)
+    z = block.coordinates(x) * block.whitening(power)[:-1]
     assert (z**2).sum(axis=1).mean() == pytest.approx(1, rel=1e-3)
     if power == 1:
-        np.testing.assert_allclose((z[:, :-1] ** 2).mean(axis=0), 1 / len(block.scale), rtol=1e-2)
+        np.testing.assert_allclose((z**2).mean(axis=0), 1 / len(block.scale), rtol=1e-2)
 
 
 def test_distances_between_samples_stay_what_they_are_in_all_axes():
     """Rotation and one common scale: with more features than samples too."""
     for n, d in ((40, 5), (10, 200)):
         x = noise(n, d)
-        block = Block.fit(x, most=1000, standardise=False)
+        block = PrincipalAxes.block(x, most=1000, standardise=False)
         z, centred = block.coordinates(x), x - x.mean(axis=0)
         length = np.sqrt((centred**2).sum(axis=1).mean())
         np.testing.assert_allclose(z @ z.T, centred @ centred.T / length**2, atol=1e-4)
@@ -132,10 +133,11 @@ def test_distances_between_samples_stay_what_they_are_in_all_axes():
 def test_distances_from_new_samples_are_those_of_all_features():
     """Of many features, few samples span a small part: a new one lies mostly outside of it."""
     x, new = noise(30, 400), 2 + noise(10, 400)
-    block = Block.fit(x, most=1000, standardise=False)
+    block = PrincipalAxes.block(x, most=1000, standardise=False)
     z, far = block.coordinates(x), block.exact_coordinates(new)
     assert (far[:, -1] > 0.5).all()
     length = np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+    z = np.pad(z, ((0, 0), (0, 1)))
     found = np.linalg.norm(far[:, None] - z[None], axis=2)
     np.testing.assert_allclose(
         found, np.linalg.norm(new[:, None] - x[None], axis=2) / length, rtol=1e-4
@@ -144,7 +146,7 @@ def test_distances_from_new_samples_are_those_of_all_features():
 
 def test_what_training_samples_have_outside_the_axes_is_not_held_against_new_ones():
     x = noise(400, 40)
-    block = Block.fit(x[:200], most=5, standardise=False)
+    block = PrincipalAxes.block(x[:200], most=5, standardise=False)
     outside = block.exact_coordinates(x[200:])[:, -1] ** 2
     apart = 1 + block.outside  # a training sample's whole mean square
     assert block.outside > 3
@@ -153,15 +155,15 @@ def test_what_training_samples_have_outside_the_axes_is_not_held_against_new_one
 
 def test_the_first_axes_are_the_widest():
     x = noise(200, 5) * np.array([1, 9, 3, 0.1, 5], np.float32)
-    z = Block.fit(x, most=2, standardise=False).coordinates(x)
-    for coordinate, feature in zip(z.T[:-1], (1, 4), strict=True):
+    z = PrincipalAxes.block(x, most=2, standardise=False).coordinates(x)
+    for coordinate, feature in zip(z.T, (1, 4), strict=True):
         assert abs(np.corrcoef(coordinate, x[:, feature])[0, 1]) > 0.95
 
 
 def test_features_of_any_unit_count_alike_where_they_are_standardised():
     x = noise(100, 4)
     scaled = x * np.array([1e-3, 1, 1e3, 50]) + np.array([0, 7, -1e3, 2])
-    one, other = (Block.fit(a, most=9, standardise=True) for a in (x, scaled))
+    one, other = (PrincipalAxes.block(a, most=9, standardise=True) for a in (x, scaled))
     first, second = one.coordinates(x), other.coordinates(scaled)
     np.testing.assert_allclose(first @ first.T, second @ second.T, atol=1e-3)
 
@@ -170,14 +172,18 @@ def test_features_of_any_unit_count_alike_where_they_are_standardised():
 @pytest.mark.parametrize("level", [0.0, 3.3, -1e6])
 def test_constant_features_say_nothing(standardise, level):
     flat = np.full((20, 4), level, np.float32)
-    block = Block.fit(flat, most=9, standardise=standardise)
+    block = PrincipalAxes.block(flat, most=9, standardise=standardise)
     assert not block.coordinates(flat).any()
     assert not block.exact_coordinates(flat + 1).any()
     assert not block.whitening(0.5).any()
     mixed = np.concatenate([flat, noise(20, 3)], axis=1)
-    block = Block.fit(mixed, most=9, standardise=standardise)
+    block = PrincipalAxes.block(mixed, most=9, standardise=standardise)
     assert len(block.scale) == 3
     assert np.isfinite(block.coordinates(mixed)).all()
+
+
+def dealt(y):
+    return Targets.dealt(y, CLASSES, 0)
 
 
 # --- experts --------------------------------------------------------------------------------
@@ -199,20 +205,20 @@ def brute_force_leave_one_out(features, wanted, penalty):
 
 def test_the_held_out_scores_of_ridge_are_those_of_leaving_out_one_after_the_other(monkeypatch):
     """Up to the slope and the prior that make probabilities of them."""
-    from rebox.reading import expert
-
     x, y = clouds(30, 4)
-    kernel = likeness(0.5 * x, 0.5 * x)
-    turn, centre = expert._components(kernel, len(kernel))
-    features = (kernel - centre) @ turn
+    components = KernelComponents.of(rbf(0.5 * x, 0.5 * x), len(x))
+    features = components.vectors * np.sqrt(components.values)
     share = np.exp(log_prior(y, CLASSES))
     wanted = (np.eye(CLASSES)[y] - share) / np.sqrt(share * (1 - share))
     for strength in (0.01, 1.0, 30.0):
-        monkeypatch.setattr(expert, "RIDGES", np.array([strength]))
+        monkeypatch.setattr("rebox.reading.ridge.PENALTIES", np.array([strength]))
         centred = features - features.mean(axis=0)
         penalty = strength * float((np.linalg.svd(centred, compute_uv=False) ** 2).mean())
         expected = brute_force_leave_one_out(features, wanted, penalty)
-        found = ridge_on_kernel(kernel, y, CLASSES) - log_prior(y, CLASSES)
+        fitted = ridge_on_axes(
+            components.vectors, np.sqrt(components.values), Targets.dealt(y, CLASSES, 0)
+        )
+        found = fitted.logits - log_prior(y, CLASSES)
         slope = (found * expected).sum() / (expected**2).sum()
         assert slope > 0
         np.testing.assert_allclose(found, slope * expected, atol=1e-6 * np.abs(found).max())
@@ -222,20 +228,19 @@ def test_the_held_out_scores_of_ridge_are_those_of_leaving_out_one_after_the_oth
 def test_an_expert_says_of_new_samples_what_its_kernel_says(head):
     """Its weights over landmarks are those over components: training samples come out alike."""
     x, y = clouds(60, 4)
-    folds = (np.arange(60) // 3 % 5).astype(np.intp)
     stretch = np.full(4, 0.5, np.float32)
-    (judged,) = kernel_experts({head: head}, x, stretch, y, CLASSES, folds, x)
+    (judged,) = kernel_experts("kernel", [head], x, stretch, dealt(y), x)
     own = judged.expert.logits(x, x)
-    assert log_loss(own, y) < log_loss(judged.held_out, y)
+    assert log_loss(own, y) < log_loss(judged.logits, y)
     new, truth = clouds(2000, 4, seed=0)
     near_bayes = log_loss(bayes(new, 4), truth)
     assert log_loss(judged.expert.logits(new, x), truth) < near_bayes + 0.2
 
 
-def test_a_linear_expert_is_near_bayes_where_clouds_are_normal():
+@pytest.mark.parametrize("head", ["ridge", "logistic"])
+def test_a_linear_expert_is_near_bayes_where_clouds_are_normal(head):
     x, y = clouds(600)
-    folds = (np.arange(600) // 3 % 5).astype(np.intp)
-    judged = linear_expert("linear", x, np.ones(6, np.float32), y, CLASSES, folds)
+    judged = linear_expert("linear", head, x, np.ones(6, np.float32), dealt(y))
     new, truth = clouds(3000)
     limit = log_loss(bayes(new), truth)
     assert limit - 0.02 < log_loss(judged.expert.logits(new, x[:0]), truth) < limit + 0.05
@@ -244,9 +249,8 @@ def test_a_linear_expert_is_near_bayes_where_clouds_are_normal():
 def test_an_expert_looks_at_its_own_blocks_alone():
     x, y = clouds(60)
     stretch = np.array([1, 1, 1, 0, 0, 0], np.float32)
-    folds = (np.arange(60) // 3 % 5).astype(np.intp)
-    linear = linear_expert("linear", x, stretch, y, CLASSES, folds)
-    (kernel,) = kernel_experts({"ridge": "ridge"}, x, stretch, y, CLASSES, folds, x)
+    linear = linear_expert("linear", "logistic", x, stretch, dealt(y))
+    (kernel,) = kernel_experts("kernel", ["ridge"], x, stretch, dealt(y), x)
     other = x.copy()
     other[:, 3:] = 99
     for judged in (linear, kernel):
@@ -256,13 +260,12 @@ def test_an_expert_looks_at_its_own_blocks_alone():
 
 def test_fewer_landmarks_are_nearly_as_good():
     x, y = clouds(300)
-    folds = (np.arange(300) // 3 % 5).astype(np.intp)
     stretch = np.full(6, 0.3, np.float32)
     losses = []
     for landmarks in (x, x[:100]):
-        (judged,) = kernel_experts({"ridge": "r"}, x, stretch, y, CLASSES, folds, landmarks)
+        (judged,) = kernel_experts("kernel", ["ridge"], x, stretch, dealt(y), landmarks)
         assert len(judged.expert.weights) == len(landmarks)
-        losses.append(log_loss(judged.held_out, y))
+        losses.append(log_loss(judged.logits, y))
     assert losses[1] < losses[0] + 0.05
 
 
@@ -523,39 +526,46 @@ def test_a_student_imitates_a_box_that_knows_and_is_not_led_by_one_that_does_not
     assert log_loss(taught.out_of_fold, y) > limit  # what it says of its own samples is no flattery
 
 
-# --- the quick look -------------------------------------------------------------------------
+# --- views, by their distances -----------------------------------------------------
 
 
-def test_the_quick_loss_of_nothing_but_the_same_is_the_priors():
+def test_the_leave_one_out_loss_of_nothing_but_the_same_is_the_priors():
     flat, y = np.ones((60, 4)), clouds(60)[1]
-    assert not distances(flat).any()
-    assert quick_loss([distances(flat)], (), y, CLASSES) == pytest.approx(np.log(3), abs=0.05)
+    assert not block_distances(flat).any()
+    assert leave_one_out_loss([block_distances(flat)], (), dealt(y)) == pytest.approx(
+        np.log(3), abs=0.05
+    )
 
 
 @pytest.mark.parametrize("local", [False, True])
 def test_distances_are_squared_symmetric_and_of_mean_two(local):
     x = noise(50, 8)
-    apart = distances(x, local=local)
+    apart = block_distances(x, local=local)
     np.testing.assert_allclose(apart, apart.T, atol=1e-9)
     np.testing.assert_allclose(np.diag(apart), 0, atol=1e-5)
     assert (apart >= 0).all()
     assert apart.mean() == pytest.approx(2, rel=1e-3)  # of two samples of length 1
 
 
-def test_the_quick_loss_of_one_sample_is_the_priors():
-    loss = quick_loss([np.zeros((1, 1))], (), np.array([0]), 2)
+def test_the_leave_one_out_loss_of_one_sample_is_the_priors():
+    one = Targets.dealt(np.array([0]), 2, 0)
+    loss = leave_one_out_loss([np.zeros((1, 1))], (), one)
     assert np.isfinite(loss)
-    assert loss == quick_loss([], (), np.array([0]), 2)
+    assert loss == leave_one_out_loss([], (), one)
 
 
-def test_the_quick_loss_ranks_what_knows_more_first():
+def test_the_leave_one_out_loss_ranks_what_knows_more_first():
     (weak, strong), y = parts(120, (0,))[0] + [clouds(120, 6, 1.5)[0]], parts(120, ())[1]
     of_noise = noise(120)
-    losses = [quick_loss([distances(x)], (), y, CLASSES) for x in (strong, weak, of_noise)]
+    losses = [
+        leave_one_out_loss([block_distances(x)], (), dealt(y)) for x in (strong, weak, of_noise)
+    ]
     assert losses == sorted(losses)
     assert losses[2] == pytest.approx(np.log(CLASSES), abs=0.05)
-    together = quick_loss([distances(strong), distances(weak)], (), y, CLASSES)
-    beside = quick_loss([distances(weak)], [distances(strong, local=True)], y, CLASSES)
+    together = leave_one_out_loss([block_distances(strong), block_distances(weak)], (), dealt(y))
+    beside = leave_one_out_loss(
+        [block_distances(weak)], [block_distances(strong, local=True)], dealt(y)
+    )
     assert max(together, beside) < losses[1]
 
 

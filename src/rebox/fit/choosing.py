@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec
-from rebox.reading import distances, quick_loss
+from rebox.reading import block_distances, leave_one_out_loss
 from rebox.reading.features import AnswerFeatures, features_of
+from rebox.reading.targets import Targets
 
 Features = NDArray[np.floating]
 Scores = NDArray[np.float32]
@@ -97,26 +98,23 @@ class Chooser:
 
     def _judge(self, plain: Scores, few: int) -> "_Judge":
         n = min(few, SAMPLES, len(self.targets))
-        local = [distances(x[:n], local=True) for x in self.local]
+        local = [block_distances(x[:n], local=True) for x in self.local]
         groups = None if self.groups is None else self.groups[:n]
-        features = features_of(self.spec, plain)
-        return _Judge(self.targets[:n], self.n_targets, features, local, groups)
+        targets = Targets.dealt(self.targets[:n], self.n_targets, 0, groups)
+        return _Judge(targets, features_of(self.spec, plain), local)
 
 
 @dataclass(frozen=True)
 class _Judge:
-    targets: NDArray[np.intp]
-    n_targets: int
+    targets: Targets
     features: AnswerFeatures
     local: Sequence[NDArray[np.float64]]
-    groups: NDArray[np.intp] | None
 
     def share(self, least: float) -> float:
-        subjects = self.targets if self.groups is None else np.unique(self.groups)
-        return least + PRUDENCE / len(subjects)
+        return least + PRUDENCE / self.targets.subjects
 
     def apart(self, scores: Scores) -> NDArray[np.float64]:
-        return distances(self.features(scores[: len(self.targets)]).astype(np.float32))
+        return block_distances(self.features(scores[: len(self.targets)]).astype(np.float32))
 
     def all_apart(self, answers: dict[int, Scores]) -> dict[int, NDArray[np.float64]]:
         return {number: self.apart(scores) for number, scores in answers.items()}
@@ -126,4 +124,4 @@ class _Judge:
         return sorted(losses, key=lambda number: (losses[number], number))
 
     def loss(self, answers: Sequence[NDArray[np.float64]]) -> float:
-        return quick_loss(answers, self.local, self.targets, self.n_targets, self.groups)
+        return leave_one_out_loss(answers, self.local, self.targets)

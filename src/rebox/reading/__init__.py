@@ -4,8 +4,8 @@ from rebox.reading.assignment import FrequencyMapping, RandomMapping
 from rebox.reading.choice import rule_from_name
 from rebox.reading.contract import Answers, Mapping, MappingRule, Reader
 from rebox.reading.fitting import FittedReader, TrainingSet, fit_reader
-from rebox.reading.likeness import distances, quick_loss
 from rebox.reading.reader import PooledReader
+from rebox.reading.view_loss import block_distances, leave_one_out_loss
 
 __all__ = [
     "Answers",
@@ -17,8 +17,8 @@ __all__ = [
     "RandomMapping",
     "Reader",
     "TrainingSet",
-    "distances",
+    "block_distances",
     "fit_reader",
-    "quick_loss",
+    "leave_one_out_loss",
     "rule_from_name",
 ]

@@ -6,14 +6,14 @@ classes than m for each target, m shrinks, and where there are fewer than target
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
-from rebox.reading.contract import Answers, Array, Mapping, MappingRule
+from rebox.reading.contract import Answers, Array, Arrays, Mapping, MappingRule
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Assignment(Mapping):
         ]  # a gather: K may be thousands, m is a handful
         return xp.stack(columns, axis=1)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return the table of sources."""
         return {"sources": self.sources.astype(np.int64)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the assignment from its table."""
         return cls(arrays["sources"].astype(np.intp))
 

@@ -11,18 +11,16 @@ there is no temperature.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
-from rebox.reading.calibration import fit_slope, log_prior
-from rebox.reading.contract import Array
-from rebox.reading.probabilistic import BiasedMapping, CrossFitted, ProbabilisticRule, Samples, like
-
-Matrix = NDArray[np.float64]
+from rebox.reading.calibration import fit_slope
+from rebox.reading.contract import Answers, Array, Arrays, Matrix
+from rebox.reading.probabilistic import BiasedMapping, CrossFitted, ProbabilisticRule, like
+from rebox.reading.targets import Targets
 
 TINY = 1e-12  # keeps the logarithm of what was never seen finite
 
@@ -53,12 +51,12 @@ class BayesianMapping(BiasedMapping):
         shares = xp.where(total > 0, p / xp.where(total > 0, total, 1.0), even)
         return self.slope * xp.log(shares @ like(self.weights, scores) + TINY)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return weights, bias and slope."""
         return {"weights": self.weights, "bias": self.bias, "slope": np.array([self.slope])}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the mapping from its arrays."""
         slope = float(arrays["slope"][0])
         return cls(weights=arrays["weights"], bias=arrays["bias"], slope=slope)
@@ -93,27 +91,26 @@ class BayesianMap(ProbabilisticRule):
         if not 0 < self.smoothing < float("inf"):
             raise InvalidOption(f"smoothing must be above 0, found {self.smoothing}.")
 
-    def _cross_fit(self, samples: Samples) -> CrossFitted:
-        votes = self._votes(samples)
-        hot = np.eye(samples.n_targets)[samples.targets]
+    def _cross_fit(self, answers: Answers, targets: Targets) -> CrossFitted:
+        votes, hot = self._votes(answers), targets.one_hot
         logs = np.empty(hot.shape)
-        for kept, held_out in samples.splits():
+        for kept, held_out in targets.splits():
             mapping = self._mapping(votes[kept].T @ hot[kept])
-            logs[held_out] = mapping.evidence(samples.answers.scores[held_out])
+            logs[held_out] = mapping.evidence(answers.scores[held_out])
         whole = self._mapping(votes.T @ hot)
         if self.published:
-            return samples.crossed(whole, logs)
+            return CrossFitted.of(whole, logs, targets)
         # log P(t | x) / P(t), scaled: towards slope 0 only the prior is left
-        prior = log_prior(samples.targets, samples.n_targets)
-        slope = fit_slope(logs - prior, prior, samples.targets)
+        prior = targets.log_prior
+        slope = fit_slope(logs - prior, prior, targets.index)
         bias = (1 - slope) * prior
         mapping = BayesianMapping(weights=whole.weights, bias=bias, slope=slope)
-        return samples.crossed(mapping, slope * logs + bias)
+        return CrossFitted.of(mapping, slope * logs + bias, targets)
 
-    def _votes(self, samples: Samples) -> Matrix:
+    def _votes(self, answers: Answers) -> Matrix:
         """Return what each answer counts for each source class, (n, source classes)."""
-        scores = samples.answers.scores.astype(np.float64)
-        k = 1 if self.ratio is None else int(self.ratio * samples.n_targets)
+        scores = answers.scores.astype(np.float64)
+        k = 1 if self.ratio is None else int(self.ratio * len(answers.prior))
         k = min(max(k, 1), scores.shape[1])
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         votes = np.zeros(scores.shape)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
-Matrix = NDArray[np.float64]
+from rebox.reading.contract import Matrix
 
 LOG_SLOPES = (-7.0, 4.0)  # from the prior alone to nearly certain
 SPREAD, OWN = 0.5, 3.0  # of a class's log slope around the common one: deviation, and most
@@ -51,8 +51,8 @@ def fit_slope(scores: Matrix, offset: Matrix, targets: NDArray[np.intp]) -> floa
         logits = np.exp(log_slope) * scores + offset
         return float(-(wanted * log_softmax(logits, axis=1)).sum(axis=1).mean())
 
-    found = minimize_scalar(loss, bounds=LOG_SLOPES, method="bounded", options={"xatol": 1e-3})
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(loss, bounds=LOG_SLOPES, method="bounded", options={"xatol": 1e-3})
+    return float(np.exp(minimum.x))
 
 
 def fit_slopes_and_bias(
@@ -79,6 +79,6 @@ def fit_slopes_and_bias(
 
     start = np.concatenate([np.zeros(n_targets + 1), log_prior(targets, n_targets)])
     bounds = [LOG_SLOPES, *[(-OWN, OWN)] * n_targets, *[(None, None)] * n_targets]
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    slopes = np.exp(found.x[0] + found.x[1 : n_targets + 1])
-    return slopes, np.asarray(found.x[-n_targets:])
+    minimum = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    slopes = np.exp(minimum.x[0] + minimum.x[1 : n_targets + 1])
+    return slopes, np.asarray(minimum.x[-n_targets:])

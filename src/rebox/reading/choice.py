@@ -9,8 +9,9 @@ from rebox.reading.contract import Answers
 from rebox.reading.discriminant import DiscriminantMap
 from rebox.reading.kernel import KernelMap
 from rebox.reading.linear import LinearMap
-from rebox.reading.probabilistic import CrossFitted, ProbabilisticRule, Samples
+from rebox.reading.probabilistic import CrossFitted, ProbabilisticRule
 from rebox.reading.ridge import RidgeMap
+from rebox.reading.targets import Targets
 
 CANDIDATES: dict[str, Callable[[str | None], ProbabilisticRule]] = {
     "linear": LinearMap,
@@ -50,8 +51,8 @@ class BestMap(ProbabilisticRule):
                 f"found {', '.join(unknown) or 'none'}."
             )
 
-    def _cross_fit(self, samples: Samples) -> CrossFitted:
-        fits = (fitted for _, fitted in self._compare(samples.answers))
+    def _cross_fit(self, answers: Answers, targets: Targets) -> CrossFitted:  # noqa: ARG002 - each deals the same
+        fits = (fitted for _, fitted in self._compare(answers))
         return min(fits, key=lambda fitted: fitted.loss)
 
     def _compare(self, answers: Answers) -> list[tuple[str, CrossFitted]]:

@@ -12,43 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.reading.axes import PrincipalAxes
-from rebox.reading.calibration import fit_slope, log_prior
-from rebox.reading.linear import LinearMapping
-from rebox.reading.probabilistic import CrossFitted, FeatureRule, Samples
-
-Matrix = NDArray[np.float64]
+from rebox.reading.calibration import fit_slope
+from rebox.reading.contract import Matrix
+from rebox.reading.linear import LinearRule
+from rebox.reading.targets import LinearFit, Targets
 
 SHRINKAGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 PULL = 1.0  # samples' worth of the overall mean in each class mean: a class may have one, or none
 
 
-@dataclass(frozen=True)
-class DiscriminantMap(FeatureRule):
-    """Fits a `LinearMapping` by shrinkage discriminant analysis.
+class DiscriminantMap(LinearRule):
+    """Fits a `LinearMapping` by shrinkage discriminant analysis."""
 
-    Parameters
-    ----------
-    class_weight : {None, "balanced"}
-        As in `FeatureRule`.
-    features : {"logs", "roots", "plain"}
-        As in `FeatureRule`.
-    """
-
-    def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = self._features_of(samples.answers)
-        axes = PrincipalAxes.of(features(samples.answers.scores))
-        x, y = axes.coordinates, np.eye(samples.n_targets)[samples.targets]
-        prior = log_prior(samples.targets, samples.n_targets)
+    def _solve(self, features: Matrix, targets: Targets) -> LinearFit:
+        axes = PrincipalAxes.of(features)
+        x, y = np.asarray(axes.coordinates(features), dtype=np.float64), targets.one_hot
         scores = np.empty((len(SHRINKAGES), *y.shape))
-        for kept, held_out in samples.splits():
+        for kept, held_out in targets.splits():
             scores[:, held_out] = _Within.of(x[kept], y[kept]).scores(x[held_out])
-        slopes = [fit_slope(of_one, prior, samples.targets) for of_one in scores]
+        prior = targets.log_prior
+        slopes = [fit_slope(of_one, prior, targets.index) for of_one in scores]
         logits = [s * of_one + prior for s, of_one in zip(slopes, scores, strict=True)]
-        best = int(np.argmin([samples.loss(of_one) for of_one in logits]))
+        best = int(np.argmin([targets.loss(of_one) for of_one in logits]))
         weights, bias = _Within.of(x, y).discriminant(SHRINKAGES[best])
         weights, bias = axes.back(slopes[best] * weights, slopes[best] * bias + prior)
-        mapping = LinearMapping(weights=weights, bias=bias, features=features)
-        return samples.crossed(mapping, logits[best])
+        return LinearFit(weights, bias, logits[best])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ log-odds. Square roots make Euclidean distance the Hellinger distance, which nee
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BoxSpec
 from rebox.errors import InvalidOption
-from rebox.reading.contract import Array, Scores
+from rebox.reading.contract import Array, Arrays, Scores
 
 UNSEEN = 0.3  # votes that every class has before a label-only box is asked
 FLOOR = 1e-7  # about the rounding of a float32 score near 1
@@ -74,13 +74,13 @@ class AnswerFeatures:
         half = xp.where(xp.isfinite(least), 0.5 * least, 1.0)  # an empty row tells nothing
         return xp.where(shown, p + self.floor, xp.clip(half, self.floor, None))
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return kind, floor and censoring as arrays, for the artefact."""
         code = [KINDS.index(self.kind), int(self.censored)]
         return {"floor": np.array([self.floor]), "features": np.array(code, dtype=np.int64)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the features that `arrays` described; log-ratios where only a floor is given."""
         code, censored = arrays.get("features", np.zeros(2, dtype=np.int64))
         return cls(KINDS[int(code)], float(arrays["floor"][0]), bool(censored))

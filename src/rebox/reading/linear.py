@@ -4,16 +4,15 @@ It costs no query beyond the answers. `rebox.reading.ridge` and `rebox.reading.d
 the same kind of map by other means.
 """
 
+import abc
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rebox.reading.contract import Array
+from rebox.reading.contract import Answers, Array, Arrays, Matrix
 from rebox.reading.features import AnswerFeatures
 from rebox.reading.logistic import PENALTIES, WHITENINGS, fit_logistic
-from rebox.reading.probabilistic import BiasedMapping, CrossFitted, FeatureRule, Samples, like
+from rebox.reading.probabilistic import BiasedMapping, CrossFitted, FeatureRule, like
+from rebox.reading.targets import LinearFit, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,48 +28,44 @@ class LinearMapping(BiasedMapping):
     """
 
     kind: ClassVar[str] = "linear"
-    weights: NDArray[np.float64]
+    weights: Matrix
     features: AnswerFeatures
 
     def evidence(self, scores: Array) -> Array:
         """Return features(scores) W."""
         return self.features(scores) @ like(self.weights, scores)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return weights, bias and what makes up the features."""
         return {"weights": self.weights, "bias": self.bias, **self.features.arrays()}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the mapping from its arrays."""
         features = AnswerFeatures.from_arrays(arrays)
         return cls(weights=arrays["weights"], bias=arrays["bias"], features=features)
 
 
-@dataclass(frozen=True)
-class LinearMap(FeatureRule):
+class LinearRule(FeatureRule):
+    """A rule that fits a `LinearMapping`."""
+
+    def _cross_fit(self, answers: Answers, targets: Targets) -> CrossFitted:
+        features = self._features_of(answers)
+        fitted = self._solve(features(answers.scores), targets)
+        mapping = LinearMapping(weights=fitted.weights, bias=fitted.bias, features=features)
+        return CrossFitted.of(mapping, fitted.logits, targets)
+
+    @abc.abstractmethod
+    def _solve(self, features: Matrix, targets: Targets) -> LinearFit:
+        """Return weights and bias for features (n, d)."""
+
+
+class LinearMap(LinearRule):
     """Fits a `LinearMapping` by logistic regression.
 
     The strength of the regularisation, and how much of it falls on directions of small variance,
     are those with the lowest cross-validated log loss on the training answers, nothing else.
-
-    Parameters
-    ----------
-    class_weight : {None, "balanced"}
-        As in `FeatureRule`.
-    features : {"logs", "roots", "plain"}
-        As in `FeatureRule`.
     """
 
-    def _cross_fit(self, samples: Samples) -> CrossFitted:
-        features = self._features_of(samples.answers)
-        fitted = fit_logistic(
-            features(samples.answers.scores),
-            samples.targets,
-            samples.n_targets,
-            samples.folds,
-            whitenings=WHITENINGS,
-            penalties=PENALTIES,
-        )
-        mapping = LinearMapping(weights=fitted.weights, bias=fitted.bias, features=features)
-        return samples.crossed(mapping, fitted.logits)
+    def _solve(self, features: Matrix, targets: Targets) -> LinearFit:
+        return fit_logistic(features, targets, whitenings=WHITENINGS, penalties=PENALTIES)

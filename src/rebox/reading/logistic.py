@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from rebox.reading.axes import PrincipalAxes
-from rebox.reading.calibration import log_loss, log_prior
-
-Matrix = NDArray[np.float64]
+from rebox.reading.calibration import log_loss
+from rebox.reading.contract import Matrix
+from rebox.reading.targets import LinearFit, Targets
 
 # Ridge penalties to try, strongest first, in units of the mean feature variance.
 PENALTIES = 10.0 ** np.arange(1.5, -4.1, -0.5)
@@ -22,39 +22,18 @@ MOST = 10**7  # logits held at once: 80 MB
 HOPELESS = 1.02  # times the lowest loss yet: the path only overfits from here on
 
 
-@dataclass(frozen=True)
-class Logistic:
-    """A fitted regression.
-
-    Attributes
-    ----------
-    weights : (features, targets) float64
-    bias : (targets,) float64
-    logits : (n, targets) float64
-        Of each sample by the weights fitted without its fold.
-    """
-
-    weights: Matrix
-    bias: NDArray[np.float64]
-    logits: Matrix
-
-
 def fit_logistic(
     features: Matrix,
-    targets: NDArray[np.intp],
-    n_targets: int,
-    folds: NDArray[np.intp],
+    targets: Targets,
     whitenings: Sequence[float] = WHITENINGS,
     penalties: NDArray[np.float64] = PENALTIES,
-) -> Logistic:
+) -> LinearFit:
     """Return the regression at the penalty and the whitening that held-out samples call for.
 
     Parameters
     ----------
     features : (n, features) float64
-    targets, folds : (n,) intp
-        Class, and the fold that a sample is held out in.
-    n_targets : int
+    targets : Targets
     whitenings : sequence of float
         As `WHITENINGS`.
     penalties : (penalties,) float64
@@ -62,19 +41,19 @@ def fit_logistic(
     """
     axes = PrincipalAxes.of(features)
     if not len(axes.scale):  # the box answers every image alike
-        bias = log_prior(targets, n_targets)
-        weights = np.zeros((features.shape[1], n_targets))
-        return Logistic(weights, bias, np.tile(bias, (len(targets), 1)))
-    hot = np.eye(n_targets)[targets]
+        bias = targets.log_prior
+        weights = np.zeros((features.shape[1], targets.count))
+        return LinearFit(weights, bias, np.tile(bias, (len(targets), 1)))
+    x, y = axes.coordinates(features), targets.one_hot
     best_loss = np.inf
     for power in whitenings:
-        trial = _Regression(axes.coordinates * axes.scale**-power, hot, folds)
+        trial = _Regression(x * axes.scale**-power, y, targets.folds)
         penalty, logits = trial.best_penalty(penalties)
-        if log_loss(logits, targets) < best_loss:
-            best_loss, best_logits = log_loss(logits, targets), logits
+        if targets.loss(logits) < best_loss:
+            best_loss, best_logits = targets.loss(logits), logits
             problem, best_penalty, stretch = trial, penalty, axes.scale**-power
     parameters = problem.fit_all(best_penalty)
-    return Logistic(*axes.back(stretch[:, None] * parameters[:-1], parameters[-1]), best_logits)
+    return LinearFit(*axes.back(stretch[:, None] * parameters[:-1], parameters[-1]), best_logits)
 
 
 @dataclass(frozen=True)
@@ -164,11 +143,11 @@ class _Regression:
             loss = float((share * losses).sum()) + 0.5 * penalty * float((weights**2).sum())
             return loss, (gradient / condition).ravel()
 
-        found = minimize(
+        minimum = minimize(
             objective,
             (start * condition).ravel(),
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": iterations, "ftol": decrease, "gtol": 1e-4},
         )
-        return np.asarray(found.x.reshape(shape) / condition)
+        return np.asarray(minimum.x.reshape(shape) / condition)

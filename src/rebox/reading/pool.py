@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-Matrix = NDArray[np.float64]
+from rebox.reading.contract import Matrix
 
 TOWARDS_EVEN = 2.0  # samples' worth of belief, beforehand, that all experts are equally good
 TOWARDS_FIRST = 20.0  # the same, that one which has seen more samples is enough by itself
@@ -27,8 +27,8 @@ def pool(opinions: Sequence[Matrix] | Matrix, weights: NDArray[np.float64]) -> M
         weight * log_softmax(logits, axis=1)
         for weight, logits in zip(weights, opinions, strict=True)
     )
-    found: Matrix = log_softmax(pooled, axis=1)
-    return found
+    normalised: Matrix = log_softmax(pooled, axis=1)
+    return normalised
 
 
 def pool_weights(
@@ -72,5 +72,7 @@ def _minimise(
         loss = -logs[rows, targets].mean() + 0.5 * strength / n * (apart**2).sum()
         return float(loss), expected - said_of_truth + strength / n * apart
 
-    found = minimize(objective, belief, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * experts)
-    return np.asarray(found.x)
+    minimum = minimize(
+        objective, belief, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * experts
+    )
+    return np.asarray(minimum.x)

@@ -5,7 +5,7 @@ compared with other rules (`rebox.reading.choice`). Nothing but training answers
 """
 
 import abc
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rebox.errors import InvalidOption
-from rebox.reading.calibration import log_loss
-from rebox.reading.contract import Answers, Array, Mapping, MappingRule
+from rebox.reading.contract import Answers, Array, Arrays, Mapping, MappingRule, Matrix
 from rebox.reading.features import AnswerFeatures, check_view, features_of
-from rebox.subject import stratified_folds
+from rebox.reading.targets import Targets
 
 
 def softmax(logits: Array) -> Array:
@@ -55,12 +54,12 @@ class BiasedMapping(Mapping):
         """Return probabilities over the target classes."""
         return softmax(self.evidence(scores) + like(self.bias, scores))
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return the bias."""
         return {"bias": self.bias}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the mapping from its arrays."""
         return cls(bias=arrays["bias"])
 
@@ -79,44 +78,13 @@ class CrossFitted:
     """
 
     mapping: BiasedMapping
-    logits: NDArray[np.float64]
+    logits: Matrix
     loss: float
 
-
-@dataclass(frozen=True)
-class Samples:
-    """Answers under fit: their targets, and the fold that each is held out in."""
-
-    answers: Answers
-    folds: NDArray[np.intp] = field(init=False)
-
-    def __post_init__(self) -> None:
-        known = self.answers
-        folds = stratified_folds(known.targets, known.seed, known.groups)
-        object.__setattr__(self, "folds", folds)
-
-    @property
-    def targets(self) -> NDArray[np.intp]:
-        """Target class of each, (n,)."""
-        return self.answers.targets
-
-    @property
-    def n_targets(self) -> int:
-        """How many target classes there are, answered about or not."""
-        return len(self.answers.prior)
-
-    def splits(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Return (rows kept, rows held out) of each fold."""
-        numbers = range(int(self.folds.max()) + 1)
-        return [(np.flatnonzero(self.folds != k), np.flatnonzero(self.folds == k)) for k in numbers]
-
-    def crossed(self, mapping: BiasedMapping, logits: NDArray[np.float64]) -> CrossFitted:
+    @classmethod
+    def of(cls, mapping: BiasedMapping, logits: Matrix, targets: Targets) -> Self:
         """Return ``mapping`` with its held-out ``logits`` and their loss."""
-        return CrossFitted(mapping, logits, self.loss(logits))
-
-    def loss(self, logits: NDArray[np.float64]) -> float:
-        """Return the mean log loss of (n, target classes) held-out logits."""
-        return log_loss(logits, self.targets)
+        return cls(mapping, logits, targets.loss(logits))
 
 
 @dataclass(frozen=True)
@@ -150,22 +118,22 @@ class ProbabilisticRule(MappingRule):
         little lower than on new answers.
         """
         prior = np.log(np.maximum(answers.prior, 1e-12))
-        subjects = answers.targets if answers.groups is None else answers.groups
-        if min(len(np.unique(answers.targets)), len(np.unique(subjects))) < 2:
+        targets = Targets.dealt(answers.targets, len(prior), answers.seed, answers.groups)
+        if min(len(np.unique(answers.targets)), targets.subjects) < 2:
             logits = np.tile(prior, (len(answers.targets), 1))
             fitted = CrossFitted(BiasedMapping(bias=prior), logits, np.inf)
         else:
             # Many small products: threads cost more than they bring, and one alone always adds
             # up in the same order, so that the same answers give the same bytes.
             with threadpool_limits(limits=1, user_api="blas"):
-                fitted = self._cross_fit(Samples(answers))
+                fitted = self._cross_fit(answers, targets)
         if self.class_weight == "balanced":
             even = replace(fitted.mapping, bias=fitted.mapping.bias - prior)
             fitted = replace(fitted, mapping=even)
         return fitted
 
     @abc.abstractmethod
-    def _cross_fit(self, samples: Samples) -> CrossFitted:
+    def _cross_fit(self, answers: Answers, targets: Targets) -> CrossFitted:
         """Return the mapping without class weights; two classes at least have answers."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from rebox.reading.block import Block
+from rebox.reading.axes import PrincipalAxes
 from rebox.reading.contract import Arrays, Floats, Matrix, Reader, Scores
 from rebox.reading.expert import Expert
 from rebox.reading.features import AnswerFeatures, answer_blocks
@@ -29,7 +29,7 @@ class PooledReader(Reader):
         What of each answer is looked at.
     counted : bool
         Whether the box tells labels only: the votes of all answers are then one block.
-    blocks : tuple of Block
+    blocks : tuple of PrincipalAxes
     landmarks : (M, R) float32
         Coordinates of training samples.
     experts : tuple of Expert
@@ -44,7 +44,7 @@ class PooledReader(Reader):
     kind: ClassVar[str] = "pool"
     features: AnswerFeatures
     counted: bool
-    blocks: tuple[Block, ...]
+    blocks: tuple[PrincipalAxes, ...]
     landmarks: NDArray[np.float32]
     experts: tuple[Expert, ...]
     weights: NDArray[np.float64]
@@ -101,7 +101,7 @@ class PooledReader(Reader):
         """Return the reader that `describe` and `arrays` described."""
         count = len({name.split(".")[1] for name in arrays if name.startswith("block.")})
         blocks = tuple(
-            Block(**{field.name: arrays[f"block.{i}.{field.name}"] for field in fields(Block)})
+            PrincipalAxes(*(arrays[f"block.{i}.{one.name}"] for one in fields(PrincipalAxes)))
             for i in range(count)
         )
         experts = tuple(
@@ -127,9 +127,9 @@ class PooledReader(Reader):
         )
 
 
-def coordinates(blocks: Sequence[Block], features: Sequence[Floats]) -> NDArray[np.float32]:
-    """Return (n, R): the coordinates of all blocks of features side by side."""
-    parts = [block.coordinates(x) for block, x in zip(blocks, features, strict=True)]
-    if parts:
-        return np.concatenate(parts, axis=1)
-    return np.empty((0, 0), dtype=np.float32)
+def coordinates(blocks: Sequence[PrincipalAxes], features: Sequence[Floats]) -> NDArray[np.float32]:
+    """Return (n, R): coordinates of training samples by all blocks; none lies outside its axes."""
+    if not blocks:
+        return np.empty((0, 0), dtype=np.float32)
+    parts = [axes.coordinates(x) for axes, x in zip(blocks, features, strict=True)]
+    return np.concatenate([np.pad(z, ((0, 0), (0, 1))) for z in parts], axis=1).astype(np.float32)

@@ -9,11 +9,10 @@ from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from rebox.program import Canvas, Placement
-from rebox.reading.calibration import log_prior
 from rebox.reading.logistic import fit_logistic
+from rebox.reading.targets import Targets
 from rebox.sample import ImageLoader
 from rebox.study.baseline.contract import OpenedBaseline, Trainer, Training
-from rebox.subject import stratified_folds
 
 if TYPE_CHECKING:
     from rebox.study.baseline.whitebox import WhiteBox
@@ -65,13 +64,13 @@ class LinearProbe(Trainer):
         whitebox, images, targets = training.opened, training.images, training.targets
         placement = training.placement(Canvas(fit=self.canvas))
         features = _features(whitebox, images, placement)
-        folds = stratified_folds(targets, training.seed, training.groups)
+        dealt = Targets.dealt(targets, len(training.classes), training.seed, training.groups)
         # Small products: threads cost more than they bring, and one adds up in the same order.
         with threadpool_limits(limits=1, user_api="blas"):
-            fitted = fit_logistic(features, targets, len(training.classes), folds)
+            fitted = fit_logistic(features, dealt)
         bias = fitted.bias
         if training.class_weight == "balanced":
-            bias = bias - log_prior(targets, len(training.classes))
+            bias = bias - dealt.log_prior
         return LinearProbeModel(
             classes=training.classes,
             inputs=images.inputs,

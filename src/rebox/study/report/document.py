@@ -148,6 +148,7 @@ def _setting(
 ) -> dict[str, Any]:
     against = setting.reference(reference)
     cells = chosen(setting, most, against)
+    cards = [card for cell in cells if (card := drawer.card(cell)) is not None]
     return {
         "anchor": anchor,
         "heading": setting.title,
@@ -159,7 +160,7 @@ def _setting(
         "differences_note": _note(setting, against),
         "curves": drawer.curves(setting),
         "ranking": drawer.ranking(setting),
-        "cards": [card for cell in cells if (card := drawer.card(cell)) is not None],
+        "cards": cards,
         "cards_note": _left_out(setting, len(cells)),
         "search": drawer.search(setting),
         "costs": listing.costs_table(setting),

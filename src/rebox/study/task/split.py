@@ -1,6 +1,6 @@
 """Which images a trial learns from and which it is measured on: drawn by seed, by subject.
 
-Randomness has an address, ``default_rng([seed, purpose])``: the same data set and seed give the
+Randomness has an address, a seed and a `rebox.seed.Stream`: the same data set and seed give the
 same rows on every machine.
 """
 
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.dataset import Dataset
+from rebox.seed import Stream, generator
 from rebox.subject import classes_of_subjects, dealt
-
-TEST, TRAIN, FOLD, RESAMPLED = 0, 1, 2, 3  # second words of a seed
 
 Indices = NDArray[np.intp]
 
@@ -74,11 +73,12 @@ def holdout(
         raise InvalidOption("train and per_class are both given: choose one.")
     published = dataset.published_test
     source = np.arange(len(dataset)) if published is None else np.flatnonzero(published)
-    tested = _drawn(dataset, source, [seed, TEST])[:test]
+    tested = _drawn(dataset, source, seed, Stream.TEST)[:test]
     free = ~np.isin(dataset.subjects, dataset.subjects[tested])
     if published is not None:
         free &= ~published
-    chosen, wanted = _drawn(dataset, np.flatnonzero(free), [seed, TRAIN])[:train], train or 1
+    candidates = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)
+    chosen, wanted = candidates[:train], train or 1
     if per_class is not None:
         classes = np.unique(dataset.labels)
         places = [np.flatnonzero(dataset.labels[chosen] == name)[:per_class] for name in classes]
@@ -125,7 +125,7 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
             f"{dataset.name}: {folds} folds are wanted of {len(images)} subjects: ask for fewer."
         )
     _, label = np.unique(dataset.labels, return_inverse=True)
-    order = np.random.default_rng([seed, FOLD]).permutation(len(images))
+    order = generator(seed, Stream.FOLD).permutation(len(images))
     tested = dealt(classes_of_subjects(label, subject), images, folds, order)[subject] == number
     return Split(train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
 
@@ -151,7 +151,7 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
     """
     _check_numbers(1, train=train, test=test)
     _check_numbers(0, seed=seed)
-    rng = np.random.default_rng([seed, RESAMPLED])
+    rng = generator(seed, Stream.RESAMPLED)
     classes = np.unique(dataset.labels)
     each = -(-(train + test) // len(classes))
     drawn = np.concatenate(
@@ -161,7 +161,7 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
     return Split(train=np.sort(mixed[test : test + train]), test=np.sort(mixed[:test]))
 
 
-def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
+def _drawn(dataset: Dataset, rows: Indices, seed: int, stream: Stream) -> Indices:
     """Return ``rows`` in an order whose every beginning holds the classes in proportion.
 
     Subjects stay together, with the class that `classes_of_subjects` gives them.
@@ -169,7 +169,7 @@ def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
     _, subject = np.unique(dataset.subjects[rows], return_inverse=True)
     _, label = np.unique(dataset.labels[rows], return_inverse=True)
     kinds = classes_of_subjects(label, subject)
-    order = np.random.default_rng(seed).permutation(len(kinds))
+    order = generator(seed, stream).permutation(len(kinds))
     rank = np.empty(len(kinds))
     for name in np.unique(kinds):
         members = order[kinds[order] == name]
