@@ -182,14 +182,8 @@ class WhiteBox:
 
         It takes normalised images and returns (n, n_targets) logits: a linear map of `features`,
         drawn from the seed. Where the last layer was a convolution, as in SqueezeNet, this is one
-        by one convolution averaged over places, without the activation after it.
-
-        Parameters
-        ----------
-        n_targets : int
-        seed : int
-        fresh : bool
-            Whether all other weights are drawn anew as well.
+        by one convolution averaged over places, without the activation after it. Where it is
+        ``fresh``, all other weights are drawn anew as well.
 
         Raises
         ------

@@ -6,14 +6,7 @@ from typing import Any
 
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
-from rebox.study.report import figures, tables
-from rebox.study.report.listing import (
-    calibration_table,
-    confusion_table,
-    points_table,
-    roc_table,
-    weights_table,
-)
+from rebox.study.report import figures, listing, tables
 from rebox.study.report.setting import PEEKED, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
@@ -77,7 +70,7 @@ class Drawer:
                     if best:
                         value = best[0].figures[metric].parts(spec_of(metric))[0]
                         said = f"{said}; the best is {label_of(best[0])} with {value}"
-                    data = points_table(setting, metric, axis)
+                    data = listing.points_table(setting, metric, axis)
                     views.append(self._view(figure, caption, said, data))
         return views
 
@@ -89,7 +82,7 @@ class Drawer:
             return None
         caption = f"ROC curves and areas below them{_seed(cells[0])}"
         label = f"ROC curves of {several(len(cells), 'method')}, {setting.title}"
-        return self._view(figure, caption, label, roc_table(cells))
+        return self._view(figure, caption, label, listing.roc_table(cells))
 
     def search(self, setting: Setting) -> FigureView | None:
         """Return the loss while programs were searched."""
@@ -114,7 +107,7 @@ class Drawer:
         right, n = int(matrix.trace()), int(matrix.sum())
         label = f"Confusion matrix of {label_of(cell)}: {right:,} of {n:,} images right"
         caption = f"Confusion: {right:,} of {n:,} right{_seed(cell)}"
-        return self._view(figures.confusion(cell), caption, label, confusion_table(cell))
+        return self._view(figures.confusion(cell), caption, label, listing.confusion_table(cell))
 
     def _calibration(self, cell: Cell) -> FigureView | None:
         calibration = tables.calibration(cell)
@@ -123,7 +116,9 @@ class Drawer:
         error, bins = calibration
         caption = f"Calibration: expected error {error:.3f}{_seed(cell)}"
         label = f"Reliability diagram of {label_of(cell)}: expected calibration error {error:.3f}"
-        return self._view(figures.calibration(cell), caption, label, calibration_table(bins))
+        return self._view(
+            figures.calibration(cell), caption, label, listing.calibration_table(bins)
+        )
 
     def _weights(self, cell: Cell) -> FigureView | None:
         weights = tables.source_weights(cell)
@@ -131,7 +126,9 @@ class Drawer:
             return None
         label = f"Weights of source classes for target classes, {label_of(cell)}"
         caption = "Which source classes speak for which target class, first fit"
-        return self._view(figures.source_weights(cell), caption, label, weights_table(*weights))
+        return self._view(
+            figures.source_weights(cell), caption, label, listing.weights_table(*weights)
+        )
 
     def _program(self, cell: Cell) -> FigureView | None:
         image = figures.picture(cell)
