@@ -85,9 +85,9 @@ class WhiteBox:
         ----------
         module : torch.nn.Module
             Its floats keep their precision.
-        size : int or (height, width)
-        preprocess, channels, classes, outputs, device, untrained : see the attributes
-            ``outputs="auto"``: probabilities if all values for two synthetic images lie in [0, 1].
+        size, preprocess, channels, classes, outputs, device, untrained
+            See the attributes; one number is both sides. ``outputs="auto"``: probabilities if all
+            values for two synthetic images lie in [0, 1].
 
         Raises
         ------

@@ -181,8 +181,7 @@ def _setting_facts(setting: Setting) -> list[str]:
     row = tables.overview(Findings(settings=(setting,), unavailable=(), trials=tuple(trials)))[0]
     names = next((trial.class_names for trial in trials if trial.class_names), ())
     facts = [f"plan {setting.plan}"] if setting.plan else []
-    folds = sorted({trial.folds for trial in trials if trial.folds})
-    each = " in each fold" if folds else ""
+    each = " in each fold" if any(trial.folds for trial in trials) else ""
     facts.append(f"{between(row['train'])} training and {between(row['test'])} test images{each}")
     if names and len(names) <= 12:
         facts.append(f"classes: {', '.join(names)}")

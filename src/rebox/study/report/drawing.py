@@ -54,25 +54,25 @@ class Drawer:
 
     def curves(self, setting: Setting) -> list[FigureView]:
         """Return accuracy and AUC against queries, and against dollars where any were spent."""
-        axes = ["queries"]
+        axes = {"queries": "training queries"}
         if any(cell.usd for cell in setting.cells):
-            axes.append("usd")
-        views = []
-        for axis in axes:
-            for metric in CURVES:
-                if metric in setting.metrics:
-                    figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
-                    what = "training queries" if axis == "queries" else "dollars"
-                    word = METRIC_WORDS[metric]
-                    caption = f"{word[0].upper()}{word[1:]} against {what}"
-                    best = setting.best(metric)
-                    said = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
-                    if best:
-                        value = best[0].figures[metric].parts(spec_of(metric))[0]
-                        said = f"{said}; the best is {label_of(best[0])} with {value}"
-                    data = listing.points_table(setting, metric, axis)
-                    views.append(self._view(figure, caption, said, data))
-        return views
+            axes["usd"] = "dollars"
+        metrics = [metric for metric in CURVES if metric in setting.metrics]
+        return [
+            self._curve(setting, metric, axis, what)
+            for axis, what in axes.items()
+            for metric in metrics
+        ]
+
+    def _curve(self, setting: Setting, metric: str, axis: str, what: str) -> FigureView:
+        figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
+        word, best = METRIC_WORDS[metric], setting.best(metric)
+        caption = f"{word[0].upper()}{word[1:]} against {what}"
+        label = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
+        if best:
+            value = best[0].figures[metric].parts(spec_of(metric))[0]
+            label += f"; the best is {label_of(best[0])} with {value}"
+        return self._view(figure, caption, label, listing.points_table(setting, metric, axis))
 
     def ranking(self, setting: Setting) -> FigureView | None:
         """Return the ROC curves."""

@@ -39,7 +39,7 @@ Part = tuple[NDArray[Any], NDArray[np.int64]]
 def medmnist(
     folder: Path, *, name: str | None = None, size: int = 28, val: Literal["out", "train"] = "out"
 ) -> Dataset:
-    """Return one of the two-dimensional sets, labelled by whole numbers.
+    """Return one of the two-dimensional sets, labelled by whole numbers, with its published test.
 
     Parameters
     ----------
@@ -52,11 +52,6 @@ def medmnist(
     val : str
         What becomes of the publisher's images for validation: ``train``, to learn from as well, or
         ``out``, left out.
-
-    Returns
-    -------
-    Dataset
-        Training images, images for validation if wanted, and the published test.
 
     Raises
     ------
