@@ -82,8 +82,7 @@ class Reprogrammed(OpenedBaseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        probabilities: NDArray[np.float64] = self.mapping.of(self.over(x, scores))
-        return probabilities
+        return np.asarray(self.mapping.of(self.over(x, scores)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

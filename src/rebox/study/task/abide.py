@@ -95,8 +95,7 @@ def correlations(series: NDArray[np.floating]) -> NDArray[np.float32]:
     norms[constant] = np.inf
     units = centred / norms
     rows, columns = np.triu_indices(series.shape[1], 1)
-    upper: NDArray[np.float32] = np.clip(units.T @ units, -1, 1)[rows, columns].astype(np.float32)
-    return upper
+    return np.asarray(np.clip(units.T @ units, -1, 1)[rows, columns], dtype=np.float32)
 
 
 def _from_archive(path: Path) -> tuple[NDArray[np.float32], NDArray[np.integer]]:

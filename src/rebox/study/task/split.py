@@ -176,8 +176,7 @@ def _drawn(dataset: Dataset, rows: Indices, seed: int, stream: Stream) -> Indice
         rank[members] = (np.arange(len(members)) + 0.5) / len(members)
     place = np.empty(len(kinds), dtype=np.intp)
     place[order[np.argsort(rank[order], kind="stable")]] = np.arange(len(kinds))
-    drawn: Indices = rows[np.argsort(place[subject], kind="stable")]
-    return drawn
+    return np.asarray(rows[np.argsort(place[subject], kind="stable")])
 
 
 def _check_numbers(least: int, **numbers: int) -> None:
