@@ -33,7 +33,8 @@ def accuracy(
         There are no labels, or not as many predictions.
     """
     confusion = _Confusion.of(labels, predictions, groups=groups)
-    return confusion.share(confusion.true == confusion.predicted, confusion.true >= 0)
+    everyone = np.ones(len(confusion.true), dtype=bool)
+    return confusion.share(confusion.true == confusion.predicted, everyone)
 
 
 def sensitivity(
