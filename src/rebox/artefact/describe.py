@@ -22,7 +22,7 @@ Tensors = dict[str, NDArray[Any]]
 def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     """Return the arrays of ``artefact``, and everything else in JSON's types."""
     labels, model = artefact.classes, artefact.model
-    tensors = _prefixed("reader.", model.reader.arrays())
+    tensors = {"reader." + name: array for name, array in model.reader.arrays().items()}
     for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
     if len(artefact.canaries):
@@ -81,9 +81,14 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
         for number, one in enumerate(description["questions"])
     )
     reader = Reader.kinds[description["reader"]["kind"]]
+    of_reader = {
+        name.removeprefix("reader."): array
+        for name, array in tensors.items()
+        if name.startswith("reader.")
+    }
     model = Model(
         questions=questions,
-        reader=reader.restore(description["reader"], _with_prefix("reader.", tensors)),
+        reader=reader.restore(description["reader"], of_reader),
         local=_restore_local(description["local"], encoder),
     )
     return Artefact(
@@ -152,11 +157,3 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         for name in ("gain", "sharper")
     }
     return Verdict(**described | gains | {"rows": rows})
-
-
-def _prefixed(prefix: str, arrays: Tensors) -> Tensors:
-    return {prefix + name: array for name, array in arrays.items()}
-
-
-def _with_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    return {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}

@@ -71,14 +71,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         planned = len(X) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        ImageLoader(self.artefact_.inputs, X).check()
+        images = ImageLoader(self.artefact_.inputs, X)
+        images.check()
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
-        for step, batch in enumerate(self.artefact_.batches(askers, X), start=1):
+        for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(self.listeners, answered)
@@ -130,12 +131,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             model that answers without one.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget : int or None
-            Most queries that predictions may ask.
-        journal, account
+        predict_budget, journal, account, listeners
             As for a new model; predictions without an account have one for this model alone.
-        listeners : sequence of callables
-            Told how predictions go on.
 
         Raises
         ------

@@ -25,26 +25,13 @@ MARKERS = {"map": "s", "bar": "o", "cma-es": "^"}
 DPI = 130
 SHOWN = "cma-es"  # the recipe whose program dresses the patients shown
 
-Levels = Mapping[str, float]
-Curves = Mapping[str, Sequence[tuple[int, Interval]]]
-Models = Mapping[str, Reprogrammer]
+Levels = Mapping[str, float]  # the accuracy of methods without a box
+Curves = Mapping[str, Sequence[tuple[int, Interval]]]  # queries and accuracy of each fit, by recipe
+Models = Mapping[str, Reprogrammer]  # by recipe: map, bar and cma-es
 
 
 def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients: Patients) -> None:
-    """Write the picture to ``path`` as PNG.
-
-    Parameters
-    ----------
-    path : Path
-        The file, written whole or not at all.
-    levels : method -> accuracy
-        Methods without a box.
-    curves : recipe -> (queries, accuracy) pairs
-        Methods with one.
-    models : recipe -> fitted model
-        ``map``, ``bar`` and ``cma-es``.
-    patients : Patients
-        Whose examples are shown.
+    """Write the picture to ``path`` as PNG, whole or not at all.
 
     Raises
     ------

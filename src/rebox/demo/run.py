@@ -29,16 +29,12 @@ class Row:
 
     Attributes
     ----------
-    method : str
-        Its name in words.
-    recipe : str or None
-        Its recipe; None: no box.
+    method, recipe : str, str or None
+        Its name in words; its recipe, or None where there is no box.
     accuracy : Interval
         On the test patients.
-    queries : int
-        Asked to train it.
-    queries_per_prediction : int
-        Asked for each new patient: 1, or 0 without a box.
+    queries, queries_per_prediction : int
+        Asked to train it, and for each new patient: 1, or 0 without a box.
     usd : float
         What the training queries would have cost, US dollars.
     """
@@ -63,17 +59,10 @@ class DemoResult:
         Accuracy against queries; the last of each is in the table.
     best : str
         The recipe whose model was written, fixed before the test patients were asked about.
-    model : Path
-        The model.
-    picture : Path or None
-        The picture; None without matplotlib.
-    note : str or None
-        Why there is no picture.
-    counted : int
-        Queries of all fits and predictions, by their meters.
-    answered : int
-        Images that the box itself counted.
-    seconds : float
+    picture, note : Path or None, str or None
+        The picture, or why there is none.
+    counted, answered : int
+        Queries of all fits and predictions, by their meters; images that the box itself counted.
     """
 
     rows: tuple[Row, ...]

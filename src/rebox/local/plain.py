@@ -109,14 +109,19 @@ class PlainFeatures:
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
         if self.kind == "rows":
-            return (self._values(samples),)
+            rows = _rows(samples)
+            if rows.shape[1] != self.size:
+                raise InvalidData(
+                    f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
+                )
+            return (rows,)
         images = [as_picture(samples[i], f"image {i}") for i in range(len(samples))]
         # Small products: threads cost more than they bring, and one always adds up alike.
         with threadpool_limits(limits=1, user_api="blas"):
             if self.kind != "picture":
                 return (self._triangles(images),)
-            rows = [picture_blocks(image, self.channels) for image in images]
-        return tuple(np.stack(block) for block in zip(*rows, strict=True))
+            blocks = [picture_blocks(image, self.channels) for image in images]
+        return tuple(np.stack(block) for block in zip(*blocks, strict=True))
 
     def describe(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON can hold it."""
@@ -137,14 +142,6 @@ class PlainFeatures:
             raise InvalidData(
                 f"found {described!r}; expected kind, size and channels, as describe() gives them."
             ) from error
-
-    def _values(self, samples: Any) -> NDArray[np.float32]:
-        rows = _rows(samples)
-        if rows.shape[1] != self.size:
-            raise InvalidData(
-                f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
-            )
-        return rows
 
     def _triangles(self, images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         expected = (self.size, self.size, 1)
