@@ -61,13 +61,7 @@ def _describe_local(local: LocalFeatures) -> dict[str, Any]:
 
 
 def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Artefact:
-    """Return the artefact that `describe` described.
-
-    Parameters
-    ----------
-    encoder : Encoder or None
-        The one that it was fitted with, if any; None: opened from the URI in the description.
-    """
+    """Return the artefact that `describe` described; its encoder as in `rebox.artefact.load`."""
     inputs = description["inputs"]
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])

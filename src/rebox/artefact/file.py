@@ -137,10 +137,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
 
-    Raises
-    ------
-    ArtefactError
-        The file cannot be written.
+    Raises `ArtefactError` where it cannot be written.
     """
     handle, part = _part_beside(path)
     try:

@@ -92,10 +92,7 @@ def checked_budgets(
 ) -> tuple[Budget, Budget]:
     """Return the budgets of a fit and of predictions.
 
-    Raises
-    ------
-    InvalidOption
-        They cap nothing, or pay for nothing.
+    Raises `InvalidOption` where they cap nothing, or pay for nothing.
     """
     if budget is None and max_usd is None:
         raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")

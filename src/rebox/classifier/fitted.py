@@ -67,7 +67,9 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             ``predict_budget`` does not pay for all of ``X``; nothing was asked.
         """
         self._check_fitted()
-        X = self._checked(X)
+        if not are_images(X):
+            with refusals():
+                X = validate_data(self, X, reset=False, dtype=np.float64)
         planned = len(X) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
@@ -205,12 +207,6 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         if drift.change == "changed" and stale:
             account.forget()  # or else a new fit would be given the answers of the old box
         return drift
-
-    def _checked(self, X: Any) -> Any:
-        if are_images(X):
-            return X
-        with refusals():
-            return validate_data(self, X, reset=False, dtype=np.float64)
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

@@ -27,10 +27,7 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
 
     The price of a box that runs on this machine says what a service would charge: nobody is paid.
 
-    Raises
-    ------
-    InvalidOption
-        Nobody is there to be asked, and ``--yes`` was not given.
+    Raises `InvalidOption` where nobody is there to be asked, and ``--yes`` was not given.
     """
     if yes or box is None or not box.source.remote:
         return
@@ -52,10 +49,7 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
 def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     """Return how ``model`` would be fitted to ``images``, and how many queries its budget allows.
 
-    Raises
-    ------
-    InvalidInput
-        As the fit would.
+    What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
     budget = Budget(queries=model.budget, usd=model.max_usd)

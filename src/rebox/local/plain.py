@@ -129,13 +129,7 @@ class PlainFeatures:
 
     @classmethod
     def restore(cls, described: dict[str, Any]) -> Self:
-        """Return the features that `describe` described.
-
-        Raises
-        ------
-        InvalidData
-            ``described`` is no such description.
-        """
+        """Return the features that `describe` described, or raise `InvalidData` if it did not."""
         try:
             return cls(**described)
         except TypeError as error:

@@ -86,10 +86,7 @@ class ImageLoader:
     def digest(self) -> bytes:
         """Return a SHA-256 that changes with any of the images, and with how they are read.
 
-        Raises
-        ------
-        InvalidData
-            A file cannot be read.
+        Raises `InvalidData` where a file cannot be read.
         """
         digest = hashlib.sha256(repr(self.inputs.value_range).encode())
         if isinstance(self._x, ImageFiles):

@@ -75,13 +75,7 @@ def decode(path: Path) -> Picture:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what an image file holds.
-
-    Raises
-    ------
-    InvalidData
-        The file is missing, unreadable or empty.
-    """
+    """Return what an image file holds; raise `InvalidData` if it is unreadable or empty."""
     try:
         content = path.read_bytes()
     except OSError as error:

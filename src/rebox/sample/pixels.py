@@ -66,10 +66,7 @@ def as_picture(
 def with_channel_axis(image: Any, name: str = "an image") -> Pixels:
     """Return ``image`` as (h, w, 1 or 3), its values as they are.
 
-    Raises
-    ------
-    InvalidData
-        It has another shape, or no pixels.
+    Raises `InvalidData` where it has another shape, or no pixels.
     """
     pixels = np.asarray(image)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels

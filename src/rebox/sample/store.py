@@ -69,13 +69,7 @@ class PictureStore:
         return self._decoded(path) if picture is None else picture
 
     def check(self, path: Path) -> None:
-        """Have the picture of ``path`` decoded as the file is now.
-
-        Raises
-        ------
-        InvalidData
-            As `picture.decode` does.
-        """
+        """Have the picture of ``path`` decoded as the file is now; raises as `decode` does."""
         kept = self._kept.get(path)
         if kept is not None:
             if kept.stamp is not None and kept.stamp == _stamp(path):
