@@ -35,7 +35,15 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "seed": artefact.seed,
         "boxes": [asdict(box) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
-        "questions": [_describe_question(question) for question in model.questions],
+        "questions": [
+            {
+                "box": question.box,
+                "price_usd": question.price_usd,
+                "placement": asdict(question.program.placement),
+                "subspace": question.program.subspace_name,
+            }
+            for question in model.questions
+        ],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
@@ -43,15 +51,6 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
     }
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
-
-
-def _describe_question(question: Question) -> dict[str, Any]:
-    return {
-        "box": question.box,
-        "price_usd": question.price_usd,
-        "placement": asdict(question.program.placement),
-        "subspace": question.program.subspace_name,
-    }
 
 
 def _describe_local(local: LocalFeatures) -> dict[str, Any]:
@@ -80,10 +79,14 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
         for name, array in tensors.items()
         if name.startswith("reader.")
     }
+    local = description["local"]
+    if local is not None:
+        plain = PlainFeatures.restore(local["plain"])
+        local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder))
     model = Model(
         questions=questions,
         reader=reader.restore(description["reader"], of_reader),
-        local=_restore_local(description["local"], encoder),
+        local=local,
     )
     return Artefact(
         inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
@@ -109,15 +112,6 @@ def _restore_program(described: dict[str, Any]) -> Program:
         return Program(placement)
     shape = (placement.height, placement.width, placement.channels)
     return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
-
-
-def _restore_local(
-    described: dict[str, Any] | None, encoder: Encoder | None
-) -> LocalFeatures | None:
-    if described is None:
-        return None
-    plain = PlainFeatures.restore(described["plain"])
-    return LocalFeatures(plain, _restore_encoder(described["encoder"], encoder))
 
 
 def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) -> Encoder | None:

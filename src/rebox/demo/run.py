@@ -85,21 +85,10 @@ def run_demo(
 ) -> DemoResult:
     """Teach the digit recogniser to diagnose tumours; write ``model.rebox`` and ``demo.png``.
 
-    Parameters
-    ----------
-    out : str or Path
-        Folder to write to; made if it is missing.
-    seed : int
-        Seed of the fits; the split of the patients is fixed.
-    budgets : sequence of int
-        Queries to train with, ascending; the table shows the last.
-    write : callable
-        Told in a line what is being done.
-
-    Raises
-    ------
-    ArtefactError
-        The folder cannot be written to; nothing was asked.
+    They go to the folder ``out``, made if it is missing. ``seed`` is that of the fits: the split of
+    the patients is fixed. ``budgets`` are queries to train with, ascending; the table shows the
+    last. ``write`` is told in a line what is being done. Raises `ArtefactError` where the folder
+    cannot be written to; nothing was asked then.
     """
     started = time.perf_counter()
     folder = _folder(Path(out))

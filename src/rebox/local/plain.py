@@ -54,17 +54,10 @@ class PlainFeatures:
 
     @classmethod
     def fit(cls, samples: Any) -> Self:
-        """Return the features for samples like these.
+        """Return the features for samples like these: rows (n, d), or images (h, w[, 1 or 3]).
 
-        Parameters
-        ----------
-        samples : (n, d) array of rows, or sequence of images (h, w[, 1 or 3])
-            Training samples. Of images, the first 8 are looked at.
-
-        Raises
-        ------
-        InvalidData
-            There are no samples, or they cannot be used.
+        Of images, the first 8 are looked at. Raises `InvalidData` where there are no samples, or
+        they cannot be used.
         """
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
@@ -84,21 +77,11 @@ class PlainFeatures:
         return names.get(self.kind, BLOCKS)
 
     def transform(self, samples: Any) -> tuple[NDArray[np.float32], ...]:
-        """Return the features of a small batch of samples; loop over a large one.
+        """Return the features of a small batch of samples, (n, features) for each of `names`.
 
-        Parameters
-        ----------
-        samples : (n, d) array of rows, or sequence of n images (h, w[, 1 or 3])
-            Images are ``uint8``, or floats in [0, 1].
-
-        Returns
-        -------
-        One array (n, features) for each of `names`.
-
-        Raises
-        ------
-        InvalidData
-            The samples are not of the kind that was fitted, or cannot be used.
+        They are rows (n, d), or n images (h, w[, 1 or 3]), ``uint8`` or floats in [0, 1]; loop over
+        a large batch. Raises `InvalidData` where they are not of the kind that was fitted, or
+        cannot be used.
         """
         if is_rows(samples) != (self.kind == "rows"):
             kinds = ("images", "rows of features")
