@@ -64,6 +64,20 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
     inputs = description["inputs"]
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
+    return Artefact(
+        inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
+        model=_restore_model(description, tensors, encoder),
+        classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
+        recipe=description["recipe"],
+        seed=description["seed"],
+        boxes=tuple(BoxRecord(**box) for box in description["boxes"]),
+        queries=description["queries"],
+        verdict=_restore_verdict(description["verdict"]),
+        canaries=tensors.get("canaries", np.empty((0, 0), np.float32)),
+    )
+
+
+def _restore_model(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Model:
     questions = tuple(
         Question(
             program=_restore_program(one),
@@ -83,21 +97,10 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
         local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder))
-    model = Model(
+    return Model(
         questions=questions,
         reader=reader.restore(description["reader"], of_reader),
         local=local,
-    )
-    return Artefact(
-        inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
-        model=model,
-        classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
-        recipe=description["recipe"],
-        seed=description["seed"],
-        boxes=tuple(BoxRecord(**box) for box in description["boxes"]),
-        queries=description["queries"],
-        verdict=_restore_verdict(description["verdict"]),
-        canaries=tensors.get("canaries", np.empty((0, 0), np.float32)),
     )
 
 
