@@ -22,22 +22,11 @@ FOLDS = 5
 
 
 def encode_groups(groups: Any, n: int, *, least: int = 1) -> Integers | None:
-    """Return the subject (n,) of each sample as a number, or None where each is its own.
+    """Return the subject of each of n samples as a number, (n,), or None where each is its own.
 
-    Numbers go by first appearance, so that what subjects are called changes nothing.
-
-    Parameters
-    ----------
-    groups : (n,) array or iterable of labels that can be hashed, or None
-    n : int
-        How many samples there are.
-    least : int
-        How many subjects there have to be; 2 if one is to be held out.
-
-    Raises
-    ------
-    InvalidData
-        There is not one label for each sample, one is missing, or there are too few subjects.
+    Numbers go by first appearance, so that what subjects are called changes nothing. ``groups`` are
+    n labels that can be hashed, or None. Raises `InvalidData` where there is not one for each
+    sample, one is missing, or there are not ``least`` subjects: 2 if one is to be held out.
     """
     if groups is None:
         return None

@@ -14,10 +14,7 @@ from rebox.money import dollars
 class ProgressBar:
     """Shows loss, queries spent and left, cost and time to go, one bar for each phase.
 
-    Parameters
-    ----------
-    console : Console
-        Where it is drawn; nothing is drawn unless it is a terminal.
+    Nothing is drawn unless ``console`` is a terminal.
     """
 
     def __init__(self, console: Console) -> None:

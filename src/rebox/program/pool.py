@@ -88,17 +88,10 @@ _CELLS = (
 def view_pool(*, grey: bool, cells: bool, channels: int = 3, least: int = 0) -> tuple[View, ...]:
     """Return the views worth trying, most promising first, the plain one at the head.
 
-    Parameters
-    ----------
-    grey : bool
-        The data has no colour.
-    cells : bool
-        The data are rows of features on a grid.
-    channels : {1, 3}
-        Of the box's input. A box that sees no colour is shown no two views that differ in nothing
-        else: the answers would be the same.
-    least : int
-        Views that are wanted: those that the pool lacks are random ones.
+    The data is ``grey``, or rows of features on a grid of ``cells``; ``channels`` are those of the
+    box's input. A box that sees no colour is shown no two views that differ in nothing else: the
+    answers would be the same. Of the ``least`` views that are wanted, those that the pool lacks are
+    random ones.
     """
     pool = _pool(grey=grey, cells=cells)
     if channels == 1:
