@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Images
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter.account import Account
 from rebox.meter.budget import Budget, Kind, Purpose, Spent, kind_of
+from rebox.money import dollars
 
 
 class Meter:
@@ -66,6 +67,11 @@ class Meter:
         afresh : bool
             Whether to ask even what the account remembers.
         """
+        if box.spec.price_usd != self.price_usd:
+            raise InvalidOption(
+                f"this meter counts at {dollars(self.price_usd)} a query, and {box!r} costs "
+                f"{dollars(box.spec.price_usd)}: give each box a meter of its own."
+            )
         return Asker(box, self, purpose, afresh)
 
     def left(self, purpose: Purpose = "search") -> int | None:
