@@ -45,7 +45,8 @@ class PictureStore:
     They are kept in memory, beyond its bound in a temporary file without a name, and beyond the
     bound of that not at all; the bounds are an eighth of the memory that is available, 256 MiB at
     most, and a quarter of the free space for temporary files, 8 GiB at most, unless
-    ``memory_bytes`` and ``disk_bytes`` are given. A pickle of it is empty: another process decodes for itself.
+    ``memory_bytes`` and ``disk_bytes`` are given. A pickle of it is empty: another process decodes
+    for itself.
     """
 
     def __init__(self, memory_bytes: int | None = None, disk_bytes: int | None = None) -> None:
