@@ -307,7 +307,7 @@ def test_several_labels_of_an_image_are_votes():
     box = LimitedBox(box_of(lambda images: 9 * (images.mean(axis=(1, 2)) - 0.6)), labels_only=True)
     model = fitted(box, x, y, "auto?stack=false", budget=5000, queries_per_prediction=6)
     assert len(model.artefact_.model.reader.blocks) == 1
-    assert model.artefact_.model.reader.counted
+    assert [block.counted for block in model.artefact_.model.reader.answers] == [True]
     one = fitted(box, x, y, "auto?stack=false", budget=5000)
     new, truth = hidden(slice(0, 8), slice(0, 4), 400, seed=1)
     assert len(views_of(model)) == 6

@@ -10,7 +10,6 @@ from rebox.box import BlackBox, Images
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter.account import Account
 from rebox.meter.budget import Budget, Kind, Purpose, Spent, kind_of
-from rebox.money import dollars
 
 
 class Meter:
@@ -36,6 +35,7 @@ class Meter:
         account: Account | None = None,
     ) -> None:
         self.price_usd = price_usd
+        self._box: str | None = None
         self._budgets: dict[Kind, Budget] = {
             "fit": training or Budget(),
             "predict": prediction or Budget(),
@@ -67,10 +67,11 @@ class Meter:
         afresh : bool
             Whether to ask even what the account remembers.
         """
-        if box.spec.price_usd != self.price_usd:
+        identity = box.source.spec.identity
+        self._box = self._box or identity
+        if self._box != identity:  # it has one price, and its account one box's answers
             raise InvalidOption(
-                f"this meter counts at {dollars(self.price_usd)} a query, and {box!r} costs "
-                f"{dollars(box.spec.price_usd)}: give each box a meter of its own."
+                f"this meter counts what {self._box} is asked: give {identity} a meter of its own."
             )
         return Asker(box, self, purpose, afresh)
 
