@@ -2,6 +2,7 @@ import copy
 import hashlib
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -349,3 +350,37 @@ def test_squeezenet_by_hand():
     assert box.spec.shape == (224, 224, 3)
     assert len(box.spec.classes) == 1000
     assert box.answered == 6
+
+
+def refused(tmp_path, node, *, opset=17, ir_version=8):
+    """Return what is said of a file that ONNX Runtime does not open."""
+    given, taken = (helper.make_tensor_value_info(n, FLOAT, None) for n in ("x", "y"))
+    graph = helper.make_graph([node], "g", [given], [taken])
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("org.acme", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
+    path = tmp_path / f"{'long name ' * 12}.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BoxError) as caught:
+        OnnxBox(path)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "versions", "reason"),
+    [
+        ("Flatten", {"opset": 99}, r"Opset 99 .* upgrade onnxruntime, or export"),
+        ("Flatten", {"ir_version": 99}, r"IR version: 99.* upgrade onnxruntime, or export"),
+        ("Nothing", {}, r"No Op registered for Nothing"),
+        ("org.acme", {}, r"org\.acme:Own.* is not a registered"),
+    ],
+)
+def test_the_reason_is_not_cut_off(tmp_path, node, versions, reason):
+    made = helper.make_node(node, ["x"], ["y"])
+    if node == "org.acme":
+        made = helper.make_node("Own", ["x"], ["y"], domain=node)
+    said = refused(tmp_path, made, **versions)
+    assert re.search(reason, said)
+    assert "::" not in said
+    assert "/onnxruntime_src" not in said
+    assert "\n" not in said
+    assert len(said) < 600

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.onnx_external import external_files
 from rebox.box.onnx_input import ModelInput
 from rebox.box.onnx_runtime import (
     CPU,
@@ -63,7 +64,7 @@ class OnnxFile:
     name : str
         The file's name, without its folder.
     digest : str
-        SHA-256 of its content and of the weights beside it.
+        SHA-256 of its content and of the weights beside it, in files of whatever name.
     arithmetic : str
         The options that say how its answers are computed, for an identity; ONNX Runtime's need
         none.
@@ -217,15 +218,28 @@ def _check_one_of(name: str, value: str | None, known: Sequence[str | None]) -> 
 
 
 def _digest(path: Path) -> str:
+    """Return SHA-256 of a file and of every file beside it that holds its weights."""
     digest = hashlib.sha256()
+    # PyTorch's exporter puts large weights into a file of this name beside the model
+    usual = path.with_name(f"{path.name}.data")
     try:
-        # PyTorch's exporter puts large weights into a file of this name beside the model
-        for part in (path, path.with_name(f"{path.name}.data")):
-            if part == path or part.is_file():
-                with part.open("rb") as file:
-                    hashlib.file_digest(file, lambda: digest)
+        _add(digest, path)
+        if usual.is_file():
+            _add(digest, usual)
+        for name in external_files(path):
+            beside = path.parent / name
+            if beside != usual and beside.is_file():
+                # with its size, so that no byte can move from one file to the next unseen
+                size = beside.stat().st_size
+                digest.update(f"\0{name}\0{size}\0".encode(errors="surrogateescape"))
+                _add(digest, beside)
     except OSError as error:
         raise BoxError(
             f"the ONNX file {path} cannot be read: {error.strerror or error}; check its path."
         ) from error
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", path: Path) -> None:
+    with path.open("rb") as file:
+        hashlib.file_digest(file, lambda: digest)

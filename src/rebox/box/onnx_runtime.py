@@ -1,5 +1,6 @@
 """What runs an ONNX file: ONNX Runtime in the file's own types, or OpenVINO in a precision."""
 
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,16 +72,14 @@ class OnnxRuntime:
         _check_providers(providers)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # errors are raised: warnings would break into a progress bar
-        options.log_severity_level = 3
+        # errors are raised: said once more, or warned of, they would break into a progress bar
+        options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=list(providers)
             )
         except Exception as error:  # ONNX Runtime has an error class for each of its status codes
-            raise BoxError(
-                f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
-            ) from error
+            raise BoxError(_refusal(path, one_line(error))) from error
         self.inputs = _values(self._session.get_inputs())
         self.outputs = _values(self._session.get_outputs())
 
@@ -88,6 +87,12 @@ class OnnxRuntime:
         """Return the ``outputs`` for ``ready``."""
         answers: list[NDArray[Any]] = self._session.run(outputs, {self.inputs[0].name: ready})
         return answers
+
+
+def _refusal(path: Path, why: str) -> str:
+    newer = re.search(r"\bopset|\bIR version", why, re.IGNORECASE)
+    advice = "; upgrade onnxruntime, or export the file anew for an older opset" if newer else ""
+    return f"{path.name} is not an ONNX file that ONNX Runtime can open: {why.rstrip('.')}{advice}."
 
 
 def _check_providers(providers: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """How the raw output of a local model becomes scores with named classes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,15 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData, InvalidOption
 
 Kind = Literal["logits", "probabilities"]
+DEVELOPERS = re.compile(
+    r"\x1b\[[\d;]*[A-Za-z]"
+    r"|\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .+? failed: ?"
+    r"|(?:Exception raised from|C\+\+ CapturedTraceback).*"
+    r"|[\w./+-]+\.(?:cc|cpp|cu|h|hpp):\d+ "
+    r"(?:[^()]{0,300}::[\w~]+\((?:[^()]|\([^()]*\))*\)(?: const)? )?",
+    re.DOTALL,
+)
+"""What messages of ONNX Runtime and torch say for those who develop them."""
 KINDS = ("auto", "logits", "probabilities")
 
 
@@ -116,7 +126,15 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     return names
 
 
-def one_line(error: BaseException, limit: int = 200) -> str:
-    """Return the message of ``error`` on one line of at most ``limit`` characters."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Return the message of ``error`` on one line of at most ``limit`` characters.
+
+    What tells only the library's own developers something is left out: colours, places in its C++
+    code and signatures there. Of what is still too long, both ends are kept: the reason stands at
+    one of them.
+    """
+    text = " ".join(DEVELOPERS.sub("", str(error)).split())
+    if len(text) <= limit:
+        return text
+    head = limit // 2 - 2
+    return f"{text[:head]} ... {text[head + 5 - limit :]}"
