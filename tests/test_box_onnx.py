@@ -86,6 +86,31 @@ def save_net(
     return path
 
 
+def save_flat(path, shape, *, columns=5, last=(), seed=0, dtype=FLOAT, batch=None, metadata=None):
+    """A linear map of whatever numbers it is given; ``last`` are the operations after it."""
+    rng = np.random.default_rng(seed)
+    d = int(np.prod(shape[not isinstance(shape[0], int) :])) // (batch or 1)
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 0.3, (d, columns)).astype(np.float32), "w"),
+        numpy_helper.from_array(np.array([batch or -1, d]), "shape"),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["float"], to=FLOAT),
+        helper.make_node("Reshape", ["float", "shape"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y0"]),
+    ]
+    for i, (operation, more) in enumerate(last):
+        nodes.append(helper.make_node(operation, [f"y{i}", *more], [f"y{i + 1}"]))
+    nodes.append(helper.make_node("Identity", [f"y{len(last)}"], ["y"]))
+    given = helper.make_tensor_value_info("x", dtype, shape)
+    taken = helper.make_tensor_value_info("y", FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [given], [taken], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return path
+
+
 def noise(box, n=3):
     return np.random.default_rng(5).random((n, *box.spec.shape), dtype=np.float32)
 
@@ -106,7 +131,7 @@ NETS = {
     "double": ({"dtype": TensorProto.DOUBLE}, {"mean": "0.1,0.2,0.3", "std": "0.5"}),
     "half": ({"dtype": TensorProto.FLOAT16}, {"preprocess": "imagenet"}),
     "unsqueezed": ({"squeeze": False}, {}),
-    "several outputs": ({"extra_output": True}, {}),
+    "several outputs": ({"extra_output": True}, {"output": "flat"}),
 }
 
 
@@ -297,13 +322,11 @@ def test_a_file_of_no_images_is_refused(tmp_path):
     graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", rows[:1], rows[1:])
     opset = [helper.make_opsetid("", 13)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "t.onnx")
-    with pytest.raises(BoxError, match="expected one input of images"):
+    with pytest.raises(InvalidOption, match=r"takes rows of 4 numbers: pass size=.*such as 2\."):
         OnnxBox(tmp_path / "t.onnx")
-
-
-def test_a_file_of_one_class_is_refused(tmp_path):
-    with pytest.raises(BoxError, match="expected a classifier"):
-        OnnxBox(save_net(tmp_path / "one.onnx", classes=1))
+    save_flat(tmp_path / "film.onnx", ["n", 3, 2, 4, 4])
+    with pytest.raises(BoxError, match=r"takes x: tensor\(float\).*expected one input of images"):
+        OnnxBox(tmp_path / "film.onnx")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ NETS = {
     "imagenet": lambda: TorchBox(tiny_net(), size=(9, 8), preprocess="imagenet"),
     "unit": lambda: TorchBox(tiny_net(), size=8, batch_size=3),
     "softmax": lambda: TorchBox(tiny_net(last=torch.nn.Softmax(dim=1)), size=8),
-    "sigmoid": lambda: TorchBox(tiny_net(last=torch.nn.Sigmoid()), size=8),
+    "sigmoid": lambda: TorchBox(tiny_net(last=torch.nn.Sigmoid()), size=8, outputs="probabilities"),
     "careless": lambda: TorchBox(Careless(), size=8),
 }
 
@@ -100,8 +100,11 @@ def test_no_gradient_leaves_the_box():
 
 
 def test_identity_is_the_weights():
-    same = [TorchBox(tiny_net(seed=1), size=8, classes=list("abcde")) for _ in range(2)]
-    other = TorchBox(tiny_net(seed=2), size=8)
+    same = [
+        TorchBox(tiny_net(seed=1), size=8, classes=list("abcde"), outputs="logits")
+        for _ in range(2)
+    ]
+    other = TorchBox(tiny_net(seed=2), size=8, outputs="logits")
     assert same[0].spec.identity == same[1].spec.identity != other.spec.identity
     assert TorchBox(tiny_net(), size=8, identity="mine").spec.identity == "mine"
     assert TorchBox(tiny_net(), size=9).spec.identity != TorchBox(tiny_net(), size=8).spec.identity
@@ -148,8 +151,9 @@ def saved(torchvision, tmp_path_factory):
 )
 def test_a_name_with_local_weights(saved, name, file):
     modules, folder = saved
-    box = open_box(f"torch:{name}?weights={folder / file}&classes=5&size=40&preprocess=imagenet")
-    by_hand = TorchBox(modules[name.rpartition("/")[2]], size=40, preprocess="imagenet")
+    box = open_box(f"torch:{name}?weights={folder / file}&classes=5&size=40&outputs=logits")
+    module = modules[name.rpartition("/")[2]]
+    by_hand = TorchBox(module, size=40, preprocess="imagenet", outputs="logits")
     assert box.spec == by_hand.spec
     np.testing.assert_array_equal(box.ask(noise(box)), by_hand.ask(noise(box)))
 
@@ -169,7 +173,10 @@ def test_weights_that_do_not_fit(saved):
 def test_untrained_weights_come_from_the_seed(torchvision):
     torch.manual_seed(11)
     before = torch.random.get_rng_state()
-    boxes = [open_box(f"torch:squeezenet1_1?weights=none&size=32&seed={s}") for s in (1, 1, 2)]
+    boxes = [
+        open_box(f"torch:squeezenet1_1?weights=none&size=32&seed={s}&outputs=logits")
+        for s in (1, 1, 2)
+    ]
     assert torch.equal(torch.random.get_rng_state(), before)
     first, same, other = (box.spec.identity for box in boxes)
     assert first == same != other

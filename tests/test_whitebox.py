@@ -247,7 +247,7 @@ def test_a_convolution_as_last_layer_is_averaged_over_places():
         torch.nn.Conv2d(3, 7, 3), torch.nn.ReLU(), torch.nn.Conv2d(7, 4, 1),
         torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
     )  # fmt: skip
-    white = WhiteBox.around(net, size=8)
+    white = WhiteBox.around(net, size=8, outputs="logits")
     x = white.normalised(white.images(noise((8, 8, 3))))
     torch.testing.assert_close(white.features(x), net[:2](x).mean(dim=(2, 3)))
     assert white.with_head(3)(x).shape == (2, 3)

@@ -1,6 +1,7 @@
 """An ONNX file as an encoder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
 from rebox.box.onnx_file import FileOptions, OnnxFile
-from rebox.box.onnx_input import read_input
+from rebox.box.onnx_input import figures_for, read_input
 from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
-from rebox.errors import InvalidOption
+from rebox.option import size_of, whole
 from rebox.sample.pixels import as_levels
 
 OPENING_IMAGES = 2
@@ -78,30 +79,26 @@ class OnnxEncoder(Encoder):
         providers: Sequence[str] = CPU,
         threads: int = 0,
     ) -> None:
-        if batch_size < 1:
-            raise InvalidOption(f"batch_size must be at least 1, found {batch_size}.")
         self._file = OnnxFile(
             path, runtime=runtime, precision=precision, providers=providers, threads=threads
         )
         self._scratch = Scratch()
-        self._batch_size = batch_size
+        self._batch_size = whole("batch_size", batch_size, at_least=1)
         figures = as_preprocess(preprocess)
         self._input = read_input(
             self._file.inputs,
             layout=layout,
             channels=channels,
-            size=(size, size) if isinstance(size, int) else size,
+            size=None if size is None else size_of(size),
             preset=figures.size,
         )
         given = self._input
         self._shape = (given.height, given.width, given.channels)
         # A file that takes uint8 gets whole grey levels; others what their training had.
-        exact = Preprocess(scale=255) if given.dtype == np.uint8 else figures
-        if given.dtype == np.uint8 and str(figures) not in ("unit", "raw"):
-            raise InvalidOption(
-                "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
-                "and scale."
-            )
+        exact = figures_for(given.dtype, figures)
+        if given.dtype == np.uint8:
+            exact = replace(exact, scale=255.0)
+        self._figures = exact
         self._gain, self._shift = exact.affine(given.channels, "float32")
         self._output, _ = self._file.output(
             given,
@@ -109,10 +106,11 @@ class OnnxEncoder(Encoder):
             output,
             fits=_holds_features,
             expected="floats for each image; expected a feature extractor",
+            step=min(self._batch_size, OPENING_IMAGES),
         )
         self.identity = (
             f"onnx:{self._file.digest[:16]}?preprocess={exact}&size={given.height}x{given.width}"
-            f"&layout={given.layout}&output={self._output}{self._file.arithmetic}"
+            f"&layout={given.axes}&output={self._output}{self._file.arithmetic}"
         )
 
     def features(self, images: Images) -> NDArray[Any]:
@@ -128,11 +126,12 @@ class OnnxEncoder(Encoder):
         for start in range(0, len(images), step):
             ready = self._ready(stretched(images[start : start + step], self._shape))
             (raw,) = self._file.run(self._input, ready, [self._output])
-            rows.append(_pooled(raw, planar=self._input.layout == "nchw"))
+            rows.append(_pooled(raw, planar=self._input.planar))
         return np.concatenate(rows)
 
     def _ready(self, images: NDArray[Any]) -> NDArray[Any]:
-        planar = self._input.layout == "nchw"
+        images = images if self._figures.order == "rgb" else images[..., ::-1]
+        planar = self._input.planar
         if self._input.dtype == np.uint8:
             levels = as_levels(images)
             return np.ascontiguousarray(np.moveaxis(levels, 3, 1) if planar else levels)

@@ -1,7 +1,7 @@
 """An ONNX file on disk, opened by a runtime: run by the box, and by the encoder."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -43,6 +43,11 @@ class FileOptions:
     threads: int = 0
 
 
+def next_name(answers: Mapping[str, NDArray[Any]]) -> str:
+    """Return the first of the names."""
+    return next(iter(answers))
+
+
 class OnnxFile:
     """An opened ONNX file; a copy or a pickle opens it again.
 
@@ -65,6 +70,8 @@ class OnnxFile:
         The file's name, without its folder.
     digest : str
         SHA-256 of its content and of the weights beside it, in files of whatever name.
+    classes : dict of str to tuple of str
+        Of each output of maps that was run, its classes.
     arithmetic : str
         The options that say how its answers are computed, for an identity; ONNX Runtime's need
         none.
@@ -96,6 +103,7 @@ class OnnxFile:
         self._providers = tuple(providers)
         self._threads = threads
         self.name = self._path.name
+        self.classes: dict[str, tuple[str, ...]] = {}
         self.digest = _digest(self._path)
         self.arithmetic = (
             f"&runtime={runtime}&precision={self._precision}" if self._precision else ""
@@ -120,40 +128,56 @@ class OnnxFile:
         *,
         fits: Callable[[NDArray[Any]], bool],
         expected: str,
+        choose: Callable[[Mapping[str, NDArray[Any]]], str] = next_name,
+        step: int,
     ) -> tuple[str, NDArray[Any]]:
         """Return the name of the output to read, and what it holds for ``ready``.
 
         Parameters
         ----------
         name : str or None
-            Which one; None: the first of floats that ``fits``.
+            Which one; None: one that ``fits``.
         expected : str
             What fits, to end the error's sentence with.
+        choose : callable
+            Which of several that fit; the first, unless it says otherwise.
+        step : int
+            Images in a run.
 
         Raises
         ------
         InvalidOption
-            No output of floats is called ``name``.
+            No output of numbers is called ``name``, or which one is to be read has to be told.
         BoxError
             Nothing fits, or the file cannot run.
         """
-        floats = [value.name for value in self._runtime.outputs if value.floats]
-        if name is not None and name not in floats:
+        declared = self._runtime.outputs
+        readable = [value.name for value in declared if value.floats or value.maps]
+        readable = readable or [value.name for value in declared if value.quantised]
+        if name is not None and name not in readable:
             raise InvalidOption(
                 f"the ONNX file has no output of floats called {name!r}; it has "
-                f"{', '.join(floats) or 'none'}. To use an inner layer, export it as an output."
+                f"{', '.join(readable) or 'none'}. To use an inner layer, export it as an output."
             )
-        names = floats if name is None else [name]
-        answers = self.run(given, ready, names) if names else []
-        for candidate, answer in zip(names, answers, strict=True):
-            if fits(answer):
-                return candidate, answer
+        names = readable if name is None else [name]
+        runs = [self.run(given, ready[i : i + step], names) for i in range(0, len(ready), step)]
+        answers = {
+            own: np.concatenate(parts) if parts[0].ndim else parts[0]
+            for own, *parts in zip(names, *runs, strict=True)
+        }
+        fitting = {own: answer for own, answer in answers.items() if fits(answer)}
+        if fitting:
+            chosen = choose(fitting)
+            return chosen, fitting[chosen]
         raise BoxError(
-            f"no output of the ONNX file {self.name} ({', '.join(names)}) has {expected}."
+            f"no output of the ONNX file {self.name} ({'; '.join(map(str, declared))}) has "
+            f"{expected}."
         )
 
     def run(self, given: ModelInput, ready: NDArray[Any], outputs: list[str]) -> list[NDArray[Any]]:
         """Return the ``outputs`` for a batch in the file's layout, of any number of images.
+
+        Maps of class to score become rows, in the alphabetical order of the classes.
 
         Raises
         ------
@@ -165,7 +189,7 @@ class OnnxFile:
             self._run_once(given, ready[i : i + step], outputs) for i in range(0, len(ready), step)
         ]
         return [
-            np.concatenate(parts) if len(runs) > 1 else parts[0]
+            np.concatenate(parts) if len(runs) > 1 and parts[0].ndim else parts[0]
             for parts in zip(*runs, strict=True)
         ]
 
@@ -176,13 +200,40 @@ class OnnxFile:
         missing = (given.batch or n) - n
         if missing:
             ready = np.concatenate([ready, np.repeat(ready[-1:], missing, axis=0)])
+        ready = given.shaped(ready)
         try:
             answers = self._runtime.run(ready, outputs)
         except Exception as error:  # each runtime has error classes of its own
             raise BoxError(
                 f"the ONNX file {self.name} cannot run on images {ready.shape}: {one_line(error)}"
             ) from error
-        return [answer[:n] if answer.ndim else answer for answer in answers]
+        arrays = [self._array(own, answer) for own, answer in zip(outputs, answers, strict=True)]
+        if given.batch == 1:  # some answer one image without an axis for it
+            arrays = [a[None] if a.ndim == 0 or len(a) != 1 else a for a in arrays]
+        return [answer[:n] if answer.ndim else answer for answer in arrays]
+
+    def _array(self, output: str, answer: Any) -> NDArray[Any]:
+        if isinstance(answer, dict | list):
+            return self._table(output, [answer] if isinstance(answer, dict) else answer)
+        array: NDArray[Any] = answer
+        if array.dtype.kind in "iu":  # the usual quantisation of a probability
+            array = (array.astype(np.float32) - np.iinfo(answer.dtype).min) / np.float32(256)
+        return array
+
+    def _table(self, output: str, maps: Sequence[Mapping[Any, float]]) -> NDArray[np.float32]:
+        keys = sorted(maps[0])
+        if any(sorted(one) != keys for one in maps):
+            raise BoxError(
+                f"the output {output} of the ONNX file {self.name} holds other classes for some "
+                "images than for others; expected the same for all."
+            )
+        self.classes[output] = tuple(map(str, keys))
+        return np.array([[one[key] for key in keys] for one in maps], dtype=np.float32)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself."""
+        return self._runtime.metadata
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_runtime"}

@@ -5,10 +5,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.classes import class_names
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.outputs import class_names
 from rebox.errors import InvalidOption
-from rebox.option import Size
+from rebox.option import Size, size_of
 
 GRID = 16  # cells along a side that an image is averaged to
 HIDDEN = 64
@@ -76,7 +76,7 @@ class RehearsalBox(BlackBox):
         if target:
             raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
         _check(classes=classes, seed=seed, top_k=top_k, decimals=decimals, pixels=pixels)
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = size_of(size)
         self.spec = BoxSpec(
             identity=(
                 f"rehearsal:classes={classes}&size={height}x{width}&channels={channels}"

@@ -70,12 +70,11 @@ class Tensor:
 
         Its memory is used again by the next call of the same thread.
         """
+        gain, shift = self.figures.affine(self.channels, self.pixels)
         if self.datatype == "UINT8":
             gain, shift = np.ones(self.channels), np.zeros(self.channels)
-        else:
-            gain, shift = self.figures.affine(self.channels, self.pixels)
         return model_input(
-            images,
+            self.figures.ordered(images),
             gain,
             shift,
             planar=self.layout == "nchw",
@@ -107,7 +106,7 @@ class Tensor:
 
     def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
         """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
-        steps = "none" if self.datatype == "UINT8" else str(self.figures)
+        steps = self.figures.steps(levels=self.datatype == "UINT8")
         marks = f"preprocess={steps}&layout={self.layout}&datatype={self.datatype}"
         ends = f"input={given}&output={taken}"
         identity = f"{spec.identity}&{marks}&{ends}&outputs={self.kind}&pixels={self.pixels}"
@@ -149,7 +148,7 @@ class TensorOptions:
         _check("datatype", datatype, tuple(DATATYPES))
         _check("layout", layout, LAYOUTS)
         pixels = self.pixels or ("uint8" if datatype == "UINT8" else "float32")
-        if datatype == "UINT8" and (pixels == "float32" or str(figures) not in ("unit", "raw")):
+        if datatype == "UINT8" and (pixels == "float32" or not figures.plain):
             raise InvalidOption(
                 "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
                 "and pixels=float32."
