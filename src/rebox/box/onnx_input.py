@@ -39,10 +39,10 @@ class ModelInput:
     ----------
     dtype : numpy.dtype
         Type of its numbers.
-    layout : {"nchw", "nhwc"}
-        Order in which an image's numbers lie.
     form : str
         Its axes, one of `FORMS`.
+    layout : {"nchw", "nhwc"}
+        Order in which an image's numbers lie.
     height, width, channels : int
         Size of one image.
     batch : int or None
@@ -50,16 +50,21 @@ class ModelInput:
     """
 
     dtype: np.dtype[Any]
-    layout: str
     form: str
+    layout: str
     height: int
     width: int
     channels: int
     batch: int | None
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        return self.height, self.width, self.channels
+
+    @property
     def planar(self) -> bool:
-        """Whether the channels of an image lie one after the other."""
+        """Whether the channels come before the places."""
         return self.layout == "nchw"
 
     @property
@@ -83,20 +88,7 @@ def read_input(
     size: Size | None,
     preset: Size | None,
 ) -> ModelInput:
-    """Return the one of a file's ``inputs``, completed by the options.
-
-    Parameters
-    ----------
-    inputs : sequence of ValueInfo
-        What the file declares.
-    layout : str or None
-        Order of the axes; None: seen from where the 1 or 3 channels stand.
-    channels : int or None
-        For files that do not fix it; None: 3.
-    size : (height, width) or None
-        For files that do not fix it; None: ``preset``.
-    preset : (height, width) or None
-        Size that the preprocessing's models were trained on.
+    """Return the one of a file's ``inputs``, completed by the options, as in `settled_axes`.
 
     Raises
     ------
@@ -105,7 +97,7 @@ def read_input(
     InvalidOption
         An option contradicts the file, or is needed and missing.
     """
-    dtype = inputs[0].dtype if len(inputs) == 1 and len(inputs[0].shape) in (1, 2, 3, 4) else None
+    dtype = inputs[0].dtype if len(inputs) == 1 and 1 <= len(inputs[0].shape) <= 4 else None
     if dtype is None:
         takes = "; ".join(f"{value.name}: {value.kind} {[*value.shape]}" for value in inputs)
         raise BoxError(
@@ -113,40 +105,54 @@ def read_input(
             "axes, of floats or whole numbers."
         )
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
-    form, layout = _choose_form(layout, shape, size)
-    fixed = dict(zip(form, shape, strict=True))
-    if "d" in form:
-        size, depth = _unfolded(fixed["d"], size, channels)
-        if depth > 1 and layout is None:
-            raise InvalidOption(
-                f"the ONNX file takes rows of {fixed['d'] or 'any number of'} numbers: pass "
-                "layout=nchw or layout=nhwc, the order in which an image's colours lie in them."
-            )
-        fixed["c"] = depth
-    elif "c" not in form:
-        fixed["c"] = 1
-    in_file = [fixed.get(axis) for axis in "hwc"]
-    fallback = (*(size or preset or (None, None)), channels or 3)
-    wanted = (*(size or (None, None)), channels)
-    height, width, depth = (
-        _settle(name, known, asked, default)
-        for name, known, asked, default in zip(
-            ("size", "size", "channels"), in_file, wanted, fallback, strict=True
-        )
+    form, order, axes = four_axes("the ONNX file", shape, layout, size, channels)
+    layout, height, width, depth = settled_axes(
+        "the ONNX file", axes, layout=order, channels=channels, size=size, preset=preset
     )
     return ModelInput(
         dtype=dtype,
-        layout=layout or "nchw",
-        form=form,
+        form=form or layout,
+        layout=layout,
         height=height,
         width=width,
         channels=depth,
-        batch=fixed.get("n", 1),
+        batch=axes[0],
     )
 
 
+def four_axes(
+    owner: str,
+    shape: Sequence[int | None],
+    layout: str | None,
+    size: Size | None,
+    channels: int | None,
+) -> tuple[str, str | None, Sequence[int | None]]:
+    """Return a form of fewer axes than four, its layout, and its shape with four.
+
+    An input that has four axes has no form yet, and is returned as it is.
+
+    Raises
+    ------
+    InvalidOption
+        The order of the axes, or the size of images in a row, is needed and missing.
+    """
+    if len(shape) == 4:
+        return "", layout, shape
+    form, order = _choose_form(owner, layout, shape, size)
+    fixed = dict(zip(form, shape, strict=True))
+    if "d" in form:
+        fixed["h"], fixed["w"], fixed["c"] = _unfolded(owner, fixed["d"], size, channels)
+        if fixed["c"] != 1 and order is None:
+            raise InvalidOption(
+                f"{owner} takes rows of {fixed['d'] or 'any number of'} numbers: pass layout=nchw "
+                "or layout=nhwc, the order in which an image's colours lie in them."
+            )
+    order = order or "nchw"
+    return form, order, [fixed.get(axis, 1 if axis in "nc" else None) for axis in order]
+
+
 def _choose_form(
-    layout: str | None, shape: Sequence[int | None], size: Size | None
+    owner: str, layout: str | None, shape: Sequence[int | None], size: Size | None
 ) -> tuple[str, str | None]:
     """Return the axes of an input, and the order of an image's numbers; None: not told."""
     rank = len(shape)
@@ -160,7 +166,7 @@ def _choose_form(
     fits = [form for form in forms if _fits(form, shape, size)]
     if len(fits) != 1:
         raise InvalidOption(
-            f"the ONNX file's input has shape {[*shape]}: its order of axes is not clear; "
+            f"{owner}'s input has shape {[*shape]}: its order of axes is not clear; "
             f"pass {' or '.join(f'layout={form}' for form in forms)}."
         )
     return fits[0], FORMS[fits[0]]
@@ -174,9 +180,11 @@ def _fits(form: str, shape: Sequence[int | None], size: Size | None) -> bool:
     return (form == "hw") == (tuple(shape) == size)
 
 
-def _unfolded(numbers: int | None, size: Size | None, channels: int | None) -> tuple[Size, int]:
-    """Return size and channels of images that are a row of ``numbers``."""
-    shown = f"the ONNX file takes rows of {numbers or 'any number of'} numbers"
+def _unfolded(
+    owner: str, numbers: int | None, size: Size | None, channels: int | None
+) -> tuple[int, int, int]:
+    """Return height, width and channels of images that are a row of ``numbers``."""
+    shown = f"{owner} takes rows of {numbers or 'any number of'} numbers"
     if size is None:
         sides = [math.isqrt(part) for part in ((numbers or 0), (numbers or 0) // 3)]
         fitting = [s for s, depth in zip(sides, (1, 3), strict=True) if s * s * depth == numbers]
@@ -188,18 +196,78 @@ def _unfolded(numbers: int | None, size: Size | None, channels: int | None) -> t
             f"{shown}, which images of {size[0]} x {size[1]} with 1 or 3 channels do not fill: "
             "mend size=."
         )
-    return size, depth
+    return *size, depth
 
 
-def _settle(name: str, fixed: int | None, asked: int | None, default: int | None) -> int:
-    if fixed is not None and asked is not None and fixed != asked:
+def settled_axes(
+    owner: str,
+    shape: Sequence[int | None],
+    *,
+    layout: str | None,
+    channels: int | None,
+    size: Size | None,
+    preset: Size | None,
+) -> tuple[str, int, int, int]:
+    """Return layout, height, width and channels of a model's input.
+
+    Parameters
+    ----------
+    owner : str
+        What errors call the model.
+    shape : sequence of 4 int or None
+        What it says of its axes; None: any length.
+    layout : {"nchw", "nhwc"} or None
+        Order of the axes; None: seen from where the 1 or 3 channels stand.
+    channels : int or None
+        For models that do not fix it; None: 3.
+    size : (height, width) or None
+        For models that do not fix it; None: ``preset``.
+    preset : (height, width) or None
+        Size that the preprocessing's models were trained on.
+
+    Raises
+    ------
+    InvalidOption
+        An option contradicts the model, or is needed and missing.
+    """
+    layout = layout or _seen_layout(owner, shape)
+    if layout not in LAYOUTS:
+        raise InvalidOption(f"layout must be one of {', '.join(LAYOUTS)}, found {layout!r}.")
+    *place, own = (shape[axis] for axis in ((2, 3, 1) if layout == "nchw" else (1, 2, 3)))
+    height, width = _settled(owner, "size", place, size, preset)
+    asked = None if channels is None else (channels,)
+    (depth,) = _settled(owner, "channels", (own,), asked, (3,))
+    return layout, height, width, depth
+
+
+def _seen_layout(owner: str, shape: Sequence[int | None]) -> str:
+    fits = [name for name, axis in zip(LAYOUTS, (1, 3), strict=True) if shape[axis] in (1, 3)]
+    if len(fits) != 1:
         raise InvalidOption(
-            f"the ONNX file fixes its {name} to {fixed}, found {name}={asked}: leave it out."
+            f"{owner}'s input has shape {[*shape]}: its order of axes is not clear; "
+            "pass layout=nchw or layout=nhwc."
         )
-    chosen = fixed if fixed is not None else default
-    if chosen is None:
-        raise InvalidOption(f"the ONNX file takes images of any {name}: pass {name}=, such as 224.")
-    return chosen
+    return fits[0]
+
+
+def _settled(
+    owner: str,
+    name: str,
+    fixed: Sequence[int | None],
+    asked: Sequence[int] | None,
+    usual: Sequence[int] | None,
+) -> tuple[int, ...]:
+    """Return the model's own figures, or else those asked for, or else the usual ones."""
+    if asked and any(f not in (None, a) for f, a in zip(fixed, asked, strict=True)):
+        own, other = ("x".join(map(str, figures)) for figures in (fixed, asked))
+        raise InvalidOption(
+            f"{owner} fixes its {name} to {own}, found {name}={other}: leave it out."
+        )
+    wanted = asked or usual or (None,) * len(fixed)
+    chosen = tuple(w if f is None else f for f, w in zip(fixed, wanted, strict=True))
+    if None in chosen:
+        raise InvalidOption(f"{owner} takes images of any {name}: pass {name}=, such as 224.")
+    return tuple(n for n in chosen if n is not None)
 
 
 def figures_for(dtype: np.dtype[Any], figures: Preprocess) -> Preprocess:
@@ -220,7 +288,9 @@ def figures_for(dtype: np.dtype[Any], figures: Preprocess) -> Preprocess:
             "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std and "
             "scale."
         )
-    if dtype == np.uint8 or not figures.plain:
+    if dtype == np.uint8:
+        return replace(figures, scale=255.0)
+    if not figures.plain:
         return figures
     mean = 128.0 if dtype == np.int8 else 0.0
     warnings.warn(

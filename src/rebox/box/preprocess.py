@@ -11,6 +11,8 @@ from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 
 Order = Literal["rgb", "bgr"]
+Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Gain and shift, each of shape (channels,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,7 @@ class Preprocess:
         """Return ``images`` (n, height, width, channels) in the order of the model's channels."""
         return images if self.order == "rgb" else images[..., ::-1]
 
-    def affine(self, channels: int, pixels: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def affine(self, channels: int, pixels: str) -> Affine:
         """Return gain and shift, each of shape (channels,): input = gain * pixel + shift.
 
         Parameters

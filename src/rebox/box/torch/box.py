@@ -48,8 +48,6 @@ class TorchBox(BlackBox):
         A preset (imagenet, unit, symmetric, raw) or the figures themselves.
     classes : sequence of str, mapping or None
         Names of the output's columns; repeated ones are numbered. None: class_0, class_1, ...
-    channels : int
-        1 or 3.
     outputs : {"auto", "logits", "probabilities", "sigmoid"}
         What comes out; logits go through a softmax, or by ``sigmoid`` each on its own. ``auto``:
         probabilities if all values for the synthetic images lie in [0, 1], else logits. A single
@@ -61,10 +59,10 @@ class TorchBox(BlackBox):
         Names the model; None: its class and a SHA-256 of its weights, with the options.
     device : str
         Where it runs, such as ``cpu`` or ``cuda:0``.
-    batch_size : int
-        Most images in one call.
     price_usd : float
         US dollars per image, to rehearse a service's costs.
+    channels, batch_size
+        As in `BoxSpec`.
 
     Attributes
     ----------

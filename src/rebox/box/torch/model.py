@@ -122,7 +122,6 @@ def named_model(
         ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
     count : int or None
         Number of classes, where it is not that of the published weights.
-    seed : int
     channels : int
         Of the images that it is to take.
     size : (height, width) or None
