@@ -107,7 +107,7 @@ def read_input(
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
     form, order, axes = four_axes("the ONNX file", shape, layout, size, channels)
     layout, height, width, depth = settled_axes(
-        "the ONNX file", axes, layout=order, channels=channels, size=size, preset=preset
+        "the ONNX file", axes, order, channels, size=size, preset=preset
     )
     return ModelInput(
         dtype=dtype,
@@ -202,9 +202,9 @@ def _unfolded(
 def settled_axes(
     owner: str,
     shape: Sequence[int | None],
-    *,
     layout: str | None,
     channels: int | None,
+    *,
     size: Size | None,
     preset: Size | None,
 ) -> tuple[str, int, int, int]:
@@ -216,12 +216,8 @@ def settled_axes(
         What errors call the model.
     shape : sequence of 4 int or None
         What it says of its axes; None: any length.
-    layout : {"nchw", "nhwc"} or None
-        Order of the axes; None: seen from where the 1 or 3 channels stand.
-    channels : int or None
-        For models that do not fix it; None: 3.
-    size : (height, width) or None
-        For models that do not fix it; None: ``preset``.
+    layout, channels, size
+        As in `FileOptions`.
     preset : (height, width) or None
         Size that the preprocessing's models were trained on.
 

@@ -19,9 +19,8 @@ from rebox.box.outputs import (
     read_kind,
     rows_sum_to_one,
 )
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input
+from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.scratch import Scratch
 from rebox.box.torch.model import ModuleOptions
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import size_of, whole
@@ -235,7 +234,7 @@ def open_torch(
     batch_size: int = 32,
     price_usd: float = 0.0,
 ) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `ModuleOptions.model`."""
     model = module.model(target)
     return TorchBox(
         model.module,
