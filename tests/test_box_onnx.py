@@ -89,7 +89,8 @@ def save_net(
 def save_flat(path, shape, *, columns=5, last=(), seed=0, dtype=FLOAT, batch=None, metadata=None):
     """A linear map of whatever numbers it is given; ``last`` are the operations after it."""
     rng = np.random.default_rng(seed)
-    d = int(np.prod(shape[not isinstance(shape[0], int) :])) // (batch or 1)
+    fixed = isinstance(shape[0], int)
+    d = int(np.prod(shape if fixed else shape[1:])) // (batch if fixed and batch else 1)
     weights = [
         numpy_helper.from_array(rng.normal(0, 0.3, (d, columns)).astype(np.float32), "w"),
         numpy_helper.from_array(np.array([batch or -1, d]), "shape"),

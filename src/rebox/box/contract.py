@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.classes import as_names
-from rebox.box.outputs import clipped, rounding
+from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.option import whole
@@ -245,7 +245,9 @@ def _check_range(images: Images) -> None:
 
 def as_array(scores: Any) -> NDArray[Any]:
     """Return an answer as an array: torch's tensors, too, whatever their device and precision."""
-    if isinstance(scores, list | tuple) and any(hasattr(row, "detach") for row in scores):
+    if isinstance(scores, list | tuple) and any(
+        hasattr(row, "detach") or isinstance(row, list | tuple) for row in scores
+    ):
         return np.asarray([as_array(row) for row in scores])
     if not hasattr(scores, "detach"):
         return np.asarray(scores)
@@ -262,7 +264,8 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
         raw = as_array(scores)
         array = np.asarray(raw, dtype=np.float32)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InvalidAnswer(f"the box's answer is not an array of numbers: {error}.") from error
+        why = one_line(error).rstrip(".")
+        raise InvalidAnswer(f"the box's answer is not an array of numbers: {why}.") from error
     width = len(spec.classes)
     if array.shape != (n, width):
         raise InvalidAnswer(

@@ -167,7 +167,8 @@ class OnnxFile:
                 f"{', '.join(readable) or 'none'}. To use an inner layer, export it as an output."
             )
         names = readable if name is None else [name]
-        runs = [self.run(ready[i : i + step], names) for i in range(0, len(ready), step)]
+        starts = range(0, len(ready), step) if names else ()
+        runs = [self.run(ready[i : i + step], names) for i in starts]
         answers = {
             own: np.concatenate(parts) if parts[0].ndim else parts[0]
             for own, *parts in zip(names, *runs, strict=True)

@@ -290,7 +290,7 @@ def figures_for(dtype: np.dtype[Any], figures: Preprocess) -> Preprocess:
         return figures
     mean = 128.0 if dtype == np.int8 else 0.0
     warnings.warn(
-        f"the ONNX file takes {dtype} and is given grey levels from {-mean:g} to {255 - mean:g}: "
+        f"the ONNX file takes {dtype} and is given grey levels from {0 - mean:g} to {255 - mean:g}: "
         "other numbers are said by scale, mean and std.",
         UserWarning,
         stacklevel=3,

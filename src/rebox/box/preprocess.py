@@ -58,7 +58,7 @@ class Preprocess:
     def _check_units(self) -> None:
         """Refuse figures in grey levels beside a scale of 1, and the reverse: images look alike."""
         outside = max(-min(self.mean), max(self.mean) - self.scale)
-        if outside > max(self.std) or max(self.std) > 8 * self.scale:
+        if outside > max(self.std) or max(self.std) > 8 * max(1, self.scale):
             otherwise = "pass scale=255" if self.scale < 255 else "mend them"
         elif (self.scale > 100 and any(0 < mean < 1 for mean in self.mean)) or (
             min(self.std) < min(1, self.scale / 256)

@@ -60,6 +60,8 @@ def _unwrapped(state: Any, file: str) -> Any:
     """Return the state dict within a checkpoint."""
     while isinstance(state, Mapping):
         keys = [key for key in WRAPPERS if isinstance(state.get(key), Mapping)]
+        if not keys and not any(isinstance(value, torch.Tensor) for value in state.values()):
+            keys = [key for key, value in state.items() if isinstance(value, Mapping)]
         if not keys:
             return state
         if len(keys) > 1:
