@@ -188,8 +188,12 @@ def test_the_command_line_shows_what_is_assumed_and_warns(tmp_path):
         assert part in shown.output
     assert open_box(uri).spec.identity in shown.output
     blind = f"onnx:{save_flat(path, ['n', 3, 8, 8])}?scale=0.00001"
-    with pytest.warns(UserWarning, match="black and white get the same answer"):
+    with pytest.warns(UserWarning) as warned:
         CliRunner().invoke(app, ["box", "probe", blind], catch_exceptions=False)
+    assert [str(w.message).partition(" get ")[0] for w in warned] == [
+        "black and white",
+        "an image and its negative",
+    ]
 
 
 @pytest.mark.parametrize(

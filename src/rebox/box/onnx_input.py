@@ -289,9 +289,10 @@ def figures_for(dtype: np.dtype[Any], figures: Preprocess) -> Preprocess:
     if not figures.plain:
         return figures
     mean = 128.0 if dtype == np.int8 else 0.0
+    levels = f"{0 - mean:g} to {255 - mean:g}"
     warnings.warn(
-        f"the ONNX file takes {dtype} and is given grey levels from {0 - mean:g} to {255 - mean:g}: "
-        "other numbers are said by scale, mean and std.",
+        f"the ONNX file takes {dtype} and is given grey levels from {levels}: other numbers are "
+        "said by scale, mean and std.",
         UserWarning,
         stacklevel=3,
     )
