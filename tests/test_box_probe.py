@@ -188,7 +188,7 @@ def test_the_command_line_shows_what_is_assumed_and_warns(tmp_path):
         assert part in shown.output
     assert open_box(uri).spec.identity in shown.output
     blind = f"onnx:{save_flat(path, ['n', 3, 8, 8])}?scale=0.00001"
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="the same answer") as warned:
         CliRunner().invoke(app, ["box", "probe", blind], catch_exceptions=False)
     assert [str(w.message).partition(" get ")[0] for w in warned] == [
         "black and white",

@@ -245,9 +245,7 @@ def _check_range(images: Images) -> None:
 
 def as_array(scores: Any) -> NDArray[Any]:
     """Return an answer as an array: torch's tensors, too, whatever their device and precision."""
-    if isinstance(scores, list | tuple) and any(
-        hasattr(row, "detach") or isinstance(row, list | tuple) for row in scores
-    ):
+    if isinstance(scores, list | tuple) and _holds_tensors(scores):
         return np.asarray([as_array(row) for row in scores])
     if not hasattr(scores, "detach"):
         return np.asarray(scores)
@@ -256,6 +254,12 @@ def as_array(scores: Any) -> NDArray[Any]:
         return np.asarray(tensor)
     except TypeError:  # bfloat16, which NumPy does not have
         return np.asarray(tensor.float())
+
+
+def _holds_tensors(answer: Any) -> bool:
+    if isinstance(answer, list | tuple):
+        return bool(answer) and _holds_tensors(answer[0])
+    return hasattr(answer, "detach")
 
 
 def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
