@@ -443,3 +443,26 @@ def test_colours_figures_for_grey_are_said(torchvision):
     with pytest.warns(UserWarning, match=r"averages 0\.449 and 0\.226 are taken for grey"):
         box = open_box("torch:timm/resnet10t?weights=none&classes=3&channels=1&outputs=logits")
     assert "mean:0.449;std:0.226" in box.spec.identity
+
+
+@pytest.mark.parametrize(
+    ("save", "said"),
+    [
+        (lambda path: torch.save(tiny_net(), path), "it holds Python objects, such as a whole"),
+        (lambda path: torch.save({"model": tiny_net()}, path), "it holds Python objects"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: path.write_text("weights"), "cannot be read"),
+    ],
+)
+def test_no_advice_to_run_what_a_file_holds(tmp_path, save, said):
+    save(tmp_path / "w.pth")
+    with pytest.raises(BoxError, match=said) as caught:
+        load_weights(tiny_net(), tmp_path / "w.pth")
+    assert "weights_only" not in str(caught.value)
+    assert "expected a state dict saved as" in str(caught.value)
+
+
+def test_a_module_without_weights_takes_none(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(BoxError, match="they hold a"):
+        load_weights(torch.nn.ReLU(), tmp_path / "w.pth")

@@ -9,7 +9,7 @@ from rebox.box.classes import class_names
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.limited import check_limits
 from rebox.errors import InvalidOption
-from rebox.option import Size, size_of
+from rebox.option import Size, size_of, whole
 
 GRID = 16  # cells along a side that an image is averaged to
 HIDDEN = 64
@@ -70,8 +70,8 @@ class RehearsalBox(BlackBox):
     ) -> None:
         if target:
             raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
-        if seed < 0:
-            raise InvalidOption(f"seed of a rehearsal box must be 0 or more, found {seed}.")
+        whole("seed", seed, at_least=0)
+        whole("classes", classes)
         check_limits(classes, top_k, decimals)
         height, width = size_of(size)
         self.spec = BoxSpec(

@@ -51,9 +51,19 @@ def _read(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
         raise BoxError(
-            f"the weights {os.fspath(path)} cannot be read: {one_line(error)}; expected a state "
+            f"the weights {os.fspath(path)} cannot be read: {_reason(error)}; expected a state "
             "dict saved as .safetensors, .pt or .pth."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why torch did not read a file, without its advice to run what is in it."""
+    said = str(error)
+    if "TorchScript" in said:
+        return "it is a TorchScript archive"
+    if "Weights only load failed" in said:
+        return "it holds Python objects, such as a whole module, which are never loaded"
+    return one_line(error)
 
 
 def _unwrapped(state: Any, file: str) -> Any:
@@ -75,6 +85,8 @@ def _unprefixed(state: Any, expected: Mapping[str, Any], file: str) -> Any:
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         return state
     needed = [name for name in expected if not name.endswith(COUNTER)]
+    if not needed:
+        return state
     ends = [name for name in state if name.endswith(f".{needed[0]}")]
     starts = [name.removesuffix(needed[0]) for name in ends]
     fitting = [start for start in starts if all(start + name in state for name in needed)]
