@@ -16,6 +16,11 @@ from rebox.box.outputs import one_line
         ),
         ("shapes (2x5 and 3x4)\nException raised from f at /a/b.cpp:3\nframe #0: c::d", None),
         ("a reason " + "x" * 900, "a reason xx"),
+        (
+            "Exception from src/inference/src/cpp/core.cpp:132: Check 'false' failed at "
+            "src/frontends/common/src/frontend.cpp:47: Loading input model. The reason.",
+            "Loading input model. The reason.",
+        ),
         ("y" * 900 + " a reason", "yy a reason"),
     ],
 )

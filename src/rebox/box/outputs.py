@@ -21,7 +21,7 @@ DEVELOPERS = re.compile(
     r"\x1b\[[\d;]*[A-Za-z]"
     r"|\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .+? failed: ?"
     r"|(?:Exception raised from|C\+\+ CapturedTraceback).*"
-    r"|[\w./+-]+\.(?:cc|cpp|cu|h|hpp):\d+ "
+    r"|(?:Exception from |Check '\w+' failed at )?[\w./+-]+\.(?:cc|cpp|cu|h|hpp):\d+:? "
     r"(?:[^()]{0,300}::[\w~]+\((?:[^()]|\([^()]*\))*\)(?: const)? )?",
     re.DOTALL,
 )
