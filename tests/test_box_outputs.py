@@ -1,8 +1,9 @@
 """How raw outputs become scores, and what errors of libraries become."""
 
+import numpy as np
 import pytest
 
-from rebox.box.outputs import one_line
+from rebox.box.outputs import model_scores, one_line, read_kind
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,15 @@ def test_a_reason_is_one_line(said, told):
     else:
         assert "a reason" in line
         assert " ... " in line
+
+
+@pytest.mark.parametrize(
+    ("dtype", "beyond"), [("float16", 0.001), ("float32", 5e-6), ("float64", 1e-9)]
+)
+def test_rounding_is_that_of_the_numbers(dtype, beyond):
+    raw = np.array([[-beyond, 1 + beyond], [0.25, 0.75]], dtype)
+    assert read_kind(raw, "auto") == "probabilities"
+    np.testing.assert_array_equal(
+        model_scores(raw, "probabilities"), np.float32([[0, 1], [0.25, 0.75]])
+    )
+    assert read_kind(raw * [[1, 1], [-1, 1]], "auto") == "logits"

@@ -89,7 +89,7 @@ def read_kind(raw: NDArray[np.floating], outputs: str) -> Kind:
     low, high = float(raw.min()), float(raw.max())
     slack = rounding(raw.dtype)
     # tiny values on both sides of 0 are logits of tiny weights, and no rounding of anything
-    if -slack <= low and high <= 1 + slack and (low >= 0 or high > 1000 * slack):
+    if -slack <= low and high <= 1 + slack and (low >= 0 or high > 0.01):
         _say_probabilities(raw, single=single)
         return "probabilities"
     if single:
