@@ -300,3 +300,30 @@ def test_scores_of_8_bits(tmp_path, dtype, zero):
     path = save(tmp_path / "net.onnx", {"z": 3}, nodes=nodes, constants=constants, rows=rows)
     box = OnnxBox(path, outputs="probabilities")
     np.testing.assert_allclose(box.ask(IMAGES), softmax(PIXELS @ weights(3)), atol=3 / 512)
+
+
+@pytest.mark.parametrize("strings", [False, True])
+def test_labels_alone(tmp_path, strings):
+    """A file that gives the best class and no scores, by its index or its name."""
+    kind = TensorProto.STRING if strings else TensorProto.INT64
+    nodes = [helper.make_node("ArgMax", ["z"], ["best"], axis=1, keepdims=0)]
+    constants = {}
+    if strings:
+        nodes.append(
+            helper.make_node(
+                "LabelEncoder", ["best"], ["label"], domain="ai.onnx.ml",
+                keys_int64s=[0, 1, 2], values_strings=["owl", "cat", "dog"],
+            )
+        )  # fmt: skip
+    rows = [helper.make_tensor_value_info("label" if strings else "best", kind, ["n"])]
+    path = save(tmp_path / "net.onnx", {"z": 3}, nodes=nodes, rows=rows, constants=constants)
+    box = OnnxBox(path, classes=["owl", "cat", "dog"])
+    best = (PIXELS @ weights(3)).argmax(axis=1)
+    assert len(set(best)) > 1
+    np.testing.assert_array_equal(box.ask(IMAGES), np.eye(3)[best])
+    assert box.spec.labels_only
+    assert not box.spec.complete
+    with pytest.raises(BoxError, match="its class names have to be given"):
+        OnnxBox(path)
+    with pytest.raises(BoxError, match="none of the 2 class names: give all of them"):
+        OnnxBox(path, classes=["x", "y"]).ask(IMAGES)

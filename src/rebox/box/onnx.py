@@ -82,10 +82,12 @@ class OnnxBox(BlackBox):
         pixels = _choose_pixels(pixels, given.dtype)
         self._affine = self._figures.affine(given.channels, pixels)
         named = None if classes is None else as_names(classes)
+        self._file.named = named
         self._output, raw = self._file.output(
             self._ready(synthetic_images(given.shape, OPENING_IMAGES, pixels=pixels)),
             fits=partial(holds_rows, n=OPENING_IMAGES),
-            expected="a row of scores for each image; expected a classifier",
+            expected="a row of scores for each image; expected a classifier (of one that answers "
+            "with labels alone, its class names have to be given)",
             choose=partial(choose_output, classes=None if named is None else len(named)),
         )
         raw = raw.reshape(len(raw), -1)
@@ -102,6 +104,8 @@ class OnnxBox(BlackBox):
             width=given.width,
             channels=given.channels,
             pixels=pixels,
+            complete=not self._file.labelled(self._output),
+            labels_only=self._file.labelled(self._output),
             sums_to_one=rows_sum_to_one(model_scores(raw, self._kind)),
             price_usd=price_usd,
             batch_size=file.batch_size,

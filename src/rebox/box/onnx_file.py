@@ -79,6 +79,8 @@ class OnnxFile:
         What it takes.
     classes : dict of str to tuple of str
         Of each output of maps that was run, its classes.
+    named : tuple of str or None
+        Names of all classes, of which an output of labels names the best.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class OnnxFile:
         self._digest = _digest(self._path)
         self._scratch = Scratch()
         self.classes: dict[str, tuple[str, ...]] = {}
+        self.named: tuple[str, ...] | None = None
         self._runtime = self._open()
         self.input = read_input(
             self._runtime.inputs,
@@ -161,6 +164,8 @@ class OnnxFile:
         declared = self._runtime.outputs
         readable = [value.name for value in declared if value.floats or value.maps]
         readable = readable or [value.name for value in declared if value.quantised]
+        if not readable and self.named:
+            readable = [value.name for value in declared if value.labels]
         if name is not None and name not in readable:
             raise InvalidOption(
                 f"the ONNX file has no output of floats called {name!r}; it has "
@@ -221,9 +226,29 @@ class OnnxFile:
         if isinstance(answer, dict | list):
             return self._table(output, [answer] if isinstance(answer, dict) else answer)
         array: NDArray[Any] = answer
+        if array.dtype.kind in "OUi" and array.dtype.itemsize > 1:
+            return self._one_hot(output, array)
         if array.dtype.kind in "iu":  # the usual quantisation of a probability
             array = (array.astype(np.float32) - np.iinfo(answer.dtype).min) / np.float32(256)
         return array
+
+    def _one_hot(self, output: str, labels: NDArray[Any]) -> NDArray[np.float32]:
+        names = self.named or ()
+        keys = {name if labels.dtype.kind in "OU" else i: i for i, name in enumerate(names)}
+        told = labels.ravel().tolist()
+        places = [keys.get(label, -1) for label in told]
+        if -1 in places:
+            raise BoxError(
+                f"the output {output} of {self._path.name} answered the class "
+                f"{told[places.index(-1)]!r}, which is none of the {len(names)} class names: give "
+                "all of them."
+            )
+        rows: NDArray[np.float32] = np.eye(len(names), dtype=np.float32)[places]
+        return rows
+
+    def labelled(self, output: str) -> bool:
+        """Return whether an output holds labels, and no scores."""
+        return any(value.name == output and value.labels for value in self._runtime.outputs)
 
     def _table(self, output: str, maps: Sequence[Mapping[Any, float]]) -> NDArray[np.float32]:
         keys = sorted(maps[0])

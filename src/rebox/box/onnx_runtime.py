@@ -63,6 +63,11 @@ class ValueInfo:
         """Whether it holds numbers of 8 bits, as the scores of a quantised network may be."""
         return self.dtype is not None and self.dtype.itemsize == 1
 
+    @property
+    def labels(self) -> bool:
+        """Whether it may hold the best class of each image: its index or its name."""
+        return self.kind in ("tensor(int64)", "tensor(int32)", "tensor(string)")
+
     def __str__(self) -> str:
         return f"{self.name}: {self.kind} {[*self.shape]}"
 
