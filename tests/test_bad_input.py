@@ -30,16 +30,30 @@ def pictures(folder, *, classes=("a", "b"), count=6):
     return folder / "data"
 
 
-def onnx_file(folder, nodes, outputs, shape=("n", 3, 8, 8)):
+FLAT = ([helper.make_node("Flatten", ["x"], ["y"])], [("y", ("n", 192))])
+TWICE = ([*FLAT[0], helper.make_node("Neg", ["y"], ["z"])], [*FLAT[1], ("z", ("n", 192))])
+ONE = (
+    [
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("ReduceSum", ["mean", "axes"], ["s"], keepdims=0),
+        helper.make_node("Add", ["s", "five"], ["y"]),
+    ],
+    [("y", ("n", 1))],
+)
+
+
+def onnx_file(folder, nodes, outputs, *, shape=("n", 3, 8, 8), opset=13):
     """Write a small ONNX model of given nodes."""
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     made = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs]
     constants = [
         helper.make_tensor("nan", TensorProto.FLOAT, [1], [float("nan")]),
         helper.make_tensor("flat", TensorProto.INT64, [2], [0, -1]),
+        helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+        helper.make_tensor("five", TensorProto.FLOAT, [1], [5]),
     ]
     graph = helper.make_graph(nodes, "g", [given], made, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.save(model, folder / "m.onnx")
     return f"onnx:{folder / 'm.onnx'}"
 
@@ -226,6 +240,16 @@ MODELS = {
     "ONNX that returns NaN": (lambda folder: flattening(folder, answers_nan=True), "NaN"),
     "labels file of another length": (three_labels, "3"),
     "ONNX with an unknown preset": (lambda f: flattening(f) + "?preprocess=x", "imagenet"),
+    "ONNX of a newer opset": (lambda f: onnx_file(f, *FLAT, opset=99), "Opset 99"),
+    "ONNX that takes rows of numbers": (lambda f: onnx_file(f, *FLAT, shape=("n", 784)), "size="),
+    "ONNX of several outputs": (lambda f: onnx_file(f, *TWICE), "output=NAME"),
+    "ONNX of one logit": (lambda f: onnx_file(f, *ONE), "outputs=sigmoid"),
+    "mean in grey levels": (lambda f: flattening(f) + "?mean=123.7&std=58.4", "pass scale=255"),
+    "preset beside another scale": (
+        lambda f: flattening(f) + "?preprocess=imagenet&scale=255",
+        "leave scale out",
+    ),
+    "order that is none": (lambda f: flattening(f) + "?order=gbr", "bgr"),
 }
 
 # name: (what a Python function answers to n images, what the error says)
@@ -236,6 +260,7 @@ ANSWERS = {
     "box that drops an image": (lambda x: np.full((len(x) - 1, 4), 0.2), "one row for each"),
     "box that returns text": (lambda x: [["x"] * 4] * len(x), "numbers"),
     "box that raises": (lambda x: 1 / 0, "ZeroDivisionError"),
+    "box that returns a set": (lambda x: {0.5}, "not an array of numbers"),
     "box that returns nothing": (lambda x: None, ""),
 }
 

@@ -212,7 +212,7 @@ def test_what_openvino_cannot_run_is_told_in_one_line(tmp_path):
     path.write_bytes(
         helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
     )
-    OnnxBox(path)
+    OnnxBox(path, outputs="probabilities")
     with pytest.raises(BoxError, match=r"OpenVINO cannot run own\.onnx.*runtime=onnxruntime") as e:
         OnnxBox(path, runtime="openvino")
     assert "\n" not in str(e.value)

@@ -355,3 +355,25 @@ def test_whatever_numbers_are_answered_make_a_row_or_a_fault(values, outputs):
         except Refusal:
             continue
         assert isinstance(row, Failure) or (np.isfinite(row).all() and (row >= 0).all())
+
+
+@pytest.mark.parametrize(
+    "predictions",
+    [
+        [[-2e-7, 1.0000002, 0.0]],
+        [{"a": -1e-9, "b": 1.0000001, "c": 0}],
+        [{"c": -5e-6, "b": 1, "a": 0.0}],
+    ],
+)
+def test_rounding_of_a_service_is_clipped(predictions):
+    box = stubbed(MLFLOW, says({"predictions": predictions}))
+    scores, _ = asked(box, 1)
+    np.testing.assert_array_equal(scores, [[0, 1, 0]])
+
+
+def test_mlflow_is_sent_blue_before_red():
+    box = stubbed(f"{MLFLOW}&order=bgr&scale=255", says({"predictions": [[0.1, 0.7, 0.2]]}))
+    _, (request,) = asked(box, 1)
+    expected = 255 * np.moveaxis(pictures(box, 1)[..., ::-1], 3, 1)
+    np.testing.assert_allclose(json.loads(request.content)["inputs"], expected, rtol=1e-5)
+    assert "preprocess=raw;order:bgr" in box.spec.identity

@@ -161,3 +161,17 @@ def test_wrong_features_are_refused(answer):
 def test_wrong_images_are_refused(bad):
     with pytest.raises(InvalidData):
         open_encoder(colours).encode(bad)
+
+
+def test_features_of_torch_are_read_with_their_gradient():
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(12, 5)
+
+    def features(images):
+        return layer(torch.tensor(np.stack(images), dtype=torch.float32).reshape(len(images), -1))
+
+    images = np.random.default_rng(0).random((3, 2, 2, 3), dtype=np.float32)
+    expected = images.reshape(3, 12) @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+    np.testing.assert_allclose(
+        open_encoder(features).encode(images), expected, rtol=1e-4, atol=1e-6
+    )

@@ -176,6 +176,18 @@ def test_an_older_softmax_takes_all_axes_from_the_first(tmp_path):
     np.testing.assert_allclose(found, rebox.open_box(uri).ask(images), rtol=0, atol=TOLERANCE)
 
 
+def test_blue_before_red(tmp_path):
+    path = saved(
+        tmp_path, [node("Identity", "x", "h"), *HEAD], {"w": weights(192, 4), "b": weights(4)}
+    )
+    uri = f"onnx:{path}?order=bgr&mean=0.1,0.2,0.3&outputs=logits"
+    images = noise((8, 8, 3))
+    expected = rebox.open_box(uri).ask(images)
+    np.testing.assert_allclose(scores_of(open_whitebox(uri), images), expected, atol=TOLERANCE)
+    usual = scores_of(open_whitebox(uri.replace("order=bgr&", "")), images)
+    assert np.abs(usual - expected).max() > 0.01
+
+
 def test_what_cannot_be_turned_into_torch_is_named(tmp_path):
     nodes = [node("Erf", "x", "e"), node("Celu", "e", "h"), *HEAD]
     path = saved(tmp_path, nodes, {"w": weights(192, 4), "b": weights(4)})
@@ -247,7 +259,7 @@ def test_a_convolution_as_last_layer_is_averaged_over_places():
         torch.nn.Conv2d(3, 7, 3), torch.nn.ReLU(), torch.nn.Conv2d(7, 4, 1),
         torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
     )  # fmt: skip
-    white = WhiteBox.around(net, size=8)
+    white = WhiteBox.around(net, size=8, outputs="logits")
     x = white.normalised(white.images(noise((8, 8, 3))))
     torch.testing.assert_close(white.features(x), net[:2](x).mean(dim=(2, 3)))
     assert white.with_head(3)(x).shape == (2, 3)

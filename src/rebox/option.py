@@ -21,6 +21,7 @@ no options.
 
 import inspect
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass, replace
@@ -206,6 +207,44 @@ def _typed(name: str, text: str, kind: Any) -> Any:
         return read(text)
     except (KeyError, ValueError) as error:
         raise InvalidOption(f"{name} must be {expected}, found {text!r}.") from error
+
+
+def whole(name: str, value: Any, *, at_least: int | None = None) -> int:
+    """Return ``value``, a whole number of Python, NumPy or torch, as an int.
+
+    Raises
+    ------
+    InvalidOption
+        It is none, or too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError as error:
+        raise InvalidOption(f"{name} must be a whole number, found {value!r}.") from error
+    if at_least is not None and number < at_least:
+        raise InvalidOption(f"{name} must be at least {at_least}, found {number}.")
+    return number
+
+
+def size_of(size: Any) -> Size:
+    """Return (height, width) of ``size``: a whole number, or two of them, height first.
+
+    Raises
+    ------
+    InvalidOption
+        It is neither, or below 1.
+    """
+    try:
+        sides = tuple(size) if hasattr(size, "__len__") else (size, size)
+        height, width = map(operator.index, sides)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise InvalidOption(
+            f"size must be a whole number or (height, width), such as 224 or (224, 320), found "
+            f"{size!r}."
+        )
+    return height, width
 
 
 def _truth(text: str) -> bool:

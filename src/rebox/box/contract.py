@@ -6,13 +6,17 @@ the tests that it must pass.
 
 import abc
 from dataclasses import dataclass
-from typing import Literal, Self
+from numbers import Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.classes import as_names
+from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
+from rebox.option import whole
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
 Scores = NDArray[np.floating]
@@ -63,6 +67,7 @@ class BoxSpec:
     labels_only: bool = False
 
     def __post_init__(self) -> None:
+        self._make_plain()
         self._check_scores()
         if self.pixels not in ("float32", "uint8"):
             raise InvalidOption(f"pixels must be float32 or uint8, found {self.pixels!r}.")
@@ -74,8 +79,21 @@ class BoxSpec:
             raise InvalidOption(f"a box takes 1 or 3 channels, found {self.channels}.")
         if min(self.height, self.width, self.batch_size) < 1:
             raise InvalidOption("height, width and batch_size of a box must be at least 1.")
-        if self.price_usd is not None and not 0 <= self.price_usd < float("inf"):
-            raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd}.")
+        if self.price_usd is not None and not (
+            isinstance(self.price_usd, float) and 0 <= self.price_usd < float("inf")
+        ):
+            raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd!r}.")
+
+    def _make_plain(self) -> None:
+        """Make Python's own numbers and texts of NumPy's: they are written into files."""
+        plain: dict[str, Any] = {"classes": as_names(self.classes)}
+        for name in ("height", "width", "channels", "batch_size", "decimals"):
+            value = getattr(self, name)
+            plain[name] = None if value is None else whole(name, value)
+        if isinstance(self.price_usd, Real):
+            plain["price_usd"] = float(self.price_usd)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     def _check_scores(self) -> None:
         if self.decimals is not None and self.decimals < 0:
@@ -225,12 +243,33 @@ def _check_range(images: Images) -> None:
             raise InvalidData(f"images span [{low:g}, {high:g}]; this box expects [0, 1].")
 
 
+def as_array(scores: Any) -> NDArray[Any]:
+    """Return an answer as an array: torch's tensors, too, whatever their device and precision."""
+    if isinstance(scores, list | tuple) and _holds_tensors(scores):
+        return np.asarray([as_array(row) for row in scores])
+    if not hasattr(scores, "detach"):
+        return np.asarray(scores)
+    tensor = scores.detach().cpu()  # out of the reach of a gradient that nobody asked for
+    try:
+        return np.asarray(tensor)
+    except TypeError:  # bfloat16, which NumPy does not have
+        return np.asarray(tensor.float())
+
+
+def _holds_tensors(answer: Any) -> bool:
+    if isinstance(answer, list | tuple):
+        return bool(answer) and _holds_tensors(answer[0])
+    return hasattr(answer, "detach")
+
+
 def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
     """Return ``scores`` as float32 if they are n rows of finite, non-negative scores."""
     try:
-        array = np.asarray(scores, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidAnswer(f"the box's answer is not an array of numbers: {error}.") from error
+        raw = as_array(scores)
+        array = np.asarray(raw, dtype=np.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        why = one_line(error).rstrip(".")
+        raise InvalidAnswer(f"the box's answer is not an array of numbers: {why}.") from error
     width = len(spec.classes)
     if array.shape != (n, width):
         raise InvalidAnswer(
@@ -241,9 +280,10 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int((~np.isfinite(array)).any(axis=1).sum())
         raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} images.")
-    if low < 0:
+    slack = rounding(raw.dtype)
+    if low < -slack:
         raise InvalidAnswer(
             f"the box answered negative scores (lowest {low:.4g}); expected probabilities: "
-            "if it gives logits, open it with outputs=logits."
+            "if it gives logits, open it with outputs=logits, or return their softmax."
         )
-    return array
+    return clipped(array, slack)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rebox.box.contract import as_array
 from rebox.box.registry import BoxURI
 from rebox.door import Door
 from rebox.errors import Error, InvalidAnswer, InvalidData, InvalidOption
@@ -67,7 +68,7 @@ class Encoder(ABC):
         if len(images) == 0:
             raise InvalidData("found no images: hand over at least one.")
         ready = [as_picture(images[i], f"image {i}") for i in range(len(images))]
-        given = np.asarray(self._given(ready))
+        given = self._given(ready)
         if given.ndim != 2 or len(given) != len(ready) or given.dtype.kind not in "fiub":
             raise InvalidAnswer(
                 f"the encoder gave {given.dtype} of shape {given.shape} for {len(ready)} images; "
@@ -82,9 +83,9 @@ class Encoder(ABC):
             )
         return rows
 
-    def _given(self, images: Images) -> Any:
+    def _given(self, images: Images) -> NDArray[Any]:
         try:
-            return self.features(images)
+            return as_array(self.features(images))
         except Error:
             raise
         except Exception as error:

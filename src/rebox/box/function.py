@@ -1,14 +1,14 @@
 """Any Python callable as a box."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-import numpy as np
-
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.outputs import class_names, one_line
-from rebox.errors import BoxError, InvalidOption
+from rebox.box.classes import ClassNames, as_names, column_names
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, as_array
+from rebox.box.outputs import model_scores, one_line
+from rebox.errors import BoxError, InvalidAnswer, InvalidOption
+from rebox.option import size_of, whole
 
 
 class FunctionBox(BlackBox):
@@ -18,11 +18,13 @@ class FunctionBox(BlackBox):
     ----------
     function : callable
         Takes (n, height, width, channels) images, n up to ``batch_size``, of its own to change;
-        returns (n, classes) scores, none negative.
+        returns (n, classes) scores, none negative, as an array, lists or a torch tensor.
     size : int or (height, width)
         Size of the images in pixels.
-    classes : int or sequence of str
-        How many classes there are, or their names.
+    classes : int, sequence of str or mapping
+        How many classes there are, or their names, in order or by index as in ``id2label``. One:
+        the function returns (n,) or (n, 1) probabilities of the second of two classes; one name is
+        that of the second.
     identity : str or None
         Names the model; None: the function's qualified name, with size and classes.
     channels, pixels, price_usd, batch_size, complete, sums_to_one, decimals
@@ -44,7 +46,7 @@ class FunctionBox(BlackBox):
         function: Callable[[Images], Scores],
         *,
         size: int | tuple[int, int],
-        classes: int | Sequence[str],
+        classes: int | ClassNames,
         channels: int = 3,
         pixels: Literal["float32", "uint8"] = "float32",
         identity: str | None = None,
@@ -56,10 +58,12 @@ class FunctionBox(BlackBox):
     ) -> None:
         if not callable(function):
             raise InvalidOption(f"function must be callable, found {type(function).__name__}.")
-        if isinstance(classes, str):
-            raise InvalidOption(f"classes must be a number or a list of names, found {classes!r}.")
-        height, width = (size, size) if isinstance(size, int | np.integer) else size
-        names = class_names(classes) if isinstance(classes, int) else tuple(classes)
+        height, width = size_of(size)
+        told = as_names(classes) if isinstance(classes, Iterable) else None
+        count = whole("classes", classes) if told is None else len(told)
+        self._single = count == 1
+        # two classes of one name are refused by the spec: a function has one order, not a file's
+        names = told if told and not self._single else column_names(count, told)
         # Functions share names (every lambda does): what else is known of the box tells them apart.
         shape = f"size={height}x{width}&channels={channels}&pixels={pixels}&classes={len(names)}"
         self.spec = BoxSpec(
@@ -89,12 +93,24 @@ class FunctionBox(BlackBox):
         self.answered += len(images)
         try:
             # a copy, for functions that scale in place: the caller's images must not change
-            return self._function(images.copy(order="K"))
+            scores = self._function(images.copy(order="K"))
         except Exception as error:
             name = _qualified_name(self._function)
             raise BoxError(
                 f"the function {name} raised {type(error).__name__}: {one_line(error)}"
             ) from error
+        return self._both(scores, len(images)) if self._single else scores
+
+    @staticmethod
+    def _both(answer: Scores, n: int) -> Scores:
+        """Return the scores of two classes by the probability of the second."""
+        second = as_array(answer)
+        if second.shape not in ((n,), (n, 1)):
+            raise InvalidAnswer(
+                f"the box answered {second.shape} to {n} images; expected ({n},) probabilities of "
+                "the second of two classes: return those, or say how many classes there are."
+            )
+        return model_scores(second, "probabilities")
 
 
 def _qualified_name(function: Callable[..., object]) -> str:

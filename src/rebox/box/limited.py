@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve
 from rebox.errors import InvalidOption
+from rebox.option import whole
 
 
 class LimitedBox(BlackBox):
@@ -104,9 +105,9 @@ class LimitedBox(BlackBox):
 
 def check_limits(classes: int, top_k: int | None, decimals: int | None) -> None:
     """Raise `InvalidOption` if a box of so many classes cannot cut or round to these."""
-    if top_k is not None and not 1 <= top_k <= classes:
+    if top_k is not None and not 1 <= whole("top_k", top_k) <= classes:
         raise InvalidOption(f"top_k must lie in 1 to {classes} (classes), found {top_k}.")
-    if decimals is not None and not 1 <= decimals <= 15:
+    if decimals is not None and not 1 <= whole("decimals", decimals) <= 15:
         raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")
 
 

@@ -1,16 +1,17 @@
 """An ONNX file as a box."""
 
-import math
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.classes import ClassNames, as_names, column_names, names_in, read_labels
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.onnx_file import FileOptions, OnnxFile
-from rebox.box.outputs import class_names, read_kind, read_labels, rows_sum_to_one, to_scores
+from rebox.box.onnx_input import figures_for
+from rebox.box.outputs import choose_output, holds_rows, model_scores, read_kind, rows_sum_to_one
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.errors import InvalidOption
@@ -31,18 +32,21 @@ class OnnxBox(BlackBox):
     preprocess : str or Preprocess
         A preset (imagenet, unit, symmetric, raw) or the figures themselves. A file that takes
         ``uint8`` gets the pixels as they are.
-    classes : sequence of str or None
-        Names of the output's columns; repeated ones are numbered. None: class_0, class_1, ...
-    outputs : {"auto", "logits", "probabilities"}
-        What the output holds; logits go through a softmax. ``auto``: probabilities if all values
-        for the synthetic images lie in [0, 1], else logits.
+    classes : sequence of str, mapping or None
+        Names of the output's columns; repeated ones are numbered. None: those in the file, or
+        class_0, class_1, ...
+    outputs : {"auto", "logits", "probabilities", "sigmoid"}
+        What the output holds; logits go through a softmax, or by ``sigmoid`` each on its own.
+        ``auto``: probabilities if all values for the synthetic images lie in [0, 1], else logits.
+        A single column is the probability of the second of two classes, or its logit.
     pixels : {"float32", "uint8"} or None
         Images that the box takes; None: ``uint8`` if the file does, else ``float32``.
     price_usd : float
         US dollars per image, to rehearse a service's costs.
     **options
-        As in `FileOptions`. The output to read is, unless one is named, the first with a row of at
-        least 2 floats for each image.
+        As in `FileOptions`. The output to read is, unless one is named, the only one with a row of
+        numbers, or a map of class to score, for each image; of several, the one that fits the class
+        names, or whose name says so.
 
     Attributes
     ----------
@@ -64,7 +68,7 @@ class OnnxBox(BlackBox):
         path: str | Path,
         *,
         preprocess: str | Preprocess = "unit",
-        classes: Sequence[str] | None = None,
+        classes: ClassNames | None = None,
         outputs: str = "auto",
         pixels: Literal["float32", "uint8"] | None = None,
         price_usd: float = 0.0,
@@ -74,30 +78,35 @@ class OnnxBox(BlackBox):
         figures, file = as_preprocess(preprocess), FileOptions(**options)
         self._file = OnnxFile(path, file, figures.size)
         given = self._file.input
-        pixels = _choose_pixels(pixels, given.dtype, figures)
-        as_it_is = given.dtype == np.uint8
-        exact = Preprocess(scale=255) if as_it_is else figures
-        self._affine = exact.affine(given.channels, pixels)
-        images = synthetic_images(given.shape, OPENING_IMAGES, pixels=pixels)
+        self._figures = figures_for(given.dtype, figures)
+        pixels = _choose_pixels(pixels, given.dtype)
+        self._affine = self._figures.affine(given.channels, pixels)
+        named = None if classes is None else as_names(classes)
+        self._file.named = named
         self._output, raw = self._file.output(
-            self._file.ready(images, self._affine),
-            fits=_holds_rows,
-            expected="a row of at least 2 floats for each image; expected a classifier",
+            self._ready(synthetic_images(given.shape, OPENING_IMAGES, pixels=pixels)),
+            fits=partial(holds_rows, n=OPENING_IMAGES),
+            expected="a row of scores for each image; expected a classifier (of one that answers "
+            "with labels alone, its class names have to be given)",
+            choose=partial(choose_output, classes=None if named is None else len(named)),
         )
-        raw = _as_rows(raw)
+        raw = raw.reshape(len(raw), -1)
+        names = column_names(raw.shape[1], self._names(named, raw.shape[1]))
         self._kind = read_kind(raw, outputs)
         self.spec = BoxSpec(
             identity=self._file.identity(
-                "none" if as_it_is else str(figures),
+                self._figures.steps(levels=given.dtype == np.uint8),
                 self._output,
                 f"&outputs={self._kind}&pixels={pixels}",
             ),
-            classes=class_names(raw.shape[1], classes),
+            classes=names,
             height=given.height,
             width=given.width,
             channels=given.channels,
             pixels=pixels,
-            sums_to_one=rows_sum_to_one(to_scores(raw, self._kind)),
+            complete=not self._file.labelled(self._output),
+            labels_only=self._file.labelled(self._output),
+            sums_to_one=rows_sum_to_one(model_scores(raw, self._kind)),
             price_usd=price_usd,
             batch_size=file.batch_size,
         )
@@ -111,32 +120,35 @@ class OnnxBox(BlackBox):
             The file cannot run on them.
         """
         self.answered += len(images)
-        (raw,) = self._file.run(self._file.ready(images, self._affine), [self._output])
-        return to_scores(_as_rows(raw), self._kind)
+        (raw,) = self._file.run(self._ready(images), [self._output])
+        return model_scores(raw, self._kind)
+
+    def _ready(self, images: Images) -> NDArray[Any]:
+        return self._file.ready(self._figures.ordered(images), self._affine)
+
+    def _names(self, told: tuple[str, ...] | None, columns: int) -> tuple[str, ...] | None:
+        """Return the names that were told, or those in the file."""
+        own = self._file.classes.get(self._output)
+        if own is None:
+            return told or names_in(self._file.metadata, columns)
+        if told is None or set(told) == set(own):
+            return own
+        if all(name.isdigit() for name in own):
+            return told
+        raise InvalidOption(
+            f"the ONNX file calls its classes {', '.join(own[:5])}, found other class names: leave "
+            "labels out."
+        )
 
 
-def _choose_pixels(
-    pixels: str | None, dtype: np.dtype[Any], figures: Preprocess
-) -> Literal["float32", "uint8"]:
+def _choose_pixels(pixels: str | None, dtype: np.dtype[Any]) -> Literal["float32", "uint8"]:
     if pixels not in (None, "float32", "uint8"):
         raise InvalidOption(f"pixels must be float32 or uint8, found {pixels!r}.")
-    if dtype != np.uint8:
-        return "uint8" if pixels == "uint8" else "float32"
-    if pixels == "float32" or str(figures) not in ("unit", "raw"):
+    if dtype == np.uint8 and pixels == "float32":
         raise InvalidOption(
-            "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
-            "and pixels=float32."
+            "the ONNX file takes uint8 pixels as they are: leave out pixels=float32."
         )
-    return "uint8"
-
-
-def _holds_rows(raw: NDArray[Any]) -> bool:
-    flat = math.prod(raw.shape[1:])
-    return raw.ndim >= 2 and len(raw) == OPENING_IMAGES and flat == max(raw.shape[1:]) >= 2
-
-
-def _as_rows(raw: NDArray[Any]) -> NDArray[Any]:
-    return raw.reshape(len(raw), -1)
+    return "uint8" if pixels == "uint8" or dtype.kind in "iu" else "float32"
 
 
 def open_onnx(

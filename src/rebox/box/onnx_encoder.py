@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
 from rebox.box.onnx_file import FileOptions, OnnxFile
+from rebox.box.onnx_input import figures_for
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
-from rebox.errors import InvalidOption
 from rebox.sample.pixels import as_levels
 
 OPENING_IMAGES = 2
@@ -47,19 +47,13 @@ class OnnxEncoder(Encoder):
         self, path: str | Path, *, preprocess: str | Preprocess = "unit", **options: Any
     ) -> None:
         figures, file = as_preprocess(preprocess), FileOptions(**options)
-        if file.batch_size < 1:
-            raise InvalidOption(f"batch_size must be at least 1, found {file.batch_size}.")
         self._file = OnnxFile(path, file, figures.size)
         self._batch_size = file.batch_size
         given = self._file.input
         # A file that takes uint8 gets whole grey levels; others what their training had.
         self._levels = given.dtype == np.uint8
-        exact = Preprocess(scale=255) if self._levels else figures
-        if self._levels and str(figures) not in ("unit", "raw"):
-            raise InvalidOption(
-                "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
-                "and scale."
-            )
+        exact = figures_for(given.dtype, figures)
+        self._figures = exact
         self._affine = exact.affine(given.channels, "uint8" if self._levels else "float32")
         self._output, _ = self._file.output(
             self._ready(synthetic_images(given.shape, OPENING_IMAGES)),
@@ -85,7 +79,8 @@ class OnnxEncoder(Encoder):
         return np.concatenate(rows)
 
     def _ready(self, images: NDArray[Any]) -> NDArray[Any]:
-        return self._file.ready(as_levels(images) if self._levels else images, self._affine)
+        grey = as_levels(images) if self._levels else images
+        return self._file.ready(self._figures.ordered(grey), self._affine)
 
 
 def _holds_features(raw: NDArray[Any]) -> bool:

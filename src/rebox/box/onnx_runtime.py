@@ -1,7 +1,8 @@
 """What runs an ONNX file: ONNX Runtime in the file's own types, or OpenVINO in a precision."""
 
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
     "tensor(double)": np.dtype(np.float64),
-    "tensor(uint8)": np.dtype(np.uint8),
+    **{f"tensor({name})": np.dtype(name) for name in ("uint8", "int8", "int16", "int32", "int64")},
 }
 
 RuntimeName = Literal["onnxruntime", "openvino"]
@@ -52,15 +53,34 @@ class ValueInfo:
         """Whether it holds floats, as scores and features do."""
         return self.dtype is not None and self.dtype.kind == "f"
 
+    @property
+    def maps(self) -> bool:
+        """Whether it holds a map for each image, of a score for each class."""
+        return "map(" in self.kind
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it holds numbers of 8 bits, as the scores of a quantised network may be."""
+        return self.dtype is not None and self.dtype.itemsize == 1
+
+    @property
+    def labels(self) -> bool:
+        """Whether it may hold the best class of each image: its index or its name."""
+        return self.kind in ("tensor(int64)", "tensor(int32)", "tensor(string)")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.kind} {[*self.shape]}"
+
 
 class Runtime(Protocol):
     """An opened ONNX file that several threads may run at a time."""
 
     inputs: tuple[ValueInfo, ...]
     outputs: tuple[ValueInfo, ...]
+    metadata: Mapping[str, str]
 
-    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
-        """Return the ``outputs`` for ``ready``, the only input."""
+    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[Any]:
+        """Return the ``outputs`` for ``ready``, the only input: arrays, or maps."""
 
 
 class OnnxRuntime:
@@ -70,23 +90,28 @@ class OnnxRuntime:
         _check_providers(providers)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # errors are raised: warnings would break into a progress bar
-        options.log_severity_level = 3
+        # errors are raised: said once more, or warned of, they would break into a progress bar
+        options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=list(providers)
             )
         except Exception as error:  # ONNX Runtime has an error class for each of its status codes
-            raise BoxError(
-                f"{path.name} is not an ONNX file that ONNX Runtime can open: {one_line(error)}"
-            ) from error
+            raise BoxError(_refusal(path, one_line(error))) from error
         self.inputs = _values(self._session.get_inputs())
         self.outputs = _values(self._session.get_outputs())
+        self.metadata = self._session.get_modelmeta().custom_metadata_map
 
-    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[Any]:
         """Return the ``outputs`` for ``ready``."""
-        answers: list[NDArray[Any]] = self._session.run(outputs, {self.inputs[0].name: ready})
+        answers: list[Any] = self._session.run(outputs, {self.inputs[0].name: ready})
         return answers
+
+
+def _refusal(path: Path, why: str) -> str:
+    newer = re.search(r"\bopset|\bIR version", why, re.IGNORECASE)
+    advice = "; upgrade onnxruntime, or export the file anew for an older opset" if newer else ""
+    return f"{path.name} is not an ONNX file that ONNX Runtime can open: {why.rstrip('.')}{advice}."
 
 
 def _check_providers(providers: Sequence[str]) -> None:
@@ -114,6 +139,7 @@ class OpenVino:
         # are those that ONNX Runtime reads, and the order of outputs is the same.
         declared = OnnxRuntime(path, CPU, threads)
         self.inputs, self.outputs = declared.inputs, declared.outputs
+        self.metadata = declared.metadata
         self._place = {value.name: place for place, value in enumerate(self.outputs)}
         try:
             self._model = core.compile_model(str(path), "CPU", _settings(precision, threads))
@@ -124,7 +150,7 @@ class OpenVino:
             ) from error
         self._of_thread = threading.local()
 
-    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[NDArray[Any]]:
+    def run(self, ready: NDArray[Any], outputs: Sequence[str]) -> list[Any]:
         """Return the ``outputs`` for ``ready``."""
         request = self._request()
         request.infer([ready], share_inputs=True, share_outputs=True)

@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from rebox.box.contract import Images
 from rebox.errors import InvalidOption
 
+Order = Literal["rgb", "bgr"]
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Gain and shift, each of shape (channels,)."""
 
@@ -21,17 +22,26 @@ class Preprocess:
     Parameters
     ----------
     mean, std : tuple of float
-        One value for all channels or one for each, in the units of the scaled pixels.
+        One value for all channels or one for each, in the order of the model's channels and in the
+        units of the scaled pixels.
     scale : float
         What a white pixel becomes before the mean is taken off: 1 or 255.
     size : (height, width) or None
         Size that the preset's models were trained on, for models that take any; None: not known.
+    order : {"rgb", "bgr"}
+        Order of the model's channels; models of Caffe and OpenCV take blue before red.
+
+    Raises
+    ------
+    InvalidOption
+        A figure is out of range, or mean and std are in other units than the scale.
     """
 
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     scale: float = 1.0
     size: tuple[int, int] | None = None
+    order: Order = "rgb"
 
     def __post_init__(self) -> None:
         if not np.isfinite([*self.mean, *self.std, self.scale]).all():
@@ -41,15 +51,49 @@ class Preprocess:
                 f"std and scale of a box's preprocessing must be positive, found std={self.std} "
                 f"and scale={self.scale}."
             )
+        if self.order not in get_args(Order):
+            raise InvalidOption(f"order must be rgb or bgr, found {self.order!r}.")
+        self._check_units()
+
+    def _check_units(self) -> None:
+        """Refuse figures in grey levels beside a scale of 1, and the reverse: images look alike."""
+        outside = max(-min(self.mean), max(self.mean) - self.scale)
+        if outside > max(self.std) or max(self.std) > 8 * max(1, self.scale):
+            otherwise = "pass scale=255" if self.scale < 255 else "mend them"
+        elif (self.scale > 100 and any(0 < mean < 1 for mean in self.mean)) or (
+            min(self.std) < min(1, self.scale / 256)
+        ):
+            otherwise = "leave scale out, or give them in its units"
+        else:
+            return
+        raise InvalidOption(
+            f"mean {_text(self.mean)} and std {_text(self.std)} do not go with scale "
+            f"{self.scale:g}, which is what a white pixel becomes: {otherwise}."
+        )
 
     def __str__(self) -> str:
         """Return the preset's name, or the figures where it is none."""
         mean, std = _shortened(self.mean), _shortened(self.std)
+        order = "" if self.order == "rgb" else f";order:{self.order}"
         for name, preset in PRESETS.items():
             if (preset.mean, preset.std, preset.scale) == (mean, std, self.scale):
-                return name
-        figures = (",".join(f"{v:.9g}" for v in values) for values in (mean, std))
-        return "mean:{};std:{};scale:{:.9g}".format(*figures, self.scale)
+                return name + order
+        return f"mean:{_text(mean)};std:{_text(std)};scale:{self.scale:.9g}{order}"
+
+    def steps(self, *, levels: bool) -> str:
+        """Return what is done with an image, for an identity; grey ``levels`` are taken as such."""
+        if not levels:
+            return str(self)
+        return "none" if self.order == "rgb" else f"none;order:{self.order}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether pixels are neither shifted nor stretched, but for a scale of 1 or 255."""
+        return str(replace(self, order="rgb")) in ("unit", "raw")
+
+    def ordered(self, images: Images) -> Images:
+        """Return ``images`` (n, height, width, channels) in the order of the model's channels."""
+        return images if self.order == "rgb" else images[..., ::-1]
 
     def affine(self, channels: int, pixels: str) -> Affine:
         """Return gain and shift, each of shape (channels,): input = gain * pixel + shift.
@@ -64,8 +108,13 @@ class Preprocess:
         Raises
         ------
         InvalidOption
-            ``mean`` or ``std`` has neither 1 nor ``channels`` values.
+            ``mean`` or ``std`` has neither 1 nor ``channels`` values, or grey images have an order.
         """
+        if self.order != "rgb" and channels != 3:
+            raise InvalidOption(
+                f"order={self.order} turns 3 channels; the box's images have {channels}: leave it "
+                "out."
+            )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
                 raise InvalidOption(
@@ -75,6 +124,10 @@ class Preprocess:
         mean, std = (np.broadcast_to(v, channels) for v in (self.mean, self.std))
         white = 255.0 if pixels == "uint8" else 1.0
         return np.asarray(self.scale / white / std), np.asarray(-mean / std)
+
+
+def _text(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:.9g}" for value in values)
 
 
 def _shortened(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -117,19 +170,25 @@ class PreprocessOptions:
         A preset: imagenet, unit, symmetric, raw.
     mean, std, scale
         Figures of `Preprocess` that replace the preset's, or those of ``unit``.
+    order : {"rgb", "bgr"} or None
+        Order of the model's channels; a preset's figures are turned with them. None: rgb.
     """
 
     preprocess: str | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     scale: float | None = None
+    order: Order | None = None
 
     def chosen(self) -> Preprocess | None:
         """Return what they say; None: none was given."""
         told = {name: value for name, value in vars(self).items() if value is not None}
         if not told:
             return None
-        return replace(as_preprocess(told.pop("preprocess", "unit")), **told)
+        preset = as_preprocess(told.pop("preprocess", "unit"))
+        if self.order == "bgr":
+            preset = replace(preset, mean=preset.mean[::-1], std=preset.std[::-1])
+        return replace(preset, **told)
 
 
 class Scratch(threading.local):
@@ -175,7 +234,8 @@ def model_input(
     planar : bool
         Whether the model takes (n, channels, height, width).
     dtype : numpy.dtype
-        What the model takes. Half precision is computed in float32 and rounded once.
+        What the model takes. Half precision and whole numbers are computed in float32 and rounded
+        once.
     scratch : Scratch
         Where the array is made.
 
@@ -197,4 +257,7 @@ def model_input(
             plane = out[i, :, :, c]
             np.multiply(images[i, :, :, c], work.type(gain[c]), out=plane, dtype=work)
             plane += work.type(shift[c])
+    if dtype.kind in "iu":
+        limits = np.iinfo(np.dtype(dtype.str))
+        np.clip(np.rint(buffer, out=buffer), limits.min, limits.max, out=buffer)
     return buffer.astype(dtype, copy=False)

@@ -1,5 +1,6 @@
 """What a few questions tell of a box."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from rebox.box.contract import BoxSpec, Images, Scores
 from rebox.sample.pixels import as_floats, as_levels
 
-DISTINCT, REPEATED = 8, 4  # 8 images, 4 of them again, and the same 4 one grey level off
-PROBE_QUESTIONS = DISTINCT + 2 * REPEATED
+# 5 images, 4 of them again, the same 4 one grey level off, and black, white and a negative
+DISTINCT, REPEATED, EXTREME = 5, 4, 3
+PROBE_QUESTIONS = DISTINCT + 2 * REPEATED + EXTREME
 SUM_TOLERANCE = 1e-3
 REPEAT_TOLERANCE = 1e-6
+SAME_ANSWER = 1e-4  # between images that have nothing in common
+CHANNELS = {1: "grey", 3: "colour"}
 MOST_DECIMALS = 6  # float32 scores cannot show more
 
 
@@ -24,6 +28,8 @@ class ProbeReport:
 
     Attributes
     ----------
+    spec : BoxSpec
+        What the box says of itself.
     questions : int
         Images asked.
     classes : int
@@ -38,10 +44,15 @@ class ProbeReport:
         Largest change of a score when the same image is asked again.
     grey_level_change : float
         Largest change of a score when a whole image is moved by one grey level of 256.
+    extremes_change : float
+        Largest difference of a score between black and white.
+    negative_change : float
+        Largest difference of a score between an image and its negative.
     images_per_second : float
         Over all questions.
     """
 
+    spec: BoxSpec
     questions: int
     classes: int
     fewest_scores: int
@@ -50,6 +61,8 @@ class ProbeReport:
     decimals: int | None
     repeat_change: float
     grey_level_change: float
+    extremes_change: float
+    negative_change: float
     images_per_second: float
 
     @property
@@ -67,6 +80,26 @@ class ProbeReport:
         """Whether the same image got the same scores again, within 1e-6."""
         return self.repeat_change <= REPEAT_TOLERANCE
 
+    @property
+    def preprocess(self) -> str:
+        """How images are made the model's input, as the identity says; empty: it does not."""
+        match = re.search(r"[?&]preprocess=([^&|]*)", self.spec.identity)
+        return match[1] if match else ""
+
+    @property
+    def doubts(self) -> list[str]:
+        """What speaks against how the box was opened, in sentences."""
+        pairs: tuple[tuple[str, float], ...] = (
+            ("black and white get", self.extremes_change),
+            ("an image and its negative get", self.negative_change),
+        )
+        advice = "are preprocess, mean, std and scale those of the model?"
+        if self.labels_only:  # two classes, or a doubtful one, may well have one label for both
+            pairs = ()
+        return [
+            f"{what} the same answer: {advice}" for what, change in pairs if change <= SAME_ANSWER
+        ]
+
     def lines(self) -> list[str]:
         """Return the report as lines of text."""
         few, most = self.fewest_scores, self.most_scores
@@ -80,7 +113,13 @@ class ProbeReport:
         shown = "complete" if self.complete else f"incomplete: {named} of {self.classes} above 0"
         if self.labels_only:
             shown = "labels only: 1 at the best class, nothing else"
+        height, width, channels = self.spec.shape
+        dollars = "not known" if self.spec.price_usd is None else f"${self.spec.price_usd:g}"
         return [
+            f"box              {self.spec.identity}",
+            f"images           {height} x {width}, {CHANNELS[channels]}, {self.spec.pixels}",
+            f"preprocess       {self.preprocess or 'none: images are sent as they are'}",
+            f"price            {dollars} per query",
             f"questions        {self.questions}",
             f"classes          {self.classes}",
             f"scores           {shown}",
@@ -105,21 +144,22 @@ def probe(
     spec : BoxSpec
         What the box says of itself.
     images : (n, height, width, channels) or None
-        Images to ask instead of synthetic ones; at most 8 are used.
+        Images to ask instead of synthetic ones; at most 5 are used, beside black and white.
     """
     if images is None:
         images = synthetic_images(spec.shape, DISTINCT, pixels=spec.pixels)
     images = images[:DISTINCT]
     again = images[:REPEATED]
-    rounds = (images, again, one_grey_level_off(again))
+    rounds = (images, again, one_grey_level_off(again), _extremes(images[0]))
     start = time.perf_counter()
-    first, repeated, moved = (np.asarray(ask(part), dtype=np.float64) for part in rounds)
+    first, repeated, moved, extremes = (np.asarray(ask(part), dtype=np.float64) for part in rounds)
     seconds = time.perf_counter() - start
     questions = sum(len(part) for part in rounds)
     above_zero = (first > 0).sum(axis=1)
     decimals = _decimals(first)
     rounding = 0.0 if decimals is None else 0.5 * 10.0**-decimals * first.shape[1]
     return ProbeReport(
+        spec=spec,
         questions=questions,
         classes=first.shape[1],
         fewest_scores=int(above_zero.min()),
@@ -128,6 +168,8 @@ def probe(
         decimals=decimals,
         repeat_change=float(np.abs(repeated - first[: len(again)]).max()),
         grey_level_change=float(np.abs(moved - first[: len(again)]).max()),
+        extremes_change=float(np.abs(extremes[0] - extremes[1]).max()),
+        negative_change=float(np.abs(extremes[2] - first[0]).max()),
         images_per_second=questions / max(seconds, 1e-9),
     )
 
@@ -170,6 +212,12 @@ def _waves(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.
     phase = rng.uniform(0, 2 * np.pi, channels)
     waves: NDArray[np.float64] = 0.5 + 0.5 * np.sin(rows * down + columns * across + phase)
     return waves
+
+
+def _extremes(image: Images) -> Images:
+    """Return black, white, and the negative of ``image``."""
+    white = np.full_like(image, 255 if image.dtype == np.uint8 else 1)
+    return cast(Images, np.stack([np.zeros_like(image), white, white - image]))
 
 
 def one_grey_level_off(images: Images) -> Images:

@@ -5,11 +5,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.classes import class_names
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.limited import check_limits
-from rebox.box.outputs import class_names
 from rebox.errors import InvalidOption
-from rebox.option import Size
+from rebox.option import Size, size_of, whole
 
 GRID = 16  # cells along a side that an image is averaged to
 HIDDEN = 64
@@ -70,10 +70,10 @@ class RehearsalBox(BlackBox):
     ) -> None:
         if target:
             raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
-        if seed < 0:
-            raise InvalidOption(f"seed of a rehearsal box must be 0 or more, found {seed}.")
+        whole("seed", seed, at_least=0)
+        whole("classes", classes)
         check_limits(classes, top_k, decimals)
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = size_of(size)
         self.spec = BoxSpec(
             identity=(
                 f"rehearsal:classes={classes}&size={height}x{width}&channels={channels}"

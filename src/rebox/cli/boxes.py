@@ -1,5 +1,6 @@
 """The commands about boxes: probe, labels, check."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,9 @@ def probe_box(
     meter = _meter(box, "probe", Budget(queries=budget), journal)
     report = probe(meter.asker(box, "probe").ask, box.spec)
     for line in report.lines():
-        out.print(line, highlight=False, markup=False)
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for doubt in report.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=1)
     receipt(meter.spent)
 
 

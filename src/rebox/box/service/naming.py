@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec
-from rebox.box.outputs import one_line
+from rebox.box.outputs import ROUNDING, clipped, one_line
 from rebox.box.reservation import Row
 from rebox.box.service.fault import Failure, unreadable
 
@@ -40,7 +40,8 @@ def row_of(scores: Iterable[tuple[Any, Any]], spec: BoxSpec) -> Row | Failure:
             f"the service left out the class {missing!r}: if it shows the best classes only, open "
             "the box with complete=false"
         )
-    return np.array([by_name.get(name, 0.0) for name in spec.classes], dtype=np.float32)
+    row = np.array([by_name.get(name, 0.0) for name in spec.classes], dtype=np.float32)
+    return clipped(row, ROUNDING)
 
 
 def _fault_of(name: Any, score: Any, seen: dict[str, float]) -> Failure | None:
@@ -50,7 +51,7 @@ def _fault_of(name: Any, score: Any, seen: dict[str, float]) -> Failure | None:
         return unreadable(f"the service answered the class {name!r} twice")
     if isinstance(score, bool) or not isinstance(score, int | float):
         return unreadable(f"the service answered {one_line(ValueError(score), 40)!r} as a score")
-    if not 0 <= score <= LARGEST:  # NaN is neither
+    if not -ROUNDING <= score <= LARGEST:  # NaN is neither
         return unreadable(f"the service answered a score of {score} for the class {name!r}")
     return None
 
@@ -75,6 +76,6 @@ def numbers_of(scores: Any, spec: BoxSpec) -> Row | Failure:
         return unreadable(
             f"the service answered scores of shape {row.shape}; expected ({len(spec.classes)},)"
         )
-    if not (np.isfinite(row).all() and (row >= 0).all()):
+    if not (np.isfinite(row).all() and (row >= -ROUNDING).all()):
         return unreadable("the service answered scores that are negative, NaN or infinite")
-    return row
+    return clipped(row, ROUNDING)

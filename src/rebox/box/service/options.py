@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from rebox.box.classes import class_names, read_labels
 from rebox.box.contract import BoxSpec
-from rebox.box.outputs import class_names, read_labels
 from rebox.box.service.key import HeaderKey
 from rebox.box.service.price import usual_price_usd
 from rebox.errors import InvalidOption

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.onnx_input import LAYOUTS
-from rebox.box.outputs import Kind, to_scores
+from rebox.box.outputs import Kind, rounding, to_scores
 from rebox.box.preprocess import Preprocess, Scratch, model_input
 from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
@@ -26,8 +26,6 @@ DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     }
 )
 """What a model may take, by the names of the Open Inference Protocol."""
-
-ABOVE_ONE = 1 + 1e-5  # rounding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +66,11 @@ class Tensor:
 
         Its memory is used again by the next call of the same thread.
         """
+        gain, shift = self.figures.affine(self.channels, self.pixels)
         if self.datatype == "UINT8":
             gain, shift = np.ones(self.channels), np.zeros(self.channels)
-        else:
-            gain, shift = self.figures.affine(self.channels, self.pixels)
         return model_input(
-            images,
+            self.figures.ordered(images),
             gain,
             shift,
             planar=self.layout == "nchw",
@@ -86,14 +83,14 @@ class Tensor:
         if not raw.size:
             return raw.astype(np.float32)
         if self.kind == "probabilities":
-            low, high = raw.min(), raw.max()
-            if low < 0:
+            low, high, slack = raw.min(), raw.max(), rounding(raw.dtype)
+            if low < -slack:
                 return _no_probabilities(f"negative scores (lowest {low:.4g})")
-            if self.outputs == "auto" and high > ABOVE_ONE:
+            if self.outputs == "auto" and high > 1 + slack:
                 otherwise = ", or with outputs=probabilities if its scores may exceed 1"
                 return _no_probabilities(f"scores above 1 (highest {high:.4g})", otherwise)
         with np.errstate(over="ignore"):  # infinite then, and no row
-            return to_scores(raw.astype(np.result_type(raw.dtype, np.float32)), self.kind)
+            return to_scores(raw, self.kind)
 
     def rows(self, raw: NDArray[Any], spec: BoxSpec) -> Sequence[Answer]:
         """Return the rows of a model's answer ``raw`` (n, classes)."""
@@ -105,7 +102,7 @@ class Tensor:
 
     def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
         """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
-        steps = "none" if self.datatype == "UINT8" else str(self.figures)
+        steps = self.figures.steps(levels=self.datatype == "UINT8")
         marks = f"preprocess={steps}&layout={self.layout}&datatype={self.datatype}"
         ends = f"input={given}&output={taken}"
         identity = f"{spec.identity}&{marks}&{ends}&outputs={self.kind}&pixels={self.pixels}"
@@ -149,7 +146,7 @@ class TensorOptions:
         _check("datatype", datatype, tuple(DATATYPES))
         _check("layout", layout, LAYOUTS)
         pixels = self.pixels or ("uint8" if datatype == "UINT8" else "float32")
-        if datatype == "UINT8" and (pixels == "float32" or str(figures) not in ("unit", "raw")):
+        if datatype == "UINT8" and (pixels == "float32" or not figures.plain):
             raise InvalidOption(
                 "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
                 "and pixels=float32."

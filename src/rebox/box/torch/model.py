@@ -1,23 +1,23 @@
 """A torchvision or timm model by its name, and its weights."""
 
-import os
-import pickle
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
-from rebox.box.outputs import one_line, read_labels
+from rebox.box.classes import read_labels
+from rebox.box.outputs import one_line
 from rebox.box.preprocess import Preprocess, PreprocessOptions
+from rebox.box.torch.weights import load_weights
 from rebox.errors import BoxError, InvalidOption, extra
 from rebox.option import Size
 
 IMAGENET_CLASSES = 1000
+COLOURS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,15 @@ class ModuleOptions:
             warnings.simplefilter("ignore", FutureWarning)
             torch.manual_seed(self.seed)
             try:
-                model = build(name, published=published, count=self.classes)
+                model = build(
+                    name,
+                    published=published,
+                    count=self.classes,
+                    channels=self.channels,
+                    size=self.size,
+                )
+            except InvalidOption:
+                raise
             except Exception as error:  # each download library raises its own
                 if not published:
                     raise
@@ -101,7 +109,7 @@ class ModuleOptions:
                     "pass weights=FILE with a local state dict."
                 ) from error
         if self.weights not in ("default", "none"):
-            _load_weights(model.module, Path(self.weights))
+            load_weights(model.module, Path(self.weights))
         return model
 
     def settings(self, model: NamedModel) -> dict[str, Any]:
@@ -109,11 +117,25 @@ class ModuleOptions:
         return {
             "size": self.size or model.preprocess.size or 224,
             "channels": self.channels,
-            "preprocess": self.figures.chosen() or model.preprocess,
+            "preprocess": self.figures.chosen() or _grey(model.preprocess, self.channels),
             "classes": model.classes if self.labels is None else read_labels(self.labels),
             "outputs": self.outputs,
             "device": self.device,
         }
+
+
+def _grey(figures: Preprocess, channels: int) -> Preprocess:
+    """Return figures of three channels for one, where it takes one."""
+    if channels > 1 or len(figures.mean) == len(figures.std) == 1:
+        return figures
+    mean, std = (round(sum(values) / len(values), 6) for values in (figures.mean, figures.std))
+    warnings.warn(
+        f"the model's mean and std are those of colours: their averages {mean:g} and {std:g} are "
+        "taken for grey; others are said by mean and std.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return replace(figures, mean=(mean,), std=(std,))
 
 
 def _builder(target: str) -> tuple[Callable[..., NamedModel], str]:
@@ -147,10 +169,19 @@ def _in_torchvision(name: str) -> bool:
     return name in models.list_models(module=models)
 
 
-def _from_torchvision(name: str, *, published: bool, count: int | None) -> NamedModel:
+def _from_torchvision(
+    name: str, *, published: bool, count: int | None, channels: int, size: Size | None
+) -> NamedModel:
+    if channels != COLOURS:
+        raise InvalidOption(
+            f"torchvision's models take {COLOURS} channels, found channels={channels}: leave it "
+            f"out, or open a model of timm's, as torch:timm/{name}."
+        )
     models = _import("torchvision.models")
     weights = models.get_model_weights(name).DEFAULT
-    settings = {} if count is None else {"num_classes": count}
+    settings: dict[str, Any] = {} if count is None else {"num_classes": count}
+    if size is not None and not published and name.startswith("vit_"):
+        settings["image_size"] = size[0]
     module = models.get_model(name, weights=weights if published else None, **settings)
     transforms = weights.transforms()
     height = transforms.crop_size[0]
@@ -161,34 +192,20 @@ def _from_torchvision(name: str, *, published: bool, count: int | None) -> Named
     return NamedModel(module=module, preprocess=preprocess, classes=known)
 
 
-def _from_timm(name: str, *, published: bool, count: int | None) -> NamedModel:
-    settings = {} if count is None else {"num_classes": count}
-    module = _import("timm").create_model(name, pretrained=published, **settings)
+def _from_timm(
+    name: str, *, published: bool, count: int | None, channels: int, size: Size | None
+) -> NamedModel:
+    timm = _import("timm")
+    settings: dict[str, Any] = {} if count is None else {"num_classes": count}
+    if channels != COLOURS:
+        settings["in_chans"] = channels
+    known = timm.get_pretrained_cfg(name)
+    if size is not None and getattr(known, "fixed_input_size", False):
+        settings["img_size"] = size
+    module = timm.create_model(name, pretrained=published, **settings)
     trained = module.pretrained_cfg
     _, height, width = trained["input_size"]
     preprocess = Preprocess(
         mean=tuple(trained["mean"]), std=tuple(trained["std"]), size=(height, width)
     )
     return NamedModel(module=module, preprocess=preprocess, classes=None)
-
-
-def _load_weights(module: torch.nn.Module, path: Path) -> None:
-    try:
-        if path.suffix == ".safetensors":
-            state = import_module("safetensors.torch").load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-            state = state["state_dict"]
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        raise BoxError(
-            f"the weights {os.fspath(path)} cannot be read: {one_line(error)}; expected a state "
-            "dict saved as .safetensors, .pt or .pth."
-        ) from error
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise BoxError(
-            f"the weights {path.name} do not fit {type(module).__name__}: {one_line(error)}; "
-            "pass classes= if the model has another number of classes."
-        ) from error

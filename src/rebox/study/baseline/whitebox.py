@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BOXES, BoxURI, LimitedBox, Preprocess
-from rebox.box.outputs import Kind, class_names, one_line, read_kind, read_labels
+from rebox.box.classes import class_names, read_labels
+from rebox.box.outputs import Kind, one_line, read_kind
 from rebox.box.preprocess import PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.errors import BoxError, InvalidOption, extra
@@ -107,13 +108,19 @@ class WhiteBox:
         ready = synthetic_batch(figures, (height, width, channels)).to(device, _dtype(module))
         with torch.inference_mode():
             raw, head = look(module, ready)
+        kind = read_kind(raw, outputs)
+        if kind == "sigmoid" or raw.shape[1] == 1:
+            raise InvalidOption(
+                "a white box reads logits or probabilities of two classes or more: found those of "
+                "classes on their own."
+            )
         return cls(
             module=module,
             preprocess=figures,
             size=(height, width),
             channels=channels,
             classes=class_names(raw.shape[1], classes),
-            outputs=read_kind(raw, outputs),
+            outputs=kind,
             head=head,
             device=device,
             untrained=untrained,
@@ -220,7 +227,8 @@ def _normalised(images: Tensor, figures: Preprocess) -> Tensor:
         torch.as_tensor(values, device=images.device, dtype=images.dtype)
         for values in figures.affine(images.shape[3], "float32")
     )
-    return (images * gain + shift).movedim(3, 1).contiguous()
+    ordered = images if figures.order == "rgb" else images.flip(3)
+    return (ordered * gain + shift).movedim(3, 1).contiguous()
 
 
 def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
