@@ -152,13 +152,14 @@ class Dataset:
 
 
 def _text(column: Iterable[Any]) -> bytes:
-    return "\0".join(map(str, column)).encode()
+    # Folders may be named by any bytes.
+    return "\0".join(map(str, column)).encode(errors="surrogateescape")
 
 
 def _stored(images: Images) -> Iterator[bytes]:
     if isinstance(images, ImageFiles):
         for path in images.paths:
-            yield path.name.encode()
+            yield path.name.encode(errors="surrogateescape")
             yield read_bytes(path)
     else:
         # One byte order, so that every machine finds the same.

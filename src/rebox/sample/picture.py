@@ -17,7 +17,10 @@ Picture = NDArray[np.uint8]
 # Only these: Pillow would hand an EPS file in disguise to an outside program.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff"),
+        *(".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    }
 )
 
 # Warning filters belong to the whole process: two threads must not swap them at once.
