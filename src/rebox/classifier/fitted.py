@@ -164,6 +164,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            value_range=artefact.inputs.value_range,
+            random_state=artefact.seed,
             listeners=listeners,
         )
         model.artefact_, model.verdict_ = artefact, artefact.verdict

@@ -166,6 +166,7 @@ class Reprogrammer(Fitted):
         inputs = Inputs.fit(X, self.value_range)
         images = ImageLoader(inputs, X)
         images.check()
+        images.warn_of_range()
         seed = seed_of(self.random_state)
         targets = targets.astype(np.intp)
         views = int(self.queries_per_prediction)

@@ -89,6 +89,14 @@ class ImageFiles:
         files.store = self.store
         return files
 
+    def in_range(self, value_range: tuple[float, float] | None) -> "ImageFiles":
+        """Return the same files, read so that these values of their own are black and white."""
+        if value_range is None or value_range == self.store.value_range:
+            return self
+        files = self.subset(slice(None))
+        files.store = self.store.in_range(value_range)
+        return files
+
     def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Picture]:
         """Return the pictures at ``indices``, in that order.
 
