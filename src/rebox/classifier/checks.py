@@ -1,6 +1,6 @@
 """What the estimator accepts: scikit-learn's rules for rows and labels, ours for the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from rebox.box import BoxURI
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
-from rebox.sample import ImageFiles
+
+
+class InvalidType(InvalidData, TypeError):
+    """Data of a type that cannot be read, as scikit-learn wants it called."""
 
 
 def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
@@ -40,22 +43,17 @@ def seed_of(random_state: Any) -> int:
     return int(random_state)
 
 
-def are_images(X: Any) -> bool:
-    """Return whether X holds images: files, an array of 3 or 4 axes, or a sequence of such."""
-    if isinstance(X, ImageFiles):
-        return True
-    if isinstance(X, np.ndarray):
-        return X.ndim in (3, 4)
-    return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
-
-
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn scikit-learn's refusals into ours, on one line; its checks seek the words it chose."""
     try:
         yield
+    except Error:
+        raise
     except ValueError as error:
         raise InvalidData(" ".join(str(error).split())) from error
+    except TypeError as error:
+        raise InvalidType(" ".join(str(error).split())) from error
 
 
 def checked_labels(y: Any, n: int) -> NDArray[Any]:

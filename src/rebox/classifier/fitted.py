@@ -22,10 +22,11 @@ from rebox.box import (
     open_encoder,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
+from rebox.classifier.checks import refusals, refuse_foreign_key
 from rebox.errors import Error, InvalidOption
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
+from rebox.sample.forms import are_images, as_samples
 from rebox.sample.loader import ImageLoader
 
 
@@ -215,9 +216,10 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return drift
 
     def _checked(self, X: Any) -> Any:
-        if are_images(X):
-            return X
         with refusals():
+            X = as_samples(X)
+            if are_images(X):
+                return X
             return validate_data(self, X, reset=False, dtype=np.float64)
 
     def _check_fitted(self) -> None:

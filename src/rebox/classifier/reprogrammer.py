@@ -12,11 +12,12 @@ from sklearn.utils.validation import validate_data
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
-from rebox.classifier.checks import are_images, check_prediction, checked_labels, refusals, seed_of
+from rebox.classifier.checks import check_prediction, checked_labels, refusals, seed_of
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.recipe import Recipe, recipe_from_name
+from rebox.sample.forms import are_images, as_samples
 from rebox.sample.inputs import Inputs
 from rebox.sample.loader import ImageLoader
 from rebox.subject import encode_groups
@@ -126,8 +127,9 @@ class Reprogrammer(Fitted):
 
         Parameters
         ----------
-        X : (n, h, w[, channels]) array, sequence of images, ImageFiles, or (n, d) rows
-            uint8 images, floats in [0, 1] or ``value_range``, or rows of features.
+        X : (n, h, w[, channels]) array, list of images or of paths, ImageFiles, or (n, d) rows
+            uint8 images, floats in [0, 1] or ``value_range``, Pillow's images, files, or rows of
+            features; also as arrays, series and frames of other libraries.
         y : (n,)
             Labels of at least two classes.
         groups : (n,) labels that can be hashed, or None
@@ -231,8 +233,9 @@ class Reprogrammer(Fitted):
             raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
         if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
             y = y.astype(str)
-        if are_images(X):
-            return X, checked_labels(y, len(X))
         with refusals():
+            X = as_samples(X)
+            if are_images(X):
+                return X, checked_labels(y, len(X))
             X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         return X, checked_labels(y, len(X))

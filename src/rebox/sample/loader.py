@@ -50,15 +50,28 @@ class ImageLoader:
         self._largest: dict[int, float] = {}  # value seen, by the bits of a pixel; 0: floats
         if is_rows(x) != (inputs.rows is not None):
             kinds = ("images", "rows of features")
+            hint = " One image alone is X[None]." if inputs.rows is None else ""
             raise InvalidData(
                 f"found {kinds[is_rows(x)]}, but the model was fitted on "
-                f"{kinds[inputs.rows is not None]}."
+                f"{kinds[inputs.rows is not None]}.{hint}"
             )
         if len(x) == 0:
             raise InvalidData("found no images: hand over at least one.")
+        self._refuse_one()
 
     def __len__(self) -> int:
         return len(self._x)
+
+    def _refuse_one(self) -> None:
+        """Refuse one picture in colour: its lines are no images, each of which would be asked."""
+        first: Any = self._x[0] if isinstance(self._x, np.ndarray | list) else ()
+        shape: tuple[int, ...] = () if isinstance(first, Image.Image) else np.shape(first)
+        if len(shape) == 2 and shape[1] in {1, 3} and shape != self.inputs.size:
+            height, width = self.inputs.size
+            raise InvalidData(
+                f"found {len(self)} images of {shape[0]} x {shape[1]}, but the model was fitted on "
+                f"images of {height} x {width}: one image of {shape[1]} channels alone is X[None]."
+            )
 
     def check(self) -> None:
         """Look at every image once, so that a bad one is found before a query is paid for.
