@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from rebox.box import BoxURI
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
+from rebox.sample.labels import read_labels
 
 
 class InvalidType(InvalidData, TypeError):
@@ -56,14 +57,20 @@ def refusals() -> Iterator[None]:
         raise InvalidType(" ".join(str(error).split())) from error
 
 
-def checked_labels(y: Any, n: int) -> NDArray[Any]:
+def checked_labels(y: Any) -> NDArray[Any]:
     """Return the (n,) labels of a classification, checked."""
+    if y is None:
+        raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
     with refusals():
-        labels = column_or_1d(y, warn=True)
+        labels = column_or_1d(read_labels(y), warn=True)
         check_classification_targets(labels)
-    if len(labels) != n:
-        raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
     return np.asarray(labels)
+
+
+def check_lengths(X: Any, labels: NDArray[Any]) -> None:
+    """Refuse samples without labels, and labels without samples."""
+    if len(labels) != len(X):
+        raise InvalidData(f"found {len(X)} images and {len(labels)} labels; expected one for each.")
 
 
 def refuse_foreign_key(uri: str | None) -> None:

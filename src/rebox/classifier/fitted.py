@@ -1,5 +1,6 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -22,11 +23,12 @@ from rebox.box import (
     open_encoder,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import refusals, refuse_foreign_key
+from rebox.classifier.checks import check_lengths, checked_labels, refusals, refuse_foreign_key
 from rebox.errors import Error, InvalidOption
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.sample.forms import are_images, as_samples
+from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
 
 
@@ -87,6 +89,29 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict`; labels are compared by what they mean.
+
+        Raises
+        ------
+        InvalidData
+            There is not one label for each of ``X``; nothing was asked.
+        """
+        self._check_fitted()
+        X = self._checked(X)
+        labels = checked_labels(y)
+        check_lengths(X, labels)
+        places = places_of(labels, self.classes_)
+        if (places < 0).any():
+            warnings.warn(
+                f"y holds {str(labels[places < 0][0])!r}, which is none of the model's classes: it "
+                "counts as wrong.",
+                UserWarning,
+                stacklevel=2,
+            )
+        right = self.predict_proba(X).argmax(axis=1) == places
+        return float(np.average(right, weights=sample_weight))
 
     @property
     def queries_per_prediction_(self) -> int:

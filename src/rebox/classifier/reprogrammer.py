@@ -12,13 +12,20 @@ from sklearn.utils.validation import validate_data
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
-from rebox.classifier.checks import check_prediction, checked_labels, refusals, seed_of
+from rebox.classifier.checks import (
+    check_lengths,
+    check_prediction,
+    checked_labels,
+    refusals,
+    seed_of,
+)
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.forms import are_images, as_samples
+from rebox.sample.forms import are_images, as_array, as_samples
 from rebox.sample.inputs import Inputs
+from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import ImageLoader
 from rebox.subject import encode_groups
 
@@ -157,8 +164,9 @@ class Reprogrammer(Fitted):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         X, labels = self._checked_training(X, y)
-        subjects = encode_groups(groups, len(X), least=2)
+        subjects = encode_groups(as_array(groups), len(X), least=2)
         classes, targets = np.unique(labels, return_inverse=True)
+        warn_of_spellings(classes)
         if len(classes) < 2:
             raise InvalidData(
                 f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
@@ -229,13 +237,10 @@ class Reprogrammer(Fitted):
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
         """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
-        if y is None:
-            raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
-        if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
-            y = y.astype(str)
+        labels = checked_labels(y)
         with refusals():
             X = as_samples(X)
-            if are_images(X):
-                return X, checked_labels(y, len(X))
-            X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        return X, checked_labels(y, len(X))
+            if not are_images(X):
+                X, labels = validate_data(self, X, labels, dtype=np.float64, ensure_min_samples=2)
+        check_lengths(X, labels)
+        return X, labels

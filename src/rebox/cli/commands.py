@@ -2,9 +2,8 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -47,6 +46,7 @@ from rebox.errors import Error, InvalidOption
 from rebox.metric import evaluate
 from rebox.money import dollars
 from rebox.sample import Dataset, load, load_unlabelled
+from rebox.sample.labels import known_labels
 
 
 @app.command()
@@ -206,12 +206,12 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     task = load(data)
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
-        labels = _known_labels(task.labels, model.classes_)
+        labels = known_labels(task.labels, model.classes_)
         _confirm_predictions(model, len(task.images), yes=yes)
         probabilities = model.predict_proba(task.images)
     if positive is None and task.positive in model.classes_.tolist():
         positive = str(task.positive)
-    chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
+    chosen = None if positive is None else known_labels([positive], model.classes_)[0]
     metrics = evaluate(
         labels,
         probabilities,
@@ -282,14 +282,3 @@ def _confirm_predictions(
         queries += len(model.artefact_.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
-
-
-def _known_labels(labels: Any, classes: Any) -> Any:
-    """Return ``labels`` in the type of the model's classes; labels it never saw are refused."""
-    by_text = {str(name): name for name in classes}
-    unknown = sorted({str(label) for label in labels} - by_text.keys())
-    if unknown:
-        raise InvalidOption(
-            f"the model knows no class {unknown[0]!r}; it knows {', '.join(by_text)}."
-        )
-    return np.array([by_text[str(label)] for label in labels], dtype=classes.dtype)

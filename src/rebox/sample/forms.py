@@ -1,7 +1,7 @@
 """The forms in which other libraries hold samples, as one of those that are read here."""
 
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,12 @@ def as_samples(x: Any) -> Any:
         x = _features_or_column(x)
         if hasattr(x, "columns"):
             return x
-    x = _as_array(x.to_numpy() if hasattr(x, "to_numpy") else x)
+    x = as_array(x.to_numpy() if hasattr(x, "to_numpy") else x)
     if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OUST":
         x = x.tolist()
     if isinstance(x, Sequence) and not isinstance(x, np.ndarray):
-        return _of_several([_as_array(one) for one in x])
-    if not isinstance(x, np.ndarray) and not hasattr(x, "toarray"):  # scikit-learn refuses sparse
+        return _of_several([as_array(one) for one in x])
+    if not isinstance(x, np.ndarray) and not hasattr(x, "toarray"):  # of sparse ones others speak
         raise InvalidData(f"found a {type(x).__name__}; {EXPECTED}: convert it.")
     return x
 
@@ -84,11 +84,9 @@ def _features_or_column(frame: Any) -> Any:
     return frame
 
 
-def _as_array(x: Any) -> Any:
+def as_array(x: Any) -> Any:
     """Return an array of any library as NumPy's; whatever is none, as it is."""
     if isinstance(x, np.ndarray | Image.Image) or not hasattr(x, "__array__"):
-        if isinstance(x, Mapping | Set):
-            raise InvalidData(f"found a {type(x).__name__}; {EXPECTED}: convert it.")
         return x
     try:
         return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
