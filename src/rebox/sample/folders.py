@@ -14,6 +14,7 @@ from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
 
 EXPECTED = "expected one sub-folder of images for each class"
+ENDINGS = ", ".join(sorted(SUFFIXES))
 # What Macs, Windows and network drives leave behind, thumbnails in the shape of images among it.
 CLUTTER = frozenset(
     {
@@ -46,12 +47,12 @@ def load_folder(root: Path) -> Dataset:
     for folder, (images, others) in classes.items():
         if not images and not others:
             raise InvalidData(
-                f"{folder} has no images in it; expected files ending in {_suffixes()}: "
+                f"{folder} has no images in it; expected files ending in {ENDINGS}: "
                 "add images or remove the sub-folder."
             )
         if len(others) > len(images):
             raise InvalidData(
-                f"{folder}: {_counts(images, others)}; expected files ending in {_suffixes()}: "
+                f"{folder}: {_counts(images, others)}; expected files ending in {ENDINGS}: "
                 "convert them, or move away what is no data."
             )
     paths = [image for images, _ in classes.values() for image in images]
@@ -82,7 +83,7 @@ def images_below(root: Path) -> list[Path]:
     if not images:
         among = f" among {len(others)} files ({_kinds(others)})" if others else ""
         raise InvalidData(
-            f"{root} has no images in it{among}; expected files ending in {_suffixes()}: "
+            f"{root} has no images in it{among}; expected files ending in {ENDINGS}: "
             "check the path."
         )
     _say_passed_over({root: (images, others)})
@@ -126,10 +127,6 @@ def _is_clutter(entry: Path) -> bool:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(SUFFIXES))
 
 
 def _no_classes(root: Path, entries: list[Path]) -> str:

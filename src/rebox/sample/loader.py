@@ -11,10 +11,9 @@ from PIL import Image
 
 from rebox.errors import InvalidData
 from rebox.sample.images import ImageFiles
-from rebox.sample.inputs import Inputs
+from rebox.sample.inputs import Inputs, is_rows
 from rebox.sample.picture import from_pillow
 from rebox.sample.pixels import Pixels
-from rebox.sample.rows import is_rows
 
 FAR_BELOW = 1 / 4  # 12 or 14 bits in 16, 6 bits in 8
 WHITES = {

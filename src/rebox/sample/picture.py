@@ -178,7 +178,8 @@ def _pixels(image: Image.Image, name: str, value_range: tuple[float, float] | No
 
 def _levels(image: Image.Image) -> Picture:
     if image.has_transparency_data:
-        image = _over_white(image)
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     grey = image.mode in ("1", "L")
     pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels
@@ -196,9 +197,3 @@ def _eight_bits(values: NDArray[Any], name: str) -> Picture:
             "bits: pass value_range=(low, high), or save it with 8 bits."
         )
     return from_sixteen_bits(values)
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")

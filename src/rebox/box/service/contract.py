@@ -1,6 +1,6 @@
 """What a service is: a box that is asked by HTTP.
 
-A new service is a class with ``spec``, ``terms`` and two methods: ``request`` writes images as the
+A new service is a class with two methods: ``request`` writes images as the
 service wants them, ``read`` reads what came back. Neither waits or tries again: `Sender` does.
 """
 
@@ -15,15 +15,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, Images, Scores
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
-from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, Key, NoKey
+from rebox.box.service.fault import Failure, Refusal, unreadable
+from rebox.box.service.key import HeaderKey, Key
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import HttpTransport, Transport, host_of, is_here
-from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
+from rebox.errors import InvalidOption, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -34,21 +34,35 @@ _OPENING = threading.Lock()  # for all services: a lock of their own could not b
 class Service(BlackBox):
     """A box that is asked by HTTP.
 
-    Attributes
+    Parameters
     ----------
+    spec : BoxSpec
+    url : str
+        Where it is asked.
     terms : Terms
+        How it may be asked.
     key : Key
         Where its key is found; it is looked up when the first question is sent, and never kept.
-    transport : Transport or None
-        Who sends; None: HTTP.
     verify : str or None
         A file with the certificates to trust; None: those of this machine.
+    transport : Transport or None
+        Who sends; None: HTTP.
     """
 
-    terms: Terms = Terms()
-    key: Key = NoKey()
-    transport: Transport | None = None
-    verify: str | None = None
+    remote = True
+
+    def __init__(
+        self,
+        *,
+        spec: BoxSpec,
+        url: str,
+        terms: Terms,
+        key: Key,
+        verify: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.spec, self.url, self.terms, self.key = spec, url, terms, key
+        self.verify, self.transport = verify, transport
 
     @abc.abstractmethod
     def request(self, images: Images) -> Request:
@@ -77,14 +91,9 @@ class Service(BlackBox):
         return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
 
     @property
-    def remote(self) -> bool:
-        """True."""
-        return True
-
-    @property
     def journalled(self) -> bool:
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
-        return self.spec.price_usd != 0 and not is_here(self._address())
+        return self.spec.price_usd != 0 and not is_here(self.url)
 
     def check_origin(self) -> None:
         """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.
@@ -96,10 +105,9 @@ class Service(BlackBox):
         """
         if not isinstance(self.key, HeaderKey):
             return
-        url = self._address()
-        host = host_of(url).partition(":")[0]
+        host = host_of(self.url).partition(":")[0]
         known = any(host == one or host.endswith(f".{one}") for one in self.key.hosts)
-        if not known and not is_here(url):
+        if not known and not is_here(self.url):
             raise InvalidOption(
                 f"the model was fitted for a service at {host}, which is not {self.key.service}'s "
                 "own: pass its URI as box= (--box) if you trust it with your key."
@@ -132,7 +140,7 @@ class Service(BlackBox):
         answers = self.read(reply, len(images))
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
-            raise Refusal(Failure(words, error=InvalidAnswer))
+            raise Refusal(unreadable(words))
         return answers
 
     def _masked(self, fault: Failure) -> Failure:
@@ -142,10 +150,6 @@ class Service(BlackBox):
         except KeyRefused:
             return fault
         return fault if secret is None else replace(fault, words=secret.masked(fault.words))
-
-    def _address(self) -> str:
-        """Return where questions are sent."""
-        return self.request(np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)).url
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""

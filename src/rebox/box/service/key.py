@@ -34,12 +34,6 @@ class Secret:
             text = text.replace(form, MASK)
         return text
 
-    def masked_bytes(self, content: bytes) -> bytes:
-        """Do what `masked` does for the body of an answer."""
-        for form in self._forms():
-            content = content.replace(form.encode(), MASK.encode())
-        return content
-
     def in_json(self) -> str:
         """Return the text as it stands between the quotation marks of JSON."""
         return json.dumps(self._text)[1:-1]
@@ -99,7 +93,6 @@ class HeaderKey:
         Its name for messages, and its user name in the keyring under ``rebox``.
     variables : tuple of str
         Environment variables that may hold it, the first that is set counts.
-    header : str
     prefix : str
         What stands before it, as ``Key `` or ``Bearer ``.
     required : bool
