@@ -104,7 +104,7 @@ def with_way(recipe, **settings):
 def session_of(box, x, y=None, **more):
     y = np.zeros(len(x), dtype=np.intp) if y is None else y
     settings = {"meter": Meter(), "seed": 0} | more
-    return Session(box=box, images=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
+    return Session(box=box, samples=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
 
 
 def programs_of(x, box):

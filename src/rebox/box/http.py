@@ -140,12 +140,9 @@ class AnswerOptions:
             raise InvalidOption(
                 f'items is for bodies of several images: pass body= with "{IMAGES}".'
             )
-        return AnswerFormat(
-            scores=parse_path("scores", self.scores),
-            name=None if self.name is None else parse_path("name", self.name),
-            score=None if self.score is None else parse_path("score", self.score),
-            items=parse_path("items", self.items or "") if several else None,
-        )
+        texts = vars(self) | {"items": (self.items or "") if several else None}
+        paths = {k: parse_path(k, text) for k, text in texts.items() if text is not None}
+        return AnswerFormat(**paths)
 
 
 def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI

@@ -5,11 +5,11 @@ variable that holds it, and is put in when a request leaves: into a header, or i
 the template says ``{key}``. An address gets none: every log on its way keeps addresses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from rebox.box.service import HeaderKey, Key, NoKey, Secret, ServiceOptions
+from rebox.box.service import HeaderKey, Key, NoKey, Request, Secret, ServiceOptions
 from rebox.box.service.key import KEY_WORDS, looks_secret
 from rebox.errors import InvalidOption
 
@@ -23,13 +23,10 @@ SCHEMES = ("bearer ", "basic ")
 class BodyKey(HeaderKey):
     """A key that is sent in the body, where that says ``{key}``."""
 
-    def headers(self, secret: Secret) -> dict[str, str]:  # noqa: ARG002 - the protocol's
-        """Return no headers."""
-        return {}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:
-        """Return the body, which is JSON, with the key in it."""
-        return content.replace(KEY_PLACE.encode(), secret.in_json().encode())
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in its body, which is JSON."""
+        content = request.content.replace(KEY_PLACE.encode(), secret.in_json().encode())
+        return replace(request, content=content)
 
 
 def http_key(service: ServiceOptions, *, header: str, prefix: str | None, in_body: bool) -> Key:

@@ -225,10 +225,10 @@ class Reprogrammer(Fitted):
         return Session(
             box=box,
             meter=meter,
-            images=images,
+            samples=images,
             targets=targets,
             seed=seed,
-            groups=groups,
+            subjects=groups,
             queries_per_prediction=views,
             encoder=encoder,
             compare=self.verdict,

@@ -16,7 +16,7 @@ from rebox.cli.app import app, err, out
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 
 if TYPE_CHECKING:
-    from rebox.study.bench import TrialEnded
+    from rebox.study.bench import Trial, TrialEnded
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
 
@@ -83,15 +83,13 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
 
     A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
     """
-    from rebox.study.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
+    from rebox.study.bench import Places, read_plan, run  # noqa: PLC0415 - see above
 
     planned = read_plan(plan)
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
     ledger = Path(f"{planned.name}.jsonl") if ledger is None else ledger
     if listed:
-        done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
-        for trial in trials:
-            out.print("done" if trial.key in done else "    ", trial.label, highlight=False)
+        _list_trials(trials, ledger)
         return
     if models is None and data is not None:
         models = data / "models"
@@ -107,6 +105,14 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     )
     if ended.failed:
         raise typer.Exit(1)
+
+
+def _list_trials(trials: "list[Trial]", ledger: Path) -> None:
+    from rebox.study.bench import is_done, read_ledger  # noqa: PLC0415 - see above
+
+    done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
+    for trial in trials:
+        out.print("done" if trial.key in done else "    ", trial.label, highlight=False)
 
 
 @bench_app.command(name="table")

@@ -50,19 +50,9 @@ def read_arrays(
 ) -> dict[str, Array]:
     """Return these arrays of an ``.npz`` file, and the optional ones that it has.
 
-    Names are compared without case, and ``group`` is ``groups``.
-
-    Parameters
-    ----------
-    archive : Path
-    names, optional : tuple of str
-    alone : bool
-        Whether to warn of arrays that are passed over.
-
-    Raises
-    ------
-    InvalidData
-        It is not an ``.npz``, lacks one of them, or holds Python objects.
+    Names are compared without case, and ``group`` is ``groups``; where they ask ``alone``, other
+    arrays are said to be passed over. Raises `InvalidData` where it is no ``.npz``, lacks one of
+    them, or holds Python objects.
     """
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.

@@ -31,13 +31,8 @@ def load_folder(root: Path) -> Dataset:
 
     What is passed over is said in a warning: files that are no images by their suffix, broken
     links, links to folders, images outside of every class. Only what operating systems leave behind
-    (`CLUTTER`, hidden folders) is passed over without a word.
-
-    Raises
-    ------
-    InvalidData
-        There is no sub-folder, one has no images or more of other files, or the sub-folders are
-        parts of a data set rather than classes.
+    (`CLUTTER`, hidden folders) is passed over without a word. Raises `InvalidData` where there is
+    no sub-folder, one has no images or more of other files, or they are parts of a data set.
     """
     entries = _entries(root)
     folders = [entry for entry in entries if entry.is_dir()]
@@ -72,12 +67,8 @@ def load_folder(root: Path) -> Dataset:
 def images_below(root: Path) -> list[Path]:
     """Return the images in ``root`` and its sub-folders at any depth, sorted.
 
-    Links to folders are not followed. What is passed over is said, as by `load_folder`.
-
-    Raises
-    ------
-    InvalidData
-        There are none.
+    Links to folders are not followed. What is passed over is said, as by `load_folder`. Raises
+    `InvalidData` where there are none.
     """
     images, others = _sorted_out(root)
     if not images:

@@ -37,29 +37,14 @@ class Decoded(NamedTuple):
 
 
 def decode(path: Path, value_range: tuple[float, float] | None = None) -> Decoded:
-    """Return the pixels of an image file.
+    """Return the pixels of an image file, (h, w, 1) or (h, w, 3) uint8, read-only.
 
+    It is a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or PGM file, whatever its suffix.
     The EXIF orientation is applied; transparency is laid over white; CMYK and palettes become RGB;
     16 bits become 8 by a division by 257, so that 65535 reads 255; an animation gives its first
-    frame.
-
-    Parameters
-    ----------
-    path : Path
-        A PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or PGM file, whatever its suffix.
-    value_range : (low, high) or None
-        Values of the file's own pixels that read black and white; None: all of 8 or 16 bits.
-
-    Returns
-    -------
-    Decoded
-        Its picture is (h, w, 1) or (h, w, 3) uint8, read-only.
-
-    Raises
-    ------
-    InvalidData
-        The file is missing, empty, truncated, not an image, too large for Pillow's limit, or has
-        pixels of a kind that has no agreed range, and no ``value_range`` says it.
+    frame. ``value_range`` says which values of the file's own read black and white instead. Raises
+    `InvalidData` where the file is missing, empty, truncated, not an image, too large for Pillow's
+    limit, or has pixels of a kind that has no agreed range and is told none.
     """
     content = read_bytes(path)
     try:
@@ -110,13 +95,7 @@ def from_pillow(
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what an image file holds.
-
-    Raises
-    ------
-    InvalidData
-        The file is missing, unreadable or empty.
-    """
+    """Return what an image file holds; raise `InvalidData` if it is unreadable or empty."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -44,20 +44,10 @@ class PictureStore:
     """Pictures by file, decoded when they are first asked for; safe to share between threads.
 
     They are kept in memory, beyond its bound in a temporary file without a name, and beyond the
-    bound of that not at all. A pickle of it is empty: another process decodes for itself.
-
-    Parameters
-    ----------
-    memory_bytes, disk_bytes : int or None
-        Most bytes of pixels to keep; None: an eighth of the memory that is available, 256 MiB at
-        most, and a quarter of the free space for temporary files.
-    value_range : (low, high) or None
-        What reads black and white in the files; see `picture.decode`.
-
-    Attributes
-    ----------
-    largest : dict of int to float
-        The largest value of a pixel seen so far, by the bits that pixels have.
+    bound of that not at all; the bounds are an eighth of the memory that is available, 256 MiB at
+    most, and a quarter of the free space for temporary files, unless ``memory_bytes`` and
+    ``disk_bytes`` are given. A pickle of it is empty: another process decodes for itself.
+    ``value_range`` is as for `decode`; ``largest`` has the largest value of a pixel by its bits.
     """
 
     def __init__(
@@ -90,13 +80,7 @@ class PictureStore:
         return self._ranged.setdefault(value_range, ranged)
 
     def check(self, path: Path) -> None:
-        """Have the picture of ``path`` decoded as the file is now.
-
-        Raises
-        ------
-        InvalidData
-            As `picture.decode` does.
-        """
+        """Have the picture of ``path`` decoded as the file is now; raises as `decode` does."""
         kept = self._kept.get(path)
         if kept is not None:
             if kept.stamp is not None and kept.stamp == _stamp(path):

@@ -33,21 +33,12 @@ class _Layout:
 def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset:
     """Return the images that a CSV lists in its columns ``path`` and ``label``.
 
-    A column ``group``, if there is one, names the subject of each image, such as a patient. Names
-    of columns are compared without case, separators are commas, semicolons, tabs or bars, and a
-    warning says which columns were passed over. Paths are absolute, or relative to the CSV. A file
-    may be listed more than once; it may be named without its suffix where only one is called so.
-
-    Parameters
-    ----------
-    table : Path
-    columns : mapping or None
-        What the table calls ``path``, ``label`` and ``group``, where it is something else.
-
-    Raises
-    ------
-    InvalidData
-        A column is missing, there are no rows, a label or a group is empty, a file is missing.
+    A column ``group``, if there is one, names the subject of each image, such as a patient; a
+    warning says which others are passed over. ``columns`` says what the table calls these three;
+    names are compared without case, and commas, semicolons, tabs or bars separate. Paths are
+    absolute, or relative to the CSV; a suffix may be missing where only one file is called so. A
+    file may be listed more than once. Raises `InvalidData` as `listed_images` does, and where a
+    label or a group is empty.
     """
     named = dict(columns or {})
     needed = ("path", "label", *(name for name in named if name == "group"))
@@ -83,10 +74,7 @@ def listed_images(
 ) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
-    Raises
-    ------
-    InvalidData
-        The column is missing, there are no rows, a file is missing.
+    Raises `InvalidData` as `read_rows` does, and where a file is missing.
     """
     rows = read_rows(table, ("path",), named=columns or {})
     return _files(table, rows), [row["path"] for _, row in rows]
@@ -123,17 +111,8 @@ def read_rows(
 ) -> list[Row]:
     """Return the rows of a CSV, each with these columns, the optional ones it has, and no others.
 
-    Parameters
-    ----------
-    table : Path
-    columns, optional : tuple of str
-    named : mapping or None
-        What the table calls a column, where that is something else.
-
-    Raises
-    ------
-    InvalidData
-        It cannot be read, a column is missing, or there are no rows.
+    What the table calls a column otherwise is ``named``. Raises `InvalidData` where it cannot be
+    read, a column is missing, or there are no rows.
     """
     layout = _layout(table, columns, optional, named or {})
     with _refusals(table), table.open(encoding="utf-8-sig", newline="") as file:

@@ -45,24 +45,16 @@ class Service(BlackBox):
         Where its key is found; it is looked up when the first question is sent, and never kept.
     verify : str or None
         A file with the certificates to trust; None: those of this machine.
-    transport : Transport or None
-        Who sends; None: HTTP.
     """
 
     remote = True
+    transport: Transport | None = None
+    """Who sends; None: HTTP."""
 
     def __init__(
-        self,
-        *,
-        spec: BoxSpec,
-        url: str,
-        terms: Terms,
-        key: Key,
-        verify: str | None = None,
-        transport: Transport | None = None,
+        self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
     ) -> None:
-        self.spec, self.url, self.terms, self.key = spec, url, terms, key
-        self.verify, self.transport = verify, transport
+        self.spec, self.url, self.terms, self.key, self.verify = spec, url, terms, key, verify
 
     @abc.abstractmethod
     def request(self, images: Images) -> Request:

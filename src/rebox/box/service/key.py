@@ -3,11 +3,11 @@
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import quote
 
+from rebox.box.service.message import Request
 from rebox.errors import KeyRefused
 
 KEYRING = "rebox"
@@ -59,11 +59,8 @@ class Key(Protocol):
     def secret(self) -> Secret | None:
         """Return the key; None: the service takes none."""
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:
-        """Return the headers that carry it."""
-
-    def content(self, content: bytes, secret: Secret) -> bytes:
-        """Return the body of a request, with the key where it belongs there."""
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in it."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,9 @@ class NoKey:
         """Return None."""
         return None
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        """Return no headers."""
-        return {}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
-        """Return the body as it is."""
-        return content
+    def put(self, request: Request, secret: Secret) -> Request:  # noqa: ARG002 - the protocol's
+        """Return ``request`` as it is."""
+        return request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +121,10 @@ class HeaderKey:
             f"or store it by `keyring set {KEYRING} {self.service}` (pip install keyring)."
         )
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:
-        """Return the header that carries it."""
-        return {self.header: f"{self.prefix}{secret.reveal()}"}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
-        """Return the body as it is."""
-        return content
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in its header."""
+        own = {self.header: f"{self.prefix}{secret.reveal()}"}
+        return replace(request, headers=dict(request.headers) | own)
 
 
 def looks_secret(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -78,21 +78,19 @@ class HttpTransport:
         if key not in self._secrets:  # a keyring may take its time
             self._secrets[key] = _secret_for(request.url, key)
         secret = self._secrets[key]
-        headers = dict(request.headers)
-        if secret is not None:
-            headers.update(key.headers(secret))
-            request = replace(request, content=key.content(request.content, secret))
+        if secret is None:
+            return self._send(request, terms)
         try:
-            reply = self._send(request, headers, terms)
+            return self._send(key.put(request, secret), terms)
         except Refusal as refusal:
-            raise _masked(refusal, secret) from None
-        return reply
+            fault = refusal.fault
+            raise Refusal(replace(fault, words=secret.masked(fault.words))) from None
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _send(self, request: Request, headers: Mapping[str, str], terms: Terms) -> Reply:
+    def _send(self, request: Request, terms: Terms) -> Reply:
         with (
             _as_refusals(request.url, terms),
             self._deadline.within(terms.timeout_s),
@@ -100,7 +98,7 @@ class HttpTransport:
                 request.method,
                 request.url,
                 content=request.content,
-                headers=headers,
+                headers=dict(request.headers),
                 extensions={"trace": self._deadline.watch},
             ) as response,
         ):
@@ -169,12 +167,6 @@ def _secret_for(url: str, key: Key) -> Secret | None:
         words = f"a key would be sent to {host} in the clear: name the service by https://"
         raise Refusal(Failure(words, charged=False, error=KeyRefused))
     return secret
-
-
-def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
-    if secret is None:
-        return refusal
-    return Refusal(replace(refusal.fault, words=secret.masked(refusal.fault.words)))
 
 
 def is_here(url: str) -> bool:
