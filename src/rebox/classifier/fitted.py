@@ -17,6 +17,7 @@ from rebox.box import (
     Drift,
     Encoder,
     Images,
+    beside,
     canary_images,
     drift_between,
     open_box,
@@ -24,7 +25,7 @@ from rebox.box import (
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import check_lengths, checked_labels, refusals, refuse_foreign_key
-from rebox.errors import Error, InvalidOption
+from rebox.errors import BoxError, Error, InvalidOption, ServiceError
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.sample.forms import are_images, as_samples
@@ -187,6 +188,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         )
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)
+        if artefact.inputs.features:
+            model.feature_names_in_ = np.array(artefact.inputs.features, dtype=object)
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model
@@ -253,18 +256,31 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     record = artefact.box
     if box is None and not artefact.model.questions:
         return None
-    source = record.uri if box is None else box
-    if source is None:
+    if box is None and record.uri is None:
         raise InvalidOption(
             f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
         )
     if box is None:
         refuse_foreign_key(record.uri)
-    opened = open_box(source) if isinstance(source, str) else source
-    if box is None:
+        opened = _open_from_file(record.name, Path(path))
         opened.source.check_origin()
+    else:
+        opened = open_box(box) if isinstance(box, str) else box
     record.check(opened)
     return opened
+
+
+def _open_from_file(uri: str, path: Path) -> BlackBox:
+    """Open the box that the model file at ``path`` names; its own files may lie beside it."""
+    try:
+        return open_box(beside(uri, path.parent))
+    except ServiceError:
+        raise
+    except BoxError as error:
+        raise BoxError(
+            f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
+            "box= (--box) if it lies elsewhere."
+        ) from error
 
 
 def _remembers(

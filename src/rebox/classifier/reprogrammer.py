@@ -163,7 +163,8 @@ class Reprogrammer(Fitted):
         subjects = encode_groups(as_array(groups), len(X), least=2)
         box = open_box(self.box) if isinstance(self.box, str) else self.box
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
-        images = ImageLoader(Inputs.fit(X, self.value_range), X)
+        names = getattr(self, "feature_names_in_", ())
+        images = ImageLoader(Inputs.fit(X, self.value_range, names), X)
         images.check()
         images.warn_of_range()
         session = self._session(recipe, box, budgets, images, targets, subjects)
@@ -247,11 +248,13 @@ class Reprogrammer(Fitted):
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
         """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
-        labels = checked_labels(y)
+        for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
+            self.__dict__.pop(fact, None)
         with refusals():
             X = as_samples(X)
             if not are_images(X):
-                X, labels = validate_data(self, X, labels, dtype=np.float64, ensure_min_samples=2)
+                X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        labels = checked_labels(y)
         check_lengths(X, labels)
         classes, targets = np.unique(labels, return_inverse=True)
         warn_of_spellings(classes)

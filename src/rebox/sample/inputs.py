@@ -73,11 +73,14 @@ class Inputs:
         How rows of features are laid out; None for images.
     value_range : (low, high) or None
         Values that read black and white; None: uint8 or [0, 1], or what image files say.
+    features : tuple of str
+        What a data frame called its columns; empty where they had no names.
     """
 
     size: tuple[int, int]
     rows: RowLayout | None = None
     value_range: tuple[float, float] | None = None
+    features: tuple[str, ...] = ()
 
     @property
     def blocky(self) -> bool:
@@ -85,7 +88,12 @@ class Inputs:
         return self.rows is not None
 
     @classmethod
-    def fit(cls, x: Any, value_range: tuple[float, float] | None = None) -> Self:
+    def fit(
+        cls,
+        x: Any,
+        value_range: tuple[float, float] | None = None,
+        features: Sequence[str] = (),
+    ) -> Self:
         """Return how ``x`` becomes images.
 
         Parameters
@@ -93,6 +101,8 @@ class Inputs:
         x : ImageFiles, (n, h, w) or (n, h, w, 1 or 3) array, sequence of images, or (n, d) rows
         value_range : (low, high) or None
             Values that read black and white, as (-1, 1) for correlations.
+        features : sequence of str
+            What the columns of rows are called, if they have names.
         """
         if value_range is not None:
             value_range = _checked_range(value_range)
@@ -102,7 +112,7 @@ class Inputs:
                 )
         if is_rows(x):
             layout = RowLayout.fit(x)
-            return cls(size=layout.grid, rows=layout)
+            return cls(size=layout.grid, rows=layout, features=tuple(map(str, features)))
         if len(x) == 0:
             raise InvalidData("found no images: hand over at least one.")
         first = cls(size=(1, 1), value_range=value_range).pictures(x, (0,))[0]
