@@ -161,7 +161,7 @@ class Reprogrammer(Fitted):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(as_array(groups), len(X), least=2)
-        box = open_box(self.box) if isinstance(self.box, str) else self.box
+        box = self.box if isinstance(self.box, BlackBox) else open_box(self.box)
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
         images = ImageLoader(Inputs.fit(X, self.value_range, names), X)

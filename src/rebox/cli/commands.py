@@ -73,7 +73,9 @@ def estimate(
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened, task = open_box(box), load(data)
+    task = load(
+        data, path_column=path_column, label_column=label_column, group_column=group_column
+    )
     model = Reprogrammer(
         opened,
         recipe,
@@ -122,7 +124,9 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     """Fit a model to your data, within the budget."""
     started = time.perf_counter()
     check_outputs(model_path, json)
-    task = load(data)
+    task = load(
+        data, path_column=path_column, label_column=label_column, group_column=group_column
+    )
     chosen_range = read_range(value_range) or task.value_range
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
@@ -193,7 +197,9 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
     check_outputs(json)
-    task = load(data)
+    task = load(
+        data, path_column=path_column, label_column=label_column, group_column=group_column
+    )
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
         labels = known_labels(task.labels, model.classes_)

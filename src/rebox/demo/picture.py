@@ -14,7 +14,6 @@ from rebox.demo.patients import Patients
 from rebox.errors import extra
 from rebox.metric import Interval
 from rebox.reading.assignment import Assignment
-from rebox.reading.linear import LinearMapping
 from rebox.sample import ImageLoader
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -98,9 +97,9 @@ def _dressed(
 def _draw_mappings(figure: Any, models: Models) -> None:
     tiles, bars = figure.subplots(2, 1, height_ratios=(0.38, 1))
     _draw_tiles(tiles, models)
-    mapping = models["map"].artefact_.model.reader
-    if isinstance(mapping, LinearMapping):
-        votes = mapping.weights[:, 1] - mapping.weights[:, 0]
+    weights = models["map"].artefact_.model.reader.source_weights(10)
+    if weights is not None:
+        votes = weights[:, 1] - weights[:, 0]
         colours = [MALIGNANT if vote > 0 else BENIGN for vote in votes]
         bars.bar(range(len(votes)), votes, color=colours)
     bars.axhline(0, color="black", linewidth=0.8)

@@ -24,7 +24,7 @@ from rebox.sample.picture import Picture, decode
 # from a temporary file takes a fifth of the time to decode it, little beside what is done with it:
 # the system keeps in memory what there is room for, and gives it up where others need the room.
 MEMORY_SHARE, MOST_MEMORY = 1 / 8, 256 * 2**20
-DISK_SHARE = 1 / 4
+DISK_SHARE, MOST_DISK = 1 / 4, 8 * 2**30  # temporary files may lie in memory
 SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system: FAT's
 
 Stamp = tuple[int, ...]
@@ -45,9 +45,10 @@ class PictureStore:
 
     They are kept in memory, beyond its bound in a temporary file without a name, and beyond the
     bound of that not at all; the bounds are an eighth of the memory that is available, 256 MiB at
-    most, and a quarter of the free space for temporary files, unless ``memory_bytes`` and
-    ``disk_bytes`` are given. A pickle of it is empty: another process decodes for itself.
-    ``value_range`` is as for `decode`; ``largest`` has the largest value of a pixel by its bits.
+    most, and a quarter of the free space for temporary files, 8 GiB at most, unless
+    ``memory_bytes`` and ``disk_bytes`` are given. A pickle of it is empty: another process decodes
+    for itself. ``value_range`` is as for `decode`; ``largest`` has the largest value of a pixel by
+    its bits.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class PictureStore:
         if memory is None:
             memory = min(MOST_MEMORY, int(MEMORY_SHARE * _available_memory()))
         if disk is None:
-            disk = int(DISK_SHARE * _free_disk())
+            disk = min(MOST_DISK, int(DISK_SHARE * _free_disk()))
         return memory, disk
 
     def __reduce__(self) -> tuple[type["PictureStore"], tuple[Any, ...]]:
