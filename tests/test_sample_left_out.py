@@ -149,9 +149,7 @@ def test_subjects_are_found_by_every_spelling(tmp_path, column):
 def test_columns_that_are_passed_over_are_said(tmp_path, column):
     pictures(tmp_path, "0.png", "1.png")
     (tmp_path / "list.csv").write_text(f"path,label,{column}\n0.png,a,x\n1.png,b,x\n")
-    with pytest.warns(
-        UserWarning, match=f"columns '{column}'; if one is the subject.*group_column"
-    ):
+    with pytest.warns(UserWarning, match=f"columns '{column}'; is one the subject.*group_column"):
         assert load(tmp_path / "list.csv").groups is None
     assert load(tmp_path / "list.csv", group_column=column).groups.tolist() == ["x", "x"]
     np.savez(tmp_path / "d.npz", x=np.ones((2, 3)), y=np.arange(2), **{column: np.arange(2)})

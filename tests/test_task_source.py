@@ -91,7 +91,7 @@ def test_a_table(tmp_path):
         f"2, {absolute},dog,a field too many\r\n"
         f"2,{absolute},dog\r\n"
     )
-    with pytest.warns(UserWarning, match="passed over the columns 'id'; if one is the subject"):
+    with pytest.warns(UserWarning, match="passed over the columns 'id'; is one the subject"):
         data = load(table(tmp_path, text, "utf-8-sig"))
     assert data.labels.tolist() == ['a "cat"', "dog", "dog"]
     assert [image[0, 0, 0] for image in data.images] == [5, 7, 7]

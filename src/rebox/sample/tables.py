@@ -58,7 +58,9 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
     others = _layout(table, needed, ("group",), named).others
     if others:
         grouped = "group" in rows[0][1]
-        advice = "" if grouped else "; if one is the subject, say so by group_column="
+        advice = (
+            "" if grouped else "; is one the subject? name it by group_column= (--group-column)"
+        )
         warnings.warn(
             f"{table}: passed over the columns {', '.join(map(repr, others))}{advice}.",
             UserWarning,
@@ -156,8 +158,9 @@ def _layout(
     header = max(headers.values(), key=len)
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
-    ours = " and ".join(f"{name}_column=" for name in columns if name in {"path", "label"})
-    advice = f" or say by {ours} what they are called" if ours else ""
+    ours = [name for name in columns if name in {"path", "label", "group"}]
+    said = " and ".join(f"{name}_column= (--{name}-column)" for name in ours)
+    advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "
         f"{', '.join(map(repr, header)) or 'none'}; expected {','.join(columns)} on the first "
