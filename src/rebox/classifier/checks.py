@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -63,6 +63,7 @@ def checked_labels(y: Any) -> NDArray[Any]:
         raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
     with refusals():
         labels = column_or_1d(read_labels(y), warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
     return np.asarray(labels)
 
