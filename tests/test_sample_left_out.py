@@ -81,6 +81,18 @@ def test_images_outside_of_the_classes_are_said_and_the_majority_of_them_refused
         load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "patients.xlsx", "c"])
+def test_tables_and_broken_links_beside_the_classes_are_said(tmp_path, name):
+    pictures(tmp_path, "a/0.png", "b/0.png", "readme.md", "licence")
+    if name == "c":
+        (tmp_path / name).symlink_to(tmp_path / "gone")
+    else:
+        (tmp_path / name).write_text("path,label\n")
+    kind = "broken links" if name == "c" else "." + name.rpartition(".")[2]
+    with pytest.warns(UserWarning, match=rf"1 files passed over .{kind}.\.$"):
+        assert len(load(tmp_path)) == 2
+
+
 CLUTTER = ["__MACOSX/a/._1.png", "@eaDir/a/1.png", "a/@eaDir/1.png/THUMB.jpg", "a/Thumbs.db"]
 
 

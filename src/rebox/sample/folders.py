@@ -23,6 +23,7 @@ CLUTTER = frozenset(
     }
 )
 PART = re.compile(r"(train|val|valid|test|dev|fold|split)(ing|idation|ation)?[ _-]?(set|data)?\d*")
+TOLD_BESIDE = frozenset({"broken links", ".csv", ".tsv", ".xlsx", ".npz"})  # may be labels
 NAMED = 3  # folders that a sentence names; it counts the others
 
 
@@ -52,8 +53,8 @@ def load_folder(root: Path) -> Dataset:
             )
     paths = [image for images, _ in classes.values() for image in images]
     _refuse_parts(root, {folder: images for folder, (images, _) in classes.items()})
-    loose = [entry for entry in entries if _is_image(entry)]
-    if len(loose) > len(paths):
+    loose = [entry for entry in entries if _is_image(entry) or _kind(entry) in TOLD_BESIDE]
+    if sum(map(_is_image, loose)) > len(paths):
         raise InvalidData(
             f"{root} holds {len(loose)} images beside its sub-folders and {len(paths)} in them; "
             f"{EXPECTED}: sort the images into sub-folders, or list them in a CSV (path,label)."
