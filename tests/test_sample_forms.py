@@ -158,6 +158,8 @@ UNREADABLE = {
     "a frame with a name": pd.DataFrame({"age": range(12), "sex": pd.Categorical(["f"] * 12)}),
     "lists of unequal lengths": [[1.0, 2.0], [3.0]],
     "images without an end": [[[1.0, 2.0], [3.0]]],
+    "masked images": np.ma.masked_array(GREY, GREY > 0.9),
+    "masked rows": np.ma.masked_array(ROWS, ROWS > 0.9),
     "tensors of half precision": torch.zeros((12, 4, 4), dtype=torch.bfloat16),
 }
 

@@ -41,6 +41,8 @@ MISSING = {
     "NaN among numbers": pd.Series(Y).where(np.arange(20) != 3),
     "NaT": [*NAMES[:3], pd.NaT, *NAMES[4:]],
     "a category left out": pd.Series(NAMES).where(np.arange(20) != 3).astype("category"),
+    "a masked number": np.ma.masked_array(Y, np.arange(20) == 3),
+    "a masked text": np.ma.masked_array(NAMES, np.arange(20) == 3),
     "an empty text": [*NAMES[:3], " ", *NAMES[4:]],
     "empty bytes": np.array([*NAMES[:3], "", *NAMES[4:]], dtype="S"),
 }
