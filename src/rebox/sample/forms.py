@@ -87,8 +87,9 @@ def _features_or_column(frame: Any) -> Any:
 def as_array(x: Any) -> Any:
     """Return an array of any library as NumPy's; whatever is none, as it is."""
     if np.ma.is_masked(x):  # what is masked is missing
+        missing: Any
         dtype, missing = (float, np.nan) if x.dtype.kind in "iuf" else (object, None)
-        return x.astype(dtype).filled(missing)
+        return np.where(np.ma.getmaskarray(x), missing, np.ma.getdata(x).astype(dtype))
     if isinstance(x, np.ndarray | Image.Image) or not hasattr(x, "__array__"):
         return x
     try:

@@ -70,8 +70,8 @@ def _check_kinds(values: Labels) -> type | None:
         first = first or kind
         if kind not in {Real, str}:
             raise InvalidData(
-                f"sample {at} has the label {label!r:.60}, a {type(label).__name__}; expected whole "
-                "numbers or texts: convert the labels, as str does."
+                f"sample {at} has the label {label!r:.60}, a {type(label).__name__}; expected "
+                "whole numbers or texts: convert the labels, as str does."
             )
         if kind is not first:
             raise InvalidData(
