@@ -171,7 +171,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
     whitebox = None if trial.box is None else bench.weights(trial.box)
-    x, y = dataset.images, dataset.labels
+    x, y = dataset.images, read_labels(dataset.labels)
     started = time.perf_counter()
     model = trainer.fit(
         x[parts.train],
