@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
 import rebox
@@ -157,7 +158,44 @@ def one_of_a_class(folder):
 GREY = np.random.default_rng(0).random((8, 6, 6))
 HALF = np.repeat([0, 1], 4)
 
-# name: (how the data is made, what the error says; None: it is accepted)
+
+def tall(folder):
+    """Write 12 bits in 16."""
+    data = pictures(folder)
+    values = np.random.default_rng(0).integers(0, 4096, SIZE).astype(np.uint16)
+    for path in data.glob("*/*.png"):
+        Image.fromarray(values).save(path)
+    return data
+
+
+def added(*names):
+    """Return a maker of a data folder with more files: copies of an image, or texts."""
+
+    def make(folder):
+        data = pictures(folder)
+        for name in names:
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(data / "a" / "0.png", data / name)
+        return data
+
+    return make
+
+
+def parts(folder):
+    data = pictures(folder)
+    (folder / "both").mkdir()
+    for part in ("train", "test"):
+        shutil.copytree(data, folder / "both" / part)
+    return folder / "both"
+
+
+def long_text(path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "x" * 2_000_000, zip=True)
+    Image.new("L", (9, 9), 200).save(path, pnginfo=text)
+
+
+# name: (how the data is made, what the error says; None: it is accepted; a tuple: what is warned)
 DATA = {
     "path that does not exist": (lambda folder: folder / "nowhere", "does not exist"),
     "empty folder": (empty, "expected"),
@@ -177,7 +215,20 @@ DATA = {
     "EXIF-rotated JPEG": (with_file("x.jpg", rotated), None),
     "1x1 image": (with_file("x.png", lambda p: Image.new("RGB", (1, 1)).save(p)), None),
     "decompression bomb": (with_file("x.png", bomb), "x.png"),
-    "text file beside the images": (with_file("x.txt", lambda p: p.write_text("hi")), None),
+    "text file beside the images": (
+        with_file("x.txt", lambda p: p.write_text("hi")),
+        ("1 files passed over (.txt)",),
+    ),
+    "more files of another kind than images": (
+        added(*(f"a/{i}.heic" for i in range(9))),
+        "9 files passed over (.heic)",
+    ),
+    "images in folders below their class": (added("a/p1/1.png", "b/p2/1.png"), ("a/p1, b/p2",)),
+    "image beside the folders of classes": (added("1.png"), ("outside of the classes",)),
+    "folders that Macs and NAS leave": (added("__MACOSX/a/._1.png", "a/@eaDir/1.png"), None),
+    "training and test folders": (parts, "parts of a data set"),
+    "PNG with a long text": (with_file("x.png", long_text), None),
+    "12 bits in 16": (tall, ("if 4095 is their white",)),
     "NaN in an array": (npz(x=np.where(GREY > 0.9, np.nan, GREY), y=HALF), "NaN"),
     "range [0, 255] as floats": (npz(x=GREY * 255, y=HALF), "divide by 255"),
     "range [-1, 1] unannounced": (npz(x=GREY * 2 - 1, y=HALF), "value_range"),
@@ -187,8 +238,20 @@ DATA = {
     "npz with one group only": (npz(x=GREY, y=HALF, groups=0 * HALF), "one group"),
     "npz without y": (npz(x=GREY), "y"),
     "pickled objects in an npz": (npz(x=np.array([{}, {}]), y=HALF[:2]), "object"),
+    "npz with another array": (npz(x=GREY, y=HALF, patient=HALF), ("arrays 'patient'",)),
+    "labels of bytes": (npz(x=GREY, y=HALF.astype("S")), None),
+    "dates as labels": (npz(x=GREY, y=HALF.astype("datetime64[D]")), "datetime64"),
+    "classes that differ in case": (
+        npz(x=GREY, y=np.array(["Ill", "ill"])[HALF]),
+        ("two classes",),
+    ),
     "continuous labels": (npz(x=GREY, y=np.linspace(0, 1, 8)), "continuous"),
     "CSV without a label column": (table("path,diagnosis\ndata/a/0.png,x\n"), "label"),
+    "CSV with semicolons": (table("Path;Label\ndata/a/0.png;x\ndata/b/0.png;y\n"), None),
+    "CSV with another column": (
+        table("path,label,patient_id\ndata/a/0.png,x,1\ndata/b/0.png,y,2\n"),
+        ("group_column= (--group-column)",),
+    ),
     "CSV that names a missing file": (table("path,label\ndata/a/9.png,x\n"), "9.png"),
     "CSV with an empty label": (table("path,label\ndata/a/0.png,\n"), "label"),
     "CSV with an empty group": (table("path,label,group\ndata/a/0.png,x,\n"), "group"),
@@ -266,16 +329,22 @@ ANSWERS = {
 
 
 def fit_by_command_line(folder, data, options):
-    """Return the error of `rebox fit`, or None; what was written is in ``folder``."""
+    """Return the error of `rebox fit`, if any, and its warnings; it writes into ``folder``."""
     given = {"--box": BOX, "--data": data, "--recipe": "map", "--budget": 30, "--seed": 0}
     given |= {"--out": folder / "m.rebox", **options}
     arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
-    return CliRunner().invoke(app, ["fit", *arguments]).exception
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        error = CliRunner().invoke(app, ["fit", *arguments]).exception
+    return error, [str(one.message) for one in told]
 
 
-def check(error, said, folder):
-    if said is None:
+def check(outcome, said, folder):
+    error, told = outcome
+    if said is None or isinstance(said, tuple):
         assert error is None
+        assert len(told) == len(said or ())
+        assert all(words in one for words, one in zip(said or (), told, strict=True)), told
         assert (folder / "m.rebox").stat().st_size > 0
     else:
         assert isinstance(error, Error), repr(error)
@@ -328,6 +397,7 @@ def print_table():
     for name, given in {**DATA, **OPTIONS, **MODELS, **ANSWERS}.items():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
+            told = []
             if name in ANSWERS:
                 error = fit_with_function(given[0])
             else:
@@ -335,8 +405,8 @@ def print_table():
                 options = given[0] if name in OPTIONS else {}
                 if name in MODELS:
                     options = {"--box": given[0](folder)}
-                error = fit_by_command_line(folder, data, options)
-            said = "accepted" if error is None else str(error)
+                error, told = fit_by_command_line(folder, data, options)
+            said = "; ".join(["accepted", *told]) if error is None else str(error)
             for place in (folder, Path.cwd()):
                 said = said.replace(f"{place}/", "")
         print(f"| {name} | {said} |")  # noqa: T201 - the table is the point

@@ -206,6 +206,20 @@ def test_an_image_drawn_twice_is_one_subject(plan, tmp_path):
     assert len(set(answers_of(row).subjects.tolist())) < row["test"] == 60
 
 
+@pytest.mark.parametrize("method", ["map", "majority"])
+def test_labels_of_bytes_are_measured_as_texts(plan, tmp_path, method):
+    whole, rows = open_task("synthetic"), []
+    for name, dtype in (("texts", "U"), ("bytes", "S")):
+        task = Dataset(whole.images, whole.labels.astype(dtype), name)
+        plan.write_text(PLAN.replace('data = "synthetic"', f'data = "{name}"'))
+        trials = [t for t in read_plan(plan).trials if t.method.name == method]
+        ended = run(trials[:1], tmp_path / name, Places(loaders=((name, lambda _, t=task: t),)))
+        assert ended.failed == 0
+        rows += rows_of(tmp_path, name)
+    for column in ("class_names", "metrics", "answers"):
+        assert rows[0][column] == rows[1][column]
+
+
 def test_what_is_remembered_is_not_asked_and_still_counted(measured, tmp_path, monkeypatch):
     monkeypatch.setattr(
         RehearsalBox, "answer", lambda *_: pytest.fail("a remembered image was asked")

@@ -46,7 +46,10 @@ def test_a_folder_of_classes(tmp_path):
     (root / "b/notes.txt").write_text("no image")
     (root / "readme.md").write_text("no folder")
     (root / "b/folder.png").mkdir()
-    data = load(root)
+    with pytest.warns(
+        UserWarning, match=r"b: 2 images taken, 2 files passed over \(hidden, .txt\)"
+    ):
+        data = load(root)
     assert data.name == "moles"
     assert [path.name for path in data.images.paths] == ["x.Tif", "1.jpeg", "2.PNG"]
     assert data.labels.tolist() == ["a", "b", "b"]
@@ -74,8 +77,8 @@ def test_bad_folders(tmp_path):
     assert "holds 1 files (1 of them images) and no sub-folders" in refused(load, tmp_path)
     (tmp_path / "cats").mkdir()
     assert f"{tmp_path / 'cats'} has no images in it" in refused(load, tmp_path)
-    picture(tmp_path / "cats/train/1.png")
-    assert "cats has folders but no images in it" in refused(load, tmp_path)
+    (tmp_path / "cats/notes.txt").write_text("none")
+    assert "cats: 0 images taken, 1 files passed over (.txt); expected" in refused(load, tmp_path)
 
 
 def test_a_table(tmp_path):
@@ -88,7 +91,8 @@ def test_a_table(tmp_path):
         f"2, {absolute},dog,a field too many\r\n"
         f"2,{absolute},dog\r\n"
     )
-    data = load(table(tmp_path, text, "utf-8-sig"))
+    with pytest.warns(UserWarning, match="passed over the columns 'id'; is one the subject"):
+        data = load(table(tmp_path, text, "utf-8-sig"))
     assert data.labels.tolist() == ['a "cat"', "dog", "dog"]
     assert [image[0, 0, 0] for image in data.images] == [5, 7, 7]
     assert data.name == "list"
@@ -105,7 +109,7 @@ def test_a_byte_order_mark_before_the_first_column(tmp_path):
     [
         ("", "no column 'path' or 'label'; found none"),
         ("file,label\n1.png,a\n", "no column 'path'; found 'file', 'label'"),
-        ("path;label\n1.png;a\n", "found 'path;label'"),
+        ("path:label\n1.png:a\n", "found 'path:label'"),
         ("path,label\n", "lists no images"),
         ("path,label\n1.png,a\n1.png, \n", "line 3: the label is empty"),
         ("path,label\n1.png\n", "line 2: the label is empty"),
@@ -129,7 +133,7 @@ def test_a_table_that_is_not_utf8(tmp_path):
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int64", "bool"])
 def test_arrays_keep_their_type(tmp_path, shape, dtype):
     x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
-    data = load(archive(tmp_path, x=x, y=np.array([3, 3, 1, 1], dtype=np.int16), other=x))
+    data = load(archive(tmp_path, x=x, y=np.array([3, 3, 1, 1], dtype=np.int16)))
     np.testing.assert_array_equal(data.images, x)
     assert (data.images.dtype, data.labels.dtype) == (np.dtype(dtype), np.int16)
     assert data.name == "data"
@@ -212,7 +216,8 @@ def test_unlabelled_files_folders_and_tables(tmp_path):
     picture(tmp_path / "in/.hidden/c.png")
     (tmp_path / "in/loop").symlink_to(tmp_path / "in")
     text = table(tmp_path, "path,note\none.png,\nin/b.png,twice\n")
-    images, names = load_unlabelled([tmp_path / "in", tmp_path / "one.png", text])
+    with pytest.warns(UserWarning, match=r"2 images taken, 1 files passed over \(links to folders"):
+        images, names = load_unlabelled([tmp_path / "in", tmp_path / "one.png", text])
     assert isinstance(images, ImageFiles)
     assert list(images.paths[:3]) == paths
     assert names == [*map(str, paths), "one.png", "in/b.png"]

@@ -1,13 +1,14 @@
 """An artefact as arrays and JSON, and back."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact, BoxRecord
-from rebox.box import Encoder, open_encoder
+from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
 from rebox.fit import LocalFeatures, Model, Question, Verdict, VerdictRow
 from rebox.local import PlainFeatures
@@ -33,6 +34,12 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     if artefact.inputs.rows is not None:
         tensors["rows.low"] = artefact.inputs.rows.low
         tensors["rows.high"] = artefact.inputs.rows.high
+    inputs: dict[str, Any] = {
+        "size": artefact.inputs.size,
+        "value_range": artefact.inputs.value_range,
+    }
+    if artefact.inputs.features:  # only then: a model without is written as before there were any
+        inputs["features"] = list(artefact.inputs.features)
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
@@ -49,7 +56,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         ],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
-        "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
+        "inputs": inputs,
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
     }
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
@@ -65,14 +72,24 @@ def _describe_local(local: LocalFeatures) -> dict[str, Any]:
     return {"plain": local.plain.describe(), "encoder": named}
 
 
-def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Artefact:
+def restore(
+    description: dict[str, Any],
+    tensors: Tensors,
+    encoder: Encoder | None,
+    folder: Path = Path(),
+) -> Artefact:
     """Return the artefact that `describe` described; its encoder as in `rebox.artefact.load`."""
     inputs = description["inputs"]
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
     return Artefact(
-        inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
-        model=_restore_model(description, tensors, encoder),
+        inputs=Inputs(
+            size=tuple(inputs["size"]),
+            rows=rows,
+            value_range=value_range,
+            features=tuple(inputs.get("features", ())),
+        ),
+        model=_restore_model(description, tensors, encoder, folder),
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
@@ -84,7 +101,9 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
     )
 
 
-def _restore_model(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Model:
+def _restore_model(
+    description: dict[str, Any], tensors: Tensors, encoder: Encoder | None, folder: Path
+) -> Model:
     questions = tuple(
         Question(
             program=_restore_program(one),
@@ -103,7 +122,7 @@ def _restore_model(description: dict[str, Any], tensors: Tensors, encoder: Encod
     local = description["local"]
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
-        local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder))
+        local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder, folder))
     return Model(
         questions=questions,
         reader=reader.restore(description["reader"], of_reader),
@@ -124,7 +143,9 @@ def _restore_program(described: dict[str, Any]) -> Program:
     return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
 
 
-def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) -> Encoder | None:
+def _restore_encoder(
+    described: dict[str, Any] | None, given: Encoder | None, folder: Path
+) -> Encoder | None:
     if described is None:
         return None
     if given is None and described["uri"] is None:
@@ -132,7 +153,10 @@ def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) ->
             f"the model was fitted with the encoder {described['identity']}, made in Python: "
             "pass it as encoder=."
         )
-    encoder = open_encoder(described["uri"]) if given is None else given
+    encoder = given
+    if encoder is None:
+        encoder = open_encoder(beside(described["uri"], folder))
+        encoder.uri = described["uri"]  # wherever it lay this time
     if encoder.identity != described["identity"]:
         raise ArtefactError(
             f"the encoder is {encoder.identity}, but the model was fitted with "

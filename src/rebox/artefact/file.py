@@ -51,7 +51,7 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
     """
     description, tensors = _verified(Path(path))
     try:
-        return restore(*upgrade(description, tensors), encoder)
+        return restore(*upgrade(description, tensors), encoder, Path(path).parent)
     except (ArtefactError, BoxError):
         raise
     except ABSURD as error:

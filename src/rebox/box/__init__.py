@@ -11,7 +11,7 @@ from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
-from rebox.box.registry import BOXES, BoxURI, open_box
+from rebox.box.registry import BOXES, BoxURI, beside, open_box
 
 __all__ = [
     "BOXES",
@@ -30,6 +30,7 @@ __all__ = [
     "ProbeReport",
     "Scores",
     "Scratch",
+    "beside",
     "canary_images",
     "check_scores",
     "drift_between",

@@ -8,11 +8,14 @@ The options ``top_k``, ``decimals`` and ``labels_only`` hide what a service woul
 understood for every scheme, by `LimitedBox` where the scheme's opener does not know them.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Self
+from urllib.parse import quote
 
 from rebox.box.contract import BlackBox
 from rebox.box.limited import LimitedBox
@@ -75,6 +78,26 @@ class BoxURI:
                 f"name a box by scheme:target?option=value, such as onnx:model.onnx, found {uri!r}."
             )
         return cls(match[1], match[2], split_options(match[3] or ""))
+
+
+def beside(uri: str, folder: Path) -> str:
+    """Return ``uri`` with files that are not where it says named in ``folder``, if they are there.
+
+    A model of which one file is moved along is opened from anywhere; identities are checked later.
+    """
+    parts = BoxURI.parse(uri)
+
+    def place(text: str) -> str:
+        if not Path(text).suffix or os.path.exists(text):  # noqa: PTH110 - a text of any kind
+            return text
+        there = [folder / text, folder / Path(text).name]
+        return next((str(path) for path in there if os.path.isfile(path)), text)  # noqa: PTH113
+
+    placed = BoxURI(
+        parts.scheme, place(parts.target), {n: place(t) for n, t in parts.options.items()}
+    )
+    options = "&".join(f"{name}={quote(text)}" for name, text in placed.options.items())
+    return uri if placed == parts else f"{placed.scheme}:{placed.target}?{options}".rstrip("?")
 
 
 def open_box(uri: str) -> BlackBox:

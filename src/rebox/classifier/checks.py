@@ -1,19 +1,23 @@
 """What the estimator accepts: scikit-learn's rules for rows and labels, ours for the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from rebox.box import BoxURI
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
-from rebox.sample import ImageFiles
+from rebox.sample.labels import read_labels
+
+
+class InvalidType(InvalidData, TypeError):
+    """Data of a type that cannot be read, as scikit-learn wants it called."""
 
 
 def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
@@ -40,32 +44,34 @@ def seed_of(random_state: Any) -> int:
     return int(random_state)
 
 
-def are_images(X: Any) -> bool:
-    """Return whether X holds images: files, an array of 3 or 4 axes, or a sequence of such."""
-    if isinstance(X, ImageFiles):
-        return True
-    if isinstance(X, np.ndarray):
-        return X.ndim in (3, 4)
-    return isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) in (2, 3)
-
-
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn scikit-learn's refusals into ours, on one line; its checks seek the words it chose."""
     try:
         yield
+    except Error:
+        raise
     except ValueError as error:
         raise InvalidData(" ".join(str(error).split())) from error
+    except TypeError as error:
+        raise InvalidType(" ".join(str(error).split())) from error
 
 
-def checked_labels(y: Any, n: int) -> NDArray[Any]:
+def checked_labels(y: Any) -> NDArray[Any]:
     """Return the (n,) labels of a classification, checked."""
+    if y is None:
+        raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
     with refusals():
-        labels = column_or_1d(y, warn=True)
+        labels = column_or_1d(read_labels(y), warn=True)
+        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
-    if len(labels) != n:
-        raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
     return np.asarray(labels)
+
+
+def check_lengths(X: Any, labels: NDArray[Any]) -> None:
+    """Refuse samples without labels, and labels without samples."""
+    if len(labels) != len(X):
+        raise InvalidData(f"found {len(X)} images and {len(labels)} labels; expected one for each.")
 
 
 def refuse_foreign_key(uri: str | None) -> None:

@@ -1,5 +1,6 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,16 +17,19 @@ from rebox.box import (
     Drift,
     Encoder,
     Images,
+    beside,
     canary_images,
     drift_between,
     open_box,
     open_encoder,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
-from rebox.errors import Error, InvalidOption
+from rebox.classifier.checks import check_lengths, checked_labels, refusals, refuse_foreign_key
+from rebox.errors import BoxError, Error, InvalidOption, ServiceError
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
+from rebox.sample.forms import are_images, as_samples
+from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
 
 
@@ -67,8 +71,9 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             ``predict_budget`` does not pay for all of ``X``; nothing was asked.
         """
         self._check_fitted()
-        if not are_images(X):
-            with refusals():
+        with refusals():
+            X = as_samples(X)
+            if not are_images(X):
                 X = validate_data(self, X, reset=False, dtype=np.float64)
         planned = len(X) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
@@ -92,6 +97,30 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         probabilities = self.predict_proba(X)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict`; labels are compared by what they mean.
+
+        Raises
+        ------
+        InvalidData
+            There is not one label for each of ``X``; nothing was asked.
+        """
+        self._check_fitted()
+        labels = checked_labels(y)
+        with refusals():
+            X = as_samples(X)
+            check_lengths(X, labels)
+        places = places_of(labels, self.classes_)
+        if (places < 0).any():
+            warnings.warn(
+                f"y holds {str(labels[places < 0][0])!r}, which is none of the model's classes: it "
+                "counts as wrong.",
+                UserWarning,
+                stacklevel=2,
+            )
+        right = self.predict_proba(X).argmax(axis=1) == places
+        return float(np.average(right, weights=sample_weight))
 
     @property
     def queries_per_prediction_(self) -> int:
@@ -153,10 +182,14 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            value_range=artefact.inputs.value_range,
+            random_state=artefact.seed,
             listeners=listeners,
         )
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)
+        if artefact.inputs.features:
+            model.feature_names_in_ = np.array(artefact.inputs.features, dtype=object)
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model
@@ -223,18 +256,31 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     record = artefact.box
     if box is None and not artefact.model.questions:
         return None
-    source = record.uri if box is None else box
-    if source is None:
+    if box is None and record.uri is None:
         raise InvalidOption(
             f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
         )
     if box is None:
         refuse_foreign_key(record.uri)
-    opened = open_box(source) if isinstance(source, str) else source
-    if box is None:
+        opened = _open_from_file(record.name, Path(path))
         opened.source.check_origin()
+    else:
+        opened = open_box(box) if isinstance(box, str) else box
     record.check(opened)
     return opened
+
+
+def _open_from_file(uri: str, path: Path) -> BlackBox:
+    """Open the box that the model file at ``path`` names; its own files may lie beside it."""
+    try:
+        return open_box(beside(uri, path.parent))
+    except ServiceError:
+        raise
+    except BoxError as error:
+        raise BoxError(
+            f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
+            "box= (--box) if it lies elsewhere."
+        ) from error
 
 
 def _remembers(

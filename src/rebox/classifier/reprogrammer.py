@@ -12,13 +12,21 @@ from sklearn.utils.validation import validate_data
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
-from rebox.classifier.checks import are_images, check_prediction, checked_labels, refusals, seed_of
+from rebox.classifier.checks import (
+    check_lengths,
+    check_prediction,
+    checked_labels,
+    refusals,
+    seed_of,
+)
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
 from rebox.recipe import Recipe, recipe_from_name
+from rebox.sample.forms import are_images, as_array, as_samples
 from rebox.sample.inputs import Inputs
+from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import ImageLoader
 from rebox.subject import encode_groups
 
@@ -127,8 +135,9 @@ class Reprogrammer(Fitted):
 
         Parameters
         ----------
-        X : (n, h, w[, channels]) array, sequence of images, ImageFiles, or (n, d) rows
-            uint8 images, floats in [0, 1] or ``value_range``, or rows of features.
+        X : (n, h, w[, channels]) array, list of images or of paths, ImageFiles, or (n, d) rows
+            uint8 images, floats in [0, 1] or ``value_range``, Pillow's images, files, or rows of
+            features; also as arrays, series and frames of other libraries.
         y : (n,)
             Labels of at least two classes.
         groups : (n,) labels that can be hashed, or None
@@ -151,11 +160,13 @@ class Reprogrammer(Fitted):
         """
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
-        subjects = encode_groups(groups, len(X), least=2)
+        subjects = encode_groups(as_array(groups), len(X), least=2)
         box = self.box if isinstance(self.box, BlackBox) else open_box(self.box)
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
-        images = ImageLoader(Inputs.fit(X, self.value_range), X)
+        names = getattr(self, "feature_names_in_", ())
+        images = ImageLoader(Inputs.fit(X, self.value_range, names), X)
         images.check()
+        images.warn_of_range()
         session = self._session(recipe, box, budgets, images, targets, subjects)
         outcome = fit(recipe, session)
         artefact = Artefact(
@@ -237,14 +248,16 @@ class Reprogrammer(Fitted):
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
         """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
-        if y is None:
-            raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
-        if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
-            y = y.astype(str)
-        if not are_images(X):
-            with refusals():
-                X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        classes, targets = np.unique(checked_labels(y, len(X)), return_inverse=True)
+        for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
+            self.__dict__.pop(fact, None)
+        with refusals():
+            X = as_samples(X)
+            if not are_images(X):
+                X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        labels = checked_labels(y)
+        check_lengths(X, labels)
+        classes, targets = np.unique(labels, return_inverse=True)
+        warn_of_spellings(classes)
         if len(classes) < 2:
             raise InvalidData(
                 f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."

@@ -2,9 +2,8 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -19,10 +18,13 @@ from rebox.cli.options import (
     CanariesOption,
     DataOption,
     EncoderOption,
+    GroupColumnOption,
     JournalOption,
     JsonOption,
+    LabelColumnOption,
     ModelArgument,
     OtherBoxOption,
+    PathColumnOption,
     PerPredictionOption,
     PredictBudgetOption,
     RangeOption,
@@ -47,6 +49,7 @@ from rebox.errors import Error, InvalidOption
 from rebox.metric import evaluate
 from rebox.money import dollars
 from rebox.sample import Dataset, load, load_unlabelled
+from rebox.sample.labels import known_labels
 
 
 @app.command()
@@ -63,9 +66,12 @@ def demo(
 
 
 @app.command()
-def estimate(
+def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
     box: BoxOption,
     data: DataOption,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
@@ -73,7 +79,8 @@ def estimate(
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened, task = open_box(box), load(data)
+    opened = open_box(box)
+    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     model = Reprogrammer(
         opened,
         recipe,
@@ -100,9 +107,12 @@ def _cost(queries: int, price_usd: float | None) -> str:
 
 
 @app.command()
-def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
+def fit(  # noqa: PLR0913, PLR0917 - as above
     box: BoxOption,
     data: DataOption,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
@@ -122,7 +132,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     """Fit a model to your data, within the budget."""
     started = time.perf_counter()
     check_outputs(model_path, json)
-    task = load(data)
+    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     chosen_range = read_range(value_range) or task.value_range
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
@@ -177,6 +187,9 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
 def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     model_path: ModelArgument,
     data: DataOption,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    group_column: GroupColumnOption = None,
     box: OtherBoxOption = None,
     budget: PredictBudgetOption = None,
     positive: Annotated[
@@ -193,15 +206,15 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
     check_outputs(json)
-    task = load(data)
+    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
-        labels = _known_labels(task.labels, model.classes_)
+        labels = known_labels(task.labels, model.classes_)
         _confirm_predictions(model, len(task.images), yes=yes)
         probabilities = model.predict_proba(task.images)
     if positive is None and task.positive in model.classes_.tolist():
         positive = str(task.positive)
-    chosen = None if positive is None else _known_labels(np.array([positive]), model.classes_)[0]
+    chosen = None if positive is None else known_labels([positive], model.classes_)[0]
     metrics = evaluate(
         labels,
         probabilities,
@@ -220,6 +233,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - as above
 def predict(  # noqa: PLR0913, PLR0917 - as above
     model_path: ModelArgument,
     paths: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV or an .npz.")],
+    path_column: PathColumnOption = None,
     predictions: Annotated[Path, typer.Option("--out", help="The CSV to write.")] = Path(
         "predictions.csv"
     ),
@@ -234,7 +248,7 @@ def predict(  # noqa: PLR0913, PLR0917 - as above
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
     check_outputs(predictions)
-    images, names = load_unlabelled(paths)
+    images, names = load_unlabelled(paths, path_column=path_column)
     with ProgressBar(err) as bar:
         model = _loaded(model_path, box, budget, journal, account, bar)
         _confirm_predictions(model, len(images), yes=yes, check=check)
@@ -272,14 +286,3 @@ def _confirm_predictions(
         queries += len(model.artefact_.box.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
-
-
-def _known_labels(labels: Any, classes: Any) -> Any:
-    """Return ``labels`` in the type of the model's classes; labels it never saw are refused."""
-    by_text = {str(name): name for name in classes}
-    unknown = sorted({str(label) for label in labels} - by_text.keys())
-    if unknown:
-        raise InvalidOption(
-            f"the model knows no class {unknown[0]!r}; it knows {', '.join(by_text)}."
-        )
-    return np.array([by_text[str(label)] for label in labels], dtype=classes.dtype)

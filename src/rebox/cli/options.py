@@ -23,6 +23,16 @@ DataOption = Annotated[
         "abide:DIR.",
     ),
 ]
+PathColumnOption = Annotated[
+    str | None, typer.Option("--path-column", help="What the CSV calls its column 'path'.")
+]
+LabelColumnOption = Annotated[
+    str | None, typer.Option("--label-column", help="What the CSV calls its column 'label'.")
+]
+GroupColumnOption = Annotated[
+    str | None,
+    typer.Option("--group-column", help="Column of the CSV that says the subject, as patient_id."),
+]
 RecipeOption = Annotated[
     str,
     typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),

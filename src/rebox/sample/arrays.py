@@ -1,5 +1,6 @@
 """An ``.npz`` of arrays: images or rows of features ``x``, labels ``y``, maybe ``groups``."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def load_arrays(archive: Path) -> Dataset:
         The file is not an ``.npz``, lacks an array, holds Python objects, NaN or infinity, has an
         array of another shape, an empty label, or an empty group.
     """
-    arrays = read_arrays(archive, ("x", "y"), optional=("groups",))
+    arrays = read_arrays(archive, ("x", "y"), optional=("groups",), alone=True)
     _check_values(archive, arrays["x"])
     _check_names(archive, "y", arrays["y"], "labels", "class of each image")
     groups = arrays.get("groups")
@@ -45,17 +46,21 @@ def array_images(archive: Path) -> Array:
 
 
 def read_arrays(
-    archive: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()
+    archive: Path, names: tuple[str, ...], optional: tuple[str, ...] = (), *, alone: bool = False
 ) -> dict[str, Array]:
     """Return these arrays of an ``.npz`` file, and the optional ones that it has.
 
-    Raises `InvalidData` where it is no ``.npz``, lacks one of them, or holds Python objects.
+    Names are compared without case, and ``group`` is ``groups``; where they ask ``alone``, other
+    arrays are said to be passed over. Raises `InvalidData` where it is no ``.npz``, lacks one of
+    them, or holds Python objects.
     """
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
         with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:
-            held = list(content.files)
-            arrays = {name: content[name] for name in (*names, *optional) if name in held}
+            stored = list(content.files)
+            called = {_plain(name): name for name in stored} | {name: name for name in stored}
+            wanted = [name for name in (*names, *optional) if name in called]
+            arrays = {name: content[called[name]] for name in wanted}
     except Exception as error:
         # A damaged archive fails in zipfile, in zlib or in NumPy, each with errors of its own.
         raise InvalidData(_unreadable(archive, error)) from error
@@ -63,10 +68,22 @@ def read_arrays(
     if absent:
         raise InvalidData(
             f"{archive} has no array {' or '.join(map(repr, absent))}; "
-            f"found {', '.join(map(repr, held)) or 'none'}: "
+            f"found {', '.join(map(repr, stored)) or 'none'}: "
             f"save it with np.savez(path, {', '.join(f'{name}={name}' for name in names)})."
         )
+    others = [name for name in stored if name not in {called[name] for name in wanted}]
+    if alone and others:
+        warnings.warn(
+            f"{archive}: passed over the arrays {', '.join(map(repr, others))}; expected "
+            f"{', '.join((*names, *optional))}: if one is the subject, save it as groups.",
+            UserWarning,
+            stacklevel=3,
+        )
     return arrays
+
+
+def _plain(name: str) -> str:
+    return "groups" if name.lower() == "group" else name.lower()
 
 
 def _unreadable(archive: Path, error: Exception) -> str:

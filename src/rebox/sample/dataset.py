@@ -144,7 +144,9 @@ class Dataset:
         """
         digest = hashlib.sha256()
         for column in (self.labels, self.groups, self.published_test):
-            _add(digest, b"none" if column is None else "\0".join(map(str, column)).encode())
+            # Folders, and so classes, may be named by any bytes.
+            text = "none" if column is None else "\0".join(map(str, column))
+            _add(digest, text.encode(errors="surrogateescape"))
         for part in _stored(self.images):
             _add(digest, part)
         return digest.hexdigest()
@@ -153,7 +155,7 @@ class Dataset:
 def _stored(images: Images) -> Iterator[bytes]:
     if isinstance(images, ImageFiles):
         for path in images.paths:
-            yield path.name.encode()
+            yield path.name.encode(errors="surrogateescape")
             yield read_bytes(path)
     else:
         # One byte order, so that every machine finds the same.

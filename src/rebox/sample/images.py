@@ -82,6 +82,14 @@ class ImageFiles:
         files.store = self.store
         return files
 
+    def in_range(self, value_range: tuple[float, float] | None) -> "ImageFiles":
+        """Return the same files, read so that these values of their own are black and white."""
+        if value_range is None or value_range == self.store.value_range:
+            return self
+        files = self[:]
+        files.store = self.store.in_range(value_range)
+        return files
+
     def check(self) -> None:
         """Decode every file that is new or has changed: a bad one is found before it costs a query.
 

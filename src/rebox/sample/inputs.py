@@ -1,15 +1,18 @@
 """What the user hands over, as images: files, arrays of images, matrices, rows of features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.images import ImageFiles
-from rebox.sample.pixels import as_picture
+from rebox.sample.picture import from_pillow
+from rebox.sample.pixels import Pixels, as_picture
 
 MARGIN = 0.05  # room on either side of what training saw, before a value is clipped
 
@@ -69,12 +72,15 @@ class Inputs:
     rows : RowLayout or None
         How rows of features are laid out; None for images.
     value_range : (low, high) or None
-        Values that read black and white; None: uint8 or [0, 1].
+        Values that read black and white; None: uint8 or [0, 1], or what image files say.
+    features : tuple of str
+        What a data frame called its columns; empty where they had no names.
     """
 
     size: tuple[int, int]
     rows: RowLayout | None = None
     value_range: tuple[float, float] | None = None
+    features: tuple[str, ...] = ()
 
     @property
     def blocky(self) -> bool:
@@ -82,7 +88,12 @@ class Inputs:
         return self.rows is not None
 
     @classmethod
-    def fit(cls, x: Any, value_range: tuple[float, float] | None = None) -> Self:
+    def fit(
+        cls,
+        x: Any,
+        value_range: tuple[float, float] | None = None,
+        features: Sequence[str] = (),
+    ) -> Self:
         """Return how ``x`` becomes images.
 
         Parameters
@@ -90,22 +101,45 @@ class Inputs:
         x : ImageFiles, (n, h, w) or (n, h, w, 1 or 3) array, sequence of images, or (n, d) rows
         value_range : (low, high) or None
             Values that read black and white, as (-1, 1) for correlations.
+        features : sequence of str
+            What the columns of rows are called, if they have names.
         """
         if value_range is not None:
-            if len(value_range) != 2 or not value_range[0] < value_range[1]:
-                raise InvalidOption(f"value_range must be (low, high), found {value_range}.")
-            if is_rows(x) or isinstance(x, ImageFiles):
+            value_range = _checked_range(value_range)
+            if is_rows(x):
                 raise InvalidOption(
-                    "value_range is for arrays of images: rows are scaled by training, and image "
-                    "files say their own range; leave it out."
+                    "value_range is for images: rows are scaled by training; leave it out."
                 )
         if is_rows(x):
             layout = RowLayout.fit(x)
-            return cls(size=layout.grid, rows=layout)
+            return cls(size=layout.grid, rows=layout, features=tuple(map(str, features)))
         if len(x) == 0:
             raise InvalidData("found no images: hand over at least one.")
-        height, width, _ = as_picture(x[0], "image 0", value_range).shape
-        return cls(size=(height, width), value_range=value_range)
+        first = cls(size=(1, 1), value_range=value_range).pictures(x, (0,))[0]
+        return cls(size=(first.shape[0], first.shape[1]), value_range=value_range)
+
+    def pictures(self, x: Any, indices: Sequence[int]) -> list[Pixels]:
+        """Return the user's images at ``indices`` as pictures; see `pixels.as_picture`."""
+        if isinstance(x, ImageFiles):
+            files = x.in_range(self.value_range)
+            return [files[index] for index in indices]
+        return [self._picture(x[index], f"image {index}") for index in indices]
+
+    def _picture(self, image: Any, name: str) -> Pixels:
+        if isinstance(image, Image.Image):
+            return as_picture(from_pillow(image, name, self.value_range), name)
+        return as_picture(image, name, self.value_range)
+
+
+def _checked_range(value_range: Any) -> tuple[float, float]:
+    """Return (low, high) as Python's own numbers, which can be saved."""
+    try:
+        low, high = (end if type(end) in {int, float} else float(end) for end in value_range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not (low < high and np.isfinite(high - low)):
+        raise InvalidOption(f"value_range must be (low, high), two numbers, found {value_range}.")
+    return low, high
 
 
 def is_rows(x: Any) -> bool:

@@ -1,17 +1,27 @@
 """The user's images, one batch after another."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from rebox.errors import InvalidData
 from rebox.sample.images import ImageFiles
 from rebox.sample.inputs import Inputs, is_rows
-from rebox.sample.pixels import Pixels, as_picture
+from rebox.sample.picture import from_pillow
+from rebox.sample.pixels import Pixels
 
+FAR_BELOW = 1 / 4  # 12 or 14 bits in 16, 6 bits in 8
+WHITES = {
+    0: (1, "in [0, 1]"),
+    8: (255, "of 8 bits"),
+    16: (65535, "of 16 bits"),
+    32: (65535, "of 32 bits"),  # as `picture.decode` reads them
+}
 LOOKED_AT = 8  # images that show whether there is colour
 
 
@@ -24,20 +34,34 @@ class ImageLoader:
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
         self.inputs = inputs
-        self._x = x
+        self._x: Any = x.in_range(inputs.value_range) if isinstance(x, ImageFiles) else x
         # What is seen of a batch and what is asked about it are two looks at the same images.
         self._last: tuple[tuple[int, ...], list[Pixels]] = (), []
+        self._largest: dict[int, float] = {}  # value seen, by the bits of a pixel; 0: floats
         if is_rows(x) != (inputs.rows is not None):
             kinds = ("images", "rows of features")
+            hint = " One image alone is X[None]." if inputs.rows is None else ""
             raise InvalidData(
                 f"found {kinds[is_rows(x)]}, but the model was fitted on "
-                f"{kinds[inputs.rows is not None]}."
+                f"{kinds[inputs.rows is not None]}.{hint}"
             )
         if len(x) == 0:
             raise InvalidData("found no images: hand over at least one.")
+        self._refuse_one()
 
     def __len__(self) -> int:
         return len(self._x)
+
+    def _refuse_one(self) -> None:
+        """Refuse one picture in colour: its lines are no images, each of which would be asked."""
+        first: Any = self._x[0] if isinstance(self._x, np.ndarray | list) else ()
+        shape: tuple[int, ...] = () if isinstance(first, Image.Image) else np.shape(first)
+        if len(shape) == 2 and shape[1] in {1, 3} and shape != self.inputs.size:
+            height, width = self.inputs.size
+            raise InvalidData(
+                f"found {len(self)} images of {shape[0]} x {shape[1]}, but the model was fitted on "
+                f"images of {height} x {width}: one image of {shape[1]} channels alone is X[None]."
+            )
 
     def check(self) -> None:
         """Look at every image once, so that a bad one is found before a query is paid for.
@@ -49,9 +73,28 @@ class ImageLoader:
         """
         if isinstance(self._x, ImageFiles):
             self._x.check()
+            self._largest = self._x.store.largest
         elif self.inputs.rows is None:
             for index in range(len(self)):
-                self.take([index])
+                (image,) = self.take([index])
+                bits = 8 if image.dtype == np.uint8 else 0
+                self._largest[bits] = max(float(image.max()), self._largest.get(bits, 0.0))
+
+    def warn_of_range(self) -> None:
+        """Warn where what was checked is far darker than its type allows: it may mean another."""
+        if self.inputs.value_range is not None:
+            return
+        for bits, largest in self._largest.items():
+            white, what = WHITES[bits]
+            if 0 < largest <= FAR_BELOW * white:
+                end = largest if bits == 0 else 2 ** int(largest).bit_length() - 1
+                warnings.warn(
+                    f"the images {what} reach {largest:g} of {white} at most, and read nearly "
+                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}) "
+                    f"(--value-range 0,{end:g}).",
+                    UserWarning,
+                    stacklevel=3,
+                )
 
     @property
     def coloured(self) -> bool:
@@ -84,7 +127,10 @@ class ImageLoader:
             digest.update(self._x.digest())
             return digest.digest()
         for index in range(len(self)):
-            values = np.ascontiguousarray(self._x[index])
+            image = self._x[index]
+            if isinstance(image, Image.Image):
+                image = from_pillow(image, f"image {index}", self.inputs.value_range)
+            values = np.ascontiguousarray(image)
             digest.update(f"{values.dtype.str}{values.shape}".encode())
             digest.update(values.data)
         return digest.digest()
@@ -92,5 +138,4 @@ class ImageLoader:
     def _pictures(self, indices: tuple[int, ...]) -> list[Pixels]:
         if self.inputs.rows is not None:
             return list(self.inputs.rows.images(self._x[np.asarray(indices, dtype=np.intp)]))
-        value_range = self.inputs.value_range
-        return [as_picture(self._x[index], f"image {index}", value_range) for index in indices]
+        return self.inputs.pictures(self._x, indices)

@@ -34,20 +34,41 @@ def as_picture(
     if pixels.dtype.kind not in "fiub":
         raise InvalidData(f"{name} holds {pixels.dtype}; expected numbers: convert it.")
     floats = pixels.astype(np.float32, copy=False)
-    low, high = float(floats.min()), float(floats.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InvalidData(f"{name} holds NaN or infinity: replace or drop it.")
     if value_range is not None:
-        black, white = value_range
-        clipped: Pixels = np.clip((floats - black) / (white - black), 0.0, 1.0)
-        return clipped
+        return within(floats, value_range, name)
+    low, high = _ends(floats, name)
     if low < 0 or high > 1:
         levels = low >= 0 and high <= 255
-        advice = "divide by 255" if levels else "pass value_range=(low, high) to say so"
+        advice = (
+            "divide by 255" if levels else "pass value_range=(low, high) (--value-range) to say so"
+        )
         raise InvalidData(
             f"{name} spans [{low:g}, {high:g}]; expected uint8 or values in [0, 1]: {advice}."
         )
     return floats
+
+
+def within(
+    floats: NDArray[np.float32], value_range: tuple[float, float], name: str = "an image"
+) -> NDArray[np.float32]:
+    """Return values of ``value_range`` (low, high) as values in [0, 1]; others are clipped.
+
+    Raises
+    ------
+    InvalidData
+        They hold NaN or infinity.
+    """
+    _ends(floats, name)
+    black, white = value_range
+    clipped: NDArray[np.float32] = np.clip((floats - black) / (white - black), 0.0, 1.0)
+    return clipped
+
+
+def _ends(floats: NDArray[np.float32], name: str) -> tuple[float, float]:
+    low, high = float(floats.min()), float(floats.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InvalidData(f"{name} holds NaN or infinity: replace or drop it.")
+    return low, high
 
 
 def with_channel_axis(image: Any, name: str = "an image") -> Pixels:
@@ -60,11 +81,18 @@ def with_channel_axis(image: Any, name: str = "an image") -> Pixels:
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
         raise InvalidData(
             f"{name} has shape {np.shape(image)}; expected (h, w), (h, w, 1) or (h, w, 3): "
-            "reshape it."
+            f"{_hint(np.shape(image))}."
         )
     if pixels.size == 0:
         raise InvalidData(f"{name} has shape {np.shape(image)}: it holds no pixels.")
     return pixels
+
+
+def _hint(shape: tuple[int, ...]) -> str:
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return "put the channels last, as np.moveaxis(image, 0, -1) does"
+    alpha = len(shape) == 3 and shape[2] in (2, 4)
+    return f"keep the first {shape[2] - 1} of its channels" if alpha else "reshape it"
 
 
 def as_levels(floats: NDArray[np.floating]) -> NDArray[np.uint8]:

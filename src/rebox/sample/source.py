@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from rebox.errors import InvalidData
+from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.arrays import array_images, load_arrays
 from rebox.sample.dataset import Dataset, Images
 from rebox.sample.folders import images_below, load_folder
@@ -12,8 +12,16 @@ from rebox.sample.picture import SUFFIXES
 from rebox.sample.tables import listed_images, load_table
 from rebox.sample.task import TASKS, open_task
 
+TABLES = (".csv", ".tsv")
 
-def load(path: str | Path) -> Dataset:
+
+def load(
+    path: str | Path,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+) -> Dataset:
     """Return the labelled images at ``path``.
 
     Parameters
@@ -23,6 +31,8 @@ def load(path: str | Path) -> Dataset:
         ``label``, and maybe ``group``; an ``.npz`` with the arrays ``x`` and ``y``, and maybe
         ``groups``; or a task and its folder, as ``abide:DIR`` or ``ham10000?images=first:DIR``
         (`open_task`). What exists under the whole of the name is taken for a path.
+    path_column, label_column, group_column : str or None
+        What a CSV calls its columns; None: as above.
 
     Returns
     -------
@@ -34,26 +44,31 @@ def load(path: str | Path) -> Dataset:
     InvalidData
         There is nothing usable at ``path``.
     InvalidOption
-        An option of a task is unknown.
+        An option of a task is unknown, or columns are named of what is no CSV.
     """
-    named = _task_of(path)
-    if named is not None:
-        return open_task(*named)
-    path = _existing(path)
-    if path.is_dir():
-        return load_folder(path)
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return load_table(path)
+    columns = _columns(path=path_column, label=label_column, group=group_column)
+    if columns and not str(path).lower().endswith(TABLES):
+        raise InvalidOption(f"columns can be named of a CSV alone; {path} is none: leave them out.")
+    task = _task_of(path)
+    if task is not None:
+        return open_task(*task)
+    existing = _existing(path)
+    if existing.is_dir():
+        return load_folder(existing)
+    suffix = existing.suffix.lower()
+    if suffix in TABLES:
+        return load_table(existing, columns)
     if suffix == ".npz":
-        return load_arrays(path)
+        return load_arrays(existing)
     raise InvalidData(
         f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected a folder with a "
         "sub-folder for each class, a .csv (path,label) or an .npz (x, y): give one of these."
     )
 
 
-def load_unlabelled(paths: str | Path | Iterable[str | Path]) -> tuple[Images, list[str]]:
+def load_unlabelled(
+    paths: str | Path | Iterable[str | Path], *, path_column: str | None = None
+) -> tuple[Images, list[str]]:
     """Return the images at ``paths`` and a name for each.
 
     Parameters
@@ -61,6 +76,8 @@ def load_unlabelled(paths: str | Path | Iterable[str | Path]) -> tuple[Images, l
     paths : str, Path, or several
         Image files, folders of images at any depth, and CSVs with a column ``path``; or one
         ``.npz`` with an array ``x``, on its own.
+    path_column : str or None
+        What the CSVs call their column ``path``.
 
     Returns
     -------
@@ -84,7 +101,7 @@ def load_unlabelled(paths: str | Path | Iterable[str | Path]) -> tuple[Images, l
     files: list[Path] = []
     names: list[str] = []
     for path in existing:
-        more, called = _listed(path)
+        more, called = _listed(path, _columns(path=path_column))
         files += more
         names += called
     return ImageFiles(files), names
@@ -100,13 +117,17 @@ def _from_archive(archive: Path, *, alone: bool) -> tuple[Images, list[str]]:
     return images, [f"{archive}[{row}]" for row in range(len(images))]
 
 
-def _listed(path: Path) -> tuple[list[Path], list[str]]:
+def _columns(**names: str | None) -> dict[str, str]:
+    return {name: called for name, called in names.items() if called is not None}
+
+
+def _listed(path: Path, columns: dict[str, str]) -> tuple[list[Path], list[str]]:
     if path.is_dir():
         files = images_below(path)
         return files, [str(file) for file in files]
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return listed_images(path)
+    if suffix in TABLES:
+        return listed_images(path, columns)
     if suffix in SUFFIXES:
         return [path], [str(path)]
     raise InvalidData(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from shutil import disk_usage
+from typing import Any
 
 import numpy as np
 
@@ -46,11 +47,20 @@ class PictureStore:
     bound of that not at all; the bounds are an eighth of the memory that is available, 256 MiB at
     most, and a quarter of the free space for temporary files, 8 GiB at most, unless
     ``memory_bytes`` and ``disk_bytes`` are given. A pickle of it is empty: another process decodes
-    for itself.
+    for itself. ``value_range`` is as for `decode`; ``largest`` has the largest value of a pixel by
+    its bits.
     """
 
-    def __init__(self, memory_bytes: int | None = None, disk_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        memory_bytes: int | None = None,
+        disk_bytes: int | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
         self.memory_bytes, self.disk_bytes = memory_bytes, disk_bytes
+        self.value_range = value_range
+        self.largest: dict[int, float] = {}
+        self._ranged: dict[tuple[float, float], PictureStore] = {}
         self.decoded = 0  # pictures, so far
         self.in_memory = self.on_disk = 0  # bytes
         self._kept: dict[Path, _Kept] = {}
@@ -65,6 +75,11 @@ class PictureStore:
             picture = self._recalled(path)
         return self._decoded(path) if picture is None else picture
 
+    def in_range(self, value_range: tuple[float, float]) -> "PictureStore":
+        """Return the store of the same files read in another range, always the same one."""
+        ranged = PictureStore(self.memory_bytes, self.disk_bytes, value_range)
+        return self._ranged.setdefault(value_range, ranged)
+
     def check(self, path: Path) -> None:
         """Have the picture of ``path`` decoded as the file is now; raises as `decode` does."""
         kept = self._kept.get(path)
@@ -77,9 +92,10 @@ class PictureStore:
 
     def _decoded(self, path: Path) -> Picture:
         stamp = _stamp(path)  # before it is read: a change in between shows at the next check
-        picture = decode(path)
+        picture, bits, largest = decode(path, self.value_range)
         with self._lock:
             self.decoded += 1
+            self.largest[bits] = max(largest, self.largest.get(bits, 0.0))
             if path not in self._kept:
                 self._keep(path, stamp, picture)
         return picture
@@ -138,8 +154,8 @@ class PictureStore:
             disk = min(MOST_DISK, int(DISK_SHARE * _free_disk()))
         return memory, disk
 
-    def __reduce__(self) -> tuple[type["PictureStore"], tuple[int | None, int | None]]:
-        return PictureStore, (self.memory_bytes, self.disk_bytes)
+    def __reduce__(self) -> tuple[type["PictureStore"], tuple[Any, ...]]:
+        return PictureStore, (self.memory_bytes, self.disk_bytes, self.value_range)
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -1,7 +1,11 @@
 """A CSV that lists image files, with or without their labels."""
 
 import csv
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +13,36 @@ import numpy as np
 from rebox.errors import InvalidData
 from rebox.sample.dataset import Dataset
 from rebox.sample.images import ImageFiles
+from rebox.sample.picture import SUFFIXES
+
+SEPARATORS = ",;\t|"
 
 Row = tuple[int, dict[str, str]]
 """A row's line in the file, and its fields by column."""
 
 
-def load_table(table: Path) -> Dataset:
+@dataclass(frozen=True)
+class _Layout:
+    """How a table is written: its separator, where its columns stand, and those not asked for."""
+
+    separator: str
+    places: Mapping[str, int]
+    others: tuple[str, ...]
+
+
+def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset:
     """Return the images that a CSV lists in its columns ``path`` and ``label``.
 
-    A column ``group``, if there is one, names the subject of each image, such as a patient. Other
-    columns are passed over. Paths are absolute, or relative to the CSV. A file may be listed more
-    than once. Raises `InvalidData` as `listed_images` does, and where a label or a group is empty.
+    A column ``group``, if there is one, names the subject of each image, such as a patient; a
+    warning says which others are passed over. ``columns`` says what the table calls these three;
+    names are compared without case, and commas, semicolons, tabs or bars separate. Paths are
+    absolute, or relative to the CSV; a suffix may be missing where only one file is called so. A
+    file may be listed more than once. Raises `InvalidData` as `listed_images` does, and where a
+    label or a group is empty.
     """
-    rows = read_rows(table, ("path", "label"), optional=("group",))
+    named = dict(columns or {})
+    needed = ("path", "label", *(name for name in named if name == "group"))
+    rows = read_rows(table, needed, optional=("group",), named=named)
     for line, row in rows:
         if not row["label"]:
             raise InvalidData(
@@ -33,23 +54,37 @@ def load_table(table: Path) -> Dataset:
                 f"{table}, line {line}: the group is empty; expected the subject that the image "
                 "shows: fill it in, or remove the column."
             )
+    files = _files(table, rows)
+    others = _layout(table, needed, ("group",), named).others
+    if others:
+        grouped = "group" in rows[0][1]
+        advice = (
+            "" if grouped else "; is one the subject? name it by group_column= (--group-column)"
+        )
+        warnings.warn(
+            f"{table}: passed over the columns {', '.join(map(repr, others))}{advice}.",
+            UserWarning,
+            stacklevel=3,
+        )
     labels = np.array([row["label"] for _, row in rows])
     groups = np.array([row["group"] for _, row in rows]) if "group" in rows[0][1] else None
-    return Dataset(ImageFiles(_files(table, rows)), labels, table.stem, groups=groups)
+    return Dataset(ImageFiles(files), labels, table.stem, groups=groups)
 
 
-def listed_images(table: Path) -> tuple[list[Path], list[str]]:
+def listed_images(
+    table: Path, columns: Mapping[str, str] | None = None
+) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
     Raises `InvalidData` as `read_rows` does, and where a file is missing.
     """
-    rows = read_rows(table, ("path",))
+    rows = read_rows(table, ("path",), named=columns or {})
     return _files(table, rows), [row["path"] for _, row in rows]
 
 
 def _files(table: Path, rows: list[Row]) -> list[Path]:
-    paths = [table.parent / row["path"] for _, row in rows]
-    missing = [i for i, path in enumerate(paths) if not path.is_file()]
+    paths = [_file(table.parent, row["path"]) for _, row in rows]
+    missing = [i for i, path in enumerate(paths) if path is None]
     if missing:
         line, row = rows[missing[0]]
         more = f" (nor are those of {len(missing) - 1} more lines)" if len(missing) > 1 else ""
@@ -57,17 +92,42 @@ def _files(table: Path, rows: list[Row]) -> list[Path]:
             f"{table}, line {line}: {row['path'] or 'an empty path'!r} is not a file{more}; "
             "expected a path that is absolute or relative to the CSV: correct the path."
         )
-    return paths
+    return [path for path in paths if path is not None]
 
 
-def read_rows(table: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[Row]:
+def _file(folder: Path, name: str) -> Path | None:
+    """Return the file that a table calls ``name``: as Windows writes it, or without a suffix."""
+    for text in (name, name.replace("\\", "/")):
+        if os.path.isfile(folder / text):  # noqa: PTH113 - Path.is_file raises for a long name
+            return folder / text
+    called = [f"{folder / name.replace(chr(92), '/')}{suffix}" for suffix in SUFFIXES if name]
+    files = [Path(path) for path in called if os.path.isfile(path)]  # noqa: PTH113 - as above
+    return files[0] if len(files) == 1 else None
+
+
+def read_rows(
+    table: Path,
+    columns: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    named: Mapping[str, str] | None = None,
+) -> list[Row]:
     """Return the rows of a CSV, each with these columns, the optional ones it has, and no others.
 
-    Raises `InvalidData` where it cannot be read, a column is missing, or there are no rows.
+    What the table calls a column otherwise is ``named``. Raises `InvalidData` where it cannot be
+    read, a column is missing, or there are no rows.
     """
+    layout = _layout(table, columns, optional, named or {})
+    with _refusals(table), table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(_parsed(file, layout))
+    if not rows:
+        raise InvalidData(f"{table} lists no images; expected one on each line: add lines.")
+    return rows
+
+
+@contextmanager
+def _refusals(table: Path) -> Iterator[None]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_parsed(file, table, columns, optional))
+        yield
     except OSError as error:
         raise InvalidData(
             f"{table} cannot be read ({error.strerror}); expected a CSV: check its permissions."
@@ -81,26 +141,57 @@ def read_rows(table: Path, columns: tuple[str, ...], optional: tuple[str, ...] =
             f"{table} cannot be read as a CSV ({error}); expected one image on each line: "
             "check quotes and separators."
         ) from error
-    if not rows:
-        raise InvalidData(f"{table} lists no images; expected one on each line: add lines.")
-    return rows
 
 
-def _parsed(
-    lines: Iterator[str], table: Path, columns: tuple[str, ...], optional: tuple[str, ...]
-) -> Iterator[Row]:
-    reader = csv.reader(lines, skipinitialspace=True)
-    header = [name.strip() for name in next(reader, [])]
-    absent = [name for name in columns if name not in header]
-    if absent:
-        named = ", ".join(map(repr, header)) or "none"
-        raise InvalidData(
-            f"{table} has no column {' or '.join(map(repr, absent))}; found {named}; expected "
-            f"{','.join(columns)} on the first line, separated by commas: name the columns so."
-        )
-    wanted = (*columns, *(name for name in optional if name in header))
+def _layout(
+    table: Path, columns: tuple[str, ...], optional: tuple[str, ...], named: Mapping[str, str]
+) -> _Layout:
+    """Return how ``table`` is written, by its first line: the separator is one that fits."""
+    with _refusals(table), table.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        headers = {mark: _cells(first, mark) for mark in SEPARATORS}
+    for separator, header in headers.items():
+        places = _places(header, (*columns, *optional), named)
+        if all(name in places for name in columns):
+            others = [name for at, name in enumerate(header) if name and at not in places.values()]
+            return _Layout(separator, places, tuple(others))
+    header = max(headers.values(), key=len)
+    places = _places(header, columns, named)
+    absent = [named.get(name, name) for name in columns if name not in places]
+    ours = [name for name in columns if name in {"path", "label", "group"}]
+    said = " and ".join(f"{name}_column= (--{name}-column)" for name in ours)
+    advice = f", or say by {said} what they are called" if ours else ""
+    raise InvalidData(
+        f"{table} has no column {' or '.join(map(repr, absent))}; found "
+        f"{', '.join(map(repr, header)) or 'none'}; expected {','.join(columns)} on the first "
+        f"line: name the columns so{advice}."
+    )
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    reader = csv.reader([line], delimiter=separator, skipinitialspace=True)
+    return [name.strip() for name in next(reader, [])]
+
+
+def _places(header: list[str], names: tuple[str, ...], named: Mapping[str, str]) -> dict[str, int]:
+    """Return where each of ``names`` stands in ``header``: as it is, else without case."""
+    lower = [name.lower() for name in header]
+    places = {}
+    for name in names:
+        called = named.get(name, name)
+        plural = called if name in named else f"{name}s"  # `fit` and an .npz say groups, too
+        for spelled, among in ((called, header), (called.lower(), lower), (plural.lower(), lower)):
+            if spelled in among:
+                places[name] = among.index(spelled)
+                break
+    return places
+
+
+def _parsed(lines: Iterator[str], layout: _Layout) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
+    next(reader, [])
     for fields in reader:
         if any(field.strip() for field in fields):
             # A line that ends early lacks its last fields: they read empty.
-            cells = dict(zip(header, map(str.strip, fields), strict=False))
-            yield reader.line_num, {name: cells.get(name, "") for name in wanted}
+            padded = [*fields, *[""] * (max(layout.places.values(), default=0) + 1 - len(fields))]
+            yield reader.line_num, {name: padded[at].strip() for name, at in layout.places.items()}

@@ -17,6 +17,7 @@ from rebox.fit import Event, StepTaken
 from rebox.meter import Spent
 from rebox.metric import evaluate
 from rebox.sample import Dataset
+from rebox.sample.labels import read_labels
 from rebox.study.baseline import baseline_from_name
 from rebox.study.bench.ledger import Row, pack_answers
 from rebox.study.bench.model_summary import program_picture, source_weights
@@ -170,7 +171,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
     whitebox = None if trial.box is None else bench.weights(trial.box)
-    x, y = dataset.images, dataset.labels
+    x, y = dataset.images, read_labels(dataset.labels)
     started = time.perf_counter()
     model = trainer.fit(
         x[parts.train],
@@ -212,10 +213,11 @@ def _tested(
     parts: Split,
     seed: int,
 ) -> Row:
-    truth = dataset.labels[parts.test]
+    labels = read_labels(dataset.labels)
+    truth = labels[parts.test]
     probabilities = predict_proba(dataset.images[parts.test])
     names = classes.tolist()
-    everything = sorted(set(dataset.labels.tolist()))
+    everything = sorted(set(labels.tolist()))
     # A fold may lack a rare class in training: its column is then 0.
     columns = np.zeros((len(truth), len(everything)))
     columns[:, [everything.index(name) for name in names]] = probabilities

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rebox.sample.dataset import Card, Dataset
-from rebox.sample.folders import images_below
+from rebox.sample.folders import image_files
 from rebox.sample.images import ImageFiles
 from rebox.sample.task import Task
 from rebox.study.task.place import missing
@@ -43,7 +43,7 @@ def gtsrb(folder: Path) -> Dataset:
         The data set is not there.
     """
     classes = _classes(folder)
-    pairs = [(path, f"{int(place.name):02d}") for place in classes for path in images_below(place)]
+    pairs = [(path, f"{int(place.name):02d}") for place in classes for path in image_files(place)]
     paths, names = [path for path, _ in pairs], [name for _, name in pairs]
     tracks = [TRACK.fullmatch(path.stem) for path in paths]
     known = [f"{name}/{t[1]}" for name, t in zip(names, tracks, strict=True) if t is not None]
