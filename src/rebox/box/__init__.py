@@ -9,6 +9,7 @@ from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
+from rebox.box.origin import open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.registry import BOXES, BoxURI, open_box
@@ -36,5 +37,6 @@ __all__ = [
     "drift_between",
     "open_box",
     "open_encoder",
+    "open_foreign",
     "probe",
 ]

@@ -32,7 +32,6 @@ from rebox.box.service.message import message_in
 from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
-KEY = "AZURE_CUSTOM_VISION_KEY"
 LARGEST = 4_000_000  # bytes of an image
 SIZE = (256, 256)  # the service enlarges what is smaller, and then it is not what was sent
 PER_SECOND, PER_SECOND_STORED = 20.0, 10.0
@@ -47,7 +46,14 @@ PRICE = Price(
     source="Tsai, Chen and Ho, ICML 2020, appendix: $2 per 1000 transactions",
     as_of="2020",
 )
-HOSTS = ("cognitiveservices.azure.com", "api.cognitive.microsoft.com")
+KEY = HeaderKey(
+    service="azure-custom-vision",
+    variables=("AZURE_CUSTOM_VISION_KEY",),
+    header="Prediction-Key",
+    prefix="",
+    hosts=(".api.cognitive.microsoft.com",),  # anybody can have a NAME.cognitiveservices.azure.com
+    endpoint=ENDPOINT,
+)
 
 
 class AzureBox(NamedService):
@@ -163,13 +169,6 @@ def open_azure(
         raise InvalidOption(
             f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
         )
-    usual = HeaderKey(
-        service="azure-custom-vision",
-        variables=(KEY,),
-        header="Prediction-Key",
-        prefix="",
-        hosts=HOSTS,
-    )
     per_second = PER_SECOND_STORED if store else PER_SECOND
     box = AzureBox(
         spec=service.spec(
@@ -186,7 +185,7 @@ def open_azure(
         version=version,
         store=store,
         terms=replace(terms, per_second=terms.per_second or per_second),
-        key=service.key(usual),
+        key=service.key(KEY),
     )
     box.verify = service.ca
     return box

@@ -29,7 +29,12 @@ from rebox.box.service.labels import NamedService, Pairs
 from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"
-HOSTS = ("clarifai.com",)
+KEY = HeaderKey(
+    service="clarifai",
+    variables=("CLARIFAI_PAT",),
+    prefix="Key ",
+    hosts=("api.clarifai.com",),
+)
 PRICE = Price(
     usd=0.0012, source="Clarifai's price list, $1.20 per 1000; plans differ", as_of="2018"
 )
@@ -190,7 +195,6 @@ def open_clarifai(
     known = KNOWN.get(target)
     version = version or (None if known is None else known.version)
     classes = service.names(None if known is None else known.concepts)
-    usual = HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key ", hosts=HOSTS)
     box = ClarifaiBox(
         spec=service.spec(
             scheme="clarifai",
@@ -208,7 +212,7 @@ def open_clarifai(
         app=app,
         url=base_url,
         terms=terms,
-        key=service.key(usual),
+        key=service.key(KEY),
     )
     box.verify = service.ca
     return box

@@ -181,8 +181,10 @@ class BlackBox(abc.ABC):
         """Whether its answers are worth keeping unless the user says otherwise."""
         return False
 
-    def check_origin(self) -> None:  # noqa: B027 - boxes that have no key have nothing to refuse
-        """Refuse to send a key where a URI of unknown origin, as in a model file, leads it."""
+    @property
+    def address(self) -> str | None:
+        """Where questions are sent; None: they stay on this machine."""
+        return None
 
     @property
     def source(self) -> "BlackBox":

@@ -34,7 +34,9 @@ ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
 ALL = 100_000  # top_k of one who does not know how many classes there are; it is cut to those
 
-HOSTS = ("huggingface.co", "huggingface.cloud")
+KEY = HeaderKey(  # anybody can have an endpoint at huggingface.cloud
+    service="huggingface", variables=("HF_TOKEN",), hosts=("router.huggingface.co",)
+)
 
 
 class HuggingFaceBox(NamedService):
@@ -145,6 +147,5 @@ def _key(service: ServiceOptions, url: str) -> Key:
     """Return the token for Hugging Face itself; others get the key that the URI names, or none."""
     host = urlsplit(url).hostname or ""
     theirs = f".{host}".endswith(THEIRS)
-    usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs, hosts=HOSTS)
-    named = service.key(usual)
+    named = service.key(replace(KEY, required=theirs))
     return named if theirs or named.required or host in LOOPBACK else NoKey()

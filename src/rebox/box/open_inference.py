@@ -38,6 +38,7 @@ from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
 from rebox.errors import InvalidAnswer, InvalidOption
 
+KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
 OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
 JSON_LENGTH = "Inference-Header-Content-Length"
 ID = "rebox"  # KServe wants one with bytes; it says nothing, so that the same question is the same
@@ -218,7 +219,7 @@ def open_oip(
     if classes == UNKNOWN:
         raise nameless("oip")
     preprocess = figures.chosen() or Preprocess()
-    key = service.key(HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False))
+    key = service.key(KEY)
     path = f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
     asked = transport or HttpTransport(terms, service.ca)
     try:

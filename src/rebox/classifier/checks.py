@@ -10,7 +10,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from rebox.box import BoxURI
 from rebox.errors import InvalidData, InvalidOption
 from rebox.recipe import Recipe
 from rebox.sample import ImageFiles
@@ -66,15 +65,3 @@ def checked_labels(y: Any, n: int) -> NDArray[Any]:
     if len(labels) != n:
         raise InvalidData(f"found {n} images and {len(labels)} labels; expected one for each.")
     return np.asarray(labels)
-
-
-def refuse_foreign_key(uri: str | None) -> None:
-    """Refuse a URI out of a model file that names the variable which holds a key.
-
-    A file from somebody else could name any of them, and have its value sent anywhere.
-    """
-    if uri is not None and "key_env" in BoxURI.parse(uri).options:
-        raise InvalidOption(
-            "the model's box takes its key from a variable that the file names: pass the URI as "
-            "box= (--box) if you trust it with your key."
-        )

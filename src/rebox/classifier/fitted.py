@@ -20,9 +20,10 @@ from rebox.box import (
     drift_between,
     open_box,
     open_encoder,
+    open_foreign,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import are_images, refusals, refuse_foreign_key
+from rebox.classifier.checks import are_images, refusals
 from rebox.errors import Error, InvalidOption
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
@@ -150,11 +151,11 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
                     f"{path} was fitted for a box made in Python ({artefact.box.identity}): "
                     "pass it as box=."
                 )
-            if box is None:
-                refuse_foreign_key(artefact.box.uri)
-            opened = open_box(source) if isinstance(source, str) else source
-            if box is None:
-                opened.source.check_origin()
+            if box is None and artefact.box.uri is not None:
+                way = f"pass box={artefact.box.uri!r} (--box)"
+                opened = open_foreign(artefact.box.uri, whose="model", way=way)
+            else:
+                opened = open_box(source) if isinstance(source, str) else source
             artefact.box.check(opened)
         model = cls(
             opened or artefact.box.name,

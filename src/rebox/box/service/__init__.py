@@ -10,7 +10,7 @@
 
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
+from rebox.box.service.key import KEYS, HeaderKey, Key, NoKey, Secret
 from rebox.box.service.labels import Labels, NamedService, Pairs, open_labels
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import numbers_of, row_of
@@ -24,10 +24,12 @@ from rebox.box.service.transport import (
     HttpTransport,
     Transport,
     host_of,
+    is_here,
     place_of,
 )
 
 __all__ = [
+    "KEYS",
     "LOOPBACK",
     "PRICES",
     "Answer",
@@ -50,6 +52,7 @@ __all__ = [
     "Terms",
     "Transport",
     "host_of",
+    "is_here",
     "numbers_of",
     "open_labels",
     "place_of",

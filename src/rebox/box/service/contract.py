@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, Key, NoKey
+from rebox.box.service.key import Key, NoKey
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Transport, host_of, is_here
-from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused
+from rebox.box.service.transport import HttpTransport, Transport, is_here
+from rebox.errors import InvalidAnswer, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -84,26 +84,12 @@ class Service(BlackBox):
     @property
     def journalled(self) -> bool:
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
-        return self.spec.price_usd != 0 and not is_here(self._address())
+        return self.spec.price_usd != 0 and not is_here(self.address)
 
-    def check_origin(self) -> None:
-        """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.
-
-        Raises
-        ------
-        InvalidOption
-            It would go to a host that the service is not known to be at.
-        """
-        if not isinstance(self.key, HeaderKey):
-            return
-        url = self._address()
-        host = host_of(url).partition(":")[0]
-        known = any(host == one or host.endswith(f".{one}") for one in self.key.hosts)
-        if not known and not is_here(url):
-            raise InvalidOption(
-                f"the model was fitted for a service at {host}, which is not {self.key.service}'s "
-                "own: pass its URI as box= (--box) if you trust it with your key."
-            )
+    @property
+    def address(self) -> str:
+        """Where questions are sent."""
+        return self.request(np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)).url
 
     def answer(self, images: Images) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
@@ -142,10 +128,6 @@ class Service(BlackBox):
         except KeyRefused:
             return fault
         return fault if secret is None else replace(fault, words=secret.masked(fault.words))
-
-    def _address(self) -> str:
-        """Return where questions are sent."""
-        return self.request(np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)).url
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""

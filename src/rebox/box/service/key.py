@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from rebox.door import Door
 from rebox.errors import KeyRefused
 
 KEYRING = "rebox"
@@ -105,7 +106,10 @@ class HeaderKey:
     required : bool
         Whether asking without one is pointless.
     hosts : tuple of str
-        Where the service is known to be; a model file of unknown origin sends the key nowhere else.
+        Where the service is known to be, those that begin with a dot with whatever stands before
+        it: none where anybody can rent a place. A file of unknown origin leads nowhere else.
+    endpoint : str
+        The environment variable in which the user may have named where it is.
     """
 
     service: str
@@ -114,6 +118,13 @@ class HeaderKey:
     prefix: str = "Bearer "
     required: bool = True
     hosts: tuple[str, ...] = ()
+    endpoint: str = ""
+
+    def is_at(self, host: str) -> bool:
+        """Return whether ``host`` is the service's own, or was named by the user."""
+        named = urlsplit(os.environ.get(self.endpoint, "")).hostname
+        own = any(host == one or (one[0] == "." and host.endswith(one)) for one in self.hosts)
+        return own or host == named
 
     def secret(self) -> Secret | None:
         """Return the key from the environment, or else from the keyring.
@@ -142,6 +153,20 @@ class HeaderKey:
     def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
         """Return the body as it is."""
         return content
+
+
+KEYS = Door(
+    "rebox.keys",
+    "service with a key",
+    {
+        "azure-custom-vision": "rebox.box.azure:KEY",
+        "clarifai": "rebox.box.clarifai:KEY",
+        "huggingface": "rebox.box.huggingface:KEY",
+        "mlflow": "rebox.box.mlflow:KEY",
+        "oip": "rebox.box.open_inference:KEY",
+    },
+)
+"""Usual keys by the scheme of the service."""
 
 
 def looks_secret(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The options that every service's URI takes."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -85,13 +85,7 @@ class ServiceOptions:
         """Return where the key is found: a variable that the URI names goes before the usual."""
         if self.key_env is None:
             return usual
-        return HeaderKey(
-            service=usual.service,
-            variables=(self.key_env,),
-            header=usual.header,
-            prefix=usual.prefix,
-            required=True,
-        )
+        return replace(usual, variables=(self.key_env,), required=True)
 
     def spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
         self,

@@ -1,6 +1,7 @@
 """One request out, one reply in: nothing here waits to try again, follows or forgives."""
 
 import contextlib
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,6 +21,8 @@ with extra("services", "asking a service"):
 
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# others would be read as one host here and as another by the client
+HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%\w+)?")
 # Servers hang up on idle connections, many after 5 s. A question that meets that is lost, and
 # counts as billed: better to hang up first.
 IDLE_S = 2.0
@@ -204,7 +207,7 @@ def host_of(url: str) -> str:
         It is no address of HTTP.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.hostname or ""):
         raise InvalidOption(f"expected an address such as https://host/path, found {url!r}.")
     if parts.username or parts.password:
         raise InvalidOption("leave keys and passwords out of addresses: set key_env instead.")
