@@ -57,9 +57,7 @@ def test_a_file_leads_nowhere_but_to_the_services_own(nobody, uri):
 
 
 def test_the_host_is_named_and_what_to_do(nobody):
-    with pytest.raises(
-        InvalidOption, match=r"box is at elsewhere.example, .*pass box="
-    ):
+    with pytest.raises(InvalidOption, match=r"box is at elsewhere.example, .*pass box="):
         of_a_stranger(ELSEWHERE[0])
 
 

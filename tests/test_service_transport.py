@@ -25,8 +25,8 @@ from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import Reply
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, NoKey, Secret
-from rebox.box.service.message import Request, message_in
+from rebox.box.service.key import HeaderKey, NoKey, Secret, quoted
+from rebox.box.service.message import LONGEST_WAIT_S, Request, message_in
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import IDLE_S, HttpTransport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
@@ -145,7 +145,6 @@ def test_a_secret_is_masked_however_it_is_written(form):
     written = FORMS[form]
     secret = Secret(written if form == "as it is" else KEY)
     assert secret.masked(f"<{written}>") == "<***>"
-    assert secret.masked_bytes(f"<{written}>".encode() + b"\xff") == b"<***>\xff"
     assert Secret("").masked("all of it") == "all of it"
 
 
@@ -503,7 +502,11 @@ DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
         ({"retry_after": " 1.5 "}, 1.5),
         ({"retry_after": "-3"}, 0),
         ({"retry_after": "nan"}, None),
-        ({"retry_after": "inf"}, float("inf")),
+        ({"retry_after": "inf"}, LONGEST_WAIT_S),
+        ({"retry_after": "1" * 400}, LONGEST_WAIT_S),
+        ({"retry_after": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_WAIT_S),
+        ({"retry_after": "Mon, 99999999999999999999 Jan 1 GMT"}, None),
+        ({"retry_after": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0),
         ({"retry_after": "soon"}, None),
         ({"retry_after": ""}, None),
         ({}, None),
@@ -540,7 +543,7 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(value=JSON)
 def test_any_message_is_one_short_line(value):
-    said = message_in(json.dumps(value).encode())
+    said = reply(500, json.dumps(value).encode()).said
     assert len(said) <= 160
     assert said == " ".join(said.split())
 
@@ -549,16 +552,21 @@ def test_any_message_is_one_short_line(value):
     ("value", "said"),
     [
         ({"error": {"code": "x", "message": "no such\n model"}}, "no such model"),
+        ({"status": "error", "message": "too small"}, "too small"),
+        ({"error": True, "errorMessage": "too small"}, "too small"),
+        ({"success": False, "Errors": ["too small"]}, "['too small']"),
+        ({"error": "", "reason": {"msg": "too small"}}, "too small"),
         ({"status": {"code": 11009, "description": "Invalid API key"}}, "Invalid API key"),
         ({"error": "loading", "estimated_time": 20}, "loading"),
         ({"detail": [{"loc": 1}]}, "[{'loc': 1}]"),
         ({"code": 1}, ""),
-        (["error"], ""),
-        ("error", ""),
+        ({"error": False, "count": 3}, ""),
+        (["error"], "['error']"),
+        ("error", "error"),
     ],
 )
 def test_where_messages_are_found(value, said):
-    assert message_in(json.dumps(value).encode()) == said
+    assert reply(200, json.dumps(value).encode()).said == said
 
 
 DEEP = b'{"error":' * 100_000
@@ -566,8 +574,8 @@ DEEP = b'{"error":' * 100_000
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, DEEP, b'{"a": 1', b"9" * 5000],
-    ids=["nothing", "a page", "bytes", "a deep list", "a deep object", "half", "a number"],
+    [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, DEEP, b'{"a": 1'],
+    ids=["nothing", "a page", "bytes", "a deep list", "a deep object", "half"],
 )
 def test_what_is_no_json_is_billed_and_asked_once_more(content):
     with pytest.raises(Refusal) as caught:
@@ -588,3 +596,59 @@ def test_an_object_that_names_something_twice_is_not_read():
 def test_requests_and_replies_do_not_show_what_they_carry():
     shown = f"{Request(url='https://host', content=b'pixels')} {reply(200, b'pixels')}"
     assert "pixels" not in shown
+
+
+# --- keys are masked before a sentence is cut -----------------------------------------------------
+
+LONG_KEY = "q7Zp" * 11  # 44 characters
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4ifQ.dozjgNryP4J3jVmNHl0w5N"
+TOKENS = [
+    JWT,
+    JWT[:60],
+    "f3a9c1e5b7d2048691acde35f7b80246",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "AKIAIOSFODNN7EXAMPLE",
+    "hf_aBcDeFgH1jKlMnOpQrStUvWxYz012345",
+]
+WORDS = [
+    "models/resnet50/versions/1/infer does not exist",
+    "InvalidParameterValueException: ImageTooSmallForThisModel",
+    "the model efficientnet-b0-imagenet-224-finetuned is being loaded, please be patient",
+    "a-very-long-name-of-a-model-that-nobody-would-take-for-a-key",
+]
+
+
+def shown(text, at):
+    """Return what is shown of a key that stands at any place of a message."""
+    body = json.dumps({"error": f"{'.' * at} {text} {'-' * 300}"}).encode()
+    return Reply(status=500, headers={}, content=body, secret=Secret(LONG_KEY)).fault().words
+
+
+@pytest.mark.parametrize("text", [LONG_KEY, LONG_KEY[:40], LONG_KEY[5:], *TOKENS])
+@pytest.mark.parametrize("at", range(0, 170, 7))
+def test_no_piece_of_a_key_is_left_where_a_message_is_cut(text, at):
+    words = shown(text, at)
+    assert not any(text[i : i + 8] in words for i in range(len(text) - 7))
+    assert len(words) < 250
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_are_no_keys(words):
+    assert quoted(words) == words
+
+
+def test_advice_at_the_end_survives_a_long_message():
+    assert quoted(f"{'too long ' * 100}: pass complete=false", limit=100).endswith("complete=false")
+    assert len(quoted("too long " * 100, limit=100)) == 100
+
+
+def test_no_control_character_is_quoted():
+    assert quoted("a\x1b[31mred\x07\u202egnp\nb\x9b2J") == "a [31mred gnp b 2J"
+
+
+@pytest.mark.parametrize(
+    "where", ["http://[", "//[::1", "http://a b/", "\x1b]0;x", "http://u:p@h/x?t=1"]
+)
+def test_no_address_is_too_odd_to_be_sent_to(where):
+    words = reply(302, location=where).fault().words
+    assert not any(hidden in words for hidden in ("\x1b", "u:p", "t=1"))

@@ -28,7 +28,7 @@ from rebox.box.service import (
     png,
 )
 from rebox.box.service.labels import NamedService, Pairs
-from rebox.box.service.message import message_in
+from rebox.box.service.message import wait_s
 from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
@@ -112,7 +112,7 @@ class AzureBox(NamedService):
         """Return what the message says: whether a quota is spent, and for how long to wait."""
         if reply.status not in (403, 429):
             return None
-        said = message_in(reply.content)
+        said = reply.said
         if QUOTA.search(said):
             words = f"Azure says that a quota is spent ({said})"
             return Failure(words, charged=False, error=QuotaSpent)
@@ -120,7 +120,7 @@ class AzureBox(NamedService):
         if reply.status == 403 or asked is None or reply.retry_after_s is not None:
             return None
         words = f"Azure is asked too often ({said})"
-        return Failure(words, retry=True, charged=False, after_s=float(asked[1]))
+        return Failure(words, retry=True, charged=False, after_s=wait_s(float(asked[1])))
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the tags with their probabilities."""

@@ -166,7 +166,7 @@ def _fault_in(status: Any, *, charged: bool, after_s: float | None = None) -> Fa
     if not isinstance(status, dict) or status.get("code") in (SUCCESS, MIXED, None):
         return None
     code = _number(status["code"])
-    said = " ".join(f"{status.get('description', '')} {status.get('details', '')}".split())[:160]
+    said = f"{status.get('description', '')} {status.get('details', '')}".strip()
     words = f"Clarifai says {status['code']}" + (f": {said}" if said else "")
     if code in AGAIN or 98000 <= code < 99000:
         charged = charged and code != THROTTLED

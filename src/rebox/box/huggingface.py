@@ -27,7 +27,7 @@ from rebox.box.service import (
     png_base64,
 )
 from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
-from rebox.box.service.message import message_in
+from rebox.box.service.message import wait_s
 from rebox.errors import InvalidAnswer, InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
@@ -72,11 +72,11 @@ class HuggingFaceBox(NamedService):
             found = reply.json()
         except Refusal:
             return None
-        wait_s = found.get("estimated_time") if isinstance(found, dict) else None
-        if isinstance(wait_s, bool) or not isinstance(wait_s, int | float):
+        after_s = wait_s(found.get("estimated_time")) if isinstance(found, dict) else None
+        if after_s is None:
             return None
-        words = f"the model is being loaded ({message_in(reply.content)})"
-        return Failure(words, retry=True, charged=False, after_s=max(0.0, float(wait_s)))
+        words = f"the model is being loaded ({reply.said})"
+        return Failure(words, retry=True, charged=False, after_s=after_s)
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the labels with their scores."""

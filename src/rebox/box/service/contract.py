@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import Key, NoKey
+from rebox.box.service.key import Key, NoKey, quoted
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Transport, is_here
+from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
 from rebox.errors import InvalidAnswer, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
@@ -122,12 +122,12 @@ class Service(BlackBox):
         return answers
 
     def _masked(self, fault: Failure) -> Failure:
-        """Return ``fault`` without the key, which services quote in their errors."""
+        """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
         try:
             secret = self.key.secret()
         except KeyRefused:
-            return fault
-        return fault if secret is None else replace(fault, words=secret.masked(fault.words))
+            secret = None
+        return replace(fault, words=quoted(fault.words, secret, MOST_WORDS))
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import Key, Secret, looks_secret
+from rebox.box.service.key import Key, Secret, looks_secret, quoted
 from rebox.box.service.message import ONCE_MORE, Reply, Request
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, extra
@@ -25,6 +25,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%\w+)?")
 # Servers hang up on idle connections, many after 5 s. A question that meets that is lost, and
 # counts as billed: better to hang up first.
+MOST_WORDS = 600  # characters of an error
 IDLE_S = 2.0
 
 
@@ -90,7 +91,7 @@ class HttpTransport:
             reply = self._send(request, headers, terms)
         except Refusal as refusal:
             raise _masked(refusal, secret) from None
-        return reply
+        return replace(reply, secret=secret)
 
     def close(self) -> None:
         """Close all connections."""
@@ -136,7 +137,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         words = f"{host} could not be reached within {terms.timeout_s:g} s"
         raise Refusal(Failure(words, retry=True, charged=False)) from error
     except httpx2.ConnectError as error:
-        said = one_line(error)
+        said = str(error)
         hopeless = "certificate" in said.lower()
         words = f"{host} could not be reached ({said})"
         raise Refusal(Failure(words, retry=not hopeless, charged=False)) from error
@@ -150,7 +151,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
         raise Refusal(Failure(f"{url} cannot be asked", charged=False)) from error
     except httpx2.TransportError as error:
-        words = f"the connection to {host} broke off ({one_line(error) or type(error).__name__})"
+        words = f"the connection to {host} broke off ({str(error) or type(error).__name__})"
         raise Refusal(Failure(words, retry=True)) from error
 
 
@@ -177,9 +178,7 @@ def _secret_for(url: str, key: Key) -> Secret | None:
 
 
 def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
-    if secret is None:
-        return refusal
-    return Refusal(replace(refusal.fault, words=secret.masked(refusal.fault.words)))
+    return Refusal(replace(refusal.fault, words=quoted(refusal.fault.words, secret, MOST_WORDS)))
 
 
 def is_here(url: str) -> bool:
