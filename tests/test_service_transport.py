@@ -652,3 +652,89 @@ def test_no_control_character_is_quoted():
 def test_no_address_is_too_odd_to_be_sent_to(where):
     words = reply(302, location=where).fault().words
     assert not any(hidden in words for hidden in ("\x1b", "u:p", "t=1"))
+
+
+# --- two replies to one request -------------------------------------------------------------------
+
+
+def said(body, *, chunked=False):
+    if chunked:
+        framing, body = b"Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        framing = b"Content-Length: %d" % len(body)
+    return b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + body
+
+
+class Chatty:
+    """A server that says to the first request what it is told to, and to others 'right'."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.connections = pieces, 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = self._socket.accept()
+                self.connections += 1
+                with line:
+                    while self._asked(line):
+                        pieces, self.pieces = self.pieces, ()
+                        for piece in pieces or (said(b"right"),):
+                            line.sendall(piece)
+                            time.sleep(0.02)
+
+    @staticmethod
+    def _asked(line):
+        heard = b""
+        while b"an image" not in heard:
+            piece = line.recv(65536)
+            if not piece:
+                return False
+            heard += piece
+        return True
+
+    def close(self):
+        self._socket.close()
+
+
+DOUBLED = {
+    "at once": [said(b"one") + said(b"two")],
+    "chunked": [said(b"one", chunked=True) + said(b"two", chunked=True)],
+    "half a second one": [said(b"one") + b"HTTP/1.1 200 OK\r\nContent-Le"],
+    "a line": [said(b"one") + b"\r\n"],
+    "more than it says": [said(b"one") + b"and more"],
+}
+
+
+@pytest.mark.parametrize("pieces", DOUBLED.values(), ids=list(DOUBLED))
+def test_of_two_replies_to_one_request_none_is_the_answer(transport, pieces):
+    server = Chatty(*pieces)
+    with pytest.raises(Refusal, match="more than one reply") as caught:
+        transport.send(request(server.url), NoKey(), Terms())
+    assert (caught.value.fault.retry, caught.value.fault.charged) == (True, True)
+    for _ in range(3):
+        assert transport.send(request(server.url), NoKey(), Terms()).content == b"right"
+    assert server.connections == 2
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [said(b"one")],
+        [said(b"one", chunked=True)],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", said(b"one")],
+        [said(b"one")[:-3], b"o", b"ne"],
+    ],
+    ids=["whole", "chunked", "after an interim one", "in pieces"],
+)
+def test_one_reply_is_the_answer_and_its_connection_is_used_again(transport, pieces):
+    server = Chatty(*pieces)
+    answers = [transport.send(request(server.url), NoKey(), Terms()).content for _ in range(3)]
+    assert answers[1:] == [b"right", b"right"]
+    assert server.connections <= 2  # what comes late is never read
+    server.close()

@@ -33,6 +33,19 @@ class Deadline:
             yield
         finally:
             del self._local.end
+            self._local.heard = None
+
+    def heard(self, stream: Any) -> bytes:
+        """Return all that ``stream`` has brought within this thread's deadline.
+
+        What stands unread behind it is brought, too, if it is there already.
+        """
+        tls = stream.get_extra_info("ssl_object")
+        if stream.get_extra_info("is_readable") or (tls is not None and tls.pending()):
+            with contextlib.suppress(Exception):  # a server that hangs up has nothing more to say
+                stream.read(1, timeout=LEAST_S)
+        _, pieces = getattr(self._local, "heard", None) or (None, [])
+        return b"".join(pieces)
 
     def left(self, timeout: float | None = None) -> float | None:
         """Return how long this thread may wait, at most ``timeout``; None: without end.
@@ -63,6 +76,10 @@ class Deadline:
 
         def bounded_read(max_bytes: int, timeout: float | None = None) -> bytes:
             content: bytes = read(max_bytes, timeout=self.left(timeout))
+            heard: tuple[Any, list[bytes]] | None = getattr(self._local, "heard", None)
+            if heard is None or heard[0] is not stream:  # not what a proxy has said before
+                heard = self._local.heard = (stream, [])
+            heard[1].append(content)
             return content
 
         def bounded_write(buffer: bytes, timeout: float | None = None) -> None:

@@ -86,7 +86,7 @@ def _looks_random(run: str) -> bool:
     if run.startswith(("eyJ", "AKIA", "ASIA")):
         return True
     kinds = "".join("0" if c.isdigit() else "A" if c.isupper() else "a" for c in run if c.isalnum())
-    return 5 * len(re.findall(r"(?=aA|0[aA]|[aA]0)", kinds)) > len(run)
+    return 5 * len(re.findall(r"(?=aA|0[aA]|[aA]0)", kinds)) > len(kinds)
 
 
 class Key(Protocol):

@@ -5,7 +5,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from rebox.box.outputs import one_line
@@ -17,6 +17,7 @@ from rebox.box.service.terms import Terms
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, extra
 
 with extra("services", "asking a service"):
+    import h11
     import httpx2
 
 
@@ -110,6 +111,12 @@ class HttpTransport:
             ) as response,
         ):
             content = b"".join(_read(response, terms))
+            stream = response.extensions["network_stream"]
+            if _holds_more(self._deadline.heard(stream), request):
+                stream.close()
+                words = "the service sent more than one reply, and nobody knows which is the answer"
+                failure = Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
+                raise Refusal(failure)
             names = {name.lower(): value for name, value in response.headers.items()}
             return Reply(status=response.status_code, headers=names, content=content)
 
@@ -122,6 +129,23 @@ def _read(response: httpx2.Response, terms: Terms) -> Iterator[bytes]:
             words = f"the service's answer is larger than {terms.body_limit / 2**20:.0f} MB"
             raise Refusal(Failure(words, error=InvalidAnswer))
         yield piece
+
+
+def _holds_more(heard: bytes, request: Request) -> bool:
+    """Return whether bytes that came stand behind the reply to ``request``.
+
+    The client would take them for the reply to the next one.
+    """
+    reader = h11.Connection(h11.CLIENT)
+    reader.send(h11.Request(method=request.method, target="/", headers=[("Host", "any")]))
+    reader.send(h11.EndOfMessage())
+    reader.receive_data(heard)
+    event: Any = None
+    while not isinstance(event, h11.EndOfMessage):
+        event = reader.next_event()
+        if event in (h11.NEED_DATA, h11.PAUSED):  # it ends where the connection does
+            return False
+    return bool(reader.trailing_data[0])
 
 
 @contextlib.contextmanager
