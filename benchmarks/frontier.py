@@ -4,6 +4,7 @@
         --data DIR --models DIR --cache DIR
     python benchmarks/frontier.py table L
     python benchmarks/frontier.py draw L --out DIR
+    python benchmarks/frontier.py compare BEFORE AFTER
 
 Every method goes through one call: ``rebox.Reprogrammer(box, recipe, budget=..., ...).fit(x, y)``,
 ``predict_proba``, ``rebox.metric.evaluate``. Test images choose nothing, and no subject is on both
@@ -16,6 +17,7 @@ import argparse
 from fnmatch import fnmatch
 from pathlib import Path
 
+from frontier.compare import compare
 from frontier.table import render
 from frontier.tasks import LOADERS
 
@@ -25,7 +27,7 @@ from rebox.study.bench import Places, is_done, read_ledger, read_plan, run
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    command = {"run": _run, "table": _table, "draw": _draw}[given.command]
+    command = {"run": _run, "table": _table, "draw": _draw, "compare": _compare}[given.command]
     return command(given)
 
 
@@ -50,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--rival", default="bar", help="whose largest budget has to be reached")
     drawing = commands.add_parser("draw", help="draw a ledger")
     drawing.add_argument("--out", type=Path, required=True)
+    comparing = commands.add_parser("compare", help="two ledgers of one plan, cell by cell")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
     for command in (table, drawing):
         command.add_argument("ledger", type=Path)
     return parser
@@ -75,6 +80,12 @@ def _run(given: argparse.Namespace) -> int:
 
 def _table(given: argparse.Namespace) -> int:
     print(render(list(read_ledger(given.ledger)), given.ours, given.rival))
+    return 0
+
+
+def _compare(given: argparse.Namespace) -> int:
+    for line in compare(read_ledger(given.before), read_ledger(given.after)):
+        print(line)
     return 0
 
 

@@ -16,7 +16,8 @@ from rebox.loss import Focal  # noqa: E402 - with the others
 from rebox.program import Canvas, Full, Program  # noqa: E402 - with the others
 from rebox.reading.assignment import FrequencyMapping, RandomMapping  # noqa: E402
 from rebox.study.baseline import baseline_from_name  # noqa: E402 - with the others
-from rebox.study.baseline.contract import Training, batches  # noqa: E402 - with the others
+from rebox.study.baseline.batches import batches  # noqa: E402 - with the others
+from rebox.study.baseline.contract import Training  # noqa: E402 - with the others
 from rebox.study.baseline.released import as_reported, released_assignment  # noqa: E402
 from rebox.study.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
 from rebox.study.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch

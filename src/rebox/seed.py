@@ -8,9 +8,14 @@ import numpy as np
 class Stream(IntEnum):
     """What is drawn: the second word of a seed.
 
-    Most are above any step count, since a search draws by (seed, step, direction).
+    Those of a fit are above any step count, since a search draws by (seed, step, direction). What
+    depends on a seed and a size alone, such as folds and landmarks, has the size for a second word.
     """
 
+    TEST = 0
+    TRAIN = 1
+    FOLD = 2
+    RESAMPLED = 3
     BATCHES = 2**31
     MAPPING = 2**31 + 1
     ORDER = 2**31 + 2

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.seed import Stream, generator
+
 CHUNK = 50  # samples that are looked at together
-BATCHES = 2**31  # second word of a seed
 
 
 def chunks(n: int, size: int = CHUNK) -> Iterator[range]:
@@ -19,7 +20,7 @@ def batches(n: int, size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:
 
     A last batch of one sample joins the one before it: batch normalisation has no variance of one.
     """
-    order = np.random.default_rng([seed, BATCHES, epoch]).permutation(n)
+    order = generator(seed, Stream.BATCHES, epoch).permutation(n)
     ends = list(range(size, n, size))
     if size > 1 and ends and n - ends[-1] == 1:
         ends.pop()

@@ -15,11 +15,10 @@ from rebox.loss import Loss
 from rebox.program import Placement, Program
 from rebox.reading.contract import Answers, Mapping
 from rebox.sample import ImageLoader, Inputs
+from rebox.seed import Stream, generator
 from rebox.study.baseline.batches import batches
 from rebox.study.baseline.contract import Baseline, Training
 from rebox.study.baseline.whitebox import WhiteBox
-
-MAPPING = 2**31 + 1  # second word of a seed, far from any epoch's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +182,7 @@ def answers(training: Training, placement: Placement, *, ask: bool = True) -> An
     scores = np.empty((0, len(box.classes)))
     if ask:
         scores = box.over(training.images, placement, box.scores)
-    seed = np.random.default_rng([training.seed, MAPPING]).integers(2**31)
+    seed = generator(training.seed, Stream.MAPPING).integers(2**31)
     return Answers(
         scores=scores.astype(np.float32),
         targets=training.targets[: len(scores)],

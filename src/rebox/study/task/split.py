@@ -1,6 +1,6 @@
 """Which images a trial learns from and which it is measured on: drawn by seed, by subject.
 
-Randomness has an address, ``default_rng([seed, purpose])``: the same data set and seed give the
+Randomness has an address, a seed and a `rebox.seed.Stream`: the same data set and seed give the
 same rows on every machine.
 """
 
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.dataset import Dataset
+from rebox.seed import Stream, generator
 from rebox.subject import classes_of_subjects, dealt
-
-TEST, TRAIN, FOLD, RESAMPLED = 0, 1, 2, 3  # second words of a seed
 
 Indices = NDArray[np.intp]
 
@@ -75,11 +74,11 @@ def holdout(
         raise InvalidOption("train and per_class are both given: choose one.")
     published = dataset.published_test
     source = np.arange(len(dataset)) if published is None else np.flatnonzero(published)
-    tested = _drawn(dataset, source, [seed, TEST])[:test]
+    tested = _drawn(dataset, source, seed, Stream.TEST)[:test]
     free = ~np.isin(dataset.subjects, dataset.subjects[tested])
     if published is not None:
         free &= ~published
-    candidates = _drawn(dataset, np.flatnonzero(free), [seed, TRAIN])
+    candidates = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)
     if per_class is None:
         chosen, wanted = candidates[:train], train or 1
     else:
@@ -131,7 +130,7 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
             f"{dataset.name}: {folds} folds are wanted of {len(images)} subjects: ask for fewer."
         )
     _, label = np.unique(dataset.labels, return_inverse=True)
-    order = np.random.default_rng([seed, FOLD]).permutation(len(images))
+    order = generator(seed, Stream.FOLD).permutation(len(images))
     tested = dealt(classes_of_subjects(label, subject), images, folds, order)[subject] == number
     return Split(train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
 
@@ -160,7 +159,7 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
     _check_number("train", train, least=1)
     _check_number("test", test, least=1)
     _check_number("seed", seed, least=0)
-    rng = np.random.default_rng([seed, RESAMPLED])
+    rng = generator(seed, Stream.RESAMPLED)
     classes = np.unique(dataset.labels)
     each = -(-(train + test) // len(classes))
     drawn = np.concatenate(
@@ -170,7 +169,7 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
     return Split(train=np.sort(mixed[test : test + train]), test=np.sort(mixed[:test]))
 
 
-def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
+def _drawn(dataset: Dataset, rows: Indices, seed: int, stream: Stream) -> Indices:
     """Return ``rows`` in an order whose every beginning holds the classes in proportion.
 
     Subjects stay together, with the class that `classes_of_subjects` gives them.
@@ -178,7 +177,7 @@ def _drawn(dataset: Dataset, rows: Indices, seed: list[int]) -> Indices:
     _, subject = np.unique(dataset.subjects[rows], return_inverse=True)
     _, label = np.unique(dataset.labels[rows], return_inverse=True)
     kinds = classes_of_subjects(label, subject)
-    order = np.random.default_rng(seed).permutation(len(kinds))
+    order = generator(seed, stream).permutation(len(kinds))
     rank = np.empty(len(kinds))
     for name in np.unique(kinds):
         members = order[kinds[order] == name]
