@@ -1,6 +1,7 @@
 """The rings hold: each name imports only names to its left, or itself."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -28,6 +29,7 @@ RINGS = (
     "study",
     "demo",
     "cli",
+    "__main__",
 )
 RING = {name: depth for depth, ring in enumerate(RINGS) for name in ring.split()}
 RING["__init__"] = RING["classifier"]  # the package itself shows what it re-exports
@@ -172,6 +174,37 @@ def test_a_lazy_import_counts_and_so_does_one_for_types():
     typed = "if TYPE_CHECKING:\n    from rebox.errors import Error"
     assert list(files_imported(ast.parse(lazy))) == ["box.scratch"]
     assert list(files_imported(ast.parse(typed))) == ["errors"]
+
+
+def named_behind_doors():
+    """Yield what doors name by a string, ``module:object``, and import when it is asked for."""
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                at = re.fullmatch(r"rebox\.([\w.]+):(\w+)", node.value)
+                if at:
+                    yield module, at[1], at[2]
+
+
+def test_what_a_door_names_stands_there():
+    """The only way to the right is a name that is looked up when somebody asks for it."""
+    named = list(named_behind_doors())
+    assert {module for module, *_ in named} == {
+        "box.encoder",
+        "box.registry",
+        "box.service.key",
+        "box.service.price",
+        "recipe.contract",
+        "rehearsal.service",
+        "sample.task",
+    }
+    for _, module, name in named:
+        stands = {
+            named
+            for node in ast.walk(MODULES[definer(module, name)])
+            for named in (getattr(node, "name", None), getattr(node, "id", None))
+        }
+        assert name in stands, f"{module} has no {name}"
 
 
 def test_no_class_name_has_two_meanings():

@@ -68,8 +68,12 @@ def test_a_model_comes_back_whole(kind, tmp_path):
         assert type(one.program.subspace) is type(other.program.subspace)
         assert one.program.subspace_name == other.program.subspace_name
         np.testing.assert_array_equal(one.z, other.z)
-    for name in ("recipe", "seed", "boxes", "queries", "verdict"):
+    for name in ("recipe", "seed", "verdict"):
         assert getattr(first, name) == getattr(second, name), name
+    for one, other in zip(first.boxes, second.boxes, strict=True):
+        for name in ("identity", "uri", "classes", "queries"):
+            assert getattr(one, name) == getattr(other, name), name
+        np.testing.assert_array_equal(one.canaries, other.canaries)
     assert (first.verdict is None) == (not recipe.startswith("auto"))
     assert first.inputs.size == second.inputs.size
     assert first.inputs.value_range == second.inputs.value_range == value_range

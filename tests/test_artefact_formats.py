@@ -134,7 +134,7 @@ def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, t
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     said, before = read(tmp_path / "a")[0], read(path)[0]
     assert said["format"] == FORMAT
-    kept = ("recipe", "seed", "classes", "queries", "inputs")
+    kept = ("recipe", "seed", "classes", "inputs")
     assert [said[name] for name in kept] == [before[name] for name in kept]
     assert_said(path, model)
 
@@ -227,7 +227,7 @@ def test_waves_finer_than_the_pixels_move_every_pixel_as_they_did(
     then = KINDS[kind](shape, mask, figure)  # of as many waves as were named, as at first
     z = np.random.default_rng(figure).normal(size=then.dimension).astype(np.float32)
     program = {"placement": asdict(placement), "subspace": f"{kind}-{figure}", "mapping": "linear"}
-    said = {"format": 1, "box": {}, **program}
+    said = {"format": 1, "box": {}, "queries": {}, **program}
     description, tensors = upgrade(said, {"z": z})
     name = description["questions"][0]["subspace"]
     now = subspace_from_name(name, shape, mask)

@@ -433,7 +433,7 @@ def test_data_and_models_are_asked_for():
             bench.dataset(PlannedTask(name="t", data="abide", train=1, test=1))
         with pytest.raises(InvalidOption, match="--models"):
             bench.box(read_plan("asd-smoke").trials[-1].box)
-        with pytest.raises(InvalidOption, match="no task is called 'x'"):
+        with pytest.raises(InvalidOption, match="unknown task 'x'"):
             Workbench(Places(data=Path())).dataset(PlannedTask(name="t", data="x", train=1, test=1))
 
 

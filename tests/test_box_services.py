@@ -588,5 +588,5 @@ def test_every_service_takes_the_options_of_all(uri):
 
 def test_formats_of_answers_are_read_by_what_they_hold():
     shape = AnswerFormat(scores=parse_path("scores", "a[*]"))
-    (found,) = shape.found_in({"a": [1, 2]}, 1)
+    (found,) = shape.scores_in({"a": [1, 2]}, 1)
     assert (found.pairs, found.numbers) == (None, [1, 2])

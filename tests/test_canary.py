@@ -177,29 +177,29 @@ def test_auto_asks_a_service_three_canaries_from_what_is_left(box, service, behi
     assert service.bill.queries == model.spent_.billed == 27
     assert model.spent_.probe == 3
     there = behind.now.ask(canary_images(box.spec, 3))
-    np.testing.assert_allclose(model.artefact_.canaries, there, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(model.artefact_.box.canaries, there, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
 def test_no_canary_is_asked_where_not_all_can_be_paid(box, service, left):
     model = fitted(box, budget=24 + left)
-    assert len(model.artefact_.canaries) == 0
+    assert len(model.artefact_.box.canaries) == 0
     assert model.spent_.probe == 0
     assert service.bill.queries == 24
     assert model.check_box() is None
 
 
 def test_named_recipes_and_boxes_at_home_are_asked_none_unless_the_user_says_so(box, behind):
-    assert len(fitted(box, "map", budget=40).artefact_.canaries) == 0
-    assert len(fitted(network(1), budget=40).artefact_.canaries) == 0
-    assert len(fitted(box, canaries=0).artefact_.canaries) == 0
-    assert len(fitted(box, "map", budget=40, canaries=5).artefact_.canaries) == 5
-    assert len(fitted(network(1), budget=40, canaries=2).artefact_.canaries) == 2
+    assert len(fitted(box, "map", budget=40).artefact_.box.canaries) == 0
+    assert len(fitted(network(1), budget=40).artefact_.box.canaries) == 0
+    assert len(fitted(box, canaries=0).artefact_.box.canaries) == 0
+    assert len(fitted(box, "map", budget=40, canaries=5).artefact_.box.canaries) == 5
+    assert len(fitted(network(1), budget=40, canaries=2).artefact_.box.canaries) == 2
 
 
 def test_a_model_that_answers_by_itself_has_no_canaries(box, service):
     model = fitted(box, queries_per_prediction=0, budget=40)
-    assert len(model.artefact_.canaries) == 0
+    assert len(model.artefact_.box.canaries) == 0
     assert model.check_box() is None
 
 
@@ -214,7 +214,7 @@ def test_a_canary_that_is_not_answered_does_not_cost_the_model(behind, tmp_path)
 
     box = FunctionBox(answer, size=SIDE, classes=4, pixels="uint8")
     model = fitted(box, "map", canaries=3)
-    assert len(model.artefact_.canaries) == 0
+    assert len(model.artefact_.box.canaries) == 0
     assert model.spent_.probe == 3  # and yet it was asked
 
 
@@ -222,7 +222,7 @@ def test_they_are_saved_loaded_and_asked_again(box, service, tmp_path):
     model = fitted(box)
     model.save(tmp_path / "m.rebox")
     loaded = Reprogrammer.load(tmp_path / "m.rebox", box)
-    np.testing.assert_array_equal(loaded.artefact_.canaries, model.artefact_.canaries)
+    np.testing.assert_array_equal(loaded.artefact_.box.canaries, model.artefact_.box.canaries)
     assert loaded.check_box().change == "none"
     assert loaded.spent_.predict == 3  # a fit may have spent its budget to the last query
     assert service.bill.queries == 30
@@ -249,7 +249,7 @@ def test_asking_again_is_not_answered_by_the_journal(box, service, behind, tmp_p
     assert loaded.check_box().change == "changed"  # which is known by now: nothing is forgotten
     once_more = fitted(box, journal=journal)
     assert (once_more.spent_.billed, once_more.spent_.saved) == (0, 27)
-    np.testing.assert_array_equal(again.artefact_.canaries, once_more.artefact_.canaries)
+    np.testing.assert_array_equal(again.artefact_.box.canaries, once_more.artefact_.box.canaries)
 
 
 def test_another_model_at_the_same_address_is_told(tmp_path):
@@ -272,7 +272,7 @@ def test_a_limited_box_is_compared_by_what_it_shows(service, behind, tmp_path):
     with open_box(uri_of(service)) as whole:
         box = LimitedBox(whole, top_k=1)
         model = fitted(box, journal=tmp_path / "j.sqlite")
-        assert (np.count_nonzero(model.artefact_.canaries, axis=1) == 1).all()
+        assert (np.count_nonzero(model.artefact_.box.canaries, axis=1) == 1).all()
         assert model.check_box().change == "none"  # though the fit's own budget is spent
         model.save(tmp_path / "m.rebox")
         loaded = Reprogrammer.load(tmp_path / "m.rebox", box)

@@ -55,7 +55,7 @@ def test_every_budget_gives_a_usable_model_and_is_kept(recipe, budget):
     box = box_of()
     model = model_of(box, recipe, budget=budget).fit(ROWS, Y)
     assert box.answered == model.spent_.total == model.spent_.training <= budget
-    assert model.artefact_.queries == model.spent_.by_purpose()
+    assert model.artefact_.box.queries == model.spent_.by_purpose()
     read = model.predict_proba(ROWS)
     assert box.answered == model.spent_.total
     assert model.spent_.predict == 40

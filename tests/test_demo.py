@@ -67,17 +67,17 @@ def test_queries_and_cost_are_those_of_the_fits(shown):
 
 
 def test_the_meters_and_the_box_count_the_same(shown):
-    points = [point for curve in shown.curves for point in curve.points]
+    points = [point for curve in shown.curves.values() for point in curve]
     assert shown.answered == shown.counted
     assert shown.counted == sum(point.queries + 228 for point in points)
 
 
 def test_every_curve_climbs_in_queries_and_ends_in_the_table(shown):
-    assert [curve.recipe for curve in shown.curves] == RECIPES
-    for curve, row in zip(shown.curves, shown.rows[2:], strict=True):
-        queries = [point.queries for point in curve.points]
+    assert list(shown.curves) == RECIPES
+    for curve, row in zip(shown.curves.values(), shown.rows[2:], strict=True):
+        queries = [point.queries for point in curve]
         assert queries == sorted(set(queries))
-        assert (queries[-1], curve.points[-1].accuracy) == (row.queries, row.accuracy)
+        assert curve[-1] == row
 
 
 def test_the_model_written_is_the_best_recipes_and_finds_its_box_again(shown):

@@ -491,7 +491,7 @@ def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
     placed = program.placement.place(toy(40)[0])
     z = np.random.default_rng(0).normal(size=(points, program.dimension)).astype(np.float32)
     before = placed.copy()
-    answers = Asking(box, program).ask(placed, z)
+    (answers,) = Asking(Meter().asker(box, "map"), program).ask_each(placed, [z])
     dressed = program.dress(placed, z)
     shown = np.concatenate(counter.calls)
     if pixels == "uint8":

@@ -383,9 +383,9 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
     chose, judged = [], []
 
     class Spy(views.Chooser):
-        def _judge(self, few):
+        def _judge(self, plain, few):
             chose.append(set(self.groups))
-            return super()._judge(few)
+            return super()._judge(plain, few)
 
     def spy(targets, readings, n_targets, seed, subjects):
         judged.append(set(subjects))

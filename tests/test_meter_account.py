@@ -31,7 +31,8 @@ from rebox.meter import (
     questions,
 )
 from rebox.meter.send import Intent
-from rebox.rehearsal import Limits, Rehearsal, Status
+from rebox.rehearsal import Limits, Rehearsal
+from rebox.rehearsal.fault import Status
 from rebox.sample import ImageLoader, Inputs
 
 SIDE = 16

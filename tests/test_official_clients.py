@@ -19,7 +19,8 @@ from PIL import Image
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import png_base64
-from rebox.rehearsal import BadScore, Limits, Rehearsal, Status, hour_limit
+from rebox.rehearsal import Limits, Rehearsal
+from rebox.rehearsal.fault import BadScore, RefusedFault, Status
 
 pytestmark = pytest.mark.slow  # environments are made for them
 
@@ -221,7 +222,7 @@ def test_the_clarifai_client_sees_images_that_fail(python):
         ({"limits": Limits(quota=1)}, "CONN_EXCEEDS_LIMITS"),
         ({"faults": [Status(429)]}, "CONN_THROTTLED"),
         ({"faults": [Status(503)]}, "RPC_SERVER_UNAVAILABLE"),
-        ({"faults": [hour_limit()]}, "CONN_EXCEEDS_LIMITS"),
+        ({"faults": [RefusedFault("quota")]}, "CONN_EXCEEDS_LIMITS"),
     ],
     ids=str,
 )

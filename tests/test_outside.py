@@ -66,7 +66,8 @@ def test_its_own_tests_pass(package, environment):
     assert done.returncode == 0, done.stdout
     files = {place for _, place, _ in BLOCKS if place.startswith("tests/")}
     assert files >= {
-        f"tests/test_{name}.py" for name in ("acme", "cautious", "coin", "price", "stripes")
+        f"tests/test_{name}.py"
+        for name in ("acme", "cautious", "coin", "price", "stripes", "tones")
     }
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 20
 

@@ -19,7 +19,7 @@ from rebox.program import (
     RandomProjection,
     subspace_from_name,
 )
-from rebox.sample.rows import RowLayout
+from rebox.sample.inputs import RowLayout
 
 SHAPE = (13, 10, 3)
 NAMES = ("full", "low-resolution-3", "low-resolution-1", "dct-3", "random-projection-7")
@@ -475,3 +475,11 @@ def test_placements_compare_by_value():
     assert framed() == framed()
     assert framed() != framed(overlay=True)
     assert isinstance(framed(), Placement)
+
+
+@pytest.mark.parametrize("fit", ["contain", "pad"])
+def test_images_are_placed_alike_however_they_lie_in_memory(fit):
+    images = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
+    planar = np.moveaxis(np.ascontiguousarray(np.moveaxis(images, 3, 1)), 1, 3)
+    placement = Canvas(fit=fit).placement((20, 30), (32, 32, 3))
+    np.testing.assert_array_equal(placement.place(planar), placement.place(images))

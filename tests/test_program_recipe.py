@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 from rebox.box import FunctionBox
 from rebox.errors import InvalidOption
 from rebox.fit import PhaseStarted, Session, StepTaken, StopFit, fit
-from rebox.fit.plan import plan_map
+from rebox.fit.plan import plan_refitted, plan_searched
 from rebox.fit.reasons import ALL_ASKED, BUDGET_ENDED, INTERRUPTED, NOT_BETTER, TOO_SMALL
 from rebox.fit.refit import RefitRun
 from rebox.meter import Budget, Meter
@@ -130,7 +130,7 @@ def test_the_images_that_check_a_program_were_not_searched_on():
     assert phase == ["map", "search", "map"]
     assert searched
     assert not searched & set(order[:30].tolist())
-    assert meter.spent.search == plan_map(recipe.way, 4, 100, 900).search
+    assert meter.spent.search == plan_refitted(recipe.way, 4, 100, 900).search
 
 
 def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
@@ -281,7 +281,8 @@ def test_a_plan_is_what_is_asked(name, budget, n):
     if isinstance(recipe.way, Refitted):
         recipe = replace(recipe, way=replace(recipe.way, batch=5))
     outcome, meter = run(recipe, dim, budget, data=(x, y))
-    plan = plan_map(recipe.way, outcome.model.questions[0].program.dimension, n, budget)
+    planned = plan_refitted if isinstance(recipe.way, Refitted) else plan_searched
+    plan = planned(recipe.way, outcome.model.questions[0].program.dimension, n, budget)
     assert plan.total == meter.spent.total <= budget
     assert plan.search == meter.spent.search
     assert plan.map * plan.maps + plan.check == meter.spent.map

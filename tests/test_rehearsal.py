@@ -25,22 +25,21 @@ from PIL import Image
 from rebox.box import FunctionBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidOption
-from rebox.rehearsal import (
-    REHEARSALS,
+from rebox.rehearsal import REHEARSALS, Fault, Limits, Rehearsal, limits_of, read_faults
+from rebox.rehearsal.fault import (
+    NAMES,
     BadScore,
     DuplicateClass,
     EmptyBody,
     ExtraClass,
-    Fault,
     GzipBomb,
     HangUp,
     InvalidUtf8,
-    Limits,
     MissingClass,
     MixedStatus,
     PartialBatch,
     Redirect,
-    Rehearsal,
+    RefusedFault,
     ResetBefore,
     ResetMidBody,
     Rule,
@@ -50,12 +49,7 @@ from rebox.rehearsal import (
     Status,
     Truncated,
     WrongType,
-    expired_key,
-    hour_limit,
-    limits_of,
-    read_faults,
 )
-from rebox.rehearsal.fault import NAMES
 from rebox.rehearsal.limits import Window
 
 SIZE = 12
@@ -889,10 +883,10 @@ def test_a_status_with_everything_of_its_own(client):
 @pytest.mark.parametrize(
     ("fault", "name", "status", "code"),
     [
-        (expired_key(), "clarifai", 401, 11000),
-        (expired_key(), "azure-custom-vision", 401, "401"),
-        (hour_limit(), "clarifai", 402, 11006),
-        (hour_limit(), "azure-custom-vision", 429, "429"),
+        (RefusedFault("expired_key"), "clarifai", 401, 11000),
+        (RefusedFault("expired_key"), "azure-custom-vision", 401, "401"),
+        (RefusedFault("quota"), "clarifai", 402, 11006),
+        (RefusedFault("quota"), "azure-custom-vision", 429, "429"),
     ],
 )
 def test_accounts_come_to_an_end(client, fault, name, status, code):

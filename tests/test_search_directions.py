@@ -17,6 +17,7 @@ from rebox.search import (
     SegmentedUniform,
     Sphere,
 )
+from rebox.search.gradients import HELD_BYTES
 
 INDEPENDENT = [Sphere(), Rademacher(), SegmentedUniform(), Gaussian()]
 DISTINCT = [Coordinate(), Orthogonal(), Orthogonal(long=True)]
@@ -126,6 +127,28 @@ def peak_bytes(kind, q, d=150_000):
 
 
 @pytest.mark.parametrize("kind", [*INDEPENDENT, Coordinate()], ids=name)
-def test_memory_does_not_grow_with_q(kind):
+def test_memory_does_not_grow_with_q_beyond_what_may_be_held(kind):
     peak_bytes(kind, q=1)
-    assert peak_bytes(kind, q=50) < 1.1 * peak_bytes(kind, q=5)
+    one = peak_bytes(kind, q=1)  # holds one direction
+    assert peak_bytes(kind, q=25) < one + HELD_BYTES
+    assert peak_bytes(kind, q=50) < 1.1 * one + 4 * 150_000
+
+
+class Counted(Sphere):
+    """Directions that count how often one is drawn."""
+
+    drawn = 0
+
+    def sample(self, rng, shape):
+        Counted.drawn += 1
+        return super().sample(rng, shape)
+
+
+@pytest.mark.parametrize(("d", "times"), [(1000, 1), (1_000_000, 2)])
+def test_a_direction_is_drawn_once_where_that_holds_little_memory(d, times):
+    estimator = OneSided(directions=Counted(), q=5, per_sample=True)
+    Counted.drawn = 0
+    points = estimator.points(np.zeros(d), seed=0, step=0, samples=2)
+    losses = [np.broadcast_to(point.sum(axis=1), 2) for point in points]
+    estimator.estimate(np.array(losses), d, seed=0, step=0)
+    assert Counted.drawn == 5 * times

@@ -27,7 +27,8 @@ from rebox.errors import (
     ServiceError,
 )
 from rebox.meter import Budget, Journal, JournalAccount, Meter, accounts, faults
-from rebox.rehearsal import (
+from rebox.rehearsal import Limits, Rehearsal
+from rebox.rehearsal.fault import (
     BadScore,
     DuplicateClass,
     EmptyBody,
@@ -35,12 +36,11 @@ from rebox.rehearsal import (
     GzipBomb,
     HangUp,
     InvalidUtf8,
-    Limits,
     MissingClass,
     MixedStatus,
     PartialBatch,
     Redirect,
-    Rehearsal,
+    RefusedFault,
     ResetBefore,
     ResetMidBody,
     ShuffledClasses,
@@ -48,8 +48,6 @@ from rebox.rehearsal import (
     Status,
     Truncated,
     WrongType,
-    expired_key,
-    hour_limit,
 )
 
 CLASSES = ("safe", "suggestive", "explicit", "drug", "gore")
@@ -235,8 +233,8 @@ ENDING = {
     "404": (Status(404), ServiceError, "no such model|21200|exist", 0, 0),
     "413": (Status(413), ServiceError, "exceeded", 0, 0),
     "402": (Status(402), QuotaSpent, "paid", 0, 0),
-    "an expired key": (expired_key(), KeyRefused, "Clarifai says 1100", 0, 0),
-    "an hour's limit": (hour_limit(), QuotaSpent, "Clarifai says 1100", 0, 0),
+    "an expired key": (RefusedFault("expired_key"), KeyRefused, "Clarifai says 1100", 0, 0),
+    "an hour's limit": (RefusedFault("quota"), QuotaSpent, "Clarifai says 1100", 0, 0),
     "a redirect to another host": (Redirect(), ServiceError, "elsewhere", 0, 0),
     "a redirect by 302": (
         Redirect("http://example.invalid/", status=302),
@@ -279,8 +277,8 @@ def test_what_does_not_pass_ends_the_run(tmp_path, name):
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (expired_key(), KeyRefused),
-        (hour_limit(), QuotaSpent),
+        (RefusedFault("expired_key"), KeyRefused),
+        (RefusedFault("quota"), QuotaSpent),
         (Status(404), ServiceError),
         (Status(500), ServiceError),
     ],
@@ -299,7 +297,7 @@ def test_a_bare_500_is_asked_once_more_and_no_more(tmp_path):
 
 def test_what_was_answered_before_the_end_is_kept(tmp_path):
     options = {"more": "&in_flight=1", "service": "azure-custom-vision"}
-    first = play(tmp_path, play_faults=[None, None, expired_key()], **options)
+    first = play(tmp_path, play_faults=[None, None, RefusedFault("expired_key")], **options)
     assert isinstance(first.error, KeyRefused)
     assert (first.billed, first.bill.queries) == (2, 2)
 

@@ -21,7 +21,8 @@ from rebox import Reprogrammer
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import Error
-from rebox.rehearsal import Rehearsal, Status, expired_key
+from rebox.rehearsal import Rehearsal
+from rebox.rehearsal.fault import RefusedFault, Status
 
 X = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
 Y = np.arange(24) % 2
@@ -147,7 +148,7 @@ def test_a_key_in_a_body_is_written_as_json_wants_it(quoting, monkeypatch):
 @pytest.mark.parametrize(
     "fault",
     [
-        expired_key(),
+        RefusedFault("expired_key"),
         Status(400, body=f'{{"message": "no such key {SECRET}"}}'.encode()),
         Status(500, body=SECRET.encode()),
         Status(307, headers={"Location": f"https://elsewhere.invalid/{SECRET}"}),

@@ -18,7 +18,7 @@ from rebox.reading.assignment import FrequencyMapping, RandomMapping  # noqa: E4
 from rebox.study.baseline import baseline_from_name  # noqa: E402 - with the others
 from rebox.study.baseline.batches import batches  # noqa: E402 - with the others
 from rebox.study.baseline.contract import Training  # noqa: E402 - with the others
-from rebox.study.baseline.released import as_reported, released_assignment  # noqa: E402
+from rebox.study.baseline.released import released_assignment  # noqa: E402
 from rebox.study.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
 from rebox.study.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch
 from rebox.study.bench import Places, read_ledger, read_plan, run  # noqa: E402 - with the others
@@ -347,17 +347,6 @@ def test_the_released_mapping_scrambles_its_classes():
     assert few.tolist() == [[1], [0]]
     with pytest.raises(InvalidOption, match="a box with more classes"):
         released_assignment(answers_with([[0], [0]], 1), 6, scrambled=True)
-
-
-def test_what_the_released_code_calls_sensitivity_is_a_predictive_value():
-    truth = ["ill"] * 4 + ["well"] * 6
-    said = ["ill", "well", "well", "well"] + ["well"] * 5 + ["ill"]
-    assert as_reported(truth, said, "ill") == {
-        "accuracy": 0.6, "sensitivity": 1 / 2, "specificity": 5 / 8,
-    }  # fmt: skip
-    assert np.isnan(as_reported(["a", "b"], ["b", "b"], "a")["sensitivity"])
-    with pytest.raises(InvalidData, match="one prediction for each"):
-        as_reported(["a"], ["a", "b"], "a")
 
 
 @pytest.mark.parametrize(("name", "size"), [("resnet50", 64), ("densenet121", 64),

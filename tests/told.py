@@ -3,7 +3,7 @@
 import numpy as np
 
 from rebox.box import BoxSpec
-from rebox.reading import Answers, TrainingSet
+from rebox.reading import Answered, Answers, TrainingSet
 
 HABITS = ("complete", "sums_to_one", "decimals", "labels_only")
 
@@ -26,7 +26,11 @@ def scored(features):
 
 def training_set(answers=(), local=(), imitated=(), **known):
     """Return a `TrainingSet` with answers whose logarithms are given."""
-    answers, imitated = ([scored(x) for x in blocks] for blocks in (answers, imitated))
-    width = next((x.shape[1] for x in [*answers, *imitated]), 2)
-    spec = spec_of(width, sums_to_one=False)
-    return TrainingSet(answers=answers, local=local, imitated=imitated, spec=spec, **known)
+    answers, imitated = ([answered(x) for x in blocks] for blocks in (answers, imitated))
+    return TrainingSet(answers=answers, local=local, imitated=imitated, **known)
+
+
+def answered(features):
+    """Return what a box answered whose scores have ``features`` for logarithms."""
+    scores = scored(features)
+    return Answered(spec_of(scores.shape[1], sums_to_one=False), scores)

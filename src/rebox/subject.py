@@ -54,7 +54,7 @@ def encode_groups(groups: Any, n: int, *, least: int = 1) -> Integers | None:
             "of each sample, or leave groups out."
         )
     numbers: dict[Any, int] = {}
-    found = np.array([_number(label, numbers, at) for at, label in enumerate(labels)], np.int64)
+    encoded = np.array([_number(label, numbers, at) for at, label in enumerate(labels)], np.int64)
     if len(numbers) == n:
         return None
     if len(numbers) < least:
@@ -62,7 +62,7 @@ def encode_groups(groups: Any, n: int, *, least: int = 1) -> Integers | None:
             f"found one group only ({labels[0]!r}); at least {least} are needed, so that one can "
             "be held out: give the subject of each sample, or leave groups out."
         )
-    return found
+    return encoded
 
 
 def _number(label: Any, numbers: dict[Any, int], at: int) -> int:

@@ -15,7 +15,7 @@ from rebox.sample.inputs import Inputs
 from rebox.sample.loader import ImageLoader
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class BoxRecord:
     """Which box a model was made for, and how to open it again.
 
@@ -26,22 +26,23 @@ class BoxRecord:
         None for a box made in Python.
     classes : int or None
         How many source classes it has; None: its file is so old that it does not say.
-    price_usd : float or None
-        US dollars per query when the model was fitted; None: not known.
+    queries : dict
+        What the fit asked it, by purpose.
+    canaries : (k, source classes) float32
+        What it answered to the first k `rebox.box.canary_images` when the model was fitted.
     """
 
     identity: str
     uri: str | None
     classes: int | None
-    price_usd: float | None = None
+    queries: dict[str, int] = field(default_factory=dict)
+    canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @classmethod
-    def of(cls, box: BlackBox) -> Self:
+    def of(cls, box: BlackBox, queries: dict[str, int]) -> Self:
         """Return the record of ``box``."""
-        spec = box.spec
-        return cls(
-            identity=spec.identity, uri=box.uri, classes=len(spec.classes), price_usd=spec.price_usd
-        )
+        classes = len(box.spec.classes)
+        return cls(identity=box.spec.identity, uri=box.uri, classes=classes, queries=queries)
 
     @property
     def name(self) -> str:
@@ -80,12 +81,8 @@ class Artefact:
     seed : int
     boxes : tuple of BoxRecord
         Those that its questions name by their place.
-    queries : dict
-        What the fit asked, by purpose.
     verdict : Verdict or None
         What the box brought.
-    canaries : (k, source classes) float32
-        What the box answered to the first k `rebox.box.canary_images` when it was fitted.
     """
 
     inputs: Inputs
@@ -94,9 +91,7 @@ class Artefact:
     recipe: str
     seed: int
     boxes: tuple[BoxRecord, ...]
-    queries: dict[str, int]
     verdict: Verdict | None = None
-    canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def box(self) -> BoxRecord:

@@ -14,10 +14,11 @@ from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
 from rebox.reading import Reader
-from rebox.sample.inputs import Inputs
-from rebox.sample.rows import RowLayout
+from rebox.sample.inputs import Inputs, RowLayout
 
 Tensors = dict[str, NDArray[Any]]
+
+NO_CANARIES = np.empty((0, 0), np.float32)
 
 
 def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
@@ -26,24 +27,33 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     tensors = _prefixed("reader.", model.reader.arrays())
     for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
-    if len(artefact.canaries):
-        tensors["canaries"] = artefact.canaries
+    for number, box in enumerate(artefact.boxes):
+        if len(box.canaries):
+            tensors[f"canaries.{number}"] = box.canaries
     if artefact.inputs.rows is not None:
         tensors["rows.low"] = artefact.inputs.rows.low
         tensors["rows.high"] = artefact.inputs.rows.high
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "boxes": [asdict(box) for box in artefact.boxes],
+        "boxes": [_describe_box(box) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
         "questions": [_describe_question(question) for question in model.questions],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
-        "queries": artefact.queries,
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
     }
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
+
+
+def _describe_box(box: BoxRecord) -> dict[str, Any]:
+    return {
+        "identity": box.identity,
+        "uri": box.uri,
+        "classes": box.classes,
+        "queries": box.queries,
+    }
 
 
 def _describe_question(question: Question) -> dict[str, Any]:
@@ -93,10 +103,11 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
-        boxes=tuple(BoxRecord(**box) for box in description["boxes"]),
-        queries=description["queries"],
+        boxes=tuple(
+            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
+            for number, box in enumerate(description["boxes"])
+        ),
         verdict=_restore_verdict(description["verdict"]),
-        canaries=tensors.get("canaries", np.empty((0, 0), np.float32)),
     )
 
 

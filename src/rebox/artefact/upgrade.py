@@ -94,24 +94,32 @@ def _outside(old: Description, tensors: Tensors) -> tuple[Description, Tensors]:
 
 def _boxes(old: Description, tensors: Tensors) -> tuple[Description, Tensors]:
     """4 to 5: questions to several boxes at a price, and one kind of reader beside another."""
-    gone = ("box", "reading")
+    gone = ("box", "reading", "queries")
     reading = old["reading"]
     arrays, local = tensors, None
     if "mapping" in reading:
         arrays = _renamed(tensors, "mapping.", "reader.")
         reader = {"kind": reading["mapping"]}
     else:
-        arrays = _renamed(tensors, "features.", "reader.features.")
-        reader = {"kind": "pool", "counted": reading["counted"], "experts": reading["experts"]}
+        asked, counted = list(range(len(old["questions"]))), reading["counted"]
+        blocks = [[number] for number in asked] if not counted else [asked] if asked else []
+        arrays = {
+            name: array for name, array in tensors.items() if not name.startswith("features.")
+        }
+        for number in range(len(blocks)):
+            for name in ("floor", "features"):
+                arrays[f"reader.answers.{number}.{name}"] = tensors[f"features.{name}"]
+        answers = [{"questions": questions, "counted": counted} for questions in blocks]
+        reader = {"kind": "pool", "answers": answers, "experts": reading["experts"]}
         if reading["sight"] is not None:
             local = {"plain": reading["sight"], "encoder": reading["encoder"]}
     description = {name: value for name, value in old.items() if name not in gone} | {
-        "boxes": [{**old["box"], "price_usd": None}],
+        "boxes": [{**old["box"], "queries": old["queries"]}],
         "questions": [{"box": 0, "price_usd": None, **one} for one in old["questions"]],
         "reader": reader,
         "local": local,
     }
-    return description, arrays
+    return description, _renamed(arrays, "canaries", "canaries.0")
 
 
 def _renamed(tensors: Tensors, old: str, new: str) -> Tensors:

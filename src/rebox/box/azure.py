@@ -10,14 +10,13 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.contract import Images
 from rebox.box.service import (
     Failure,
     HeaderKey,
-    Key,
     Price,
     Refusal,
     Reply,
@@ -26,10 +25,11 @@ from rebox.box.service import (
     Terms,
     place_of,
     png,
+    unreadable,
 )
-from rebox.box.service.labels import NamedService, Pairs
+from rebox.box.service.labels import NamedService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
-from rebox.errors import InvalidAnswer, InvalidOption, QuotaSpent
+from rebox.errors import InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
 LARGEST = 4_000_000  # bytes of an image
@@ -57,44 +57,7 @@ KEY = HeaderKey(
 
 
 class AzureBox(NamedService):
-    """A published iteration.
-
-    Parameters
-    ----------
-    spec : BoxSpec
-        Classes are the names of the tags; one image in a request.
-    endpoint : str
-        The resource's address.
-    project : str
-        The project's id.
-    name : str
-        Under which the iteration is published.
-    version : {"v3.0", "v3.1"}
-        Of the interface.
-    store : bool
-        Whether the service keeps the images, for training.
-    terms : Terms
-    key : Key
-    """
-
-    def __init__(
-        self,
-        *,
-        spec: BoxSpec,
-        endpoint: str,
-        project: str,
-        name: str,
-        version: str = "v3.0",
-        store: bool = False,
-        terms: Terms,
-        key: Key,
-    ) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        kept = "" if store else "/nostore"
-        self._url = (
-            f"{endpoint.rstrip('/')}/customvision/{version}/Prediction/{quote(project, safe='')}"
-            f"/classify/iterations/{quote(name, safe='')}/image{kept}"
-        )
+    """A published iteration: classes are the names of the tags; one image in a request."""
 
     def request(self, images: Images) -> Request:
         """Return a request whose body is the file of the only image."""
@@ -106,7 +69,7 @@ class AzureBox(NamedService):
             )
             raise Refusal(Failure(words, charged=False))
         headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
-        return Request(url=self._url, content=file, headers=headers)
+        return Request(url=self.url, content=file, headers=headers)
 
     def refusal(self, reply: Reply) -> Failure | None:
         """Return what the message says: whether a quota is spent, and for how long to wait."""
@@ -124,15 +87,11 @@ class AzureBox(NamedService):
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the tags with their probabilities."""
-        found = reply.json()
-        tags = found.get("predictions") if isinstance(found, dict) else None
+        answer = reply.json()
+        tags = answer.get("predictions") if isinstance(answer, dict) else None
         if not isinstance(tags, list) or n != 1:
-            raise Refusal(Failure("the service answered without predictions", error=InvalidAnswer))
-        return [[_pair(tag) for tag in tags]]
-
-
-def _pair(tag: Any) -> tuple[Any, Any]:
-    return (tag.get("tagName"), tag.get("probability")) if isinstance(tag, dict) else (tag, None)
+            raise Refusal(unreadable("the service answered without predictions"))
+        return [pairs_in(tags, "tagName", "probability")]
 
 
 def open_azure(
@@ -154,8 +113,10 @@ def open_azure(
         The project's id and the name under which the iteration is published.
     endpoint, base_url : str or None
         The resource's address, by either name: the second is what every other service calls it.
-    version, store
-        As in `AzureBox`.
+    version : {"v3.0", "v3.1"}
+        Of the interface.
+    store : bool
+        Whether the service keeps the images, for training.
     multilabel : bool
         Whether an image may have several tags, so that scores do not add up to 1.
     """
@@ -170,7 +131,8 @@ def open_azure(
             f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
         )
     per_second = PER_SECOND_STORED if store else PER_SECOND
-    box = AzureBox(
+    kept = "" if store else "/nostore"
+    return AzureBox(
         spec=service.spec(
             scheme="azure-custom-vision",
             target=target,
@@ -179,13 +141,9 @@ def open_azure(
             size=SIZE,
             sums_to_one=not multilabel,
         ),
-        endpoint=url,
-        project=project,
-        name=name,
-        version=version,
-        store=store,
+        url=f"{url.rstrip('/')}/customvision/{version}/Prediction/{quote(project, safe='')}"
+        f"/classify/iterations/{quote(name, safe='')}/image{kept}",
         terms=replace(terms, per_second=terms.per_second or per_second),
         key=service.key(KEY),
+        verify=service.ca,
     )
-    box.verify = service.ca
-    return box

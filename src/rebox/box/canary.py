@@ -70,7 +70,6 @@ class Drift:
         most, and the best class is the same.
     largest : float
         Largest difference between two scores.
-    words : str
     """
 
     change: Change

@@ -6,16 +6,14 @@ access token in ``CLARIFAI_PAT``. Versions are pinned: a model without a version
 owner pleases.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.contract import Images
 from rebox.box.service import (
     Failure,
     HeaderKey,
-    Key,
     Price,
     Refusal,
     Reply,
@@ -24,9 +22,10 @@ from rebox.box.service import (
     Terms,
     place_of,
     png_base64,
+    unreadable,
 )
 from rebox.box.service.labels import NamedService, Pairs
-from rebox.errors import InvalidAnswer, KeyRefused, QuotaSpent, ServiceError
+from rebox.errors import KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"
 KEY = HeaderKey(
@@ -66,37 +65,7 @@ THROTTLED = 11005
 
 
 class ClarifaiBox(NamedService):
-    """A Clarifai model.
-
-    Parameters
-    ----------
-    spec : BoxSpec
-        Classes are the ids of the concepts.
-    model : str
-    version : str or None
-    user, app : str
-        Whose model it is.
-    url : str
-        The service's address.
-    terms : Terms
-    key : Key
-    """
-
-    def __init__(
-        self,
-        *,
-        spec: BoxSpec,
-        model: str,
-        version: str | None,
-        user: str = "clarifai",
-        app: str = "main",
-        url: str = URL,
-        terms: Terms,
-        key: Key,
-    ) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        pinned = f"/versions/{version}" if version else ""
-        self._url = f"{url.rstrip('/')}/v2/users/{user}/apps/{app}/models/{model}{pinned}/outputs"
+    """A Clarifai model: classes are the ids of its concepts."""
 
     def request(self, images: Images) -> Request:
         """Return a request with one input for each image."""
@@ -104,34 +73,29 @@ class ClarifaiBox(NamedService):
         config = {"max_concepts": MOST_CONCEPTS}
         info = {"output_info": {"output_config": config}}
         body = {"inputs": inputs, "model": {"model_version": info}}
-        return Request(
-            url=self._url,
-            content=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        return Request.of_json(self.url, body)
 
     def refusal(self, reply: Reply) -> Failure | None:
         """Return what the status in the body says: HTTP's status is coarser."""
         if not reply.content.lstrip().startswith(b"{"):
             return None
         try:
-            found = reply.json()
+            answer = reply.json()
         except Refusal:
             return None
         by_http = reply.fault()
         # an image that was not answered in a reply that was counts as billed: nobody says it is not
         charged = by_http is None or by_http.charged
-        return _fault_in(_telling(found), charged=charged, after_s=reply.retry_after_s)
+        return _fault_in(_telling(answer), charged=charged, after_s=reply.retry_after_s)
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the concepts of each output, or the fault that its own status tells."""
-        found = reply.json()
-        outputs = found.get("outputs") if isinstance(found, dict) else None
+        answer = reply.json()
+        outputs = answer.get("outputs") if isinstance(answer, dict) else None
         if not isinstance(outputs, list):
-            raise Refusal(Failure("the service answered without outputs", error=InvalidAnswer))
+            raise Refusal(unreadable("the service answered without outputs"))
         if len(outputs) > n:
-            words = f"the service answered {len(outputs)} images to {n}"
-            raise Refusal(Failure(words, error=InvalidAnswer))
+            raise Refusal(unreadable(f"the service answered {len(outputs)} images to {n}"))
         answers = [_concepts(output) for output in outputs]
         # outputs come in the order of the inputs; of those that are not there nothing is known
         lost = Failure(f"the service answered {len(outputs)} of {n} images", retry=True)
@@ -140,7 +104,7 @@ class ClarifaiBox(NamedService):
 
 def _concepts(output: Any) -> Pairs | Failure:
     if not isinstance(output, dict):
-        return Failure("the service answered an output that is no object", error=InvalidAnswer)
+        return unreadable("the service answered an output that is no object")
     fault = _fault_in(output.get("status"), charged=True)
     if fault is not None:
         return fault
@@ -152,9 +116,9 @@ def _concepts(output: Any) -> Pairs | Failure:
     return [(c.get("id"), c.get("value", 0.0)) for c in concepts if isinstance(c, dict)]
 
 
-def _telling(found: dict[str, Any]) -> Any:
+def _telling(answer: dict[str, Any]) -> Any:
     """Return the status that says why: where every image failed, that of the first."""
-    status, outputs = found.get("status"), found.get("outputs")
+    status, outputs = answer.get("status"), answer.get("outputs")
     failed = isinstance(status, dict) and status.get("code") == FAILURE
     if failed and isinstance(outputs, list) and outputs and isinstance(outputs[0], dict):
         return outputs[0].get("status") or status
@@ -195,7 +159,8 @@ def open_clarifai(
     known = KNOWN.get(target)
     version = version or (None if known is None else known.version)
     classes = service.names(None if known is None else known.concepts)
-    box = ClarifaiBox(
+    pinned = f"/versions/{version}" if version else ""
+    return ClarifaiBox(
         spec=service.spec(
             scheme="clarifai",
             target=f"{user}/{app}/{target}/{version or 'latest'}",
@@ -206,13 +171,8 @@ def open_clarifai(
             complete=len(classes) <= MOST_CONCEPTS,
             sums_to_one=known is not None,
         ),
-        model=target,
-        version=version,
-        user=user,
-        app=app,
-        url=base_url,
+        url=f"{base_url.rstrip('/')}/v2/users/{user}/apps/{app}/models/{target}{pinned}/outputs",
         terms=terms,
         key=service.key(KEY),
+        verify=service.ca,
     )
-    box.verify = service.ca
-    return box

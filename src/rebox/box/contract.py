@@ -100,6 +100,8 @@ class BlackBox(abc.ABC):
     spec: BoxSpec
     uri: str | None = None
     """How `rebox.open_box` opens it again; None for a box made from a Python object."""
+    remote: bool = False
+    """Whether a question may be lost, or billed twice, on its way."""
 
     @abc.abstractmethod
     def answer(self, images: Images) -> Scores:
@@ -170,11 +172,6 @@ class BlackBox(abc.ABC):
     def at_once(self) -> int:
         """How many images it is worth handing over at once."""
         return min(32, self.spec.batch_size)  # enough to keep a box busy, 20 MB at 224 x 224
-
-    @property
-    def remote(self) -> bool:
-        """Whether a question may be lost, or billed twice, on its way."""
-        return False
 
     @property
     def journalled(self) -> bool:

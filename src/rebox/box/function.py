@@ -23,22 +23,10 @@ class FunctionBox(BlackBox):
         Size of the images in pixels.
     classes : int or sequence of str
         How many classes there are, or their names.
-    channels : int
-        1 or 3.
-    pixels : {"float32", "uint8"}
-        ``float32`` images in [0, 1], or ``uint8``.
     identity : str or None
         Names the model; None: the function's qualified name, with size and classes.
-    price_usd : float
-        US dollars per image.
-    batch_size : int
-        Most images in one call.
-    complete : bool
-        Whether every class has a score in every answer.
-    sums_to_one : bool
-        Whether the scores of an image add up to 1.
-    decimals : int or None
-        Decimals that the function rounds its scores to; None: not rounded.
+    channels, pixels, price_usd, batch_size, complete, sums_to_one, decimals
+        As in `BoxSpec`.
 
     Attributes
     ----------

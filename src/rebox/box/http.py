@@ -20,8 +20,8 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from rebox.box.contract import BoxSpec, Images
-from rebox.box.http_answer import AnswerFormat, parse_path
+from rebox.box.contract import Images
+from rebox.box.http_answer import AnswerFormat, GivenScores, parse_path
 from rebox.box.http_key import (
     KEY_HEADER,
     KEY_PLACE,
@@ -33,7 +33,6 @@ from rebox.box.http_key import (
 from rebox.box.service import (
     Answer,
     Failure,
-    Key,
     Reply,
     Request,
     ServiceOptions,
@@ -43,9 +42,10 @@ from rebox.box.service import (
     png,
     png_base64,
     row_of,
+    unreadable,
 )
 from rebox.box.service.labels import NamedService, Pairs
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 
 IMAGE, IMAGES = "{image}", "{images}"
 BATCH = 32
@@ -56,33 +56,26 @@ class HttpBox(NamedService):
 
     Parameters
     ----------
-    spec : BoxSpec
-    url : str
-        Where it is asked.
     template : object or None
         The body, as JSON holds it, with places for images; None: the image itself.
     answer_format : AnswerFormat
         Where the scores stand in an answer.
     headers : mapping of str to str
         Sent with each request.
-    terms : Terms
-    key : Key
+    **settings
+        As for every `Service`.
     """
 
     def __init__(
         self,
         *,
-        spec: BoxSpec,
-        url: str,
-        template: Any = None,
+        template: Any,
         answer_format: AnswerFormat,
         headers: Mapping[str, str],
-        terms: Terms,
-        key: Key,
+        **settings: Any,
     ) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        self._url, self._template = url, template
-        self._format, self._headers = answer_format, dict(headers)
+        super().__init__(**settings)
+        self._template, self._format, self._headers = template, answer_format, headers
 
     def request(self, images: Images) -> Request:
         """Return a request with the only image, or the template filled with all of them."""
@@ -91,24 +84,24 @@ class HttpBox(NamedService):
         else:
             files = [png_base64(image) for image in images]
             content = json.dumps(_filled(self._template, files)).encode()
-        return Request(url=self._url, content=content, headers=self._headers)
+        return Request(url=self.url, content=content, headers=self._headers)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows: by name where the answer names the classes, else by place."""
-        return [self._row(found) for found in self._format.found_in(reply.json(), n)]
+        return [self._row(given) for given in self._format.scores_in(reply.json(), n)]
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the names with their scores."""
-        nameless = Failure("the service does not name the classes it answers", error=InvalidAnswer)
-        found = self._format.found_in(reply.json(), n)
-        return [one if isinstance(one, Failure) else one.pairs or nameless for one in found]
+        nameless = unreadable("the service does not name the classes it answers")
+        given = self._format.scores_in(reply.json(), n)
+        return [one if isinstance(one, Failure) else one.pairs or nameless for one in given]
 
-    def _row(self, found: Any) -> Answer:
-        if isinstance(found, Failure):
-            return found
-        if found.pairs is None:
-            return numbers_of(found.numbers, self.spec)
-        return row_of(found.pairs, self.spec)
+    def _row(self, given: GivenScores | Failure) -> Answer:
+        if isinstance(given, Failure):
+            return given
+        if given.pairs is None:
+            return numbers_of(given.numbers, self.spec)
+        return row_of(given.pairs, self.spec)
 
 
 def _filled(template: Any, files: Sequence[str]) -> Any:
@@ -180,11 +173,8 @@ def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         None: that of a PNG file, or of JSON.
     header : mapping of str to str
         More headers, as ``header.NAME=VALUE``.
-    query : str
-    key_header : str
     key_prefix : str or None
         None: ``Bearer`` in the usual header, nothing in another.
-    answer, service, terms
     """
     host = host_of(target)
     template, several = _read_template(body)
@@ -203,7 +193,7 @@ def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI
     asked = json.dumps([query, template, headers, astuple(answer_format)], sort_keys=True)
     mark = hashlib.sha256(asked.encode()).hexdigest()[:12]
     in_body = any(KEY_PLACE in text for text in _texts(template))
-    box = HttpBox(
+    return HttpBox(
         spec=replace(spec, identity=f"{spec.identity}&asked={mark}"),
         url=f"{target}?{query}" if query else target,
         template=template,
@@ -211,9 +201,8 @@ def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         headers=headers,
         terms=terms,
         key=http_key(service, header=key_header, prefix=key_prefix, in_body=in_body),
+        verify=service.ca,
     )
-    box.verify = service.ca
-    return box
 
 
 def _read_template(text: str) -> tuple[Any, bool]:

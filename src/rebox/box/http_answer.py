@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.service import Failure, Refusal
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.box.service import Failure, Refusal, unreadable
+from rebox.errors import InvalidOption
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[(\*)\]$")
 EACH = "*"
@@ -52,7 +52,7 @@ def parse_path(option: str, text: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Found:
+class GivenScores:
     """The scores of an image as they stand in an answer.
 
     Attributes
@@ -73,7 +73,6 @@ class AnswerFormat:
 
     Parameters
     ----------
-    scores : Path
     name, score : Path or None
         Within an entry of a list, or a field of an object.
     items : Path or None
@@ -90,7 +89,7 @@ class AnswerFormat:
         if self.name is not None and self.score is None:
             raise InvalidOption("name needs score: the path to the number beside the name.")
 
-    def found_in(self, answer: Any, n: int) -> Sequence[Found | Failure]:
+    def scores_in(self, answer: Any, n: int) -> Sequence[GivenScores | Failure]:
         """Return the scores of each of n images.
 
         Raises
@@ -103,23 +102,21 @@ class AnswerFormat:
         entries = _at(answer, _but_each(self.items))
         if not isinstance(entries, list) or len(entries) != n:
             many = f"{len(entries)} entries" if isinstance(entries, list) else "no list"
-            raise Refusal(
-                Failure(f"the service answered {many} to {n} images", error=InvalidAnswer)
-            )
+            raise Refusal(unreadable(f"the service answered {many} to {n} images"))
         return [self._scores(entry) for entry in entries]
 
-    def _scores(self, answer: Any) -> Found | Failure:
-        found = _at(answer, _but_each(self.scores))
-        if isinstance(found, dict):
-            score = self.score or ()
-            return Found([(name, _at(value, score)) for name, value in found.items()])
-        if isinstance(found, list) and self.name is not None and self.score is not None:
-            return Found([(_at(entry, self.name), _at(entry, self.score)) for entry in found])
-        if isinstance(found, list):
-            return Found(numbers=[_at(e, self.score) for e in found] if self.score else found)
+    def _scores(self, answer: Any) -> GivenScores | Failure:
+        value, score = _at(answer, _but_each(self.scores)), self.score or ()
+        if isinstance(value, dict):
+            return GivenScores([(name, _at(entry, score)) for name, entry in value.items()])
+        if isinstance(value, list) and self.name is not None:
+            return GivenScores([(_at(entry, self.name), _at(entry, score)) for entry in value])
+        if isinstance(value, list):
+            return GivenScores(numbers=[_at(entry, score) for entry in value])
         where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in self.scores)
-        words = f"the service answered without scores at {where.lstrip('.') or 'the top'}"
-        return Failure(words, error=InvalidAnswer)
+        return unreadable(
+            f"the service answered without scores at {where.lstrip('.') or 'the top'}"
+        )
 
 
 def _but_each(path: Path) -> Path:

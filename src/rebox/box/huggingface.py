@@ -5,13 +5,13 @@
 configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5`` asks for the best 5 alone.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.contract import Images
+from rebox.box.limited import check_limits
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -25,10 +25,11 @@ from rebox.box.service import (
     Terms,
     place_of,
     png_base64,
+    unreadable,
 )
-from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
+from rebox.box.service.labels import UNKNOWN, NamedService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
@@ -42,37 +43,34 @@ KEY = HeaderKey(  # anybody can have an endpoint at huggingface.cloud
 class HuggingFaceBox(NamedService):
     """An image classification model.
 
+    Classes are the labels of the model's configuration; one image in a request.
+
     Parameters
     ----------
-    spec : BoxSpec
-        Classes are the labels of the model's configuration; one image in a request.
-    url : str
-        Where it is asked.
     top_k : int
         Classes in an answer.
-    terms : Terms
-    key : Key
+    **settings
+        As for every `Service`.
     """
 
-    def __init__(self, *, spec: BoxSpec, url: str, top_k: int, terms: Terms, key: Key) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        self._url, self._top_k = url, top_k
+    def __init__(self, *, top_k: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._top_k = top_k
 
     def request(self, images: Images) -> Request:
         """Return a request about the only image that asks for all classes: 5 are usual."""
         body = {"inputs": png_base64(images[0]), "parameters": {"top_k": self._top_k}}
-        headers = {"Content-Type": "application/json"}
-        return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
+        return Request.of_json(self.url, body)
 
     def refusal(self, reply: Reply) -> Failure | None:
         """Return how long a model takes to load; None: something else is wrong, or nothing."""
         if reply.status != 503:
             return None
         try:
-            found = reply.json()
+            answer = reply.json()
         except Refusal:
             return None
-        after_s = wait_s(found.get("estimated_time")) if isinstance(found, dict) else None
+        after_s = wait_s(answer.get("estimated_time")) if isinstance(answer, dict) else None
         if after_s is None:
             return None
         words = f"the model is being loaded ({reply.said})"
@@ -80,17 +78,12 @@ class HuggingFaceBox(NamedService):
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the labels with their scores."""
-        found = reply.json()
-        if isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
-            found = found[0]  # some endpoints answer a list for each image
-        if not isinstance(found, list) or n != 1:
-            words = "the service answered without a list of labels and scores"
-            raise Refusal(Failure(words, error=InvalidAnswer))
-        return [[_pair(entry) for entry in found]]
-
-
-def _pair(entry: Any) -> tuple[Any, Any]:
-    return (entry.get("label"), entry.get("score")) if isinstance(entry, dict) else (entry, None)
+        labels = reply.json()
+        if isinstance(labels, list) and len(labels) == 1 and isinstance(labels[0], list):
+            labels = labels[0]  # some endpoints answer a list for each image
+        if not isinstance(labels, list) or n != 1:
+            raise Refusal(unreadable("the service answered without a list of labels and scores"))
+        return [pairs_in(labels, "label", "score")]
 
 
 def open_huggingface(
@@ -113,15 +106,13 @@ def open_huggingface(
         Where it is served; None: by the hosted inference.
     top_k : int or None
         Classes in an answer; None: all.
-    service, terms
     """
     if not target:
         raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
     url = base_url or f"{ROUTER}/{quote(target)}"
     classes = service.names()
+    check_limits(len(classes), top_k, None)
     shown = len(classes) if top_k is None else top_k
-    if not 1 <= shown <= len(classes):
-        raise InvalidOption(f"top_k must lie in 1 to {len(classes)} (classes), found {top_k}.")
     spec = service.spec(
         scheme="huggingface",
         target=target,
@@ -132,15 +123,14 @@ def open_huggingface(
     )
     if shown < len(classes):
         spec = replace(spec, identity=f"{spec.identity}&top_k={shown}")
-    box = HuggingFaceBox(
+    return HuggingFaceBox(
         spec=spec,
         url=url,
         top_k=ALL if classes == UNKNOWN else shown,
         terms=terms,
         key=_key(service, url),
+        verify=service.ca,
     )
-    box.verify = service.ca
-    return box
 
 
 def _key(service: ServiceOptions, url: str) -> Key:

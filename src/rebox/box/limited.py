@@ -105,6 +105,14 @@ class LimitedBox(BlackBox):
         return shown
 
 
+def check_limits(classes: int, top_k: int | None, decimals: int | None) -> None:
+    """Raise `InvalidOption` if a box of so many classes cannot cut or round to these."""
+    if top_k is not None and not 1 <= top_k <= classes:
+        raise InvalidOption(f"top_k must lie in 1 to {classes} (classes), found {top_k}.")
+    if decimals is not None and not 1 <= decimals <= 15:
+        raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")
+
+
 def _check(spec: BoxSpec, top_k: int | None, decimals: int | None, labels_only: bool) -> None:
     if labels_only and (top_k, decimals) != (None, None):
         raise InvalidOption(
@@ -114,7 +122,4 @@ def _check(spec: BoxSpec, top_k: int | None, decimals: int | None, labels_only: 
         raise InvalidOption(
             "the box answers with labels only: there are no scores to cut or round."
         )
-    if top_k is not None and not 1 <= top_k <= len(spec.classes):
-        raise InvalidOption(f"top_k must lie in 1 to {len(spec.classes)} (classes), found {top_k}.")
-    if decimals is not None and not 1 <= decimals <= 15:
-        raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")
+    check_limits(len(spec.classes), top_k, decimals)

@@ -5,32 +5,30 @@ model would: see the options of ``onnx:`` for preprocess, mean, std, scale and p
 server wants one, is taken from ``MLFLOW_TOKEN``.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.contract import Images
 from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
     Answer,
     Failure,
     HeaderKey,
-    Key,
     Refusal,
     Reply,
     Request,
     ServiceOptions,
     Terms,
     place_of,
-    row_of,
+    unreadable,
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import Tensor, TensorOptions
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 
 BATCH = 32
 KEY = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
@@ -42,53 +40,42 @@ class MlflowBox(NamedService):
 
     Parameters
     ----------
-    spec : BoxSpec
-    url : str
-        The server's address.
     tensor : Tensor
         What the model takes and answers.
     input : str or None
         Name of the input; None: it has none.
     output : str or None
         Which output to read where the model has several; None: the only one.
-    terms : Terms
-    key : Key
+    **settings
+        As for every `Service`.
     """
 
     def __init__(
         self,
         *,
-        spec: BoxSpec,
-        url: str,
         tensor: Tensor,
-        input: str | None = None,  # noqa: A002 - the option's name
-        output: str | None = None,
-        terms: Terms,
-        key: Key,
+        input: str | None,  # noqa: A002 - the option's name
+        output: str | None,
+        **settings: Any,
     ) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        self._url = f"{url.rstrip('/')}/invocations"
+        super().__init__(**settings)
         self._tensor, self._input, self._output = tensor, input, output
 
     def request(self, images: Images) -> Request:
         """Return a request with one tensor for all images."""
         values = self._tensor.of(images).tolist()
         body = {"inputs": values if self._input is None else {self._input: values}}
-        headers = {"Content-Type": "application/json"}
-        return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
+        return Request.of_json(self.url, body)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows: by name where the answer names its columns, else by place."""
-        found = self._predictions(reply)
-        if found and isinstance(found[0], dict):
-            return [
-                one if isinstance(one, Failure) else row_of(one, self.spec)
-                for one in self.named(reply, n)
-            ]
-        raw = array_of(found)
+        predictions = self._predictions(reply)
+        if predictions and isinstance(predictions[0], dict):
+            return super().read(reply, n)
+        raw = array_of(predictions)
         if raw is None or raw.ndim < 2:
             words = "the service answered predictions that are no rows of numbers"
-            raise Refusal(Failure(words, error=InvalidAnswer))
+            raise Refusal(unreadable(words))
         return self._tensor.rows(_narrowed(raw.reshape(len(raw), -1)), self.spec)
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:  # noqa: ARG002 - counted by `exchange`
@@ -97,7 +84,7 @@ class MlflowBox(NamedService):
 
     def _pairs(self, entry: Any) -> Pairs | Failure:
         if not isinstance(entry, dict):
-            return Failure("the service does not name the classes it answers", error=InvalidAnswer)
+            return unreadable("the service does not name the classes it answers")
         raw = array_of([list(entry.values())])
         if raw is None or not np.isfinite(raw).all():
             return list(entry.items())  # what is wrong with them is said by name
@@ -107,13 +94,13 @@ class MlflowBox(NamedService):
         return list(zip(entry, scores[0].tolist(), strict=True))
 
     def _predictions(self, reply: Reply) -> list[Any]:
-        found = reply.json()
-        found = found.get("predictions") if isinstance(found, dict) else None
-        if isinstance(found, dict):  # a model of named outputs, as those of ONNX files are
-            found = self._chosen(found)
-        if not isinstance(found, list):
-            raise Refusal(Failure("the service answered without predictions", error=InvalidAnswer))
-        return found
+        answer = reply.json()
+        predictions = answer.get("predictions") if isinstance(answer, dict) else None
+        if isinstance(predictions, dict):  # a model of named outputs, as those of ONNX files are
+            predictions = self._chosen(predictions)
+        if not isinstance(predictions, list):
+            raise Refusal(unreadable("the service answered without predictions"))
+        return predictions
 
     def _chosen(self, outputs: dict[str, Any]) -> Any:
         if self._output in outputs:
@@ -121,7 +108,7 @@ class MlflowBox(NamedService):
         if self._output is None and len(outputs) == 1:
             return next(iter(outputs.values()))
         words = f"the service answered the outputs {', '.join(outputs)}: choose one by output="
-        raise Refusal(Failure(words, error=InvalidAnswer))
+        raise Refusal(unreadable(words))
 
 
 def _narrowed(raw: NDArray[Any]) -> NDArray[Any]:
@@ -172,14 +159,13 @@ def open_mlflow(
         pixels=taken.pixels,
         sums_to_one=taken.kind == "logits",
     )
-    box = MlflowBox(
+    return MlflowBox(
         spec=taken.marked(spec, tensor.input, tensor.output),
-        url=target,
+        url=f"{target.rstrip('/')}/invocations",
         tensor=taken,
         input=tensor.input,
         output=tensor.output,
         terms=terms,
         key=service.key(KEY),
+        verify=service.ca,
     )
-    box.verify = service.ca
-    return box

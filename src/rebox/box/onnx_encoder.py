@@ -1,6 +1,5 @@
 """An ONNX file as an encoder."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,8 @@ from numpy.typing import NDArray
 
 from rebox.box.encoder import Encoder, Images, stretched
 from rebox.box.onnx_file import FileOptions, OnnxFile
-from rebox.box.onnx_input import read_input
-from rebox.box.onnx_runtime import CPU, Precision, RuntimeName
-from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess, model_input
+from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
-from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 from rebox.sample.pixels import as_levels
 
@@ -32,26 +28,10 @@ class OnnxEncoder(Encoder):
     preprocess : str or Preprocess
         A preset (imagenet, unit, symmetric, raw) or the figures themselves. A file that takes
         ``uint8`` gets the pixels as they are.
-    size : int, (height, width) or None
-        For files that take any size; None: the preset's.
-    channels : int or None
-        For files that do not fix it; None: 3.
-    layout : {"nchw", "nhwc"} or None
-        Order of the input's axes; None: seen from where the 1 or 3 channels stand.
-    output : str or None
-        Which output holds the features; None: the first of floats with a row for each image. Maps
-        (n, c, h, w), in the order of the input's axes, and tokens (n, t, d) are averaged over
-        places.
-    batch_size : int
-        Most images in one run.
-    runtime : {"onnxruntime", "openvino"}
-        What runs the file. OpenVINO takes the extra ``openvino``, and is part of the identity.
-    precision : {"f32", "bf16"} or None
-        What OpenVINO computes in; None: float32. ONNX Runtime keeps to the file's own types.
-    providers : sequence of str
-        ONNX Runtime's execution providers, in order of preference.
-    threads : int
-        Threads of a run; 0: as many as there are cores.
+    **options
+        As in `FileOptions`. The features are, unless an output is named, the first of floats with
+        a row for each image. Maps (n, c, h, w), in the order of the input's axes, and tokens
+        (n, t, d) are averaged over places.
 
     Raises
     ------
@@ -63,57 +43,30 @@ class OnnxEncoder(Encoder):
         The runtime is not installed.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only, one for each option of the URI
-        self,
-        path: str | Path,
-        *,
-        preprocess: str | Preprocess = "unit",
-        size: int | tuple[int, int] | None = None,
-        channels: int | None = None,
-        layout: str | None = None,
-        output: str | None = None,
-        batch_size: int = 32,
-        runtime: RuntimeName = "onnxruntime",
-        precision: Precision | None = None,
-        providers: Sequence[str] = CPU,
-        threads: int = 0,
+    def __init__(
+        self, path: str | Path, *, preprocess: str | Preprocess = "unit", **options: Any
     ) -> None:
-        if batch_size < 1:
-            raise InvalidOption(f"batch_size must be at least 1, found {batch_size}.")
-        self._file = OnnxFile(
-            path, runtime=runtime, precision=precision, providers=providers, threads=threads
-        )
-        self._scratch = Scratch()
-        self._batch_size = batch_size
-        figures = as_preprocess(preprocess)
-        self._input = read_input(
-            self._file.inputs,
-            layout=layout,
-            channels=channels,
-            size=(size, size) if isinstance(size, int) else size,
-            preset=figures.size,
-        )
-        given = self._input
-        self._shape = (given.height, given.width, given.channels)
+        figures, file = as_preprocess(preprocess), FileOptions(**options)
+        if file.batch_size < 1:
+            raise InvalidOption(f"batch_size must be at least 1, found {file.batch_size}.")
+        self._file = OnnxFile(path, file, figures.size)
+        self._batch_size = file.batch_size
+        given = self._file.input
         # A file that takes uint8 gets whole grey levels; others what their training had.
-        exact = Preprocess(scale=255) if given.dtype == np.uint8 else figures
-        if given.dtype == np.uint8 and str(figures) not in ("unit", "raw"):
+        self._levels = given.dtype == np.uint8
+        exact = Preprocess(scale=255) if self._levels else figures
+        if self._levels and str(figures) not in ("unit", "raw"):
             raise InvalidOption(
                 "the ONNX file takes uint8 pixels as they are: leave out preprocess, mean, std "
                 "and scale."
             )
-        self._gain, self._shift = exact.affine(given.channels, "float32")
+        self._affine = exact.affine(given.channels, "uint8" if self._levels else "float32")
         self._output, _ = self._file.output(
-            given,
-            self._ready(synthetic_images(self._shape, OPENING_IMAGES)),
-            output,
+            self._ready(synthetic_images(given.shape, OPENING_IMAGES)),
             fits=_holds_features,
             expected="floats for each image; expected a feature extractor",
         )
-        self.identity = (
-            f"onnx:{self._file.digest[:16]}?preprocess={exact}&size={given.height}x{given.width}"
-            f"&layout={given.layout}&output={self._output}{self._file.arithmetic}"
-        )
+        self.identity = self._file.identity(str(exact), self._output)
 
     def features(self, images: Images) -> NDArray[Any]:
         """Return (n, d) features, pooled over places.
@@ -126,24 +79,13 @@ class OnnxEncoder(Encoder):
         step = self._batch_size
         rows = []
         for start in range(0, len(images), step):
-            ready = self._ready(stretched(images[start : start + step], self._shape))
-            (raw,) = self._file.run(self._input, ready, [self._output])
-            rows.append(_pooled(raw, planar=self._input.layout == "nchw"))
+            ready = self._ready(stretched(images[start : start + step], self._file.input.shape))
+            (raw,) = self._file.run(ready, [self._output])
+            rows.append(_pooled(raw, planar=self._file.input.planar))
         return np.concatenate(rows)
 
     def _ready(self, images: NDArray[Any]) -> NDArray[Any]:
-        planar = self._input.layout == "nchw"
-        if self._input.dtype == np.uint8:
-            levels = as_levels(images)
-            return np.ascontiguousarray(np.moveaxis(levels, 3, 1) if planar else levels)
-        return model_input(
-            images,
-            self._gain,
-            self._shift,
-            planar=planar,
-            dtype=self._input.dtype,
-            scratch=self._scratch,
-        )
+        return self._file.ready(as_levels(images) if self._levels else images, self._affine)
 
 
 def _holds_features(raw: NDArray[Any]) -> bool:

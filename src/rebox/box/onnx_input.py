@@ -8,6 +8,7 @@ import numpy as np
 
 from rebox.box.onnx_runtime import ValueInfo
 from rebox.errors import BoxError, InvalidOption
+from rebox.option import Size
 
 LAYOUTS = ("nchw", "nhwc")
 
@@ -35,29 +36,26 @@ class ModelInput:
     channels: int
     batch: int | None
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        return self.height, self.width, self.channels
+
+    @property
+    def planar(self) -> bool:
+        """Whether the channels come before the places."""
+        return self.layout == "nchw"
+
 
 def read_input(
     inputs: Sequence[ValueInfo],
     *,
     layout: str | None,
     channels: int | None,
-    size: tuple[int, int] | None,
-    preset: tuple[int, int] | None,
+    size: Size | None,
+    preset: Size | None,
 ) -> ModelInput:
-    """Return the one of a file's ``inputs``, completed by the options.
-
-    Parameters
-    ----------
-    inputs : sequence of ValueInfo
-        What the file declares.
-    layout : {"nchw", "nhwc"} or None
-        Order of the axes; None: seen from where the 1 or 3 channels stand.
-    channels : int or None
-        For files that do not fix it; None: 3.
-    size : (height, width) or None
-        For files that do not fix it; None: ``preset``.
-    preset : (height, width) or None
-        Size that the preprocessing's models were trained on.
+    """Return the one of a file's ``inputs``, completed by the options, as in `settled_axes`.
 
     Raises
     ------
@@ -74,47 +72,80 @@ def read_input(
             "of floats or uint8."
         )
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
-    layout = _choose_layout(layout, shape)
-    order = (2, 3, 1) if layout == "nchw" else (1, 2, 3)
-    in_file = [shape[axis] for axis in order]
-    fallback = (*(size or preset or (None, None)), channels or 3)
-    wanted = (*(size or (None, None)), channels)
-    height, width, depth = (
-        _settle(name, fixed, asked, default)
-        for name, fixed, asked, default in zip(
-            ("size", "size", "channels"), in_file, wanted, fallback, strict=True
-        )
+    layout, height, width, depth = settled_axes(
+        "the ONNX file", shape, layout=layout, channels=channels, size=size, preset=preset
     )
     return ModelInput(
-        dtype=dtype,
-        layout=layout,
-        height=height,
-        width=width,
-        channels=depth,
-        batch=shape[0],
+        dtype=dtype, layout=layout, height=height, width=width, channels=depth, batch=shape[0]
     )
 
 
-def _choose_layout(layout: str | None, shape: list[int | None]) -> str:
-    if layout is not None:
-        if layout not in LAYOUTS:
-            raise InvalidOption(f"layout must be nchw or nhwc, found {layout!r}.")
-        return layout
+def settled_axes(
+    owner: str,
+    shape: Sequence[int | None],
+    *,
+    layout: str | None,
+    channels: int | None,
+    size: Size | None,
+    preset: Size | None,
+) -> tuple[str, int, int, int]:
+    """Return layout, height, width and channels of a model's input.
+
+    Parameters
+    ----------
+    owner : str
+        What errors call the model.
+    shape : sequence of 4 int or None
+        What it says of its axes; None: any length.
+    layout : {"nchw", "nhwc"} or None
+        Order of the axes; None: seen from where the 1 or 3 channels stand.
+    channels : int or None
+        For models that do not fix it; None: 3.
+    size : (height, width) or None
+        For models that do not fix it; None: ``preset``.
+    preset : (height, width) or None
+        Size that the preprocessing's models were trained on.
+
+    Raises
+    ------
+    InvalidOption
+        An option contradicts the model, or is needed and missing.
+    """
+    layout = layout or _seen_layout(owner, shape)
+    if layout not in LAYOUTS:
+        raise InvalidOption(f"layout must be one of {', '.join(LAYOUTS)}, found {layout!r}.")
+    *place, own = (shape[axis] for axis in ((2, 3, 1) if layout == "nchw" else (1, 2, 3)))
+    height, width = _settled(owner, "size", place, size, preset)
+    asked = None if channels is None else (channels,)
+    (depth,) = _settled(owner, "channels", (own,), asked, (3,))
+    return layout, height, width, depth
+
+
+def _seen_layout(owner: str, shape: Sequence[int | None]) -> str:
     fits = [name for name, axis in zip(LAYOUTS, (1, 3), strict=True) if shape[axis] in (1, 3)]
     if len(fits) != 1:
         raise InvalidOption(
-            f"the ONNX file's input has shape {shape}: its order of axes is not clear; "
+            f"{owner}'s input has shape {[*shape]}: its order of axes is not clear; "
             "pass layout=nchw or layout=nhwc."
         )
     return fits[0]
 
 
-def _settle(name: str, fixed: int | None, asked: int | None, default: int | None) -> int:
-    if fixed is not None and asked is not None and fixed != asked:
+def _settled(
+    owner: str,
+    name: str,
+    fixed: Sequence[int | None],
+    asked: Sequence[int] | None,
+    usual: Sequence[int] | None,
+) -> tuple[int, ...]:
+    """Return the model's own figures, or else those asked for, or else the usual ones."""
+    if asked and any(f not in (None, a) for f, a in zip(fixed, asked, strict=True)):
+        own, other = ("x".join(map(str, figures)) for figures in (fixed, asked))
         raise InvalidOption(
-            f"the ONNX file fixes its {name} to {fixed}, found {name}={asked}: leave it out."
+            f"{owner} fixes its {name} to {own}, found {name}={other}: leave it out."
         )
-    chosen = fixed if fixed is not None else default
-    if chosen is None:
-        raise InvalidOption(f"the ONNX file takes images of any {name}: pass {name}=, such as 224.")
-    return chosen
+    wanted = asked or usual or (None,) * len(fixed)
+    chosen = tuple(w if f is None else f for f, w in zip(fixed, wanted, strict=True))
+    if None in chosen:
+        raise InvalidOption(f"{owner} takes images of any {name}: pass {name}=, such as 224.")
+    return tuple(n for n in chosen if n is not None)

@@ -32,7 +32,6 @@ class ValueInfo:
 
     Parameters
     ----------
-    name : str
     kind : str
         Its type in ONNX's words, such as ``tensor(float)``.
     shape : tuple
@@ -108,7 +107,8 @@ class OpenVino:
     """OpenVINO on the processor, in float32 or bfloat16; answers keep the file's type."""
 
     def __init__(self, path: Path, precision: Precision, threads: int) -> None:
-        core = _openvino().Core()
+        with extra("openvino", "runtime=openvino"):
+            core = import_module("openvino").Core()
         _check_precision(core, precision)
         # OpenVINO gives a tensor that several nodes share any one of their names: the file's own
         # are those that ONNX Runtime reads, and the order of outputs is the same.
@@ -136,11 +136,6 @@ class OpenVino:
         if not hasattr(self._of_thread, "request"):
             self._of_thread.request = self._model.create_infer_request()
         return self._of_thread.request
-
-
-def _openvino() -> Any:
-    with extra("openvino", "runtime=openvino"):
-        return import_module("openvino")
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

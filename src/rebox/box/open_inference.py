@@ -14,15 +14,13 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.contract import Images
 from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
 from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
     Answer,
-    Failure,
     HeaderKey,
     HttpTransport,
-    Key,
     Refusal,
     Reply,
     Request,
@@ -32,11 +30,12 @@ from rebox.box.service import (
     Transport,
     host_of,
     place_of,
+    unreadable,
 )
 from rebox.box.service.labels import UNKNOWN, nameless
 from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 
 KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
 OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
@@ -54,29 +53,17 @@ class OpenInferenceBox(Service):
 
     Parameters
     ----------
-    spec : BoxSpec
-    url : str
-        Where it is asked.
     model : ServedModel
         What it takes.
     tensor : Tensor
         How images become that, and its answers scores.
-    terms : Terms
-    key : Key
+    **settings
+        As for every `Service`.
     """
 
-    def __init__(
-        self,
-        *,
-        spec: BoxSpec,
-        url: str,
-        model: ServedModel,
-        tensor: Tensor,
-        terms: Terms,
-        key: Key,
-    ) -> None:
-        self.spec, self.terms, self.key = spec, terms, key
-        self._url, self._model, self._tensor = url, model, tensor
+    def __init__(self, *, model: ServedModel, tensor: Tensor, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._model, self._tensor = model, tensor
 
     def request(self, images: Images) -> Request:
         """Return a request with one tensor for all images, as JSON or as bytes behind it."""
@@ -91,9 +78,8 @@ class OpenInferenceBox(Service):
             body["outputs"] = [{"name": self._model.output}]
         if not self._model.binary:
             given["data"] = tensor.ravel().tolist()
-            headers = {"Content-Type": "application/json"}
-            return Request(url=self._url, content=json.dumps(body).encode(), headers=headers)
-        content = _little(tensor).tobytes()
+            return Request.of_json(self.url, body)
+        content = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
         given["parameters"] = {"binary_data_size": len(content)}
         if self._model.output is None:
             body["parameters"] = {"binary_data_output": True}
@@ -101,7 +87,7 @@ class OpenInferenceBox(Service):
             body["outputs"][0]["parameters"] = {"binary_data": True}
         head = json.dumps(body).encode()
         headers = {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(head))}
-        return Request(url=self._url, content=head + content, headers=headers)
+        return Request(url=self.url, content=head + content, headers=headers)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows of the output."""
@@ -118,10 +104,6 @@ class OpenInferenceBox(Service):
         if not self._model.padded or short <= 0:
             return tensor
         return np.concatenate([tensor, np.repeat(tensor[-1:], short, axis=0)])
-
-
-def _little(tensor: NDArray[Any]) -> NDArray[Any]:
-    return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
 
 
 def _output(reply: Reply, name: str | None) -> NDArray[Any]:
@@ -164,12 +146,12 @@ def _tensor(output: Mapping[str, Any], content: bytes | None) -> NDArray[Any]:
     kind = output.get("datatype")
     if not isinstance(kind, str) or kind not in NUMBERS:
         raise _unreadable(f"answered an output of type {kind}; expected numbers")
-    found = array_of(output.get("data")) if content is None else _numbers(content, kind)
+    flat = array_of(output.get("data")) if content is None else _numbers(content, kind)
     wide = NUMBERS[kind] if NUMBERS[kind].kind == "f" else np.dtype(np.float64)
     try:
-        if found is not None:
+        if flat is not None:
             with np.errstate(over="ignore"):  # infinite then, and said so with its row
-                return found.astype(wide).reshape(output["shape"])
+                return flat.astype(wide).reshape(output["shape"])
     except (KeyError, TypeError, ValueError):
         pass
     raise _unreadable("answered an output whose data are no numbers, or do not fit its shape")
@@ -183,7 +165,7 @@ def _numbers(content: bytes, kind: str) -> NDArray[Any] | None:
 
 
 def _unreadable(what: str) -> Refusal:
-    return Refusal(Failure(f"the service {what}", error=InvalidAnswer))
+    return Refusal(unreadable(f"the service {what}"))
 
 
 def open_oip(
@@ -211,7 +193,6 @@ def open_oip(
         Of the model; None: the latest.
     binary : bool or None
         Whether tensors are sent as bytes, else as JSON; None: as the server says.
-    figures, tensor, service, terms
     """
     url, name = _read_target(target)
     host_of(url)  # checked before it is asked for its metadata
@@ -248,16 +229,16 @@ def open_oip(
         pixels=taken.pixels,
         sums_to_one=taken.kind == "logits",
     )
-    box = OpenInferenceBox(
+    return OpenInferenceBox(
         spec=taken.marked(spec, model.input, model.output),
         url=f"{url}{path}/infer",
         model=model,
         tensor=taken,
         terms=terms,
         key=key,
+        verify=service.ca,
+        transport=transport,
     )
-    box.verify, box.transport = service.ca, transport
-    return box
 
 
 def _read_target(target: str) -> tuple[str, str]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.service import Key, NoKey, Refusal, Request, ServiceOptions, Terms, Transport
+from rebox.box.onnx_input import settled_axes
+from rebox.box.service import Key, Refusal, Request, ServiceOptions, Terms, Transport
 from rebox.box.service.tensor import DATATYPES, TensorOptions
 from rebox.errors import BoxError, InvalidOption, ServiceError
 from rebox.option import Size
@@ -22,9 +23,6 @@ class ServedModel:
     ----------
     input : str
         Name of the input.
-    datatype : str
-    layout : str
-    height, width, channels : int
     output : str or None
         Name of the output; None: the first.
     batch_size : int
@@ -49,24 +47,13 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ModelServer:
-    """Asks a server what it knows.
-
-    Parameters
-    ----------
-    url : str
-        Its address.
-    path : str
-        The model's, as ``/v2/models/M``.
-    transport : Transport
-    key : Key
-    terms : Terms
-    """
+    """Asks a server what it knows of the model at ``path``, as ``/v2/models/M``."""
 
     url: str
     path: str
     transport: Transport
-    key: Key = NoKey()  # noqa: RUF009 - it is frozen and holds nothing
-    terms: Terms = Terms()  # noqa: RUF009 - it is frozen
+    key: Key
+    terms: Terms
 
     def metadata(self) -> dict[str, Any]:
         """Return what is said of the model.
@@ -77,15 +64,15 @@ class ModelServer:
             Nothing is.
         """
         try:
-            found = self._get(self.path)
+            about = self._get(self.path)
         except Refusal as refusal:
             raise refusal.fault.error(
                 f"{refusal.fault.words}; it was asked for {self.path}: if the server tells no "
                 f"metadata, {NAMED}."
             ) from refusal
-        if not found.get("inputs"):
+        if not about.get("inputs"):
             raise ServiceError(f"the server tells no metadata of {self.path}: {NAMED}.")
-        return found
+        return about
 
     def extensions(self) -> Sequence[str]:
         """Return the extensions that the server knows; none, if it does not tell."""
@@ -97,10 +84,10 @@ class ModelServer:
     def max_batch_size(self) -> int | None:
         """Return the most images in a request, by Triton's configuration; None: not told."""
         try:
-            found = self._get(f"{self.path}/config").get("max_batch_size")
+            most = self._get(f"{self.path}/config").get("max_batch_size")
         except Refusal:
             return None
-        return found if isinstance(found, int) and found > 0 else None
+        return most if isinstance(most, int) and most > 0 else None
 
     def _get(self, path: str) -> dict[str, Any]:
         request = Request(url=f"{self.url}{path}", method="GET")
@@ -108,8 +95,8 @@ class ModelServer:
         fault = reply.fault()
         if fault is not None:
             raise Refusal(fault)
-        found = reply.json()
-        return found if isinstance(found, dict) else {}
+        told = reply.json()
+        return told if isinstance(told, dict) else {}
 
 
 def read_model(
@@ -127,8 +114,6 @@ def read_model(
 
     Parameters
     ----------
-    server : ModelServer
-    tensor : TensorOptions
     service : ServiceOptions
         Its size, channels and batch size count.
     binary : bool or None
@@ -151,11 +136,14 @@ def read_model(
     known = server.extensions()
     described = {} if told else _only_input(about, tensor.input)
     shape = _shape(described)
-    layout = layout or _layout_of(shape)
-    fixed = _by_name(shape, layout)
-    height, width = _settled("size", fixed["size"], service.size, preset)
-    depths = None if service.channels is None else (service.channels,)
-    (depth,) = _settled("channels", fixed["channels"], depths, (3,))
+    layout, height, width, depth = settled_axes(
+        "the model",
+        shape,
+        layout=layout,
+        channels=service.channels,
+        size=service.size,
+        preset=preset,
+    )
     datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
     batch = shape[0]
     usual = server.max_batch_size() if CONFIGURATION in known else None
@@ -176,9 +164,9 @@ def read_model(
 def _only_input(about: dict[str, Any], name: str | None) -> dict[str, Any]:
     inputs = [one for one in about["inputs"] if name is None or one.get("name") == name]
     if len(inputs) == 1 and len(inputs[0].get("shape", ())) == 4:
-        found: dict[str, Any] = inputs[0]
-        if found.get("datatype") in DATATYPES:
-            return found
+        described: dict[str, Any] = inputs[0]
+        if described.get("datatype") in DATATYPES:
+            return described
     told = "; ".join(f"{i.get('name')}: {i.get('datatype')} {i.get('shape')}" for i in inputs)
     raise BoxError(
         f"the model takes {told or 'other inputs'}; expected one input of images, with 4 axes, of "
@@ -190,39 +178,6 @@ def _shape(tensor: dict[str, Any]) -> list[int | None]:
     """Return the axes; None: of any length."""
     shape = tensor.get("shape", [-1] * 4)
     return [n if n > 0 else None for n in map(int, shape)]
-
-
-def _layout_of(shape: list[int | None]) -> str:
-    fits = [name for name, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] in (1, 3)]
-    if len(fits) != 1:
-        raise InvalidOption(
-            f"the model's input has shape {shape}: its order of axes is not clear; pass "
-            "layout=nchw or layout=nhwc."
-        )
-    return fits[0]
-
-
-def _by_name(shape: list[int | None], layout: str) -> dict[str, tuple[int | None, ...]]:
-    if layout == "nchw":
-        return {"size": (shape[2], shape[3]), "channels": (shape[1],)}
-    return {"size": (shape[1], shape[2]), "channels": (shape[3],)}
-
-
-def _settled(
-    name: str,
-    fixed: tuple[int | None, ...],
-    asked: tuple[int, ...] | None,
-    default: tuple[int, ...] | None,
-) -> tuple[int, ...]:
-    """Return the model's own figures, or else those asked for, or else the usual ones."""
-    wanted = asked or default or (None,) * len(fixed)
-    if asked and any(f not in (None, a) for f, a in zip(fixed, asked, strict=True)):
-        found = "x".join(map(str, fixed))
-        raise InvalidOption(f"the model fixes its {name} to {found}: leave {name}= out.")
-    chosen = [w if f is None else f for f, w in zip(fixed, wanted, strict=True)]
-    if None in chosen:
-        raise InvalidOption(f"the model takes images of any {name}: pass {name}=, such as 224.")
-    return tuple(n for n in chosen if n is not None)
 
 
 def _settled_text(name: str, told: str | None, asked: str | None) -> str:

@@ -9,6 +9,9 @@ from rebox.box.contract import Images
 from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 
+Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Gain and shift, each of shape (channels,)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
@@ -47,7 +50,7 @@ class Preprocess:
         figures = (",".join(f"{v:.9g}" for v in values) for values in (mean, std))
         return "mean:{};std:{};scale:{:.9g}".format(*figures, self.scale)
 
-    def affine(self, channels: int, pixels: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def affine(self, channels: int, pixels: str) -> Affine:
         """Return gain and shift, each of shape (channels,): input = gain * pixel + shift.
 
         Parameters

@@ -96,7 +96,6 @@ def probe(
     ask: Callable[[Images], Scores],
     spec: BoxSpec,
     *,
-    seed: int = 0,
     images: Images | None = None,
 ) -> ProbeReport:
     """Ask at most 16 questions and tell what the answers look like.
@@ -108,13 +107,11 @@ def probe(
         a box's ``ask``, or a meter's, which then counts the questions.
     spec : BoxSpec
         What the box says of itself.
-    seed : int
-        Of the synthetic images.
     images : (n, height, width, channels) or None
         Images to ask instead of synthetic ones; at most 8 are used.
     """
     if images is None:
-        images = synthetic_images(spec.shape, DISTINCT, pixels=spec.pixels, seed=seed)
+        images = synthetic_images(spec.shape, DISTINCT, pixels=spec.pixels)
     images = images[:DISTINCT]
     again = images[:REPEATED]
     rounds = (images, again, one_grey_level_off(again))

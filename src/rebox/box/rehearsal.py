@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.limited import check_limits
 from rebox.box.outputs import class_names
 from rebox.errors import InvalidOption
 from rebox.option import Size
@@ -32,20 +33,14 @@ class RehearsalBox(BlackBox):
         Number of source classes.
     size : int or (height, width)
         Size of the images in pixels.
-    channels : int
-        1 or 3.
     seed : int
         Another seed is another network.
     top_k : int or None
         Scores in an answer, the others read 0; None: all.
-    decimals : int or None
-        Decimals that scores are rounded to; None: not rounded.
     price_usd : float
         US dollars per image, counted but not paid.
-    pixels : {"float32", "uint8"}
-        Images that it takes.
-    batch_size : int
-        Most images in one call.
+    channels, decimals, pixels, batch_size
+        As in `BoxSpec`.
 
     Attributes
     ----------
@@ -75,7 +70,9 @@ class RehearsalBox(BlackBox):
     ) -> None:
         if target:
             raise InvalidOption(f"rehearsal: takes options only, found {target!r} before them.")
-        _check(classes=classes, seed=seed, top_k=top_k, decimals=decimals, pixels=pixels)
+        if seed < 0:
+            raise InvalidOption(f"seed of a rehearsal box must be 0 or more, found {seed}.")
+        check_limits(classes, top_k, decimals)
         height, width = (size, size) if isinstance(size, int) else size
         self.spec = BoxSpec(
             identity=(
@@ -135,16 +132,3 @@ class RehearsalBox(BlackBox):
 def _cell_starts(length: int) -> NDArray[np.intp]:
     cells = min(GRID, length)
     return np.arange(cells) * length // cells
-
-
-def _check(
-    *, classes: int, seed: int, top_k: int | None, decimals: int | None, pixels: str
-) -> None:
-    if seed < 0:
-        raise InvalidOption(f"seed of a rehearsal box must be 0 or more, found {seed}.")
-    if top_k is not None and not 1 <= top_k <= classes:
-        raise InvalidOption(f"top_k must lie in 1 to {classes} (classes), found {top_k}.")
-    if decimals is not None and not 1 <= decimals <= 15:
-        raise InvalidOption(f"decimals must lie in 1 to 15, found {decimals}.")
-    if pixels not in ("float32", "uint8"):
-        raise InvalidOption(f"pixels must be float32 or uint8, found {pixels!r}.")

@@ -43,6 +43,9 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         As for `rebox.Reprogrammer`.
     """
 
+    predict_budget: int | None
+    journal: JournalChoice
+    account: str | None
     listeners: Sequence[Listener]
     classes_: NDArray[Any]
     box_: BlackBox | None
@@ -143,20 +146,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        source = box if box is not None else artefact.box.uri
-        opened: BlackBox | None = None
-        if artefact.model.questions or box is not None:
-            if source is None:
-                raise InvalidOption(
-                    f"{path} was fitted for a box made in Python ({artefact.box.identity}): "
-                    "pass it as box=."
-                )
-            if box is None and artefact.box.uri is not None:
-                way = f"pass box={artefact.box.uri!r} (--box)"
-                opened = open_foreign(artefact.box.uri, whose="model", way=way)
-            else:
-                opened = open_box(source) if isinstance(source, str) else source
-            artefact.box.check(opened)
+        opened = _opened(artefact, box, path)
         model = cls(
             opened or artefact.box.name,
             artefact.recipe,
@@ -167,24 +157,31 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             account=account,
             listeners=listeners,
         )
-        model.artefact_, model.verdict_ = artefact, artefact.verdict
-        model.stop_reason_, model.history_ = "loaded from a file", ()
         if artefact.inputs.rows is not None:
             model.n_features_in_ = len(artefact.inputs.rows.low)
-        model.box_, model.classes_ = opened, artefact.classes
-        prediction = Budget(queries=predict_budget)
-        if opened is None:
-            model.meter_ = Meter(prediction=prediction)
-            return model
-        model.meter_ = open_meter(
-            opened,
+        model._take(artefact, "loaded from a file", ())
+        model._open(opened)
+        return model
+
+    def _take(self, artefact: Artefact, reason: str, history: tuple[StepTaken, ...]) -> None:
+        """Become the model of ``artefact``."""
+        self.artefact_, self.classes_, self.verdict_ = artefact, artefact.classes, artefact.verdict
+        self.stop_reason_, self.history_ = reason, history
+
+    def _open(self, box: BlackBox | None) -> None:
+        """Ask ``box`` from now on, out of an account of this model's own unless one is named."""
+        self.box_, prediction = box, Budget(queries=self.predict_budget)
+        if box is None:
+            self.meter_ = Meter(prediction=prediction)
+            return
+        self.meter_ = open_meter(
+            box,
             training=Budget(),
             prediction=prediction,
-            journal=journal,
-            fit=lambda _: f"model-{digest_of(artefact)[:12]}",
-            account=account,
+            journal=self.journal,
+            fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
+            account=self.account,
         )
-        return model
 
     def check_box(self) -> Drift | None:
         """Ask the canaries again and say whether the box has changed under the model.
@@ -200,7 +197,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             There is no fitted model.
         """
         self._check_fitted()
-        before = self.artefact_.canaries
+        before = self.artefact_.box.canaries
         if self.box_ is None or not len(before):
             return None
         spec, account = self.box_.spec, self.meter_.account
@@ -227,6 +224,26 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "artefact_")
+
+
+def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
+    """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
+    record = artefact.box
+    if box is None and not artefact.model.questions:
+        return None
+    source = record.uri if box is None else box
+    if source is None:
+        raise InvalidOption(
+            f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
+        )
+    if isinstance(box, BlackBox):
+        opened = box
+    elif box is not None:
+        opened = open_box(box)
+    else:
+        opened = open_foreign(str(source), whose="model", way=f"pass box={source!r} (--box)")
+    record.check(opened)
+    return opened
 
 
 def _remembers(

@@ -16,6 +16,7 @@ from rebox.classifier.checks import are_images, check_prediction, checked_labels
 from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
+from rebox.meter import Budget
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.sample.inputs import Inputs
 from rebox.sample.loader import ImageLoader
@@ -148,71 +149,81 @@ class Reprogrammer(Fitted):
         Whatever ends a fit after some answers have come in, Ctrl-C or a failing box, is raised, but
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
+        recipe = self.checked_recipe()
+        X, classes, targets = self._checked_training(X, y)
+        subjects = encode_groups(groups, len(X), least=2)
+        box = open_box(self.box) if isinstance(self.box, str) else self.box
+        budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
+        images = ImageLoader(Inputs.fit(X, self.value_range), X)
+        images.check()
+        session = self._session(recipe, box, budgets, images, targets, subjects)
+        outcome = fit(recipe, session)
+        artefact = Artefact(
+            inputs=images.inputs,
+            model=outcome.model,
+            classes=classes,
+            recipe=recipe.name,
+            seed=session.seed,
+            boxes=(BoxRecord.of(box, self.meter_.spent.by_purpose()),),
+            verdict=outcome.verdict,
+        )
+        self._take(artefact, outcome.reason, outcome.history)
+        if outcome.error is not None:
+            raise outcome.error
+        canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
+        queries = self.meter_.spent.by_purpose()
+        record = replace(artefact.box, canaries=canaries, queries=queries)
+        self.artefact_ = replace(artefact, boxes=(record,))
+        return self
+
+    def checked_recipe(self) -> Recipe:
+        """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self.queries_per_prediction, self.encoder)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
-        X, labels = self._checked_training(X, y)
-        subjects = encode_groups(groups, len(X), least=2)
-        classes, targets = np.unique(labels, return_inverse=True)
-        if len(classes) < 2:
-            raise InvalidData(
-                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
-            )
-        box = open_box(self.box) if isinstance(self.box, str) else self.box
-        budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
-        inputs = Inputs.fit(X, self.value_range)
-        images = ImageLoader(inputs, X)
-        images.check()
-        seed = seed_of(self.random_state)
-        targets = targets.astype(np.intp)
-        views = int(self.queries_per_prediction)
+        return recipe
+
+    def _session(
+        self,
+        recipe: Recipe,
+        box: BlackBox,
+        budgets: tuple[Budget, Budget],
+        images: ImageLoader,
+        targets: NDArray[np.intp],
+        groups: NDArray[np.int64] | None,
+    ) -> Session:
+        """Return what a fit is handed, and become the model of this box and this meter."""
+        seed, views = seed_of(self.random_state), int(self.queries_per_prediction)
+        encoder = None if self.encoder is None else open_encoder(self.encoder)
+        # recipes of a user's own may share a name, and must not share an account
+        method = recipe.name if isinstance(self.recipe, str) else repr(recipe)
         meter = open_meter(
             box,
             training=budgets[0],
             prediction=budgets[1],
             journal=self.journal,
             fit=lambda epoch: account_of(
-                box, recipe.name, images, targets, seed, subjects, views=views, epoch=epoch
+                box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
             account=self.account,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box, meter
-        session = Session(
+        return Session(
             box=box,
             meter=meter,
             images=images,
             targets=targets,
             seed=seed,
-            groups=subjects,
+            groups=groups,
             queries_per_prediction=views,
-            encoder=None if self.encoder is None else open_encoder(self.encoder),
+            encoder=encoder,
             compare=self.verdict,
             listeners=tuple(self.listeners),
         )
-        outcome = fit(recipe, session)
-        self.artefact_ = Artefact(
-            inputs=inputs,
-            model=outcome.model,
-            classes=classes,
-            recipe=recipe.name,
-            seed=seed,
-            boxes=(BoxRecord.of(box),),
-            queries=meter.spent.by_purpose(),
-            verdict=outcome.verdict,
-        )
-        self.classes_, self.verdict_ = classes, outcome.verdict
-        self.stop_reason_, self.history_ = outcome.reason, outcome.history
-        if outcome.error is not None:
-            raise outcome.error
-        canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
-        self.artefact_ = replace(
-            self.artefact_, canaries=canaries, queries=meter.spent.by_purpose()
-        )
-        return self
 
     def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:
         """Return the box's answers to the canaries, or none where they are not paid for."""
@@ -224,14 +235,18 @@ class Reprogrammer(Fitted):
                 return self.meter_.asker(box, "probe").ask(canary_images(box.spec, k))
         return np.empty((0, 0), dtype=np.float32)
 
-    def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
-        """Return X and y, checked; rows go by scikit-learn's rules, images by ours."""
+    def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
+        """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
         if y is None:
             raise InvalidData("Reprogrammer requires y to be passed, but the target y is None.")
         if isinstance(y, np.ndarray) and y.dtype.kind == "S":  # as some .npz files hold text
             y = y.astype(str)
-        if are_images(X):
-            return X, checked_labels(y, len(X))
-        with refusals():
-            X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        return X, checked_labels(y, len(X))
+        if not are_images(X):
+            with refusals():
+                X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        classes, targets = np.unique(checked_labels(y, len(X)), return_inverse=True)
+        if len(classes) < 2:
+            raise InvalidData(
+                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
+            )
+        return X, classes, targets.astype(np.intp)

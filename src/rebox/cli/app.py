@@ -34,7 +34,7 @@ COMMANDS = {
         "Play a paid service on this machine, with its format, limits, prices and faults.",
     ),
     "report": (
-        "report",
+        "bench",
         "Write one page of HTML: tables with intervals, figures, and what it cost.",
     ),
     "bench": ("bench", "Measure methods against each other: a plan, trials, a ledger."),

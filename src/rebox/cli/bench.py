@@ -1,6 +1,8 @@
-"""The commands of the bench: run a plan, show what a ledger says."""
+"""The commands of the bench: run a plan, show what ledgers say, write a report of it."""
 
+import os
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
@@ -137,6 +139,40 @@ def show_table(
         typer.echo(text)
 
 
+@app.command("report")
+def write_page(
+    ledgers: LedgersArgument,
+    path: Annotated[Path, typer.Option("--out", help="The page to write, as report.html.")],
+    journal: Annotated[
+        list[Path] | None, typer.Option("--journal", help="Journals, for what services were paid.")
+    ] = None,
+    title: Annotated[str, typer.Option("--title", help="The page's heading.")] = "",
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", help="The method others are compared with; default: auto."),
+    ] = None,
+) -> None:
+    """Write one page of HTML: tables with intervals, figures, and what it cost.
+
+    It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
+    """
+    from rebox.cli.options import check_outputs  # noqa: PLC0415 - see above
+    from rebox.study.report import write_report  # noqa: PLC0415 - see above
+    from rebox.study.report.document import TITLE  # noqa: PLC0415 - see above
+
+    check_outputs(path)
+    write_report(
+        path,
+        ledgers,
+        journals=journal or (),
+        title=title or TITLE,
+        reference=reference,
+        when=_moment(),
+    )
+    size = path.stat().st_size / 1e6
+    out.print(f"wrote {path}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+
+
 def tell_trial(event: "TrialEnded") -> None:
     """Print a line for a trial that ended."""
     console, said = (err, event.error) if event.row is None else (out, _said(event.row))
@@ -188,3 +224,15 @@ def _in_force(backend: str | None) -> Any:
         return parallel_config(backend=backend)
     except ValueError as error:
         raise InvalidOption(f"joblib has no backend {backend!r}: {error}.") from error
+
+
+def _moment() -> datetime:
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if not given:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(given), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidOption(
+            f"SOURCE_DATE_EPOCH is {given!r}; expected seconds since 1970: unset it, or mend it."
+        ) from error

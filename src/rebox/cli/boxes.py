@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import write_atomically
-from rebox.box import PROBE_QUESTIONS, open_box, probe
+from rebox.box import PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app, err, out
@@ -21,7 +21,7 @@ from rebox.cli.options import (
 )
 from rebox.cli.printing import print_drift, receipt
 from rebox.errors import InvalidOption
-from rebox.meter import Budget
+from rebox.meter import Budget, Meter
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
@@ -45,13 +45,7 @@ def probe_box(
             f"a probe asks {PROBE_QUESTIONS} questions: --budget {budget} does not pay for them."
         )
     confirm(box, PROBE_QUESTIONS, "this probe", yes=yes)
-    meter = open_meter(
-        box,
-        training=Budget(queries=budget),
-        prediction=Budget(),
-        journal=read_journal(journal),
-        fit=lambda _: f"probe-{box.spec.identity}",
-    )
+    meter = _meter(box, "probe", Budget(queries=budget), journal)
     report = probe(meter.asker(box, "probe").ask, box.spec)
     for line in report.lines():
         out.print(line, highlight=False, markup=False)
@@ -73,13 +67,7 @@ def labels(
     check_outputs(path)
     with open_labels(uri) as box:
         confirm(box, 1, "this question", yes=yes)
-        meter = open_meter(
-            box,
-            training=Budget(),
-            prediction=Budget(),
-            journal=read_journal(journal),
-            fit=lambda _: f"labels-{box.spec.identity}",
-        )
+        meter = _meter(box, "labels", Budget(), journal)
         # names are not in the journal, so that they are always asked for anew
         meter.asker(box, "probe", afresh=True).ask(box.grey())
         names = box.names
@@ -88,6 +76,17 @@ def labels(
     for name in names:
         out.print(name, highlight=False, markup=False)
     receipt(meter.spent, err)
+
+
+def _meter(box: BlackBox, what: str, budget: Budget, journal: str | None) -> Meter:
+    """Return a meter for questions that no fit asks, under an account of their own."""
+    return open_meter(
+        box,
+        training=budget,
+        prediction=Budget(),
+        journal=read_journal(journal),
+        fit=lambda _: f"{what}-{box.spec.identity}",
+    )
 
 
 @box_app.command(name="check")
@@ -99,7 +98,7 @@ def check_box(
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
-    confirm(model.box_, len(model.artefact_.canaries), "this check", yes=yes)
+    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:

@@ -34,13 +34,7 @@ from rebox.cli.options import (
     read_range,
 )
 from rebox.cli.planning import plan
-from rebox.cli.printing import (
-    print_drift,
-    print_metrics,
-    print_price,
-    print_verdict,
-    receipt,
-)
+from rebox.cli.printing import print_drift, print_metrics, print_price, print_verdict, receipt
 from rebox.cli.progress import ProgressBar
 from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
@@ -74,25 +68,23 @@ def estimate(
 ) -> None:
     """Say what a budget allows, without asking anything."""
     opened, task = open_box(box), load(data)
-    chosen_range = read_range(value_range) or task.value_range
-    planned = plan(
+    model = Reprogrammer(
         opened,
-        task.images,
         recipe,
         budget=budget,
+        queries_per_prediction=per_prediction,
         max_usd=max_usd,
-        per_prediction=per_prediction,
-        value_range=chosen_range,
+        value_range=read_range(value_range) or task.value_range,
     )
-    left, price = planned.left, opened.spec.price_usd
+    planned, left = plan(model, opened, task.images)
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
-    for name, queries in planned.rows:
+    for name, queries in planned.lines:
         table.add_row(name, queries)
+    most, price = min(per_prediction, planned.most_per_prediction), opened.spec.price_usd
     table.add_row("left over", f"{left - planned.total:,}")
-    table.add_row("each prediction", f"{planned.per_prediction} at most")
+    table.add_row("each prediction", f"{most} at most")
     table.add_row("cost of the fit", _cost(planned.total, price))
-    thousand = 1000 * planned.per_prediction
-    table.add_row("cost of 1,000 predictions", _cost(thousand, price))
+    table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
     out.print(table)
     print_price(box, price)
 
@@ -128,34 +120,26 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     chosen_range = read_range(value_range) or task.value_range
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
-    opened = open_box(box)
+    opened, bar = open_box(box), ProgressBar(err)
+    model = Reprogrammer(
+        opened,
+        recipe,
+        budget=budget,
+        queries_per_prediction=per_prediction,
+        encoder=encoder,
+        verdict=True,
+        max_usd=max_usd,
+        journal=read_journal(journal),
+        account=account,
+        canaries=canaries,
+        value_range=chosen_range,
+        random_state=seed,
+        listeners=(bar,),
+    )
     if opened.source.remote:
-        planned = plan(
-            opened,
-            task.images,
-            recipe,
-            budget=budget,
-            max_usd=max_usd,
-            per_prediction=per_prediction,
-            value_range=chosen_range,
-        )
+        planned, _ = plan(model, opened, task.images)
         confirm(opened, planned.total, "this fit", yes=yes)
-    with ProgressBar(err) as bar:
-        model = Reprogrammer(
-            opened,
-            recipe,
-            budget=budget,
-            queries_per_prediction=per_prediction,
-            encoder=encoder,
-            verdict=True,
-            max_usd=max_usd,
-            journal=read_journal(journal),
-            account=account,
-            canaries=canaries,
-            value_range=chosen_range,
-            random_state=seed,
-            listeners=(bar,),
-        )
+    with bar:
         error = _fit_or_keep(model, task)
     model.save(model_path)
     if json is not None:
@@ -279,7 +263,7 @@ def _confirm_predictions(
 ) -> None:
     queries = images * model.queries_per_prediction_
     if check:
-        queries += len(model.artefact_.canaries)
+        queries += len(model.artefact_.box.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
 

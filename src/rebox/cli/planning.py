@@ -1,78 +1,38 @@
 """What a fit will ask, worked out before anything is asked."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rebox.box import BlackBox
-from rebox.classifier.checks import check_prediction
+from rebox.classifier import Reprogrammer
 from rebox.errors import InvalidOption
-from rebox.fit import Session
+from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
-from rebox.recipe import recipe_from_name
-from rebox.sample.inputs import Inputs
-from rebox.sample.loader import ImageLoader
+from rebox.sample import ImageLoader, Inputs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A plan, for people.
-
-    Attributes
-    ----------
-    rows : list of (what, how many queries)
-    total : int
-        Queries in all, at most.
-    left : int
-        Queries that the budget allows.
-    per_prediction : int
-        Queries that a prediction asks, at most.
-    """
-
-    rows: list[tuple[str, str]]
-    total: int
-    left: int
-    per_prediction: int
-
-
-def plan(
-    box: BlackBox,
-    images: Any,
-    recipe: str,
-    *,
-    budget: int | None,
-    max_usd: float | None,
-    per_prediction: int,
-    value_range: tuple[float, float] | None,
-) -> Planned:
-    """Return what a fit will ask of ``box``.
+def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
+    """Return how ``model`` would be fitted to ``images``, and how many queries its budget allows.
 
     Raises
     ------
     InvalidInput
-        As a fit with these options would.
+        As the fit would.
     """
-    chosen = recipe_from_name(recipe)
-    check_prediction(chosen, per_prediction, None)
-    budgeted = Budget(queries=budget, usd=max_usd)
-    left = budgeted.allows(box.spec.price_usd)
+    recipe = model.checked_recipe()
+    budget = Budget(queries=model.budget, usd=model.max_usd)
+    left = budget.allows(box.spec.price_usd)
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
-    loader = ImageLoader(Inputs.fit(images, value_range), images)
+    loader = ImageLoader(Inputs.fit(images, model.value_range), images)
     session = Session(
         box=box,
-        meter=Meter(box.spec.price_usd, budgeted),
+        meter=Meter(box.spec.price_usd, budget),
         images=loader,
         targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
         seed=0,
-        queries_per_prediction=per_prediction,
+        queries_per_prediction=model.queries_per_prediction,
     )
-    planned = fit_plan(chosen, session)
-    return Planned(
-        rows=list(planned.lines),
-        total=planned.total,
-        left=left,
-        per_prediction=min(per_prediction, planned.most_per_prediction),
-    )
+    return fit_plan(recipe, session), left

@@ -2,14 +2,12 @@
 
 from rebox.demo.digits import open_digits
 from rebox.demo.patients import Patients, load_patients
-from rebox.demo.run import BUDGETS, Curve, DemoResult, Point, Row, run_demo
+from rebox.demo.run import BUDGETS, DemoResult, Row, run_demo
 
 __all__ = [
     "BUDGETS",
-    "Curve",
     "DemoResult",
     "Patients",
-    "Point",
     "Row",
     "load_patients",
     "open_digits",

@@ -76,10 +76,7 @@ def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
         axis.set_title(f"{NAMES[recipe]}'s program", fontsize=12)
     bar = figure.colorbar(shown, ax=list(axes[:2]), location="bottom", shrink=0.7, aspect=30)
     bar.set_label("added to a pixel's brightness")
-    for pair, label, colour in (
-        (axes[2:4], "benign", BENIGN),
-        (axes[4:], "malignant", MALIGNANT),
-    ):
+    for pair, label, colour in ((axes[2:4], "benign", BENIGN), (axes[4:], "malignant", MALIGNANT)):
         row = patients.test[patients.test_labels == label][0]
         titles = (f"a {label} patient", f"dressed by {NAMES[SHOWN]}")
         for axis, image, title in zip(pair, _dressed(models[SHOWN], row), titles, strict=True):
@@ -118,14 +115,10 @@ def _dressed(
     return placed[0, :, :, 0], dressed[0, :, :, 0]
 
 
-def _mapping(model: Reprogrammer) -> object:
-    return model.artefact_.model.reader
-
-
 def _draw_mappings(figure: Any, models: Models) -> None:
     tiles, bars = figure.subplots(2, 1, height_ratios=(0.38, 1))
     _draw_tiles(tiles, models)
-    mapping = _mapping(models["map"])
+    mapping = models["map"].artefact_.model.reader
     if isinstance(mapping, LinearMapping):
         votes = mapping.weights[:, 1] - mapping.weights[:, 0]
         colours = [MALIGNANT if vote > 0 else BENIGN for vote in votes]
@@ -142,7 +135,7 @@ def _draw_tiles(axis: Any, models: Models) -> None:
     """Draw the ten digits in the colour of the diagnosis that each speaks for."""
     recipes = ("bar", SHOWN)
     for y, recipe in enumerate(recipes):
-        mapping = _mapping(models[recipe])
+        mapping = models[recipe].artefact_.model.reader
         if not isinstance(mapping, Assignment):
             continue
         for sources, colour in zip(mapping.sources, (BENIGN, MALIGNANT), strict=True):
@@ -164,7 +157,8 @@ def _draw_curves(axis: Any, levels: Levels, curves: Curves) -> None:
     for recipe, points in curves.items():
         queries = [count for count, _ in points]
         values, lows, highs = (
-            [100 * getattr(found, name) for _, found in points] for name in ("value", "low", "high")
+            [100 * getattr(reached, name) for _, reached in points]
+            for name in ("value", "low", "high")
         )
         colour = COLOURS[recipe]
         axis.fill_between(queries, lows, highs, color=colour, alpha=0.18, linewidth=0)

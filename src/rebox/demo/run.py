@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rebox.artefact import check_writable
-from rebox.box.onnx import OnnxBox
 from rebox.classifier import Reprogrammer
-from rebox.demo.digits import open_digits
+from rebox.demo.digits import PRICE_USD, open_digits
 from rebox.demo.patients import Patients, load_patients
 from rebox.demo.picture import draw
 from rebox.errors import ArtefactError, MissingExtra
@@ -17,11 +16,7 @@ from rebox.study.baseline import baseline_from_name
 
 BUDGETS = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
 MAP_BUDGETS = (50, 100, 200)  # below one query per patient; with more, nothing changes
-METHODS = {
-    "map": "mapping only",
-    "bar": "BAR, as published",
-    "cma-es": "CMA-ES",
-}
+METHODS = {"map": "mapping only", "bar": "BAR, as published", "cma-es": "CMA-ES"}
 BEST = "map"
 """The best recipe, fixed before the test patients were asked about: the highest accuracy in
 three-fold cross-validation on the training patients (map 0.95 with 228 queries; with 25,000,
@@ -30,7 +25,7 @@ random-search 0.91, cma-es 0.90, spsa-gc 0.85, bar 0.84)."""
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One method of the table.
+    """A method, trained on so many queries: a row of the table, a point of a curve.
 
     Attributes
     ----------
@@ -57,22 +52,6 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
-    """The test accuracy of a fit and the queries that it asked."""
-
-    queries: int
-    accuracy: Interval
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """Accuracy against queries of one recipe."""
-
-    recipe: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class DemoResult:
     """What the demo found.
 
@@ -80,8 +59,8 @@ class DemoResult:
     ----------
     rows : tuple of Row
         The table.
-    curves : tuple of Curve
-        Accuracy against queries, one for each recipe of the table.
+    curves : dict of recipe to list of Row
+        Accuracy against queries; the last of each is in the table.
     best : str
         The recipe whose model was written, fixed before the test patients were asked about.
     model : Path
@@ -98,7 +77,7 @@ class DemoResult:
     """
 
     rows: tuple[Row, ...]
-    curves: tuple[Curve, ...]
+    curves: dict[str, list[Row]]
     best: str
     model: Path
     picture: Path | None
@@ -137,23 +116,21 @@ def run_demo(
     folder = _folder(Path(out))
     patients, box = load_patients(), open_digits()
     models: dict[str, Reprogrammer] = {}
-    curves: list[Curve] = []
+    curves: dict[str, list[Row]] = {recipe: [] for recipe in METHODS}
     counted = 0
-    for recipe in METHODS:
-        fits = []
+    for recipe, fits in curves.items():
         for budget in _budgets(recipe, budgets):
             write(f"{recipe}: {budget:,} queries at most")
-            model = Reprogrammer(box, recipe, budget=budget, random_state=seed)
-            fits.append(_measured(model.fit(patients.train, patients.train_labels), patients))
+            models[recipe] = model = Reprogrammer(box, recipe, budget=budget, random_state=seed)
+            model.fit(patients.train, patients.train_labels)
+            fits.append(_measured(recipe, model, patients))
             counted += model.spent_.total
-        models[recipe] = model
-        curves.append(Curve(recipe=recipe, points=tuple(fits)))
     models[BEST].save(folder / "model.rebox")
-    rows = (*_baselines(patients, seed), *(_row(curve, box) for curve in curves))
+    rows = (*_baselines(patients, seed), *(fits[-1] for fits in curves.values()))
     picture, note = _picture(folder / "demo.png", rows, curves, models, patients)
     return DemoResult(
         rows=rows,
-        curves=tuple(curves),
+        curves=curves,
         best=BEST,
         model=folder / "model.rebox",
         picture=picture,
@@ -181,46 +158,31 @@ def _budgets(recipe: str, budgets: Sequence[int]) -> list[int]:
     return [*below, budgets[-1]] if recipe == "map" else list(budgets)
 
 
-def _measured(model: Reprogrammer, patients: Patients) -> Point:
+def _measured(recipe: str, model: Reprogrammer, patients: Patients) -> Row:
     queries = model.spent_.training
-    return Point(
-        queries=queries, accuracy=accuracy(patients.test_labels, model.predict(patients.test))
-    )
-
-
-def _baselines(patients: Patients, seed: int) -> tuple[Row, Row]:
-    train, labels = patients.train, patients.train_labels
-    fitted = (
-        ("majority", baseline_from_name("majority").fit(train, labels)),
-        ("local model, no box", baseline_from_name("thumbnail").fit(train, labels, seed=seed)),
-    )
-    first, second = (
-        Row(
-            method=name,
-            recipe=None,
-            accuracy=accuracy(patients.test_labels, model.predict(patients.test)),
-        )
-        for name, model in fitted
-    )
-    return first, second
-
-
-def _row(curve: Curve, box: OnnxBox) -> Row:
-    last = curve.points[-1]
     return Row(
-        method=METHODS[curve.recipe],
-        recipe=curve.recipe,
-        accuracy=last.accuracy,
-        queries=last.queries,
+        method=METHODS[recipe],
+        recipe=recipe,
+        accuracy=accuracy(patients.test_labels, model.predict(patients.test)),
+        queries=queries,
         queries_per_prediction=1,
-        usd=last.queries * (box.spec.price_usd or 0.0),
+        usd=queries * PRICE_USD,
     )
+
+
+def _baselines(patients: Patients, seed: int) -> list[Row]:
+    rows = []
+    for method, name in (("majority", "majority"), ("local model, no box", "thumbnail")):
+        model = baseline_from_name(name).fit(patients.train, patients.train_labels, seed=seed)
+        reached = accuracy(patients.test_labels, model.predict(patients.test))
+        rows.append(Row(method=method, recipe=None, accuracy=reached))
+    return rows
 
 
 def _picture(
     path: Path,
     rows: Sequence[Row],
-    curves: Sequence[Curve],
+    curves: dict[str, list[Row]],
     models: dict[str, Reprogrammer],
     patients: Patients,
 ) -> tuple[Path | None, str | None]:
@@ -229,8 +191,8 @@ def _picture(
             path,
             levels={row.method: row.accuracy.value for row in rows if row.recipe is None},
             curves={
-                curve.recipe: [(point.queries, point.accuracy) for point in curve.points]
-                for curve in curves
+                recipe: [(fit.queries, fit.accuracy) for fit in fits]
+                for recipe, fits in curves.items()
             },
             models=models,
             patients=patients,

@@ -6,7 +6,7 @@ The next samples are dressed in a thread while the box answers.
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ AHEAD = 2  # batches that are made ready while the box works on another
 CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
 
 Batch = TypeVar("Batch")
+_LAST: Any = object()  # what follows the last batch
 Floats = NDArray[np.float32]
 Point = NDArray[np.floating]
 
@@ -58,10 +59,25 @@ def place_views(
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Yield ``batches``, the next of which are made in a thread while one is worked on."""
     with ThreadPoolExecutor(1) as helper:
-        waiting = deque(helper.submit(next, batches, None) for _ in range(AHEAD + 1))
-        while (batch := waiting.popleft().result()) is not None:
-            yield batch
-            waiting.append(helper.submit(next, batches, None))
+        waiting = deque(helper.submit(next, batches, _LAST) for _ in range(AHEAD + 1))
+        try:
+            while (batch := waiting.popleft().result()) is not _LAST:
+                yield batch
+                waiting.append(helper.submit(next, batches, _LAST))
+        finally:
+            for batch_ahead in waiting:  # whoever interrupts need not wait for what nobody wants
+                batch_ahead.cancel()
+
+
+def answered(
+    askings: Mapping[int, "Asking"], placed: Iterator[tuple[int, Floats]]
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the number of an asking and the scores (n, source classes) of images placed for it.
+
+    Images are placed and dressed while the box answers those before.
+    """
+    dressed = ((k, askings[k].dress(images)) for k, images in placed)
+    yield from ((k, askings[k].send(images)) for k, images in ahead(dressed))
 
 
 class Asking:
@@ -73,45 +89,47 @@ class Asking:
         Who asks the box, and counts.
     program : Program
         How the samples are dressed.
+    point : (1, d) or None
+        Where the program stands; None adds nothing.
     """
 
-    def __init__(self, asker: Asker, program: Program) -> None:
+    def __init__(self, asker: Asker, program: Program, point: Point | None = None) -> None:
         self._asker = asker
         self._program = program
-        # Memory that is used again: for those that wait, the one asked about, and the one made.
-        self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(AHEAD + 3))
+        self._point = point if program.dimension else None
+        # Memory that is used again: for those that wait, the one asked about, and the one made;
+        # levels are copies.
+        rooms = 1 if asker.spec.pixels == "uint8" else AHEAD + 3
+        self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(rooms))
 
-    def ask(self, placed: Floats, point: Point | None = None) -> Floats:
-        """Return the box's scores of ``placed`` images under the program at ``point``.
+    def ask(self, placed: Floats) -> Floats:
+        """Return the box's scores (n, source classes) of ``placed`` images.
 
         Parameters
         ----------
         placed : (n, height, width, channels) float32 in [0, 1]
             Images on their canvas.
-        point : (1, d) or (n, d), or None
-            Where the program stands; None adds nothing.
-
-        Returns
-        -------
-        (n, source classes) float32.
         """
-        if point is None or self._program.dimension == 0:
-            chunk = self._asker.at_once
-            starts = range(0, len(placed), chunk)
-            dressed = iter([self._levels(placed[start : start + chunk]) for start in starts])
-        else:
-            dressed = self._dressed(placed, [point], 1)
-        return np.concatenate([self._asker.ask(images) for images in dressed])
+        return self.send(self.dress(placed))
+
+    def dress(self, placed: Floats) -> Images:
+        """Return ``placed`` images as they are sent."""
+        if self._point is None:
+            return self._levels(placed)
+        return self._sums(placed, [self._added(self._point)])
+
+    def send(self, images: Images) -> Floats:
+        """Return the box's scores of images that are dressed, asked a chunk at a time."""
+        chunk = self._asker.at_once
+        parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
+        return np.concatenate([self._asker.ask(part) for part in parts])
 
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
-        """Yield what `ask` returns for each of ``points``.
+        """Yield the scores of ``placed`` images (n, ...) at each of ``points``, (1, d) or (n, d).
 
         A service is asked in parallel, and a batch of a search alone may not keep it busy: several
         points are asked about together where they fit.
         """
-        if self._program.dimension == 0:
-            yield from (self.ask(placed, point) for point in points)
-            return
         n = len(placed)
         most = self._asker.at_once * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
         answers = np.empty((0, len(self._asker.spec.classes)), dtype=np.float32)

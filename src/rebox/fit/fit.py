@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rebox.errors import InvalidOption
 from rebox.fit.events import StepTaken, StopFit, Stopped
 from rebox.fit.model import Model
 from rebox.fit.once import OnceRun
@@ -53,7 +54,22 @@ class Outcome:
 
 def plan(recipe: Recipe, session: Session) -> Plan:
     """Return what a fit would ask, without asking anything."""
-    return RUNS[type(recipe.way)](recipe.way, session).plan
+    return run_of(recipe.way, session).plan
+
+
+def run_of(way: Way, session: Session) -> Run:
+    """Return a fit that is about to go ``way``.
+
+    Raises
+    ------
+    InvalidOption
+        It is none of the ways that a fit can go, nor derived from one.
+    """
+    for kind in type(way).__mro__:
+        if kind in RUNS:
+            return RUNS[kind](way, session)
+    known = ", ".join(kind.__name__ for kind in RUNS)
+    raise InvalidOption(f"a recipe's way is one of {known}, found {way!r}: compose it of these.")
 
 
 def fit(recipe: Recipe, session: Session) -> Outcome:
@@ -65,13 +81,17 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         The box did not answer, or not with scores, before anything was learnt. Whatever else ends
         a fit early is in the outcome, beside what was learnt.
     """
-    run = RUNS[type(recipe.way)](recipe.way, session)
+    run = run_of(recipe.way, session)
     reason, error = carry_out(run.go, lambda: run.learnt)
-    try:
-        model, verdict = run.read()
-    except KeyboardInterrupt as stopped:  # reading takes a while; what was paid for is kept
-        reason, error = INTERRUPTED, stopped
-        model, verdict = run.read_plain(), None
+    for read in (run.read, run.read_plain, run.read_nothing):  # what was paid for is kept
+        try:
+            model, verdict = read()
+            break
+        except (Exception, KeyboardInterrupt) as stopped:  # noqa: BLE001 - raised by the caller
+            reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
+            error = error or stopped
+    else:
+        raise error or RuntimeError(reason)
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
             session.tell(Stopped(spent=session.meter.spent, reason=reason))

@@ -12,7 +12,7 @@ from rebox.fit.asking import CHUNK
 from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
-from rebox.reading import TrainingSet, fit_reader
+from rebox.reading import Answered, TrainingSet, fit_reader
 from rebox.sample.loader import ImageLoader
 
 Scores = NDArray[np.float32]
@@ -78,7 +78,6 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
 
     def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:
         known = TrainingSet(
-            spec=session.box.spec,
             targets=session.targets[rows],
             n_targets=session.n_targets,
             seed=session.seed,
@@ -89,7 +88,7 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
 
     predictions = {
         LOCAL: (0, out_of_fold(order, local=seen)),
-        ANSWERS: (1, out_of_fold(asked, answers=[scores])),
+        ANSWERS: (1, out_of_fold(asked, answers=[Answered(session.box.spec, scores)])),
     }
     return give_verdict(
         session.targets[asked],

@@ -1,5 +1,6 @@
 """What a fit ends with: the questions to ask about a sample, and how to read the answers."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.asking import CHUNK, Asking, ahead, place_views
+from rebox.fit.asking import CHUNK, Asking, answered, place_views
 from rebox.fit.local import LocalFeatures
 from rebox.meter import Asker
 from rebox.program import Program
@@ -80,23 +81,27 @@ class Model:
         if not asked:
             yield from (self._read([], self._see(images, rows), len(rows)) for rows in ranges)
             return
-        askings = [Asking(box, one.program) for box, one in zip(asked, self.questions, strict=True)]
+        questions = zip(asked, self.questions, strict=True)
+        askings = {k: Asking(who, one.program, one.point) for k, (who, one) in enumerate(questions)}
+        seen: deque[Seen] = deque()
         answers: list[Scores] = []
-        for seen, k, placed in ahead(self._dressed(images, ranges)):
-            answers.append(askings[k].ask(placed, self.questions[k].point))
+        for _, scores in answered(askings, self._placed(images, ranges, seen)):
+            answers.append(scores)
             if len(answers) == len(askings):
-                yield self._read(answers, seen, len(placed))
+                yield self._read(answers, seen.popleft(), len(scores))
                 answers = []
 
-    def _dressed(
-        self, images: ImageLoader, ranges: Sequence[range]
-    ) -> Iterator[tuple[Seen, int, NDArray[np.float32]]]:
-        """Yield what is seen of some samples, and those samples as each question shows them."""
+    def _placed(
+        self, images: ImageLoader, ranges: Sequence[range], seen: deque[Seen]
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield samples as each question shows them, and note what is ``seen`` of them.
+
+        What cannot be looked at is refused before it is paid for.
+        """
         placements = {k: one.program.placement for k, one in enumerate(self.questions)}
         for rows in ranges:
-            seen = self._see(images, rows)  # may refuse: before it is paid for
-            for k, placed in place_views(placements, [images.take(rows)]):
-                yield seen, k, placed
+            seen.append(self._see(images, rows))
+            yield from place_views(placements, [images.take(rows)])
 
     def _see(self, images: ImageLoader, rows: range) -> Seen:
         return [] if self.local is None else self.local.blocks(images.samples(rows))

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.asking import Asking, ahead, chunk_of
+from rebox.fit.asking import Asking, answered, chunk_of
 from rebox.fit.local import compare
 from rebox.fit.model import Model, Question
-from rebox.fit.plan import MapPlan, plan_map
+from rebox.fit.plan import MapPlan, plan_once
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Run
 from rebox.fit.session import Session
@@ -32,21 +32,21 @@ class OnceRun(Run):
         self.session = session
         self.history = []
         self.program = way.program(inputs.size, spec.shape, blocky=inputs.blocky)
-        self.plan = plan_map(
-            way, self.program.dimension, len(session.images), session.left("search")
-        )
+        self.plan = self._planned(len(session.images), session.left("search"))
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
         self._scores: list[Scores] = []
         self._asked: NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._mapping: Mapping | None = None
 
+    def _planned(self, images: int, left: int | None) -> MapPlan:
+        return plan_once(self.way, images, left)
+
     @property
     def mapping(self) -> Mapping:
         """How an answer is read; one that is usable before any answer."""
         if self._mapping is None:
-            nothing = self._answers_of(self.session.no_scores, self._asked[:0])
-            return self.way.mapping.fit(nothing)
+            return self.way.mapping.fit(self._answers_of(self.session.no_scores, self._asked[:0]))
         return self._mapping
 
     @property
@@ -91,30 +91,37 @@ class OnceRun(Run):
             self._map()
         compared = self.session.compare and len(self.scores) > 0
         verdict = compare(self.session, self.asked, self.scores) if compared else None
-        return self.read_plain(), verdict
+        return self._model(self.mapping), verdict
 
-    def read_plain(self) -> Model:
-        """Return the model with the mapping as it is."""
+    def read_plain(self) -> tuple[Model, None]:
+        """Return the model with the mapping as it is, compared with nothing."""
+        return self._model(self.mapping), None
+
+    def read_nothing(self) -> tuple[Model, None]:
+        """Return the model with a mapping that has seen no answer."""
+        nothing = self._answers_of(self.session.no_scores, self._asked[:0])
+        return self._model(self.way.mapping.fit(nothing)), None
+
+    def _model(self, mapping: Mapping) -> Model:
         question = Question(
             program=self.program,
             z=self.position.astype(np.float32),
             price_usd=self.session.box.spec.price_usd,
         )
-        return Model(questions=(question,), reader=self.mapping)
+        return Model(questions=(question,), reader=mapping)
 
     def _map(self) -> None:
         self._mapping = self.way.mapping.fit(self._answers())
 
     def _answered(self, indices: NDArray[np.intp], point: Any = None) -> Iterator[Scores]:
         """Yield the answers to training samples dressed by the program at ``point`` (1, d)."""
-        asking = Asking(self.session.asker("map"), self.program)
+        asking = Asking(self.session.asker("map"), self.program, point)
         chunk = chunk_of(self.session.box.at_once)
-        placed = (
-            self.program.placement.place(self.session.images.take(indices[start : start + chunk]))
-            for start in range(0, len(indices), chunk)
-        )
-        for images in ahead(placed):
-            yield asking.ask(images, point)
+        place, take = self.program.placement.place, self.session.images.take
+        starts = range(0, len(indices), chunk)
+        placed = ((0, place(take(indices[start : start + chunk]))) for start in starts)
+        for _, scores in answered({0: asking}, placed):
+            yield scores
             self._chunks += 1
             self._step("map", self._chunks)
 

@@ -143,20 +143,17 @@ class ViewsPlan(Plan):
         return tuple(lines)
 
 
-def plan_map(way: Once, dimension: int, images: int, left: int | None) -> MapPlan:
+def plan_once(way: Once, images: int, left: int | None) -> MapPlan:
     """Return how ``way`` would spend ``left`` queries (None: without end) on n ``images``."""
-    if isinstance(way, Refitted):
-        return _plan_refitted(way, dimension, images, left)
-    if isinstance(way, Searched):
-        return _plan_searched(way, dimension, images, left)
     most = images if way.mapping.needs_answers else 0
     return MapPlan(images=images, map=most if left is None else min(most, left))
 
 
-def _plan_refitted(way: Refitted, dimension: int, images: int, left: int | None) -> MapPlan:
-    """Reserve the mapping's answers first, which come last.
+def plan_refitted(way: Refitted, dimension: int, images: int, left: int | None) -> MapPlan:
+    """Return how ``way`` would spend ``left`` queries, as `plan_once` does.
 
-    It has to be that of the program that is kept, and it brings more than a program does.
+    The mapping's answers come last and are reserved first: it has to be that of the program that
+    is kept, and it brings more than a program does.
     """
     evaluations = way.search.evaluations(dimension)
     batch = min(way.batch, images, max(1, images // 2))  # as many again judge what was found
@@ -174,7 +171,8 @@ def _plan_refitted(way: Refitted, dimension: int, images: int, left: int | None)
     )
 
 
-def _plan_searched(way: Searched, dimension: int, images: int, left: int | None) -> MapPlan:
+def plan_searched(way: Searched, dimension: int, images: int, left: int | None) -> MapPlan:
+    """Return how ``way`` would spend ``left`` queries, as `plan_once` does."""
     evaluations, batch = way.search.evaluations(dimension), min(way.batch, images)
     for_map, maps = _affordable_answers(way, evaluations, batch, images, left), 1
     rest = None if left is None else left - for_map

@@ -14,6 +14,7 @@ from scipy.special import log_softmax
 
 from rebox.fit.asking import Asking
 from rebox.fit.once import Scores
+from rebox.fit.plan import MapPlan, plan_refitted
 from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.search import SearchRun
 from rebox.recipe import Refitted
@@ -29,6 +30,9 @@ class RefitRun(SearchRun):
     """
 
     way: Refitted
+
+    def _planned(self, images: int, left: int | None) -> MapPlan:
+        return plan_refitted(self.way, self.program.dimension, images, left)
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""

@@ -40,8 +40,12 @@ class Run(abc.ABC):
         """Return the model that all answers so far make, and what they brought."""
 
     @abc.abstractmethod
-    def read_plain(self) -> Model:
-        """Return the model that can be had at once."""
+    def read_plain(self) -> tuple[Model, None]:
+        """Return a simpler model of the answers, which can be had at once."""
+
+    @abc.abstractmethod
+    def read_nothing(self) -> tuple[Model, None]:
+        """Return a model that knows the classes' shares alone."""
 
     def _start(self, purpose: Purpose, planned: int) -> None:
         spent = self.session.meter.spent

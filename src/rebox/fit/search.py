@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rebox.fit.asking import Asking
 from rebox.fit.once import OnceRun
-from rebox.fit.plan import affords_remap
+from rebox.fit.plan import MapPlan, affords_remap, plan_searched
 from rebox.fit.reasons import BUDGET_ENDED, EPOCHS_DONE, TOO_SMALL
 from rebox.fit.session import Session
 from rebox.recipe import Searched
@@ -25,6 +25,9 @@ class SearchRun(OnceRun):
         counts = np.bincount(session.targets)
         # omega_j = 1 / n_j, scaled to a mean of 1 over the training samples
         self._weights = len(session.targets) / (len(counts) * np.maximum(counts, 1))
+
+    def _planned(self, images: int, left: int | None) -> MapPlan:
+        return plan_searched(self.way, self.program.dimension, images, left)
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.fit.asking import Asking, ahead, chunk_of, place_views
+from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.choosing import Chooser
 from rebox.fit.local import Blocks, LocalFeatures, look
 from rebox.fit.model import Model, Question
@@ -25,7 +25,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
-from rebox.reading import FittedReader, TrainingSet, fit_reader
+from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
 from rebox.subject import group_split
 
@@ -115,21 +115,21 @@ class ViewsRun(Run):
         asker = self.session.asker(purpose)
         askings = {k: Asking(asker, self._programs[k]) for k in numbers}
         begin = min(before.values(), default=count)
-        for step, (k, placed) in enumerate(self._placed(numbers, begin, count), start=1):
-            scores = askings[k].ask(placed)  # first of all: it may fail
+        placed = self._placed(numbers, begin, count)
+        for step, (k, scores) in enumerate(answered(askings, placed), start=1):
             self._parts.setdefault(k, []).append(scores)
             self._step(purpose, step)
 
     def _placed(
         self, numbers: Sequence[int], begin: int, end: int
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield a view's number and some samples as it shows them; the next while the box works."""
+        """Yield a view's number and some samples as it shows them."""
         chunk = chunk_of(self.session.box.at_once)
         taken = (
             self.session.images.take(self._order[start : min(start + chunk, end)])
             for start in range(begin, end, chunk)
         )
-        return ahead(place_views({k: self._programs[k].placement for k in numbers}, taken))
+        return place_views({k: self._programs[k].placement for k in numbers}, taken)
 
     def read(self) -> tuple[Model, Verdict | None]:
         """Return the model that all answers so far make, and what they brought."""
@@ -146,10 +146,16 @@ class ViewsRun(Run):
             chosen = []
         return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
 
-    def read_plain(self) -> Model:
-        """Return what can be had at once: the answers to the plain view alone, or none at all."""
+    def read_plain(self) -> tuple[Model, None]:
+        """Return a reader of the answers to the plain view, or of none, and of what is seen."""
         alone = [0] if self._answers and self.session.queries_per_prediction else []
-        return self._model(alone, fit_reader(self._known(alone)))
+        return self._model(alone, fit_reader(self._known(alone))), None
+
+    def read_nothing(self) -> tuple[Model, None]:
+        """Return the classes' shares, which need no question."""
+        session = self.session
+        known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
+        return Model(questions=(), reader=fit_reader(known).reader), None
 
     def _choose(self) -> list[int]:
         most = self.session.queries_per_prediction
@@ -180,12 +186,11 @@ class ViewsRun(Run):
         self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
     ) -> TrainingSet:
         """Return what a reader is fitted to: the answers to some views, and what is seen."""
-        answers = self._answers
+        answers, spec = self._answers, self.session.box.spec
         rows = self._order if local else self._order[: len(answers[views[0]])]
         return TrainingSet(
-            spec=self.session.box.spec,
-            answers=[answers[k] for k in views],
-            imitated=[answers[k] for k in imitated],
+            answers=[Answered(spec, answers[k]) for k in views],
+            imitated=[Answered(spec, answers[k]) for k in imitated],
             local=self._looked[1] if local else (),
             targets=self.session.targets[rows],
             n_targets=self.session.n_targets,
@@ -195,12 +200,15 @@ class ViewsRun(Run):
 
     def _model(self, chosen: Sequence[int], fitted: FittedReader) -> Model:
         balanced = self.way.class_weight == "balanced"
-        price = self.session.box.spec.price_usd
         return Model(
-            questions=tuple(Question(program=self._programs[k], price_usd=price) for k in chosen),
+            questions=self._questions(chosen),
             reader=fitted.reader.balanced() if balanced else fitted.reader,
             local=self._looked[0],
         )
+
+    def _questions(self, chosen: Sequence[int]) -> tuple[Question, ...]:
+        price = self.session.box.spec.price_usd
+        return tuple(Question(program=self._programs[k], price_usd=price) for k in chosen)
 
     def _verdict(
         self,

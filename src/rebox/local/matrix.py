@@ -38,5 +38,5 @@ def logarithm(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     if mean == 0:
         return np.zeros(matrix.shape)
     shrunk = (1 - SHRINKAGE) * np.maximum(values, 0.0) + SHRINKAGE * mean
-    found: NDArray[np.float64] = (vectors * np.log(shrunk)) @ vectors.T
-    return found
+    logarithms: NDArray[np.float64] = (vectors * np.log(shrunk)) @ vectors.T
+    return logarithms

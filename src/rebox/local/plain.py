@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidData
 from rebox.local.matrix import SMALLEST, is_covariance, is_symmetric, logarithm
 from rebox.local.picture import BLOCKS, picture_blocks
+from rebox.sample.inputs import is_rows
 from rebox.sample.pixels import as_floats, as_picture
-from rebox.sample.rows import is_rows
 
 KINDS = ("rows", "matrix", "covariance", "picture")
 LOOKED_AT = 8  # images that show their kind; more of them would not change it

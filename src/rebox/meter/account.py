@@ -173,7 +173,6 @@ class JournalAccount(Account):
 
     Parameters
     ----------
-    journal : Journal
     name : str
         Who pays: processes that name the same account share one budget.
     fit : str or None

@@ -17,10 +17,8 @@ class AccountLine:
 
     Attributes
     ----------
-    name, kind : str
-    asked : int
-        Images sent.
-    answered, billed : int
+    asked, answered, billed : int
+        Images sent, and how many of them.
     unsettled : int
         Images of sends whose end nobody recorded: billed, as far as anybody knows.
     failed : int
@@ -130,7 +128,8 @@ def _moment(seconds: float) -> str:
 
 def faults(journal: Journal) -> list[str]:
     """Return what is wrong with a journal, a sentence each; nothing for a sound one."""
-    sentences = [f"the file is damaged: {row[0]}." for row in _integrity(journal)]
+    checks = journal.rows("PRAGMA integrity_check")
+    sentences = [f"the file is damaged: {row[0]}." for row in checks if row[0] != "ok"]
     sums = """
         SELECT name, kind, account.queries, account.nano_usd,
                coalesce(sum(coalesce(billed, send.queries)), 0),
@@ -150,13 +149,9 @@ def faults(journal: Journal) -> list[str]:
     """
     for number, queries, there in journal.rows(counted):
         sentences.append(f"send {number} was of {queries} images, and has {there} questions.")
-    damaged = [f"the answer to question {number} is damaged." for number in _damaged(journal)]
-    return sentences + damaged
-
-
-def _integrity(journal: Journal) -> list[tuple[Any, ...]]:
-    return [row for row in journal.rows("PRAGMA integrity_check") if row[0] != "ok"]
-
-
-def _damaged(journal: Journal) -> Iterator[int]:
-    return (row["question"] for row in questions(journal) if row["damaged"])
+    sentences += [
+        f"the answer to question {row['question']} is damaged."
+        for row in questions(journal)
+        if row["damaged"]
+    ]
+    return sentences

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
 from rebox.money import dollars
@@ -33,7 +33,6 @@ class Amount:
 
     Attributes
     ----------
-    queries : int
     nano_usd : int
         In 1e-9 US dollars.
     """
@@ -142,11 +141,5 @@ class Spent:
 
     def by_purpose(self) -> dict[str, int]:
         """Return the counts by purpose and their total."""
-        return {
-            "probe": self.probe,
-            "map": self.map,
-            "search": self.search,
-            "validate": self.validate,
-            "predict": self.predict,
-            "total": self.total,
-        }
+        counts = {purpose: getattr(self, purpose) for purpose in get_args(Purpose)}
+        return counts | {"total": self.total}

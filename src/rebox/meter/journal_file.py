@@ -142,18 +142,12 @@ def connect(path: Path) -> sqlite3.Connection:
             f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
             "written, by journal= (--journal)."
         ) from error
-    try:
+    with _closed_on_error(connection, path):
         connection.create_function("checksum", 2, checksum, deterministic=True)
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
         _log_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
         _migrate(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _useless(path, error) from error
-    except JournalError:
-        connection.close()
-        raise
     return connection
 
 
@@ -169,18 +163,22 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         connection = _readable(path)
     except sqlite3.Error as error:
         raise _useless(path, error) from error
-    try:
-        version = _version(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _useless(path, error) from error
-    except JournalError:
-        connection.close()
-        raise
-    if version == 0:
-        connection.close()
-        raise JournalError(f"{path} is no journal of rebox, but an empty file: name another.")
+    with _closed_on_error(connection, path):
+        if _version(connection, path) == 0:
+            raise JournalError(f"{path} is no journal of rebox, but an empty file: name another.")
     return connection
+
+
+@contextlib.contextmanager
+def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Leave no connection open to what turns out to be no journal."""
+    try:
+        yield
+    except (sqlite3.Error, JournalError) as error:
+        connection.close()
+        if isinstance(error, JournalError):
+            raise
+        raise _useless(path, error) from error
 
 
 def _readable(path: Path) -> sqlite3.Connection:

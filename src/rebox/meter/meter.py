@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Images
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter.account import Account
 from rebox.meter.budget import Budget, Kind, Purpose, Spent, kind_of
+from rebox.money import dollars
 
 
 class Meter:
@@ -63,12 +64,14 @@ class Meter:
 
         Parameters
         ----------
-        box : BlackBox
-        purpose : str
-            What the images are asked for.
         afresh : bool
             Whether to ask even what the account remembers.
         """
+        if box.spec.price_usd != self.price_usd:
+            raise InvalidOption(
+                f"this meter counts at {dollars(self.price_usd)} a query, and {box!r} costs "
+                f"{dollars(box.spec.price_usd)}: give each box a meter of its own."
+            )
         return Asker(box, self, purpose, afresh)
 
     def left(self, purpose: Purpose = "search") -> int | None:
@@ -102,12 +105,7 @@ class Meter:
 
 
 class Asker:
-    """Asks a box within a meter's budget: `Meter.asker` makes it.
-
-    Attributes
-    ----------
-    spec : BoxSpec
-    """
+    """Asks a box within a meter's budget: `Meter.asker` makes it."""
 
     def __init__(self, box: BlackBox, meter: Meter, purpose: Purpose, afresh: bool) -> None:
         self.spec = box.spec

@@ -27,7 +27,6 @@ class Intent:
         From which of the account's two budgets.
     fit : str
         Which fit, or which model, it is for: several may share an account.
-    purpose, box : str
     keys : sequence of bytes
         One for each image.
     nano_usd_each : int

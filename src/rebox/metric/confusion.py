@@ -1,6 +1,6 @@
 """Figures of the predicted classes, all of them read off the confusion matrix."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from rebox.errors import InvalidData
 from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
-from rebox.metric.ranking import resamples
+from rebox.metric.ranking import bootstrap
 from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
@@ -33,9 +33,7 @@ def accuracy(
         There are no labels, or not as many predictions.
     """
     confusion = _Confusion.of(labels, predictions, groups=groups)
-    return confusion.share(
-        confusion.true == confusion.predicted, np.ones(len(confusion.true), dtype=bool)
-    )
+    return confusion.share(confusion.true == confusion.predicted, confusion.true >= 0)
 
 
 def sensitivity(
@@ -81,15 +79,7 @@ def specificity(
 ) -> Interval:
     """Return TN / (TN + FP), the share of the negatives that are not called positive.
 
-    Parameters
-    ----------
-    labels, predictions, positive, seed, groups
-        As in `sensitivity`.
-
-    Raises
-    ------
-    InvalidData
-        As in `sensitivity`, or the labels hold fewer than two classes.
+    Parameters and errors are those of `sensitivity`; the labels must hold two classes.
     """
     confusion = _Confusion.of(labels, predictions, groups=groups)
     need_two_classes(confusion.matrix.sum(axis=1), "specificity")
@@ -125,22 +115,7 @@ def predictive_value(
 def balanced_accuracy(
     labels: ArrayLike, predictions: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
 ) -> Interval:
-    """Return the mean recall over the classes that the labels hold.
-
-    Parameters
-    ----------
-    labels, predictions : (n,)
-        True and predicted classes.
-    seed : int
-        The bootstrap's seed.
-    groups : (n,) or None
-        Subjects, which the bootstrap draws.
-
-    Raises
-    ------
-    InvalidData
-        There are no labels, or not as many predictions.
-    """
+    """Return the mean recall over the classes that the labels hold: `sensitivity` of them all."""
     return sensitivity(labels, predictions, seed=seed, groups=groups)
 
 
@@ -155,14 +130,10 @@ def quadratic_kappa(
 
     Parameters
     ----------
-    labels, predictions : (n,)
-        True and predicted grades.
+    labels, predictions, seed, groups
+        As in `sensitivity`.
     classes : sequence
         The grades in their order: kappa weighs a mistake by the square of their distance.
-    seed : int
-        The bootstrap's seed.
-    groups : (n,) or None
-        Subjects, which the bootstrap draws.
 
     Raises
     ------
@@ -240,18 +211,18 @@ class _Confusion:
 
     def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
         """Bootstrap a figure of the confusion matrix."""
-        matrix = self.matrix
-        draws = (_multinomial(matrix, seed),) if self.groups is None else self._drawn(seed)
-        figures = np.concatenate([statistic(drawn) for drawn in draws])
-        return percentiles(float(statistic(matrix[None])[0]), figures)
-
-    def _drawn(self, seed: int) -> Iterator[NDArray[Any]]:
-        """Yield blocks of matrices (b, K, K), all images of a subject drawn together."""
+        if self.groups is None:
+            draws = statistic(_multinomial(self.matrix, seed))
+            return percentiles(float(statistic(self.matrix[None])[0]), draws)
         k = len(self.classes)
         where = np.zeros((len(self.true), k * k))
         where[np.arange(len(where)), self.places] = 1.0
-        for weights in resamples(self.true, seed, self.groups):
-            yield (weights @ where).reshape(-1, k, k)
+        return bootstrap(
+            lambda weights: statistic((weights @ where).reshape(-1, k, k)),
+            self.true,
+            seed,
+            self.groups,
+        )
 
 
 def _multinomial(matrix: Integers, seed: int) -> Integers:

@@ -15,7 +15,7 @@ from rebox.metric.confusion import (
     sensitivity,
 )
 from rebox.metric.interval import Interval
-from rebox.metric.labels import Integers, checked_scores, columns_of, warn_of_absent
+from rebox.metric.labels import Floats, Integers, checked_scores, columns_of, warn_of_absent
 from rebox.metric.ranking import auc_interval
 from rebox.subject import encode_groups
 
@@ -46,18 +46,14 @@ def evaluate(
     groups: ArrayLike | None = None,
     folds: ArrayLike | None = None,
 ) -> dict[str, Interval]:
-    """Return every figure that the labels define.
-
-    Predictions are the classes of highest probability.
+    """Return every figure that the labels define; predictions are the classes of highest score.
 
     Parameters
     ----------
     labels : (n,)
         True classes.
-    probabilities : (n, K)
-        A score for each class.
-    classes : sequence of K
-        The columns' classes.
+    probabilities, classes : (n, K), sequence of K
+        A score for each class, and the columns' classes.
     positive : a class, or None
         The class that sensitivity and specificity speak of; None: the second of two classes, and
         neither figure for more than two.
@@ -75,10 +71,9 @@ def evaluate(
     -------
     dict
         ``accuracy``, ``balanced_accuracy``, ``macro_auc``; for two classes or a ``positive`` one
-        ``sensitivity``, ``specificity``, ``positive_predictive_value`` and
-        ``negative_predictive_value``; for grades ``quadratic_kappa``. What labels of a single class
-        leave undefined is left out, with a warning; so are predictive values of what was never
-        predicted.
+        ``sensitivity``, ``specificity`` and both predictive values; for grades
+        ``quadratic_kappa``. What labels of a single class leave undefined is left out, with a
+        warning; so are predictive values of what was never predicted.
 
     Raises
     ------
@@ -90,24 +85,36 @@ def evaluate(
     """
     truth = columns_of(labels, classes)
     scores = checked_scores(probabilities, (len(truth), len(classes)))
-    predictions, subjects = scores.argmax(axis=1), encode_groups(groups, len(truth))
-    figures = {
-        "accuracy": accuracy(truth, predictions, subjects),
-        "balanced_accuracy": balanced_accuracy(truth, predictions, seed, subjects),
-    }
     counts = np.bincount(truth, minlength=len(classes))
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
-    if np.count_nonzero(counts) > 1:
-        figures["macro_auc"] = auc_interval(
-            truth, scores, seed, subjects, _checked_folds(folds, len(truth))
-        )
-        if grades:
-            figures["quadratic_kappa"] = quadratic_kappa(
-                truth, predictions, range(len(classes)), seed, subjects
-            )
+    subjects = encode_groups(groups, len(truth))
+    figures = _of_all_classes(truth, scores, seed, subjects, grades=grades, folds=folds)
     if positive is not None or len(classes) == 2:
         k = _place_of(positive, classes)
-        figures |= _of_positive(truth == k, predictions == k, subjects)
+        figures |= _of_positive(truth == k, scores.argmax(axis=1) == k, subjects)
+    return figures
+
+
+def _of_all_classes(
+    truth: Integers,
+    scores: Floats,
+    seed: int,
+    groups: Integers | None,
+    *,
+    grades: bool,
+    folds: ArrayLike | None,
+) -> dict[str, Interval]:
+    predictions = scores.argmax(axis=1)
+    figures = {
+        "accuracy": accuracy(truth, predictions, groups),
+        "balanced_accuracy": balanced_accuracy(truth, predictions, seed, groups),
+    }
+    if len(np.unique(truth)) > 1:
+        apart = _checked_folds(folds, len(truth))
+        figures["macro_auc"] = auc_interval(truth, scores, seed, groups, apart)
+        if grades:
+            order = range(scores.shape[1])
+            figures["quadratic_kappa"] = quadratic_kappa(truth, predictions, order, seed, groups)
     return figures
 
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
 from rebox.metric.confusion import mean_share
-from rebox.metric.interval import Interval, percentiles
+from rebox.metric.interval import Interval
 from rebox.metric.labels import Floats, columns_of
-from rebox.metric.ranking import resamples
+from rebox.metric.ranking import bootstrap
 from rebox.subject import encode_groups
 
 
@@ -30,10 +30,8 @@ def accuracy_gain(
     ----------
     labels, predictions, rivals : (n,)
         True classes, and those that two methods predict of the same subjects in the same order.
-    seed : int
-        The bootstrap's seed.
-    groups : (n,) or None
-        Subjects, where several images show one: the bootstrap draws them.
+    seed, groups
+        As in `sensitivity`.
 
     Raises
     ------
@@ -42,8 +40,7 @@ def accuracy_gain(
     """
     truth, gains = _gains(labels, predictions, rivals)
     subjects = encode_groups(groups, len(truth))
-    draws = [weights @ gains / weights.sum(axis=1) for weights in resamples(truth, seed, subjects)]
-    return percentiles(float(gains.mean()), np.concatenate(draws))
+    return bootstrap(lambda w: w @ gains / w.sum(axis=1), truth, seed, subjects)
 
 
 def balanced_accuracy_gain(
@@ -61,9 +58,7 @@ def balanced_accuracy_gain(
     subjects = encode_groups(groups, len(truth))
     of_class = np.eye(truth.max() + 1)[truth]
     gained = gains[:, None] * of_class
-    draws = [mean_share(w @ gained, w @ of_class) for w in resamples(truth, seed, subjects)]
-    value = mean_share(gained.sum(axis=0)[None], of_class.sum(axis=0)[None])
-    return percentiles(float(value[0]), np.concatenate(draws))
+    return bootstrap(lambda w: mean_share(w @ gained, w @ of_class), truth, seed, subjects)
 
 
 def _gains(

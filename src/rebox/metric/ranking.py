@@ -34,23 +34,13 @@ def macro_auc(
 
     Parameters
     ----------
-    labels : (n,)
-        True classes.
-    probabilities : (n, K)
-        A score for each class, in the order of ``classes``; only the order of a column's scores
-        counts.
-    classes : sequence of K
-        The columns' classes.
-    seed : int
-        The bootstrap's seed.
-    groups : (n,) or None
-        Subjects, where several images show one: the bootstrap draws them.
+    labels, probabilities, classes, seed, groups
+        As in `evaluate`; only the order of a column's scores counts.
 
     Raises
     ------
     InvalidData
-        Shapes do not agree, a score is NaN or infinite, a label is not in ``classes``, the labels
-        hold fewer than two classes, or an image has no subject though others do.
+        As in `evaluate`, or the labels hold fewer than two classes.
     """
     truth = columns_of(labels, classes)
     scores = checked_scores(probabilities, (len(truth), len(classes)))
@@ -75,9 +65,7 @@ def auc_interval(
     pooled scores that tell nothing lie below 0.5 (Parker, Guenter and Bedo, BMC Bioinformatics
     2007; Forman and Scholz, SIGKDD Explorations 2010).
     """
-    area = _areas(truth, scores, folds)
-    draws = [area(weights) for weights in resamples(truth, seed, groups)]
-    return percentiles(float(area(np.ones((1, len(truth))))[0]), np.concatenate(draws))
+    return bootstrap(_areas(truth, scores, folds), truth, seed, groups)
 
 
 def auc_gain(
@@ -94,9 +82,18 @@ def auc_gain(
     ``folds`` see `auc_interval`.
     """
     ours, theirs = _areas(truth, scores, folds), _areas(truth, rival, folds)
-    draws = [ours(weights) - theirs(weights) for weights in resamples(truth, seed, groups)]
-    whole = np.ones((1, len(truth)))
-    return percentiles(float(ours(whole)[0] - theirs(whole)[0]), np.concatenate(draws))
+    return bootstrap(lambda weights: ours(weights) - theirs(weights), truth, seed, groups)
+
+
+def bootstrap(
+    statistic: Callable[[Floats], Floats], truth: Integers, seed: int, groups: Integers | None
+) -> Interval:
+    """Return a figure and its percentiles over `resamples`.
+
+    ``statistic`` takes weights (b, n), how often each image counts, and returns the figures (b,).
+    """
+    draws = [statistic(weights) for weights in resamples(truth, seed, groups)]
+    return percentiles(float(statistic(np.ones((1, len(truth))))[0]), np.concatenate(draws))
 
 
 def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Iterator[Floats]:
@@ -109,10 +106,8 @@ def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Ite
     step = max(1, BLOCK // len(truth))
     kinds, subject = truth, None
     if groups is not None:
-        kinds, subject = (
-            classes_of_subjects(truth, groups),
-            np.unique(groups, return_inverse=True)[1],
-        )
+        kinds = classes_of_subjects(truth, groups)
+        subject = np.unique(groups, return_inverse=True)[1]
     members = [np.flatnonzero(kinds == c) for c in np.unique(kinds)]
     for start in range(0, RESAMPLES, step):
         rng = np.random.default_rng([seed, start])

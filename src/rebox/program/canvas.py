@@ -6,6 +6,7 @@ channel by channel (planar): convolutional boxes want it so, and no copy is then
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from PIL import Image
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.program.view import PLAIN, View
-from rebox.sample.pixels import LEVEL, as_grey, with_channel_axis
+from rebox.sample.pixels import LEVEL, as_grey, as_pillow, with_channel_axis
 
 FITS = ("pad", "contain", "stretch")
 
@@ -200,16 +201,7 @@ class Placement:
             self.view.adjust(target[:, self._rows, self._columns], grey=grey)
 
 
-def _in_one_piece(pixels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return (h, w) or (h, w, 3) pixels, perhaps turned or mirrored, as contiguous memory."""
-    if pixels.ndim == 2:
-        return np.ascontiguousarray(pixels)
-    # a pixel is moved as one thing: byte by byte takes twice as long
-    whole = np.ascontiguousarray(pixels.view(np.dtype((np.void, 3))))
-    return whole.view(np.uint8)
-
-
-def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest: bool) -> None:
+def _resize(pixels: NDArray[Any], target: NDArray[np.float32], *, nearest: bool) -> None:
     """Write (h, w, 1 or 3) pixels into ``target`` (channels, height, width), values in [0, 1].
 
     Bilinear with antialiasing, by Pillow; ``nearest`` repeats or drops pixels.
@@ -218,9 +210,8 @@ def _resize(pixels: NDArray[np.generic], target: NDArray[np.float32], *, nearest
     filtering = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
     if pixels.dtype == np.uint8:
         if pixels.shape[:2] != size:
-            plain = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-            picture = Image.fromarray(_in_one_piece(plain))
-            pixels = np.atleast_3d(np.asarray(picture.resize(size[::-1], filtering)))
+            resized = as_pillow(pixels).resize(size[::-1], filtering)
+            pixels = np.atleast_3d(np.asarray(resized))
         np.multiply(np.moveaxis(pixels, 2, 0), LEVEL, out=target, dtype=np.float32)
         return
     for channel in range(pixels.shape[2]):

@@ -77,20 +77,20 @@ class _Separable(Subspace):
     """Products of waves along rows and waves along columns, each channel apart."""
 
     @abc.abstractmethod
-    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return row waves (a, height) and column waves (b, width)."""
+    def _waves(self, length: int) -> NDArray[np.float64]:
+        """Return the waves (a, length) along a side of ``length`` pixels."""
 
     @property
     def dimension(self) -> int:
         """Row waves times column waves times channels."""
-        rows, columns = self._waves()
-        return len(rows) * len(columns) * self.shape[2]
+        height, width, channels = self.shape
+        return len(self._waves(height)) * len(self._waves(width)) * channels
 
     def expand(self, z: Array) -> Array:
         """Combine the waves; planar in memory."""
         xp = array_namespace(z)
         of_z = {"dtype": z.dtype, "device": device(z)}
-        rows, columns = (xp.asarray(waves, **of_z) for waves in self._waves())
+        rows, columns = (xp.asarray(self._waves(length), **of_z) for length in self.shape[:2])
         shape = (*z.shape[:-1], rows.shape[0], columns.shape[0], self.shape[2])
         planes = xp.moveaxis(xp.reshape(z, shape), -1, -3)
         planar = rows.T @ planes @ columns * xp.asarray(self.mask, **of_z)
@@ -109,8 +109,14 @@ class LowResolution(_Separable):
 
     side: int = 8
 
-    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _hats(self.side, self.shape[0]), _hats(self.side, self.shape[1])
+    def _waves(self, length: int) -> NDArray[np.float64]:
+        """Return (side, length): each row falls linearly from 1 at its knot to 0 at the next."""
+        if self.side == 1:
+            return np.ones((1, length))
+        hats: NDArray[np.float64] = zoom(
+            np.eye(self.side), (1, length / self.side), order=1, mode="nearest", grid_mode=True
+        )
+        return hats
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,12 @@ class DCT(_Separable):
 
     frequencies: int = 6
 
-    def _waves(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _cosines(self.frequencies, self.shape[0]), _cosines(self.frequencies, self.shape[1])
+    def _waves(self, length: int) -> NDArray[np.float64]:
+        """Return (frequencies, length) cosines of root mean square 1."""
+        waves: NDArray[np.float64] = idctn(
+            np.eye(self.frequencies, length), axes=(1,), norm="ortho"
+        )
+        return waves * math.sqrt(length)
 
 
 @dataclass(frozen=True)
@@ -168,22 +178,6 @@ class RandomProjection(Subspace):
         basis = xp.asarray(self._basis, dtype=z.dtype, device=device(z))
         planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
         return xp.moveaxis(planar, -3, -1)
-
-
-def _hats(knots: int, length: int) -> NDArray[np.float64]:
-    """Return (knots, length): each row falls linearly from 1 at its knot to 0 at the next."""
-    if knots == 1:
-        return np.ones((1, length))
-    hats: NDArray[np.float64] = zoom(
-        np.eye(knots), (1, length / knots), order=1, mode="nearest", grid_mode=True
-    )
-    return hats
-
-
-def _cosines(frequencies: int, length: int) -> NDArray[np.float64]:
-    """Return (frequencies, length) cosines of root mean square 1."""
-    waves: NDArray[np.float64] = idctn(np.eye(frequencies, length), axes=(1,), norm="ortho")
-    return waves * math.sqrt(length)
 
 
 KINDS: dict[str, type[Subspace]] = {

@@ -3,11 +3,13 @@
 from rebox.reading.assignment import FrequencyMapping, RandomMapping
 from rebox.reading.choice import rule_from_name
 from rebox.reading.contract import Answers, Mapping, MappingRule, Reader
+from rebox.reading.features import Answered
 from rebox.reading.fitting import FittedReader, TrainingSet, fit_reader
 from rebox.reading.reader import PooledReader
 from rebox.reading.view_loss import block_distances, leave_one_out_loss
 
 __all__ = [
+    "Answered",
     "Answers",
     "FittedReader",
     "FrequencyMapping",

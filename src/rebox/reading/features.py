@@ -116,16 +116,60 @@ def features_of(spec: BoxSpec, scores: Scores, view: str = "logs") -> AnswerFeat
     return AnswerFeatures("log-ratios", floor, censored=not spec.complete)
 
 
-def answer_blocks(
-    answers: Sequence[Scores], features: AnswerFeatures, *, counted: bool
-) -> list[NDArray[np.float32]]:
-    """Return a block (n, d) for each view, or one of log-votes for a box that tells labels only."""
-    if not counted or not answers:
-        return [features(scores).astype(np.float32) for scores in answers]
-    votes = np.zeros(answers[0].shape)
-    for scores in answers:  # whole numbers: the sum is exact in any order
-        votes += scores
-    return [np.log(votes + UNSEEN).astype(np.float32)]
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What one question brought: a box, and its scores (a, source classes) of samples."""
+
+    spec: BoxSpec
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class AnswerBlock:
+    """What is looked at of the answers to one question, or to all that are counted together.
+
+    Attributes
+    ----------
+    questions : tuple of int
+        Which questions: one, or all those to a box that tells labels only.
+    features : AnswerFeatures
+    counted : bool
+        Whether votes are counted: the block is of log-votes then.
+    """
+
+    questions: tuple[int, ...]
+    features: AnswerFeatures
+    counted: bool = False
+
+    def __call__(self, answers: Sequence[Scores]) -> NDArray[np.float32]:
+        """Return features (n, d) of the answers to all questions, (n, source classes) each."""
+        if not self.counted:
+            plain: NDArray[np.float32] = self.features(answers[self.questions[0]]).astype(
+                np.float32
+            )
+            return plain
+        votes = np.zeros(answers[self.questions[0]].shape)
+        for number in self.questions:  # whole numbers: the sum is exact in any order
+            votes += answers[number]
+        return np.log(votes + UNSEEN).astype(np.float32)
+
+
+def blocks_of(answered: Sequence[Answered]) -> tuple[AnswerBlock, ...]:
+    """Return what is looked at of the answers to some questions; all to one box in one way."""
+    features: dict[str, AnswerFeatures] = {}
+    counted: dict[str, list[int]] = {}
+    for number, one in enumerate(answered):
+        box = one.spec.identity
+        features.setdefault(box, features_of(one.spec, one.scores))
+        counted.setdefault(box if one.spec.labels_only else f"{number}|{box}", []).append(number)
+    return tuple(
+        AnswerBlock(
+            tuple(numbers),
+            features[answered[numbers[0]].spec.identity],
+            answered[numbers[0]].spec.labels_only,
+        )
+        for numbers in counted.values()
+    )
 
 
 def check_view(view: str) -> None:

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.box import BoxSpec
 from rebox.reading.axes import PrincipalAxes
 from rebox.reading.calibration import log_prior
-from rebox.reading.contract import Floats, Matrix, Scores
+from rebox.reading.contract import Floats, Matrix
 from rebox.reading.expert import Expert, Head, OutOfFold, Stretch, kernel_experts, linear_expert
-from rebox.reading.features import AnswerFeatures, answer_blocks, features_of
+from rebox.reading.features import Answered, blocks_of
 from rebox.reading.pool import pool, pool_weights
 from rebox.reading.reader import PooledReader, coordinates
 from rebox.reading.student import student_expert
@@ -35,15 +34,13 @@ class TrainingSet:
 
     Attributes
     ----------
-    answers : sequence of (a, source classes)
+    answers : sequence of Answered
         Answers to each question about the first a samples.
     local : sequence of (n, d) arrays
         What can be seen of each sample without asking.
-    imitated : sequence of (a, source classes)
+    imitated : sequence of Answered
         Answers about the first a samples that the reader will not be given: a student learns to
         imitate them from ``local``.
-    spec : BoxSpec or None
-        Of the box that answers; None where nobody was asked.
     targets : (n,) intp
     n_targets : int
     seed : int
@@ -52,10 +49,9 @@ class TrainingSet:
         Subject of each sample, held out with all its samples; None: each sample is its own.
     """
 
-    answers: Sequence[Scores] = ()
+    answers: Sequence[Answered] = ()
     local: Sequence[Floats] = ()
-    imitated: Sequence[Scores] = ()
-    spec: BoxSpec | None = None
+    imitated: Sequence[Answered] = ()
     targets: NDArray[np.intp]
     n_targets: int
     seed: int = 0
@@ -64,20 +60,7 @@ class TrainingSet:
     @property
     def asked(self) -> int:
         """How many samples have answers."""
-        return len(self.answers[0]) if self.answers else 0
-
-    @property
-    def counted(self) -> bool:
-        """Whether the box tells labels only."""
-        return self.spec is not None and self.spec.labels_only
-
-    @property
-    def features(self) -> AnswerFeatures:
-        """What of an answer is looked at."""
-        answers = [*self.answers, *self.imitated]
-        if self.spec is None or not answers:
-            return AnswerFeatures()
-        return features_of(self.spec, answers[0])
+        return len(self.answers[0].scores) if self.answers else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +99,12 @@ class _Fit:
     def __post_init__(self) -> None:
         known = self.known
         n = len(known.targets)
-        answers = self._features(known.answers)
+        answers = _features(known.answers)
         of_answers = [_block(x, len(answers), standardise=False) for x in answers]
         of_local = [_block(x, len(known.local), standardise=True) for x in known.local]
         self.axes, self.n_answers = (*of_answers, *of_local), len(answers)
         self.z = coordinates(self.axes, [*(_padded(x, n) for x in answers), *known.local])
         self.targets = Targets.dealt(known.targets, known.n_targets, known.seed, known.groups)
-
-    def _features(self, answers: Sequence[Scores]) -> list[NDArray[np.float32]]:
-        return answer_blocks(answers, self.known.features, counted=self.known.counted)
 
     @cached_property
     def asked(self) -> Targets:
@@ -159,8 +139,7 @@ class _Fit:
         prior = log_prior(known.targets, known.n_targets)
         landmarks = max((len(one.weights) for one in experts if one.kernel), default=0)
         return PooledReader(
-            features=known.features,
-            counted=known.counted,
+            answers=blocks_of(known.answers),
             blocks=self.axes,
             landmarks=self.z[:landmarks],
             experts=experts,
@@ -229,7 +208,7 @@ class _Fit:
         stretch = self._stretch(local=0.0, width=WIDTH)
         judged = self._kernels("local", self._heads, stretch, self.targets)
         if self.known.imitated:
-            answers = self._features(self.known.imitated)
+            answers = _features(self.known.imitated)
             landmarks = self.z[:LANDMARKS]
             student = student_expert(judged[0].expert, self.z, landmarks, answers, self.targets)
             judged.append(student)
@@ -295,6 +274,11 @@ def _enough(targets: Targets) -> bool:
     """Return whether samples hold two classes, in two folds."""
     two = [len(np.unique(x)) >= 2 for x in (targets.index, targets.folds)]
     return len(targets) >= LEAST and all(two)
+
+
+def _features(answered: Sequence[Answered]) -> list[NDArray[np.float32]]:
+    scores = [one.scores for one in answered]
+    return [block(scores) for block in blocks_of(answered)]
 
 
 def _block(features: Floats, count: int, *, standardise: bool) -> PrincipalAxes:

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from rebox.reading.axes import PrincipalAxes
 from rebox.reading.contract import Arrays, Floats, Matrix, Reader, Scores
 from rebox.reading.expert import Expert
-from rebox.reading.features import AnswerFeatures, answer_blocks
+from rebox.reading.features import AnswerBlock, AnswerFeatures
 from rebox.reading.pool import pool
 
 
@@ -25,11 +25,10 @@ class PooledReader(Reader):
 
     Attributes
     ----------
-    features : AnswerFeatures
-        What of each answer is looked at.
-    counted : bool
-        Whether the box tells labels only: the votes of all answers are then one block.
+    answers : tuple of AnswerBlock
+        What is looked at of the answers.
     blocks : tuple of PrincipalAxes
+        Of each of those, and of what can be seen without asking.
     landmarks : (M, R) float32
         Coordinates of training samples.
     experts : tuple of Expert
@@ -42,8 +41,7 @@ class PooledReader(Reader):
     """
 
     kind: ClassVar[str] = "pool"
-    features: AnswerFeatures
-    counted: bool
+    answers: tuple[AnswerBlock, ...]
     blocks: tuple[PrincipalAxes, ...]
     landmarks: NDArray[np.float32]
     experts: tuple[Expert, ...]
@@ -68,7 +66,7 @@ class PooledReader(Reader):
         return shifted
 
     def _pooled(self, answers: Sequence[Scores], local: Sequence[Floats]) -> Matrix:
-        features = [*answer_blocks(answers, self.features, counted=self.counted), *local]
+        features = [*(block(answers) for block in self.answers), *local]
         parts = zip(self.blocks, features, strict=True)
         z = np.concatenate([block.exact_coordinates(x) for block, x in parts], axis=1)
         return pool([expert.logits(z, self.landmarks) for expert in self.experts], self.weights)
@@ -81,7 +79,9 @@ class PooledReader(Reader):
             "prior": self.prior,
             "offset": self.offset,
         }
-        arrays |= {f"features.{name}": array for name, array in self.features.arrays().items()}
+        for number, looked_at in enumerate(self.answers):
+            own = looked_at.features.arrays().items()
+            arrays |= {f"answers.{number}.{name}": array for name, array in own}
         for number, block in enumerate(self.blocks):
             arrays |= {f"block.{number}.{name}": array for name, array in block.arrays().items()}
         for number, expert in enumerate(self.experts):
@@ -94,7 +94,8 @@ class PooledReader(Reader):
     def describe(self) -> dict[str, Any]:
         """Return what the arrays do not say, in JSON's types."""
         experts = [{"name": expert.name, "kernel": expert.kernel} for expert in self.experts]
-        return {"counted": self.counted, "experts": experts}
+        answers = [{"questions": list(x.questions), "counted": x.counted} for x in self.answers]
+        return {"answers": answers, "experts": experts}
 
     @classmethod
     def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
@@ -114,10 +115,18 @@ class PooledReader(Reader):
             )
             for i, one in enumerate(described["experts"])
         )
-        of_answers = {n: arrays[f"features.{n}"] for n in ("floor", "features")}
+        answers = tuple(
+            AnswerBlock(
+                tuple(one["questions"]),
+                AnswerFeatures.from_arrays(
+                    {name: arrays[f"answers.{i}.{name}"] for name in ("floor", "features")}
+                ),
+                one["counted"],
+            )
+            for i, one in enumerate(described["answers"])
+        )
         return cls(
-            features=AnswerFeatures.from_arrays(of_answers),
-            counted=described["counted"],
+            answers=answers,
             blocks=blocks,
             landmarks=arrays["landmarks"],
             experts=experts,

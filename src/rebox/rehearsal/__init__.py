@@ -7,34 +7,7 @@
 """
 
 from rebox.rehearsal.bill import Bill
-from rebox.rehearsal.fault import (
-    BadScore,
-    DuplicateClass,
-    EmptyBody,
-    ExtraClass,
-    Fault,
-    Faults,
-    GzipBomb,
-    HangUp,
-    InvalidUtf8,
-    MissingClass,
-    MixedStatus,
-    PartialBatch,
-    Redirect,
-    RefusedFault,
-    ResetBefore,
-    ResetMidBody,
-    Rule,
-    Schedule,
-    ShuffledClasses,
-    SlowDrip,
-    Status,
-    Truncated,
-    WrongType,
-    expired_key,
-    hour_limit,
-    read_faults,
-)
+from rebox.rehearsal.fault import Fault, read_faults
 from rebox.rehearsal.format import Format
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming
@@ -42,36 +15,12 @@ from rebox.rehearsal.service import REHEARSALS, Rehearsal, limits_of
 
 __all__ = [
     "REHEARSALS",
-    "BadScore",
     "Bill",
-    "DuplicateClass",
-    "EmptyBody",
-    "ExtraClass",
     "Fault",
-    "Faults",
     "Format",
-    "GzipBomb",
-    "HangUp",
     "Incoming",
-    "InvalidUtf8",
     "Limits",
-    "MissingClass",
-    "MixedStatus",
-    "PartialBatch",
-    "Redirect",
-    "RefusedFault",
     "Rehearsal",
-    "ResetBefore",
-    "ResetMidBody",
-    "Rule",
-    "Schedule",
-    "ShuffledClasses",
-    "SlowDrip",
-    "Status",
-    "Truncated",
-    "WrongType",
-    "expired_key",
-    "hour_limit",
     "limits_of",
     "read_faults",
 ]

@@ -10,7 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from rebox.rehearsal.format import Endpoint, Format, Kind, Outcome, Parsed, Refused, Scored, waiting
+from rebox.rehearsal.format import (
+    Endpoint,
+    Format,
+    Kind,
+    Outcome,
+    Parsed,
+    Refused,
+    only_scored,
+    waiting,
+)
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
@@ -93,14 +102,14 @@ class Azure(Format):
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the predictions, the best first."""
-        scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
+        ranked = only_scored(outcomes).ranked()
         return json_reply(
             {
                 "id": str(uuid.uuid4()),
                 "project": self.project,
                 "iteration": str(uuid.uuid5(uuid.NAMESPACE_OID, self.model)),
                 "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-                "predictions": [_prediction(name, score) for name, score in scored.ranked()],
+                "predictions": [_prediction(name, score) for name, score in ranked],
             }
         )
 

@@ -46,7 +46,6 @@ class Tally:
 
     Parameters
     ----------
-    price_usd : float
     quota : int or None
         Most images that are billed in all.
     """

@@ -25,10 +25,8 @@ class Exchange:
 
     Parameters
     ----------
-    form : Format
     box : BlackBox
         Is asked by one thread at a time.
-    limits : Limits
     faults : callable
         From the number of a question to its fault or None.
     key : str or None
@@ -130,18 +128,18 @@ class Exchange:
 
     def _outcomes(self, items: Sequence[Item]) -> list[Outcome]:
         spec = self._box.spec
-        found: list[Any] = []
+        decodings: list[Any] = []
         for item in items:
             try:
-                found.append(decoded(item, spec) if isinstance(item, bytes) else item)
+                decodings.append(decoded(item, spec) if isinstance(item, bytes) else item)
             except BadPicture as error:
-                found.append(Failed(str(error)))
-        images = [one for one in found if not isinstance(one, Failed)]
+                decodings.append(Failed(str(error)))
+        images = [one for one in decodings if not isinstance(one, Failed)]
         rows = iter(())
         if images:
             with self._asked:
                 rows = iter(self._box.ask(np.stack(images)))
-        return [one if isinstance(one, Failed) else self._scored(next(rows)) for one in found]
+        return [one if isinstance(one, Failed) else self._scored(next(rows)) for one in decodings]
 
     def _scored(self, row: Any) -> Scored:
         # the shortest decimals that read the same as float32: what services write

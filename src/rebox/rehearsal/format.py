@@ -33,19 +33,27 @@ Kind = Literal[
 ]
 """Why a service refuses."""
 
+STATUS: Mapping[Kind, int] = {
+    "no_key": 401,
+    "key": 401,
+    "expired_key": 401,
+    "rate": 429,
+    "quota": 429,
+    "image_size": 413,
+    "request_size": 413,
+    "no_model": 404,
+    "not_found": 404,
+    "server": 500,
+    "busy": 503,
+}
+"""The status of HTTP for a refusal, where a service has none of its own; 400 for all others."""
+
 Item = bytes | NDArray[np.generic]
 """An image as it was sent: a file, or (height, width, channels) numbers."""
 
 
 class Refused(Exception):
-    """The service refuses a request.
-
-    Attributes
-    ----------
-    kind : Kind
-    words : str
-    retry_after_s : float or None
-    """
+    """The service refuses a request."""
 
     def __init__(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(words or kind)
@@ -58,7 +66,6 @@ class Scored:
 
     Attributes
     ----------
-    scores : tuple of (class name, score)
     as_is : bool
         Whether the service keeps their order, where it would put the best first.
     """
@@ -84,7 +91,6 @@ class Failed:
 
     Attributes
     ----------
-    words : str
     code : int or None
         As the service numbers it; None: its code for pictures that cannot be decoded.
     """
@@ -136,6 +142,11 @@ class Endpoint:
     gzip: bool = False
 
 
+def only_scored(outcomes: Sequence[Outcome]) -> Scored:
+    """Return the scores of the only image; none, if a fault has lost it."""
+    return next((one for one in outcomes if isinstance(one, Scored)), Scored(()))
+
+
 class Format(abc.ABC):
     """How one service is asked, how it answers and how it refuses.
 
@@ -150,7 +161,6 @@ class Format(abc.ABC):
         looks for it.
     names_classes, names_items : bool
         Whether answers name their classes; whether each image has a status of its own.
-    model : str
     """
 
     service: ClassVar[str]
@@ -230,12 +240,12 @@ def read_json(request: Incoming) -> dict[str, Any]:
         There is none.
     """
     try:
-        found = json.loads(request.body)
+        body = json.loads(request.body)
     except ValueError as error:
         raise Refused("request", "the body is no JSON") from error
-    if not isinstance(found, dict):
+    if not isinstance(body, dict):
         raise Refused("request", "the body is no JSON object")
-    return found
+    return body
 
 
 def dig(value: Any, *path: str) -> Any:

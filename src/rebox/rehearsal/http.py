@@ -1,23 +1,10 @@
 """A plain service of no maker: what the box ``http:`` is pointed at to try it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from rebox.rehearsal.format import Format, Kind, Outcome, Parsed, Scored, waiting
+from rebox.rehearsal.format import STATUS, Format, Kind, Outcome, Parsed, only_scored, waiting
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
-
-STATUS: Mapping[Kind, int] = {
-    "no_key": 401,
-    "key": 401,
-    "expired_key": 401,
-    "rate": 429,
-    "quota": 429,
-    "image_size": 413,
-    "request_size": 413,
-    "not_found": 404,
-    "server": 500,
-    "busy": 503,
-}
 
 
 class PlainHttp(Format):
@@ -35,9 +22,8 @@ class PlainHttp(Format):
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the scores by name, in the order of the classes."""
-        scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
         # by hand: a dict cannot hold a name twice, which a fault may want
-        pairs = (f"{json.dumps(name)}: {json.dumps(p)}" for name, p in scored.scores)
+        pairs = (f"{json.dumps(name)}: {json.dumps(p)}" for name, p in only_scored(outcomes).scores)
         body = f'{{"result": {{"scores": {{{", ".join(pairs)}}}}}}}'
         return Outgoing(body=body.encode(), headers={"Content-Type": "application/json"})
 

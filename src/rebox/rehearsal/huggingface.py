@@ -10,8 +10,8 @@ from rebox.rehearsal.format import (
     Outcome,
     Parsed,
     Refused,
-    Scored,
     dig,
+    only_scored,
     read_json,
     waiting,
 )
@@ -71,8 +71,7 @@ class HuggingFace(Format):
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return the best labels with their scores."""
-        scored = next((o for o in outcomes if isinstance(o, Scored)), Scored(()))
-        best = scored.ranked()[: question.wishes["top_k"]]
+        best = only_scored(outcomes).ranked()[: question.wishes["top_k"]]
         return json_reply([{"label": name, "score": score} for name, score in best])
 
     def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
@@ -88,7 +87,3 @@ class HuggingFace(Format):
         if request.method == "GET" and request.route == "/health":
             return Outgoing()
         return super().free(request)
-
-    def uri(self, url: str) -> str:
-        """Return ``huggingface:MODEL?base_url=...&classes=...``."""
-        return self._uri(self.model, base_url=url)

@@ -13,12 +13,10 @@ class Incoming:
 
     Attributes
     ----------
-    method : str
     path : str
         As in the request line, with its query.
     headers : mapping of str to str
         As they were sent, the key too: that is why they are not in the repr.
-    body : bytes
     at_s : float
         When its headers had been read, by a clock that never runs backwards.
     """
@@ -36,20 +34,13 @@ class Incoming:
 
     def header(self, name: str, default: str = "") -> str:
         """Return a header, whatever the case of its name."""
-        found = (value for key, value in self.headers.items() if key.lower() == name.lower())
-        return next(found, default)
+        values = (value for key, value in self.headers.items() if key.lower() == name.lower())
+        return next(values, default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """A reply before it goes out; its length is added when it is sent.
-
-    Attributes
-    ----------
-    status : int
-    body : bytes
-    headers : mapping of str to str
-    """
+    """A reply before it goes out; its length is added when it is sent."""
 
     status: int = 200
     body: bytes = field(default=b"", repr=False)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.rehearsal.format import (
+    STATUS,
     Format,
     Kind,
     Outcome,
@@ -20,17 +21,16 @@ from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, as_pixels, images_of
 
 FREE = ("/ping", "/health")
-STATUS: Mapping[Kind, tuple[int, str]] = {
-    "no_key": (401, "UNAUTHENTICATED"),
-    "key": (401, "UNAUTHENTICATED"),
-    "expired_key": (401, "UNAUTHENTICATED"),
-    "rate": (429, "REQUEST_LIMIT_EXCEEDED"),
-    "quota": (429, "RESOURCE_EXHAUSTED"),
-    "request_size": (413, "BAD_REQUEST"),
-    "no_model": (404, "RESOURCE_DOES_NOT_EXIST"),
-    "not_found": (404, "ENDPOINT_NOT_FOUND"),
-    "server": (500, "INTERNAL_ERROR"),
-    "busy": (503, "TEMPORARILY_UNAVAILABLE"),
+CODES: Mapping[Kind, str] = {
+    "no_key": "UNAUTHENTICATED",
+    "key": "UNAUTHENTICATED",
+    "expired_key": "UNAUTHENTICATED",
+    "rate": "REQUEST_LIMIT_EXCEEDED",
+    "quota": "RESOURCE_EXHAUSTED",
+    "no_model": "RESOURCE_DOES_NOT_EXIST",
+    "not_found": "ENDPOINT_NOT_FOUND",
+    "server": "INTERNAL_ERROR",
+    "busy": "TEMPORARILY_UNAVAILABLE",
 }
 
 
@@ -70,9 +70,9 @@ class MLflow(Format):
 
     def error(self, kind: Kind, words: str = "", retry_after_s: float | None = None) -> Outgoing:
         """Return ``{"error_code", "message"}``."""
-        status, code = STATUS.get(kind, (400, "BAD_REQUEST"))
         said = words or f"the request was refused: {kind}"
-        return json_reply({"error_code": code, "message": said}, status, **waiting(retry_after_s))
+        value = {"error_code": CODES.get(kind, "BAD_REQUEST"), "message": said}
+        return json_reply(value, STATUS.get(kind, 400), **waiting(retry_after_s))
 
     def free(self, request: Incoming) -> Outgoing:
         """Return that the server is up, or its version."""

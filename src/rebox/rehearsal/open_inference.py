@@ -6,13 +6,23 @@ JSON and the binary tensor extension, as the protocol's and Triton's pages descr
 import gzip
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.rehearsal.format import Format, Kind, Outcome, Parsed, Refused, Scored, dig, waiting
+from rebox.rehearsal.format import (
+    STATUS,
+    Format,
+    Kind,
+    Outcome,
+    Parsed,
+    Refused,
+    Scored,
+    dig,
+    waiting,
+)
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, as_pixels, images_of
 
@@ -23,18 +33,6 @@ HEALTH = ("/v2/health/live", "/v2/health/ready")
 JSON_LENGTH = "Inference-Header-Content-Length"
 DTYPES = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "UINT8": "u1"}
 INPUT, OUTPUT = "input", "scores"
-STATUS: Mapping[Kind, int] = {
-    "no_key": 401,
-    "key": 401,
-    "expired_key": 401,
-    "rate": 429,
-    "quota": 429,
-    "request_size": 413,
-    "no_model": 404,
-    "not_found": 404,
-    "server": 500,
-    "busy": 503,
-}
 
 
 class OpenInference(Format):

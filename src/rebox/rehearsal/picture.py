@@ -60,7 +60,6 @@ def images_of(tensor: NDArray[np.generic], spec: BoxSpec, layout: str) -> NDArra
     Parameters
     ----------
     tensor : (n, height, width, channels) or (n, channels, height, width)
-    spec : BoxSpec
     layout : {"nhwc", "nchw"}
         How the server was set up; the other order is understood where it cannot be mistaken.
 
@@ -70,12 +69,10 @@ def images_of(tensor: NDArray[np.generic], spec: BoxSpec, layout: str) -> NDArra
         It is neither.
     """
     planar = (spec.channels, spec.height, spec.width)
-    found = tensor.shape[1:]
+    shape = tensor.shape[1:]
     if tensor.ndim == 4 and len(tensor):
-        if layout == "nchw" and found == planar:
-            return np.moveaxis(tensor, 1, -1)
-        if found == spec.shape:
+        if shape == spec.shape and not (layout == "nchw" and shape == planar):
             return tensor
-        if found == planar:
+        if shape == planar:
             return np.moveaxis(tensor, 1, -1)
     raise BadPicture(f"expected shape (n, {', '.join(map(str, spec.shape))}), found {tensor.shape}")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,9 +52,7 @@ class Line:
         head = self.head
         chunked = head.header("Transfer-Encoding").lower() == "chunked"
         body = b"".join(self._chunks()) if chunked else self._exactly(_length(head))
-        return Incoming(
-            method=head.method, path=head.path, headers=head.headers, body=body, at_s=head.at_s
-        )
+        return replace(head, body=body)
 
     def send(self, reply: Outgoing) -> None:
         """Send ``reply`` whole, by one call: split, it would wait for the client's ACK."""

@@ -182,9 +182,9 @@ def limits_of(service: str) -> Limits:
 def _classes_of(box: BlackBox, classes: Sequence[str] | None) -> tuple[str, ...]:
     if classes is None:
         return box.spec.classes
-    names, found = tuple(classes), len(box.spec.classes)
-    if len(names) != found or len(set(names)) != found:
+    names, most = tuple(classes), len(box.spec.classes)
+    if len(names) != most or len(set(names)) != most:
         raise InvalidOption(
-            f"the box has {found} classes: name as many different ones, found {len(names)}."
+            f"the box has {most} classes: name as many different ones, found {len(names)}."
         )
     return names

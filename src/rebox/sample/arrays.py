@@ -57,8 +57,8 @@ def read_arrays(
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
         with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:
-            found = list(content.files)
-            arrays = {name: content[name] for name in (*names, *optional) if name in found}
+            held = list(content.files)
+            arrays = {name: content[name] for name in (*names, *optional) if name in held}
     except Exception as error:
         # A damaged archive fails in zipfile, in zlib or in NumPy, each with errors of its own.
         raise InvalidData(_unreadable(archive, error)) from error
@@ -66,7 +66,7 @@ def read_arrays(
     if absent:
         raise InvalidData(
             f"{archive} has no array {' or '.join(map(repr, absent))}; "
-            f"found {', '.join(map(repr, found)) or 'none'}: "
+            f"found {', '.join(map(repr, held)) or 'none'}: "
             f"save it with np.savez(path, {', '.join(f'{name}={name}' for name in names)})."
         )
     return arrays

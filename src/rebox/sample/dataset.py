@@ -121,8 +121,7 @@ class Dataset:
 
     def subset(self, rows: Rows) -> "Dataset":
         """Return the images at ``rows``, in that order, with all that is said of them."""
-        rows = np.asarray(rows)
-        rows = rows.astype(np.intp) if rows.size == 0 else rows
+        rows = np.arange(len(self))[list(rows)]
         return replace(
             self,
             images=self.images[rows],

@@ -10,6 +10,7 @@ from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
 
 EXPECTED = "expected one sub-folder of images for each class"
+ENDINGS = ", ".join(sorted(SUFFIXES))
 
 
 def load_folder(root: Path) -> Dataset:
@@ -46,24 +47,24 @@ def images_below(root: Path) -> list[Path]:
     InvalidData
         There are none.
     """
-    found = image_files(root)
-    if not found:
+    paths = image_files(root)
+    if not paths:
         raise InvalidData(
-            f"{root} has no images in it; expected files ending in {_suffixes()}: check the path."
+            f"{root} has no images in it; expected files ending in {ENDINGS}: check the path."
         )
-    return found
+    return paths
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the images in ``folder`` as `images_below` does, or none."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for entry in _entries(folder):
         if entry.is_dir():
             # A link to a folder could lead back here, for ever.
-            found += [] if entry.is_symlink() else image_files(entry)
+            paths += [] if entry.is_symlink() else image_files(entry)
         elif _is_image(entry):
-            found.append(entry)
-    return found
+            paths.append(entry)
+    return paths
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -78,10 +79,6 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(SUFFIXES))
 
 
 def _no_classes(root: Path) -> str:
@@ -102,6 +99,6 @@ def _no_images(folder: Path) -> str:
             "give the folder whose sub-folders hold the images."
         )
     return (
-        f"{folder} has no images in it; expected files ending in {_suffixes()}: "
+        f"{folder} has no images in it; expected files ending in {ENDINGS}: "
         "add images or remove the sub-folder."
     )

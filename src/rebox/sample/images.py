@@ -77,27 +77,10 @@ class ImageFiles:
             index = index[0]
         if isinstance(index, int | np.integer):
             return self.store.get(self.paths[operator.index(index)])
-        return self.subset(index)
-
-    def subset(self, rows: Rows) -> "ImageFiles":
-        """Return the files at ``rows``: a slice, a mask of shape (n,), or indices."""
         files = ImageFiles(())
-        if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            rows = rows.astype(np.intp) if rows.size == 0 else rows
-        files.paths = tuple(self.paths[i] for i in np.arange(len(self))[rows].tolist())
+        files.paths = tuple(self.paths[i] for i in np.arange(len(self))[index].tolist())
         files.store = self.store
         return files
-
-    def take(self, indices: Sequence[int] | NDArray[np.integer]) -> list[Picture]:
-        """Return the pictures at ``indices``, in that order.
-
-        Raises
-        ------
-        InvalidData
-            A file is missing, damaged, or not an image.
-        """
-        return [self[int(index)] for index in indices]
 
     def check(self) -> None:
         """Decode every file that is new or has changed: a bad one is found before it costs a query.

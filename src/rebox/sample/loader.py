@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
 from rebox.sample.images import ImageFiles
-from rebox.sample.inputs import Inputs
-from rebox.sample.pixels import Pixels
-from rebox.sample.rows import is_rows
+from rebox.sample.inputs import Inputs, is_rows
+from rebox.sample.pixels import Pixels, as_picture
 
 LOOKED_AT = 8  # images that show whether there is colour
 
@@ -105,4 +104,5 @@ class ImageLoader:
     def _pictures(self, indices: tuple[int, ...]) -> list[Pixels]:
         if self.inputs.rows is not None:
             return list(self.inputs.rows.images(self._x[np.asarray(indices, dtype=np.intp)]))
-        return [self.inputs.picture(self._x[index], index) for index in indices]
+        value_range = self.inputs.value_range
+        return [as_picture(self._x[index], f"image {index}", value_range) for index in indices]

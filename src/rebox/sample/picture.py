@@ -112,7 +112,8 @@ def _pixels(image: Image.Image, path: Path) -> Picture:
             "save it with 8 bits, or give the values in an .npz file."
         )
     if image.has_transparency_data:
-        image = _over_white(image)
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     grey = image.mode in ("1", "L")
     pixels = np.array(image.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels
@@ -125,9 +126,3 @@ def _eight_bits(values: NDArray[np.integer], path: Path) -> Picture:
             "bits: save it with 8 bits, or give the values in an .npz file."
         )
     return from_sixteen_bits(values)[..., None]
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")

@@ -117,9 +117,13 @@ def luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def as_pillow(levels: NDArray[np.uint8]) -> Image.Image:
-    """Return levels (h, w, 1 or 3) as an image of Pillow's."""
-    plain = levels[:, :, 0] if levels.shape[2] == 1 else levels
-    return Image.fromarray(np.ascontiguousarray(plain))
+    """Return levels (h, w, 1 or 3), however they lie in memory, as an image of Pillow's."""
+    if levels.shape[2] == 1:
+        levels = levels[:, :, 0]
+    elif levels.strides[2] == 1:
+        # a pixel is moved as one thing: byte by byte takes twice as long
+        levels = np.ascontiguousarray(levels.view(np.dtype((np.void, 3)))).view(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(levels))
 
 
 def in_channels(planes: NDArray[np.float32], channels: int) -> NDArray[np.float32]:

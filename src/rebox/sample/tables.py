@@ -104,9 +104,9 @@ def _parsed(
     header = [name.strip() for name in next(reader, [])]
     absent = [name for name in columns if name not in header]
     if absent:
-        found = ", ".join(map(repr, header)) or "none"
+        named = ", ".join(map(repr, header)) or "none"
         raise InvalidData(
-            f"{table} has no column {' or '.join(map(repr, absent))}; found {found}; expected "
+            f"{table} has no column {' or '.join(map(repr, absent))}; found {named}; expected "
             f"{','.join(columns)} on the first line, separated by commas: name the columns so."
         )
     wanted = (*columns, *(name for name in optional if name in header))

@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.errors import InvalidOption
+
 Vector = NDArray[np.float64]
 Points = Sequence[NDArray[np.floating]]
 """k points, each ``(1, d)`` or ``(n, d)``; may be made one at a time as they are indexed."""
@@ -69,3 +71,10 @@ class Search(abc.ABC, Generic[S]):
     def solution(self, state: S) -> Vector:
         """Return the best position found so far, of shape (d,)."""
         return state.position
+
+
+def check_positive(**options: float) -> None:
+    """Raise `InvalidOption` unless every option is greater than 0, and finite."""
+    for name, value in options.items():
+        if not 0 < value < float("inf"):
+            raise InvalidOption(f"{name} must be greater than 0, found {value}.")

@@ -15,7 +15,7 @@ kind                E‖ĝ - g‖² / ‖g‖²      source
 `Orthogonal`        d / q - 1             Choromanski et al., ICML 2018
 =================== ===================== ==============================
 
-Directions are never stored: they are made again, one at a time, from the key of their step.
+Directions are made one at a time, and again from the key of their step wherever they are not kept.
 """
 
 import abc

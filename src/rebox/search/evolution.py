@@ -9,7 +9,7 @@ from cmaes import CMA, SepCMA
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
-from rebox.search.contract import Points, Search, SearchState, Vector
+from rebox.search.contract import Points, Search, SearchState, Vector, check_positive
 from rebox.search.directions import Gaussian, Lazy
 
 
@@ -49,7 +49,7 @@ class CMAES(Search[EvolutionState]):
     separable_above: int = 200
 
     def __post_init__(self) -> None:
-        _check_spread(self.spread)
+        check_positive(spread=self.spread)
         if self.population is not None and self.population < 4:
             raise InvalidOption(f"population must be 4 points or more, found {self.population}.")
         if self.separable_above < 1:
@@ -126,7 +126,7 @@ class RandomSearch(Search[BestState]):
     spread: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_spread(self.spread)
+        check_positive(spread=self.spread)
         if self.candidates < 1:
             raise InvalidOption(f"candidates must be 1 point or more, found {self.candidates}.")
 
@@ -158,8 +158,3 @@ class RandomSearch(Search[BestState]):
             return replace(state, step=state.step + 1)
         position = self.ask(state, samples=1)[best][0]
         return BestState(position, state.seed, state.step + 1, state.start, loss)
-
-
-def _check_spread(spread: float) -> None:
-    if not 0 < spread < float("inf"):
-        raise InvalidOption(f"spread must be greater than 0, found {spread}.")

@@ -3,13 +3,16 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
-from rebox.search.contract import Points, Vector
-from rebox.search.directions import Direction, Directions, Lazy, Sphere
+from rebox.search.contract import Points, Vector, check_positive
+from rebox.search.directions import Direction, Directions, Key, Lazy, Shape, Sphere
+
+HELD_BYTES = 32 * 2**20  # most of a step's directions that are kept from its points to its estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,7 @@ class Estimator(abc.ABC):
     def __post_init__(self) -> None:
         if self.q < 1:
             raise InvalidOption(f"q must be 1 direction or more, found {self.q}.")
-        if not 0 < self.smoothing < float("inf"):
-            raise InvalidOption(f"smoothing must be greater than 0, found {self.smoothing}.")
+        check_positive(smoothing=self.smoothing)
         if not 0 <= self.decay < float("inf"):
             raise InvalidOption(f"decay must be 0 or more, found {self.decay}.")
         if self.scale is not None and not 0 < self.scale < float("inf"):
@@ -122,6 +124,7 @@ class Estimator(abc.ABC):
             # (n,) to (rows,): the mean over samples that share a direction, in float32 as v is.
             weights = slope.reshape(-1, rows).mean(axis=0).astype(v.dtype)
             gradient += weights @ v
+        _drawn.cache_clear()  # the step is over
         scale = 1.0 if self.scale is None else self.scale / dimension
         return gradient * (scale / (self.q * rows))
 
@@ -131,7 +134,15 @@ class Estimator(abc.ABC):
 
     def _draw(self, seed: int, step: int, samples: int, dimension: int) -> Sequence[Direction]:
         shape = (samples if self.per_sample else 1, dimension)
-        return self.directions.draw((seed, step), self.q, shape)
+        return _drawn(self.directions, (seed, step), self.q, shape)
+
+
+@lru_cache(maxsize=1)
+def _drawn(kind: Directions, key: Key, count: int, shape: Shape) -> Sequence[Direction]:
+    """Return the directions of a step, each made once if that holds little memory."""
+    directions = kind.draw(key, count, shape)
+    held = count * shape[0] * shape[1] * 2 * np.float32().nbytes  # u and v
+    return Lazy(cache(directions.__getitem__), range(count)) if held <= HELD_BYTES else directions
 
 
 @dataclass(frozen=True, kw_only=True)

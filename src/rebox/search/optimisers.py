@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rebox.errors import InvalidOption
-from rebox.search.contract import Vector
+from rebox.search.contract import Vector, check_positive
 
 Memory = tuple[Vector, ...]
 """What an optimiser remembers between steps: vectors of shape (d,), never changed in place."""
@@ -66,7 +66,7 @@ class SGD(Optimiser):
     every: float = 100.0
 
     def __post_init__(self) -> None:
-        _check_positive(learning_rate=self.learning_rate, every=self.every)
+        check_positive(learning_rate=self.learning_rate, every=self.every)
         if not 0 < self.rate <= 1:
             raise InvalidOption(f"rate must be in (0, 1], found {self.rate}.")
 
@@ -98,7 +98,7 @@ class Adam(Optimiser):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        _check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
+        check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
         _check_fraction(beta1=self.beta1, beta2=self.beta2)
 
     def init(self, dimension: int) -> Memory:
@@ -144,7 +144,7 @@ class SPSAGC(Optimiser):
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        _check_positive(a=self.a)
+        check_positive(a=self.a)
         _check_fraction(beta=self.beta)
         if not (0 <= self.offset < float("inf") and 0 <= self.alpha < float("inf")):
             raise InvalidOption(
@@ -172,12 +172,6 @@ def clip_norm(gradient: Vector, limit: float) -> Vector:
     """Return ``gradient`` (d,), shortened to a norm of ``limit`` where it is longer."""
     norm = float(np.linalg.norm(gradient))
     return gradient if norm <= limit else gradient * (limit / norm)
-
-
-def _check_positive(**options: float) -> None:
-    for name, value in options.items():
-        if not 0 < value < float("inf"):
-            raise InvalidOption(f"{name} must be greater than 0, found {value}.")
 
 
 def _check_fraction(**options: float) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from rebox.box.contract import BlackBox, BoxSpec, Images
+from rebox.box.probe import synthetic_images
 from rebox.errors import BudgetExhausted, InvalidData
-from rebox.sample.pixels import as_levels
 
 
 class BoxContract:
@@ -232,11 +232,4 @@ class _Account:
 
 
 def _images(spec: BoxSpec, n: int) -> Images:
-    """Return n images, half of them smooth, that differ from each other."""
-    rng = np.random.default_rng(7)
-    noise = rng.random((n, *spec.shape))
-    ramp = np.linspace(0, 1, spec.width)[None, None, :, None] * rng.random((n, 1, 1, 1))
-    grey = np.where(np.arange(n)[:, None, None, None] % 2, noise, ramp)
-    if spec.pixels == "uint8":
-        return as_levels(grey)
-    return grey.astype(np.float32)
+    return synthetic_images(spec.shape, n, pixels=spec.pixels)

@@ -9,15 +9,14 @@
 """
 
 from rebox.box.service.contract import Service
-from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.key import KEYS, HeaderKey, Key, NoKey, Secret
-from rebox.box.service.labels import Labels, NamedService, Pairs, open_labels
-from rebox.box.service.message import Reply, Request
+from rebox.box.service.labels import NamedService, Pairs, open_labels
+from rebox.box.service.message import Reply, Request, png, png_base64
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import ServiceOptions
-from rebox.box.service.picture import png, png_base64
 from rebox.box.service.price import PRICES, Price, price_of
-from rebox.box.service.sending import Answer, Sender
+from rebox.box.service.sending import Answer
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import (
     LOOPBACK,
@@ -37,7 +36,6 @@ __all__ = [
     "HeaderKey",
     "HttpTransport",
     "Key",
-    "Labels",
     "NamedService",
     "NoKey",
     "Pairs",
@@ -46,7 +44,6 @@ __all__ = [
     "Reply",
     "Request",
     "Secret",
-    "Sender",
     "Service",
     "ServiceOptions",
     "Terms",
@@ -60,4 +57,5 @@ __all__ = [
     "png_base64",
     "price_of",
     "row_of",
+    "unreadable",
 ]

@@ -1,6 +1,6 @@
 """What a service is: a box that is asked by HTTP.
 
-A new service is a class with ``spec``, ``terms`` and two methods: ``request`` writes images as the
+A new service is a class with two methods: ``request`` writes images as the
 service wants them, ``read`` reads what came back. Neither waits or tries again: `Sender` does.
 """
 
@@ -15,15 +15,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, Images, Scores
+from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
-from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import Key, NoKey, quoted
+from rebox.box.service.fault import Failure, Refusal, unreadable
+from rebox.box.service.key import Key, quoted
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
-from rebox.errors import InvalidAnswer, KeyRefused
+from rebox.errors import KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -34,21 +34,35 @@ _OPENING = threading.Lock()  # for all services: a lock of their own could not b
 class Service(BlackBox):
     """A box that is asked by HTTP.
 
-    Attributes
+    Parameters
     ----------
+    spec : BoxSpec
+    url : str
+        Where it is asked.
     terms : Terms
+        How it may be asked.
     key : Key
         Where its key is found; it is looked up when the first question is sent, and never kept.
-    transport : Transport or None
-        Who sends; None: HTTP.
     verify : str or None
         A file with the certificates to trust; None: those of this machine.
+    transport : Transport or None
+        Who sends; None: HTTP.
     """
 
-    terms: Terms = Terms()
-    key: Key = NoKey()
-    transport: Transport | None = None
-    verify: str | None = None
+    remote = True
+
+    def __init__(
+        self,
+        *,
+        spec: BoxSpec,
+        url: str,
+        terms: Terms,
+        key: Key,
+        verify: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.spec, self.url, self.terms, self.key = spec, url, terms, key
+        self.verify, self.transport = verify, transport
 
     @abc.abstractmethod
     def request(self, images: Images) -> Request:
@@ -77,19 +91,14 @@ class Service(BlackBox):
         return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
 
     @property
-    def remote(self) -> bool:
-        """True."""
-        return True
-
-    @property
     def journalled(self) -> bool:
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
-        return self.spec.price_usd != 0 and not is_here(self.address)
+        return self.spec.price_usd != 0 and not is_here(self.url)
 
     @property
     def address(self) -> str:
         """Where questions are sent."""
-        return self.request(np.zeros((1, *self.spec.shape), dtype=self.spec.pixels)).url
+        return self.url
 
     def answer(self, images: Images) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
@@ -118,7 +127,7 @@ class Service(BlackBox):
         answers = self.read(reply, len(images))
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
-            raise Refusal(Failure(words, error=InvalidAnswer))
+            raise Refusal(unreadable(words))
         return answers
 
     def _masked(self, fault: Failure) -> Failure:

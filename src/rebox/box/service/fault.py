@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rebox.errors import BoxError, ServiceError
+from rebox.errors import BoxError, InvalidAnswer, ServiceError
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Failure:
     error: type[BoxError] = ServiceError
 
 
-class Refusal(Exception):
-    """A whole request failed; it never leaves `rebox.box.service`.
+def unreadable(words: str) -> Failure:
+    """Return the fault of an answer that is not as the service's answers are: it is billed."""
+    return Failure(words, error=InvalidAnswer)
 
-    Attributes
-    ----------
-    fault : Failure
-    """
+
+class Refusal(Exception):
+    """A whole request failed, for the reason ``fault``; it never leaves `rebox.box.service`."""
 
     def __init__(self, fault: Failure) -> None:
         super().__init__(fault.words)

@@ -129,7 +129,6 @@ class HeaderKey:
         Its name for messages, and its user name in the keyring under ``rebox``.
     variables : tuple of str
         Environment variables that may hold it, the first that is set counts.
-    header : str
     prefix : str
         What stands before it, as ``Key `` or ``Bearer ``.
     required : bool

@@ -11,11 +11,11 @@ import numpy as np
 from rebox.box.contract import Images
 from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
-from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import row_of
 from rebox.box.service.sending import Answer
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.option import options_of
 
 UNKNOWN = ("?", "??")
@@ -25,6 +25,11 @@ MID_GREY = 0.5
 
 Pairs = Sequence[tuple[Any, Any]]
 """Names and scores as they came, unchecked and in any order."""
+
+
+def pairs_in(entries: Any, name: str, score: str) -> Pairs:
+    """Return the names and scores in a list of objects, by the fields that hold them."""
+    return [(e.get(name), e.get(score)) if isinstance(e, dict) else (e, None) for e in entries]
 
 
 class NamedService(Service):
@@ -57,8 +62,8 @@ class Labels(Service):
     """
 
     def __init__(self, service: NamedService) -> None:
-        self.spec, self.terms, self.key = service.spec, service.terms, service.key
-        self.transport, self.verify = service.transport, service.verify
+        settings = ("spec", "url", "terms", "key", "verify", "transport")
+        super().__init__(**{name: getattr(service, name) for name in settings})
         self.names: tuple[str, ...] = ()
         self._service = service
 
@@ -72,14 +77,14 @@ class Labels(Service):
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the scores of the one image, and note their names."""
-        (found,) = self._service.named(reply, n)
-        if isinstance(found, Failure):
-            return [found]
-        names = tuple(sorted({name for name, _ in found if isinstance(name, str)}))
+        (pairs,) = self._service.named(reply, n)
+        if isinstance(pairs, Failure):
+            return [pairs]
+        names = tuple(sorted({name for name, _ in pairs if isinstance(name, str)}))
         if len(names) < 2:
             words = f"the service named {len(names)} classes; expected at least 2"
-            raise Refusal(Failure(words, error=InvalidAnswer))
-        row = row_of(found, replace(self.spec, classes=names))
+            raise Refusal(unreadable(words))
+        row = row_of(pairs, replace(self.spec, classes=names))
         self.names = names
         return [row]
 

@@ -34,12 +34,7 @@ class Interrupted(Exception):
 
 
 class Sender:
-    """Asks about images, several requests at a time.
-
-    Parameters
-    ----------
-    terms : Terms
-    """
+    """Asks about images, several requests at a time."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -58,7 +53,6 @@ class Sender:
         images : (n, height, width, channels)
         exchange : callable
             Sends one request about at most ``step`` images and reads the answers.
-        step : int
         reserve : callable
             Called before each send.
 

@@ -13,10 +13,10 @@ from rebox.box.onnx_input import LAYOUTS
 from rebox.box.outputs import Kind, to_scores
 from rebox.box.preprocess import Preprocess, model_input
 from rebox.box.scratch import Scratch
-from rebox.box.service.fault import Failure
+from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer
-from rebox.errors import InvalidAnswer, InvalidOption
+from rebox.errors import InvalidOption
 
 DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
@@ -41,7 +41,6 @@ class Tensor:
         One of `DATATYPES`.
     layout : {"nchw", "nhwc"}
         Order of the axes.
-    channels : int
     figures : Preprocess
         A model of UINT8 gets the pixels as they are.
     pixels : {"float32", "uint8"}
@@ -90,10 +89,10 @@ class Tensor:
         if self.kind == "probabilities":
             low, high = raw.min(), raw.max()
             if low < 0:
-                return _none(f"answered negative scores (lowest {low:.4g})", "")
+                return _no_probabilities(f"negative scores (lowest {low:.4g})")
             if self.outputs == "auto" and high > ABOVE_ONE:
                 otherwise = ", or with outputs=probabilities if its scores may exceed 1"
-                return _none(f"answered scores above 1 (highest {high:.4g})", otherwise)
+                return _no_probabilities(f"scores above 1 (highest {high:.4g})", otherwise)
         with np.errstate(over="ignore"):  # infinite then, and no row
             return to_scores(raw.astype(np.result_type(raw.dtype, np.float32)), self.kind)
 
@@ -114,9 +113,11 @@ class Tensor:
         return replace(spec, identity=identity)
 
 
-def _none(found: str, otherwise: str) -> Failure:
-    words = f"the service {found}; expected probabilities: if it gives logits, open the box with "
-    return Failure(f"{words}outputs=logits{otherwise}", error=InvalidAnswer)
+def _no_probabilities(answered: str, otherwise: str = "") -> Failure:
+    return unreadable(
+        f"the service answered {answered}; expected probabilities: if it gives logits, open the "
+        f"box with outputs=logits{otherwise}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,17 +39,13 @@ class Terms:
     body_limit: int = 64 * 2**20
 
     def __post_init__(self) -> None:
-        whole = {name: getattr(self, name) for name in ("in_flight", "attempts", "body_limit")}
-        if self.burst is not None:
-            whole["burst"] = self.burst
-        for name, value in whole.items():
-            if value < 1:
+        for name in ("in_flight", "burst", "attempts", "body_limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
                 raise InvalidOption(f"{name} must be at least 1, found {value}.")
-        above_0 = {"timeout_s": self.timeout_s}
-        if self.per_second is not None:
-            above_0["per_second"] = self.per_second
-        for name, number in above_0.items():
-            if not number > 0:
-                raise InvalidOption(f"{name} must be above 0, found {number}.")
+        for name in ("timeout_s", "per_second"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidOption(f"{name} must be above 0, found {value}.")
         if not min(self.back_off_s, self.longest_wait_s) >= 0:
             raise InvalidOption("back_off_s and longest_wait_s must be 0 or more.")

@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
-from rebox.box.service.fault import Failure, Refusal
+from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.key import Key, Secret, looks_secret, quoted
-from rebox.box.service.message import ONCE_MORE, Reply, Request
+from rebox.box.service.message import ONCE_MORE, Reply, Request, once_more
 from rebox.box.service.terms import Terms
-from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, extra
+from rebox.errors import InvalidOption, KeyRefused, extra
 
 with extra("services", "asking a service"):
     import h11
@@ -51,7 +51,6 @@ class HttpTransport:
 
     Parameters
     ----------
-    terms : Terms
     verify : str or None
         A file with the certificates to trust, for services with an authority of their own; None:
         those of this machine.
@@ -115,8 +114,7 @@ class HttpTransport:
             if _holds_more(self._deadline.heard(stream), request):
                 stream.close()
                 words = "the service sent more than one reply, and nobody knows which is the answer"
-                failure = Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
-                raise Refusal(failure)
+                raise Refusal(once_more(words))
             names = {name.lower(): value for name, value in response.headers.items()}
             return Reply(status=response.status_code, headers=names, content=content)
 
@@ -127,7 +125,7 @@ def _read(response: httpx2.Response, terms: Terms) -> Iterator[bytes]:
         size += len(piece)
         if size > terms.body_limit:
             words = f"the service's answer is larger than {terms.body_limit / 2**20:.0f} MB"
-            raise Refusal(Failure(words, error=InvalidAnswer))
+            raise Refusal(unreadable(words))
         yield piece
 
 
@@ -170,8 +168,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         raise Refusal(Failure(words, retry=True, attempts=ONCE_MORE)) from error
     except httpx2.DecodingError as error:
         words = "the service's answer is packed in a way that cannot be unpacked"
-        failure = Failure(words, retry=True, attempts=ONCE_MORE, error=InvalidAnswer)
-        raise Refusal(failure) from error
+        raise Refusal(once_more(words)) from error
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
         raise Refusal(Failure(f"{url} cannot be asked", charged=False)) from error
     except httpx2.TransportError as error:

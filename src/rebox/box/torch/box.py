@@ -9,13 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
-from rebox.box.outputs import (
-    class_names,
-    one_line,
-    read_kind,
-    rows_sum_to_one,
-    to_scores,
-)
+from rebox.box.outputs import class_names, one_line, read_kind, rows_sum_to_one, to_scores
 from rebox.box.preprocess import Preprocess, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.scratch import Scratch
@@ -43,8 +37,6 @@ class TorchBox(BlackBox):
         A preset (imagenet, unit, symmetric, raw) or the figures themselves.
     classes : sequence of str or None
         Names of the output's columns; repeated ones are numbered. None: class_0, class_1, ...
-    channels : int
-        1 or 3.
     outputs : {"auto", "logits", "probabilities"}
         What comes out; logits go through a softmax. ``auto``: probabilities if all values for the
         synthetic images lie in [0, 1], else logits.
@@ -52,10 +44,10 @@ class TorchBox(BlackBox):
         Names the model; None: its class and a SHA-256 of its weights, with the options.
     device : str
         Where it runs, such as ``cpu`` or ``cuda:0``.
-    batch_size : int
-        Most images in one call.
     price_usd : float
         US dollars per image, to rehearse a service's costs.
+    channels, batch_size
+        As in `BoxSpec`.
 
     Attributes
     ----------

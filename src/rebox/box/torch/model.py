@@ -95,7 +95,6 @@ def named_model(
         ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
     count : int or None
         Number of classes, where it is not that of the published weights.
-    seed : int
 
     Raises
     ------

@@ -13,7 +13,7 @@
 from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
 from rebox.rehearsal.fault.content import EmptyBody, GzipBomb, InvalidUtf8, Truncated, WrongType
 from rebox.rehearsal.fault.contract import Fault
-from rebox.rehearsal.fault.replies import Redirect, RefusedFault, Status, expired_key, hour_limit
+from rebox.rehearsal.fault.replies import Redirect, RefusedFault, Status
 from rebox.rehearsal.fault.schedule import NAMES, Faults, Rule, Schedule, read_faults, scheduled
 from rebox.rehearsal.fault.scores import (
     BadScore,
@@ -50,8 +50,6 @@ __all__ = [
     "Status",
     "Truncated",
     "WrongType",
-    "expired_key",
-    "hour_limit",
     "read_faults",
     "scheduled",
 ]

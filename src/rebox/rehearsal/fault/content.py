@@ -23,12 +23,7 @@ class Truncated(Fault):
 
 @dataclass(frozen=True)
 class WrongType(Fault):
-    """The body is right and its content type is not.
-
-    Parameters
-    ----------
-    content_type : str
-    """
+    """The body is right and its content type is not."""
 
     content_type: str = "text/html"
 

@@ -28,7 +28,6 @@ class Status(Fault):
 
     Parameters
     ----------
-    status : int
     body : bytes or None
         None: as the service words it, or the page of a gateway for statuses that it does not know.
     content_type : str
@@ -90,12 +89,7 @@ class Status(Fault):
 
 @dataclass(frozen=True)
 class RefusedFault(Fault):
-    """A refusal in the service's own words: an expired key, an hour's limit.
-
-    Parameters
-    ----------
-    kind : Kind
-    """
+    """A refusal in the service's own words: an expired key, an hour's limit."""
 
     kind: Kind
     _: KW_ONLY
@@ -107,25 +101,9 @@ class RefusedFault(Fault):
         return form.error(self.kind)
 
 
-def expired_key() -> Fault:
-    """Return the fault of a key that was good until now."""
-    return RefusedFault("expired_key")
-
-
-def hour_limit() -> Fault:
-    """Return the fault of an account that has asked too much for the hour."""
-    return RefusedFault("quota")
-
-
 @dataclass(frozen=True)
 class Redirect(Fault):
-    """The service has moved to another address.
-
-    Parameters
-    ----------
-    to : str
-    status : int
-    """
+    """The service has moved to another address."""
 
     to: str = "http://localhost:9/elsewhere"
     _: KW_ONLY

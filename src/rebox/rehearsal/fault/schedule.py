@@ -63,7 +63,6 @@ class Rule:
 
     Parameters
     ----------
-    fault : Fault
     every : int or None
         At every so many questions: 10 is the 10th, the 20th, ...
     at : int or None
@@ -94,12 +93,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The first rule that applies counts.
-
-    Parameters
-    ----------
-    rules : sequence of Rule
-    """
+    """The first rule that applies counts."""
 
     rules: Sequence[Rule]
 

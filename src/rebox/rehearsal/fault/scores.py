@@ -73,13 +73,7 @@ class MissingClass(_Spoiled):
 
 @dataclass(frozen=True)
 class ExtraClass(_Spoiled):
-    """A class that nobody has heard of.
-
-    Parameters
-    ----------
-    name : str
-    score : float
-    """
+    """A class that nobody has heard of."""
 
     name: str = "never-heard-of"
     score: float = 0.25

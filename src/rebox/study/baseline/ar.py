@@ -13,7 +13,6 @@ from rebox.errors import InvalidOption
 from rebox.loss import Focal
 from rebox.program import Canvas, Program, subspace_from_name
 from rebox.reading.assignment import FrequencyMapping, RandomMapping
-from rebox.reading.contract import MappingRule
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 
 MAPPINGS: dict[str, type[FrequencyMapping] | type[RandomMapping]] = {
@@ -76,13 +75,7 @@ class AR(Trainer):
                 f"mapping must be one of {', '.join(MAPPINGS)}, found {self.mapping!r}."
             )
 
-    @property
-    def rule(self) -> MappingRule:
-        """How the mapping is made."""
-        return MAPPINGS[self.mapping](self.m)
-
-    def program(self, training: Training) -> Program:
-        """Return the program that moves."""
+    def _program(self, training: Training) -> Program:
         canvas = Canvas(fit="pad", inner=self.inner, overlay=self.overlay)
         placement = training.framed(canvas, instead="overlay=true")
         subspace = subspace_from_name(self.subspace, training.opened.shape, placement.mask)
@@ -91,8 +84,8 @@ class AR(Trainer):
     def _fit(self, training: Training) -> Baseline:
         from rebox.study.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: PLC0415 - loads torch
 
-        program = self.program(training)
-        rule = self.rule
+        program = self._program(training)
+        rule = MAPPINGS[self.mapping](self.m)
         parts = Reprogramming(
             training=training,
             program=program,
@@ -108,6 +101,5 @@ class AR(Trainer):
                 epochs=self.epochs,
             ),
         )
-        steps = list(parts.epochs())
-        curve = tuple((k, loss) for k, (loss, _) in enumerate(steps, start=1))
-        return parts.fitted(steps[-1][1], curve=curve)
+        losses, programs = zip(*parts.epochs(), strict=True)
+        return parts.fitted(programs[-1], curve=tuple(enumerate(losses, start=1)))

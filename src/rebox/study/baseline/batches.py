@@ -10,9 +10,9 @@ from rebox.seed import Stream, generator
 CHUNK = 50  # samples that are looked at together
 
 
-def chunks(n: int, size: int = CHUNK) -> Iterator[range]:
+def chunks(n: int) -> Iterator[range]:
     """Yield the indices of n samples, a few at a time."""
-    return (range(start, min(start + size, n)) for start in range(0, n, size))
+    return (range(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
 
 
 def batches(n: int, size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:

@@ -1,6 +1,7 @@
 """What a baseline is: how it is trained, and what a trained one does."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,8 @@ from rebox.sample import ImageLoader, Inputs
 from rebox.subject import encode_groups
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from rebox.study.baseline.whitebox import WhiteBox
 
 
@@ -49,26 +52,30 @@ class Baseline(abc.ABC):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Training:
-    """What a baseline is trained on.
+class OpenedBaseline(Baseline):
+    """A fitted model that looks at samples through an opened box.
 
     Attributes
     ----------
-    x, y : see `Trainer.fit`
-    whitebox : WhiteBox or None
-    seed : int
-    value_range : (low, high) or None
-    test : (x, y) or None
-    class_weight : {None, "balanced"}
-    groups : (n,) or None
-        Subjects, counted from 0.
-    classes : (K,)
-        Labels, sorted.
-    targets : (n,) intp
-        Class of each sample, counted from 0.
-    counts : (K,) intp
-        Samples of each class.
+    inputs : Inputs
+        How samples become images.
+    placement : Placement
+        Where they sit in the box's input.
+    whitebox : WhiteBox
     """
+
+    inputs: Inputs
+    placement: Placement
+    whitebox: "WhiteBox"
+
+    def over(self, x: Any, see: "Callable[[Tensor], Tensor]") -> NDArray[np.float64]:
+        """Return (n, d): what ``see`` makes of n samples, see `WhiteBox.over`."""
+        return self.whitebox.over(ImageLoader(self.inputs, x), self.placement, see)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """What a baseline is trained on: see `Trainer.fit`; subjects are counted from 0."""
 
     x: Any
     y: ArrayLike
@@ -142,16 +149,10 @@ class Training:
     def framed(self, canvas: Canvas, *, instead: str) -> Placement:
         """Return where the samples sit, with room for a program.
 
-        Parameters
-        ----------
-        canvas : Canvas
-        instead : str
-            The option that needs no frame, for the error.
-
         Raises
         ------
         InvalidOption
-            The samples fill the whole input.
+            The samples fill the whole input; ``instead`` is the option that needs no frame.
         """
         placement = self.placement(canvas)
         if not placement.mask.any():
@@ -162,13 +163,7 @@ class Training:
         return placement
 
     def need_two_of_each(self) -> None:
-        """Refuse what cannot be cross-validated.
-
-        Raises
-        ------
-        InvalidData
-            A class is missing or has one sample only.
-        """
+        """Raise InvalidData where a class has one sample only, or is the only one."""
         if len(self.classes) < 2 or self.counts.min() < 2:
             rarest = self.classes[self.counts.argmin()]
             raise InvalidData(
@@ -192,8 +187,6 @@ class Trainer(abc.ABC):
         Where the method comes from.
     needs_whitebox : bool
         Whether it opens a box: `fit` needs ``whitebox``.
-    peeks : bool
-        Whether it chooses anything on test images: `fit` needs ``test``.
     """
 
     kind: ClassVar[str]
@@ -207,7 +200,7 @@ class Trainer(abc.ABC):
 
     @property
     def peeks(self) -> bool:
-        """Whether it chooses anything on test images."""
+        """Whether it chooses anything on test images: `fit` needs ``test``."""
         return False
 
     def fit(

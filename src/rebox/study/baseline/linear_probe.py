@@ -11,32 +11,23 @@ from threadpoolctl import threadpool_limits
 from rebox.program import Canvas, Placement
 from rebox.reading.logistic import fit_logistic
 from rebox.reading.targets import Targets
-from rebox.sample import ImageLoader, Inputs
-from rebox.study.baseline.contract import Baseline, Trainer, Training
+from rebox.sample import ImageLoader
+from rebox.study.baseline.contract import OpenedBaseline, Trainer, Training
 
 if TYPE_CHECKING:
     from rebox.study.baseline.whitebox import WhiteBox
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LinearProbeModel(Baseline):
+class LinearProbeModel(OpenedBaseline):
     """A fitted probe: softmax(features W + b).
 
     Attributes
     ----------
-    inputs : Inputs
-        How samples become images.
-    placement : Placement
-        Where they sit.
-    whitebox : WhiteBox
-        Whose features are read.
     weights : (features, K) float64
     bias : (K,) float64
     """
 
-    inputs: Inputs
-    placement: Placement
-    whitebox: "WhiteBox"
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
@@ -59,6 +50,7 @@ class LinearProbe(Trainer):
     canvas : {"contain", "stretch", "pad"}
         How an image fills the classifier's input.
     class_weight : {None, "balanced"}
+        As in `Trainer.fit`.
     """
 
     kind: ClassVar[str] = "probe"

@@ -54,12 +54,7 @@ class LocalModel(Baseline):
 
 @dataclass(frozen=True, kw_only=True)
 class Local(Trainer):
-    """Reads plain features.
-
-    Parameters
-    ----------
-    class_weight : {None, "balanced"}
-    """
+    """Reads plain features; ``class_weight`` as in `Trainer.fit`."""
 
     kind: ClassVar[str] = "local"
     citation: ClassVar[str] = "rebox: a pool of kernel readings of plain features, no box"

@@ -118,13 +118,8 @@ class OnnxModule(nn.Module):
         Weights are normal, biases 0 and batch norms at 1 and 0; then, layer by layer, outputs for
         the sample are scaled to a variance of 1 (Mishkin and Matas: All You Need is a Good Init,
         ICLR 2016): a file has often folded the batch norms of its architecture into convolutions,
-        and without them the signal would grow from block to block.
-
-        Parameters
-        ----------
-        seed : int
-        sample : (n, channels, height, width)
-            Images as the module takes them.
+        and without them the signal would grow from block to block. The sample holds images
+        (n, channels, height, width).
         """
         fresh = copy.deepcopy(self).cpu().float().eval()
         draw = torch.Generator().manual_seed(seed)

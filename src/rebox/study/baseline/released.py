@@ -13,17 +13,17 @@ It is here to be compared, so that a table can show what each fault is worth:
   belong).
 - The focal loss has gamma = 4 and one weight, alpha = 0.8, for all classes. A constant factor: Adam
   takes the same steps without it.
-- Positive and negative predictive value are reported as sensitivity and specificity
-  (`as_reported`).
+- Positive and negative predictive value are reported as sensitivity and specificity: these are
+  `rebox.metric.predictive_value` of either class.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.loss import Focal
 from rebox.program import Canvas, Full, Program
 from rebox.reading.assignment import Assignment
@@ -145,13 +145,8 @@ def released_assignment(answers: Answers, m: int, *, scrambled: bool) -> Assignm
     out, the next highest. The list, m for the first class, m for the second and so on, is then
     read as if it had one of each class in turn: that is the scrambling.
 
-    Parameters
-    ----------
-    answers : Answers
-        To all training images; each target class has one.
-    m : int
-        Fewer where there are not so many source classes.
-    scrambled : bool
+    The answers are those to all training images, of which each target class has one. Where there
+    are not so many source classes, m is lower.
 
     Raises
     ------
@@ -174,40 +169,3 @@ def released_assignment(answers: Answers, m: int, *, scrambled: bool) -> Assignm
         taken += (among + [source for source in free if source not in among])[:m]
     flat = np.array(taken, dtype=np.intp)
     return Assignment(flat.reshape(m, n_targets).T if scrambled else flat.reshape(n_targets, m))
-
-
-def as_reported(labels: ArrayLike, predictions: ArrayLike, positive: Any) -> dict[str, float]:
-    """Return what the released code calls accuracy, sensitivity and specificity.
-
-    Its "sensitivity" is TP / (TP + FP), the positive predictive value, and its "specificity"
-    TN / (TN + FN), the negative one; NaN where nothing was called so.
-
-    Parameters
-    ----------
-    labels, predictions : (n,)
-        True and predicted classes.
-    positive : a class
-        The one to find; all others are negative.
-
-    Raises
-    ------
-    InvalidData
-        Labels and predictions differ in length, or there are none.
-    """
-    truth, said = np.asarray(labels), np.asarray(predictions)
-    if truth.shape != said.shape or truth.ndim != 1 or len(truth) == 0:
-        raise InvalidData(
-            f"found labels of shape {truth.shape} and predictions of shape {said.shape}; expected "
-            "one prediction for each of at least 1 label."
-        )
-    right = truth == said
-    called = said == positive
-    return {
-        "accuracy": float(right.mean()),
-        "sensitivity": _share(right[called]),
-        "specificity": _share(~(truth == positive)[~called]),
-    }
-
-
-def _share(hits: NDArray[np.bool_]) -> float:
-    return float(hits.mean()) if len(hits) else float("nan")

@@ -14,11 +14,9 @@ from rebox.errors import InvalidOption
 from rebox.loss import Loss
 from rebox.program import Placement, Program
 from rebox.reading.contract import Answers, Mapping
-from rebox.sample import ImageLoader, Inputs
 from rebox.seed import Stream, generator
 from rebox.study.baseline.batches import batches
-from rebox.study.baseline.contract import Baseline, Training
-from rebox.study.baseline.whitebox import WhiteBox
+from rebox.study.baseline.contract import OpenedBaseline, Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,25 +65,16 @@ class Descent:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reprogrammed(Baseline):
+class Reprogrammed(OpenedBaseline):
     """A classifier under a program, read by a mapping.
 
     Attributes
     ----------
-    inputs : Inputs
-        How samples become images.
-    whitebox : WhiteBox
-        The classifier.
-    placement : Placement
-        Where the data sits.
     mapping : Mapping
     clipped : bool
         Whether the sum of image and program is clipped to [0, 1].
     """
 
-    inputs: Inputs
-    whitebox: WhiteBox
-    placement: Placement
     mapping: Mapping
     clipped: bool = True
     program: NDArray[np.float64]
@@ -97,8 +86,7 @@ class Reprogrammed(Baseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        answers = self.whitebox.over(ImageLoader(self.inputs, x), self.placement, scores)
-        probabilities: NDArray[np.float64] = self.mapping.of(answers)
+        probabilities: NDArray[np.float64] = self.mapping.of(self.over(x, scores))
         return probabilities
 
 
@@ -116,7 +104,7 @@ class Reprogramming:
         Of each class, in the loss.
     descent : Descent
     clipped : bool
-        Whether the sum of image and program is clipped to [0, 1].
+        As of `Reprogrammed`.
     """
 
     training: Training

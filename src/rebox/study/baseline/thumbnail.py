@@ -71,12 +71,7 @@ class ThumbnailModel(Baseline):
 
 @dataclass(frozen=True, kw_only=True)
 class Thumbnail(Trainer):
-    """Fits a logistic regression to thumbnails or rows.
-
-    Parameters
-    ----------
-    class_weight : {None, "balanced"}
-    """
+    """Fits a logistic regression to thumbnails or rows; ``class_weight`` as in `Trainer.fit`."""
 
     kind: ClassVar[str] = "thumbnail"
     citation: ClassVar[str] = "logistic regression on 16 x 16 pixels, or on rows of features"

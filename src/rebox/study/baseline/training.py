@@ -10,35 +10,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rebox.program import Placement
-from rebox.sample import ImageLoader, Inputs
 from rebox.study.baseline.batches import batches
-from rebox.study.baseline.contract import Baseline, Training
+from rebox.study.baseline.contract import OpenedBaseline, Training
 from rebox.study.baseline.network import NetworkTrainer
-from rebox.study.baseline.whitebox import WhiteBox, seeded
+from rebox.study.baseline.whitebox import seeded
 
 MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Network(Baseline):
-    """A trained network.
+class Network(OpenedBaseline):
+    """A trained network, made from the opened box, which normalises images for it.
 
     Attributes
     ----------
     module : torch.nn.Module
         Takes normalised images; returns (n, K) logits. In eval mode.
-    inputs : Inputs
-        How samples become images.
-    placement : Placement
-        Where they sit.
-    whitebox : WhiteBox
-        What it was made from: normalises images.
     """
 
     module: nn.Module
-    inputs: Inputs
-    placement: Placement
-    whitebox: WhiteBox
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
@@ -47,7 +37,7 @@ class Network(Baseline):
             logits: Tensor = self.module(self.whitebox.normalised(placed))
             return logits.softmax(dim=1)
 
-        return self.whitebox.over(ImageLoader(self.inputs, x), self.placement, probabilities)
+        return self.over(x, probabilities)
 
 
 def train(
@@ -55,15 +45,7 @@ def train(
 ) -> Network:
     """Train a module that takes normalised images and returns logits, and return it as a baseline.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Changed in place.
-    training : Training
-    placement : Placement
-        Where the images sit.
-    settings : NetworkTrainer
-        Epochs, batches, optimiser.
+    The module is changed in place; its images sit where ``placement`` says.
     """
     box, targets = training.opened, torch.as_tensor(training.targets, device=training.opened.device)
     balanced = training.class_weight == "balanced"

@@ -155,20 +155,9 @@ class WhiteBox:
     def over(
         self, images: ImageLoader, placement: Placement, see: Callable[[Tensor], Tensor]
     ) -> NDArray[np.float64]:
-        """Return what ``see`` makes of all images, placed, a few at a time, without gradients.
+        """Return (n, d): what ``see`` makes of n images, placed, a few at a time, no gradients.
 
-        Parameters
-        ----------
-        images : ImageLoader
-            n images.
-        placement : Placement
-            Where they sit in the module's input.
-        see : callable
-            Takes placed images (k, height, width, channels); returns (k, d).
-
-        Returns
-        -------
-        (n, d) float64.
+        ``see`` takes placed images (k, height, width, channels) and returns (k, d).
         """
         parts = []
         with torch.inference_mode():
@@ -207,10 +196,7 @@ class WhiteBox:
         InvalidOption
             The weights cannot be drawn anew.
         """
-        module = self.module
-        if fresh:
-            module = self._redrawn(seed)
-        trunk = Trunk(module, self.head)
+        trunk = Trunk(self._redrawn(seed) if fresh else self.module, self.head)
         with torch.inference_mode():
             width = trunk.eval()(torch.zeros(1, self.channels, *self.size, **self._like)).shape[1]
         with seeded(seed, self.device):

@@ -215,17 +215,12 @@ class Trial:
 
     Attributes
     ----------
-    plan : str
-    task : PlannedTask
-    box : PlannedBox or None
-        None for methods that need none.
-    method : Method
+    plan, task, box, method
+        No box for methods that need none.
     budget : int or None
         Queries of the fit; None for baselines, which ask nothing.
-    seed : int
-        Of the split and of the fit.
-    fold : int or None
-        None where the task has no folds.
+    seed, fold : int, int or None
+        Of the split and of the fit; no fold where the task has none.
     """
 
     plan: str
@@ -241,20 +236,19 @@ class Trial:
         """Everything that the plan says of the trial: a ledger holds each key once."""
         task, box = self.task, self.box
         where = "no box" if box is None else f"{box.name} ({box.address})"
-        budget = "no queries" if self.budget is None else str(self.budget)
         data = f"{task.name} ({task.data} {task.split})"
-        return f"{data} | {where} | {self.method.spelled} | {budget} | {self._draw}"
+        return f"{data} | {where} | {self.method.spelled} | {self._draw}"
 
     @property
     def label(self) -> str:
         """The trial in a few words."""
         box = "no box" if self.box is None else self.box.name
-        budget = "no queries" if self.budget is None else str(self.budget)
-        return f"{self.task.name} | {box} | {self.method.name} | {budget} | {self._draw}"
+        return f"{self.task.name} | {box} | {self.method.name} | {self._draw}"
 
     @property
     def _draw(self) -> str:
-        return f"{self.seed}" if self.fold is None else f"{self.seed} fold {self.fold}"
+        budget = "no queries" if self.budget is None else self.budget
+        return f"{budget} | {self.seed}" + ("" if self.fold is None else f" fold {self.fold}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,12 +24,13 @@ from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, Stud
 T = TypeVar("T")
 NAMED = {"tasks": PlannedTask, "boxes": PlannedBox, "methods": Method}
 AXES = (*NAMED, "budgets", "seeds", "folds")
+PLANS = files("rebox.study.bench").joinpath("plans")
 OWN = ("name", "title", "note", "budgets", "seeds", "cells", *NAMED)
 
 
 def shipped_plans() -> tuple[str, ...]:
     """Return the names of the plans that come with rebox."""
-    names = [path.name for path in files("rebox.study.bench").joinpath("plans").iterdir()]
+    names = [path.name for path in PLANS.iterdir()]
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
@@ -52,9 +53,7 @@ def read_plan(source: str | Path) -> StudyPlan:
         text, name = path.read_text(encoding="utf-8"), path.stem
     elif str(source) in shipped_plans():
         name = str(source)
-        text = (
-            files("rebox.study.bench").joinpath("plans", f"{name}.toml").read_text(encoding="utf-8")
-        )
+        text = PLANS.joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
         raise InvalidOption(
             f"{str(source)!r} is neither a file nor a plan of ours; these are "
@@ -69,9 +68,7 @@ def read_plan(source: str | Path) -> StudyPlan:
 
 def _plan(name: str, raw: Mapping[str, Any]) -> StudyPlan:
     _refuse_unknown(f"the plan {name}", raw, OWN)
-    axes: dict[str, dict[str, Any]] = {
-        axis: _named(kind, raw, axis) for axis, kind in NAMED.items()
-    }
+    axes = {axis: _named(kind, raw, axis) for axis, kind in NAMED.items()}
     for table in (raw, *_tables(raw.get("cells", []))):
         _refuse_scalars(table)
     lists = {axis: list(raw.get(axis, [])) for axis in ("budgets", "seeds")}
@@ -125,7 +122,7 @@ def _refuse_double_names(trials: Iterable[Trial]) -> None:
         )
 
 
-def _named(kind: type[T], raw: Mapping[str, Any], axis: str) -> dict[str, T]:
+def _named(kind: type[Any], raw: Mapping[str, Any], axis: str) -> dict[str, Any]:
     return {
         name: _made(kind, f"[{axis}.{name}]", {"name": name, **settings})
         for name, settings in raw.get(axis, {}).items()

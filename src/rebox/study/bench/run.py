@@ -6,8 +6,9 @@ process alone writes the ledger, a row as soon as it is finished.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -93,7 +94,7 @@ def run(
     """
     held = {row["key"]: row for row in read_ledger(ledger)}
     left = [trial for trial in trials if not is_done(held.get(trial.key, {}))]
-    ended = RunEnded(skipped=len(trials) - len(left))
+    ends = Counter(skipped=len(trials) - len(left))
     started, clock = time.monotonic(), _Clock(left)
     attempts = _attempts(left, places, jobs)
     for count, (number, row, error, seconds) in enumerate(attempts, start=1):
@@ -102,7 +103,7 @@ def run(
             append(ledger, row)
         elapsed = time.monotonic() - started
         clock.tell(number, seconds)
-        ended = _counted(ended, row)
+        ends["failed" if row is None else "done" if is_done(row) else "unavailable"] += 1
         for listener in listeners:
             listener(
                 TrialEnded(
@@ -115,7 +116,7 @@ def run(
                     left_s=clock.left_s(elapsed),
                 )
             )
-    return ended
+    return RunEnded(**ends)
 
 
 def _attempts(
@@ -151,14 +152,6 @@ def _attempt(number: int, trial: Trial, places: Places) -> tuple[int, Row | None
 def _workbench(places: Places) -> Workbench:
     """Return the bench of this process: the next trial of a worker finds data and box open."""
     return Workbench(places)
-
-
-def _counted(ended: RunEnded, row: Row | None) -> RunEnded:
-    if row is None:
-        return replace(ended, failed=ended.failed + 1)
-    if is_done(row):
-        return replace(ended, done=ended.done + 1)
-    return replace(ended, unavailable=ended.unavailable + 1)
 
 
 class _Clock:

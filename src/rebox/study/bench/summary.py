@@ -22,6 +22,9 @@ from rebox.study.bench.ledger import Row, Tested
 from rebox.study.bench.trial_row import TrialRow, read_row
 
 METRIC = "macro_auc"
+SHARED = (  # by all trials of a cell
+    "task", "box", "method", "recipe", "per_prediction", "budget", "max_usd", "folds", "split",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +44,8 @@ class Pooled:
     @cached_property
     def answers(self) -> Tested | None:
         """The answers to all test images; None unless every fold has kept them."""
-        parts = [trial.answers for trial in self.trials]
-        kept = [part for part in parts if part is not None]
-        if len(kept) < len(parts):
+        kept = [trial.answers for trial in self.trials if trial.answers is not None]
+        if len(kept) < len(self.trials):
             return None
         return Tested(
             truth=np.concatenate([part.truth for part in kept]),
@@ -95,12 +97,12 @@ def _of_all(
     """
     if all(part is None for part in parts):
         return None
-    found, taken = [], 0
+    numbered, taken = [], 0
     for part, size in zip(parts, sizes, strict=True):
         own = np.arange(size) if part is None else part
-        found.append(own + taken)
+        numbered.append(own + taken)
         taken += int(own.max(initial=-1)) + 1
-    return np.concatenate(found)
+    return np.concatenate(numbered)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,17 +111,10 @@ class Cell:
 
     Attributes
     ----------
-    task : str
-    box : str or None
-        None for a method that asks none.
-    method, recipe : str
+    task, box, method, recipe, per_prediction, budget, max_usd, folds, split
+        Of all its trials: see `TrialRow`.
     name : str
         The method, with what tells it from another cell of its task and box.
-    budget : int or None
-    max_usd : float or None
-    per_prediction : int
-    folds : int or None
-        That each seed's images are parted into.
     run : int
         0; more where a ledger holds several trials of one seed and fold.
     trials : tuple of TrialRow
@@ -130,11 +125,12 @@ class Cell:
     box: str | None
     method: str
     recipe: str
-    name: str
+    per_prediction: int
     budget: int | None
     max_usd: float | None
-    per_prediction: int
     folds: int | None
+    split: str
+    name: str
     run: int
     trials: tuple[TrialRow, ...]
 
@@ -233,39 +229,22 @@ def cells_of(rows: Iterable[Row]) -> list[Cell]:
 def in_cells(trials: Iterable[TrialRow]) -> list[Cell]:
     """Return the cells of those ``trials`` that are done; see `cells_of`."""
     grouped: dict[tuple[Any, ...], list[TrialRow]] = {}
-    again: Counter[tuple[Any, ...]] = Counter()
+    repeats: Counter[tuple[Any, ...]] = Counter()
     for trial in trials:
         if trial.why is not None:
             continue
-        method = (trial.task, trial.box, trial.method, trial.recipe, trial.per_prediction)
-        kind = (*method, trial.budget, trial.max_usd, trial.folds, trial.split)
+        kind = tuple(getattr(trial, name) for name in SHARED)
         # A seed and fold that is there already is another trial: it is shown apart, not averaged.
-        run = (*kind, trial.seed, trial.fold)
-        grouped.setdefault((*kind, again[run]), []).append(trial)
-        again[run] += 1
+        once = (*kind, trial.seed, trial.fold)
+        grouped.setdefault((*kind, repeats[once]), []).append(trial)
+        repeats[once] += 1
     by_setting: dict[tuple[str, str | None], list[Cell]] = {}
-    for key, part in grouped.items():
-        cell = _cell(part, key[-1])
+    for (*values, run), part in grouped.items():
+        shared = dict(zip(SHARED, values, strict=True))
+        cell = Cell(name=shared["method"], run=run, trials=tuple(part), **shared)
         by_setting.setdefault(cell.setting, []).append(cell)
     named = (told_apart(cells) for cells in by_setting.values())
     return [cell for cells in named for cell in sorted(cells, key=lambda c: c.budget or 0)]
-
-
-def _cell(trials: Sequence[TrialRow], run: int) -> Cell:
-    first = trials[0]
-    return Cell(
-        task=first.task,
-        box=first.box,
-        method=first.method,
-        recipe=first.recipe,
-        name=first.method,
-        budget=first.budget,
-        max_usd=first.max_usd,
-        per_prediction=first.per_prediction,
-        folds=first.folds,
-        run=run,
-        trials=tuple(trials),
-    )
 
 
 def told_apart(cells: Sequence[Cell]) -> list[Cell]:

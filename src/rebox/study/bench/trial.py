@@ -3,9 +3,9 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
 
     if at_hand.whole is not None:
         at_hand.whole.keep = trial.method.remember
-    before = _Asked.of(at_hand)
+    asked_before, inside_before = at_hand.asked, at_hand.inside_s
     with tempfile.TemporaryDirectory() as folder:
         model = rebox.Reprogrammer(
             at_hand.box,
@@ -115,11 +115,13 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
         model.meter_.account.close()  # before its folder goes
-    asked = _Asked.of(at_hand).less(before)
-    _check_counts(trial, asked.images, fitted.total, model.spent_.total)
+    asked, inside_s = at_hand.asked - asked_before, at_hand.inside_s - inside_before
+    _check_counts(trial, asked, fitted.total, model.spent_.total)
+    # As if nothing had been remembered: the box's own mean for every image that it was asked.
+    box_s, outside_s = asked * at_hand.seconds_per_image, total_s - inside_s
     return {
         **_spent(fitted, model.spent_, len(parts.test)),
-        "seconds": asked.seconds(total_s, fit_s),
+        "seconds": _seconds(box_s, outside_s, fit_s),
         "curve": thinned(curve),
         "verdict": verdict_of(model),
         "stop_reason": model.stop_reason_,
@@ -136,54 +138,12 @@ def _spent(fitted: Spent, whole: Spent, tested: int) -> Row:
         "fit_queries": fitted.by_purpose(),
         "predict_queries": whole.predict,
         "asked_per_prediction": whole.predict / tested,
-        "usd": {
-            "fit": first,
-            "predict": None if first is None or both is None else both - first,
-        },
+        "usd": {"fit": first, "predict": None if first is None or both is None else both - first},
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What a box was asked so far, by its own count.
-
-    Attributes
-    ----------
-    images : int
-    inside_s : float
-        Seconds spent in the box that remembers; 0 behind a service.
-    seconds_per_image : float
-        The box's own mean, over all that it was ever asked; 0 behind a service.
-    """
-
-    images: int
-    inside_s: float = 0.0
-    seconds_per_image: float = 0.0
-
-    @classmethod
-    def of(cls, at_hand: AtHand) -> Self:
-        """Return the count as it is now."""
-        whole, service = at_hand.whole, at_hand.service
-        if whole is not None:
-            return cls(
-                images=whole.asked,
-                inside_s=whole.inside_s,
-                seconds_per_image=whole.seconds_per_image,
-            )
-        return cls(images=0 if service is None else int(service.bill.as_json()["queries"]))
-
-    def less(self, before: Self) -> Self:
-        """Return what was asked since ``before``."""
-        images, inside_s = self.images - before.images, self.inside_s - before.inside_s
-        return replace(self, images=images, inside_s=inside_s)
-
-    def seconds(self, total_s: float, fit_s: float) -> Row:
-        """Return the seconds of a trial as if nothing had been remembered.
-
-        For every image asked, the box's own mean stands for what its answer took.
-        """
-        outside, box = total_s - self.inside_s, self.images * self.seconds_per_image
-        return {"total": outside + box, "box": box, "outside": outside, "fit_as_run": fit_s}
+def _seconds(box: float, outside: float, fit: float) -> Row:
+    return {"total": outside + box, "box": box, "outside": outside, "fit_as_run": fit}
 
 
 def _shown(trial: Trial, model: Any, at_hand: AtHand) -> Row:
@@ -229,7 +189,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "predict_queries": 0,
         "asked_per_prediction": 0.0,
         "usd": {"fit": 0.0, "predict": 0.0},
-        "seconds": {"total": total_s, "box": 0.0, "outside": total_s, "fit_as_run": fit_s},
+        "seconds": _seconds(0.0, total_s, fit_s),
         "curve": thinned([{"epoch": float(e), "loss": float(loss)} for e, loss in model.curve]),
         "verdict": None,
         "stop_reason": None,

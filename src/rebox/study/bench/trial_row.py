@@ -21,6 +21,8 @@ from rebox.study.bench.ledger import Row, Tested, answers_of, is_done
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNNAMED = "task not named"
+TEXTS = ("plan", "split", "stop_reason", "note", "version")  # empty where a row has none
+COUNTS = ("budget", "fold", "folds", "train", "test")  # None where a row has none
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,29 +31,23 @@ class TrialRow:
 
     Attributes
     ----------
-    key, plan, task, method : str
-    box : str or None
-        None for a method that asks none.
+    key, plan, task, method, split, verdict, stop_reason, note, version : str
+        Empty where the ledger does not say.
+    box, positive : str or None
+        No box for a method that asks none.
     why : str or None
         Why an unavailable trial could not be run; None for one that is done.
     recipe : str
         The recipe or the baseline.
-    budget : int or None
+    budget, fold, folds, train, test, classes : int or None
+        None where there is none, or the ledger does not say.
     max_usd : float or None
         A budget in dollars.
-    per_prediction : int
-    seed : int
-    fold, folds : int or None
-    peeks : bool
-        Whether the method chose anything on test images.
-    copied : bool
-        Whether it was trained on copies of test images.
-    split : str
-        How the images were split; empty where the ledger does not say.
-    train, test, classes : int or None
+    per_prediction, seed : int
+    peeks, copied : bool
+        Whether the method chose anything on test images, was trained on copies of them.
     class_names : tuple of str
         Empty where the ledger does not say.
-    positive : str or None
     grades : bool
     metrics : mapping of name to Interval
     fit_queries : mapping of purpose to int
@@ -67,8 +63,6 @@ class TrialRow:
         Queries and loss at steps of the search.
     source_weights : (source classes, (sources, targets) weights) or None
         Which source classes speak for which target class.
-    verdict, stop_reason, note, version : str
-        Empty where there is none.
     row : dict
         The row itself.
     """
@@ -178,32 +172,26 @@ def _read(row: Row) -> TrialRow:
     per_prediction = int(row.get("queries_per_prediction", 1))
     verdict = row.get("verdict") or {}
     names = tuple(plain(name) for name in row.get("class_names") or ())
+    alike: dict[str, Any] = {name: plain(row.get(name) or "") for name in TEXTS}
+    alike |= {name: _whole(row.get(name)) for name in COUNTS}
     return TrialRow(
+        **alike,
         key=plain(row["key"]),
-        plan=plain(row.get("plan") or ""),
         task=plain(row.get("task") or UNNAMED),
         box=_named(row.get("box") or row.get("service")),
         method=plain(row["method"]),
         why=None if done else plain(row.get("why") or "the ledger does not say"),
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
-        budget=_whole(row.get("budget")),
         max_usd=_price(row.get("max_usd")),
         per_prediction=per_prediction,
         seed=int(row.get("seed", 0)),
-        fold=_whole(row.get("fold")),
-        folds=_whole(row.get("folds")),
         peeks=bool(row.get("peeks", False)),
         copied=bool(row.get("resampled", False)),
-        split=plain(row.get("split") or ""),
-        train=_whole(row.get("train")),
-        test=_whole(row.get("test")),
         classes=_whole(row.get("classes")) or len(names) or None,
         class_names=names,
         positive=_named(row.get("positive")),
         grades=bool(row.get("grades", False)),
-        metrics={m: _figure(row["metrics"][m]) for m in METRICS if row["metrics"].get(m)}
-        if done
-        else {},
+        metrics=_figures(row["metrics"]) if done else {},
         fit_queries=fit,
         predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
         asked_per_prediction=_finite(row.get("asked_per_prediction", per_prediction)),
@@ -214,9 +202,6 @@ def _read(row: Row) -> TrialRow:
         curve=_curve(row.get("curve") or []),
         source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
-        stop_reason=plain(row.get("stop_reason") or ""),
-        note=plain(row.get("note") or ""),
-        version=plain(row.get("version") or ""),
         row=row,
     )
 
@@ -249,8 +234,9 @@ def _reading(kept: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[n
     return sources, weights.T
 
 
-def _figure(kept: Mapping[str, Any]) -> Interval:
-    return Interval(*(_finite(kept[name]) for name in ("value", "low", "high")))
+def _figures(kept: Mapping[str, Any]) -> dict[str, Interval]:
+    bounds = ("value", "low", "high")
+    return {m: Interval(*(_finite(kept[m][b]) for b in bounds)) for m in METRICS if kept.get(m)}
 
 
 def _finite(value: Any) -> float:

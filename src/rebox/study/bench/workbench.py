@@ -72,14 +72,26 @@ class AtHand:
     whole: RememberingBox | None = None
     service: Rehearsal | None = None
 
+    @property
+    def asked(self) -> int:
+        """Images that it was asked so far, by its own count."""
+        if self.whole is not None:
+            return self.whole.asked
+        return 0 if self.service is None else int(self.service.bill.as_json()["queries"])
+
+    @property
+    def inside_s(self) -> float:
+        """Seconds spent so far in the box that remembers; 0 behind a service."""
+        return 0.0 if self.whole is None else self.whole.inside_s
+
+    @property
+    def seconds_per_image(self) -> float:
+        """The box's own mean, over all that it was ever asked; 0 behind a service."""
+        return 0.0 if self.whole is None else self.whole.seconds_per_image
+
 
 class Workbench:
-    """What trials need, opened once.
-
-    Parameters
-    ----------
-    places : Places
-    """
+    """What trials need, opened once."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -162,11 +174,10 @@ class Workbench:
 
         inner = self._first(planned.uri, planned.otherwise, self._opened)
         limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
-        service = self._stack.enter_context(
-            Rehearsal(
-                served.service, inner, classes=served.classes, model=served.model, limits=limits
-            )
+        rehearsal = Rehearsal(
+            served.service, inner, classes=served.classes, model=served.model, limits=limits
         )
+        service = self._stack.enter_context(rehearsal)
         os.environ.setdefault(KEY, "none")  # a rehearsal takes any; nobody's own is shown to it
         settings = f"size={served.size}&price_usd={served.price_usd:g}&per_second=100000"
         box = open_box(f"{service.uri}&{settings}&key_env={KEY}")
@@ -190,12 +201,10 @@ class Workbench:
 
             use_threads(self.places.threads)
             device = f"device={self.places.device}"
-            self._weights = (
-                uri,
-                self._first(
-                    uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
-                ),
+            opened = self._first(
+                uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
             )
+            self._weights = uri, opened
         return self._weights[1]
 
     def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:
@@ -221,17 +230,16 @@ class Workbench:
         return said
 
     def _opened(self, uri: str) -> BlackBox:
-        return open_box(self._threaded(uri))
+        if uri.startswith("onnx:"):
+            uri = _with(uri, f"threads={self.places.threads}")
+        elif uri.startswith("torch:"):
+            uri = _with(uri, f"device={self.places.device}")
+        return open_box(uri)
 
     def _uri(self, uri: str) -> str:
         if "{models}" in uri and self.places.models is None:
             raise InvalidOption(f"the box {uri} is a file: say where the models are (--models).")
         return uri.replace("{models}", str(self.places.models))
-
-    def _threaded(self, uri: str) -> str:
-        if uri.startswith("onnx:"):
-            return _with(uri, f"threads={self.places.threads}")
-        return _with(uri, f"device={self.places.device}") if uri.startswith("torch:") else uri
 
 
 def _with(uri: str, option: str) -> str:

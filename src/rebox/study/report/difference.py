@@ -1,7 +1,5 @@
 """What a setting's methods are compared with, and how they differ from it."""
 
-from dataclasses import dataclass
-
 from rebox.study.bench import Cell, Comparison, compare_cells
 from rebox.study.bench.comparison import alike
 from rebox.study.report.setting import Setting
@@ -10,41 +8,10 @@ REFERENCE = "auto"
 COMPARED = ("accuracy", "macro_auc")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One method less the reference.
-
-    Attributes
-    ----------
-    cell, reference : Cell
-    figures : mapping of ``accuracy`` and ``macro_auc`` to Comparison
-        The method's figure minus the reference's, see `rebox.study.bench.compare_cells`.
-    """
-
-    cell: Cell
-    reference: Cell
-    figures: dict[str, Comparison]
-
-    @property
-    def seeds(self) -> int:
-        """Seeds in common."""
-        return max(found.seeds for found in self.figures.values())
-
-    @property
-    def by(self) -> str:
-        """What it is paired by: see `rebox.study.bench.Comparison`."""
-        return next(found.by for found in self.figures.values())
-
-
 def reference_of(setting: Setting, reference: str | None = None) -> str | None:
-    """Return the method that others are compared with.
+    """Return the method that others are compared with: ``reference``, where the setting has it.
 
-    Parameters
-    ----------
-    setting : Setting
-    reference : str or None
-        A method; None, or one that the setting lacks: ``auto`` where it is there, otherwise the
-        first that did not peek.
+    Otherwise it is ``auto`` where that is there, or the first that did not peek.
     """
     fair = [cell.method for cell in setting.cells if not cell.peeks]
     for name in (reference, REFERENCE):
@@ -53,8 +20,8 @@ def reference_of(setting: Setting, reference: str | None = None) -> str | None:
     return fair[0] if fair else None
 
 
-def differences(setting: Setting, reference: str | None = None) -> list[Difference]:
-    """Return how each cell differs from the reference at the same budget.
+def differences(setting: Setting, reference: str | None = None) -> list[dict[str, Comparison]]:
+    """Return how each cell's accuracy and AUC differ from the reference's at the same budget.
 
     Methods without a budget are compared with the reference at its largest. Where nothing is in
     common, neither a seed nor a fold, there is no difference to tell.
@@ -69,7 +36,7 @@ def differences(setting: Setting, reference: str | None = None) -> list[Differen
         compared = {metric: compare_cells(cell, rival, metric) for metric in COMPARED}
         figures = {metric: one for metric, one in compared.items() if one is not None}
         if figures:
-            apart.append(Difference(cell=cell, reference=rival, figures=figures))
+            apart.append(figures)
     return apart
 
 

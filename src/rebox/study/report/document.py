@@ -16,7 +16,6 @@ from rebox.study.report.difference import reference_of
 from rebox.study.report.drawing import Drawer, chosen
 from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
-from rebox.study.report.view import MethodCard, SettingView
 from rebox.study.report.words import between, count, several
 
 TITLE = "What was measured"
@@ -103,7 +102,6 @@ def _shown(
         _setting(setting, f"setting-{i + 1}", drawer, reference, most)
         for i, setting in enumerate(findings.settings)
     ]
-    versions = sorted({trial.version for trial in findings.trials if trial.version})
     return {
         "style": files("rebox.study.report").joinpath("page/style.css").read_text(encoding="utf-8"),
         "title": title,
@@ -122,7 +120,7 @@ def _shown(
         "journals": [listing.journal_view(journal) for journal in journals],
         "ledgers": ledgers,
         "version": __version__,
-        "versions": versions,
+        "versions": sorted({trial.version for trial in findings.trials if trial.version}),
         "when": None if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}",
     }
 
@@ -148,27 +146,26 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
 
 def _setting(
     setting: Setting, anchor: str, drawer: Drawer, reference: str | None, most: int
-) -> SettingView:
+) -> dict[str, Any]:
     against = reference_of(setting, reference)
     cells = chosen(setting, most, against)
-    cards: list[MethodCard] = [card for cell in cells if (card := drawer.card(cell)) is not None]
-    return SettingView(
-        anchor=anchor,
-        heading=setting.title,
-        summary=_summary(setting),
-        facts=_setting_facts(setting),
-        copied=setting.copied,
-        results=listing.results_table(setting),
-        differences=listing.differences_table(setting, reference),
-        differences_note=_note(setting, against),
-        curves=tuple(drawer.curves(setting)),
-        ranking=drawer.ranking(setting),
-        cards=tuple(cards),
-        cards_note=_left_out(setting, len(cells)),
-        search=drawer.search(setting),
-        costs=listing.costs_table(setting),
-        fits=listing.fits_table(setting),
-    )
+    return {
+        "anchor": anchor,
+        "heading": setting.title,
+        "summary": _summary(setting),
+        "facts": _setting_facts(setting),
+        "copied": setting.copied,
+        "results": listing.results_table(setting),
+        "differences": listing.differences_table(setting, reference),
+        "differences_note": _note(setting, against),
+        "curves": drawer.curves(setting),
+        "ranking": drawer.ranking(setting),
+        "cards": [card for cell in cells if (card := drawer.card(cell)) is not None],
+        "cards_note": _left_out(setting, len(cells)),
+        "search": drawer.search(setting),
+        "costs": listing.costs_table(setting),
+        "fits": listing.fits_table(setting),
+    }
 
 
 def _summary(setting: Setting) -> str:
@@ -179,7 +176,7 @@ def _summary(setting: Setting) -> str:
     return ", ".join(parts)
 
 
-def _setting_facts(setting: Setting) -> tuple[str, ...]:
+def _setting_facts(setting: Setting) -> list[str]:
     trials = [trial for cell in setting.cells for trial in cell.trials]
     row = tables.overview(Findings(settings=(setting,), unavailable=(), trials=tuple(trials)))[0]
     names = next((trial.class_names for trial in trials if trial.class_names), ())
@@ -194,17 +191,14 @@ def _setting_facts(setting: Setting) -> tuple[str, ...]:
     positive = next((trial.positive for trial in trials if trial.positive), None)
     if positive:
         facts.append(f"sensitivity is that for {positive}")
-    return tuple(facts)
+    return facts
 
 
 def _note(setting: Setting, against: str | None) -> str:
     """Say which methods cannot be told from the reference, and why."""
     told = {row["method"] for row in tables.differences(setting, against)}
-    others = {cell.name for cell in setting.cells if cell.method != against}
-    missing = [
-        name for name in dict.fromkeys(cell.name for cell in setting.cells) if name in others
-    ]
-    missing = [name for name in missing if name not in told]
+    others = dict.fromkeys(cell.name for cell in setting.cells if cell.method != against)
+    missing = [name for name in others if name not in told]
     if against is None or not missing:
         return ""
     return (

@@ -17,21 +17,48 @@ from rebox.study.report.listing import (
 from rebox.study.report.setting import PEEKED, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
-from rebox.study.report.view import FigureView, MethodCard
 from rebox.study.report.words import several
 
 CURVES = ("accuracy", "macro_auc")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FigureView:
+    """A figure with its caption and the figures in it as a table.
+
+    Attributes
+    ----------
+    caption : str
+    svg : str
+        An ``<svg>`` element of `rebox.study.report.svg`, the only text that is not escaped.
+    image : str
+        Or the ``data:`` address of a picture.
+    label : str
+        What it shows, for those who do not see it.
+    mark : str
+    data : TableView or None
+    """
+
+    caption: str
+    label: str
+    svg: str = ""
+    image: str = ""
+    mark: str = ""
+    data: TableView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodCard:
+    """What was seen of one method: its figures, and its label as a heading."""
+
+    heading: str
+    mark: str
+    figures: tuple[FigureView, ...]
+
+
 @dataclass
 class Drawer:
-    """Draws the figures of one page: each has a name of its own, each method one look.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        All methods of the page.
-    """
+    """Draws the figures of one page: each has its name, each of the page's ``labels`` one look."""
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
@@ -47,8 +74,8 @@ class Drawer:
                 if metric in setting.metrics:
                     figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
                     what = "training queries" if axis == "queries" else "dollars"
-                    caption = f"{METRIC_WORDS[metric]} against {what}"
-                    caption = caption[0].upper() + caption[1:]
+                    word = METRIC_WORDS[metric]
+                    caption = f"{word[0].upper()}{word[1:]} against {what}"
                     best = setting.best(metric)
                     said = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
                     if best:

@@ -12,7 +12,6 @@ from rebox.study.report import tables
 from rebox.study.report.setting import PEEKED, Findings, Setting
 from rebox.study.report.source import JournalAccounts
 from rebox.study.report.table import NOTHING, Column, Entry, TableView, figure, held, on_page
-from rebox.study.report.view import JournalView
 from rebox.study.report.words import between, box_name, count, several
 
 Row = dict[str, Any]
@@ -326,16 +325,16 @@ QUESTIONS = (
 )
 
 
-def journal_view(journal: JournalAccounts) -> JournalView:
-    """Return what a journal says of the money."""
+def journal_view(journal: JournalAccounts) -> dict[str, Any]:
+    """Return what the page says of a journal."""
     facts = "Nothing was asked."
     if journal.first is not None:
         facts = f"Asked from {journal.first} to {journal.last}."
     purposes = list(journal.purposes.items())
-    return JournalView(
-        name=journal.name,
-        facts=facts,
-        accounts=on_page(f"Accounts of {journal.name}", ACCOUNTS, journal.accounts),
-        purposes=on_page(f"Questions of {journal.name} by purpose", QUESTIONS, purposes),
-        faults=journal.faults,
-    )
+    return {
+        "name": journal.name,
+        "facts": facts,
+        "accounts": on_page(f"Accounts of {journal.name}", ACCOUNTS, journal.accounts),
+        "purposes": on_page(f"Questions of {journal.name} by purpose", QUESTIONS, purposes),
+        "faults": journal.faults,
+    }

@@ -93,12 +93,7 @@ class Findings:
 
 
 def findings_of(rows: Iterable[Row]) -> Findings:
-    """Return the findings that a ledger's rows tell.
-
-    Parameters
-    ----------
-    rows : iterable of dict
-        As `rebox.study.report.open_ledger` holds them.
+    """Return what a ledger's rows tell: those of `rebox.study.report.open_ledger`.
 
     Raises
     ------

@@ -32,11 +32,6 @@ class Entry:
     mark: str = ""
 
 
-def always(_: Sequence[Any]) -> bool:
-    """Show a column whatever the rows are."""
-    return True
-
-
 @dataclass(frozen=True)
 class Column:
     """One column of a table.
@@ -57,7 +52,7 @@ class Column:
     title: str
     cell: Callable[[Any], Entry | str]
     number: bool = False
-    when: Callable[[Sequence[Any]], bool] = always
+    when: Callable[[Sequence[Any]], bool] = lambda _: True
     page: bool = True
 
     def entry(self, row: Any) -> Entry:

@@ -117,19 +117,23 @@ def differences(setting: Setting, reference: str | None = None) -> Table:
     See `rebox.study.report.difference.differences` for what is compared, and
     `rebox.study.bench.Comparison` for ``by``, what it is paired by.
     """
-    return [
-        {
-            "method": one.cell.name,
-            "peeks": one.cell.peeks,
-            "budget": one.cell.budget,
-            "reference": one.reference.name,
-            "reference_budget": one.reference.budget,
-            "seeds": one.seeds,
-            "by": one.by,
-            **{metric: compared.difference for metric, compared in one.figures.items()},
-        }
-        for one in _differences(setting, reference)
-    ]
+    rows = []
+    for figures in _differences(setting, reference):
+        any_figure = next(iter(figures.values()))
+        cell, rival = any_figure.ours, any_figure.theirs
+        rows.append(
+            {
+                "method": cell.name,
+                "peeks": cell.peeks,
+                "budget": cell.budget,
+                "reference": rival.name,
+                "reference_budget": rival.budget,
+                "seeds": max(one.seeds for one in figures.values()),
+                "by": any_figure.by,
+                **{metric: one.difference for metric, one in figures.items()},
+            }
+        )
+    return rows
 
 
 def costs(setting: Setting) -> Table:
@@ -189,12 +193,7 @@ def points(setting: Setting, metric: str, against: str = "queries") -> Table:
         Means over a method's fits; those of unknown price are left out.
     """
     return [
-        {
-            "method": cell.name,
-            "peeks": cell.peeks,
-            against: place,
-            metric: cell.figures[metric],
-        }
+        {"method": cell.name, "peeks": cell.peeks, against: place, metric: cell.figures[metric]}
         for cell in setting.cells
         if metric in cell.figures and (place := place_of(cell, against)) is not None
     ]

@@ -84,16 +84,10 @@ def abide(folder: Path, *, pipeline: str | None = None) -> Dataset:
 
 
 def correlations(series: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the upper triangle of the Pearson correlations of time series.
+    """Return the upper triangle of the Pearson correlations of time series (time points, regions).
 
-    Parameters
-    ----------
-    series : (time points, regions)
-
-    Returns
-    -------
-    (regions * (regions - 1) / 2,) float32
-        In the order of ``numpy.triu_indices``; 0 where a region is constant.
+    It is (regions * (regions - 1) / 2,) in the order of ``numpy.triu_indices``, and 0 where a
+    region is constant.
     """
     constant = np.ptp(series, axis=0) == 0
     centred = series - series.mean(axis=0)

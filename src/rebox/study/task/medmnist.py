@@ -37,11 +37,7 @@ Part = tuple[NDArray[Any], NDArray[np.int64]]
 
 
 def medmnist(
-    folder: Path,
-    *,
-    name: str | None = None,
-    size: int = 28,
-    val: Literal["out", "train"] = "out",
+    folder: Path, *, name: str | None = None, size: int = 28, val: Literal["out", "train"] = "out"
 ) -> Dataset:
     """Return one of the two-dimensional sets, labelled by whole numbers.
 

@@ -15,10 +15,9 @@ def find(folder: Path, own: Sequence[str], marks: Sequence[str], card: Card) -> 
     ----------
     folder : Path
         What the user named: a folder, or the file itself.
-    own : sequence of str
-        Sub-folders that the data set usually lies in, so that one folder can hold several.
-    marks : sequence of str
-        Patterns of what it is known by, as `pathlib.Path.glob` takes them; earlier ones win.
+    own, marks : sequence of str
+        Sub-folders that the data set usually lies in, so that one folder can hold several, and
+        patterns of what it is known by, as `pathlib.Path.glob` takes them; earlier ones win.
     card : Card
         Says how to get it.
 

@@ -65,12 +65,11 @@ def holdout(
     InvalidData
         There are fewer training images than asked for.
     """
-    _check_number("test", test, least=1)
-    _check_number("seed", seed, least=0)
-    for name, number in (("train", train), ("per_class", per_class)):
-        if number is not None:
-            _check_number(name, number, least=1)
-    if train is not None and per_class is not None:
+    _check_numbers(0, seed=seed)
+    wishes = {"train": train, "per_class": per_class}
+    given = {name: number for name, number in wishes.items() if number is not None}
+    _check_numbers(1, test=test, **given)
+    if len(given) > 1:
         raise InvalidOption("train and per_class are both given: choose one.")
     published = dataset.published_test
     source = np.arange(len(dataset)) if published is None else np.flatnonzero(published)
@@ -78,14 +77,11 @@ def holdout(
     free = ~np.isin(dataset.subjects, dataset.subjects[tested])
     if published is not None:
         free &= ~published
-    candidates = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)
-    if per_class is None:
-        chosen, wanted = candidates[:train], train or 1
-    else:
+    chosen, wanted = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)[:train], train or 1
+    if per_class is not None:
         classes = np.unique(dataset.labels)
-        places = [np.flatnonzero(dataset.labels[candidates] == name) for name in classes]
-        chosen = candidates[np.sort(np.concatenate([place[:per_class] for place in places]))]
-        wanted = per_class * len(places)
+        places = [np.flatnonzero(dataset.labels[chosen] == name)[:per_class] for name in classes]
+        chosen, wanted = chosen[np.concatenate(places)], per_class * len(classes)
     if len(chosen) < wanted:
         raise InvalidData(
             f"{dataset.name}: {wanted} training images are wanted and {len(chosen)} are left "
@@ -108,10 +104,8 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
     dataset : Dataset
     number : int
         From 0 to ``folds - 1``.
-    folds : int
-        2 or more.
-    seed : int
-        0 or more.
+    folds, seed : int
+        2 or more, and 0 or more.
 
     Raises
     ------
@@ -120,8 +114,8 @@ def fold(dataset: Dataset, number: int, *, folds: int, seed: int) -> Split:
     InvalidData
         There are fewer subjects than folds.
     """
-    _check_number("folds", folds, least=2)
-    _check_number("seed", seed, least=0)
+    _check_numbers(2, folds=folds)
+    _check_numbers(0, seed=seed)
     if not 0 <= number < folds:
         raise InvalidOption(f"number must be from 0 to {folds - 1}, found {number}.")
     _, subject, images = np.unique(dataset.subjects, return_inverse=True, return_counts=True)
@@ -146,19 +140,16 @@ def resampled(dataset: Dataset, *, train: int, test: int, seed: int) -> Split:
     Parameters
     ----------
     dataset : Dataset
-    train, test : int
-        How many rows, 1 or more.
-    seed : int
-        0 or more.
+    train, test, seed : int
+        How many rows, 1 or more; and a seed, 0 or more.
 
     Raises
     ------
     InvalidOption
         A number is out of range.
     """
-    _check_number("train", train, least=1)
-    _check_number("test", test, least=1)
-    _check_number("seed", seed, least=0)
+    _check_numbers(1, train=train, test=test)
+    _check_numbers(0, seed=seed)
     rng = generator(seed, Stream.RESAMPLED)
     classes = np.unique(dataset.labels)
     each = -(-(train + test) // len(classes))
@@ -188,6 +179,10 @@ def _drawn(dataset: Dataset, rows: Indices, seed: int, stream: Stream) -> Indice
     return drawn
 
 
-def _check_number(name: str, number: int, *, least: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-        raise InvalidOption(f"{name} must be a whole number of at least {least}, found {number!r}.")
+def _check_numbers(least: int, **numbers: int) -> None:
+    for name, number in numbers.items():
+        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        if not whole or number < least:
+            raise InvalidOption(
+                f"{name} must be a whole number of at least {least}, found {number!r}."
+            )

@@ -50,11 +50,7 @@ def synthetic(folder: Path | None = None, *, subjects: int = 120, size: int = 24
     noise = np.random.default_rng(0).normal(0, 0.15, (len(labels), size, size, 3))
     images = np.clip(0.5 + 0.25 * waves[..., None] + noise, 0.0, 1.0)
     return Dataset(
-        as_levels(images),
-        labels,
-        "synthetic",
-        groups=np.repeat(np.arange(subjects), 2),
-        card=CARD,
+        as_levels(images), labels, "synthetic", groups=np.repeat(np.arange(subjects), 2), card=CARD
     )
 
 

@@ -81,9 +81,8 @@ def against(
 def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float) -> End:
     metric, axis = what
     scale = 100 if metric in PERCENT else 1
-    points = sorted((_place(cell, axis), scale * _figure(cell, metric)) for cell in cells)
-    xs = np.array([x for x, _ in points])
-    ys = np.array([y for _, y in points])
+    points = sorted((_place(cell, axis), scale * cell.figures[metric].value) for cell in cells)
+    xs, ys = np.array(points).T
     end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour)
     if xs[-1] <= 0:
         axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)
@@ -93,24 +92,12 @@ def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift:
         if x > 0:
             bounds = [scale * figure.low, scale * figure.high]
             axes.plot([x, x], bounds, color=look.colour, linewidth=1, alpha=0.6)
-    axes.plot(
-        xs[xs > 0] * shift,
-        ys[xs > 0],
-        color=look.colour,
-        linestyle=look.dash,
-        linewidth=1.6,
-        marker=look.marker,
-        markersize=4.5,
-    )
+    axes.plot(xs[xs > 0] * shift, ys[xs > 0], **look.line, linewidth=1.6, markersize=4.5)
     return end
 
 
 def _place(cell: Cell, axis: str) -> float:
     return place_of(cell, axis) or 0.0
-
-
-def _figure(cell: Cell, metric: str) -> float:
-    return cell.figures[metric].value
 
 
 def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 from rebox.study.bench import Cell
 from rebox.study.report import tables
 from rebox.study.report.figures.style import (
-    FAINT,
     FONT,
     INK,
     PALETTE,
     RULE,
+    draw_diagonal,
     drawn,
     look_of,
+    name_columns,
     new_figure,
     short,
 )
@@ -42,11 +43,7 @@ def confusion(cell: Cell) -> Any:
     if k <= COUNTED:
         _write_counts(axes, matrix, shares)
         longest = 18 if k <= 4 else 11
-        turned = 0 if k <= 3 or max(map(len, names)) <= 4 else 50
-        axes.set_xticks(range(k), [short(n, longest) for n in names], rotation=turned)
-        if turned:
-            for text in axes.get_xticklabels():
-                text.set(ha="right", rotation_mode="anchor")
+        name_columns(axes, names, longest, 50)
         axes.set_yticks(range(k), [short(n, longest) for n in names])
     else:
         axes.set_xticks([])
@@ -80,12 +77,8 @@ def _dark(share: float) -> bool:
 def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     """Return the ROC curves of several methods, or None where none has kept its answers.
 
-    Parameters
-    ----------
-    cells : sequence of Cell
-        As `rebox.study.report.setting.Setting.largest` chooses them.
-    labels : sequence of str or None
-        All methods of a page, see `rebox.study.report.figures.against`.
+    The cells are those of `rebox.study.report.setting.Setting.largest`; ``labels`` are all methods
+    of a page, see `rebox.study.report.figures.against`.
     """
     curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
     if not curves:
@@ -101,15 +94,13 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
         axes.plot(
             x,
             y,
-            color=look.colour,
-            linestyle=look.dash,
-            marker=look.marker,
+            **look.line,
             markevery=12,
             markersize=3.5,
             linewidth=1.4,
             label=f"\u200b{label}",  # a name that begins with an underscore is a name
         )
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
+    draw_diagonal(axes)
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.set_xlabel("false positive rate")
@@ -140,7 +131,7 @@ def calibration(cell: Cell) -> Any:
         align="edge",
         color=RULE,
     )
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
+    draw_diagonal(axes)
     axes.plot(
         [b["confidence"] for b in bins],
         [b["accuracy"] for b in bins],

@@ -17,6 +17,7 @@ from rebox.study.report.figures.style import (
     drawn,
     label_ends,
     look_of,
+    name_columns,
     new_figure,
     short,
     thousands,
@@ -73,11 +74,7 @@ def source_weights(cell: Cell) -> Any:
         aspect="auto",
         interpolation="none",
     )
-    turned = 0 if shown <= 3 or max(map(len, targets)) <= 4 else 45
-    axes.set_xticks(range(shown), [short(name, 12) for name in targets[:shown]], rotation=turned)
-    if turned:
-        for text in axes.get_xticklabels():
-            text.set(ha="right", rotation_mode="anchor")
+    name_columns(axes, targets[:shown], 12, 45)
     axes.set_yticks(range(len(sources)), [short(name, 24) for name in sources], fontsize=FONT - 1)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -105,14 +102,7 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
         look = look_of(label_of(cell), names, peeks=cell.peeks)
         step = max(1, len(curve) // 6)
         axes.plot(
-            curve[:, 0],
-            curve[:, 1],
-            color=look.colour,
-            linestyle=look.dash,
-            marker=look.marker,
-            markevery=step,
-            markersize=4,
-            linewidth=1.3,
+            curve[:, 0], curve[:, 1], **look.line, markevery=step, markersize=4, linewidth=1.3
         )
         x, y = curve[-1]
         ends.append(End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))

@@ -12,16 +12,7 @@ from rebox.study.report.setting import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.
-PALETTE = (
-    "#00558f",
-    "#b34a00",
-    "#00755a",
-    "#8c3a80",
-    "#595f66",
-    "#7a6000",
-    "#b0183f",
-    "#007186",
-)
+PALETTE = ("#00558f", "#b34a00", "#00755a", "#8c3a80", "#595f66", "#7a6000", "#b0183f", "#007186")
 INK, FAINT, RULE, GROUND = "#1b2026", "#565e67", "#d4d9de", "#fefefe"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
@@ -39,6 +30,11 @@ class Look:
     colour: str
     marker: str
     dash: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The look as matplotlib's ``plot`` takes it."""
+        return {"color": self.colour, "linestyle": self.dash, "marker": self.marker}
 
 
 def look_of(label: str, labels: Sequence[str], *, peeks: bool = False) -> Look:
@@ -116,6 +112,20 @@ def short(text: str, longest: int = LONGEST) -> str:
     name = line.removesuffix(end)
     room = longest - len(end)
     return line if len(name) <= room else f"{name[: room - 1].rstrip()}…{end}"
+
+
+def name_columns(axes: Any, names: Sequence[str], longest: int, angle: int) -> None:
+    """Write names below columns, turned by ``angle`` degrees where several are long."""
+    turned = 0 if len(names) <= 3 or max(map(len, names)) <= 4 else angle
+    axes.set_xticks(range(len(names)), [short(name, longest) for name in names], rotation=turned)
+    if turned:
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
+
+
+def draw_diagonal(axes: Any) -> None:
+    """Draw what chance, or a calibrated model, comes to."""
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
 
 
 @dataclass(frozen=True, kw_only=True)
