@@ -23,6 +23,11 @@ TRUSTED = "REBOX_TRUSTED"
 ADDRESSES = ("base_url", "endpoint")  # options that say where a service is, as a target may
 
 
+def is_service(uri: str) -> bool:
+    """Return whether ``uri`` names a box that is asked elsewhere, and may take a key."""
+    return "key_env" in options_of(BOXES[BoxURI.parse(uri).scheme])
+
+
 def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = ()) -> BlackBox:
     """Open the box that a file names, but trust the file with nothing.
 
@@ -44,7 +49,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
         named by the user; nobody was asked.
     """
     parts = BoxURI.parse(uri)
-    if "key_env" not in options_of(BOXES[parts.scheme]):  # it runs on this machine
+    if not is_service(uri):
         return open_box(uri)
     named = {*trusted, *filter(None, os.environ.get(TRUSTED, "").replace(" ", "").split(","))}
     _check_variable(parts, named, whose, way)
