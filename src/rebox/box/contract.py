@@ -45,6 +45,8 @@ class BoxSpec:
         Whether an answer is a one-hot row, 1 at the best class; it is not complete then.
     price_usd : float or None
         US dollars per query; None: it may cost something, and nobody has told what.
+    others_ignored : bool
+        Whether classes that are not among these are passed over in an answer.
     batch_size : int
         Most images in one call.
     """
@@ -61,6 +63,7 @@ class BoxSpec:
     price_usd: float | None = 0.0
     batch_size: int = 32
     labels_only: bool = False
+    others_ignored: bool = False
 
     def __post_init__(self) -> None:
         self._check_scores()

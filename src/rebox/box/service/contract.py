@@ -23,7 +23,7 @@ from rebox.box.service.message import Reply, Request
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
-from rebox.errors import KeyRefused
+from rebox.errors import InvalidAnswer, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -124,11 +124,14 @@ class Service(BlackBox):
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
             raise Refusal(fault)
-        answers = self.read(reply, len(images))
+        try:
+            answers = self.read(reply, len(images))
+        except Refusal as refusal:
+            raise Refusal(_quoting(refusal.fault, reply)) from refusal
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
-            raise Refusal(unreadable(words))
-        return answers
+            raise Refusal(_quoting(unreadable(words), reply))
+        return [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
 
     def _masked(self, fault: Failure) -> Failure:
         """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
@@ -161,6 +164,14 @@ class Service(BlackBox):
                 session = _Session(self)
                 self.__dict__["_open"] = session
             return session
+
+
+def _quoting(fault: Failure, reply: Reply) -> Failure:
+    """Return ``fault`` with what the service says of an answer that holds no scores."""
+    said = reply.said
+    if fault.error is not InvalidAnswer or not said or said in fault.words:
+        return fault
+    return replace(fault, words=f"{fault.words}; it says: {said}")
 
 
 class _Session:

@@ -170,7 +170,8 @@ def wait_s(told: Any) -> float | None:
 def message_in(content: bytes) -> str:
     """Return the error message in a body, in any of the shapes that services use; or nothing."""
     try:
-        return _sentence(json.loads(content))
+        said = json.loads(content)
+        return _sentence(said[0] if isinstance(said, list) and said else said)
     except (ValueError, RecursionError):
         plain = content[:MOST_SAID].decode(errors="replace").strip()
         return "" if plain.startswith(("<", "{", "[")) or not plain.isascii() else plain
