@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import pickle
+import re
 import select
 import socket
 import ssl
@@ -561,7 +562,7 @@ def test_any_message_is_one_short_line(value):
         ({"detail": [{"loc": 1}]}, "[{'loc': 1}]"),
         ({"code": 1}, ""),
         ({"error": False, "count": 3}, ""),
-        (["error"], "['error']"),
+        (["error"], "error"),
         ("error", "error"),
     ],
 )
@@ -738,3 +739,52 @@ def test_one_reply_is_the_answer_and_its_connection_is_used_again(transport, pie
     assert answers[1:] == [b"right", b"right"]
     assert server.connections <= 2  # what comes late is never read
     server.close()
+
+
+# --- the environment's proxies and certificates ---------------------------------------------------
+
+UNUSABLE = {
+    ("ALL_PROXY", "socks://127.0.0.1:7890"): "expected http://HOST:PORT or socks5://",
+    ("HTTPS_PROXY", "http://proxy:port"): "mend it, or unset it",
+    ("https_proxy", "ftp://proxy"): "Unknown scheme",
+    ("SSL_CERT_FILE", "/nowhere.pem"): "expected certificates that can be read",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), UNUSABLE)
+def test_a_proxy_that_cannot_be_used_is_named_before_anything_is_reserved(
+    monkeypatch, echo, name, text
+):
+    for known in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        for spelled in (known, known.lower()):
+            monkeypatch.delenv(spelled, raising=False)
+    monkeypatch.setenv(name, text)
+    options = "classes=a,b&size=4&price_usd=0&attempts=1"
+    with open_box(f"http:https://elsewhere.example/x?{options}") as box:
+        picture = np.zeros((1, 4, 4, 3), np.uint8)
+        reserved = []
+        with pytest.raises(InvalidOption, match=re.escape(UNUSABLE[name, text])) as caught:
+            box.ask(picture, reserved.append)
+        assert f"the environment has {name}={text}" in str(caught.value)
+        assert reserved == []
+    echo.body = b'{"a": 0.5, "b": 0.5}'
+    with open_box(f"http:{echo.url}?{options}") as box:  # nobody looks at proxies here
+        assert box.ask(picture).tolist() == [[0.5, 0.5]]
+
+
+def test_a_missing_key_is_noticed_before_anything_is_reserved():
+    reserved = []
+    with (
+        open_box(f"clarifai:nsfw-recognition?size=4&key_env={VARIABLES[0]}") as box,
+        pytest.raises(KeyRefused, match=VARIABLES[0]),
+    ):
+        box.ask(np.zeros((1, 4, 4, 3), np.uint8), reserved.append)
+    assert reserved == []
+
+
+def test_no_password_of_a_proxy_is_shown(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hushed@proxy:port")
+    sender = HttpTransport(Terms())
+    with pytest.raises(InvalidOption) as caught:
+        sender.client("https://elsewhere.example")
+    assert "hushed" not in str(caught.value)

@@ -105,10 +105,12 @@ class Service(BlackBox):
         return self._send(images, reserve_nothing)
 
     def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
+        session = self._session()
+        session.transport.check_ready(self.url, self.key)
         # several small requests are answered sooner than a large one, and less is lost with one
         share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
         step = min(self.spec.batch_size, share)
-        rows = self._session().sender.ask(images, self.exchange, step=step, reserve=reserve)
+        rows = session.sender.ask(images, self.exchange, step=step, reserve=reserve)
         return np.stack(rows)
 
     def exchange(self, images: Images) -> Sequence[Answer]:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 import numpy as np
 
 from rebox.box.contract import Images
-from rebox.box.outputs import class_names
 from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
@@ -82,8 +81,7 @@ class Labels(Service):
         if isinstance(pairs, Failure):
             return [pairs]
         told = (name_of(name) for name, _ in pairs)
-        named = sorted(composed(name) for name in told if name is not None)
-        names = class_names(len(named), named)
+        names = tuple(sorted({composed(name) for name in told if name is not None}))
         if len(names) < 2:
             words = f"the service named {len(names)} classes; expected at least 2"
             raise Refusal(unreadable(words))

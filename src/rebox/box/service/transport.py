@@ -1,8 +1,10 @@
 """One request out, one reply in: nothing here waits to try again, follows or forgives."""
 
 import contextlib
+import os
 import re
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -21,6 +23,8 @@ with extra("services", "asking a service"):
     import httpx2
 
 
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # others would be read as one host here and as another by the client
 HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%\w+)?")
@@ -32,6 +36,9 @@ IDLE_S = 2.0
 
 class Transport(Protocol):
     """Who sends."""
+
+    def check_ready(self, url: str, key: Key) -> None:
+        """Refuse what the first request would end at, before anything is reserved for it."""
 
     def send(self, request: Request, key: Key, terms: Terms) -> Reply:
         """Send ``request`` once and return the whole reply.
@@ -64,44 +71,84 @@ class HttpTransport:
     def __init__(self, terms: Terms, verify: str | None = None) -> None:
         self._secrets: dict[Key, Secret | None] = {}
         self._deadline = Deadline()
-        self._client = httpx2.Client(
-            verify=True if verify is None else _authority(verify),
-            follow_redirects=False,
-            # a proxy would see in the clear what is meant to stay on this machine
-            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
-            timeout=httpx2.Timeout(terms.timeout_s),
-            limits=httpx2.Limits(
+        self._clients: dict[bool, httpx2.Client] = {}
+        self._lock = threading.Lock()
+        self._settings: dict[str, Any] = {
+            "verify": True if verify is None else _authority(verify),
+            "follow_redirects": False,
+            "timeout": httpx2.Timeout(terms.timeout_s),
+            "limits": httpx2.Limits(
                 max_connections=terms.in_flight,
                 max_keepalive_connections=terms.in_flight,
                 keepalive_expiry=IDLE_S,
             ),
-            headers={"User-Agent": "rebox"},
-        )
+            "headers": {"User-Agent": "rebox"},
+        }
+
+    def check_ready(self, url: str, key: Key) -> None:
+        """Refuse what the first request would end at, before anything is reserved for it.
+
+        Raises
+        ------
+        KeyRefused
+            There is no key, or it cannot be sent there.
+        InvalidOption
+            As for `client`.
+        """
+        self.client(url)
+        try:
+            self._secret(url, key)
+        except Refusal as refusal:
+            raise refusal.fault.error(f"{refusal.fault.words}.") from None
+
+    def _secret(self, url: str, key: Key) -> Secret | None:
+        if key not in self._secrets:  # a keyring may take its time
+            self._secrets[key] = _secret_for(url, key)
+        return self._secrets[key]
+
+    def client(self, url: str) -> httpx2.Client:
+        """Return the client for ``url``, by the environment's proxies and certificates.
+
+        A proxy would see in the clear what is meant to stay on this machine: none is looked at.
+
+        Raises
+        ------
+        InvalidOption
+            The environment names a proxy or certificates that cannot be used.
+        """
+        here = is_here(url)
+        with self._lock:
+            if here not in self._clients:
+                with _usable_environment():
+                    self._clients[here] = httpx2.Client(**self._settings, trust_env=not here)
+            return self._clients[here]
 
     def send(self, request: Request, key: Key, terms: Terms) -> Reply:
         """Send ``request`` once and return the whole reply."""
-        if key not in self._secrets:  # a keyring may take its time
-            self._secrets[key] = _secret_for(request.url, key)
-        secret = self._secrets[key]
+        client = self.client(request.url)
+        secret = self._secret(request.url, key)
         headers = dict(request.headers)
         if secret is not None:
             headers.update(key.headers(secret))
             request = replace(request, content=key.content(request.content, secret))
         try:
-            reply = self._send(request, headers, terms)
+            reply = self._send(client, request, headers, terms)
         except Refusal as refusal:
             raise _masked(refusal, secret) from None
         return replace(reply, secret=secret)
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
-    def _send(self, request: Request, headers: Mapping[str, str], terms: Terms) -> Reply:
+    def _send(
+        self, client: httpx2.Client, request: Request, headers: Mapping[str, str], terms: Terms
+    ) -> Reply:
         with (
             _as_refusals(request.url, terms),
             self._deadline.within(terms.timeout_s),
-            self._client.stream(
+            client.stream(
                 request.method,
                 request.url,
                 content=request.content,
@@ -174,6 +221,32 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
     except httpx2.TransportError as error:
         words = f"the connection to {host} broke off ({str(error) or type(error).__name__})"
         raise Refusal(Failure(words, retry=True)) from error
+
+
+@contextlib.contextmanager
+def _usable_environment() -> Iterator[None]:
+    """Name the variable of the environment that a client cannot be made with."""
+    try:
+        yield
+    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
+        certificates = isinstance(error, OSError)
+        names = CERTIFICATES if certificates else PROXIES
+        told = {n: os.environ[n] for n in (*names, *map(str.lower, names)) if os.environ.get(n)}
+        if not told:
+            raise
+        shown = ", ".join(f"{name}={quoted(_without_password(t))}" for name, t in told.items())
+        what = "certificates that can be read" if certificates else "http://HOST:PORT or socks5://"
+        said, way = quoted(error), "mend it, or unset it"
+        if isinstance(error, ImportError):
+            said, way = "SOCKS needs a package", "pip install 'httpx2[socks]', or unset it"
+        raise InvalidOption(
+            f"the environment has {shown}, expected {what} ({said}): {way}."
+        ) from error
+
+
+def _without_password(text: str) -> str:
+    before, at, after = text.rpartition("@")
+    return f"{before.partition('//')[0]}//***@{after}" if at else text
 
 
 def _authority(path: str) -> ssl.SSLContext:
