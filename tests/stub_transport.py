@@ -2,6 +2,7 @@
 
 import io
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -49,7 +50,10 @@ def stubbed(uri, *replies):
 def oip_of(options, transport, target="http://localhost:8000/m"):
     """Return a box of the Open Inference Protocol whose server is asked by ``transport``."""
     (arguments,) = read_options("box 'oip'", options, open_oip)
-    return open_oip(target, transport, **arguments)
+    with mock.patch("rebox.box.open_inference.HttpTransport", return_value=transport):
+        box = open_oip(target, **arguments)
+    box.transport = transport
+    return box
 
 
 def asked(box, n=1):

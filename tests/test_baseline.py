@@ -125,7 +125,7 @@ def test_the_local_model_is_what_auto_reads_without_asking(kind):
     loader = ImageLoader(Inputs.fit(x), x)
     targets = np.unique(y, return_inverse=True)[1]
     session = Session(
-        box=box, meter=meter, images=loader, targets=targets, queries_per_prediction=0, seed=5
+        box=box, meter=meter, samples=loader, targets=targets, queries_per_prediction=0, seed=5
     )
     auto = fit(recipe_from_name("auto"), session).model
     assert not auto.questions

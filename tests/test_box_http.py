@@ -313,7 +313,7 @@ def test_a_box_that_is_asked_as_before_is_the_same_box():
 def test_a_key_is_written_as_the_body_is(monkeypatch, body, place, written):
     box = stubbed(f"{HTTP}&body={body}&{place}&key_env=REBOX_TEST_KEY", says(ROW))
     _, (request,) = asked(box)
-    assert written in box.key.content(request.content, Secret('a/b+"c"'))
+    assert written in box.key.put(request, Secret('a/b+"c"')).content
 
 
 @pytest.mark.parametrize(

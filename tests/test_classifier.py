@@ -64,6 +64,12 @@ def test_every_budget_gives_a_usable_model_and_is_kept(recipe, budget):
     assert set(model.predict(ROWS)) <= {0, 1}
 
 
+@pytest.mark.parametrize("box", [None, 7, b"demo:digits", ["demo:digits"]])
+def test_what_is_no_box_is_refused(box):
+    with pytest.raises(InvalidOption, match="name a box by scheme:target"):
+        Reprogrammer(box, budget=5).fit(np.zeros((4, 3, 3)), [0, 1, 0, 1])
+
+
 def test_it_learns():
     model = model_of().fit(ROWS, Y)
     assert model.score(ROWS, Y) > 0.9

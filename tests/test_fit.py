@@ -1,5 +1,6 @@
 """The fit counts every image, never exceeds its budget, and always leaves a usable model."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
 from rebox.fit import PhaseStarted, Session, StepTaken, Stopped, fit
-from rebox.fit.asking import Asking
+from rebox.fit.asking import Asking, ahead
 from rebox.fit.plan import plan_views
 from rebox.fit.reasons import (
     ALL_ASKED,
@@ -21,7 +22,7 @@ from rebox.fit.reasons import (
 )
 from rebox.fit.views import VIEWS_TRIED, _programs
 from rebox.meter import Budget, Meter
-from rebox.reading import linear
+from rebox.reading import fit_reader, linear
 from rebox.recipe import RECIPES, Once, Refitted, recipe_from_name
 from rebox.sample import ImageLoader, Inputs
 
@@ -104,7 +105,7 @@ def with_way(recipe, **settings):
 def session_of(box, x, y=None, **more):
     y = np.zeros(len(x), dtype=np.intp) if y is None else y
     settings = {"meter": Meter(), "seed": 0} | more
-    return Session(box=box, images=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
+    return Session(box=box, samples=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
 
 
 def programs_of(x, box):
@@ -445,6 +446,39 @@ def test_a_box_that_fails_stops_the_fit_with_its_reason(name):
     _, box = counted(raises=ValueError("out of paper"), at=5)
     with pytest.raises(BoxError, match="out of paper"):
         run(QUICK[name], box, 400)
+
+
+def test_what_was_paid_for_is_kept_though_its_reading_fails(monkeypatch):
+    def broken(known):
+        if known.answers:
+            raise np.linalg.LinAlgError("did not converge")
+        return fit_reader(known)
+
+    monkeypatch.setattr("rebox.fit.views.fit_reader", broken)
+    outcome, meter = run("auto?stack=false", counted()[1], 90)
+    assert isinstance(outcome.error, np.linalg.LinAlgError)
+    assert meter.spent.total == 90
+    asserts_usable(outcome)
+
+
+def test_an_interruption_need_not_wait_for_what_is_made_ahead():
+    made = []
+
+    def slow():
+        for k in range(9):
+            made.append(k)
+            time.sleep(0.2)
+            yield k
+
+    batches = ahead(slow())
+    assert next(batches) == 0
+    with pytest.raises(KeyboardInterrupt):
+        batches.throw(KeyboardInterrupt)
+    assert len(made) <= 3  # the one handed over, and the one or two that were under way
+
+
+def test_none_is_a_batch_like_any_other():
+    assert list(ahead(iter([None, 1, None]))) == [None, 1, None]
 
 
 def test_a_box_that_answers_nonsense_stops_the_fit():

@@ -63,7 +63,7 @@ def run(recipe, answer, budget, *, data=None, seed=0, listeners=(), raises_at=No
     meter = Meter(0.0, Budget(queries=budget))
     images = ImageLoader(Inputs.fit(x), x)
     session = Session(
-        box=box, meter=meter, images=images, targets=y, seed=seed, listeners=tuple(listeners)
+        box=box, meter=meter, samples=images, targets=y, seed=seed, listeners=tuple(listeners)
     )
     outcome = fit(recipe, session)
     assert counts["images"] == meter.spent.total <= budget
@@ -139,7 +139,7 @@ def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
     recipe = recipe_from_name(QUICK)
     images = ImageLoader(Inputs.fit(x), x)
     meter = Meter(0.0, Budget(queries=5000))
-    session = Session(box=box, meter=meter, images=images, targets=y, seed=0)
+    session = Session(box=box, meter=meter, samples=images, targets=y, seed=0)
     fitted = RefitRun(recipe.way, session)
     indices = np.arange(40)
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)

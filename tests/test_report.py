@@ -11,7 +11,6 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 from rebox.errors import InvalidData
 from rebox.study.bench import published
 from rebox.study.report import findings_of, open_ledger, report, tables
-from rebox.study.report.difference import reference_of
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -61,7 +60,7 @@ def test_who_peeked_is_marked_and_never_best():
     assert tables.peeking(findings) == ["bar-as-released"]
     assert tables.overview(findings)[0]["best"] == "auto"
     assert setting.labels == ("bar-as-released (peeked)", "auto", "bar")
-    assert reference_of(setting, "bar-as-released") == "auto"
+    assert setting.reference("bar-as-released") == "auto"
     for rows_of in (tables.costs, tables.fits, tables.differences):
         marked = [row for row in rows_of(setting) if row["method"] == "bar-as-released"]
         assert marked

@@ -26,8 +26,9 @@ from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import Reply
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, NoKey, Secret, quoted
+from rebox.box.service.key import HeaderKey, NoKey
 from rebox.box.service.message import LONGEST_WAIT_S, Request, message_in
+from rebox.box.service.secret import Secret, quoted
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import IDLE_S, HttpTransport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
@@ -112,12 +113,13 @@ def test_a_uri_may_name_another_variable(monkeypatch):
         box.ask(np.zeros((1, *box.spec.shape), dtype=box.spec.pixels))
     monkeypatch.setenv(VARIABLES[1], KEY)
     with open_box(uri) as box:
-        assert dict(box.key.headers(box.key.secret())) == {"Authorization": f"Key {KEY}"}
+        sent = box.key.put(Request(url="u"), box.key.secret())
+    assert dict(sent.headers) == {"Authorization": f"Key {KEY}"}
 
 
 def test_the_header_is_the_services_own():
     key = HeaderKey(service="azure", variables=("A",), header="Prediction-Key", prefix="")
-    assert dict(key.headers(Secret(KEY))) == {"Prediction-Key": KEY}
+    assert dict(key.put(Request(url="u"), Secret(KEY)).headers) == {"Prediction-Key": KEY}
 
 
 # --- where keys do not go -------------------------------------------------------------------------

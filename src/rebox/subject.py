@@ -22,22 +22,11 @@ FOLDS = 5
 
 
 def encode_groups(groups: Any, n: int, *, least: int = 1) -> Integers | None:
-    """Return the subject (n,) of each sample as a number, or None where each is its own.
+    """Return the subject of each of n samples as a number, (n,), or None where each is its own.
 
-    Numbers go by first appearance, so that what subjects are called changes nothing.
-
-    Parameters
-    ----------
-    groups : (n,) array or iterable of labels that can be hashed, or None
-    n : int
-        How many samples there are.
-    least : int
-        How many subjects there have to be; 2 if one is to be held out.
-
-    Raises
-    ------
-    InvalidData
-        There is not one label for each sample, one is missing, or there are too few subjects.
+    Numbers go by first appearance, so that what subjects are called changes nothing. ``groups`` are
+    n labels that can be hashed, or None. Raises `InvalidData` where there is not one for each
+    sample, one is missing, or there are not ``least`` subjects: 2 if one is to be held out.
     """
     if groups is None:
         return None
@@ -86,12 +75,7 @@ def classes_of_subjects(truth: Integers, groups: Integers) -> Integers:
     """Return the class that each subject is drawn with, for subjects in sorted order.
 
     Of the classes of its images, it is the one that fewest subjects have: a resample of subjects
-    within these classes never loses the rarest.
-
-    Parameters
-    ----------
-    truth, groups : (n,)
-        Class and subject of each image.
+    within these classes never loses the rarest. ``truth`` and ``groups`` are (n,).
     """
     _, subject = np.unique(groups, return_inverse=True)
     has = np.zeros((int(subject.max(initial=-1)) + 1, int(truth.max(initial=0)) + 1), dtype=bool)
@@ -200,15 +184,9 @@ def _turns(groups: NDArray[np.intp]) -> NDArray[np.intp]:
 def stratified_folds(
     targets: NDArray[np.intp], seed: int, groups: NDArray[np.intp] | None = None
 ) -> NDArray[np.intp]:
-    """Return the fold of each sample; each class is dealt out evenly, and no group is torn apart.
+    """Return the fold (n,) of each sample: each class is dealt out evenly, no group torn apart.
 
-    Parameters
-    ----------
-    targets : (n,) intp
-    seed : int
-    groups : (n,) intp or None
-        Subject of each sample. There are no more folds than subjects; one subject alone is one
-        fold, and nothing can be held out.
+    There are no more folds than subjects; one alone is one fold, and nothing can be held out.
     """
     if groups is None or len(np.unique(groups)) == len(targets):
         kinds: NDArray[np.integer] = targets
@@ -226,15 +204,8 @@ def dealt(
     """Return the fold of each subject: dealt out class by class, those with most images first.
 
     No two folds differ in a class by more images than its largest subject has, where no subject
-    has images of another class.
-
-    Parameters
-    ----------
-    kinds, images : (S,)
-        Class of each subject, as `classes_of_subjects` gives it, and how many images it has.
-    folds : int
-    order : (S,)
-        All subjects in the order in which they are otherwise dealt.
+    has images of another class. ``kinds`` (S,) are the classes of `classes_of_subjects`, ``images``
+    (S,) how many each has; ``order`` (S,) is how subjects are otherwise dealt.
     """
     order = order[np.lexsort((-images[order], kinds[order]))]
     fold = np.empty(len(order), dtype=np.intp)

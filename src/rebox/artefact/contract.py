@@ -1,6 +1,5 @@
 """Everything a prediction needs but the box."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -10,9 +9,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
-from rebox.meter import Asker
 from rebox.sample.inputs import Inputs
-from rebox.sample.loader import ImageLoader
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +94,3 @@ class Artefact:
     def box(self) -> BoxRecord:
         """The first of its boxes."""
         return self.boxes[0]
-
-    def batches(self, askers: Sequence[Asker], x: Any) -> Iterator[NDArray[np.float64]]:
-        """Yield (n, target classes) probabilities of ``x``, a few at a time."""
-        yield from self.model.batches(askers, ImageLoader(self.inputs, x))

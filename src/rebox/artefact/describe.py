@@ -24,7 +24,7 @@ NO_CANARIES = np.empty((0, 0), np.float32)
 def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     """Return the arrays of ``artefact``, and everything else in JSON's types."""
     labels, model = artefact.classes, artefact.model
-    tensors = _prefixed("reader.", model.reader.arrays())
+    tensors = {"reader." + name: array for name, array in model.reader.arrays().items()}
     for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
     for number, box in enumerate(artefact.boxes):
@@ -38,7 +38,15 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "seed": artefact.seed,
         "boxes": [_describe_box(box) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
-        "questions": [_describe_question(question) for question in model.questions],
+        "questions": [
+            {
+                "box": question.box,
+                "price_usd": question.price_usd,
+                "placement": asdict(question.program.placement),
+                "subspace": question.program.subspace_name,
+            }
+            for question in model.questions
+        ],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": {"size": artefact.inputs.size, "value_range": artefact.inputs.value_range},
@@ -48,21 +56,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _describe_box(box: BoxRecord) -> dict[str, Any]:
-    return {
-        "identity": box.identity,
-        "uri": box.uri,
-        "classes": box.classes,
-        "queries": box.queries,
-    }
-
-
-def _describe_question(question: Question) -> dict[str, Any]:
-    return {
-        "box": question.box,
-        "price_usd": question.price_usd,
-        "placement": asdict(question.program.placement),
-        "subspace": question.program.subspace_name,
-    }
+    return {name: getattr(box, name) for name in ("identity", "uri", "classes", "queries")}
 
 
 def _describe_local(local: LocalFeatures) -> dict[str, Any]:
@@ -72,16 +66,25 @@ def _describe_local(local: LocalFeatures) -> dict[str, Any]:
 
 
 def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Artefact:
-    """Return the artefact that `describe` described.
-
-    Parameters
-    ----------
-    encoder : Encoder or None
-        The one that it was fitted with, if any; None: opened from the URI in the description.
-    """
+    """Return the artefact that `describe` described; its encoder as in `rebox.artefact.load`."""
     inputs = description["inputs"]
     rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
     value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
+    return Artefact(
+        inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
+        model=_restore_model(description, tensors, encoder),
+        classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
+        recipe=description["recipe"],
+        seed=description["seed"],
+        boxes=tuple(
+            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
+            for number, box in enumerate(description["boxes"])
+        ),
+        verdict=_restore_verdict(description["verdict"]),
+    )
+
+
+def _restore_model(description: dict[str, Any], tensors: Tensors, encoder: Encoder | None) -> Model:
     questions = tuple(
         Question(
             program=_restore_program(one),
@@ -92,22 +95,19 @@ def restore(description: dict[str, Any], tensors: Tensors, encoder: Encoder | No
         for number, one in enumerate(description["questions"])
     )
     reader = Reader.kinds[description["reader"]["kind"]]
-    model = Model(
+    of_reader = {
+        name.removeprefix("reader."): array
+        for name, array in tensors.items()
+        if name.startswith("reader.")
+    }
+    local = description["local"]
+    if local is not None:
+        plain = PlainFeatures.restore(local["plain"])
+        local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder))
+    return Model(
         questions=questions,
-        reader=reader.restore(description["reader"], _with_prefix("reader.", tensors)),
-        local=_restore_local(description["local"], encoder),
-    )
-    return Artefact(
-        inputs=Inputs(size=tuple(inputs["size"]), rows=rows, value_range=value_range),
-        model=model,
-        classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
-        recipe=description["recipe"],
-        seed=description["seed"],
-        boxes=tuple(
-            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
-            for number, box in enumerate(description["boxes"])
-        ),
-        verdict=_restore_verdict(description["verdict"]),
+        reader=reader.restore(description["reader"], of_reader),
+        local=local,
     )
 
 
@@ -122,15 +122,6 @@ def _restore_program(described: dict[str, Any]) -> Program:
         return Program(placement)
     shape = (placement.height, placement.width, placement.channels)
     return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
-
-
-def _restore_local(
-    described: dict[str, Any] | None, encoder: Encoder | None
-) -> LocalFeatures | None:
-    if described is None:
-        return None
-    plain = PlainFeatures.restore(described["plain"])
-    return LocalFeatures(plain, _restore_encoder(described["encoder"], encoder))
 
 
 def _restore_encoder(described: dict[str, Any] | None, given: Encoder | None) -> Encoder | None:
@@ -164,11 +155,3 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         for name in ("gain", "sharper")
     }
     return Verdict(**described | gains | {"rows": rows})
-
-
-def _prefixed(prefix: str, arrays: Tensors) -> Tensors:
-    return {prefix + name: array for name, array in arrays.items()}
-
-
-def _with_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    return {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}

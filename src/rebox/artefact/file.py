@@ -25,13 +25,7 @@ ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, M
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
-    """Write ``artefact`` to ``path``, whole or not at all.
-
-    Raises
-    ------
-    ArtefactError
-        The file cannot be written.
-    """
+    """Write ``artefact`` to ``path``, whole or not at all; raises as `write_atomically` does."""
     tensors, text = _signed(artefact)
     signed = json.dumps({"model": text, "sha256": _digest(tensors, text)}, sort_keys=True)
     write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
@@ -137,10 +131,7 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
 
-    Raises
-    ------
-    ArtefactError
-        The file cannot be written.
+    Raises `ArtefactError` where it cannot be written.
     """
     handle, part = _part_beside(path)
     try:

@@ -37,10 +37,7 @@ PLAIN_VIEW = {
 def upgrade(description: Description, tensors: Tensors) -> tuple[Description, Tensors]:
     """Return what a model file says, in whichever format, as the newest one says it.
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError, IndexError
-        It is not what its format, ``description["format"]``, holds.
+    What is not as its format, ``description["format"]``, has it raises whatever comes of that.
     """
     for step in STEPS[int(description["format"]) - 1 :]:
         description, tensors = step(description, tensors)

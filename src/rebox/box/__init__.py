@@ -10,10 +10,9 @@ from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
 from rebox.box.origin import is_service, open_foreign
-from rebox.box.preprocess import PRESETS, Preprocess
+from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.registry import BOXES, BoxURI, open_box
-from rebox.box.scratch import Scratch
 
 __all__ = [
     "BOXES",

@@ -7,7 +7,6 @@ owner pleases.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rebox.box.contract import Images
@@ -43,20 +42,14 @@ MOST_CONCEPTS = 200  # that an answer lists
 SUCCESS, MIXED, FAILURE = 10000, 10010, 10020
 
 
-@dataclass(frozen=True)
-class Known:
-    """A public model: its pinned version and its concepts, by id."""
-
-    version: str
-    concepts: tuple[str, ...]
-
-
 KNOWN = {
-    "moderation-recognition": Known(
-        "aa8be956dbaa4b7a858826a84253cab9", ("safe", "suggestive", "explicit", "drug", "gore")
+    "moderation-recognition": (
+        "aa8be956dbaa4b7a858826a84253cab9",
+        ("safe", "suggestive", "explicit", "drug", "gore"),
     ),
-    "nsfw-recognition": Known("aa47919c9a8d4d94bfa283121281bcc4", ("nsfw", "sfw")),
+    "nsfw-recognition": ("aa47919c9a8d4d94bfa283121281bcc4", ("nsfw", "sfw")),
 }
+"""Public models: the version that is pinned, and the concepts by id."""
 
 KEYS = {11001, 11002, 11004, 11008, 11009, 11000}
 QUOTAS = {11003, 11006, 11007, 11200, 69000}
@@ -156,10 +149,10 @@ def open_clarifai(
     terms: Terms = TERMS,
 ) -> ClarifaiBox:
     """Open ``clarifai:MODEL``, whose ``version`` is pinned where the model is a known one."""
-    known = KNOWN.get(target)
-    version = version or (None if known is None else known.version)
-    classes = service.names(None if known is None else known.concepts)
-    pinned = f"/versions/{version}" if version else ""
+    pinned, concepts = KNOWN.get(target, (None, None))
+    version = version or pinned
+    classes = service.names(concepts)
+    model = f"models/{target}" + (f"/versions/{version}" if version else "")
     return ClarifaiBox(
         spec=service.spec(
             scheme="clarifai",
@@ -169,9 +162,9 @@ def open_clarifai(
             size=(224, 224),
             batch_size=BATCH,
             complete=len(classes) <= MOST_CONCEPTS,
-            sums_to_one=known is not None,
+            sums_to_one=concepts is not None,
         ),
-        url=f"{base_url.rstrip('/')}/v2/users/{user}/apps/{app}/models/{target}{pinned}/outputs",
+        url=f"{base_url.rstrip('/')}/v2/users/{user}/apps/{app}/{model}/outputs",
         terms=terms,
         key=service.key(KEY),
         verify=service.ca,

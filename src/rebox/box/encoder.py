@@ -14,7 +14,7 @@ from PIL import Image
 
 from rebox.box.registry import BoxURI
 from rebox.door import Door
-from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
+from rebox.errors import Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.option import read_options
 from rebox.sample.pixels import LEVEL, as_picture, in_channels
 
@@ -67,7 +67,7 @@ class Encoder(ABC):
         if len(images) == 0:
             raise InvalidData("found no images: hand over at least one.")
         ready = [as_picture(images[i], f"image {i}") for i in range(len(images))]
-        given = np.asarray(self.features(ready))
+        given = np.asarray(self._given(ready))
         if given.ndim != 2 or len(given) != len(ready) or given.dtype.kind not in "fiub":
             raise InvalidAnswer(
                 f"the encoder gave {given.dtype} of shape {given.shape} for {len(ready)} images; "
@@ -81,6 +81,15 @@ class Encoder(ABC):
                 "at least one, all finite in float32: check its preprocessing."
             )
         return rows
+
+    def _given(self, images: Images) -> Any:
+        try:
+            return self.features(images)
+        except Error:
+            raise
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InvalidAnswer(f"the encoder {self.identity} failed: {what}.") from error
 
 
 class FunctionEncoder(Encoder):

@@ -123,15 +123,9 @@ class AnswerOptions:
             raise InvalidOption(
                 "label is for answers without scores: leave scores, name and score out."
             )
-        paths = {name: getattr(self, name) for name in ("name", "score", "label")}
-        read = {
-            name: None if text is None else parse_path(name, text) for name, text in paths.items()
-        }
-        return AnswerFormat(
-            scores=parse_path("scores", self.scores),
-            items=parse_path("items", self.items or "") if several else None,
-            **read,
-        )
+        texts = vars(self) | {"items": (self.items or "") if several else None}
+        paths = {k: parse_path(k, text) for k, text in texts.items() if text is not None}
+        return AnswerFormat(**paths)
 
 
 def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI

@@ -5,11 +5,11 @@ variable that holds it, and is put in when a request leaves: into a header, or i
 the template says ``{key}``. An address gets none: every log on its way keeps addresses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
 
-from rebox.box.service import HeaderKey, Key, NoKey, Secret, ServiceOptions
+from rebox.box.service import HeaderKey, Key, NoKey, Request, Secret, ServiceOptions
 from rebox.box.service.key import KEY_WORDS, looks_secret
 from rebox.errors import InvalidOption
 
@@ -29,15 +29,12 @@ class BodyKey(HeaderKey):
 
     written: Written = "json"
 
-    def headers(self, secret: Secret) -> dict[str, str]:  # noqa: ARG002 - the protocol's
-        """Return no headers."""
-        return {}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:
-        """Return the body with the key in it."""
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in its body."""
         plain = secret.reveal()
         forms = {"json": secret.in_json(), "text": plain, "url": quote(plain, safe="")}
-        return content.replace(KEY_PLACE.encode(), forms[self.written].encode())
+        content = request.content.replace(KEY_PLACE.encode(), forms[self.written].encode())
+        return replace(request, content=content)
 
 
 def http_key(

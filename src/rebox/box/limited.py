@@ -90,12 +90,9 @@ class LimitedBox(BlackBox):
 
     def shown(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is left of ``scores`` (n, classes) of the source."""
-        return self._cut(self._box.shown(scores))
-
-    def _cut(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = self._box.shown(scores)
         if self._decimals is not None:
-            rounded = np.round(scores.astype(np.float64), self._decimals)
-            scores = rounded.astype(np.float32)
+            scores = np.round(scores.astype(np.float64), self._decimals).astype(np.float32)
         if self._top_k is None:
             return scores
         best = np.argsort(-scores, axis=1, kind="stable")[:, : self._top_k]

@@ -11,17 +11,9 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import Images
 from rebox.box.onnx_input import read_input
-from rebox.box.onnx_runtime import (
-    CPU,
-    OnnxRuntime,
-    OpenVino,
-    Precision,
-    Runtime,
-    RuntimeName,
-)
+from rebox.box.onnx_runtime import CPU, OnnxRuntime, OpenVino, Precision, Runtime, RuntimeName
 from rebox.box.outputs import one_line
-from rebox.box.preprocess import Affine, model_input
-from rebox.box.scratch import Scratch
+from rebox.box.preprocess import Affine, Scratch, model_input
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 from rebox.option import Size
 
@@ -126,11 +118,7 @@ class OnnxFile:
     def ready(self, images: Images, affine: Affine) -> NDArray[Any]:
         """Return gain * ``images`` + shift as the file takes them; see `model_input`."""
         return model_input(
-            images,
-            *affine,
-            planar=self.input.planar,
-            dtype=self.input.dtype,
-            scratch=self._scratch,
+            images, *affine, planar=self.input.planar, dtype=self.input.dtype, scratch=self._scratch
         )
 
     def output(

@@ -73,7 +73,7 @@ def read_input(
         )
     shape = [n if isinstance(n, int) and n > 0 else None for n in inputs[0].shape]
     layout, height, width, depth = settled_axes(
-        "the ONNX file", shape, layout=layout, channels=channels, size=size, preset=preset
+        "the ONNX file", shape, layout, channels, size=size, preset=preset
     )
     return ModelInput(
         dtype=dtype, layout=layout, height=height, width=width, channels=depth, batch=shape[0]
@@ -83,9 +83,9 @@ def read_input(
 def settled_axes(
     owner: str,
     shape: Sequence[int | None],
-    *,
     layout: str | None,
     channels: int | None,
+    *,
     size: Size | None,
     preset: Size | None,
 ) -> tuple[str, int, int, int]:
@@ -97,12 +97,8 @@ def settled_axes(
         What errors call the model.
     shape : sequence of 4 int or None
         What it says of its axes; None: any length.
-    layout : {"nchw", "nhwc"} or None
-        Order of the axes; None: seen from where the 1 or 3 channels stand.
-    channels : int or None
-        For models that do not fix it; None: 3.
-    size : (height, width) or None
-        For models that do not fix it; None: ``preset``.
+    layout, channels, size
+        As in `FileOptions`.
     preset : (height, width) or None
         Size that the preprocessing's models were trained on.
 

@@ -6,6 +6,7 @@ pixels. What it takes is asked of the server when the box is opened; that is no 
 server wants one, is taken from ``OIP_TOKEN``.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +28,6 @@ from rebox.box.service import (
     Service,
     ServiceOptions,
     Terms,
-    Transport,
     host_of,
     place_of,
     unreadable,
@@ -170,7 +170,6 @@ def _unreadable(what: str) -> Refusal:
 
 def open_oip(
     target: str,
-    transport: Transport | None = None,
     *,
     version: str | None = None,
     binary: bool | None = None,
@@ -187,34 +186,27 @@ def open_oip(
     ----------
     target : str
         The server's address with the model's name behind it.
-    transport : Transport or None
-        Who sends; None: HTTP.
     version : str or None
         Of the model; None: the latest.
     binary : bool or None
         Whether tensors are sent as bytes, else as JSON; None: as the server says.
     """
     url, name = _read_target(target)
-    host_of(url)  # checked before it is asked for its metadata
     classes = service.names()
     if classes == UNKNOWN:
         raise nameless("oip")
     preprocess = figures.chosen() or Preprocess()
     key = service.key(KEY)
     path = f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
-    asked = transport or HttpTransport(terms, service.ca)
-    try:
+    with contextlib.closing(HttpTransport(terms, service.ca)) as transport:
         model = read_model(
-            ModelServer(url, path, asked, key, terms),
+            ModelServer(url, path, transport, key, terms),
             tensor,
             service,
             binary=binary,
             classes=len(classes),
             preset=preprocess.size,
         )
-    finally:
-        if transport is None:
-            asked.close()
     taken = tensor.tensor(
         preprocess, datatype=model.datatype, layout=model.layout, channels=model.channels
     )
@@ -237,7 +229,6 @@ def open_oip(
         terms=terms,
         key=key,
         verify=service.ca,
-        transport=transport,
     )
 
 
@@ -246,4 +237,5 @@ def _read_target(target: str) -> tuple[str, str]:
     url, _, name = target.rpartition("/")
     if not name or url.endswith(("/", ":")) or not url:
         raise InvalidOption(f"expected oip:http://host:8000/MODEL, found oip:{target}.")
+    host_of(url)  # checked before it is asked for its metadata
     return url, name

@@ -137,12 +137,7 @@ def read_model(
     described = {} if told else _only_input(about, tensor.input)
     shape = _shape(described)
     layout, height, width, depth = settled_axes(
-        "the model",
-        shape,
-        layout=layout,
-        channels=service.channels,
-        size=service.size,
-        preset=preset,
+        "the model", shape, layout, service.channels, size=service.size, preset=preset
     )
     datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
     batch = shape[0]

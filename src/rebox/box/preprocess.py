@@ -1,12 +1,13 @@
 """From an image in [0, 1] to the numbers that a local model was trained on."""
 
+import threading
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rebox.box.contract import Images
-from rebox.box.scratch import Scratch
 from rebox.errors import InvalidOption
 
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -129,6 +130,29 @@ class PreprocessOptions:
         if not told:
             return None
         return replace(as_preprocess(told.pop("preprocess", "unit")), **told)
+
+
+class Scratch(threading.local):
+    """Hands out the same memory again and again; each thread has its own.
+
+    A fresh large array costs more in page faults than the sums in it. An array handed out is
+    overwritten by whoever asks next: use it, and let it go.
+    """
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, dtype=np.uint8)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return a contiguous array of ``shape`` and ``dtype`` with anything in it."""
+        kind = np.dtype(dtype)
+        size = int(np.prod(shape)) * kind.itemsize
+        if len(self._memory) < size:
+            self._memory = np.empty(size, dtype=np.uint8)
+        return self._memory[:size].view(kind).reshape(shape)
+
+    # Memory does not travel: a copy or a pickle starts with none.
+    def __reduce__(self) -> tuple[type["Scratch"], tuple[()]]:
+        return Scratch, ()
 
 
 def model_input(

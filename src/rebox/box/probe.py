@@ -93,10 +93,7 @@ class ProbeReport:
 
 
 def probe(
-    ask: Callable[[Images], Scores],
-    spec: BoxSpec,
-    *,
-    images: Images | None = None,
+    ask: Callable[[Images], Scores], spec: BoxSpec, *, images: Images | None = None
 ) -> ProbeReport:
     """Ask at most 16 questions and tell what the answers look like.
 
@@ -160,14 +157,9 @@ def synthetic_images(
     (count, height, width, channels)
     """
     rng = np.random.default_rng([seed, count])
-    makers = (_waves, _noise)
-    grey = np.stack([makers[i % 2](rng, shape) for i in range(count)])
+    grey = np.stack([rng.random(shape) if i % 2 else _waves(rng, shape) for i in range(count)])
     levels = as_levels(grey)
     return levels if pixels == "uint8" else as_floats(levels)
-
-
-def _noise(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    return rng.random(shape)
 
 
 def _waves(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[np.float64]:

@@ -68,7 +68,8 @@ class BoxURI:
         InvalidOption
             There is no scheme, or an option has no value or is given twice.
         """
-        match = re.fullmatch(r"([a-z][a-z0-9_.+-]*):([^?]*)(?:\?(.*))?", uri, re.DOTALL)
+        text = uri if isinstance(uri, str) else ""
+        match = re.fullmatch(r"([a-z][a-z0-9_.+-]*):([^?]*)(?:\?(.*))?", text, re.DOTALL)
         if match is None:
             raise InvalidOption(
                 f"name a box by scheme:target?option=value, such as onnx:model.onnx, found {uri!r}."

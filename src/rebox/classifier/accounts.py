@@ -32,14 +32,10 @@ def open_meter(
     ----------
     box : BlackBox
     training, prediction : Budget
-    journal : str, Path, bool or None
-        A file; True: the user's own (`rebox.meter.default_path`); False: none; None: the user's own
-        for services that cost money, and none for other boxes.
+    journal, account
+        As for `rebox.Reprogrammer`; the user's own journal is at `rebox.meter.default_path`.
     fit : callable
         Names the fit, or the model, given how often the box has changed.
-    account : str or None
-        Who pays: the budgets hold for all that the journal has under this name. None: the fit has
-        an account to itself.
 
     Raises
     ------
@@ -96,10 +92,7 @@ def checked_budgets(
 ) -> tuple[Budget, Budget]:
     """Return the budgets of a fit and of predictions.
 
-    Raises
-    ------
-    InvalidOption
-        They cap nothing, or pay for nothing.
+    Raises `InvalidOption` where they cap nothing, or pay for nothing.
     """
     if budget is None and max_usd is None:
         raise InvalidOption("no budget was given: pass budget=N queries or max_usd=X.")

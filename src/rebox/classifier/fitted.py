@@ -68,18 +68,21 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             ``predict_budget`` does not pay for all of ``X``; nothing was asked.
         """
         self._check_fitted()
-        X = self._checked(X)
+        if not are_images(X):
+            with refusals():
+                X = validate_data(self, X, reset=False, dtype=np.float64)
         planned = len(X) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        ImageLoader(self.artefact_.inputs, X).check()
+        images = ImageLoader(self.artefact_.inputs, X)
+        images.check()
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         tell(
             self.listeners,
             PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
         )
         batches = []
-        for step, batch in enumerate(self.artefact_.batches(askers, X), start=1):
+        for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(self.listeners, answered)
@@ -131,12 +134,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             model that answers without one.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget : int or None
-            Most queries that predictions may ask.
-        journal, account
+        predict_budget, journal, account, listeners
             As for a new model; predictions without an account have one for this model alone.
-        listeners : sequence of callables
-            Told how predictions go on.
 
         Raises
         ------
@@ -209,12 +208,6 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         if drift.change == "changed" and stale:
             account.forget()  # or else a new fit would be given the answers of the old box
         return drift
-
-    def _checked(self, X: Any) -> Any:
-        if are_images(X):
-            return X
-        with refusals():
-            return validate_data(self, X, reset=False, dtype=np.float64)
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():

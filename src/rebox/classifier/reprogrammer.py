@@ -152,7 +152,7 @@ class Reprogrammer(Fitted):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(groups, len(X), least=2)
-        box = open_box(self.box) if isinstance(self.box, str) else self.box
+        box = self.box if isinstance(self.box, BlackBox) else open_box(self.box)
         budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         images = ImageLoader(Inputs.fit(X, self.value_range), X)
         images.check()
@@ -215,10 +215,10 @@ class Reprogrammer(Fitted):
         return Session(
             box=box,
             meter=meter,
-            images=images,
+            samples=images,
             targets=targets,
             seed=seed,
-            groups=groups,
+            subjects=groups,
             queries_per_prediction=views,
             encoder=encoder,
             compare=self.verdict,

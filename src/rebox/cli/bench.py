@@ -101,9 +101,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
     ledger = Path(f"{planned.name}.jsonl") if ledger is None else ledger
     if listed:
-        done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
-        for trial in trials:
-            out.print("done" if trial.key in done else "    ", trial.label, highlight=False)
+        _list_trials(trials, ledger)
         return
     if models is None and data is not None:
         models = data / "models"
@@ -157,6 +155,14 @@ def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, 
             f"the plan may cost up to {dollars(usd)}: raise --max-usd, or choose fewer trials by "
             "--only."
         )
+
+
+def _list_trials(trials: "list[Trial]", ledger: Path) -> None:
+    from rebox.study.bench import is_done, read_ledger  # noqa: PLC0415 - see above
+
+    done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
+    for trial in trials:
+        out.print("done" if trial.key in done else "    ", trial.label, highlight=False)
 
 
 @bench_app.command(name="table")

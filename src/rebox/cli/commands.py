@@ -11,7 +11,7 @@ from rich.table import Table
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
-from rebox.cli.consent import confirm
+from rebox.cli.consent import confirm, plan
 from rebox.cli.options import (
     AccountOption,
     BoxOption,
@@ -33,10 +33,16 @@ from rebox.cli.options import (
     read_journal,
     read_range,
 )
-from rebox.cli.planning import plan
-from rebox.cli.printing import print_drift, print_metrics, print_price, print_verdict, receipt
+from rebox.cli.printing import (
+    print_drift,
+    print_metrics,
+    print_price,
+    print_verdict,
+    receipt,
+    write_predictions,
+    write_record,
+)
 from rebox.cli.progress import ProgressBar
-from rebox.cli.record import write_predictions, write_record
 from rebox.errors import Error, InvalidOption
 from rebox.metric import evaluate
 from rebox.money import dollars

@@ -1,13 +1,20 @@
-"""Before money is spent, somebody says so."""
+"""Before money is spent: what a fit will ask, and somebody who says so."""
 
 import sys
+from typing import Any
 
+import numpy as np
 import typer
 
 from rebox.box import BlackBox
+from rebox.classifier import Reprogrammer
 from rebox.cli.app import err
 from rebox.errors import InvalidOption
+from rebox.fit import Plan, Session
+from rebox.fit import plan as fit_plan
+from rebox.meter import Budget, Meter
 from rebox.money import dollars
+from rebox.sample import ImageLoader, Inputs
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
@@ -20,10 +27,7 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
 
     The price of a box that runs on this machine says what a service would charge: nobody is paid.
 
-    Raises
-    ------
-    InvalidOption
-        Nobody is there to be asked, and ``--yes`` was not given.
+    Raises `InvalidOption` where nobody is there to be asked, and ``--yes`` was not given.
     """
     if yes or box is None or not box.source.remote:
         return
@@ -40,3 +44,25 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
         raise InvalidOption(f"{words}: pass --yes to spend it{way}.")
     err.print(f"{words}.", highlight=False)
     typer.confirm("Spend it?", abort=True, err=True)
+
+
+def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
+    """Return how ``model`` would be fitted to ``images``, and how many queries its budget allows.
+
+    What the fit would refuse is refused here.
+    """
+    recipe = model.checked_recipe()
+    budget = Budget(queries=model.budget, usd=model.max_usd)
+    left = budget.allows(box.spec.price_usd)
+    if left is None:
+        raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
+    loader = ImageLoader(Inputs.fit(images, model.value_range), images)
+    session = Session(
+        box=box,
+        meter=Meter(box.spec.price_usd, budget),
+        samples=loader,
+        targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
+        seed=0,
+        queries_per_prediction=model.queries_per_prediction,
+    )
+    return fit_plan(recipe, session), left

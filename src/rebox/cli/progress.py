@@ -14,10 +14,7 @@ from rebox.money import dollars
 class ProgressBar:
     """Shows loss, queries spent and left, cost and time to go, one bar for each phase.
 
-    Parameters
-    ----------
-    console : Console
-        Where it is drawn; nothing is drawn unless it is a terminal.
+    Nothing is drawn unless ``console`` is a terminal.
     """
 
     def __init__(self, console: Console) -> None:
@@ -51,19 +48,15 @@ class ProgressBar:
         """Draw ``event``."""
         if isinstance(event, PhaseStarted):
             self._purpose = event.purpose
-            self._before = _asked(event.spent, event.purpose)
+            self._before = event.spent.by_purpose()[event.purpose]
             self._bar = self._progress.add_task(
                 event.purpose, total=event.planned, cost=_cost(event.spent), loss=""
             )
         elif isinstance(event, StepTaken):
             loss = "" if event.loss is None else f"loss {event.loss:.4f}"
-            asked = _asked(event.spent, self._purpose) - self._before
+            asked = event.spent.by_purpose()[self._purpose] - self._before
             cost = _cost(event.spent)
             self._progress.update(self._bar, completed=asked, cost=cost, loss=loss)
-
-
-def _asked(spent: Spent, purpose: str) -> int:
-    return spent.by_purpose()[purpose]
 
 
 def _cost(spent: Spent) -> str:

@@ -52,7 +52,9 @@ def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:
     classes, counts = np.unique(dataset.labels, return_counts=True)
     for name, count in zip(classes, counts, strict=True):
         yield f"class {name}", f"{count:,}"
-    yield "subjects", _subjects(dataset)
+    groups = dataset.groups
+    known = "not known: every image is its own" if groups is None else f"{len(np.unique(groups)):,}"
+    yield "subjects", known
     if dataset.published_test is not None:
         yield "published test", f"{np.count_nonzero(dataset.published_test):,} images"
     if dataset.grades:
@@ -69,9 +71,3 @@ def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:
             "cite": dataset.card.citation,
         }.items()
     yield "SHA-256", dataset.checksum
-
-
-def _subjects(dataset: Dataset) -> str:
-    if dataset.groups is None:
-        return "not known: every image is its own"
-    return f"{len(np.unique(dataset.groups)):,}"

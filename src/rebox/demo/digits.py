@@ -13,11 +13,6 @@ def open_digits() -> OnnxBox:
     """Return the digit recogniser: 16 x 16 grey images in, 10 scores out, in the order 0 to 9.
 
     It runs on this machine and costs nothing; its price says what a service would have charged.
-
-    Raises
-    ------
-    BoxError
-        The file is missing or damaged.
     """
     box = OnnxBox(PATH, price_usd=PRICE_USD)
     box.uri = "demo:digits"  # so that a saved model finds its box again, wherever that is installed
@@ -25,13 +20,7 @@ def open_digits() -> OnnxBox:
 
 
 def open_demo(target: str) -> OnnxBox:
-    """Return the box of the URI ``demo:digits``, the only one there is.
-
-    Raises
-    ------
-    InvalidOption
-        Another target was given.
-    """
+    """Return the box of the URI ``demo:digits``; raise `InvalidOption` for any other target."""
     if target != "digits":
         raise InvalidOption(f"the demo's only box is demo:digits, found demo:{target}.")
     return open_digits()

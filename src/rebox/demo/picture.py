@@ -14,7 +14,6 @@ from rebox.demo.patients import Patients
 from rebox.errors import extra
 from rebox.metric import Interval
 from rebox.reading.assignment import Assignment
-from rebox.reading.linear import LinearMapping
 from rebox.sample import ImageLoader
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -25,33 +24,15 @@ MARKERS = {"map": "s", "bar": "o", "cma-es": "^"}
 DPI = 130
 SHOWN = "cma-es"  # the recipe whose program dresses the patients shown
 
-Levels = Mapping[str, float]
-Curves = Mapping[str, Sequence[tuple[int, Interval]]]
-Models = Mapping[str, Reprogrammer]
+Levels = Mapping[str, float]  # the accuracy of methods without a box
+Curves = Mapping[str, Sequence[tuple[int, Interval]]]  # queries and accuracy of each fit, by recipe
+Models = Mapping[str, Reprogrammer]  # by recipe: map, bar and cma-es
 
 
 def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients: Patients) -> None:
-    """Write the picture to ``path`` as PNG.
+    """Write the picture to ``path`` as PNG, whole or not at all.
 
-    Parameters
-    ----------
-    path : Path
-        The file, written whole or not at all.
-    levels : method -> accuracy
-        Methods without a box.
-    curves : recipe -> (queries, accuracy) pairs
-        Methods with one.
-    models : recipe -> fitted model
-        ``map``, ``bar`` and ``cma-es``.
-    patients : Patients
-        Whose examples are shown.
-
-    Raises
-    ------
-    MissingExtra
-        matplotlib is not installed.
-    ArtefactError
-        The file cannot be written.
+    Raises `MissingExtra` without matplotlib, `ArtefactError` where nothing can be written.
     """
     with extra("study", "the picture"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
@@ -83,9 +64,7 @@ def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
             axis.imshow(image, cmap="gray", vmin=0, vmax=1)
             axis.set_title(title, fontsize=12, color=colour)
     for axis in axes:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_anchor("N")
+        axis.set(xticks=[], yticks=[], anchor="N")
     figure.text(
         0.667,
         0.12,
@@ -118,15 +97,14 @@ def _dressed(
 def _draw_mappings(figure: Any, models: Models) -> None:
     tiles, bars = figure.subplots(2, 1, height_ratios=(0.38, 1))
     _draw_tiles(tiles, models)
-    mapping = models["map"].artefact_.model.reader
-    if isinstance(mapping, LinearMapping):
-        votes = mapping.weights[:, 1] - mapping.weights[:, 0]
+    weights = models["map"].artefact_.model.reader.source_weights(10)
+    if weights is not None:
+        votes = weights[:, 1] - weights[:, 0]
         colours = [MALIGNANT if vote > 0 else BENIGN for vote in votes]
         bars.bar(range(len(votes)), votes, color=colours)
     bars.axhline(0, color="black", linewidth=0.8)
     bars.set_title("Which digits speak for which diagnosis: linear map", fontsize=12)
-    bars.set_ylabel("← benign      malignant →")
-    bars.set_xlabel("digit that the box answers")
+    bars.set(ylabel="← benign      malignant →", xlabel="digit that the box answers")
     bars.set_xticks(range(10))
     bars.spines[["top", "right"]].set_visible(False)
 
@@ -165,12 +143,11 @@ def _draw_curves(axis: Any, levels: Levels, curves: Curves) -> None:
         axis.plot(
             queries, values, color=colour, marker=MARKERS[recipe], label=NAMES[recipe], linewidth=2
         )
-    axis.set_xscale("log")
+    axis.set(xscale="log", ylim=(38, 101))  # room for the legend below the worst of them
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axis.set_xlabel("training queries (images answered by the box)")
     axis.set_ylabel("accuracy on 228 test patients, %")
     axis.set_title("Accuracy against queries, with 95 % intervals", fontsize=12)
-    axis.set_ylim(38, 101)  # room for the legend below the worst of them
     axis.legend(loc="lower right", frameon=False, ncols=2)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)

@@ -29,16 +29,12 @@ class Row:
 
     Attributes
     ----------
-    method : str
-        Its name in words.
-    recipe : str or None
-        Its recipe; None: no box.
+    method, recipe : str, str or None
+        Its name in words; its recipe, or None where there is no box.
     accuracy : Interval
         On the test patients.
-    queries : int
-        Asked to train it.
-    queries_per_prediction : int
-        Asked for each new patient: 1, or 0 without a box.
+    queries, queries_per_prediction : int
+        Asked to train it, and for each new patient: 1, or 0 without a box.
     usd : float
         What the training queries would have cost, US dollars.
     """
@@ -63,17 +59,10 @@ class DemoResult:
         Accuracy against queries; the last of each is in the table.
     best : str
         The recipe whose model was written, fixed before the test patients were asked about.
-    model : Path
-        The model.
-    picture : Path or None
-        The picture; None without matplotlib.
-    note : str or None
-        Why there is no picture.
-    counted : int
-        Queries of all fits and predictions, by their meters.
-    answered : int
-        Images that the box itself counted.
-    seconds : float
+    picture, note : Path or None, str or None
+        The picture, or why there is none.
+    counted, answered : int
+        Queries of all fits and predictions, by their meters; images that the box itself counted.
     """
 
     rows: tuple[Row, ...]
@@ -96,21 +85,10 @@ def run_demo(
 ) -> DemoResult:
     """Teach the digit recogniser to diagnose tumours; write ``model.rebox`` and ``demo.png``.
 
-    Parameters
-    ----------
-    out : str or Path
-        Folder to write to; made if it is missing.
-    seed : int
-        Seed of the fits; the split of the patients is fixed.
-    budgets : sequence of int
-        Queries to train with, ascending; the table shows the last.
-    write : callable
-        Told in a line what is being done.
-
-    Raises
-    ------
-    ArtefactError
-        The folder cannot be written to; nothing was asked.
+    They go to the folder ``out``, made if it is missing. ``seed`` is that of the fits: the split of
+    the patients is fixed. ``budgets`` are queries to train with, ascending; the table shows the
+    last. ``write`` is told in a line what is being done. Raises `ArtefactError` where the folder
+    cannot be written to; nothing was asked then.
     """
     started = time.perf_counter()
     folder = _folder(Path(out))

@@ -46,13 +46,7 @@ def _entries(row: Row, *, best: bool) -> tuple[str, ...]:
 
 
 def print_demo(out: str | Path, *, seed: int = 0, console: Console) -> DemoResult:
-    """Run the demo and print what it finds on ``console``.
-
-    Raises
-    ------
-    ArtefactError
-        The folder ``out`` cannot be written to.
-    """
+    """Run the demo and print what it finds on ``console``; raises what `run_demo` does."""
     console.print(
         "A small network that recognises handwritten digits is asked, never opened, until it tells "
         "benign from malignant tumours: 569 patients, 341 to train and 228 to test.",

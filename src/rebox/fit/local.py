@@ -74,14 +74,14 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
     """
     everybody = np.arange(len(session.targets))
     order = np.concatenate([asked, np.setdiff1d(everybody, asked)])
-    _, seen = look(session.images, order)
+    _, seen = look(session.samples, order)
 
     def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:
         known = TrainingSet(
             targets=session.targets[rows],
             n_targets=session.n_targets,
             seed=session.seed,
-            groups=session.subjects(rows),
+            groups=session.subjects_of(rows),
             **blocks,
         )
         return fit_reader(known).out_of_fold[: len(asked)]
@@ -95,5 +95,5 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         predictions,
         session.n_targets,
         session.seed,
-        session.subjects(asked),
+        session.subjects_of(asked),
     )

@@ -27,12 +27,12 @@ class OnceRun(Run):
     plan: MapPlan
 
     def __init__(self, way: Once, session: Session) -> None:
-        inputs, spec = session.images.inputs, session.box.spec
+        inputs, spec = session.samples.inputs, session.box.spec
         self.way = way
         self.session = session
         self.history = []
         self.program = way.program(inputs.size, spec.shape, blocky=inputs.blocky)
-        self.plan = self._planned(len(session.images), session.left("search"))
+        self.plan = self._planned(len(session.samples), session.left("search"))
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
         self._scores: list[Scores] = []
@@ -83,7 +83,7 @@ class OnceRun(Run):
         for scores in self._answered(indices, point):
             self._scores.append(scores)
         self._map()
-        return ALL_ASKED if len(indices) == len(self.session.images) else PARTLY_ASKED
+        return ALL_ASKED if len(indices) == len(self.session.samples) else PARTLY_ASKED
 
     def read(self) -> tuple[Model, Verdict | None]:
         """Return the model, whose mapping is fitted to whatever was answered, and a comparison."""
@@ -117,7 +117,7 @@ class OnceRun(Run):
         """Yield the answers to training samples dressed by the program at ``point`` (1, d)."""
         asking = Asking(self.session.asker("map"), self.program, point)
         chunk = chunk_of(self.session.box.at_once)
-        place, take = self.program.placement.place, self.session.images.take
+        place, take = self.program.placement.place, self.session.samples.take
         starts = range(0, len(indices), chunk)
         placed = ((0, place(take(indices[start : start + chunk]))) for start in starts)
         for _, scores in answered({0: asking}, placed):

@@ -41,7 +41,7 @@ class RefitRun(SearchRun):
             return TOO_SMALL
         size = self.plan.check
         fresh, pool = group_split(
-            self.session.targets, self.session.seed, self.session.groups, size
+            self.session.targets, self.session.seed, self.session.subjects, size
         )
         # the last subject's other images: not for the search, which must not know it
         fresh, others = fresh[:size], np.concatenate([pool, fresh[size:]])
@@ -93,7 +93,7 @@ class RefitRun(SearchRun):
 
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return held-out losses (k, n) of the batch at each of the k points."""
-        placed = self.program.placement.place(self.session.images.take(batch))
+        placed = self.program.placement.place(self.session.samples.take(batch))
         return np.stack(
             [self._held_out(scores, batch) for scores in asking.ask_each(placed, points)]
         )

@@ -62,13 +62,13 @@ class SearchRun(OnceRun):
             return
         if epoch and affords_remap(self.session.left("search"), self.plan.map, evaluations):
             self.fit_mapping()
-        samples = self._affordable_samples(evaluations, len(self.session.images))
+        samples = self._affordable_samples(evaluations, len(self.session.samples))
         if samples or epoch == 0:
             self._start("search", samples * evaluations)
 
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
-        placed = self.program.placement.place(self.session.images.take(batch))
+        placed = self.program.placement.place(self.session.samples.take(batch))
         targets = self.session.targets[batch]
         losses = np.empty((len(points), len(batch)))
         for k, scores in enumerate(asking.ask_each(placed, points)):
@@ -78,7 +78,7 @@ class SearchRun(OnceRun):
 
     def _epochs(self) -> Iterator[Iterator[NDArray[np.intp]]]:
         """Yield the batches of each epoch: every sample once, in an order of the epoch's own."""
-        n = len(self.session.images)
+        n = len(self.session.samples)
         size = self.plan.batch
         epoch = 0
         while self.way.epochs is None or epoch < self.way.epochs:

@@ -27,13 +27,13 @@ class Session:
         Who answers; asked through ``meter`` alone.
     meter : Meter
         Holds the budget.
-    images : ImageLoader
+    samples : ImageLoader
         n training samples.
     targets : (n,) intp
         Target class of each, counted from 0.
     seed : int
         Fixes every random choice.
-    groups : (n,) intp or None
+    subjects : (n,) intp or None
         Subject of each, held out with all its samples; None: each sample shows its own.
     queries_per_prediction : int
         Most queries that a prediction may ask; 0 answers without the box.
@@ -47,10 +47,10 @@ class Session:
 
     box: BlackBox
     meter: Meter
-    images: ImageLoader
+    samples: ImageLoader
     targets: NDArray[np.intp]
     seed: int
-    groups: NDArray[np.intp] | None = None
+    subjects: NDArray[np.intp] | None = None
     queries_per_prediction: int = 1
     encoder: Encoder | None = None
     compare: bool = False
@@ -70,11 +70,11 @@ class Session:
     @cached_property
     def order(self) -> NDArray[np.intp]:
         """All samples (n,) so that every head of them holds the classes in proportion."""
-        return stratified_order(self.targets, self.seed, self.groups)
+        return stratified_order(self.targets, self.seed, self.subjects)
 
-    def subjects(self, rows: NDArray[np.intp] | slice) -> NDArray[np.intp] | None:
+    def subjects_of(self, rows: NDArray[np.intp] | slice) -> NDArray[np.intp] | None:
         """Return the subjects of some samples; None where each is its own."""
-        return None if self.groups is None else self.groups[rows]
+        return None if self.subjects is None else self.subjects[rows]
 
     def asker(self, purpose: Purpose) -> Asker:
         """Return who asks the box for ``purpose``, and reserves every query first."""
@@ -96,7 +96,7 @@ class Session:
             prior=self.prior,
             spec=self.box.spec,
             seed=seed,
-            groups=self.subjects(rows),
+            groups=self.subjects_of(rows),
         )
 
     @property

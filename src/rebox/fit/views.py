@@ -59,7 +59,7 @@ class ViewsRun(Run):
         if not self.plan.tried:
             return session.order, 0
         half = max(1, self.plan.asked // 2)  # no subject may be in both halves
-        first, rest = group_split(session.targets, session.seed, session.groups, half)
+        first, rest = group_split(session.targets, session.seed, session.subjects, half)
         return np.concatenate([first, rest]), len(first)
 
     @property
@@ -75,7 +75,7 @@ class ViewsRun(Run):
         """How samples are looked at, and what is seen of all of them in the order of asking."""
         session = self.session
         if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
-            return look(session.images, self._order, session.encoder)
+            return look(session.samples, self._order, session.encoder)
         return None, []
 
     @property
@@ -126,7 +126,7 @@ class ViewsRun(Run):
         """Yield a view's number and some samples as it shows them."""
         chunk = chunk_of(self.session.box.at_once)
         taken = (
-            self.session.images.take(self._order[start : min(start + chunk, end)])
+            self.session.samples.take(self._order[start : min(start + chunk, end)])
             for start in range(begin, end, chunk)
         )
         return place_views({k: self._programs[k].placement for k in numbers}, taken)
@@ -174,7 +174,7 @@ class ViewsRun(Run):
             n_targets=self.session.n_targets,
             spec=self.session.box.spec,
             local=self._looked[1],
-            groups=self.session.subjects(self._order[:few]),
+            groups=self.session.subjects_of(self._order[:few]),
         )
 
     @property
@@ -195,7 +195,7 @@ class ViewsRun(Run):
             targets=self.session.targets[rows],
             n_targets=self.session.n_targets,
             seed=self.session.seed,
-            groups=self.session.subjects(rows),
+            groups=self.session.subjects_of(rows),
         )
 
     def _model(self, chosen: Sequence[int], fitted: FittedReader) -> Model:
@@ -228,7 +228,7 @@ class ViewsRun(Run):
             said = {name: (asked, logs + shift) for name, (asked, logs) in said.items()}
         session, rows = self.session, self._order[fresh]
         return give_verdict(
-            session.targets[rows], said, session.n_targets, session.seed, session.subjects(rows)
+            session.targets[rows], said, session.n_targets, session.seed, session.subjects_of(rows)
         )
 
 
@@ -238,7 +238,7 @@ def _programs(session: Session) -> list[Program]:
     Where a box tells labels only, every vote counts: there are as many views as a prediction may
     ask.
     """
-    images, spec = session.images, session.box.spec
+    images, spec = session.samples, session.box.spec
     inputs = images.inputs
     pool = view_pool(
         grey=not inputs.blocky and not images.coloured,

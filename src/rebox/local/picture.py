@@ -33,12 +33,8 @@ NOISE = 1e-6  # variance that no channel falls below: a quarter of a grey level,
 def picture_blocks(pixels: NDArray[Any], channels: int) -> tuple[Plane, ...]:
     """Return the features of one picture, one array for each of `BLOCKS`.
 
-    Parameters
-    ----------
-    pixels : (h, w, 1 or 3)
-        ``uint8``, or float32 in [0, 1].
-    channels : {1, 3}
-        As which it is seen; a grey picture among coloured ones has three equal channels.
+    ``pixels`` (h, w, 1 or 3), ``uint8`` or float32 in [0, 1], are seen as 1 or 3 ``channels``: a
+    grey picture among coloured ones has three equal ones.
     """
     planes = square(pixels, channels)
     blocks = (_thumbnail(planes), _quantiles(planes), _orientations(planes), _covariances(planes))

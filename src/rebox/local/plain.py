@@ -54,17 +54,10 @@ class PlainFeatures:
 
     @classmethod
     def fit(cls, samples: Any) -> Self:
-        """Return the features for samples like these.
+        """Return the features for samples like these: rows (n, d), or images (h, w[, 1 or 3]).
 
-        Parameters
-        ----------
-        samples : (n, d) array of rows, or sequence of images (h, w[, 1 or 3])
-            Training samples. Of images, the first 8 are looked at.
-
-        Raises
-        ------
-        InvalidData
-            There are no samples, or they cannot be used.
+        Of images, the first 8 are looked at. Raises `InvalidData` where there are no samples, or
+        they cannot be used.
         """
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
@@ -84,21 +77,11 @@ class PlainFeatures:
         return names.get(self.kind, BLOCKS)
 
     def transform(self, samples: Any) -> tuple[NDArray[np.float32], ...]:
-        """Return the features of a small batch of samples; loop over a large one.
+        """Return the features of a small batch of samples, (n, features) for each of `names`.
 
-        Parameters
-        ----------
-        samples : (n, d) array of rows, or sequence of n images (h, w[, 1 or 3])
-            Images are ``uint8``, or floats in [0, 1].
-
-        Returns
-        -------
-        One array (n, features) for each of `names`.
-
-        Raises
-        ------
-        InvalidData
-            The samples are not of the kind that was fitted, or cannot be used.
+        They are rows (n, d), or n images (h, w[, 1 or 3]), ``uint8`` or floats in [0, 1]; loop over
+        a large batch. Raises `InvalidData` where they are not of the kind that was fitted, or
+        cannot be used.
         """
         if is_rows(samples) != (self.kind == "rows"):
             kinds = ("images", "rows of features")
@@ -109,14 +92,19 @@ class PlainFeatures:
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
         if self.kind == "rows":
-            return (self._values(samples),)
+            rows = _rows(samples)
+            if rows.shape[1] != self.size:
+                raise InvalidData(
+                    f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
+                )
+            return (rows,)
         images = [as_picture(samples[i], f"image {i}") for i in range(len(samples))]
         # Small products: threads cost more than they bring, and one always adds up alike.
         with threadpool_limits(limits=1, user_api="blas"):
             if self.kind != "picture":
                 return (self._triangles(images),)
-            rows = [picture_blocks(image, self.channels) for image in images]
-        return tuple(np.stack(block) for block in zip(*rows, strict=True))
+            blocks = [picture_blocks(image, self.channels) for image in images]
+        return tuple(np.stack(block) for block in zip(*blocks, strict=True))
 
     def describe(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON can hold it."""
@@ -124,27 +112,13 @@ class PlainFeatures:
 
     @classmethod
     def restore(cls, described: dict[str, Any]) -> Self:
-        """Return the features that `describe` described.
-
-        Raises
-        ------
-        InvalidData
-            ``described`` is no such description.
-        """
+        """Return the features that `describe` described, or raise `InvalidData` if it did not."""
         try:
             return cls(**described)
         except TypeError as error:
             raise InvalidData(
                 f"found {described!r}; expected kind, size and channels, as describe() gives them."
             ) from error
-
-    def _values(self, samples: Any) -> NDArray[np.float32]:
-        rows = _rows(samples)
-        if rows.shape[1] != self.size:
-            raise InvalidData(
-                f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
-            )
-        return rows
 
     def _triangles(self, images: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         expected = (self.size, self.size, 1)

@@ -48,10 +48,9 @@ class _Reservation:
 
 
 @dataclass(frozen=True)
-class _JournalReservation:
+class _JournalReservation(_Reservation):
     """A reservation that stands in a journal, under the number of its send."""
 
-    held: _Reservation
     journal: Journal
     send: int
 
@@ -64,8 +63,8 @@ class _JournalReservation:
         nano_usd_each: int | None = None,
     ) -> None:
         # counted first: a journal that cannot be written does not undo what was billed
-        self.held.settle(answers, billed=billed, nano_usd_each=nano_usd_each)
-        order = {place: i for i, place in enumerate(self.held.places)}
+        super().settle(answers, billed=billed, nano_usd_each=nano_usd_each)
+        order = {place: i for i, place in enumerate(self.places)}
         content = {order[place]: packed(row) for place, row in answers.items()}
         self.journal.settle(
             self.send, content, billed=billed, words=words, nano_usd_each=nano_usd_each
@@ -243,10 +242,11 @@ class JournalAccount(Account):
             budget=self._shared[held.kind],
         )
         try:
-            return _JournalReservation(held, self.journal, self.journal.reserve(intent))
+            send = self.journal.reserve(intent)
         except BaseException:
             held.settle({}, billed=0)
             raise
+        return _JournalReservation(**vars(held), journal=self.journal, send=send)
 
     def kept(self, scores: Row) -> Row:
         """Return ``scores`` (n, classes) as they will be recalled."""

@@ -33,7 +33,8 @@ def accuracy(
         There are no labels, or not as many predictions.
     """
     confusion = _Confusion.of(labels, predictions, groups=groups)
-    return confusion.share(confusion.true == confusion.predicted, confusion.true >= 0)
+    everyone = np.ones(len(confusion.true), dtype=bool)
+    return confusion.share(confusion.true == confusion.predicted, everyone)
 
 
 def sensitivity(
@@ -55,8 +56,7 @@ def sensitivity(
     seed : int
         The bootstrap's seed.
     groups : (n,) or None
-        Subjects: Wilson's interval is that of the effective number of images, and the bootstrap
-        draws subjects.
+        As in `accuracy`; the bootstrap draws subjects.
 
     Raises
     ------
@@ -94,10 +94,9 @@ def predictive_value(
 ) -> Interval:
     """Return TP / (TP + FP): how often a prediction of ``positive`` is right.
 
-    With Wilson's interval, that of the effective number of images where ``groups`` (n,) tell
-    subjects. The positive predictive value of a disease is that of its class, the negative one
-    that of the other class. Unlike sensitivity and specificity it depends on how common the class
-    is.
+    With the interval of `accuracy`. The positive predictive value of a disease is that of its
+    class, the negative one that of the other class. Unlike sensitivity and specificity it depends
+    on how common the class is.
 
     Raises
     ------

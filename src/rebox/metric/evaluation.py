@@ -71,9 +71,10 @@ def evaluate(
     -------
     dict
         ``accuracy``, ``balanced_accuracy``, ``macro_auc``; for two classes or a ``positive`` one
-        ``sensitivity``, ``specificity`` and both predictive values; for grades
-        ``quadratic_kappa``. What labels of a single class leave undefined is left out, with a
-        warning; so are predictive values of what was never predicted.
+        ``sensitivity``, ``specificity``, ``positive_predictive_value`` and
+        ``negative_predictive_value``; for grades ``quadratic_kappa``. What labels of a single class
+        leave undefined is left out, with a warning; so are predictive values of what was never
+        predicted.
 
     Raises
     ------

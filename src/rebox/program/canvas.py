@@ -55,14 +55,8 @@ class Canvas:
     ) -> "Placement":
         """Return where data of (height, width) sits in a box of (height, width, channels).
 
-        Parameters
-        ----------
-        data : (height, width)
-            Size of the data in pixels, usually that of the first image.
-        box : (height, width, channels)
-            Size of the box's input.
-        blocky : bool
-            Enlarge by repeating pixels: for rows of features, whose neighbours are no neighbours.
+        The size of the data, in pixels, is usually that of the first image. ``blocky`` enlarges by
+        repeating pixels: for rows of features, whose neighbours are no neighbours.
         """
         height, width, channels = box
         data = self.view.size(*data)

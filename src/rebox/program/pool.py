@@ -88,17 +88,10 @@ _CELLS = (
 def view_pool(*, grey: bool, cells: bool, channels: int = 3, least: int = 0) -> tuple[View, ...]:
     """Return the views worth trying, most promising first, the plain one at the head.
 
-    Parameters
-    ----------
-    grey : bool
-        The data has no colour.
-    cells : bool
-        The data are rows of features on a grid.
-    channels : {1, 3}
-        Of the box's input. A box that sees no colour is shown no two views that differ in nothing
-        else: the answers would be the same.
-    least : int
-        Views that are wanted: those that the pool lacks are random ones.
+    The data is ``grey``, or rows of features on a grid of ``cells``; ``channels`` are those of the
+    box's input. A box that sees no colour is shown no two views that differ in nothing else: the
+    answers would be the same. Of the ``least`` views that are wanted, those that the pool lacks are
+    random ones.
     """
     pool = _pool(grey=grey, cells=cells)
     if channels == 1:
@@ -126,7 +119,7 @@ def _random_view(number: int, *, grey: bool, cells: bool) -> View:
     chance = rng.random(6)
     share, down, across = rng.uniform(0.4, 0.95), rng.random(), rng.random()
     contrast, gamma = np.exp(rng.uniform(-0.7, 0.8)), np.exp(rng.uniform(-0.7, 0.7))
-    saturation, channels = rng.uniform(0, 2.5), rng.permutation(3)
+    saturation, (red, green, blue) = rng.uniform(0, 2.5), rng.permutation(3).tolist()
     window = ((1 - share) * down, (1 - share) * across, share, share)
     part = chance[0] < 0.5 and not cells  # every cell has to be shown
     coloured = grey or cells
@@ -138,14 +131,9 @@ def _random_view(number: int, *, grey: bool, cells: bool) -> View:
         contrast=float(contrast) if chance[1] < 0.5 else 1.0,
         gamma=float(gamma) if chance[2] < 0.4 else 1.0,
         saturation=float(saturation) if chance[3] < 0.4 and not coloured else 1.0,
-        channels=_order(channels) if chance[4] < 0.3 and not coloured else PLAIN.channels,
+        channels=(red, green, blue) if chance[4] < 0.3 and not coloured else PLAIN.channels,
         invert=bool(chance[5] < 0.15),
         level=bool(chance[5] > 0.85 and not cells),  # it clips, and so do colour maps
         colours=str(rng.choice(COLOURS)) if coloured else "",
         shuffle=CELL_ORDERS + number if cells else 0,
     )
-
-
-def _order(channels: np.ndarray) -> tuple[int, int, int]:
-    red, green, blue = (int(channel) for channel in channels)
-    return red, green, blue

@@ -47,14 +47,9 @@ class Program:
         return xp.tanh(self.subspace.expand(z)) * 0.5
 
     def dress(self, placed: Array, z: Array) -> Array:
-        """Return what the box is shown.
+        """Return what the box is shown of ``placed``, (n, height, width, channels) in [0, 1].
 
-        Parameters
-        ----------
-        placed : (n, height, width, channels)
-            Data on its canvas, in [0, 1].
-        z : (1, dimension) or (n, dimension)
-            One program for all, or one for each image.
+        ``z`` is one program for all, (1, dimension), or one for each image, (n, dimension).
         """
         return placed if self.dimension == 0 else self.sum(placed, self.added(z))
 

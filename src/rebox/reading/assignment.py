@@ -37,6 +37,14 @@ class Assignment(Mapping):
         ]  # a gather: K may be thousands, m is a handful
         return xp.stack(columns, axis=1)
 
+    def source_weights(self, n_sources: int) -> NDArray[np.float64]:
+        """Return 1 / m for each of the m source classes of a target class."""
+        targets, m = self.sources.shape
+        weights = np.zeros((n_sources, targets))
+        for target, row in enumerate(self.sources):
+            weights[row, target] = 1 / m
+        return weights
+
     def arrays(self) -> Arrays:
         """Return the table of sources."""
         return {"sources": self.sources.astype(np.int64)}

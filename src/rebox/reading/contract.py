@@ -62,6 +62,15 @@ class Reader(abc.ABC):
         if "kind" in cls.__dict__:
             Reader.kinds[cls.kind] = cls
 
+    def source_weights(self, n_sources: int) -> Matrix | None:  # noqa: ARG002 - most weigh otherwise
+        """Return how far each source class speaks for each target class, where a number says it.
+
+        Returns
+        -------
+        (source classes, target classes), or None.
+        """
+        return None
+
     @abc.abstractmethod
     def probabilities(self, answers: Sequence[Scores], local: Sequence[Floats], n: int) -> Matrix:
         """Return (n, target classes) rows that sum to one.

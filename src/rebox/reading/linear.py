@@ -35,6 +35,13 @@ class LinearMapping(BiasedMapping):
         """Return features(scores) W."""
         return self.features(scores) @ like(self.weights, scores)
 
+    def source_weights(self, n_sources: int) -> Matrix | None:
+        """Return the weights of source classes less their mean: what tells targets apart."""
+        if len(self.weights) != n_sources:  # of features that are no source classes
+            return None
+        spread: Matrix = self.weights - self.weights.mean(axis=1, keepdims=True)
+        return spread
+
     def arrays(self) -> Arrays:
         """Return weights, bias and what makes up the features."""
         return {"weights": self.weights, "bias": self.bias, **self.features.arrays()}

@@ -3,13 +3,4 @@
 from rebox.recipe.contract import RECIPES, Recipe, recipe_from_name
 from rebox.recipe.way import Once, Refitted, Searched, Views, Way
 
-__all__ = [
-    "RECIPES",
-    "Once",
-    "Recipe",
-    "Refitted",
-    "Searched",
-    "Views",
-    "Way",
-    "recipe_from_name",
-]
+__all__ = ["RECIPES", "Once", "Recipe", "Refitted", "Searched", "Views", "Way", "recipe_from_name"]

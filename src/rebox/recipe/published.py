@@ -1,7 +1,5 @@
 """Methods of others, as published: each function's defaults are its paper's settings."""
 
-from collections.abc import Callable
-
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
 from rebox.program import Canvas
@@ -177,10 +175,10 @@ def ilm(  # noqa: PLR0913 - as in BAR
 
 
 def _mapping(name: str, m: int) -> MappingRule:
-    rules: dict[str, Callable[[], MappingRule]] = {
-        "frequency": lambda: FrequencyMapping(m),
-        "random": lambda: RandomMapping(m),
+    rules: dict[str, type[FrequencyMapping | RandomMapping]] = {
+        "frequency": FrequencyMapping,
+        "random": RandomMapping,
     }
     if name not in rules:
         raise InvalidOption(f"mapping must be one of {', '.join(rules)}, found {name!r}.")
-    return rules[name]()
+    return rules[name](m)

@@ -16,8 +16,6 @@ from rebox.reading.contract import MappingRule
 from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.search import Search
 
-CANARIES = 3  # what a service is asked at a fit's end, to be known again
-
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
@@ -147,7 +145,7 @@ class Views(Way):
     """
 
     several: ClassVar[bool] = True
-    canaries: ClassVar[int] = CANARIES
+    canaries: ClassVar[int] = 3
     stack: bool = True
     class_weight: str | None = None
 

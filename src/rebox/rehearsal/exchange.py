@@ -25,14 +25,10 @@ class Exchange:
 
     Parameters
     ----------
-    box : BlackBox
-        Is asked by one thread at a time.
     faults : callable
         From the number of a question to its fault or None.
-    key : str or None
-        None: any key will do, where the format wants one.
-    record : bool
-        Whether requests are kept.
+    box, key, record
+        As in `Rehearsal`.
     """
 
     def __init__(

@@ -129,10 +129,8 @@ class Endpoint:
         As the service calls them.
     model : str or None
         Its name at the service; None: the format's usual one.
-    layout : {"nhwc", "nchw"}
-        Order of the axes, where tensors are sent.
-    gzip : bool
-        Whether replies are packed for clients that accept it.
+    layout, gzip
+        As in `Rehearsal`.
     """
 
     spec: BoxSpec

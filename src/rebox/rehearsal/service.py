@@ -107,12 +107,7 @@ class Rehearsal:
         self.limits = form.limits if limits is None else limits
         self._form, self._port, self._tls = form, port, tls
         self._exchange = Exchange(
-            form,
-            box,
-            limits=self.limits,
-            faults=scheduled(faults, form),
-            key=key,
-            record=record,
+            form, box, limits=self.limits, faults=scheduled(faults, form), key=key, record=record
         )
         self._server: Server | None = None
 

@@ -49,10 +49,7 @@ def read_arrays(
 ) -> dict[str, Array]:
     """Return these arrays of an ``.npz`` file, and the optional ones that it has.
 
-    Raises
-    ------
-    InvalidData
-        It is not an ``.npz``, lacks one of them, or holds Python objects.
+    Raises `InvalidData` where it is no ``.npz``, lacks one of them, or holds Python objects.
     """
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.

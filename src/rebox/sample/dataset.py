@@ -1,7 +1,7 @@
 """What every task is: images, a label for each, and what keeps a trial of them honest."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -144,14 +144,10 @@ class Dataset:
         """
         digest = hashlib.sha256()
         for column in (self.labels, self.groups, self.published_test):
-            _add(digest, b"none" if column is None else _text(column))
+            _add(digest, b"none" if column is None else "\0".join(map(str, column)).encode())
         for part in _stored(self.images):
             _add(digest, part)
         return digest.hexdigest()
-
-
-def _text(column: Iterable[Any]) -> bytes:
-    return "\0".join(map(str, column)).encode()
 
 
 def _stored(images: Images) -> Iterator[bytes]:

@@ -16,12 +16,8 @@ ENDINGS = ", ".join(sorted(SUFFIXES))
 def load_folder(root: Path) -> Dataset:
     """Return the images in the sub-folders of ``root``, labelled by the sub-folders' names.
 
-    Hidden files and files that are not images by their suffix are passed over.
-
-    Raises
-    ------
-    InvalidData
-        There is no sub-folder, or one has no images.
+    Hidden files and files that are not images by their suffix are passed over. Raises `InvalidData`
+    where there is no sub-folder, or one has no images.
     """
     folders = [entry for entry in _entries(root) if entry.is_dir()]
     if not folders:
@@ -40,12 +36,8 @@ def load_folder(root: Path) -> Dataset:
 def images_below(root: Path) -> list[Path]:
     """Return the images in ``root`` and its sub-folders at any depth, sorted.
 
-    Hidden files are passed over, and links to folders are not followed.
-
-    Raises
-    ------
-    InvalidData
-        There are none.
+    Hidden files are passed over, and links to folders are not followed. Raises `InvalidData` where
+    there are none.
     """
     paths = image_files(root)
     if not paths:

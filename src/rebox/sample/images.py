@@ -112,13 +112,7 @@ class ImageFiles:
         return ""
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the files' bytes, wherever they lie.
-
-        Raises
-        ------
-        InvalidData
-            A file cannot be read.
-        """
+        """Return the SHA-256 of the files' bytes, wherever they lie; raises as `check`."""
         digest = hashlib.sha256()
         for path in self.paths:
             digest.update(hashlib.sha256(read_bytes(path)).digest())

@@ -16,19 +16,10 @@ LOOKED_AT = 8  # images that show whether there is colour
 
 
 class ImageLoader:
-    """Images made from the user's input when they are taken, never all at once.
+    """Images made from the user's input ``x`` when they are taken, never all at once.
 
-    Parameters
-    ----------
-    inputs : Inputs
-        How they are made.
-    x : see `Inputs.fit`
-        The user's input.
-
-    Raises
-    ------
-    InvalidData
-        ``x`` is not what training was, or holds no images.
+    ``x`` is as in `Inputs.fit`; ``inputs`` say how they are made. Raises `InvalidData` where ``x``
+    is not what training was, or holds no images.
     """
 
     def __init__(self, inputs: Inputs, x: Any) -> None:
@@ -86,10 +77,7 @@ class ImageLoader:
     def digest(self) -> bytes:
         """Return a SHA-256 that changes with any of the images, and with how they are read.
 
-        Raises
-        ------
-        InvalidData
-            A file cannot be read.
+        Raises `InvalidData` where a file cannot be read.
         """
         digest = hashlib.sha256(repr(self.inputs.value_range).encode())
         if isinstance(self._x, ImageFiles):

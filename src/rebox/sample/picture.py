@@ -25,26 +25,13 @@ _FILTERS = threading.Lock()
 
 
 def decode(path: Path) -> Picture:
-    """Return the pixels of an image file.
+    """Return the pixels of an image file, (h, w, 1) or (h, w, 3) uint8, read-only.
 
+    It is a PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or PGM file, whatever its suffix.
     The EXIF orientation is applied; transparency is laid over white; CMYK and palettes become RGB;
     16 bits become 8 by a division by 257, so that 65535 reads 255; an animation gives its first
-    frame.
-
-    Parameters
-    ----------
-    path : Path
-        A PNG, JPEG, GIF, BMP, TIFF, WebP, PPM or PGM file, whatever its suffix.
-
-    Returns
-    -------
-    (h, w, 1) or (h, w, 3) uint8, read-only.
-
-    Raises
-    ------
-    InvalidData
-        The file is missing, empty, truncated, not an image, too large for Pillow's limit, or has
-        pixels of a kind that has no agreed range.
+    frame. Raises `InvalidData` where the file is missing, empty, truncated, not an image, too large
+    for Pillow's limit, or has pixels of a kind that has no agreed range.
     """
     content = read_bytes(path)
     try:
@@ -75,13 +62,7 @@ def decode(path: Path) -> Picture:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return what an image file holds.
-
-    Raises
-    ------
-    InvalidData
-        The file is missing, unreadable or empty.
-    """
+    """Return what an image file holds; raise `InvalidData` if it is unreadable or empty."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -23,23 +23,10 @@ def as_picture(
 ) -> Pixels:
     """Return ``image`` as a picture; memory is shared where nothing has to change.
 
-    Parameters
-    ----------
-    image : (h, w), (h, w, 1) or (h, w, 3)
-        ``uint8``, or finite numbers in [0, 1] or ``value_range``.
-    name : str
-        What an error calls it, as ``image 3``.
-    value_range : (low, high) or None
-        Values that read black and white, beyond which they are clipped.
-
-    Returns
-    -------
-    (h, w, 1 or 3) uint8, or float32 in [0, 1].
-
-    Raises
-    ------
-    InvalidData
-        It has another shape, no pixels, or values that are no numbers, not finite, or out of range.
+    (h, w), (h, w, 1) or (h, w, 3) become (h, w, 1 or 3): ``uint8`` stays so, finite numbers in
+    [0, 1] become float32, and so do those clipped to ``value_range``, the values that read black
+    and white. Raises `InvalidData`, calling it by ``name``, where it has another shape, no pixels,
+    or values that are no numbers, not finite, or out of range.
     """
     pixels = with_channel_axis(image, name)
     if pixels.dtype == np.uint8 and value_range is None:
@@ -66,10 +53,7 @@ def as_picture(
 def with_channel_axis(image: Any, name: str = "an image") -> Pixels:
     """Return ``image`` as (h, w, 1 or 3), its values as they are.
 
-    Raises
-    ------
-    InvalidData
-        It has another shape, or no pixels.
+    Raises `InvalidData` where it has another shape, or no pixels.
     """
     pixels = np.asarray(image)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels

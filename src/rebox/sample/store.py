@@ -23,7 +23,7 @@ from rebox.sample.picture import Picture, decode
 # from a temporary file takes a fifth of the time to decode it, little beside what is done with it:
 # the system keeps in memory what there is room for, and gives it up where others need the room.
 MEMORY_SHARE, MOST_MEMORY = 1 / 8, 256 * 2**20
-DISK_SHARE = 1 / 4
+DISK_SHARE, MOST_DISK = 1 / 4, 8 * 2**30  # temporary files may lie in memory
 SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system: FAT's
 
 Stamp = tuple[int, ...]
@@ -43,13 +43,10 @@ class PictureStore:
     """Pictures by file, decoded when they are first asked for; safe to share between threads.
 
     They are kept in memory, beyond its bound in a temporary file without a name, and beyond the
-    bound of that not at all. A pickle of it is empty: another process decodes for itself.
-
-    Parameters
-    ----------
-    memory_bytes, disk_bytes : int or None
-        Most bytes of pixels to keep; None: an eighth of the memory that is available, 256 MiB at
-        most, and a quarter of the free space for temporary files.
+    bound of that not at all; the bounds are an eighth of the memory that is available, 256 MiB at
+    most, and a quarter of the free space for temporary files, 8 GiB at most, unless
+    ``memory_bytes`` and ``disk_bytes`` are given. A pickle of it is empty: another process decodes
+    for itself.
     """
 
     def __init__(self, memory_bytes: int | None = None, disk_bytes: int | None = None) -> None:
@@ -69,13 +66,7 @@ class PictureStore:
         return self._decoded(path) if picture is None else picture
 
     def check(self, path: Path) -> None:
-        """Have the picture of ``path`` decoded as the file is now.
-
-        Raises
-        ------
-        InvalidData
-            As `picture.decode` does.
-        """
+        """Have the picture of ``path`` decoded as the file is now; raises as `decode` does."""
         kept = self._kept.get(path)
         if kept is not None:
             if kept.stamp is not None and kept.stamp == _stamp(path):
@@ -144,7 +135,7 @@ class PictureStore:
         if memory is None:
             memory = min(MOST_MEMORY, int(MEMORY_SHARE * _available_memory()))
         if disk is None:
-            disk = int(DISK_SHARE * _free_disk())
+            disk = min(MOST_DISK, int(DISK_SHARE * _free_disk()))
         return memory, disk
 
     def __reduce__(self) -> tuple[type["PictureStore"], tuple[int | None, int | None]]:

@@ -19,12 +19,7 @@ def load_table(table: Path) -> Dataset:
 
     A column ``group``, if there is one, names the subject of each image, such as a patient. Other
     columns are passed over. Paths are absolute, or relative to the CSV. A file may be listed more
-    than once.
-
-    Raises
-    ------
-    InvalidData
-        A column is missing, there are no rows, a label or a group is empty, a file is missing.
+    than once. Raises `InvalidData` as `listed_images` does, and where a label or a group is empty.
     """
     rows = read_rows(table, ("path", "label"), optional=("group",))
     for line, row in rows:
@@ -46,10 +41,7 @@ def load_table(table: Path) -> Dataset:
 def listed_images(table: Path) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
-    Raises
-    ------
-    InvalidData
-        The column is missing, there are no rows, a file is missing.
+    Raises `InvalidData` as `read_rows` does, and where a file is missing.
     """
     rows = read_rows(table, ("path",))
     return _files(table, rows), [row["path"] for _, row in rows]
@@ -71,10 +63,7 @@ def _files(table: Path, rows: list[Row]) -> list[Path]:
 def read_rows(table: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[Row]:
     """Return the rows of a CSV, each with these columns, the optional ones it has, and no others.
 
-    Raises
-    ------
-    InvalidData
-        It cannot be read, a column is missing, or there are no rows.
+    Raises `InvalidData` where it cannot be read, a column is missing, or there are no rows.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:

@@ -50,10 +50,7 @@ class GradientDescent(Search[DescentState]):
     def init(self, start: Vector, seed: int) -> DescentState:
         """Return the state at ``start`` of shape (d,).
 
-        Raises
-        ------
-        InvalidOption
-            The estimator asks for more distinct directions than there are dimensions.
+        Raises `InvalidOption` where the estimator asks for more distinct directions than that.
         """
         position = np.array(start, dtype=np.float64)
         self._estimator(len(position)).points(position, seed=seed, step=0, samples=1)

@@ -41,12 +41,7 @@ T = TypeVar("T")
 class Lazy(Sequence[T], Generic[T]):
     """A sequence whose items are made when they are indexed, and not kept.
 
-    Parameters
-    ----------
-    make : callable
-        Returns the item of an index; the same item each time.
-    indices : range
-        The indices this sequence covers.
+    ``make`` returns the item of an index, the same each time; ``indices`` are those covered.
     """
 
     make: Callable[[int], T]
@@ -84,12 +79,8 @@ class Directions(abc.ABC):
     def draw(self, key: Key, count: int, shape: Shape) -> Sequence[Direction]:
         """Return ``count`` directions, each of ``shape`` (rows, d).
 
-        The same key, count and shape give the same directions.
-
-        Raises
-        ------
-        InvalidOption
-            There are not as many distinct directions in d dimensions.
+        The same key, count and shape give the same directions. Raises `InvalidOption` where there
+        are not as many distinct ones in d dimensions.
         """
 
 

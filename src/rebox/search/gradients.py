@@ -70,25 +70,11 @@ class Estimator(abc.ABC):
         """Return the slopes (q, n) along each direction from the losses (k, n)."""
 
     def points(self, position: Vector, *, seed: int, step: int, samples: int) -> Points:
-        """Return the points whose losses the estimate needs, made one at a time.
+        """Return the k points whose losses an estimate at ``position`` (d,) needs, one at a time.
 
-        Parameters
-        ----------
-        position : (d,)
-            Where the gradient is wanted.
-        seed, step : int
-            What the directions depend on.
-        samples : int
-            Number n of samples in the batch.
-
-        Returns
-        -------
-        k arrays (1, d), or (n, d) with directions for each sample; float64.
-
-        Raises
-        ------
-        InvalidOption
-            q is more than d, and the directions have to be distinct.
+        They are float64, (1, d) or, with directions for each of n ``samples``, (n, d). Directions
+        depend on ``seed`` and ``step``. Raises `InvalidOption` where they have to be distinct, and
+        q is more than d.
         """
         directions = self._draw(seed, step, samples, len(position))
         smoothing = self.smoothing_at(step)
@@ -104,16 +90,9 @@ class Estimator(abc.ABC):
     def estimate(
         self, losses: NDArray[np.floating], dimension: int, *, seed: int, step: int
     ) -> Vector:
-        """Return the estimated gradient (d,) of the mean loss.
+        """Return the estimated gradient (d,) of the mean loss, d being the ``dimension``.
 
-        Parameters
-        ----------
-        losses : (k, n)
-            Losses of the n samples at the k `points` of the same seed and step.
-        dimension : int
-            Number d of coordinates.
-        seed, step : int
-            As they were handed to `points`.
+        ``losses`` (k, n) are those of n samples at the k `points` of the same seed and step.
         """
         slopes = self._slopes(np.asarray(losses, dtype=np.float64), self.smoothing_at(step))
         samples = slopes.shape[1]

@@ -11,6 +11,9 @@ from rebox.search.contract import Vector, check_positive
 Memory = tuple[Vector, ...]
 """What an optimiser remembers between steps: vectors of shape (d,), never changed in place."""
 
+Move = tuple[Vector, Memory]
+"""The next position, and what is remembered of the step to it."""
+
 
 class Optimiser(abc.ABC):
     """One step of descent. Its options are its fields, what it remembers is handed in and out."""
@@ -26,21 +29,11 @@ class Optimiser(abc.ABC):
         return position
 
     @abc.abstractmethod
-    def update(
-        self, position: Vector, gradient: Vector, memory: Memory, step: int
-    ) -> tuple[Vector, Memory]:
-        """Return the next position (d,) and what is remembered of this step.
+    def update(self, position: Vector, gradient: Vector, memory: Memory, step: int) -> Move:
+        """Return the next position (d,) and what is remembered of this step, counted from 0.
 
-        Parameters
-        ----------
-        position : (d,)
-            Where the search stands.
-        gradient : (d,)
-            Gradient at ``look_ahead(position, memory)``.
-        memory : tuple of (d,)
-            What was remembered.
-        step : int
-            The step, counted from 0.
+        The search stands at ``position`` (d,); ``gradient`` (d,) is that at
+        ``look_ahead(position, memory)``.
         """
 
 
@@ -70,9 +63,7 @@ class SGD(Optimiser):
         if not 0 < self.rate <= 1:
             raise InvalidOption(f"rate must be in (0, 1], found {self.rate}.")
 
-    def update(
-        self, position: Vector, gradient: Vector, memory: Memory, step: int
-    ) -> tuple[Vector, Memory]:
+    def update(self, position: Vector, gradient: Vector, memory: Memory, step: int) -> Move:
         """Return the next position (d,); nothing is remembered."""
         learning_rate = self.learning_rate * self.rate ** (step / self.every)
         return position - learning_rate * gradient, memory
@@ -105,9 +96,7 @@ class Adam(Optimiser):
         """Return the first and the second moment, zeros of shape (d,)."""
         return np.zeros(dimension), np.zeros(dimension)
 
-    def update(
-        self, position: Vector, gradient: Vector, memory: Memory, step: int
-    ) -> tuple[Vector, Memory]:
+    def update(self, position: Vector, gradient: Vector, memory: Memory, step: int) -> Move:
         """Return the next position (d,) and the two moments."""
         first, second = memory
         first = self.beta1 * first + (1 - self.beta1) * gradient
@@ -159,9 +148,7 @@ class SPSAGC(Optimiser):
         """Return w + β m of shape (d,)."""
         return position + self.beta * memory[0]
 
-    def update(
-        self, position: Vector, gradient: Vector, memory: Memory, step: int
-    ) -> tuple[Vector, Memory]:
+    def update(self, position: Vector, gradient: Vector, memory: Memory, step: int) -> Move:
         """Return the next position (d,) and the momentum."""
         size = self.a / (step + 1 + self.offset) ** self.alpha
         momentum = self.beta * memory[0] - size * gradient

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import Key, quoted
+from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
+from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
@@ -45,24 +46,16 @@ class Service(BlackBox):
         Where its key is found; it is looked up when the first question is sent, and never kept.
     verify : str or None
         A file with the certificates to trust; None: those of this machine.
-    transport : Transport or None
-        Who sends; None: HTTP.
     """
 
     remote = True
+    transport: Transport | None = None
+    """Who sends; None: HTTP."""
 
     def __init__(
-        self,
-        *,
-        spec: BoxSpec,
-        url: str,
-        terms: Terms,
-        key: Key,
-        verify: str | None = None,
-        transport: Transport | None = None,
+        self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
     ) -> None:
-        self.spec, self.url, self.terms, self.key = spec, url, terms, key
-        self.verify, self.transport = verify, transport
+        self.spec, self.url, self.terms, self.key, self.verify = spec, url, terms, key, verify
 
     @abc.abstractmethod
     def request(self, images: Images) -> Request:

@@ -1,92 +1,19 @@
 """Keys of services: found when needed, shown nowhere."""
 
-import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
+from rebox.box.service.message import Request
+from rebox.box.service.secret import Secret
 from rebox.door import Door
 from rebox.errors import KeyRefused
 
 KEYRING = "rebox"
-MASK = "***"
-PIECE = 8  # characters of a key that tell something of it
-TOKEN = re.compile(r"eyJ[\w-]{6,}(?:\.[\w-]*)*|\bA[KS]IA[A-Z0-9]{12,}|[\w+/=-]{24,}", re.ASCII)
-QUOTED = 160  # characters of what a service says
 KEY_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 _ENDS = (*KEY_WORDS, "auth", "credential", "credentials", "passwd", "pwd", "signature", "sig")
-
-
-class Secret:
-    """A text that no repr, log or pickle shows."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text, for the one line of code that sends it."""
-        return self._text
-
-    def masked(self, text: str) -> str:
-        """Return ``text`` without the secret or a piece of it: services quote keys in errors."""
-        for form in self._forms():
-            text = text.replace(form, MASK)
-        pieces = {self._text[i : i + PIECE] for i in range(len(self._text) - PIECE + 1)}
-        kept, place = [], 0
-        while place < len(text):
-            end = place
-            while text[end : end + PIECE] in pieces:
-                end += 1
-            kept.append(MASK if end > place else text[place])
-            place = end + PIECE - 1 if end > place else place + 1
-        return "".join(kept)
-
-    def in_json(self) -> str:
-        """Return the text as it stands between the quotation marks of JSON."""
-        return json.dumps(self._text)[1:-1]
-
-    def _forms(self) -> set[str]:
-        """Return how it may be written: as it is, in JSON, in JSON by PHP, in an address."""
-        quoted = self.in_json()
-        forms = {self._text, quoted, quoted.replace("/", r"\/"), quote(self._text, safe="")}
-        return forms - {""}
-
-    def __repr__(self) -> str:
-        return f"Secret({MASK})"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        raise TypeError("a secret is not pickled or copied into a file.")
-
-
-def quoted(text: object, secret: Secret | None = None, limit: int = QUOTED) -> str:
-    """Return what a service says as it may be shown: one line, no keys, at most ``limit`` long.
-
-    Keys are masked before anything is cut, or else a cut one would be taken for something else; and
-    what only looks like a key, too: a gateway quotes its own.
-    """
-    said = str(text)[: 100 * QUOTED]
-    if secret is not None:
-        said = secret.masked(said)
-    said = TOKEN.sub(lambda match: MASK if _looks_random(match[0]) else match[0], said)
-    line = " ".join("".join(c if c.isprintable() else " " for c in said).split())
-    if len(line) <= limit:
-        return line
-    return f"{line[: limit - limit // 3 - 3]}...{line[-(limit // 3) :]}"  # advice stands last
-
-
-def _looks_random(run: str) -> bool:
-    """Return whether letters and digits alternate as in no word: JWTs and the like always do."""
-    if run.startswith(("eyJ", "AKIA", "ASIA")):
-        return True
-    kinds = "".join("0" if c.isdigit() else "A" if c.isupper() else "a" for c in run if c.isalnum())
-    return 5 * len(re.findall(r"(?=aA|0[aA]|[aA]0)", kinds)) > len(kinds)
 
 
 class Key(Protocol):
@@ -95,11 +22,8 @@ class Key(Protocol):
     def secret(self) -> Secret | None:
         """Return the key; None: the service takes none."""
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:
-        """Return the headers that carry it."""
-
-    def content(self, content: bytes, secret: Secret) -> bytes:
-        """Return the body of a request, with the key where it belongs there."""
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in it."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +34,9 @@ class NoKey:
         """Return None."""
         return None
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
-        """Return no headers."""
-        return {}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
-        """Return the body as it is."""
-        return content
+    def put(self, request: Request, secret: Secret) -> Request:  # noqa: ARG002 - the protocol's
+        """Return ``request`` as it is."""
+        return request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,13 +94,10 @@ class HeaderKey:
             f"or store it by `keyring set {KEYRING} {self.service}` (pip install keyring)."
         )
 
-    def headers(self, secret: Secret) -> Mapping[str, str]:
-        """Return the header that carries it."""
-        return {self.header: f"{self.prefix}{secret.reveal()}"}
-
-    def content(self, content: bytes, secret: Secret) -> bytes:  # noqa: ARG002 - the protocol's
-        """Return the body as it is."""
-        return content
+    def put(self, request: Request, secret: Secret) -> Request:
+        """Return ``request`` with the key in its header."""
+        own = {self.header: f"{self.prefix}{secret.reveal()}"}
+        return replace(request, headers=dict(request.headers) | own)
 
 
 KEYS = Door(

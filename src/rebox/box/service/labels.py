@@ -62,8 +62,9 @@ class Labels(Service):
     """
 
     def __init__(self, service: NamedService) -> None:
-        settings = ("spec", "url", "terms", "key", "verify", "transport")
+        settings = ("spec", "url", "terms", "key", "verify")
         super().__init__(**{name: getattr(service, name) for name in settings})
+        self.transport = service.transport
         self.names: tuple[str, ...] = ()
         self._service = service
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import Secret, quoted
+from rebox.box.service.secret import Secret, quoted
 from rebox.errors import KeyRefused, QuotaSpent
 from rebox.sample.pixels import as_pillow
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BoxSpec, Images
 from rebox.box.onnx_input import LAYOUTS
 from rebox.box.outputs import Kind, to_scores
-from rebox.box.preprocess import Preprocess, model_input
-from rebox.box.scratch import Scratch
+from rebox.box.preprocess import Preprocess, Scratch, model_input
 from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer

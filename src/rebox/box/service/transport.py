@@ -5,7 +5,7 @@ import os
 import re
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import Key, Secret, looks_secret, quoted
+from rebox.box.service.key import Key, looks_secret
 from rebox.box.service.message import ONCE_MORE, Reply, Request, once_more
+from rebox.box.service.secret import Secret, quoted
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidOption, KeyRefused, extra
 
@@ -127,14 +128,13 @@ class HttpTransport:
         """Send ``request`` once and return the whole reply."""
         client = self.client(request.url)
         secret = self._secret(request.url, key)
-        headers = dict(request.headers)
-        if secret is not None:
-            headers.update(key.headers(secret))
-            request = replace(request, content=key.content(request.content, secret))
         try:
-            reply = self._send(client, request, headers, terms)
+            reply = self._send(
+                client, request if secret is None else key.put(request, secret), terms
+            )
         except Refusal as refusal:
-            raise _masked(refusal, secret) from None
+            words = quoted(refusal.fault.words, secret, MOST_WORDS)
+            raise Refusal(replace(refusal.fault, words=words)) from None
         return replace(reply, secret=secret)
 
     def close(self) -> None:
@@ -142,9 +142,7 @@ class HttpTransport:
         for client in self._clients.values():
             client.close()
 
-    def _send(
-        self, client: httpx2.Client, request: Request, headers: Mapping[str, str], terms: Terms
-    ) -> Reply:
+    def _send(self, client: httpx2.Client, request: Request, terms: Terms) -> Reply:
         with (
             _as_refusals(request.url, terms),
             self._deadline.within(terms.timeout_s),
@@ -152,7 +150,7 @@ class HttpTransport:
                 request.method,
                 request.url,
                 content=request.content,
-                headers=headers,
+                headers=dict(request.headers),
                 extensions={"trace": self._deadline.watch},
             ) as response,
         ):
@@ -269,10 +267,6 @@ def _secret_for(url: str, key: Key) -> Secret | None:
         words = f"a key would be sent to {host} in the clear: name the service by https://"
         raise Refusal(Failure(words, charged=False, error=KeyRefused))
     return secret
-
-
-def _masked(refusal: Refusal, secret: Secret | None) -> Refusal:
-    return Refusal(replace(refusal.fault, words=quoted(refusal.fault.words, secret, MOST_WORDS)))
 
 
 def is_here(url: str) -> bool:

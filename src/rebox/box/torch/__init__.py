@@ -6,13 +6,6 @@ with extra("torch", "a torch box"):
     import torch  # noqa: F401 - to say what is missing before the rest is imported
 
 from rebox.box.torch.box import TorchBox, fingerprint, open_torch
-from rebox.box.torch.model import ModuleOptions, NamedModel, named_model
+from rebox.box.torch.model import ModuleOptions
 
-__all__ = [
-    "ModuleOptions",
-    "NamedModel",
-    "TorchBox",
-    "fingerprint",
-    "named_model",
-    "open_torch",
-]
+__all__ = ["ModuleOptions", "TorchBox", "fingerprint", "open_torch"]

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.outputs import class_names, one_line, read_kind, rows_sum_to_one, to_scores
-from rebox.box.preprocess import Preprocess, as_preprocess, model_input
+from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
-from rebox.box.scratch import Scratch
 from rebox.box.torch.model import ModuleOptions
 from rebox.errors import BoxError, InvalidOption
 
@@ -158,7 +157,7 @@ def fingerprint(module: torch.nn.Module) -> str:
 def open_torch(
     target: str, *, module: ModuleOptions, batch_size: int = 32, price_usd: float = 0.0
 ) -> TorchBox:
-    """Open ``torch:resnet50?weights=FILE``; the target is as in `named_model`."""
+    """Open ``torch:resnet50?weights=FILE``; the target is as in `ModuleOptions.model`."""
     model = module.model(target)
     settings = module.settings(model)
     return TorchBox(model.module, batch_size=batch_size, price_usd=price_usd, **settings)

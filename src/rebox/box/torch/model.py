@@ -67,8 +67,42 @@ class ModuleOptions:
     figures: PreprocessOptions
 
     def model(self, target: str) -> NamedModel:
-        """Return the model that ``target`` names; see `named_model`."""
-        return named_model(target, weights=self.weights, count=self.classes, seed=self.seed)
+        """Return a model of torchvision or timm by its name.
+
+        Parameters
+        ----------
+        target : str
+            Its name; ``torchvision/NAME`` and ``timm/NAME`` say whose.
+
+        Raises
+        ------
+        InvalidOption
+            No model has that name.
+        BoxError
+            The weights cannot be downloaded or read, or do not fit.
+        MissingExtra
+            torchvision or timm is not installed.
+        """
+        build, name = _builder(target)
+        published = self.weights == "default"
+        if self.classes is not None and published:
+            raise InvalidOption("classes= goes with weights=FILE or weights=none: leave it out.")
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            # torchvision announces that the untrained weights of two models will change
+            warnings.simplefilter("ignore", FutureWarning)
+            torch.manual_seed(self.seed)
+            try:
+                model = build(name, published=published, count=self.classes)
+            except Exception as error:  # each download library raises its own
+                if not published:
+                    raise
+                raise BoxError(
+                    f"the weights of {name} cannot be downloaded: {one_line(error)}; "
+                    "pass weights=FILE with a local state dict."
+                ) from error
+        if self.weights not in ("default", "none"):
+            _load_weights(model.module, Path(self.weights))
+        return model
 
     def settings(self, model: NamedModel) -> dict[str, Any]:
         """Return how ``model`` is shown images, by the names of `TorchBox`."""
@@ -80,50 +114,6 @@ class ModuleOptions:
             "outputs": self.outputs,
             "device": self.device,
         }
-
-
-def named_model(
-    target: str, *, weights: str = "default", count: int | None = None, seed: int = 0
-) -> NamedModel:
-    """Return a model of torchvision or timm by its name.
-
-    Parameters
-    ----------
-    target : str
-        Its name; ``torchvision/NAME`` and ``timm/NAME`` say whose.
-    weights : str
-        ``default`` (downloaded), ``none`` (untrained, drawn from ``seed``) or a local state dict.
-    count : int or None
-        Number of classes, where it is not that of the published weights.
-
-    Raises
-    ------
-    InvalidOption
-        No model has that name.
-    BoxError
-        The weights cannot be downloaded or read, or do not fit.
-    MissingExtra
-        torchvision or timm is not installed.
-    """
-    build, name = _builder(target)
-    if count is not None and weights == "default":
-        raise InvalidOption("classes= goes with weights=FILE or weights=none: leave it out.")
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # torchvision announces that the untrained weights of two models will change
-        warnings.simplefilter("ignore", FutureWarning)
-        torch.manual_seed(seed)
-        try:
-            model = build(name, published=weights == "default", count=count)
-        except Exception as error:  # each download library raises its own
-            if weights != "default":
-                raise
-            raise BoxError(
-                f"the weights of {name} cannot be downloaded: {one_line(error)}; "
-                "pass weights=FILE with a local state dict."
-            ) from error
-    if weights not in ("default", "none"):
-        _load_weights(model.module, Path(weights))
-    return model
 
 
 def _builder(target: str) -> tuple[Callable[..., NamedModel], str]:

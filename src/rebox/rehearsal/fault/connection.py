@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from rebox.errors import InvalidOption
-from rebox.rehearsal.fault.contract import Fault
+from rebox.rehearsal.fault.contract import Fault, OwnReply
 from rebox.rehearsal.message import Outgoing
 from rebox.rehearsal.server import Line, wire
 
@@ -12,7 +12,7 @@ SETTLE_S = 0.05  # until what was sent has been read; a reset may overtake it
 
 
 @dataclass(frozen=True)
-class HangUp(Fault):
+class HangUp(OwnReply):
     """The connection is closed without a reply.
 
     Parameters
@@ -22,9 +22,6 @@ class HangUp(Fault):
     """
 
     after_s: float = 0.0
-    _: KW_ONLY
-    billed: bool = False
-    replaces: ClassVar[bool] = True
     whole: ClassVar[bool] = False
 
     def send(self, line: Line, reply: Outgoing) -> None:  # noqa: ARG002 - none is sent

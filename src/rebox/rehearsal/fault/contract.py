@@ -48,3 +48,12 @@ class Fault:
     def send(self, line: Line, reply: Outgoing) -> None:
         """Send the reply; an empty one if the request was not read."""
         line.send(reply)
+
+
+@dataclass(frozen=True)
+class OwnReply(Fault):
+    """The service does not come to answer: what it does instead is free, unless it is billed."""
+
+    _: KW_ONLY
+    billed: bool = False
+    replaces: ClassVar[bool] = True

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from email.utils import formatdate
-from typing import ClassVar, Literal
+from typing import Literal
 
 from rebox.errors import InvalidOption
-from rebox.rehearsal.fault.contract import Fault
+from rebox.rehearsal.fault.contract import OwnReply
 from rebox.rehearsal.format import Format, Kind
 from rebox.rehearsal.message import Outgoing
 
@@ -23,7 +23,7 @@ HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body><
 
 
 @dataclass(frozen=True)
-class Status(Fault):
+class Status(OwnReply):
     """Another status.
 
     Parameters
@@ -47,8 +47,6 @@ class Status(Fault):
     retry_after_s: float | None = None
     told: Literal["header", "date", "words"] = "header"
     headers: Mapping[str, str] = field(default_factory=dict)
-    billed: bool = False
-    replaces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 599:
@@ -88,13 +86,10 @@ class Status(Fault):
 
 
 @dataclass(frozen=True)
-class RefusedFault(Fault):
+class RefusedFault(OwnReply):
     """A refusal in the service's own words: an expired key, an hour's limit."""
 
     kind: Kind
-    _: KW_ONLY
-    billed: bool = False
-    replaces: ClassVar[bool] = True
 
     def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - it has its own
         """Return the service's error."""
@@ -102,14 +97,12 @@ class RefusedFault(Fault):
 
 
 @dataclass(frozen=True)
-class Redirect(Fault):
+class Redirect(OwnReply):
     """The service has moved to another address."""
 
     to: str = "http://localhost:9/elsewhere"
     _: KW_ONLY
     status: int = 307
-    billed: bool = False
-    replaces: ClassVar[bool] = True
 
     def reply(self, reply: Outgoing, form: Format) -> Outgoing:  # noqa: ARG002 - it has its own
         """Return where to go."""

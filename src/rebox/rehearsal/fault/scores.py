@@ -3,12 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from rebox.errors import InvalidOption
 from rebox.rehearsal.fault.contract import Fault
 from rebox.rehearsal.format import Failed, Format, Outcome, Scored
+
+Scores = list[tuple[str, Any]]
+"""The names and scores of an image."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,15 @@ class _Spoiled(Fault):
     def outcomes(self, outcomes: Sequence[Outcome], k: int) -> Sequence[Outcome]:
         """Return each outcome changed; those that failed stay as they are."""
         return [
-            self.spoil(outcome, np.random.default_rng([k, place]))
-            if isinstance(outcome, Scored)
-            else outcome
-            for place, outcome in enumerate(outcomes)
+            replace(one, scores=tuple(self.spoil(list(one.scores), np.random.default_rng([k, i]))))
+            if isinstance(one, Scored)
+            else one
+            for i, one in enumerate(outcomes)
         ]
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:  # noqa: ARG002
         """Return the scores of an image, changed."""
-        return scored
+        return scores
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,10 @@ class BadScore(_Spoiled):
     value: float | str | None = math.nan
     place: int = 0
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002 - fixed
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:  # noqa: ARG002 - fixed
         """Put the value in its place."""
-        name = scored.scores[self.place][0]
-        changed = list(scored.scores)
-        changed[self.place] = (name, self.value)
-        return replace(scored, scores=tuple(changed))
+        scores[self.place] = (scores[self.place][0], self.value)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,10 @@ class MissingClass(_Spoiled):
 
     place: int = 0
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002 - fixed
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:  # noqa: ARG002 - fixed
         """Leave it out."""
-        kept = list(scored.scores)
-        del kept[self.place]
-        return replace(scored, scores=tuple(kept))
+        del scores[self.place]
+        return scores
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class ExtraClass(_Spoiled):
     name: str = "never-heard-of"
     score: float = 0.25
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002 - fixed
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:  # noqa: ARG002 - fixed
         """Add it."""
-        return replace(scored, scores=(*scored.scores, (self.name, self.score)))
+        return [*scores, (self.name, self.score)]
 
 
 @dataclass(frozen=True)
@@ -107,20 +108,24 @@ class DuplicateClass(_Named):
 
     place: int = 0
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:  # noqa: ARG002 - fixed
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:  # noqa: ARG002 - fixed
         """Add it again."""
-        name, score = scored.scores[self.place]
-        return replace(scored, scores=(*scored.scores, (name, float(score) / 2)))
+        name, score = scores[self.place]
+        return [*scores, (name, float(score) / 2)]
 
 
 @dataclass(frozen=True)
 class ShuffledClasses(_Named):
     """The classes come in another order in each answer. No harm, for who reads names."""
 
-    def spoil(self, scored: Scored, rng: np.random.Generator) -> Scored:
+    def outcomes(self, outcomes: Sequence[Outcome], k: int) -> Sequence[Outcome]:
+        """Return each outcome shuffled, and to be sent so."""
+        shuffled = super().outcomes(outcomes, k)
+        return [replace(one, as_is=True) if isinstance(one, Scored) else one for one in shuffled]
+
+    def spoil(self, scores: Scores, rng: np.random.Generator) -> Scores:
         """Shuffle them."""
-        order = rng.permutation(len(scored.scores))
-        return Scored(tuple(scored.scores[i] for i in order), as_is=True)
+        return [scores[i] for i in rng.permutation(len(scores))]
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,8 @@ class Baseline(abc.ABC):
 
     Attributes
     ----------
-    classes : (K,)
-        Labels, sorted.
-    note : str
-        What has to be said beside its figures.
+    classes, note : (K,), str
+        Labels, sorted, and what has to be said beside its figures.
     curve : tuple of (epoch, loss)
         Mean training loss of each epoch, counted from 1; empty where there are no epochs.
     program : (height, width, channels) float64 or None
@@ -47,8 +45,7 @@ class Baseline(abc.ABC):
 
     def predict(self, x: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels."""
-        labels: NDArray[Any] = self.classes[self.predict_proba(x).argmax(axis=1)]
-        return labels
+        return np.asarray(self.classes[self.predict_proba(x).argmax(axis=1)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,14 +117,12 @@ class Training:
     @property
     def prior(self) -> NDArray[np.float64]:
         """Share (K,) of each class."""
-        shares: NDArray[np.float64] = self.counts / self.counts.sum()
-        return shares
+        return np.asarray(self.counts / self.counts.sum())
 
     @property
     def even_weights(self) -> NDArray[np.float64]:
         """Omega_j = 1 / n_j (K,), scaled to a mean of 1 over the samples."""
-        weights: NDArray[np.float64] = len(self.targets) / (len(self.counts) * self.counts)
-        return weights
+        return np.asarray(len(self.targets) / (len(self.counts) * self.counts))
 
     @cached_property
     def images(self) -> ImageLoader:

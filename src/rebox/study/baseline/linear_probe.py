@@ -34,8 +34,7 @@ class LinearProbeModel(OpenedBaseline):
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
         features = _features(self.whitebox, ImageLoader(self.inputs, x), self.placement)
-        logits: NDArray[np.float64] = features @ self.weights + self.bias
-        return np.asarray(softmax(logits, axis=1))
+        return np.asarray(softmax(features @ self.weights + self.bias, axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,17 +20,7 @@ from rebox.subject import stratified_order
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LocalModel(Baseline):
-    """A fitted local model.
-
-    Attributes
-    ----------
-    inputs : Inputs
-        How samples become images.
-    features : LocalFeatures
-        What is looked at.
-    reader : PooledReader
-        How that is read.
-    """
+    """A fitted local model: how samples become images, what is looked at, how that is read."""
 
     inputs: Inputs
     features: LocalFeatures

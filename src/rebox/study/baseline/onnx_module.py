@@ -10,6 +10,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from rebox.box.outputs import one_line
 from rebox.errors import BoxError, InvalidOption, extra
 from rebox.study.baseline.onnx_layers import LAYERS, even
-from rebox.study.baseline.onnx_ops import OPERATIONS, Attributes, padding
+from rebox.study.baseline.onnx_ops import OPERATIONS, Attributes, pad_maps
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class OnnxModule(nn.Module):
         data = inputs[0]
         if kind == "Conv" and not even(attributes):
             data = f"{output}, padded"
-            self._steps.append(_Step(padding(attributes), inputs[:1], data))
+            self._steps.append(_Step(partial(pad_maps, attributes), inputs[:1], data))
         name = f"{len(self.layers)}"
         self.layers[name] = layer
         self._steps.append(_Step(name, (data,), output))

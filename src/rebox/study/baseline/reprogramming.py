@@ -26,11 +26,8 @@ class Descent:
     Parameters
     ----------
     optimiser : {"adam", "sgd"}
-    eta : float
-        Step size of the first step.
-    decay, decay_steps : float
-        The step size shrinks by the factor ``decay`` in ``decay_steps`` steps.
-    batch, epochs : int
+    eta, decay, decay_steps : float
+        The first step size, which shrinks by the factor ``decay`` in ``decay_steps`` steps.
     """
 
     optimiser: str
@@ -70,7 +67,6 @@ class Reprogrammed(OpenedBaseline):
 
     Attributes
     ----------
-    mapping : Mapping
     clipped : bool
         Whether the sum of image and program is clipped to [0, 1].
     """
@@ -86,8 +82,7 @@ class Reprogrammed(OpenedBaseline):
         def scores(placed: Tensor) -> Tensor:
             return self.whitebox.scores(dressed(placed, added, clipped=self.clipped))
 
-        probabilities: NDArray[np.float64] = self.mapping.of(self.over(x, scores))
-        return probabilities
+        return np.asarray(self.mapping.of(self.over(x, scores)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,13 +91,8 @@ class Reprogramming:
 
     Attributes
     ----------
-    training : Training
-    program : Program
-    mapping : Mapping
-    loss : Loss
     weights : (K,) float64
         Of each class, in the loss.
-    descent : Descent
     clipped : bool
         As of `Reprogrammed`.
     """

@@ -65,8 +65,7 @@ class ThumbnailModel(Baseline):
                 f"found rows of {features.shape[1]} features; expected "
                 f"{self.model.n_features_in_}, as in training."
             )
-        probabilities: NDArray[np.float64] = self.model.predict_proba(features)
-        return probabilities
+        return np.asarray(self.model.predict_proba(features))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,9 +85,9 @@ class WhiteBox:
         ----------
         module : torch.nn.Module
             Its floats keep their precision.
-        size : int or (height, width)
-        preprocess, channels, classes, outputs, device, untrained : see the attributes
-            ``outputs="auto"``: probabilities if all values for two synthetic images lie in [0, 1].
+        size, preprocess, channels, classes, outputs, device, untrained
+            See the attributes; one number is both sides. ``outputs="auto"``: probabilities if all
+            values for two synthetic images lie in [0, 1].
 
         Raises
         ------
@@ -182,14 +182,8 @@ class WhiteBox:
 
         It takes normalised images and returns (n, n_targets) logits: a linear map of `features`,
         drawn from the seed. Where the last layer was a convolution, as in SqueezeNet, this is one
-        by one convolution averaged over places, without the activation after it.
-
-        Parameters
-        ----------
-        n_targets : int
-        seed : int
-        fresh : bool
-            Whether all other weights are drawn anew as well.
+        by one convolution averaged over places, without the activation after it. Where it is
+        ``fresh``, all other weights are drawn anew as well.
 
         Raises
         ------

@@ -18,7 +18,6 @@ class Comparison:
 
     Attributes
     ----------
-    ours, theirs : Cell
     difference : Interval
         Ours minus theirs.
     seeds : int
@@ -52,10 +51,8 @@ def compare(
     Parameters
     ----------
     cells : sequence of Cell
-    ours : str
-        A method.
-    metric : str
-        ``macro_auc``, ``accuracy`` or ``balanced_accuracy``.
+    ours, metric : str
+        A method, and ``macro_auc``, ``accuracy`` or ``balanced_accuracy``.
     same_budget : bool
         Whether only cells of one budget are compared; if not, every cell of a task and box, or of
         a task for methods without a box, with ours of its largest budget on each box.

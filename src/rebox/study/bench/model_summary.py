@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.fit import Model
-from rebox.reading.assignment import Assignment
-from rebox.reading.linear import LinearMapping
 from rebox.sample.pixels import as_levels, as_pillow
 from rebox.study.baseline import Baseline
 from rebox.study.bench.ledger import Row
@@ -44,28 +42,12 @@ def _added(fitted: Model | Baseline) -> NDArray[Any] | None:
 def source_weights(model: Model, sources: Sequence[str]) -> Row | None:
     """Return which source classes speak for which target class, those that speak loudest.
 
-    An assignment gives each of its m source classes 1/m. A linear map gives a source class the
-    weight of its feature, less the mean over the target classes: what tells them apart. None for
-    readings that are neither.
+    None for readers that weigh otherwise (`Reader.source_weights`).
     """
-    weights = _weights(model.reader, len(sources))
+    weights = model.reader.source_weights(len(sources))
     if weights is None:
         return None
     loudest = np.argsort(-weights, axis=0, kind="stable")[:SOURCES]
     listed = sorted({int(k) for k in loudest.ravel() if weights[k].any()})
     kept = weights[listed].T  # (target classes, listed source classes)
     return {"source": [sources[k] for k in listed], "weights": np.round(kept, 4).tolist()}
-
-
-def _weights(mapping: Any, n: int) -> NDArray[np.float64] | None:
-    """Return (source classes, target classes) weights."""
-    if isinstance(mapping, Assignment):
-        targets, m = mapping.sources.shape
-        weights = np.zeros((n, targets))
-        for target, row in enumerate(mapping.sources):
-            weights[row, target] = 1 / m
-        return weights
-    if isinstance(mapping, LinearMapping) and len(mapping.weights) == n:
-        spread: NDArray[np.float64] = mapping.weights - mapping.weights.mean(axis=1, keepdims=True)
-        return spread
-    return None

@@ -18,15 +18,12 @@ class PlannedTask:
 
     Attributes
     ----------
-    name : str
-    data : str
-        As `rebox.study.task.open_task` takes it, options included.
+    name, data : str
+        The data are as `rebox.sample.open_task` takes them, options included.
     test : int or None
         Most test images; None where ``folds`` say which.
-    train : int or None
-        Training images; None where ``per_class`` or ``folds`` say it.
-    per_class : int or None
-        Training images of each class.
+    train, per_class : int or None
+        Training images, or those of each class; neither where ``folds`` say it.
     folds : int or None
         Every image is tested once, in one of so many folds.
     resampled : bool
@@ -76,14 +73,11 @@ class Served:
         As `rebox.rehearsal.Rehearsal` names it.
     price_usd : float
         US dollars for an image.
-    size : int
-        Side in pixels of the pictures that are sent; the service resizes them for its model.
-    batch_size : int
-        Most images in a request.
-    model : str or None
-        What the service calls the model.
-    classes : tuple of str or None
-        What the service calls the model's classes; None: as the box does.
+    size, batch_size : int
+        Side in pixels of the pictures that are sent, which the service resizes for its model, and
+        most of them in a request.
+    model, classes : str or None, tuple of str or None
+        What the service calls the model and its classes; None: the latter as the box does.
     """
 
     service: str
@@ -157,10 +151,8 @@ class Method:
     Attributes
     ----------
     name : str
-    recipe : str or None
-        As `rebox.Reprogrammer` takes it.
-    baseline : str or None
-        As `rebox.study.baseline.baseline_from_name` takes it. Either this or ``recipe``.
+    recipe, baseline : str or None
+        One of them, as `rebox.Reprogrammer` or `rebox.study.baseline.baseline_from_name` takes it.
     queries_per_prediction : int
         0: the box is not asked at all once the model is fitted.
     budget : int or None

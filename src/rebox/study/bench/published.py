@@ -14,17 +14,12 @@ class Published:
 
     Attributes
     ----------
-    task : str
-    box : str or None
-        None for models that ask no box.
-    method : str
-        As the shipped plans name the method that repeats it.
+    task, box, method
+        As the shipped plans name what repeats it; no box for models that ask none.
     accuracy, sensitivity, specificity : float or None
         Percent, as printed.
     queries : str
         As printed; empty where none are.
-    usd : float or None
-    source : str
     """
 
     task: str

@@ -30,11 +30,8 @@ class TrialEnded:
 
     Attributes
     ----------
-    label : str
-    row : dict or None
-        None where it failed.
-    error : str
-        Why it failed; empty where it did not.
+    row, error : dict or None, str
+        No row where it failed, and then why it did.
     number, planned : int
         This one among those that this run had to do.
     elapsed_s, left_s : float

@@ -29,14 +29,7 @@ SHARED = (  # by all trials of a cell
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pooled:
-    """All test images of one seed.
-
-    Attributes
-    ----------
-    seed : int
-    trials : tuple of TrialRow
-        A trial for each fold.
-    """
+    """All test images of one seed, in a trial for each fold."""
 
     seed: int
     trials: tuple[TrialRow, ...]

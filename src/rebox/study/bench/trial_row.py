@@ -6,10 +6,10 @@ no character that could break a page or turn its text around.
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from rebox.errors import InvalidData
 from rebox.metric import METRICS, Interval
 from rebox.study.bench.ledger import Row, Tested, answers_of, is_done
 
+T = TypeVar("T")
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 UNNAMED = "task not named"
@@ -173,32 +174,32 @@ def _read(row: Row) -> TrialRow:
     verdict = row.get("verdict") or {}
     names = tuple(plain(name) for name in row.get("class_names") or ())
     alike: dict[str, Any] = {name: plain(row.get(name) or "") for name in TEXTS}
-    alike |= {name: _whole(row.get(name)) for name in COUNTS}
+    alike |= {name: _optional(int, row.get(name)) for name in COUNTS}
     return TrialRow(
         **alike,
         key=plain(row["key"]),
         task=plain(row.get("task") or UNNAMED),
-        box=_named(row.get("box") or row.get("service")),
+        box=_optional(plain, row.get("box") or row.get("service")),
         method=plain(row["method"]),
         why=None if done else plain(row.get("why") or "the ledger does not say"),
         recipe=plain(row.get("recipe") or row.get("baseline") or ""),
-        max_usd=_price(row.get("max_usd")),
+        max_usd=_optional(_finite, row.get("max_usd")),
         per_prediction=per_prediction,
         seed=int(row.get("seed", 0)),
         peeks=bool(row.get("peeks", False)),
         copied=bool(row.get("resampled", False)),
-        classes=_whole(row.get("classes")) or len(names) or None,
+        classes=_optional(int, row.get("classes")) or len(names) or None,
         class_names=names,
-        positive=_named(row.get("positive")),
+        positive=_optional(plain, row.get("positive")),
         grades=bool(row.get("grades", False)),
         metrics=_figures(row["metrics"]) if done else {},
         fit_queries=fit,
         predict_queries=int(row.get("predict_queries", (row.get("spent") or {}).get("predict", 0))),
         asked_per_prediction=_finite(row.get("asked_per_prediction", per_prediction)),
-        usd_fit=_price(usd.get("fit", 0.0)),
-        usd_predict=_price(usd.get("predict", 0.0)),
+        usd_fit=_optional(_finite, usd.get("fit", 0.0)),
+        usd_predict=_optional(_finite, usd.get("predict", 0.0)),
         seconds={name: _finite(s) for name, s in (row.get("seconds") or {}).items()},
-        saved=_whole((row.get("spent") or {}).get("saved")),
+        saved=_optional(int, (row.get("spent") or {}).get("saved")),
         curve=_curve(row.get("curve") or []),
         source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
@@ -246,13 +247,5 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _price(usd: Any) -> float | None:
-    return None if usd is None else _finite(usd)
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _named(value: Any) -> str | None:
-    return None if value is None else plain(value)
+def _optional(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else read(value)

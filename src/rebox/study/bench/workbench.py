@@ -35,8 +35,8 @@ class Places:
         Folders of the data sets, of the models, and of remembered answers; None where a plan needs
         none.
     threads : int
-        Threads of a trial, in its box and in its arithmetic. One thread adds up in the same order
-        on every machine; several trials at a time use several cores.
+        Of a trial, in its box and in its arithmetic. One thread adds up in the same order on every
+        machine; several trials at a time use several cores.
     device : str
         Where torch boxes and white boxes run, as ``cuda``.
     loaders : tuple of (name, function)
@@ -59,12 +59,10 @@ class Places:
 
 @dataclass(frozen=True, kw_only=True)
 class AtHand:
-    """A box as a trial asks it.
+    """A ``box`` as a trial asks it.
 
     Attributes
     ----------
-    box : BlackBox
-        What is asked.
     identity : str
         Whose answers they are: the model's, whatever port a service has.
     whole : RememberingBox or None

@@ -12,7 +12,6 @@ from rebox.money import dollars
 from rebox.study.bench import merged
 from rebox.study.bench.trial_row import plain
 from rebox.study.report import listing, tables
-from rebox.study.report.difference import reference_of
 from rebox.study.report.drawing import Drawer, chosen
 from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
@@ -38,7 +37,7 @@ def report(
     ledgers, journals : sequence of paths
     title : str
     reference : str or None
-        The method that others are compared with, see `rebox.study.report.difference.reference_of`.
+        The method that others are compared with, see `rebox.study.report.Setting.reference`.
     when : datetime or None
         When the report was written; None: the page does not say. All else is told by the files:
         the same give the same bytes.
@@ -147,8 +146,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
 def _setting(
     setting: Setting, anchor: str, drawer: Drawer, reference: str | None, most: int
 ) -> dict[str, Any]:
-    against = reference_of(setting, reference)
+    against = setting.reference(reference)
     cells = chosen(setting, most, against)
+    cards = [card for cell in cells if (card := drawer.card(cell)) is not None]
     return {
         "anchor": anchor,
         "heading": setting.title,
@@ -160,7 +160,7 @@ def _setting(
         "differences_note": _note(setting, against),
         "curves": drawer.curves(setting),
         "ranking": drawer.ranking(setting),
-        "cards": [card for cell in cells if (card := drawer.card(cell)) is not None],
+        "cards": cards,
         "cards_note": _left_out(setting, len(cells)),
         "search": drawer.search(setting),
         "costs": listing.costs_table(setting),
@@ -181,8 +181,7 @@ def _setting_facts(setting: Setting) -> list[str]:
     row = tables.overview(Findings(settings=(setting,), unavailable=(), trials=tuple(trials)))[0]
     names = next((trial.class_names for trial in trials if trial.class_names), ())
     facts = [f"plan {setting.plan}"] if setting.plan else []
-    folds = sorted({trial.folds for trial in trials if trial.folds})
-    each = " in each fold" if folds else ""
+    each = " in each fold" if any(trial.folds for trial in trials) else ""
     facts.append(f"{between(row['train'])} training and {between(row['test'])} test images{each}")
     if names and len(names) <= 12:
         facts.append(f"classes: {', '.join(names)}")

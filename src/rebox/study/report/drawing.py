@@ -6,14 +6,7 @@ from typing import Any
 
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
-from rebox.study.report import figures, tables
-from rebox.study.report.listing import (
-    calibration_table,
-    confusion_table,
-    points_table,
-    roc_table,
-    weights_table,
-)
+from rebox.study.report import figures, listing, tables
 from rebox.study.report.setting import PEEKED, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
@@ -28,22 +21,18 @@ class FigureView:
 
     Attributes
     ----------
-    caption : str
     svg : str
         An ``<svg>`` element of `rebox.study.report.svg`, the only text that is not escaped.
     image : str
         Or the ``data:`` address of a picture.
     label : str
         What it shows, for those who do not see it.
-    mark : str
-    data : TableView or None
     """
 
     caption: str
     label: str
     svg: str = ""
     image: str = ""
-    mark: str = ""
     data: TableView | None = None
 
 
@@ -58,32 +47,32 @@ class MethodCard:
 
 @dataclass
 class Drawer:
-    """Draws the figures of one page: each has its name, each of the page's ``labels`` one look."""
+    """Draws the figures of one page: each has its own name, each method of ``labels`` one look."""
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
 
     def curves(self, setting: Setting) -> list[FigureView]:
         """Return accuracy and AUC against queries, and against dollars where any were spent."""
-        axes = ["queries"]
+        axes = {"queries": "training queries"}
         if any(cell.usd for cell in setting.cells):
-            axes.append("usd")
-        views = []
-        for axis in axes:
-            for metric in CURVES:
-                if metric in setting.metrics:
-                    figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
-                    what = "training queries" if axis == "queries" else "dollars"
-                    word = METRIC_WORDS[metric]
-                    caption = f"{word[0].upper()}{word[1:]} against {what}"
-                    best = setting.best(metric)
-                    said = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
-                    if best:
-                        value = best[0].figures[metric].parts(spec_of(metric))[0]
-                        said = f"{said}; the best is {label_of(best[0])} with {value}"
-                    data = points_table(setting, metric, axis)
-                    views.append(self._view(figure, caption, said, data))
-        return views
+            axes["usd"] = "dollars"
+        metrics = [metric for metric in CURVES if metric in setting.metrics]
+        return [
+            self._curve(setting, metric, axis, what)
+            for axis, what in axes.items()
+            for metric in metrics
+        ]
+
+    def _curve(self, setting: Setting, metric: str, axis: str, what: str) -> FigureView:
+        figure = figures.against(setting, metric, axis, labels=tuple(self.labels))
+        word, best = METRIC_WORDS[metric], setting.best(metric)
+        caption = f"{word[0].upper()}{word[1:]} against {what}"
+        label = f"{caption}, {setting.title}: {several(len(setting.labels), 'method')}"
+        if best:
+            value = best[0].figures[metric].parts(spec_of(metric))[0]
+            label += f"; the best is {label_of(best[0])} with {value}"
+        return self._view(figure, caption, label, listing.points_table(setting, metric, axis))
 
     def ranking(self, setting: Setting) -> FigureView | None:
         """Return the ROC curves."""
@@ -93,7 +82,7 @@ class Drawer:
             return None
         caption = f"ROC curves and areas below them{_seed(cells[0])}"
         label = f"ROC curves of {several(len(cells), 'method')}, {setting.title}"
-        return self._view(figure, caption, label, roc_table(cells))
+        return self._view(figure, caption, label, listing.roc_table(cells))
 
     def search(self, setting: Setting) -> FigureView | None:
         """Return the loss while programs were searched."""
@@ -118,7 +107,7 @@ class Drawer:
         right, n = int(matrix.trace()), int(matrix.sum())
         label = f"Confusion matrix of {label_of(cell)}: {right:,} of {n:,} images right"
         caption = f"Confusion: {right:,} of {n:,} right{_seed(cell)}"
-        return self._view(figures.confusion(cell), caption, label, confusion_table(cell))
+        return self._view(figures.confusion(cell), caption, label, listing.confusion_table(cell))
 
     def _calibration(self, cell: Cell) -> FigureView | None:
         calibration = tables.calibration(cell)
@@ -127,7 +116,9 @@ class Drawer:
         error, bins = calibration
         caption = f"Calibration: expected error {error:.3f}{_seed(cell)}"
         label = f"Reliability diagram of {label_of(cell)}: expected calibration error {error:.3f}"
-        return self._view(figures.calibration(cell), caption, label, calibration_table(bins))
+        return self._view(
+            figures.calibration(cell), caption, label, listing.calibration_table(bins)
+        )
 
     def _weights(self, cell: Cell) -> FigureView | None:
         weights = tables.source_weights(cell)
@@ -135,7 +126,9 @@ class Drawer:
             return None
         label = f"Weights of source classes for target classes, {label_of(cell)}"
         caption = "Which source classes speak for which target class, first fit"
-        return self._view(figures.source_weights(cell), caption, label, weights_table(*weights))
+        return self._view(
+            figures.source_weights(cell), caption, label, listing.weights_table(*weights)
+        )
 
     def _program(self, cell: Cell) -> FigureView | None:
         image = figures.picture(cell)

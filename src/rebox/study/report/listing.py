@@ -6,15 +6,13 @@ from typing import Any
 
 from rebox.metric import METRIC_WORDS, PERCENT
 from rebox.money import dollars
-from rebox.study.bench import Cell, Published
+from rebox.study.bench import Cell, Published, Row
 from rebox.study.bench.trial_row import PURPOSES
 from rebox.study.report import tables
 from rebox.study.report.setting import PEEKED, Findings, Setting
 from rebox.study.report.source import JournalAccounts
 from rebox.study.report.table import NOTHING, Column, Entry, TableView, figure, held, on_page
 from rebox.study.report.words import between, box_name, count, several
-
-Row = dict[str, Any]
 
 HEADS = {
     metric: f"{word}{', %' if metric in PERCENT else ''}" for metric, word in METRIC_WORDS.items()
@@ -269,11 +267,11 @@ MISTAKES = (
 )
 
 
-def confusion_table(cell: Cell, most: int = 12) -> TableView:
-    """Return the confusion matrix, or of many classes the mistakes made most often."""
+def confusion_table(cell: Cell) -> TableView:
+    """Return the confusion matrix, or of more than 12 classes the mistakes made most often."""
     matrix = tables.confusion(cell)
     names = cell.trials[0].names
-    if matrix is None or len(matrix) > most:
+    if matrix is None or len(matrix) > 12:
         return on_page("The mistakes made most often", MISTAKES, tables.confusions(cell))
     return on_page(
         "Images of each true class (rows) by predicted class (columns)",

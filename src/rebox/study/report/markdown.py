@@ -68,7 +68,7 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
 def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> list[str]:
     metrics = [name for name in METRICS if any(name in cell.figures for cell in cells)]
     rows = [measured(cell, metrics) for cell in sorted(cells, key=_order(cells))]
-    rows += [_missing(trial) for trial in _distinct(missing)]
+    rows += _missing(missing)
     known = {row["published"] for row in rows}
     rows += [
         {
@@ -84,13 +84,15 @@ def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -
     return in_markdown(measured_columns(metrics, _marked), rows)
 
 
-def _missing(trial: TrialRow) -> dict[str, Any]:
-    return {
-        "box": trial.box,
-        "method": trial.method,
-        "published": published_for(trial.task, trial.box, trial.method),
-        "why": trial.why,
-    }
+def _missing(trials: Sequence[TrialRow]) -> list[Row]:
+    """Return a row for each box and method that could not be measured."""
+    rows: dict[tuple[str | None, str], Row] = {}
+    for trial in trials:
+        box, method = trial.box, trial.method
+        known = published_for(trial.task, box, method)
+        row = {"box": box, "method": method, "published": known, "why": trial.why}
+        rows.setdefault((box, method), row)
+    return list(rows.values())
 
 
 def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
@@ -102,14 +104,6 @@ def _marked(row: dict[str, Any]) -> Entry:
     """Return a method's name, marked where its figures are no result."""
     marks = [PEEKS] * row.get("peeks", False) + [COPIES] * row.get("copied", False)
     return Entry(text=row["method"], mark=" ".join(marks))
-
-
-def _distinct(missing: Sequence[TrialRow]) -> list[TrialRow]:
-    """Return a trial for each box and method that could not be measured."""
-    first: dict[tuple[str | None, str], TrialRow] = {}
-    for trial in missing:
-        first.setdefault((trial.box, trial.method), trial)
-    return list(first.values())
 
 
 def _compared(cells: Sequence[Cell], reference: str) -> list[str]:

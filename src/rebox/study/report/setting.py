@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from rebox.errors import InvalidData
 from rebox.metric import METRICS
-from rebox.study.bench import Cell, Row, TrialRow, in_cells, read_row
+from rebox.study.bench import Cell, Comparison, Row, TrialRow, compare_cells, in_cells, read_row
+from rebox.study.bench.comparison import alike
 from rebox.study.bench.summary import told_apart
 from rebox.study.report.words import box_name
 
 PEEKED = "peeked at test data"
 PEEKING = " (peeked)"  # the same where there is little room
+REFERENCE = "auto"
+COMPARED = ("accuracy", "macro_auc")
 
 
 def label_of(cell: Cell) -> str:
@@ -24,8 +27,6 @@ class Setting:
 
     Attributes
     ----------
-    plan, task : str
-    box : str or None
     cells : tuple of Cell
         In the ledger's order of methods, then by budget; methods that ask no box are in every
         setting of their task.
@@ -73,19 +74,44 @@ class Setting:
         last = {label_of(cell): cell for cell in sorted(self.cells, key=lambda c: c.size)}
         return [last[label] for label in self.labels]
 
+    def reference(self, wanted: str | None = None) -> str | None:
+        """Return the method that others are compared with: ``wanted``, where it is there.
+
+        Otherwise it is ``auto`` where that is there, or the first that did not peek.
+        """
+        fair = [cell.method for cell in self.cells if not cell.peeks]
+        for name in (wanted, REFERENCE):
+            if name in fair:
+                return name
+        return fair[0] if fair else None
+
+    def differences(self, reference: str | None = None) -> list[dict[str, Comparison]]:
+        """Return how each cell's accuracy and AUC differ from the reference's at the same budget.
+
+        Methods without a budget are compared with the reference at its largest. Where nothing is in
+        common, neither a seed nor a fold, there is no difference to tell.
+        """
+        name = self.reference(reference)
+        own = [cell for cell in self.cells if cell.method == name]
+        apart = []
+        for cell in self.cells:
+            rival = None if cell.method == name else _rival(own, cell)
+            if rival is not None:
+                compared = {metric: compare_cells(cell, rival, metric) for metric in COMPARED}
+                apart.append({metric: one for metric, one in compared.items() if one is not None})
+        return [figures for figures in apart if figures]
+
+
+def _rival(own: list[Cell], cell: Cell) -> Cell | None:
+    """Return the reference's cell of the same budget, and of as many queries if there is one."""
+    if cell.budget is not None and any(c.budget is not None for c in own):
+        own = [c for c in own if c.budget == cell.budget]
+    return alike(own, cell)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Findings:
-    """Everything that the ledgers hold.
-
-    Attributes
-    ----------
-    settings : tuple of Setting
-    unavailable : tuple of TrialRow
-        What could not be run.
-    trials : tuple of TrialRow
-        What was run.
-    """
+    """Everything that the ledgers hold: trials that were run, and those that could not be."""
 
     settings: tuple[Setting, ...]
     unavailable: tuple[TrialRow, ...]

@@ -64,8 +64,7 @@ class JournalAccounts:
     Attributes
     ----------
     name : str
-        The file's name, without the folders that it lies in.
-    accounts : tuple of AccountLine
+        As of a `LedgerFile`.
     purposes : mapping of (account, purpose) to (questions, answered)
     first, last : str or None
         When the first and the last question were asked, in UTC; None where none was.

@@ -75,7 +75,6 @@ class TableView:
 
     Attributes
     ----------
-    caption : str
     headings : tuple of (heading, whether its column holds numbers)
     rows : tuple of tuple of Entry
         The first entry of a row names it.

@@ -6,15 +6,14 @@ speaks of a method.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.study.bench import Cell, published_for
+from rebox.study.bench import Cell, TrialRow, published_for
 from rebox.study.bench.trial_row import PURPOSES
-from rebox.study.report.difference import differences as _differences
 from rebox.study.report.setting import Findings, Setting
 from rebox.study.report.words import runs_of
 
@@ -93,12 +92,10 @@ def measured(cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
     """Return what was measured of one method at one budget; see `results`."""
     return {
         "box": cell.box,
-        "method": cell.name,
-        "peeks": cell.peeks,
+        **_head(cell),
         "copied": cell.copied,
         "runs": runs_of(cell),
         "published": published_for(cell.task, cell.box, cell.method),
-        "budget": cell.budget,
         "queries": cell.asked,
         "per_prediction": cell.per_prediction,
         "asked_per_prediction": cell.mean(lambda trial: trial.asked_per_prediction),
@@ -114,18 +111,16 @@ def measured(cell: Cell, metrics: Iterable[str]) -> dict[str, Any]:
 def differences(setting: Setting, reference: str | None = None) -> Table:
     """Return a row for each method and budget: its accuracy and AUC less the reference's.
 
-    See `rebox.study.report.difference.differences` for what is compared, and
+    See `rebox.study.report.Setting.differences` for what is compared, and
     `rebox.study.bench.Comparison` for ``by``, what it is paired by.
     """
     rows = []
-    for figures in _differences(setting, reference):
+    for figures in setting.differences(reference):
         any_figure = next(iter(figures.values()))
         cell, rival = any_figure.ours, any_figure.theirs
         rows.append(
             {
-                "method": cell.name,
-                "peeks": cell.peeks,
-                "budget": cell.budget,
+                **_head(cell),
                 "reference": rival.name,
                 "reference_budget": rival.budget,
                 "seeds": max(one.seeds for one in figures.values()),
@@ -144,32 +139,33 @@ def costs(setting: Setting) -> Table:
     """
     rows = []
     for cell in setting.cells:
-        prices = [trial.usd for trial in cell.trials if trial.usd is not None]
         saved = [trial.saved for trial in cell.trials if trial.saved is not None]
-        spent = {p: sum(t.fit_queries[p] for t in cell.trials) for p in PURPOSES}
-        spent["predict"] += sum(t.predict_queries for t in cell.trials)
-        rows.append(
-            {
-                "method": cell.name,
-                "peeks": cell.peeks,
-                "budget": cell.budget,
-                "trials": len(cell.trials),
-                **spent,
-                "total": sum(spent.values()),
-                "saved": sum(saved) if saved else None,
-                "usd": sum(prices) if len(prices) == len(cell.trials) else None,
-            }
-        )
+        spent = _spent(cell.trials)
+        if spent.pop("unpriced"):
+            spent["usd"] = None
+        row = {"trials": len(cell.trials), "saved": sum(saved) if saved else None}
+        rows.append(_head(cell) | row | spent)
     return rows
+
+
+def _head(cell: Cell) -> dict[str, Any]:
+    return {"method": cell.name, "peeks": cell.peeks, "budget": cell.budget}
+
+
+def _spent(trials: Sequence[TrialRow]) -> dict[str, Any]:
+    """Return queries by purpose, their sum, dollars, and how many trials have no known price."""
+    spent = {p: sum(trial.fit_queries[p] for trial in trials) for p in PURPOSES}
+    spent["predict"] += sum(trial.predict_queries for trial in trials)
+    prices = [trial.usd for trial in trials if trial.usd is not None]
+    unpriced = len(trials) - len(prices)
+    return spent | {"total": sum(spent.values()), "usd": sum(prices), "unpriced": unpriced}
 
 
 def fits(setting: Setting) -> Table:
     """Return a row for each fit: what it asked, why it ended, and its verdict in words."""
     return [
         {
-            "method": cell.name,
-            "peeks": cell.peeks,
-            "budget": cell.budget,
+            **_head(cell),
             "seed": trial.seed,
             "fold": trial.fold,
             "queries": trial.asked,
@@ -183,14 +179,9 @@ def fits(setting: Setting) -> Table:
 
 
 def points(setting: Setting, metric: str, against: str = "queries") -> Table:
-    """Return what a figure of a metric against queries or dollars shows.
+    """Return what a figure of a metric ``against`` ``"queries"`` or ``"usd"`` shows.
 
-    Parameters
-    ----------
-    setting : Setting
-    metric : str
-    against : ``"queries"`` or ``"usd"``
-        Means over a method's fits; those of unknown price are left out.
+    Means over a method's fits; those of unknown price are left out.
     """
     return [
         {"method": cell.name, "peeks": cell.peeks, against: place, metric: cell.figures[metric]}
@@ -321,12 +312,4 @@ def by_purpose(findings: Findings) -> dict[str, float]:
 
     ``unpriced`` trials, whose price is unknown, are not in ``usd``.
     """
-    sums = dict.fromkeys((*PURPOSES, "usd", "unpriced"), 0.0)
-    for trial in findings.trials:
-        for purpose in PURPOSES:
-            sums[purpose] += trial.fit_queries[purpose]
-        sums["predict"] += trial.predict_queries
-        sums["usd"] += trial.usd or 0.0
-        sums["unpriced"] += trial.usd is None
-    sums["total"] = sum(sums[purpose] for purpose in PURPOSES)
-    return sums
+    return _spent(findings.trials)

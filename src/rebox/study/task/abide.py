@@ -86,8 +86,8 @@ def abide(folder: Path, *, pipeline: str | None = None) -> Dataset:
 def correlations(series: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the upper triangle of the Pearson correlations of time series (time points, regions).
 
-    It is (regions * (regions - 1) / 2,) in the order of ``numpy.triu_indices``, and 0 where a
-    region is constant.
+    It is (regions * (regions - 1) / 2,) float32, in the order of ``numpy.triu_indices``, and 0
+    where a region is constant.
     """
     constant = np.ptp(series, axis=0) == 0
     centred = series - series.mean(axis=0)
@@ -95,8 +95,7 @@ def correlations(series: NDArray[np.floating]) -> NDArray[np.float32]:
     norms[constant] = np.inf
     units = centred / norms
     rows, columns = np.triu_indices(series.shape[1], 1)
-    upper: NDArray[np.float32] = np.clip(units.T @ units, -1, 1)[rows, columns].astype(np.float32)
-    return upper
+    return np.asarray(np.clip(units.T @ units, -1, 1)[rows, columns], dtype=np.float32)
 
 
 def _from_archive(path: Path) -> tuple[NDArray[np.float32], NDArray[np.integer]]:

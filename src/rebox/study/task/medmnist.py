@@ -33,13 +33,11 @@ RETINA = Card(
     get="get retinamnist.npz by way of https://medmnist.com and name the folder that it lies in.",
 )
 
-Part = tuple[NDArray[Any], NDArray[np.int64]]
-
 
 def medmnist(
     folder: Path, *, name: str | None = None, size: int = 28, val: Literal["out", "train"] = "out"
 ) -> Dataset:
-    """Return one of the two-dimensional sets, labelled by whole numbers.
+    """Return one of the two-dimensional sets, labelled by whole numbers, with its published test.
 
     Parameters
     ----------
@@ -52,11 +50,6 @@ def medmnist(
     val : str
         What becomes of the publisher's images for validation: ``train``, to learn from as well, or
         ``out``, left out.
-
-    Returns
-    -------
-    Dataset
-        Training images, images for validation if wanted, and the published test.
 
     Raises
     ------
@@ -91,7 +84,7 @@ def _read(folder: Path, name: str, size: int, val: str, card: Card, *, grades: b
     )
 
 
-def _part(archive: Path, part: str) -> Part:
+def _part(archive: Path, part: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
     arrays = read_arrays(archive, (f"{part}_images", f"{part}_labels"))
     images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):

@@ -77,7 +77,8 @@ def holdout(
     free = ~np.isin(dataset.subjects, dataset.subjects[tested])
     if published is not None:
         free &= ~published
-    chosen, wanted = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)[:train], train or 1
+    candidates = _drawn(dataset, np.flatnonzero(free), seed, Stream.TRAIN)
+    chosen, wanted = candidates[:train], train or 1
     if per_class is not None:
         classes = np.unique(dataset.labels)
         places = [np.flatnonzero(dataset.labels[chosen] == name)[:per_class] for name in classes]
@@ -175,8 +176,7 @@ def _drawn(dataset: Dataset, rows: Indices, seed: int, stream: Stream) -> Indice
         rank[members] = (np.arange(len(members)) + 0.5) / len(members)
     place = np.empty(len(kinds), dtype=np.intp)
     place[order[np.argsort(rank[order], kind="stable")]] = np.arange(len(kinds))
-    drawn: Indices = rows[np.argsort(place[subject], kind="stable")]
-    return drawn
+    return np.asarray(rows[np.argsort(place[subject], kind="stable")])
 
 
 def _check_numbers(least: int, **numbers: int) -> None:

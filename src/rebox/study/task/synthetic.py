@@ -19,16 +19,12 @@ CARD = Card(
 
 
 def synthetic(folder: Path | None = None, *, subjects: int = 120, size: int = 24) -> Dataset:  # noqa: ARG001 - every task takes a folder
-    """Return noisy waves of three directions, two images of each subject.
+    """Return noisy waves of three directions, two images of each subject; no folder is looked at.
 
     Parameters
     ----------
-    folder : Path or None
-        Not looked at.
-    subjects : int
-        3 or more.
-    size : int
-        Pixels on a side, 4 or more.
+    subjects, size : int
+        3 or more, and pixels on a side, 4 or more.
 
     Returns
     -------

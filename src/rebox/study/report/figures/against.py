@@ -9,16 +9,7 @@ from rebox.errors import InvalidOption
 from rebox.metric import METRIC_WORDS, PERCENT
 from rebox.money import dollars
 from rebox.study.bench import Cell
-from rebox.study.report.figures.style import (
-    FAINT,
-    RULE,
-    End,
-    drawn,
-    label_ends,
-    look_of,
-    new_figure,
-    thousands,
-)
+from rebox.study.report.figures import style
 from rebox.study.report.setting import Setting, label_of
 from rebox.study.report.tables import place_of
 
@@ -26,7 +17,7 @@ AXES = {"queries": "training queries of a fit", "usd": "dollars that a fit costs
 DODGE = 0.012  # of the axis between methods that asked as many, so that intervals can be told apart
 
 
-@drawn
+@style.drawn
 def against(
     setting: Setting, metric: str, axis: str = "queries", *, labels: tuple[str, ...] | None = None
 ) -> Any:
@@ -61,29 +52,35 @@ def against(
     for cell in setting.cells:
         if metric in cell.figures and place_of(cell, axis) is not None:
             lines[label_of(cell)].append(cell)
-    figure, axes = new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
+    figure, axes = style.new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
     places = sorted({x for cells in lines.values() for c in cells if (x := _place(c, axis)) > 0})
     askers = [label for label, cells in lines.items() if any(_place(c, axis) > 0 for c in cells)]
     step = DODGE if len(places) > 1 else 2 * DODGE  # there is room where all asked as many
     ends = []
     for label, cells in lines.items():
-        look = look_of(label, labels or setting.labels, peeks=cells[0].peeks)
+        look = style.look_of(label, labels or setting.labels, peeks=cells[0].peeks)
         aside = askers.index(label) - (len(askers) - 1) / 2 if label in askers else 0
         ends.append(_line(axes, cells, (metric, axis), look, 10 ** (aside * step)))
     _finish(axes, metric, axis, places)
     low, high = axes.get_xlim()
-    placed = [End(x=e.x if e.x > 0 else high, y=e.y, text=e.text, colour=e.colour) for e in ends]
+    placed = [
+        style.End(x=e.x if e.x > 0 else high, y=e.y, text=e.text, colour=e.colour) for e in ends
+    ]
     axes.set_xlim(low, high)
-    label_ends(axes, placed)
+    style.label_ends(axes, placed)
     return figure
 
 
-def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float) -> End:
+def _line(
+    axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float
+) -> style.End:
     metric, axis = what
     scale = 100 if metric in PERCENT else 1
     points = sorted((_place(cell, axis), scale * cell.figures[metric].value) for cell in cells)
     xs, ys = np.array(points).T
-    end = End(x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour)
+    end = style.End(
+        x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour
+    )
     if xs[-1] <= 0:
         axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)
         return end
@@ -104,15 +101,17 @@ def _finish(axes: Any, metric: str, axis: str, places: list[float]) -> None:
     if places:
         axes.set_xscale("log")
         _mark(axes, places)
-        axes.xaxis.set_major_formatter(lambda x, _: dollars(x) if axis == "usd" else thousands(x))
+        axes.xaxis.set_major_formatter(
+            lambda x, _: dollars(x) if axis == "usd" else style.thousands(x)
+        )
     else:
         axes.set_xticks([])
     axes.set_xlabel(AXES[axis])
     unit = ", %" if metric in PERCENT else ""
     axes.set_ylabel(f"{METRIC_WORDS[metric]}{unit}")
-    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(length=2.5, color=FAINT)
+    axes.tick_params(length=2.5, color=style.FAINT)
 
 
 def _mark(axes: Any, places: list[float]) -> None:

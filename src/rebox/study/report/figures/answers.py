@@ -7,25 +7,14 @@ import numpy as np
 
 from rebox.study.bench import Cell
 from rebox.study.report import tables
-from rebox.study.report.figures.style import (
-    FONT,
-    INK,
-    PALETTE,
-    RULE,
-    draw_diagonal,
-    drawn,
-    look_of,
-    name_columns,
-    new_figure,
-    short,
-)
+from rebox.study.report.figures import style
 from rebox.study.report.setting import label_of
 
 COUNTED = 12  # classes at most whose counts fit into their cells
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
 
 
-@drawn
+@style.drawn
 def confusion(cell: Cell) -> Any:
     """Return the confusion matrix of the first seed, or None without answers.
 
@@ -38,13 +27,13 @@ def confusion(cell: Cell) -> Any:
     k, names = len(matrix), cell.trials[0].names
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = min(5.2, 2.3 + 0.42 * min(k, COUNTED))
-    figure, axes = new_figure(side, side * 0.86)
+    figure, axes = style.new_figure(side, side * 0.86)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
     if k <= COUNTED:
         _write_counts(axes, matrix, shares)
         longest = 18 if k <= 4 else 11
-        name_columns(axes, names, longest, 50)
-        axes.set_yticks(range(k), [short(n, longest) for n in names])
+        style.name_columns(axes, names, longest, 50)
+        axes.set_yticks(range(k), [style.short(n, longest) for n in names])
     else:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -56,7 +45,7 @@ def confusion(cell: Cell) -> Any:
 
 
 def _write_counts(axes: Any, matrix: tables.Matrix, shares: Any) -> None:
-    size = FONT if len(matrix) <= 5 else FONT - 2
+    size = style.FONT if len(matrix) <= 5 else style.FONT - 2
     for (i, j), n in np.ndenumerate(matrix):
         text = f"{n:,}\n{100 * shares[i, j]:.0f} %" if len(matrix) <= 5 else f"{n:,}"
         colour = LIGHT if _dark(shares[i, j]) else DARK
@@ -73,7 +62,7 @@ def _dark(share: float) -> bool:
     return 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
 
 
-@drawn
+@style.drawn
 def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     """Return the ROC curves of several methods, or None where none has kept its answers.
 
@@ -83,14 +72,14 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
     if not curves:
         return None
-    figure, axes = new_figure(4.6, 4.0 + 0.17 * max(0, len(curves) - 6))
+    figure, axes = style.new_figure(4.6, 4.0 + 0.17 * max(0, len(curves) - 6))
     names = labels or [label_of(cell) for cell, _ in curves]
     for cell, curve in curves:
-        look = look_of(label_of(cell), names, peeks=cell.peeks)
+        look = style.look_of(label_of(cell), names, peeks=cell.peeks)
         x = [point["false_positives"] for point in curve]
         y = [point["true_positives"] for point in curve]
         auc = cell.seeds[0].figures.get("macro_auc")
-        label = short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
+        label = style.short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
         axes.plot(
             x,
             y,
@@ -100,17 +89,17 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
             linewidth=1.4,
             label=f"\u200b{label}",  # a name that begins with an underscore is a name
         )
-    draw_diagonal(axes)
+    style.draw_diagonal(axes)
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
-    axes.grid(visible=True, color=RULE, linewidth=0.6)
-    figure.legend(loc="outside lower center", frameon=False, fontsize=FONT - 1, ncols=2)
+    axes.grid(visible=True, color=style.RULE, linewidth=0.6)
+    figure.legend(loc="outside lower center", frameon=False, fontsize=style.FONT - 1, ncols=2)
     return figure
 
 
-@drawn
+@style.drawn
 def calibration(cell: Cell) -> Any:
     """Return the reliability diagram of the first seed, or None without answers.
 
@@ -121,7 +110,7 @@ def calibration(cell: Cell) -> Any:
     if calibrated is None:
         return None
     error, bins = calibrated
-    figure, axes = new_figure(3.4, 3.1)
+    figure, axes = style.new_figure(3.4, 3.1)
     total = sum(b["images"] for b in bins)
     width = 1 / tables.BINS
     axes.bar(
@@ -129,13 +118,13 @@ def calibration(cell: Cell) -> Any:
         [0.25 * b["images"] / total for b in bins],
         width=width * 0.9,
         align="edge",
-        color=RULE,
+        color=style.RULE,
     )
-    draw_diagonal(axes)
+    style.draw_diagonal(axes)
     axes.plot(
         [b["confidence"] for b in bins],
         [b["accuracy"] for b in bins],
-        color=PALETTE[0],
+        color=style.PALETTE[0],
         marker="o",
         markersize=4,
         linewidth=1.4,
@@ -144,7 +133,7 @@ def calibration(cell: Cell) -> Any:
     axes.set_ylim(-0.02, 1.05)
     axes.set_xlabel("confidence")
     axes.set_ylabel("share that is right")
-    axes.text(0.03, 0.96, f"ECE {error:.3f}", color=INK, transform=axes.transAxes, va="top")
-    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.text(0.03, 0.96, f"ECE {error:.3f}", color=style.INK, transform=axes.transAxes, va="top")
+    axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure

@@ -10,18 +10,7 @@ import numpy as np
 
 from rebox.study.bench import Cell
 from rebox.study.report import tables
-from rebox.study.report.figures.style import (
-    FONT,
-    RULE,
-    End,
-    drawn,
-    label_ends,
-    look_of,
-    name_columns,
-    new_figure,
-    short,
-    thousands,
-)
+from rebox.study.report.figures import style
 from rebox.study.report.setting import label_of
 
 LARGEST = 256  # pixels of a picture's side; a ledger's are smaller
@@ -52,7 +41,7 @@ def picture(cell: Cell) -> Any:
     return None
 
 
-@drawn
+@style.drawn
 def source_weights(cell: Cell) -> Any:
     """Return which source classes speak for which target class, or None where nobody knows.
 
@@ -63,7 +52,7 @@ def source_weights(cell: Cell) -> Any:
         return None
     sources, targets, weights = spoken
     shown = min(len(targets), weights.shape[1], 12)
-    figure, axes = new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
+    figure, axes = style.new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
     most = float(np.abs(weights).max()) or 1.0
     signed = bool((weights < 0).any())
     image = axes.imshow(
@@ -74,18 +63,20 @@ def source_weights(cell: Cell) -> Any:
         aspect="auto",
         interpolation="none",
     )
-    name_columns(axes, targets[:shown], 12, 45)
-    axes.set_yticks(range(len(sources)), [short(name, 24) for name in sources], fontsize=FONT - 1)
+    style.name_columns(axes, targets[:shown], 12, 45)
+    axes.set_yticks(
+        range(len(sources)), [style.short(name, 24) for name in sources], fontsize=style.FONT - 1
+    )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.8, aspect=30)
     bar.outline.set_visible(False)
-    bar.set_label("weight of a source class", fontsize=FONT - 1)
-    bar.ax.tick_params(length=2, labelsize=FONT - 1)
+    bar.set_label("weight of a source class", fontsize=style.FONT - 1)
+    bar.ax.tick_params(length=2, labelsize=style.FONT - 1)
     return figure
 
 
-@drawn
+@style.drawn
 def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     """Return the loss against queries while programs were searched; None where nothing was.
 
@@ -95,22 +86,22 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     curves = [(cell, curve) for cell, curve in curves if len(curve) > 1]
     if not curves:
         return None
-    figure, axes = new_figure(6.0, 3.3)
+    figure, axes = style.new_figure(6.0, 3.3)
     names = labels or [label_of(cell) for cell, _ in curves]
     ends = []
     for cell, curve in curves:
-        look = look_of(label_of(cell), names, peeks=cell.peeks)
+        look = style.look_of(label_of(cell), names, peeks=cell.peeks)
         step = max(1, len(curve) // 6)
         axes.plot(
             curve[:, 0], curve[:, 1], **look.line, markevery=step, markersize=4, linewidth=1.3
         )
         x, y = curve[-1]
-        ends.append(End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))
-    axes.xaxis.set_major_formatter(thousands)
+        ends.append(style.End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))
+    axes.xaxis.set_major_formatter(style.thousands)
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("queries of the fit")
     axes.set_ylabel("loss on training images")
-    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     axes.set_axisbelow(True)
-    label_ends(axes, ends)
+    style.label_ends(axes, ends)
     return figure
