@@ -790,3 +790,25 @@ def test_no_password_of_a_proxy_is_shown(monkeypatch):
     with pytest.raises(InvalidOption) as caught:
         sender.client("https://elsewhere.example")
     assert "hushed" not in str(caught.value)
+
+
+def test_threads_that_share_connections_get_their_own_replies(echo):
+    """What is looked at behind a reply is looked at before another thread may use the line."""
+    sender = HttpTransport(Terms(timeout_s=60, in_flight=2))
+    faults = []
+
+    def ask():
+        for _ in range(60):
+            try:
+                sender.send(request(echo.url), NoKey(), Terms())
+            except Refusal as refusal:
+                faults.append(refusal.fault.words)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sender.close()
+    assert faults == []
+    assert len(echo.requests) == 360

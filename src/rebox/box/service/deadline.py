@@ -11,6 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rebox.errors import extra
+
+with extra("services", "asking a service"):
+    import h11
+
 PIECE = 65536  # bytes handed to a connection at once: it may take them one by one
 LEAST_S = 0.001  # a socket takes a timeout of 0 for none at all
 
@@ -29,23 +34,16 @@ class Deadline:
     def within(self, seconds: float) -> Iterator[None]:
         """Let what this thread asks for end after that many seconds."""
         self._local.end = time.monotonic() + seconds
+        self._local.heard, self._local.doubled = None, False
         try:
             yield
         finally:
             del self._local.end
-            self._local.heard = None
 
-    def heard(self, stream: Any) -> bytes:
-        """Return all that ``stream`` has brought within this thread's deadline.
-
-        What stands unread behind it is brought, too, if it is there already.
-        """
-        tls = stream.get_extra_info("ssl_object")
-        if stream.get_extra_info("is_readable") or (tls is not None and tls.pending()):
-            with contextlib.suppress(Exception):  # a server that hangs up has nothing more to say
-                stream.read(1, timeout=LEAST_S)
-        _, pieces = getattr(self._local, "heard", None) or (None, [])
-        return b"".join(pieces)
+    @property
+    def doubled(self) -> bool:
+        """Whether more than one reply came within this thread's deadline."""
+        return bool(self._local.doubled)
 
     def left(self, timeout: float | None = None) -> float | None:
         """Return how long this thread may wait, at most ``timeout``; None: without end.
@@ -70,6 +68,11 @@ class Deadline:
         """
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self._bound(info["return_value"])
+        elif event.endswith(".response_closed.started"):  # later, other threads may use it
+            stream, pieces = getattr(self._local, "heard", None) or (None, [])
+            if stream is not None and _holds_more(stream, pieces):
+                self._local.doubled = True
+                stream.close()
 
     def _bound(self, stream: Any) -> None:
         read, write, start_tls = stream.read, stream.write, stream.start_tls
@@ -102,3 +105,25 @@ class Deadline:
             return self.left(timeout)
         except TimeUp:  # the client then says itself that it was not connected
             return LEAST_S
+
+
+def _holds_more(stream: Any, pieces: list[bytes]) -> bool:
+    """Return whether something stands behind the reply in ``pieces``, or waits behind it.
+
+    The client would take it for the reply to the next request.
+    """
+    tls = stream.get_extra_info("ssl_object")
+    if stream.get_extra_info("is_readable") or (tls is not None and tls.pending()):
+        with contextlib.suppress(Exception):  # a server that hangs up has nothing more to say
+            stream.read(1, timeout=LEAST_S)  # adds it to the pieces
+    reader = h11.Connection(h11.CLIENT)
+    reader.send(h11.Request(method="POST", target="/", headers=[("Host", "any")]))
+    reader.send(h11.EndOfMessage())
+    reader.receive_data(b"".join(pieces))
+    event: Any = None
+    with contextlib.suppress(h11.RemoteProtocolError):  # the client says so itself
+        while event not in (h11.NEED_DATA, h11.PAUSED):  # it ends where the connection does
+            event = reader.next_event()
+            if isinstance(event, h11.EndOfMessage):
+                return bool(reader.trailing_data[0])
+    return False

@@ -20,7 +20,6 @@ from rebox.box.service.terms import Terms
 from rebox.errors import InvalidOption, KeyRefused, extra
 
 with extra("services", "asking a service"):
-    import h11
     import httpx2
 
 
@@ -155,9 +154,7 @@ class HttpTransport:
             ) as response,
         ):
             content = b"".join(_read(response, terms))
-            stream = response.extensions["network_stream"]
-            if _holds_more(self._deadline.heard(stream), request):
-                stream.close()
+            if self._deadline.doubled:
                 words = "the service sent more than one reply, and nobody knows which is the answer"
                 raise Refusal(once_more(words))
             names = {name.lower(): value for name, value in response.headers.items()}
@@ -172,23 +169,6 @@ def _read(response: httpx2.Response, terms: Terms) -> Iterator[bytes]:
             words = f"the service's answer is larger than {terms.body_limit / 2**20:.0f} MB"
             raise Refusal(unreadable(words))
         yield piece
-
-
-def _holds_more(heard: bytes, request: Request) -> bool:
-    """Return whether bytes that came stand behind the reply to ``request``.
-
-    The client would take them for the reply to the next one.
-    """
-    reader = h11.Connection(h11.CLIENT)
-    reader.send(h11.Request(method=request.method, target="/", headers=[("Host", "any")]))
-    reader.send(h11.EndOfMessage())
-    reader.receive_data(heard)
-    event: Any = None
-    while not isinstance(event, h11.EndOfMessage):
-        event = reader.next_event()
-        if event in (h11.NEED_DATA, h11.PAUSED):  # it ends where the connection does
-            return False
-    return bool(reader.trailing_data[0])
 
 
 @contextlib.contextmanager
