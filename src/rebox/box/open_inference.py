@@ -126,7 +126,7 @@ def _parts(reply: Reply) -> tuple[Any, bytes]:
     told = reply.headers.get(JSON_LENGTH.lower())
     if told is None:
         return reply.json(), b""
-    if not (told.isascii() and told.isdigit()):
+    if not (told.isascii() and told.isdigit() and len(told) < 20):
         raise _unreadable(f"answered with a {JSON_LENGTH} of {told[:20]!r}")
     # Triton packs replies: the length is that of the JSON when unpacked
     length = int(told)
@@ -152,7 +152,7 @@ def _tensor(output: Mapping[str, Any], content: bytes | None) -> NDArray[Any]:
         if flat is not None:
             with np.errstate(over="ignore"):  # infinite then, and said so with its row
                 return flat.astype(wide).reshape(output["shape"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         pass
     raise _unreadable("answered an output whose data are no numbers, or do not fit its shape")
 
