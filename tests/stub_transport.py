@@ -21,6 +21,9 @@ class Stub:
     def __init__(self, *replies):
         self.replies, self.requests, self.keys = list(replies), [], []
 
+    def check_ready(self, url, key):
+        pass
+
     def send(self, request, key, terms):
         self.requests.append(request)
         self.keys.append(key)

@@ -192,6 +192,7 @@ def test_what_a_door_names_stands_there():
     assert {module for module, *_ in named} == {
         "box.encoder",
         "box.registry",
+        "box.service.key",
         "box.service.price",
         "recipe.contract",
         "rehearsal.service",

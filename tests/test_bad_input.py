@@ -17,6 +17,7 @@ from rebox.cli.app import app
 from rebox.errors import Error
 
 BOX = "rehearsal:?classes=10"
+HTTP = "http:https://host.example/v1?classes=a,b&price_usd=0"
 SIZE = (20, 30)
 
 
@@ -277,6 +278,12 @@ OPTIONS = {
     "negative seed": ({"--seed": -1}, "0 or more"),
     "unknown box scheme": ({"--box": "oracle:x"}, "oracle"),
     "unknown box option": ({"--box": "rehearsal:?colour=red"}, "colour"),
+    "a form's field without a form": ({"--box": HTTP + "&field=image"}, "body=multipart"),
+    "a key in a form": (
+        {"--box": HTTP + "&body=multipart&form.api_key=1234"},
+        "looks like a key",
+    ),
+    "label and scores of a service": ({"--box": HTTP + "&label=a&scores=b"}, "without scores"),
     "missing ONNX file": ({"--box": "onnx:nowhere.onnx"}, "nowhere.onnx"),
     "output in a missing folder": ({"--out": "nowhere/m.rebox"}, "cannot write"),
     "output that is a folder": ({"--out": "."}, "folder"),

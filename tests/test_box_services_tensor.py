@@ -12,7 +12,7 @@ from stub_transport import Stub, asked, misread, oip_of, pictures, says, stubbed
 
 from rebox.box import open_box
 from rebox.box.service import Failure, Refusal, Reply
-from rebox.errors import BoxError, InvalidAnswer, InvalidOption, ServiceError
+from rebox.errors import BoxError, Error, InvalidAnswer, InvalidOption, ServiceError
 
 MLFLOW = "mlflow:http://localhost:5000?classes=a,b,c&size=4"
 
@@ -377,3 +377,22 @@ def test_mlflow_is_sent_blue_before_red():
     expected = 255 * np.moveaxis(pictures(box, 1)[..., ::-1], 3, 1)
     np.testing.assert_allclose(json.loads(request.content)["inputs"], expected, rtol=1e-5)
     assert "preprocess=raw;order:bgr" in box.spec.identity
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        5,
+        ["x"],
+        {"name": "x"},
+        [{"name": "x", "datatype": "FP32", "shape": 5}],
+        [{"name": "x", "datatype": "FP32", "shape": [1, 3, None, 8]}],
+        [{"name": "x", "datatype": "FP32", "shape": [1, 3, "a", 8]}],
+        [{"name": "x", "datatype": "FP32", "shape": [1, 3, 10**12, 8]}],
+        [{"name": ["x"], "datatype": "FP32", "shape": [1, 3, 8, 8]}],
+    ],
+)
+def test_metadata_of_any_form_end_in_our_own_error(inputs):
+    with pytest.raises(Error) as caught:
+        oip_of({"classes": "a,b"}, Stub(says({"name": "m", "inputs": inputs})))
+    assert len(str(caught.value).splitlines()) == 1

@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import rebox
+from rebox.cli import main
 from rebox.cli.app import app
 from rebox.recipe import RECIPES
 
@@ -206,3 +207,26 @@ def test_two_outputs_of_one_name_are_refused(folder):
     assert found.returncode == 2
     assert "name two files" in found.stderr
     assert not same.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["[/b]", "[bold]x", ":smile:", "a\x1b[31mred", "b\x9b2J", "c\u202e"]
+)
+def test_what_data_is_called_moves_no_cursor_and_breaks_no_table(tmp_path, capsys, name):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (8, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", x=x, y=np.array([name, "other"] * 4))
+    with pytest.raises(SystemExit) as ended:
+        app(["task", "show", str(tmp_path / "d.npz")])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "class other" in said
+    assert name in said or not name.isprintable()
+    assert not set(said) & set("\x1b\x9b\u202e")
+
+
+def test_an_error_moves_no_cursor(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["rebox", "box", "probe", "no\x1b[31mbox"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "\x1b" not in capsys.readouterr().err

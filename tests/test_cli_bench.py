@@ -1,12 +1,18 @@
 """`rebox bench` as a user types it: a rehearsal box, images drawn by seed."""
 
+import json
+from pathlib import Path
+
 import pytest
 from test_bench import PLAN
 from typer.testing import CliRunner
 
+from rebox.box.rehearsal import RehearsalBox
 from rebox.cli.app import app
 from rebox.errors import InvalidData, InvalidOption
-from rebox.study.bench import read_ledger
+from rebox.meter import Journal, accounts
+from rebox.rehearsal import Rehearsal
+from rebox.study.bench import Places, Workbench, read_ledger, read_plan
 
 ONLY = "* | 60 | 0"
 
@@ -72,3 +78,97 @@ def test_what_cannot_be_meant_is_one_line(typed, words, kind, said):
     ended = typed(*words)
     assert isinstance(ended.exception, kind)
     assert said in str(ended.exception)
+
+
+# --- a box that costs money -----------------------------------------------------------------------
+
+PAID = """
+seeds = [0]
+budgets = [60]
+[tasks.small]
+data = "synthetic"
+train = 20
+test = 10
+[boxes.paid]
+uri = "{uri}"
+[methods.map]
+recipe = "map"
+"""
+
+
+@pytest.fixture
+def service():
+    with Rehearsal("clarifai", RehearsalBox(classes=3, size=8)) as running:
+        yield running
+
+
+@pytest.fixture
+def paid(typed, service, tmp_path):
+    """Run a plan whose box costs 5 cents a query, whatever the plan says."""
+
+    def run(*words, more="&price_usd=0.05", **settings):
+        text = PAID.format(uri=f"{service.uri}&size=8&per_second=1000{more}", **settings)
+        (tmp_path / "paid.toml").write_text(text)
+        return typed("run", "paid.toml", "--journal", "j.sqlite", *words)
+
+    return run
+
+
+def test_a_plan_that_costs_money_is_confirmed_capped_and_written_down(paid, service, tmp_path):
+    refused = paid()
+    assert isinstance(refused.exception, InvalidOption)
+    assert "may cost up to $3.50: pass --yes" in str(refused.exception)
+    refused = paid("--yes", "--max-usd", "3.4")
+    assert "the plan may cost up to $3.50: raise --max-usd" in str(refused.exception)
+    assert service.bill.queries == 0
+    assert paid("--yes", "--max-usd", "3.5").exit_code == 0
+    billed = service.bill.queries
+    assert 0 < billed <= 70
+    (tmp_path / "paid.jsonl").unlink()  # as if it had been killed before its end
+    assert paid("--yes").exit_code == 0
+    assert service.bill.queries == billed
+    with Journal(tmp_path / "j.sqlite", writable=False) as journal:
+        assert sum(line.billed for line in accounts(journal)) == billed
+
+
+def test_a_plan_sets_no_price(paid, service):
+    refused = paid(more="&price_usd=0", extra="")
+    assert refused.exit_code == 0  # at Clarifai's own: 70 of them are less than $1
+    (row,) = read_ledger(Path("paid.jsonl"))
+    assert row["usd"]["fit"] == pytest.approx(row["fit_queries"]["total"] * 0.0012)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("&base_url=https://elsewhere.example", "the plan's box is at elsewhere.example"),
+        ("&key_env=AWS_SECRET_ACCESS_KEY", "takes its key from the variable AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_a_plan_leads_no_key_astray(typed, tmp_path, more, said):
+    uri = f"clarifai:nsfw-recognition?size=8{more}"
+    (tmp_path / "paid.toml").write_text(PAID.format(uri=uri))
+    refused = typed("run", "paid.toml", "--yes")
+    assert isinstance(refused.exception, InvalidOption)
+    assert said in str(refused.exception)
+    assert "pass --trust with it" in str(refused.exception)
+
+
+def test_a_service_is_not_put_behind_a_rehearsal(paid, service, tmp_path):
+    uri = f"{service.uri}&size=8"
+    served = '[boxes.paid.served]\nservice = "clarifai"\nprice_usd = 0\nsize = 8\n'
+    (tmp_path / "twice.toml").write_text(PAID.format(uri=uri) + served)
+    plan = read_plan(tmp_path / "twice.toml")
+    with Workbench(Places()) as bench, pytest.raises(InvalidOption, match="is a service itself"):
+        bench.box(plan.trials[0].box)
+    assert service.bill.queries == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "/etc/x", "a/b", "..", "", ".x", "a\\b", "a\x1b[31m", 3]
+)
+def test_a_plans_name_is_that_of_a_file_here(tmp_path, name):
+    path = tmp_path / "p.toml"
+    path.write_text(f"name = {json.dumps(name)}\n" + PAID.format(uri="rehearsal:?classes=3"))
+    with pytest.raises(InvalidOption, match=r"a plan's name is that of its ledger, found"):
+        read_plan(path)

@@ -636,3 +636,118 @@ def test_a_damaged_file_is_found(tmp_path):
         except JournalError as error:  # too damaged to be read to its end
             found = [str(error)]
         assert found
+
+
+# --- every bit of an answer -----------------------------------------------------------------------
+
+
+def answered(path, classes=8):
+    """Return a closed journal with one answer."""
+    row = np.random.default_rng(0).dirichlet(np.ones(classes)).astype(np.float32)
+    with Journal(path) as journal:
+        asked = intent(key=b"k" * 32)
+        journal.settle(journal.reserve(asked), {0: packed(row)}, billed=1)
+    return journal
+
+
+@pytest.mark.parametrize("column", ["scores", "checksum", "key"])
+def test_every_bit_that_flips_in_an_answer_is_found(tmp_path, column):
+    path = tmp_path / "journal.sqlite"
+    journal = answered(path)
+    table = "question" if column == "key" else "answer"
+    ((content,),) = elsewhere(journal, f"SELECT {column} FROM {table}")  # noqa: S608 - ours
+    with Journal(path) as opened:
+        for place in range(8 * len(content)):
+            flipped = bytearray(content)
+            flipped[place // 8] ^= 1 << place % 8
+            tamper(journal, f"UPDATE {table} SET {column} = x'{flipped.hex()}'")  # noqa: S608 - ours
+            assert faults(opened) == ["the answer to question 1 is damaged."], place
+            if column != "key":  # another key is another question
+                with pytest.raises(JournalError, match=r"an answer in the .* is damaged"):
+                    opened.answers([b"k" * 32])
+        tamper(journal, f"UPDATE {table} SET {column} = x'{content.hex()}'")  # noqa: S608 - ours
+        assert faults(opened) == []
+
+
+def test_a_checksum_that_is_gone_is_found(tmp_path):
+    journal = answered(tmp_path / "journal.sqlite")
+    tamper(journal, "UPDATE answer SET checksum = NULL")
+    assert faults(journal) == ["the answer to question 1 is damaged."]
+
+
+def test_answers_of_an_old_journal_are_read_and_get_checksums_when_it_is_written(old):
+    connection = sqlite3.connect(old)
+    connection.execute("INSERT INTO answer VALUES (1, ?)", (ROW,))
+    connection.commit()
+    connection.close()
+    with Journal(old, writable=False) as journal:
+        assert faults(journal) == []
+        assert next(questions(journal))["scores"] == [0.25, 0.75]
+    with Journal(old) as journal:
+        assert faults(journal) == []
+        assert journal.answers([b"\0"]) == {b"\0": ROW}
+        tamper(journal, "UPDATE answer SET scores = x'00'")
+        assert len(faults(journal)) == 1
+
+
+# --- a journal that is not where it was -----------------------------------------------------------
+
+
+def replaced(path):
+    other = path.with_name("other.sqlite")
+    with Journal(other) as journal:
+        journal.reserve(intent())
+    other.replace(path)
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def without_log(path):
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+GONE = {
+    "deleted": lambda path: path.unlink(),
+    "moved": lambda path: path.rename(path.with_name("elsewhere.sqlite")),
+    "its folder moved": lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
+    "replaced": replaced,
+    "emptied": emptied,
+    "its log deleted": without_log,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files that are open cannot be moved there")
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("how", GONE)
+def test_nothing_is_charged_to_a_journal_that_is_not_where_it_was(tmp_path, how, closed):
+    path = tmp_path / "here" / "journal.sqlite"
+    with Journal(path) as journal:
+        send = journal.reserve(intent())
+        if closed and how != "its log deleted":  # it goes when the last connection does
+            journal.close()
+        GONE[how](path)
+        for _ in range(2):
+            with pytest.raises(
+                JournalError, match=r"deleted, moved or replaced while .* put it back"
+            ):
+                journal.reserve(intent())
+        if how == "moved" and not closed:  # what is under way is still written down
+            journal.settle(send, {0: ROW}, billed=1)
+            path.with_name("elsewhere.sqlite").rename(path)
+            journal.reserve(intent())
+            assert journal.billed("a", "fit").queries == 2
+    if how in ("deleted", "moved") and closed:
+        assert not path.exists()
+
+
+def test_a_journal_that_others_use_too_is_where_it_was(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        for _ in range(3):
+            journal.reserve(intent())
+            with Journal(path) as other:
+                other.reserve(intent(50))
+            journal.close()
+        assert journal.billed("a", "fit").queries == 153

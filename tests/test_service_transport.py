@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import pickle
+import re
 import select
 import socket
 import ssl
@@ -25,8 +26,9 @@ from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service import Reply
 from rebox.box.service.fault import Failure, Refusal
-from rebox.box.service.key import HeaderKey, NoKey, Secret
-from rebox.box.service.message import Request, message_in
+from rebox.box.service.key import HeaderKey, NoKey
+from rebox.box.service.message import LONGEST_WAIT_S, Request, message_in
+from rebox.box.service.secret import Secret, quoted
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import IDLE_S, HttpTransport, host_of, is_here
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent
@@ -503,7 +505,11 @@ DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
         ({"retry_after": " 1.5 "}, 1.5),
         ({"retry_after": "-3"}, 0),
         ({"retry_after": "nan"}, None),
-        ({"retry_after": "inf"}, float("inf")),
+        ({"retry_after": "inf"}, LONGEST_WAIT_S),
+        ({"retry_after": "1" * 400}, LONGEST_WAIT_S),
+        ({"retry_after": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_WAIT_S),
+        ({"retry_after": "Mon, 99999999999999999999 Jan 1 GMT"}, None),
+        ({"retry_after": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0),
         ({"retry_after": "soon"}, None),
         ({"retry_after": ""}, None),
         ({}, None),
@@ -540,7 +546,7 @@ JSON = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(value=JSON)
 def test_any_message_is_one_short_line(value):
-    said = message_in(json.dumps(value).encode())
+    said = reply(500, json.dumps(value).encode()).said
     assert len(said) <= 160
     assert said == " ".join(said.split())
 
@@ -549,16 +555,21 @@ def test_any_message_is_one_short_line(value):
     ("value", "said"),
     [
         ({"error": {"code": "x", "message": "no such\n model"}}, "no such model"),
+        ({"status": "error", "message": "too small"}, "too small"),
+        ({"error": True, "errorMessage": "too small"}, "too small"),
+        ({"success": False, "Errors": ["too small"]}, "['too small']"),
+        ({"error": "", "reason": {"msg": "too small"}}, "too small"),
         ({"status": {"code": 11009, "description": "Invalid API key"}}, "Invalid API key"),
         ({"error": "loading", "estimated_time": 20}, "loading"),
         ({"detail": [{"loc": 1}]}, "[{'loc': 1}]"),
         ({"code": 1}, ""),
-        (["error"], ""),
-        ("error", ""),
+        ({"error": False, "count": 3}, ""),
+        (["error"], "error"),
+        ("error", "error"),
     ],
 )
 def test_where_messages_are_found(value, said):
-    assert message_in(json.dumps(value).encode()) == said
+    assert reply(200, json.dumps(value).encode()).said == said
 
 
 DEEP = b'{"error":' * 100_000
@@ -566,8 +577,8 @@ DEEP = b'{"error":' * 100_000
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, DEEP, b'{"a": 1', b"9" * 5000],
-    ids=["nothing", "a page", "bytes", "a deep list", "a deep object", "half", "a number"],
+    [b"", b"<html>", b"\xff\xfe\x00", b"[" * 100_000, DEEP, b'{"a": 1'],
+    ids=["nothing", "a page", "bytes", "a deep list", "a deep object", "half"],
 )
 def test_what_is_no_json_is_billed_and_asked_once_more(content):
     with pytest.raises(Refusal) as caught:
@@ -588,3 +599,216 @@ def test_an_object_that_names_something_twice_is_not_read():
 def test_requests_and_replies_do_not_show_what_they_carry():
     shown = f"{Request(url='https://host', content=b'pixels')} {reply(200, b'pixels')}"
     assert "pixels" not in shown
+
+
+# --- keys are masked before a sentence is cut -----------------------------------------------------
+
+LONG_KEY = "q7Zp" * 11  # 44 characters
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4ifQ.dozjgNryP4J3jVmNHl0w5N"
+TOKENS = [
+    JWT,
+    JWT[:60],
+    "f3a9c1e5b7d2048691acde35f7b80246",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "AKIAIOSFODNN7EXAMPLE",
+    "hf_aBcDeFgH1jKlMnOpQrStUvWxYz012345",
+]
+WORDS = [
+    "models/resnet50/versions/1/infer does not exist",
+    "InvalidParameterValueException: ImageTooSmallForThisModel",
+    "the model efficientnet-b0-imagenet-224-finetuned is being loaded, please be patient",
+    "a-very-long-name-of-a-model-that-nobody-would-take-for-a-key",
+]
+
+
+def shown(text, at):
+    """Return what is shown of a key that stands at any place of a message."""
+    body = json.dumps({"error": f"{'.' * at} {text} {'-' * 300}"}).encode()
+    return Reply(status=500, headers={}, content=body, secret=Secret(LONG_KEY)).fault().words
+
+
+@pytest.mark.parametrize("text", [LONG_KEY, LONG_KEY[:40], LONG_KEY[5:], *TOKENS])
+@pytest.mark.parametrize("at", range(0, 170, 7))
+def test_no_piece_of_a_key_is_left_where_a_message_is_cut(text, at):
+    words = shown(text, at)
+    assert not any(text[i : i + 8] in words for i in range(len(text) - 7))
+    assert len(words) < 250
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_words_are_no_keys(words):
+    assert quoted(words) == words
+
+
+def test_advice_at_the_end_survives_a_long_message():
+    assert quoted(f"{'too long ' * 100}: pass complete=false", limit=100).endswith("complete=false")
+    assert len(quoted("too long " * 100, limit=100)) == 100
+
+
+def test_no_control_character_is_quoted():
+    assert quoted("a\x1b[31mred\x07\u202egnp\nb\x9b2J") == "a [31mred gnp b 2J"
+
+
+@pytest.mark.parametrize(
+    "where", ["http://[", "//[::1", "http://a b/", "\x1b]0;x", "http://u:p@h/x?t=1"]
+)
+def test_no_address_is_too_odd_to_be_sent_to(where):
+    words = reply(302, location=where).fault().words
+    assert not any(hidden in words for hidden in ("\x1b", "u:p", "t=1"))
+
+
+# --- two replies to one request -------------------------------------------------------------------
+
+
+def said(body, *, chunked=False):
+    if chunked:
+        framing, body = b"Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        framing = b"Content-Length: %d" % len(body)
+    return b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + body
+
+
+class Chatty:
+    """A server that says to the first request what it is told to, and to others 'right'."""
+
+    def __init__(self, *pieces):
+        self.pieces, self.connections = pieces, 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = self._socket.accept()
+                self.connections += 1
+                with line:
+                    while self._asked(line):
+                        pieces, self.pieces = self.pieces, ()
+                        for piece in pieces or (said(b"right"),):
+                            line.sendall(piece)
+                            time.sleep(0.02)
+
+    @staticmethod
+    def _asked(line):
+        heard = b""
+        while b"an image" not in heard:
+            piece = line.recv(65536)
+            if not piece:
+                return False
+            heard += piece
+        return True
+
+    def close(self):
+        self._socket.close()
+
+
+DOUBLED = {
+    "at once": [said(b"one") + said(b"two")],
+    "chunked": [said(b"one", chunked=True) + said(b"two", chunked=True)],
+    "half a second one": [said(b"one") + b"HTTP/1.1 200 OK\r\nContent-Le"],
+    "a line": [said(b"one") + b"\r\n"],
+    "more than it says": [said(b"one") + b"and more"],
+}
+
+
+@pytest.mark.parametrize("pieces", DOUBLED.values(), ids=list(DOUBLED))
+def test_of_two_replies_to_one_request_none_is_the_answer(transport, pieces):
+    server = Chatty(*pieces)
+    with pytest.raises(Refusal, match="more than one reply") as caught:
+        transport.send(request(server.url), NoKey(), Terms())
+    assert (caught.value.fault.retry, caught.value.fault.charged) == (True, True)
+    for _ in range(3):
+        assert transport.send(request(server.url), NoKey(), Terms()).content == b"right"
+    assert server.connections == 2
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [said(b"one")],
+        [said(b"one", chunked=True)],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", said(b"one")],
+        [said(b"one")[:-3], b"o", b"ne"],
+    ],
+    ids=["whole", "chunked", "after an interim one", "in pieces"],
+)
+def test_one_reply_is_the_answer_and_its_connection_is_used_again(transport, pieces):
+    server = Chatty(*pieces)
+    answers = [transport.send(request(server.url), NoKey(), Terms()).content for _ in range(3)]
+    assert answers[1:] == [b"right", b"right"]
+    assert server.connections <= 2  # what comes late is never read
+    server.close()
+
+
+# --- the environment's proxies and certificates ---------------------------------------------------
+
+UNUSABLE = {
+    ("ALL_PROXY", "socks://127.0.0.1:7890"): "expected http://HOST:PORT or socks5://",
+    ("HTTPS_PROXY", "http://proxy:port"): "mend it, or unset it",
+    ("https_proxy", "ftp://proxy"): "Unknown scheme",
+    ("SSL_CERT_FILE", "/nowhere.pem"): "expected certificates that can be read",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), UNUSABLE)
+def test_a_proxy_that_cannot_be_used_is_named_before_anything_is_reserved(
+    monkeypatch, echo, name, text
+):
+    for known in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        for spelled in (known, known.lower()):
+            monkeypatch.delenv(spelled, raising=False)
+    monkeypatch.setenv(name, text)
+    options = "classes=a,b&size=4&price_usd=0&attempts=1"
+    with open_box(f"http:https://elsewhere.example/x?{options}") as box:
+        picture = np.zeros((1, 4, 4, 3), np.uint8)
+        reserved = []
+        with pytest.raises(InvalidOption, match=re.escape(UNUSABLE[name, text])) as caught:
+            box.ask(picture, reserved.append)
+        assert f"the environment has {name}={text}" in str(caught.value)
+        assert reserved == []
+    echo.body = b'{"a": 0.5, "b": 0.5}'
+    with open_box(f"http:{echo.url}?{options}") as box:  # nobody looks at proxies here
+        assert box.ask(picture).tolist() == [[0.5, 0.5]]
+
+
+def test_a_missing_key_is_noticed_before_anything_is_reserved():
+    reserved = []
+    with (
+        open_box(f"clarifai:nsfw-recognition?size=4&key_env={VARIABLES[0]}") as box,
+        pytest.raises(KeyRefused, match=VARIABLES[0]),
+    ):
+        box.ask(np.zeros((1, 4, 4, 3), np.uint8), reserved.append)
+    assert reserved == []
+
+
+def test_no_password_of_a_proxy_is_shown(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hushed@proxy:port")
+    sender = HttpTransport(Terms())
+    with pytest.raises(InvalidOption) as caught:
+        sender.client("https://elsewhere.example")
+    assert "hushed" not in str(caught.value)
+
+
+def test_threads_that_share_connections_get_their_own_replies(echo):
+    """What is looked at behind a reply is looked at before another thread may use the line."""
+    sender = HttpTransport(Terms(timeout_s=60, in_flight=2))
+    faults = []
+
+    def ask():
+        for _ in range(60):
+            try:
+                sender.send(request(echo.url), NoKey(), Terms())
+            except Refusal as refusal:
+                faults.append(refusal.fault.words)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sender.close()
+    assert faults == []
+    assert len(echo.requests) == 360

@@ -9,6 +9,7 @@ from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
+from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.registry import BOXES, BoxURI, beside, open_box
@@ -34,7 +35,9 @@ __all__ = [
     "canary_images",
     "check_scores",
     "drift_between",
+    "is_service",
     "open_box",
     "open_encoder",
+    "open_foreign",
     "probe",
 ]

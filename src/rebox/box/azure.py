@@ -28,11 +28,10 @@ from rebox.box.service import (
     unreadable,
 )
 from rebox.box.service.labels import NamedService, Pairs, pairs_in
-from rebox.box.service.message import message_in
+from rebox.box.service.message import wait_s
 from rebox.errors import InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"
-KEY = "AZURE_CUSTOM_VISION_KEY"
 LARGEST = 4_000_000  # bytes of an image
 SIZE = (256, 256)  # the service enlarges what is smaller, and then it is not what was sent
 PER_SECOND, PER_SECOND_STORED = 20.0, 10.0
@@ -47,7 +46,14 @@ PRICE = Price(
     source="Tsai, Chen and Ho, ICML 2020, appendix: $2 per 1000 transactions",
     as_of="2020",
 )
-HOSTS = ("cognitiveservices.azure.com", "api.cognitive.microsoft.com")
+KEY = HeaderKey(
+    service="azure-custom-vision",
+    variables=("AZURE_CUSTOM_VISION_KEY",),
+    header="Prediction-Key",
+    prefix="",
+    hosts=(".api.cognitive.microsoft.com",),  # anybody can have a NAME.cognitiveservices.azure.com
+    endpoint=ENDPOINT,
+)
 
 
 class AzureBox(NamedService):
@@ -69,7 +75,7 @@ class AzureBox(NamedService):
         """Return what the message says: whether a quota is spent, and for how long to wait."""
         if reply.status not in (403, 429):
             return None
-        said = message_in(reply.content)
+        said = reply.said
         if QUOTA.search(said):
             words = f"Azure says that a quota is spent ({said})"
             return Failure(words, charged=False, error=QuotaSpent)
@@ -77,7 +83,7 @@ class AzureBox(NamedService):
         if reply.status == 403 or asked is None or reply.retry_after_s is not None:
             return None
         words = f"Azure is asked too often ({said})"
-        return Failure(words, retry=True, charged=False, after_s=float(asked[1]))
+        return Failure(words, retry=True, charged=False, after_s=wait_s(float(asked[1])))
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the tags with their probabilities."""
@@ -124,13 +130,6 @@ def open_azure(
         raise InvalidOption(
             f"the endpoint is not known: pass endpoint=https://... or set {ENDPOINT}."
         )
-    usual = HeaderKey(
-        service="azure-custom-vision",
-        variables=(KEY,),
-        header="Prediction-Key",
-        prefix="",
-        hosts=HOSTS,
-    )
     per_second = PER_SECOND_STORED if store else PER_SECOND
     kept = "" if store else "/nostore"
     return AzureBox(
@@ -145,6 +144,6 @@ def open_azure(
         url=f"{url.rstrip('/')}/customvision/{version}/Prediction/{quote(project, safe='')}"
         f"/classify/iterations/{quote(name, safe='')}/image{kept}",
         terms=replace(terms, per_second=terms.per_second or per_second),
-        key=service.key(usual),
+        key=service.key(KEY),
         verify=service.ca,
     )

@@ -27,7 +27,12 @@ from rebox.box.service.labels import NamedService, Pairs
 from rebox.errors import KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"
-HOSTS = ("clarifai.com",)
+KEY = HeaderKey(
+    service="clarifai",
+    variables=("CLARIFAI_PAT",),
+    prefix="Key ",
+    hosts=("api.clarifai.com",),
+)
 PRICE = Price(
     usd=0.0012, source="Clarifai's price list, $1.20 per 1000; plans differ", as_of="2018"
 )
@@ -118,7 +123,7 @@ def _fault_in(status: Any, *, charged: bool, after_s: float | None = None) -> Fa
     if not isinstance(status, dict) or status.get("code") in (SUCCESS, MIXED, None):
         return None
     code = _number(status["code"])
-    said = " ".join(f"{status.get('description', '')} {status.get('details', '')}".split())[:160]
+    said = f"{status.get('description', '')} {status.get('details', '')}".strip()
     words = f"Clarifai says {status['code']}" + (f": {said}" if said else "")
     if code in AGAIN or 98000 <= code < 99000:
         charged = charged and code != THROTTLED
@@ -147,7 +152,6 @@ def open_clarifai(
     pinned, concepts = KNOWN.get(target, (None, None))
     version = version or pinned
     classes = service.names(concepts)
-    usual = HeaderKey(service="clarifai", variables=("CLARIFAI_PAT",), prefix="Key ", hosts=HOSTS)
     model = f"models/{target}" + (f"/versions/{version}" if version else "")
     return ClarifaiBox(
         spec=service.spec(
@@ -162,6 +166,6 @@ def open_clarifai(
         ),
         url=f"{base_url.rstrip('/')}/v2/users/{user}/apps/{app}/{model}/outputs",
         terms=terms,
-        key=service.key(usual),
+        key=service.key(KEY),
         verify=service.ca,
     )

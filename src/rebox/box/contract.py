@@ -49,6 +49,8 @@ class BoxSpec:
         Whether an answer is a one-hot row, 1 at the best class; it is not complete then.
     price_usd : float or None
         US dollars per query; None: it may cost something, and nobody has told what.
+    others_ignored : bool
+        Whether classes that are not among these are passed over in an answer.
     batch_size : int
         Most images in one call.
     """
@@ -65,6 +67,7 @@ class BoxSpec:
     price_usd: float | None = 0.0
     batch_size: int = 32
     labels_only: bool = False
+    others_ignored: bool = False
 
     def __post_init__(self) -> None:
         self._make_plain()
@@ -196,8 +199,10 @@ class BlackBox(abc.ABC):
         """Whether its answers are worth keeping unless the user says otherwise."""
         return False
 
-    def check_origin(self) -> None:  # noqa: B027 - boxes that have no key have nothing to refuse
-        """Refuse to send a key where a URI of unknown origin, as in a model file, leads it."""
+    @property
+    def address(self) -> str | None:
+        """Where questions are sent; None: they stay on this machine."""
+        return None
 
     @property
     def source(self) -> "BlackBox":

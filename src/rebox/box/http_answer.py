@@ -10,7 +10,12 @@ What a path leads to is read as
 
 - an object of names with their numbers; or with objects, in which ``score`` leads to the number,
 - a list of objects, in which ``name`` leads to the class and ``score`` to the number,
+- two lists, to which ``name`` and ``score`` lead from an object, or ``name`` from the top, or from
+  the object around the scores,
+- one object with the best class alone, to which ``name`` and ``score`` lead,
 - a list of numbers, in the order of the box's classes.
+
+``label`` leads to the name or the number of the best class where there are no scores.
 """
 
 import re
@@ -19,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rebox.box.service import Failure, Refusal, unreadable
+from rebox.box.service.naming import is_number
 from rebox.errors import InvalidOption
 
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[(\*)\]$")
@@ -61,10 +67,16 @@ class GivenScores:
         None: they have no names.
     numbers : object
         What there is then.
+    beside : (path, list of str) or None
+        Texts, as many as numbers, that stand beside them.
+    label : object
+        What ``label`` leads to.
     """
 
     pairs: list[tuple[Any, Any]] | None = None
     numbers: Any = None
+    beside: tuple[str, list[str]] | None = None
+    label: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +96,7 @@ class AnswerFormat:
     name: Path | None = None
     score: Path | None = None
     items: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.name is not None and self.score is None:
-            raise InvalidOption("name needs score: the path to the number beside the name.")
+    label: Path | None = None
 
     def scores_in(self, answer: Any, n: int) -> Sequence[GivenScores | Failure]:
         """Return the scores of each of n images.
@@ -106,17 +115,72 @@ class AnswerFormat:
         return [self._scores(entry) for entry in entries]
 
     def _scores(self, answer: Any) -> GivenScores | Failure:
+        if self.label is not None:
+            label = _at(answer, self.label)
+            alone = isinstance(label, list) and len(label) == 1
+            return GivenScores(label=label[0] if alone else label)
         value, score = _at(answer, _but_each(self.scores)), self.score or ()
-        if isinstance(value, dict):
+        if self.name is not None and (isinstance(value, dict) or self.score is None):
+            pairs = self._named(answer, value)
+            if pairs is not None:
+                return pairs
+        if isinstance(value, dict) and not any(isinstance(one, list) for one in value.values()):
             return GivenScores([(name, _at(entry, score)) for name, entry in value.items()])
         if isinstance(value, list) and self.name is not None:
             return GivenScores([(_at(entry, self.name), _at(entry, score)) for entry in value])
         if isinstance(value, list):
-            return GivenScores(numbers=[_at(entry, score) for entry in value])
-        where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in self.scores)
-        return unreadable(
-            f"the service answered without scores at {where.lstrip('.') or 'the top'}"
-        )
+            numbers = [_at(entry, score) for entry in value]
+            return GivenScores(numbers=numbers, beside=self._beside(answer, value))
+        return self._none(value)
+
+    def _none(self, value: Any) -> Failure:
+        """Return the fault of an answer with ``value`` where scores were expected."""
+        where = _spelled(self.scores)
+        if isinstance(value, dict):
+            return unreadable(
+                f"the service answered lists in {', '.join(value)} at {where or 'the top'}: name "
+                "those of the names and of the scores by name= and score="
+            )
+        if where and isinstance(value, str | int):
+            return unreadable(
+                f"the service answered {value!r} at {where}, expected scores: if it is the label, "
+                f"open the box with label={where} and leave scores out"
+            )
+        return unreadable(f"the service answered without scores at {where or 'the top'}")
+
+    def _named(self, answer: Any, value: Any) -> GivenScores | Failure | None:
+        """Return names and scores that stand apart; None: they do not."""
+        path = self.name or ()
+        if self.score is not None:  # both within one object
+            names, scores = _at(value, path), _at(value, self.score)
+            if isinstance(names, list) != isinstance(scores, list) or None in (names, scores):
+                return None
+        else:
+            around = _at(answer, _but_each(self.scores)[:-1])
+            names, scores = _at(answer, path), value
+            names = _at(around, path) if names is None else names
+        if not isinstance(scores, list):
+            return GivenScores([(names, scores)]) if self.score is not None else None
+        if not isinstance(names, list) or len(names) != len(scores):
+            many = len(names) if isinstance(names, list) else "no list of"
+            return unreadable(f"the service answered {len(scores)} scores and {many} names")
+        return GivenScores(list(zip(names, scores, strict=True)))
+
+    def _beside(self, answer: Any, scores: list[Any]) -> tuple[str, list[str]] | None:
+        """Return a list of as many different texts that stands beside ``scores``, and where."""
+        path = _but_each(self.scores)
+        around = _at(answer, path[:-1]) if path else None
+        fields = around.items() if isinstance(around, dict) else ()
+        for name, texts in enumerate(around) if isinstance(around, list) else fields:
+            named = isinstance(texts, list) and len(texts) == len(scores) > 1
+            if named and all(isinstance(text, str) and not is_number(text) for text in texts):
+                return _spelled((*path[:-1], name)), texts
+        return None
+
+
+def _spelled(path: Path) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).lstrip(".")
 
 
 def _but_each(path: Path) -> Path:

@@ -6,8 +6,8 @@ the template says ``{key}``. An address gets none: every log on its way keeps ad
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote
 
 from rebox.box.service import HeaderKey, Key, NoKey, Request, Secret, ServiceOptions
 from rebox.box.service.key import KEY_WORDS, looks_secret
@@ -19,17 +19,27 @@ KEY_HEADER, KEY_PREFIX = "Authorization", "Bearer "
 SCHEMES = ("bearer ", "basic ")
 
 
+Written = Literal["json", "text", "url"]
+"""How a body spells what stands in it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BodyKey(HeaderKey):
     """A key that is sent in the body, where that says ``{key}``."""
 
+    written: Written = "json"
+
     def put(self, request: Request, secret: Secret) -> Request:
-        """Return ``request`` with the key in its body, which is JSON."""
-        content = request.content.replace(KEY_PLACE.encode(), secret.in_json().encode())
+        """Return ``request`` with the key in its body."""
+        plain = secret.reveal()
+        forms = {"json": secret.in_json(), "text": plain, "url": quote(plain, safe="")}
+        content = request.content.replace(KEY_PLACE.encode(), forms[self.written].encode())
         return replace(request, content=content)
 
 
-def http_key(service: ServiceOptions, *, header: str, prefix: str | None, in_body: bool) -> Key:
+def http_key(
+    service: ServiceOptions, *, header: str, prefix: str | None, written: Written | None
+) -> Key:
     """Return the key that the URI names: an unknown service gets no other.
 
     Raises
@@ -46,13 +56,13 @@ def http_key(service: ServiceOptions, *, header: str, prefix: str | None, in_bod
         required=False,
     )
     named = service.key(usual)
-    if in_body and not named.variables:
+    if written and not named.variables:
         raise InvalidOption(
             f"the body has a place for a key, {KEY_PLACE}: name the environment variable that "
             "holds it by key_env=VARIABLE."
         )
-    if in_body:
-        return BodyKey(service=named.service, variables=named.variables)
+    if written:
+        return BodyKey(service=named.service, variables=named.variables, written=written)
     return named if named.variables else NoKey()
 
 

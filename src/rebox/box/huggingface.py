@@ -28,14 +28,16 @@ from rebox.box.service import (
     unreadable,
 )
 from rebox.box.service.labels import UNKNOWN, NamedService, Pairs, pairs_in
-from rebox.box.service.message import message_in
+from rebox.box.service.message import wait_s
 from rebox.errors import InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
 ALL = 100_000  # top_k of one who does not know how many classes there are; it is cut to those
 
-HOSTS = ("huggingface.co", "huggingface.cloud")
+KEY = HeaderKey(  # anybody can have an endpoint at huggingface.cloud
+    service="huggingface", variables=("HF_TOKEN",), hosts=("router.huggingface.co",)
+)
 
 
 class HuggingFaceBox(NamedService):
@@ -68,11 +70,11 @@ class HuggingFaceBox(NamedService):
             answer = reply.json()
         except Refusal:
             return None
-        wait_s = answer.get("estimated_time") if isinstance(answer, dict) else None
-        if isinstance(wait_s, bool) or not isinstance(wait_s, int | float):
+        after_s = wait_s(answer.get("estimated_time")) if isinstance(answer, dict) else None
+        if after_s is None:
             return None
-        words = f"the model is being loaded ({message_in(reply.content)})"
-        return Failure(words, retry=True, charged=False, after_s=max(0.0, float(wait_s)))
+        words = f"the model is being loaded ({reply.said})"
+        return Failure(words, retry=True, charged=False, after_s=after_s)
 
     def named(self, reply: Reply, n: int) -> Sequence[Pairs | Failure]:
         """Return the labels with their scores."""
@@ -135,6 +137,5 @@ def _key(service: ServiceOptions, url: str) -> Key:
     """Return the token for Hugging Face itself; others get the key that the URI names, or none."""
     host = urlsplit(url).hostname or ""
     theirs = f".{host}".endswith(THEIRS)
-    usual = HeaderKey(service="huggingface", variables=("HF_TOKEN",), required=theirs, hosts=HOSTS)
-    named = service.key(usual)
+    named = service.key(replace(KEY, required=theirs))
     return named if theirs or named.required or host in LOOPBACK else NoKey()

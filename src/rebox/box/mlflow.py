@@ -31,6 +31,7 @@ from rebox.box.service.tensor import Tensor, TensorOptions
 from rebox.errors import InvalidOption
 
 BATCH = 32
+KEY = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
 OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
 
 
@@ -158,7 +159,6 @@ def open_mlflow(
         pixels=taken.pixels,
         sums_to_one=taken.kind == "logits",
     )
-    usual = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
     return MlflowBox(
         spec=taken.marked(spec, tensor.input, tensor.output),
         url=f"{target.rstrip('/')}/invocations",
@@ -166,6 +166,6 @@ def open_mlflow(
         input=tensor.input,
         output=tensor.output,
         terms=terms,
-        key=service.key(usual),
+        key=service.key(KEY),
         verify=service.ca,
     )

@@ -37,6 +37,7 @@ from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
 from rebox.errors import InvalidOption
 
+KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
 OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
 JSON_LENGTH = "Inference-Header-Content-Length"
 ID = "rebox"  # KServe wants one with bytes; it says nothing, so that the same question is the same
@@ -125,7 +126,7 @@ def _parts(reply: Reply) -> tuple[Any, bytes]:
     told = reply.headers.get(JSON_LENGTH.lower())
     if told is None:
         return reply.json(), b""
-    if not (told.isascii() and told.isdigit()):
+    if not (told.isascii() and told.isdigit() and len(told) < 20):
         raise _unreadable(f"answered with a {JSON_LENGTH} of {told[:20]!r}")
     # Triton packs replies: the length is that of the JSON when unpacked
     length = int(told)
@@ -151,7 +152,7 @@ def _tensor(output: Mapping[str, Any], content: bytes | None) -> NDArray[Any]:
         if flat is not None:
             with np.errstate(over="ignore"):  # infinite then, and said so with its row
                 return flat.astype(wide).reshape(output["shape"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         pass
     raise _unreadable("answered an output whose data are no numbers, or do not fit its shape")
 
@@ -195,7 +196,7 @@ def open_oip(
     if classes == UNKNOWN:
         raise nameless("oip")
     preprocess = figures.chosen() or Preprocess()
-    key = service.key(HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False))
+    key = service.key(KEY)
     path = f"/v2/models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
     with contextlib.closing(HttpTransport(terms, service.ca)) as transport:
         model = read_model(

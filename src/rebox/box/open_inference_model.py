@@ -1,5 +1,6 @@
 """What a server of the Open Inference Protocol says of a model: free to ask, once, when opened."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,8 @@ class ModelServer:
                 f"{refusal.fault.words}; it was asked for {self.path}: if the server tells no "
                 f"metadata, {NAMED}."
             ) from refusal
-        if not about.get("inputs"):
+        tensors = [*_listed(about, "inputs"), *_listed(about, "outputs")]
+        if not _listed(about, "inputs") or not all(map(_is_tensor, tensors)):
             raise ServiceError(f"the server tells no metadata of {self.path}: {NAMED}.")
         return about
 
@@ -97,6 +99,20 @@ class ModelServer:
             raise Refusal(fault)
         told = reply.json()
         return told if isinstance(told, dict) else {}
+
+
+def _listed(about: dict[str, Any], name: str) -> list[Any]:
+    tensors = about.get(name, [])
+    return tensors if isinstance(tensors, list) else [None]
+
+
+def _is_tensor(told: Any) -> bool:
+    """Return whether a server describes a tensor: a name, and axes of at most seven digits."""
+    if not isinstance(told, dict) or not isinstance(told.get("name", ""), str):
+        return False
+    shape = told.get("shape", [])
+    lengths = map(str, shape) if isinstance(shape, list) else ("none",)
+    return all(re.fullmatch(r"-?\d{1,7}", length, re.ASCII) for length in lengths)
 
 
 def read_model(

@@ -10,7 +10,6 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from rebox.box import BoxURI
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
 from rebox.sample.labels import read_labels
@@ -72,15 +71,3 @@ def check_lengths(X: Any, labels: NDArray[Any]) -> None:
     """Refuse samples without labels, and labels without samples."""
     if len(labels) != len(X):
         raise InvalidData(f"found {len(X)} images and {len(labels)} labels; expected one for each.")
-
-
-def refuse_foreign_key(uri: str | None) -> None:
-    """Refuse a URI out of a model file that names the variable which holds a key.
-
-    A file from somebody else could name any of them, and have its value sent anywhere.
-    """
-    if uri is not None and "key_env" in BoxURI.parse(uri).options:
-        raise InvalidOption(
-            "the model's box takes its key from a variable that the file names: pass the URI as "
-            "box= (--box) if you trust it with your key."
-        )

@@ -22,9 +22,10 @@ from rebox.box import (
     drift_between,
     open_box,
     open_encoder,
+    open_foreign,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import check_lengths, checked_labels, refusals, refuse_foreign_key
+from rebox.classifier.checks import check_lengths, checked_labels, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
 from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
@@ -260,12 +261,12 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
         raise InvalidOption(
             f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
         )
-    if box is None:
-        refuse_foreign_key(record.uri)
-        opened = _open_from_file(record.name, Path(path))
-        opened.source.check_origin()
+    if isinstance(box, BlackBox):
+        opened = box
+    elif box is not None:
+        opened = open_box(box)
     else:
-        opened = open_box(box) if isinstance(box, str) else box
+        opened = _open_from_file(record.name, Path(path))
     record.check(opened)
     return opened
 
@@ -273,7 +274,8 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
 def _open_from_file(uri: str, path: Path) -> BlackBox:
     """Open the box that the model file at ``path`` names; its own files may lie beside it."""
     try:
-        return open_box(beside(uri, path.parent))
+        way = f"pass box={uri!r} (--box)"
+        return open_foreign(beside(uri, path.parent), whose="model", way=way)
     except ServiceError:
         raise
     except BoxError as error:

@@ -24,4 +24,6 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _say(kind: str, message: object) -> None:
-    sys.stderr.write(f"rebox: {kind}: {' '.join(str(message).split())}\n")
+    # files and services move no cursor
+    said = "".join(c if c.isprintable() else " " for c in str(message))
+    sys.stderr.write(f"rebox: {kind}: {' '.join(said.split())}\n")

@@ -1,6 +1,7 @@
 """The commands of the bench: run a plan, show what ledgers say, write a report of it."""
 
 import os
+from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -12,11 +13,15 @@ import typer
 from rich.markdown import Markdown
 from rich.table import Table
 
+from rebox.box import BlackBox, is_service
 from rebox.cli.app import app, err, out
+from rebox.cli.consent import confirm
+from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
+from rebox.money import dollars
 
 if TYPE_CHECKING:
-    from rebox.study.bench import Trial, TrialEnded
+    from rebox.study.bench import Places, Trial, TrialEnded
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
 
@@ -78,12 +83,19 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         str, typer.Option("--only", help="A pattern of 'task | box | method | budget | seed'.")
     ] = "*",
     listed: Annotated[bool, typer.Option("--list", help="Show what would run.")] = False,
+    trusted: Annotated[
+        list[str] | None,
+        typer.Option("--trust", help="A host, or a key's variable, that the plan may name."),
+    ] = None,
+    max_usd: UsdOption = None,
+    journal: JournalOption = None,
+    yes: YesOption = False,
 ) -> None:
     """Run the trials of a plan that the ledger does not hold.
 
     A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
     """
-    from rebox.study.bench import Places, read_plan, run  # noqa: PLC0415 - see above
+    from rebox.study.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
 
     planned = read_plan(plan)
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
@@ -93,7 +105,17 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         return
     if models is None and data is not None:
         models = data / "models"
-    places = Places(data=data, models=models, cache=cache, threads=threads, device=device)
+    places = Places(
+        data=data,
+        models=models,
+        cache=cache,
+        threads=threads,
+        device=device,
+        journal=read_journal(journal),
+        trusted=tuple(trusted or ()),
+    )
+    done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
+    _confirm([trial for trial in trials if trial.key not in done], places, max_usd, yes=yes)
     if jobs is None:
         jobs = 1 if backend is None else -1
     with _in_force(backend):
@@ -105,6 +127,34 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     )
     if ended.failed:
         raise typer.Exit(1)
+
+
+def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, yes: bool) -> None:
+    """Open the services that trials ask, and ask whether all of it may be spent."""
+    from rebox.study.bench import Workbench  # noqa: PLC0415 - see above
+
+    queries: Counter[BlackBox] = Counter()
+    with Workbench(places) as bench:
+        for trial in trials:
+            planned = trial.box if trial.method.asks else None
+            if planned is not None and planned.served is None and is_service(planned.uri):
+                each = trial.method.queries_per_prediction
+                whole = (trial.budget or 0) + each * len(bench.split(trial).test)
+                queries[bench.box(planned).box.source] += whole
+        usd = 0.0
+        for box, count in queries.items():
+            confirm(box, count, f"the trials that ask {box.spec.identity}", yes=yes)
+            if box.spec.price_usd is None and max_usd is not None:
+                raise InvalidOption(
+                    f"a cap of {dollars(max_usd)} cannot be kept where the price of a query is not "
+                    f"known, as of {box.spec.identity}: leave --max-usd out."
+                )
+            usd += count * (box.spec.price_usd or 0.0)
+    if max_usd is not None and usd > max_usd:
+        raise InvalidOption(
+            f"the plan may cost up to {dollars(usd)}: raise --max-usd, or choose fewer trials by "
+            "--only."
+        )
 
 
 def _list_trials(trials: "list[Trial]", ledger: Path) -> None:

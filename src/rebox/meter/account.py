@@ -17,9 +17,10 @@ import numpy as np
 
 from rebox.box import Images
 from rebox.box.reservation import Reserve, Row
-from rebox.errors import BudgetExhausted, JournalError
+from rebox.errors import BudgetExhausted
 from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
 from rebox.meter.journal import Journal
+from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
 from rebox.meter.send import Intent
 
@@ -280,10 +281,7 @@ class JournalAccount(Account):
         try:
             return {i: unpacked(known[key]) for i, key in enumerate(keys) if key in known}
         except ValueError as error:
-            raise JournalError(
-                f"an answer in the journal {self.journal.path.name} is damaged: `rebox journal "
-                "verify` tells which; go on with a copy from before, or with another file."
-            ) from error
+            raise damaged_answer(self.journal.path) from error
 
     def _keys(self, images: Images, counts: Counter[bytes]) -> list[bytes]:
         """Return the key of each image, and count in ``counts`` how often it was asked.

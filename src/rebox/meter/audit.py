@@ -7,7 +7,7 @@ from typing import Any
 
 from rebox.meter.budget import NANO
 from rebox.meter.journal import Journal
-from rebox.meter.packing import unpacked
+from rebox.meter.packing import checksum, unpacked
 from rebox.money import dollars
 
 
@@ -67,17 +67,17 @@ def questions(journal: Journal) -> Iterator[dict[str, Any]]:
     An answer that cannot be unpacked is ``damaged``, and its scores are None, as are those of a
     question that was not answered.
     """
-    last = 0
+    last, written = 0, _checksum_column(journal)
     while True:
         rows = journal.rows(
-            """
-            SELECT question.id, hex(key), send.id, name, kind, purpose, identity, asked_s, ended_s,
-                   words, scores
+            f"""
+            SELECT question.id, key, send.id, name, kind, purpose, identity, asked_s, ended_s,
+                   words, scores, {written}
             FROM question JOIN send ON send.id = question.send
             JOIN account ON account.id = send.account JOIN box ON box.id = send.box
             LEFT JOIN answer ON answer.question = question.id
             WHERE question.id > ? ORDER BY question.id LIMIT 1000
-            """,
+            """,  # noqa: S608 - our own names
             (last,),
         )
         if not rows:
@@ -88,11 +88,11 @@ def questions(journal: Journal) -> Iterator[dict[str, Any]]:
 
 
 def _question(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, key, send, account, kind, purpose, box, asked_s, ended_s, words, content = row
-    scores = None if content is None else _scores(content)
+    number, key, send, account, kind, purpose, box, asked_s, ended_s, words, content, written = row
+    scores = None if content is None else _scores(key, content, written)
     return {
         "question": number,
-        "key": key.lower(),
+        "key": key.hex(),
         "send": send,
         "account": account,
         "kind": kind,
@@ -106,8 +106,16 @@ def _question(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _scores(content: Any) -> list[float] | None:
+def _checksum_column(journal: Journal) -> str:
+    """Return the column with the checksums, or what stands for them in a journal without."""
+    known = journal.rows("SELECT 1 FROM pragma_table_info('answer') WHERE name = 'checksum'")
+    return "checksum" if known else "'none'"
+
+
+def _scores(key: bytes, content: Any, written: Any) -> list[float] | None:
     """Return the scores that are packed in ``content``; None: it is damaged."""
+    if written not in ("none", checksum(key, content)):
+        return None
     try:
         return [float(p) for p in unpacked(content)]
     except (ValueError, TypeError):  # a column may hold anything, text too
@@ -141,7 +149,9 @@ def faults(journal: Journal) -> list[str]:
     """
     for number, queries, there in journal.rows(counted):
         sentences.append(f"send {number} was of {queries} images, and has {there} questions.")
-    for number, content in journal.rows("SELECT question, scores FROM answer"):
-        if _scores(content) is None:
-            sentences.append(f"the answer to question {number} is damaged.")
+    sentences += [
+        f"the answer to question {row['question']} is damaged."
+        for row in questions(journal)
+        if row["damaged"]
+    ]
     return sentences

@@ -23,8 +23,15 @@ from typing import Any, Self
 
 from rebox.errors import extra
 from rebox.meter.budget import Amount, Kind
-from rebox.meter.journal_file import as_journal_errors, connect, connect_to_read
-from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
+from rebox.meter.journal_file import (
+    Place,
+    as_journal_errors,
+    connect,
+    connect_to_read,
+    damaged_answer,
+)
+from rebox.meter.packing import checksum
+from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
 
 VARIABLE = "REBOX_JOURNAL"
 
@@ -65,6 +72,7 @@ class Journal:
         self._lock = threading.RLock()
         self._waiting: deque[_Job] = deque()
         self._pid = os.getpid()
+        self._place: Place | None = None
         self._connection: sqlite3.Connection | None = self._connected()
 
     def reserve(self, intent: Intent) -> int:
@@ -75,9 +83,13 @@ class Journal:
         BudgetExhausted
             It would exceed the budget; nothing was reserved.
         JournalError
-            It cannot be written; then it must not be sent.
+            It cannot be written, or the file is not where it was; then it must not be sent.
         """
-        return int(self._write(lambda run: enter_send(run, intent)))
+        return int(self._write(lambda run: self._enter(run, intent)))
+
+    def _enter(self, run: Run, intent: Intent) -> int:
+        self._place = Place.of(self.path, self._place)  # it was opened long ago
+        return enter_send(run, intent)
 
     def settle(
         self,
@@ -95,17 +107,26 @@ class Journal:
         self._write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Return the packed scores of those ``keys`` that were answered, the first of each."""
+        """Return the packed scores of those ``keys`` that were answered, the first of each.
+
+        Raises
+        ------
+        JournalError
+            An answer is not as it was written.
+        """
         answers: dict[bytes, bytes] = {}
         with self._reading() as run:
             for key in dict.fromkeys(keys):
                 row = run(
-                    "SELECT scores FROM question JOIN answer ON question = question.id "
+                    "SELECT scores, checksum FROM question JOIN answer ON question = question.id "
                     "WHERE key=? ORDER BY question.id LIMIT 1",
                     (key,),
                 ).fetchone()
-                if row is not None:
-                    answers[key] = row[0]
+                if row is None:
+                    continue
+                answers[key], written = row
+                if written != checksum(key, answers[key]):
+                    raise damaged_answer(self.path)
         return answers
 
     def billed(self, account: str, kind: Kind) -> Amount:
@@ -168,13 +189,19 @@ class Journal:
         self.path, self._writable = state["path"], state["_writable"]
         self._lock = threading.RLock()
         self._waiting = deque()
-        self._pid, self._connection = 0, None
+        self._pid, self._connection, self._place = 0, None, None
 
     def __repr__(self) -> str:
         return f"<Journal {self.path.name}>"
 
     def _connected(self) -> sqlite3.Connection:
-        return connect(self.path) if self._writable else connect_to_read(self.path)
+        if not self._writable:
+            return connect_to_read(self.path)
+        if self._place is not None:  # its logs went with the last connection, but not the file
+            self._place = Place.of(self.path, self._place.without_logs())
+        connection = connect(self.path)
+        self._place = Place.of(self.path)
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and self._pid != os.getpid():

@@ -1,13 +1,17 @@
 """The file of a journal: its tables, how they came about, and how it is opened."""
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 from rebox.errors import JournalError
+from rebox.meter.packing import checksum
 
 LOCKED_S = 60.0  # how long another process's transaction is waited for
 RETRY_S = 0.01  # between two attempts at a lock that SQLite does not wait for
@@ -56,8 +60,66 @@ MIGRATIONS = (
     """
     ALTER TABLE send ADD COLUMN fit TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE answer ADD COLUMN checksum BLOB;
+    UPDATE answer SET checksum = checksum((SELECT key FROM question WHERE id = question), scores);
+    """,
 )
 PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of a journal as they were found; what is put into their place is another one.
+
+    SQLite goes on with a file that was deleted or moved, and nobody finds it again: all that is
+    written there would be paid for once more.
+
+    Attributes
+    ----------
+    files : tuple of (device, inode) or None
+        The journal, its log, and the log's index; None: not there, or not looked at.
+    size : int
+        Bytes of the journal: it never shrinks.
+    """
+
+    files: tuple[tuple[int, int] | None, ...]
+    size: int
+
+    @classmethod
+    def of(cls, path: Path, before: Self | None = None) -> Self:
+        """Return the place of the journal at ``path``.
+
+        Raises
+        ------
+        JournalError
+            It is not the same as ``before``.
+        """
+        found = [_stat(path.with_name(f"{path.name}{end}")) for end in ("", "-wal", "-shm")]
+        place = cls(
+            tuple(None if one is None else (one.st_dev, one.st_ino) for one in found),
+            0 if found[0] is None else found[0].st_size,
+        )
+        if before is None:
+            return place
+        same = all(was in (None, now) for was, now in zip(before.files, place.files, strict=True))
+        if not same or place.size < before.size:
+            raise JournalError(
+                f"the journal {path} was deleted, moved or replaced while it was in use, or its "
+                "-wal file was: put it back and start again; nothing was sent that it did not know."
+            )
+        return place
+
+    def without_logs(self) -> Self:
+        """Return the place of the journal alone: its logs are there while it is open."""
+        return replace(self, files=(self.files[0], None, None))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -81,6 +143,7 @@ def connect(path: Path) -> sqlite3.Connection:
             "written, by journal= (--journal)."
         ) from error
     with _closed_on_error(connection, path):
+        connection.create_function("checksum", 2, checksum, deterministic=True)
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
         _log_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")  # an intent has to outlive a power cut
@@ -162,6 +225,14 @@ def as_journal_errors(path: Path) -> Iterator[None]:
             f"the journal {path.name} cannot be used ({error}): {_advice(error)} and start again; "
             "what was answered is kept."
         ) from error
+
+
+def damaged_answer(path: Path) -> JournalError:
+    """Return the error for an answer that is not as it was written."""
+    return JournalError(
+        f"an answer in the journal {path.name} is damaged: `rebox journal verify` tells which; go "
+        "on with a copy from before, or with another file."
+    )
 
 
 def _advice(error: sqlite3.Error) -> str:

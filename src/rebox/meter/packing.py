@@ -6,8 +6,10 @@ below what a service's own rounding, or a grey level of its input, does to a sco
 gets the rounded scores the first time too: an answer is the same, paid for or remembered.
 """
 
+import hashlib
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +67,12 @@ def unpacked(content: bytes) -> Row:
         | (fractions.astype(np.uint32) << np.uint32(FRACTION_BITS - kept))
     ).view(np.float32)
     return row
+
+
+def checksum(key: bytes, content: Any) -> bytes:
+    """Return what tells whether a question, by its ``key``, or its packed answer has changed."""
+    plain = content if isinstance(content, bytes) else str(content).encode()
+    return hashlib.sha256(key + plain).digest()[:8]
 
 
 def _head(content: bytes) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import NANO, Amount, Budget, Kind
+from rebox.meter.packing import checksum
 from rebox.money import dollars
 
 Run = Callable[..., Any]
@@ -91,9 +92,10 @@ def end_send(
     said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
     ended = (time.time(), billed, each, said or None, send)
     run("UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=? WHERE id=?", ended)
-    asked = run("SELECT id FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
+    asked = run("SELECT id, key FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
     for place, scores in answers.items():
-        run("INSERT INTO answer VALUES (?, ?)", (asked[place][0], scores))
+        question, key = asked[place]
+        run("INSERT INTO answer VALUES (?, ?, ?)", (question, scores, checksum(key, scores)))
     _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
 
 

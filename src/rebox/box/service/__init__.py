@@ -10,17 +10,26 @@
 
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import HeaderKey, Key, NoKey, Secret
+from rebox.box.service.key import KEYS, HeaderKey, Key, NoKey
 from rebox.box.service.labels import NamedService, Pairs, open_labels
 from rebox.box.service.message import Reply, Request, png, png_base64
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import ServiceOptions
 from rebox.box.service.price import PRICES, Price, price_of
+from rebox.box.service.secret import Secret
 from rebox.box.service.sending import Answer
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import LOOPBACK, HttpTransport, Transport, host_of, place_of
+from rebox.box.service.transport import (
+    LOOPBACK,
+    HttpTransport,
+    Transport,
+    host_of,
+    is_here,
+    place_of,
+)
 
 __all__ = [
+    "KEYS",
     "LOOPBACK",
     "PRICES",
     "Answer",
@@ -41,6 +50,7 @@ __all__ = [
     "Terms",
     "Transport",
     "host_of",
+    "is_here",
     "numbers_of",
     "open_labels",
     "place_of",

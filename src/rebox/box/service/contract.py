@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import HeaderKey, Key
+from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
+from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
-from rebox.box.service.transport import HttpTransport, Transport, host_of, is_here
-from rebox.errors import InvalidOption, KeyRefused
+from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
+from rebox.errors import InvalidAnswer, KeyRefused
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -87,33 +88,22 @@ class Service(BlackBox):
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
         return self.spec.price_usd != 0 and not is_here(self.url)
 
-    def check_origin(self) -> None:
-        """Refuse to send a key where a URI of unknown origin, as in a model file, leads it.
-
-        Raises
-        ------
-        InvalidOption
-            It would go to a host that the service is not known to be at.
-        """
-        if not isinstance(self.key, HeaderKey):
-            return
-        host = host_of(self.url).partition(":")[0]
-        known = any(host == one or host.endswith(f".{one}") for one in self.key.hosts)
-        if not known and not is_here(self.url):
-            raise InvalidOption(
-                f"the model was fitted for a service at {host}, which is not {self.key.service}'s "
-                "own: pass its URI as box= (--box) if you trust it with your key."
-            )
+    @property
+    def address(self) -> str:
+        """Where questions are sent."""
+        return self.url
 
     def answer(self, images: Images) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
         return self._send(images, reserve_nothing)
 
     def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
+        session = self._session()
+        session.transport.check_ready(self.url, self.key)
         # several small requests are answered sooner than a large one, and less is lost with one
         share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
         step = min(self.spec.batch_size, share)
-        rows = self._session().sender.ask(images, self.exchange, step=step, reserve=reserve)
+        rows = session.sender.ask(images, self.exchange, step=step, reserve=reserve)
         return np.stack(rows)
 
     def exchange(self, images: Images) -> Sequence[Answer]:
@@ -129,19 +119,22 @@ class Service(BlackBox):
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
             raise Refusal(fault)
-        answers = self.read(reply, len(images))
+        try:
+            answers = self.read(reply, len(images))
+        except Refusal as refusal:
+            raise Refusal(_quoting(refusal.fault, reply)) from refusal
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
-            raise Refusal(unreadable(words))
-        return answers
+            raise Refusal(_quoting(unreadable(words), reply))
+        return [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
 
     def _masked(self, fault: Failure) -> Failure:
-        """Return ``fault`` without the key, which services quote in their errors."""
+        """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
         try:
             secret = self.key.secret()
         except KeyRefused:
-            return fault
-        return fault if secret is None else replace(fault, words=secret.masked(fault.words))
+            secret = None
+        return replace(fault, words=quoted(fault.words, secret, MOST_WORDS))
 
     def close(self) -> None:
         """Close its connections; the next question opens new ones."""
@@ -166,6 +159,14 @@ class Service(BlackBox):
                 session = _Session(self)
                 self.__dict__["_open"] = session
             return session
+
+
+def _quoting(fault: Failure, reply: Reply) -> Failure:
+    """Return ``fault`` with what the service says of an answer that holds no scores."""
+    said = reply.said
+    if fault.error is not InvalidAnswer or not said or said in fault.words:
+        return fault
+    return replace(fault, words=f"{fault.words}; it says: {said}")
 
 
 class _Session:

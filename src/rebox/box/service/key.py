@@ -1,56 +1,19 @@
 """Keys of services: found when needed, shown nowhere."""
 
-import json
 import os
 import re
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from rebox.box.service.message import Request
+from rebox.box.service.secret import Secret
+from rebox.door import Door
 from rebox.errors import KeyRefused
 
 KEYRING = "rebox"
-MASK = "***"
 KEY_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 _ENDS = (*KEY_WORDS, "auth", "credential", "credentials", "passwd", "pwd", "signature", "sig")
-
-
-class Secret:
-    """A text that no repr, log or pickle shows."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text, for the one line of code that sends it."""
-        return self._text
-
-    def masked(self, text: str) -> str:
-        """Return ``text`` without the secret: services quote keys in their errors."""
-        for form in self._forms():
-            text = text.replace(form, MASK)
-        return text
-
-    def in_json(self) -> str:
-        """Return the text as it stands between the quotation marks of JSON."""
-        return json.dumps(self._text)[1:-1]
-
-    def _forms(self) -> set[str]:
-        """Return how it may be written: as it is, in JSON, in JSON by PHP, in an address."""
-        quoted = self.in_json()
-        forms = {self._text, quoted, quoted.replace("/", r"\/"), quote(self._text, safe="")}
-        return forms - {""}
-
-    def __repr__(self) -> str:
-        return f"Secret({MASK})"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        raise TypeError("a secret is not pickled or copied into a file.")
 
 
 class Key(Protocol):
@@ -91,7 +54,10 @@ class HeaderKey:
     required : bool
         Whether asking without one is pointless.
     hosts : tuple of str
-        Where the service is known to be; a model file of unknown origin sends the key nowhere else.
+        Where the service is known to be, those that begin with a dot with whatever stands before
+        it: none where anybody can rent a place. A file of unknown origin leads nowhere else.
+    endpoint : str
+        The environment variable in which the user may have named where it is.
     """
 
     service: str
@@ -100,6 +66,13 @@ class HeaderKey:
     prefix: str = "Bearer "
     required: bool = True
     hosts: tuple[str, ...] = ()
+    endpoint: str = ""
+
+    def is_at(self, host: str) -> bool:
+        """Return whether ``host`` is the service's own, or was named by the user."""
+        named = urlsplit(os.environ.get(self.endpoint, "")).hostname
+        own = any(host == one or (one[0] == "." and host.endswith(one)) for one in self.hosts)
+        return own or host == named
 
     def secret(self) -> Secret | None:
         """Return the key from the environment, or else from the keyring.
@@ -125,6 +98,20 @@ class HeaderKey:
         """Return ``request`` with the key in its header."""
         own = {self.header: f"{self.prefix}{secret.reveal()}"}
         return replace(request, headers=dict(request.headers) | own)
+
+
+KEYS = Door(
+    "rebox.keys",
+    "service with a key",
+    {
+        "azure-custom-vision": "rebox.box.azure:KEY",
+        "clarifai": "rebox.box.clarifai:KEY",
+        "huggingface": "rebox.box.huggingface:KEY",
+        "mlflow": "rebox.box.mlflow:KEY",
+        "oip": "rebox.box.open_inference:KEY",
+    },
+)
+"""Usual keys by the scheme of the service."""
 
 
 def looks_secret(name: str) -> bool:

@@ -13,7 +13,7 @@ from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.message import Reply, Request
-from rebox.box.service.naming import row_of
+from rebox.box.service.naming import composed, name_of, row_of
 from rebox.box.service.sending import Answer
 from rebox.errors import InvalidOption
 from rebox.option import options_of
@@ -81,7 +81,8 @@ class Labels(Service):
         (pairs,) = self._service.named(reply, n)
         if isinstance(pairs, Failure):
             return [pairs]
-        names = tuple(sorted({name for name, _ in pairs if isinstance(name, str)}))
+        told = (name_of(name) for name, _ in pairs)
+        names = tuple(sorted({composed(name) for name in told if name is not None}))
         if len(names) < 2:
             words = f"the service named {len(names)} classes; expected at least 2"
             raise Refusal(unreadable(words))

@@ -13,17 +13,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.service.fault import Failure, Refusal, unreadable
+from rebox.box.service.secret import Secret, quoted
 from rebox.errors import KeyRefused, QuotaSpent
 from rebox.sample.pixels import as_pillow
 
-_SAID_IN = ("error", "status", "message", "description", "details", "detail")
-LONGEST_MESSAGE = 160  # characters of a service's own words
+_SAID_IN = (
+    *("error", "errors", "errormessage", "exception", "fault", "message", "msg"),
+    *("description", "details", "detail", "reason", "title", "status"),
+)
+MOST_SAID = 4096  # bytes of a message that is no JSON
+LONGEST_WAIT_S = 366 * 86_400  # anything above is no time, and threads cannot wait for it
 ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
 
 
@@ -70,11 +74,19 @@ class Reply:
         Names in small letters.
     content : bytes
         Unpacked.
+    secret : Secret or None
+        What it may quote, and nobody else.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
+    secret: Secret | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def said(self) -> str:
+        """The error message in the body, as it may be shown; nothing, if there is none."""
+        return quoted(message_in(self.content), self.secret)
 
     def json(self) -> Any:
         """Return the body as JSON.
@@ -89,7 +101,8 @@ class Reply:
         # UnicodeDecodeError is a ValueError; lists in lists in lists end in a RecursionError
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
-            words = f"the service answered with something that is no JSON ({kind})"
+            said = f": {self.said}" if self.said else ""
+            words = f"the service answered with something that is no JSON ({kind}){said}"
             raise Refusal(once_more(words)) from error
 
     def fault(self) -> Failure | None:
@@ -98,8 +111,7 @@ class Reply:
             return None
         if 300 <= self.status < 400:
             return Failure(self._moved(), charged=False)
-        said = message_in(self.content)
-        words = f"the service answered {self.status}" + (f" ({said})" if said else "")
+        words = f"the service answered {self.status}" + (f" ({self.said})" if self.said else "")
         known = _BY_STATUS.get(self.status)
         if known is None:
             return Failure(words, charged=self.status >= 500)
@@ -114,22 +126,22 @@ class Reply:
         if not text:
             return None
         with contextlib.suppress(ValueError):
-            seconds = float(text)
-            return None if math.isnan(seconds) else max(0.0, seconds)
-        with contextlib.suppress(ValueError, TypeError):
+            return wait_s(float(text))
+        with contextlib.suppress(Exception):  # the library's reader of dates fails in many ways
             until = parsedate_to_datetime(text).timestamp()
             # by the service's own clock where it tells it: ours may be wrong
             now = self.headers.get("date")
             begin = parsedate_to_datetime(now).timestamp() if now else time.time()
-            return max(0.0, until - begin)
+            return wait_s(until - begin)
         return None
 
     def _moved(self) -> str:
-        to = urlsplit(self.headers.get("location", ""))
-        where = f"{to.scheme}://{to.netloc}{to.path}" if to.netloc else to.path or "nowhere"
+        # without what stands behind the question mark: services put tokens there
+        to = self.headers.get("location", "").partition("?")[0].rpartition("@")
+        where = quoted(to[2], self.secret) or "nowhere"
         return (
-            f"the service sends callers elsewhere ({self.status}, to {where[:160]}); the key is "
-            "not sent there: name that address in the box's URI if you trust it"
+            f"the service sends callers elsewhere ({self.status}, to {where}); the key is not sent "
+            "there: name that address in the box's URI if you trust it"
         )
 
 
@@ -148,17 +160,29 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return by_name
 
 
+def wait_s(told: Any) -> float | None:
+    """Return how long a service wants to be left alone, within a year; None: it does not say."""
+    if isinstance(told, bool) or not isinstance(told, int | float) or math.isnan(told):
+        return None
+    return float(min(max(0, told), LONGEST_WAIT_S))
+
+
 def message_in(content: bytes) -> str:
     """Return the error message in a body, in any of the shapes that services use; or nothing."""
     try:
-        said: Any = json.loads(content)
+        said = json.loads(content)
+        return _sentence(said[0] if isinstance(said, list) and said else said)
     except (ValueError, RecursionError):
-        return ""
+        plain = content[:MOST_SAID].decode(errors="replace").strip()
+        return "" if plain.startswith(("<", "{", "[")) or not plain.isascii() else plain
+
+
+def _sentence(said: Any) -> str:
+    """Return the first sentence in what a service says, however deep it stands."""
     if not isinstance(said, dict):
-        return ""
-    while isinstance(said, dict):  # in one another
-        said = next((said[name] for name in _SAID_IN if name in said), "")
-    return " ".join(str(said).split())[:LONGEST_MESSAGE]
+        return str(said) if said and isinstance(said, str | list) else ""
+    by_name = {name.lower().replace("_", ""): value for name, value in said.items()}
+    return next(filter(None, (_sentence(by_name.get(name)) for name in _SAID_IN)), "")
 
 
 _BY_STATUS = {

@@ -44,6 +44,8 @@ class ServiceOptions:
         US dollars per image; None: as the service's price is known (`rebox.box.service.PRICES`).
     key_env : str or None
         The environment variable that holds the key; None: the service's usual one.
+    others : {"refuse", "ignore"}
+        What becomes of classes in an answer that are not among these.
     ca : str or None
         A file with the certificates to trust; None: those of this machine.
     """
@@ -60,6 +62,7 @@ class ServiceOptions:
     price_usd: float | None = None
     key_env: str | None = None
     ca: str | None = None
+    others: Literal["refuse", "ignore"] = "refuse"
 
     def names(self, known: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Return the names of the classes, or those ``known`` where the URI names none.
@@ -85,7 +88,7 @@ class ServiceOptions:
         """Return where the key is found: a variable that the URI names goes before the usual."""
         if self.key_env is None:
             return usual
-        return replace(usual, variables=(self.key_env,), required=True, hosts=())
+        return replace(usual, variables=(self.key_env,), required=True)
 
     def spec(  # noqa: PLR0913 - keyword-only, one for each fact of the spec
         self,
@@ -110,15 +113,17 @@ class ServiceOptions:
         height, width = _told(self.size, size)
         complete = _told(self.complete, complete)
         named = _told(self.identity, f"{scheme}:{target}@{host}")
+        others = "&others=ignore" if self.others == "ignore" else ""
         return BoxSpec(
-            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}",
+            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}{others}",
             classes=classes,
             height=height,
             width=width,
             channels=_told(self.channels, channels),
             pixels=pixels,
             complete=complete,
-            sums_to_one=_told(self.sums_to_one, sums_to_one) and complete,
+            sums_to_one=_told(self.sums_to_one, sums_to_one) and complete and not others,
+            others_ignored=bool(others),
             decimals=self.decimals,
             price_usd=_told(self.price_usd, usual_price_usd(scheme, f"http://{host}")),
             batch_size=min(_told(self.batch_size, batch_size), batch_size),

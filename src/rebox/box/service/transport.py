@@ -1,17 +1,21 @@
 """One request out, one reply in: nothing here waits to try again, follows or forgives."""
 
 import contextlib
+import os
+import re
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from rebox.box.outputs import one_line
 from rebox.box.service.deadline import Deadline, TimeUp
 from rebox.box.service.fault import Failure, Refusal, unreadable
-from rebox.box.service.key import Key, Secret, looks_secret
+from rebox.box.service.key import Key, looks_secret
 from rebox.box.service.message import ONCE_MORE, Reply, Request, once_more
+from rebox.box.service.secret import Secret, quoted
 from rebox.box.service.terms import Terms
 from rebox.errors import InvalidOption, KeyRefused, extra
 
@@ -19,14 +23,22 @@ with extra("services", "asking a service"):
     import httpx2
 
 
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# others would be read as one host here and as another by the client
+HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%\w+)?")
 # Servers hang up on idle connections, many after 5 s. A question that meets that is lost, and
 # counts as billed: better to hang up first.
+MOST_WORDS = 600  # characters of an error
 IDLE_S = 2.0
 
 
 class Transport(Protocol):
     """Who sends."""
+
+    def check_ready(self, url: str, key: Key) -> None:
+        """Refuse what the first request would end at, before anything is reserved for it."""
 
     def send(self, request: Request, key: Key, terms: Terms) -> Reply:
         """Send ``request`` once and return the whole reply.
@@ -59,42 +71,81 @@ class HttpTransport:
     def __init__(self, terms: Terms, verify: str | None = None) -> None:
         self._secrets: dict[Key, Secret | None] = {}
         self._deadline = Deadline()
-        self._client = httpx2.Client(
-            verify=True if verify is None else _authority(verify),
-            follow_redirects=False,
-            # a proxy would see in the clear what is meant to stay on this machine
-            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
-            timeout=httpx2.Timeout(terms.timeout_s),
-            limits=httpx2.Limits(
+        self._clients: dict[bool, httpx2.Client] = {}
+        self._lock = threading.Lock()
+        self._settings: dict[str, Any] = {
+            "verify": True if verify is None else _authority(verify),
+            "follow_redirects": False,
+            "timeout": httpx2.Timeout(terms.timeout_s),
+            "limits": httpx2.Limits(
                 max_connections=terms.in_flight,
                 max_keepalive_connections=terms.in_flight,
                 keepalive_expiry=IDLE_S,
             ),
-            headers={"User-Agent": "rebox"},
-        )
+            "headers": {"User-Agent": "rebox"},
+        }
+
+    def check_ready(self, url: str, key: Key) -> None:
+        """Refuse what the first request would end at, before anything is reserved for it.
+
+        Raises
+        ------
+        KeyRefused
+            There is no key, or it cannot be sent there.
+        InvalidOption
+            As for `client`.
+        """
+        self.client(url)
+        try:
+            self._secret(url, key)
+        except Refusal as refusal:
+            raise refusal.fault.error(f"{refusal.fault.words}.") from None
+
+    def _secret(self, url: str, key: Key) -> Secret | None:
+        if key not in self._secrets:  # a keyring may take its time
+            self._secrets[key] = _secret_for(url, key)
+        return self._secrets[key]
+
+    def client(self, url: str) -> httpx2.Client:
+        """Return the client for ``url``, by the environment's proxies and certificates.
+
+        A proxy would see in the clear what is meant to stay on this machine: none is looked at.
+
+        Raises
+        ------
+        InvalidOption
+            The environment names a proxy or certificates that cannot be used.
+        """
+        here = is_here(url)
+        with self._lock:
+            if here not in self._clients:
+                with _usable_environment():
+                    self._clients[here] = httpx2.Client(**self._settings, trust_env=not here)
+            return self._clients[here]
 
     def send(self, request: Request, key: Key, terms: Terms) -> Reply:
         """Send ``request`` once and return the whole reply."""
-        if key not in self._secrets:  # a keyring may take its time
-            self._secrets[key] = _secret_for(request.url, key)
-        secret = self._secrets[key]
-        if secret is None:
-            return self._send(request, terms)
+        client = self.client(request.url)
+        secret = self._secret(request.url, key)
         try:
-            return self._send(key.put(request, secret), terms)
+            reply = self._send(
+                client, request if secret is None else key.put(request, secret), terms
+            )
         except Refusal as refusal:
-            fault = refusal.fault
-            raise Refusal(replace(fault, words=secret.masked(fault.words))) from None
+            words = quoted(refusal.fault.words, secret, MOST_WORDS)
+            raise Refusal(replace(refusal.fault, words=words)) from None
+        return replace(reply, secret=secret)
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
-    def _send(self, request: Request, terms: Terms) -> Reply:
+    def _send(self, client: httpx2.Client, request: Request, terms: Terms) -> Reply:
         with (
             _as_refusals(request.url, terms),
             self._deadline.within(terms.timeout_s),
-            self._client.stream(
+            client.stream(
                 request.method,
                 request.url,
                 content=request.content,
@@ -103,6 +154,9 @@ class HttpTransport:
             ) as response,
         ):
             content = b"".join(_read(response, terms))
+            if self._deadline.doubled:
+                words = "the service sent more than one reply, and nobody knows which is the answer"
+                raise Refusal(once_more(words))
             names = {name.lower(): value for name, value in response.headers.items()}
             return Reply(status=response.status_code, headers=names, content=content)
 
@@ -130,7 +184,7 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
         words = f"{host} could not be reached within {terms.timeout_s:g} s"
         raise Refusal(Failure(words, retry=True, charged=False)) from error
     except httpx2.ConnectError as error:
-        said = one_line(error)
+        said = str(error)
         hopeless = "certificate" in said.lower()
         words = f"{host} could not be reached ({said})"
         raise Refusal(Failure(words, retry=not hopeless, charged=False)) from error
@@ -143,8 +197,34 @@ def _as_refusals(url: str, terms: Terms) -> Iterator[None]:
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
         raise Refusal(Failure(f"{url} cannot be asked", charged=False)) from error
     except httpx2.TransportError as error:
-        words = f"the connection to {host} broke off ({one_line(error) or type(error).__name__})"
+        words = f"the connection to {host} broke off ({str(error) or type(error).__name__})"
         raise Refusal(Failure(words, retry=True)) from error
+
+
+@contextlib.contextmanager
+def _usable_environment() -> Iterator[None]:
+    """Name the variable of the environment that a client cannot be made with."""
+    try:
+        yield
+    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
+        certificates = isinstance(error, OSError)
+        names = CERTIFICATES if certificates else PROXIES
+        told = {n: os.environ[n] for n in (*names, *map(str.lower, names)) if os.environ.get(n)}
+        if not told:
+            raise
+        shown = ", ".join(f"{name}={quoted(_without_password(t))}" for name, t in told.items())
+        what = "certificates that can be read" if certificates else "http://HOST:PORT or socks5://"
+        said, way = quoted(error), "mend it, or unset it"
+        if isinstance(error, ImportError):
+            said, way = "SOCKS needs a package", "pip install 'httpx2[socks]', or unset it"
+        raise InvalidOption(
+            f"the environment has {shown}, expected {what} ({said}): {way}."
+        ) from error
+
+
+def _without_password(text: str) -> str:
+    before, at, after = text.rpartition("@")
+    return f"{before.partition('//')[0]}//***@{after}" if at else text
 
 
 def _authority(path: str) -> ssl.SSLContext:
@@ -194,7 +274,7 @@ def host_of(url: str) -> str:
         It is no address of HTTP.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.hostname or ""):
         raise InvalidOption(f"expected an address such as https://host/path, found {url!r}.")
     if parts.username or parts.password:
         raise InvalidOption("leave keys and passwords out of addresses: set key_env instead.")

@@ -9,6 +9,7 @@ is what the ledger calls it, if not by the plan's own name: one method may need 
 another box.
 """
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -73,6 +74,10 @@ def _plan(name: str, raw: Mapping[str, Any]) -> StudyPlan:
         _refuse_scalars(table)
     lists = {axis: list(raw.get(axis, [])) for axis in ("budgets", "seeds")}
     name = raw.get("name", name)
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w. -]*", name):
+        raise InvalidOption(
+            f"a plan's name is that of its ledger, found {name!r}: use letters, digits, - and _."
+        )
     trials: dict[str, Trial] = {}
     for cell in raw.get("cells", [{}]):
         for trial in _crossed(name, cell, axes, lists):

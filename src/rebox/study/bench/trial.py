@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import rebox
+from rebox.classifier.accounts import JournalChoice
 from rebox.errors import BoxError, InvalidData, MissingExtra
 from rebox.fit import Event, StepTaken
 from rebox.meter import Spent
@@ -47,7 +48,7 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         return {**_head(trial), "status": "unavailable", "why": " ".join(str(error).split())}
     with threadpool_limits(limits=bench.places.threads):
         if box is not None:
-            measured = _reprogrammed(trial, dataset, parts, box)
+            measured = _reprogrammed(trial, dataset, parts, box, bench.places.journal)
         else:
             measured = _without_questions(trial, dataset, parts, bench)
     return {
@@ -83,7 +84,9 @@ def _head(trial: Trial) -> Row:
     }
 
 
-def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand) -> Row:
+def _reprogrammed(
+    trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand, journal: JournalChoice
+) -> Row:
     """Fit by a recipe; the same call for every recipe, task and box."""
     curve: list[Row] = []
 
@@ -94,14 +97,20 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
     if at_hand.whole is not None:
         at_hand.whole.keep = trial.method.remember
     asked_before, inside_before = at_hand.asked, at_hand.inside_s
+    paid = at_hand.box.source.remote and at_hand.service is None
+    queries = trial.method.queries_per_prediction
     with tempfile.TemporaryDirectory() as folder:
+        if not paid:
+            own = Path(folder) / "journal.sqlite"
+            journal = False if at_hand.service is None else own
         model = rebox.Reprogrammer(
             at_hand.box,
             trial.method.recipe or "auto",
             budget=trial.budget,
-            queries_per_prediction=trial.method.queries_per_prediction,
+            queries_per_prediction=queries,
+            predict_budget=queries * len(parts.test) or None if paid else None,
             value_range=dataset.value_range,
-            journal=False if at_hand.service is None else Path(folder) / "journal.sqlite",
+            journal=journal,
             random_state=trial.seed,
             listeners=(note,),
         )
@@ -117,7 +126,8 @@ def _reprogrammed(trial: Trial, dataset: Dataset, parts: Split, at_hand: AtHand)
         total_s = time.perf_counter() - started
         model.meter_.account.close()  # before its folder goes
     asked, inside_s = at_hand.asked - asked_before, at_hand.inside_s - inside_before
-    _check_counts(trial, asked, fitted.total, model.spent_.total)
+    total = model.spent_.total
+    _check_counts(trial, total if paid else asked, fitted.total, total)
     # As if nothing had been remembered: the box's own mean for every image that it was asked.
     box_s, outside_s = asked * at_hand.seconds_per_image, total_s - inside_s
     return {

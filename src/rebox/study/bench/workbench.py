@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from rebox.box import BlackBox, open_box
+from rebox.box import BlackBox, open_box, open_foreign
 from rebox.box.limited import LimitedBox
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
@@ -41,6 +41,10 @@ class Places:
         Where torch boxes and white boxes run, as ``cuda``.
     loaders : tuple of (name, function)
         Data sets besides those of `rebox.sample.TASKS`: functions of the folder of the data sets.
+    journal : str, bool or None
+        Of services, as `rebox.Reprogrammer` takes it.
+    trusted : tuple of str
+        Hosts, and variables that hold keys, that a plan may name besides a service's own.
     """
 
     data: Path | None = None
@@ -49,6 +53,8 @@ class Places:
     threads: int = 1
     device: str = "cpu"
     loaders: tuple[tuple[str, Loader], ...] = ()
+    journal: str | bool | None = None
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,7 @@ class Workbench:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
-        self._boxes: dict[str, RememberingBox] = {}
+        self._boxes: dict[str, BlackBox] = {}
         self._served: dict[PlannedBox, AtHand] = {}
         self._weights: tuple[str, WhiteBox] | None = None
         self._stack = ExitStack()
@@ -108,8 +114,6 @@ class Workbench:
     def close(self) -> None:
         """End the services and close the files of remembered answers."""
         self._stack.close()
-        for box in self._boxes.values():
-            box.close()
 
     def dataset(self, task: PlannedTask) -> Dataset:
         """Return the data set of a task.
@@ -161,16 +165,25 @@ class Workbench:
             return self._served[planned]
         if planned.uri not in self._boxes:
             opened = self._first(planned.uri, planned.otherwise, self._opened)
-            self._boxes[planned.uri] = RememberingBox(opened, self.places.cache)
+            if not opened.source.remote:  # a journal remembers those, and their account counts
+                opened = RememberingBox(opened, self.places.cache)
+                self._stack.callback(opened.close)
+            self._boxes[planned.uri] = opened
         whole = self._boxes[planned.uri]
         limits = planned.limits
         box = LimitedBox(whole, **limits) if limits else whole
-        return AtHand(box=box, identity=box.spec.identity, whole=whole)
+        counted = whole if isinstance(whole, RememberingBox) else None
+        return AtHand(box=box, identity=box.spec.identity, whole=counted)
 
     def _behind(self, planned: PlannedBox, served: Served) -> AtHand:
         from rebox.box.service import Service  # noqa: PLC0415 - HTTP, for services alone
 
         inner = self._first(planned.uri, planned.otherwise, self._opened)
+        if inner.source.remote:
+            raise InvalidOption(
+                f"the box {planned.name} is a service itself: leave out its served, or name a "
+                "model that runs on this machine."
+            )
         limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
         rehearsal = Rehearsal(
             served.service, inner, classes=served.classes, model=served.model, limits=limits
@@ -232,7 +245,8 @@ class Workbench:
             uri = _with(uri, f"threads={self.places.threads}")
         elif uri.startswith("torch:"):
             uri = _with(uri, f"device={self.places.device}")
-        return open_box(uri)
+        way = "pass --trust with it"
+        return open_foreign(uri, whose="plan", way=way, trusted=self.places.trusted)
 
     def _uri(self, uri: str) -> str:
         if "{models}" in uri and self.places.models is None:

@@ -94,7 +94,7 @@ def open_journal(path: str | Path) -> JournalAccounts:
     asked: Counter[tuple[str, str]] = Counter()
     answered: Counter[tuple[str, str]] = Counter()
     moments: list[str] = []
-    with Journal(path) as journal:
+    with Journal(path, writable=False) as journal:
         for question in questions(journal):
             key = (question["account"], question["purpose"])
             asked[key] += 1
