@@ -109,7 +109,9 @@ def test_the_verdict_on_balanced_readings_is_on_balanced_readings():
 def test_an_estimate_refuses_what_a_fit_would(tmp_path, recipe, queries):
     np.savez(tmp_path / "data.npz", x=matrices()[0].astype(np.float32), y=matrices()[1])
     with pytest.raises(InvalidOption, match="quer"):
-        estimate("rehearsal:", tmp_path / "data.npz", recipe, 100, per_prediction=queries)
+        estimate(
+            "rehearsal:", tmp_path / "data.npz", recipe=recipe, budget=100, per_prediction=queries
+        )
 
 
 def test_a_model_that_asks_nothing_loads_without_its_box(tmp_path):
