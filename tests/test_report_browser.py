@@ -79,7 +79,7 @@ class Visit:
         return self.page.evaluate("document.documentElement.scrollWidth") - size["width"]
 
 
-@pytest.fixture(params=["study", "frontier"])
+@pytest.fixture(params=["findings", "frontier"])
 def path(request, pages):
     return pages / f"{request.param}.html"
 
