@@ -13,7 +13,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
 from rebox.reading import Answered, TrainingSet, fit_reader
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import ImageLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
@@ -51,13 +51,12 @@ def look(
     """Return how to look at samples, and what is seen of those in ``order``: blocks (n, d)."""
     local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
     seen: Blocks = []
-    for start in range(0, len(order), CHUNK):
-        rows = slice(start, min(start + CHUNK, len(order)))
-        blocks = local.blocks(images.samples(order[rows]))
+    for few in chunks(len(order), CHUNK):
+        blocks = local.blocks(images.samples(order[few]))
         # Into its place at once: of matrices, both the parts and the whole would be gigabytes.
         seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
         for whole, block in zip(seen, blocks, strict=True):
-            whole[rows] = block
+            whole[few] = block
     return local, seen
 
 

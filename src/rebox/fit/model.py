@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.asking import CHUNK, Asking, answered, place_views
+from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.local import LocalFeatures
 from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading.contract import Reader
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import ImageLoader, chunks
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
@@ -74,10 +74,8 @@ class Model:
         images : ImageLoader
         """
         asked = [askers[question.box] for question in self.questions]
-        chunk = max([CHUNK, *(asker.at_once for asker in asked)])
-        ranges = [
-            range(start, min(start + chunk, len(images))) for start in range(0, len(images), chunk)
-        ]
+        most = max((asker.at_once for asker in asked), default=0)
+        ranges = list(chunks(len(images), chunk_of(most)))
         if not asked:
             yield from (self._read([], self._see(images, rows), len(rows)) for rows in ranges)
             return

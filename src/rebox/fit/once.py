@@ -16,6 +16,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Once
+from rebox.sample.loader import chunks
 from rebox.seed import Stream, generator
 
 Scores = NDArray[np.float32]
@@ -118,8 +119,7 @@ class OnceRun(Run):
         asking = Asking(self.session.asker("map"), self.program, point)
         chunk = chunk_of(self.session.box.at_once)
         place, take = self.program.placement.place, self.session.samples.take
-        starts = range(0, len(indices), chunk)
-        placed = ((0, place(take(indices[start : start + chunk]))) for start in starts)
+        placed = ((0, place(take(indices[few]))) for few in chunks(len(indices), chunk))
         for _, scores in answered({0: asking}, placed):
             yield scores
             self._chunks += 1

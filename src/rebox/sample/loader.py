@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ WHITES = {
     32: (65535, "of 32 bits"),  # as `picture.decode` reads them
 }
 LOOKED_AT = 8  # images that show whether there is colour
+
+
+def chunks(n: int, size: int) -> Iterator[range]:
+    """Yield the places of n samples, ``size`` at a time."""
+    return (range(start, min(start + size, n)) for start in range(0, n, size))
 
 
 class ImageLoader:

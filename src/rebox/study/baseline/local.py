@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rebox.fit.local import LocalFeatures, look
 from rebox.reading import PooledReader, TrainingSet, fit_reader
 from rebox.sample import ImageLoader, Inputs
-from rebox.study.baseline.batches import chunks
+from rebox.sample.loader import chunks
+from rebox.study.baseline.batches import CHUNK
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 from rebox.subject import stratified_order
 
@@ -37,7 +38,7 @@ class LocalModel(Baseline):
         images = ImageLoader(self.inputs, x)
         parts = [
             self.reader.probabilities((), self.features.blocks(images.samples(few)), len(few))
-            for few in chunks(len(images))
+            for few in chunks(len(images), CHUNK)
         ]
         return np.concatenate(parts)
 

@@ -22,7 +22,8 @@ from rebox.errors import BoxError, InvalidOption, extra
 from rebox.option import Size, read_options
 from rebox.program import Placement
 from rebox.sample import ImageLoader
-from rebox.study.baseline.batches import chunks
+from rebox.sample.loader import chunks
+from rebox.study.baseline.batches import CHUNK
 
 with extra("torch", "a white box"):
     import torch
@@ -168,7 +169,7 @@ class WhiteBox:
         """
         parts = []
         with torch.inference_mode():
-            for few in chunks(len(images)):
+            for few in chunks(len(images), CHUNK):
                 seen = see(self.images(placement.place(images.take(few))))
                 parts.append(seen.to("cpu", torch.float64).numpy())
         return np.concatenate(parts)
