@@ -6,7 +6,7 @@ import pytest
 import rebox.fit.views
 from rebox import FunctionBox, Reprogrammer
 from rebox.box import FunctionEncoder
-from rebox.cli.commands import estimate
+from rebox.cli.estimate import estimate
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 

@@ -165,7 +165,7 @@ def test_probe_counts_its_questions():
 
 def test_interrupted_fit_leaves_a_usable_model(folder):
     script = f"""
-import os, signal, sys, rebox.cli.commands as commands
+import os, signal, sys, rebox.cli.fit as commands
 from rebox.cli import main
 
 class Interrupting(commands.ProgressBar):

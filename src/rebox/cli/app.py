@@ -43,15 +43,15 @@ out = PlainConsole()
 err = PlainConsole(stderr=True)
 
 COMMANDS = {
-    "demo": ("commands", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),
-    "estimate": ("commands", "Say what a budget allows, without asking anything."),
-    "fit": ("commands", "Fit a model to your data, within the budget."),
+    "demo": ("demo", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),
+    "estimate": ("estimate", "Say what a budget allows, without asking anything."),
+    "fit": ("fit", "Fit a model to your data, within the budget."),
     "evaluate": (
-        "commands",
+        "evaluate",
         "Measure a model on labelled data: every metric with its 95 % interval.",
     ),
     "predict": (
-        "commands",
+        "predict",
         "Label new images; each asks as many queries as the model was fitted for.",
     ),
     "rehearse": (

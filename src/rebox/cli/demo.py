@@ -1,0 +1,21 @@
+"""``rebox demo``: what rebox does, shown offline in a minute."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rebox.cli.app import app, out
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="Where model and picture go.")] = Path(
+        "rebox-demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Teach a digit recogniser to diagnose tumours, offline, in a minute."""
+    from rebox.demo.table import print_demo  # noqa: PLC0415 - the demo's data is loaded when it runs
+
+    print_demo(folder, seed=seed, console=out)
