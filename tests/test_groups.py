@@ -407,9 +407,9 @@ def test_a_program_is_searched_by_some_subjects_and_checked_by_others(monkeypatc
     for name, kept in (("_moved", pools), ("_check", fresh)):
         real = getattr(RefitRun, name)
 
-        def spy(self, indices, *more, real=real, kept=kept):
-            kept.append(indices)
-            return real(self, indices, *more)
+        def spy(self, places, *more, real=real, kept=kept):
+            kept.append(self._sheet.samples[places])
+            return real(self, places, *more)
 
         monkeypatch.setattr(RefitRun, name, spy)
     recipe = "program?frequencies=2&batch=20"

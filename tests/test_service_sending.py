@@ -174,13 +174,13 @@ class Paying:
             self.reserved[number] = list(places)
         return SimpleNamespace(settle=functools.partial(self.settle, number))
 
-    def settle(self, number, answers, *, billed, words=""):
+    def settle(self, number, settlement):
         with self._lock:
             assert number not in self.settled
             self.settled[number] = (
-                {place: float(row[0]) for place, row in answers.items()},
-                billed,
-                words,
+                {place: float(row[0]) for place, row in settlement.answers.items()},
+                settlement.billed,
+                settlement.words,
             )
 
     @property
@@ -456,8 +456,8 @@ def test_what_the_account_refuses_is_not_sent():
 
 def test_an_account_that_cannot_be_written_ends_the_run():
     class Full(Paying):
-        def settle(self, number, answers, *, billed, words=""):
-            super().settle(number, answers, billed=billed, words=words)
+        def settle(self, number, settlement):
+            super().settle(number, settlement)
             raise JournalError("the disk is full.")
 
     account = Full()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rebox.box.classes import as_names
 from rebox.box.outputs import clipped, one_line, rounding
-from rebox.box.reservation import Reserve, reserve_nothing
+from rebox.box.reservation import Reserve, Settlement, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.option import whole
 
@@ -183,9 +183,11 @@ class BlackBox(abc.ABC):
             try:
                 scores = self._answered(images[start : start + step])
             except BaseException as error:
-                reservation.settle({}, billed=len(places), words=type(error).__name__)
+                words = type(error).__name__
+                reservation.settle(Settlement(billed=len(places), words=words))
                 raise
-            reservation.settle(dict(zip(places, scores, strict=True)), billed=len(places))
+            answers = dict(zip(places, scores, strict=True))
+            reservation.settle(Settlement(answers=answers, billed=len(places)))
             parts.append(scores)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -91,6 +91,9 @@ class Reprogrammer(Fitted):
         What was asked, by purpose.
     stop_reason_ : str
         Why the fit ended.
+    n_answered_, n_read_ : int
+        Answers that came in for the fit, and how many of them had a part in the model: all, unless
+        it was cut short in the middle of a step.
     history_ : tuple of StepTaken
         Every step of the search.
     verdict_ : Verdict or None
@@ -179,6 +182,7 @@ class Reprogrammer(Fitted):
             verdict=outcome.verdict,
         )
         self._take(artefact, outcome.reason, outcome.history)
+        self.n_answered_, self.n_read_ = outcome.answered, outcome.read
         if outcome.error is not None:
             raise outcome.error
         canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there

@@ -4,12 +4,17 @@ import sys
 import warnings
 from typing import Any
 
+from rebox.cli.interruption import INTERRUPTED, signals
 from rebox.errors import Error, extra
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    """Run the command line.
+
+    An error of ours is one line on stderr and exit code 2; Ctrl-C ends in 130, SIGTERM in 143.
+    """
     warnings.showwarning = _show_warning
+    signals.listen()
     try:
         with extra("cli", "the command line"):
             from rebox.cli.app import app  # noqa: PLC0415 - its packages are an extra
@@ -17,6 +22,10 @@ def main() -> None:
     except Error as error:
         _say("error", error)
         sys.exit(2)
+    except SystemExit as ended:
+        sys.exit(signals.code(ended.code))
+    except KeyboardInterrupt:  # while the packages were imported
+        sys.exit(signals.code(INTERRUPTED))
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

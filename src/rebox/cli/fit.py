@@ -10,6 +10,7 @@ from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm, plan
+from rebox.cli.interruption import signals
 from rebox.cli.options import (
     AccountOption,
     BoxOption,
@@ -32,6 +33,7 @@ from rebox.cli.options import (
     read_range,
 )
 from rebox.cli.printing import (
+    print_cut_short,
     print_verdict,
     receipt,
     write_record,
@@ -64,7 +66,13 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     canaries: CanariesOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Fit a model to your data, within the budget."""
+    """Fit a model to your data, within the budget.
+
+    Ctrl-C, SIGTERM and a box that fails leave a model of every answer that was paid for.
+
+    Exit codes: 0, all was asked that the budget allows; 2, an error, told in one line, with or
+    without such a model; 130, Ctrl-C; 143, SIGTERM.
+    """
     started = time.perf_counter()
     check_outputs(model_path, json)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
@@ -92,24 +100,23 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         confirm(opened, planned.total, "this fit", yes=yes)
     with bar:
         error = _fit_or_keep(model, task)
-    model.save(model_path)
-    if json is not None:
-        write_record(json, model, time.perf_counter() - started, {})
+    with signals.held():
+        model.save(model_path)
+        if json is not None:
+            write_record(json, model, time.perf_counter() - started, {})
     print_verdict(model.verdict_)
     receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     if error is not None:
+        print_cut_short(model, opened)
         raise error
 
 
-def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
-    """Fit; return the error that cut it short, if a usable model was left. Ctrl-C is none."""
+def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | KeyboardInterrupt | None:
+    """Fit; return what cut it short, if a usable model was left."""
     try:
         model.fit(task.images, task.labels, groups=task.groups)
-    except KeyboardInterrupt:
-        if not hasattr(model, "artefact_"):
-            raise
-    except Error as error:
+    except (Error, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt(model.meter_.spent)

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rebox.artefact import write_atomically
-from rebox.box import Drift
+from rebox.box import BlackBox, Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import out
 from rebox.fit import Verdict
-from rebox.meter import Spent
+from rebox.meter import JournalAccount, Spent
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
 
@@ -52,6 +52,20 @@ def receipt(spent: Spent, console: Console = out) -> None:
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
     console.print(line, highlight=False)
+
+
+def print_cut_short(model: Reprogrammer, box: BlackBox) -> None:
+    """Print what a fit that was cut short has been answered, and what going on takes."""
+    answered, read = model.n_answered_, model.n_read_
+    of_them = "all of them" if answered == read else f"{read:,} of them"
+    paid = "were paid for" if box.source.remote else "came in"
+    out.print(f"{answered:,} answers {paid}, and the model has {of_them}.", highlight=False)
+    account = model.meter_.account
+    if isinstance(account, JournalAccount):
+        words = f"{account.journal.path} gives those answers, and only the rest is asked."
+    else:
+        words = "no journal was kept, so all is asked again; with --journal FILE it would not be."
+    out.print(f"To go on, type the same command again: {words}", highlight=False)
 
 
 def print_price(uri: str, price_usd: float | None) -> None:

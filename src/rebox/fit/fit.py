@@ -12,7 +12,7 @@ from rebox.fit.once import OnceRun
 from rebox.fit.plan import Plan
 from rebox.fit.reasons import FAILED, INTERRUPTED, carry_out
 from rebox.fit.refit import RefitRun
-from rebox.fit.run import Run
+from rebox.fit.run import Ending, Run
 from rebox.fit.search import SearchRun
 from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict
@@ -40,6 +40,10 @@ class Outcome:
         Every step of the search.
     verdict : Verdict or None
         What the box brought, where held-out predictions tell.
+    answered : int
+        Answers that came in.
+    read : int
+        How many of them the model was made of.
     error : exception or None
         What cut the fit short after some answers had come in; for the caller to raise again once
         it has kept the rest.
@@ -49,6 +53,8 @@ class Outcome:
     reason: str
     history: tuple[StepTaken, ...]
     verdict: Verdict | None = None
+    answered: int = 0
+    read: int = 0
     error: BaseException | None = None
 
 
@@ -83,18 +89,36 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
     """
     run = run_of(recipe.way, session)
     reason, error = carry_out(run.go, lambda: run.learnt)
-    for read in (run.read, run.read_plain, run.read_nothing):  # what was paid for is kept
-        try:
-            model, verdict = read()
-            break
-        except (Exception, KeyboardInterrupt) as stopped:  # noqa: BLE001 - raised by the caller
-            reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
-            error = error or stopped
-    else:
-        raise error or RuntimeError(reason)
+    ending, cut = _ending(run)
+    if cut is not None:
+        reason = INTERRUPTED if isinstance(cut, KeyboardInterrupt) else FAILED
+    answered = session.meter.answered()
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
             session.tell(Stopped(spent=session.meter.spent, reason=reason))
     return Outcome(
-        model=model, reason=reason, history=tuple(run.history), verdict=verdict, error=error
+        model=ending.model,
+        reason=reason,
+        history=tuple(run.history),
+        verdict=ending.verdict,
+        answered=answered,
+        read=answered - ending.unread,
+        error=error or cut,
     )
+
+
+def _ending(run: Run) -> tuple[Ending, BaseException | None]:
+    """Return what the answers of ``run`` are read as, and what cut the reading short.
+
+    They are paid for: interrupted once, they are read anew. What interrupts that, or fails, leaves
+    a simpler model of them.
+    """
+    cut: BaseException | None = None
+    for read in (run.read, run.read, run.read_plain, run.read_nothing):
+        if isinstance(cut, Exception) and read == run.read:
+            continue  # it would fail again
+        try:
+            return read(), cut
+        except (Exception, KeyboardInterrupt) as stopped:  # noqa: BLE001 - raised by the caller
+            cut = stopped
+    raise cut or RuntimeError

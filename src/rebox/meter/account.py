@@ -10,13 +10,13 @@ import functools
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rebox.box import Images
-from rebox.box.reservation import Reserve, Row
+from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
 from rebox.meter.journal import Journal
@@ -34,17 +34,11 @@ class _Reservation:
     places: Sequence[int]
     nano_usd_each: int
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],  # noqa: ARG002 - nothing is remembered here
-        *,
-        billed: int,
-        words: str = "",  # noqa: ARG002 - nobody reads them here
-        nano_usd_each: int | None = None,
-    ) -> None:
-        each = self.nano_usd_each if nano_usd_each is None else nano_usd_each
+    def settle(self, settlement: Settlement) -> None:
+        each = settlement.nano_usd_each
         reserved = Amount.of(len(self.places), self.nano_usd_each)
-        self.account.settle(self.kind, reserved, Amount.of(billed, each))
+        spent = Amount.of(settlement.billed, self.nano_usd_each if each is None else each)
+        self.account.settle(self.kind, reserved, spent)
 
 
 @dataclass(frozen=True)
@@ -54,20 +48,16 @@ class _JournalReservation(_Reservation):
     journal: Journal
     send: int
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],
-        *,
-        billed: int,
-        words: str = "",
-        nano_usd_each: int | None = None,
-    ) -> None:
+    def settle(self, settlement: Settlement) -> None:
         # counted first: a journal that cannot be written does not undo what was billed
-        super().settle(answers, billed=billed, nano_usd_each=nano_usd_each)
+        super().settle(settlement)
         order = {place: i for i, place in enumerate(self.places)}
-        content = {order[place]: packed(row) for place, row in answers.items()}
         self.journal.settle(
-            self.send, content, billed=billed, words=words, nano_usd_each=nano_usd_each
+            self.send,
+            {order[place]: packed(row) for place, row in settlement.answers.items()},
+            billed=settlement.billed,
+            words=settlement.words,
+            nano_usd_each=settlement.nano_usd_each,
         )
 
 
@@ -244,7 +234,7 @@ class JournalAccount(Account):
         try:
             send = self.journal.reserve(intent)
         except BaseException:
-            held.settle({}, billed=0)
+            held.settle(Settlement(billed=0))
             raise
         return _JournalReservation(**vars(held), journal=self.journal, send=send)
 

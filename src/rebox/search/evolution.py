@@ -70,8 +70,14 @@ class CMAES(Search[EvolutionState]):
         return [point[None, :] for point in self._population(state)]
 
     def tell(self, state: EvolutionState, losses: NDArray[np.floating]) -> EvolutionState:
-        """Return the state after ranking the population by the mean of ``losses`` (k, n)."""
-        means = np.asarray(losses, dtype=np.float64).mean(axis=1)
+        """Return the state after ranking the population by the mean of ``losses`` (k, n).
+
+        Points that are not judged by all samples come last; a mean moves to the better half, and so
+        half of the population has to be judged.
+        """
+        means = _means(losses)
+        if 2 * np.isfinite(means).sum() < len(means):
+            return state
         distribution = copy.deepcopy(state.distribution)
         distribution.tell(list(zip(self._population(state), means.tolist(), strict=True)))
         position = distribution.mean.copy()
@@ -89,6 +95,12 @@ class CMAES(Search[EvolutionState]):
         words = np.random.SeedSequence([state.seed, state.step]).generate_state(1)
         distribution.reseed_rng(int(words[0]))
         return [distribution.ask() for _ in range(distribution.population_size)]
+
+
+def _means(losses: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean (k,) over all samples; infinite where one is NaN, not known."""
+    means: NDArray[np.float64] = np.asarray(losses, dtype=np.float64).mean(axis=1)
+    return np.where(np.isnan(means), np.inf, means)
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,7 @@ class RandomSearch(Search[BestState]):
 
     def tell(self, state: BestState, losses: NDArray[np.floating]) -> BestState:
         """Return the state that stands at the best point seen, by the mean of ``losses`` (k, n)."""
-        means = np.asarray(losses, dtype=np.float64).mean(axis=1)
+        means = _means(losses)
         loss, best = min(zip(means.tolist(), range(self.candidates), strict=True))
         if loss >= state.loss:
             return replace(state, step=state.step + 1)

@@ -92,9 +92,11 @@ class Estimator(abc.ABC):
     ) -> Vector:
         """Return the estimated gradient (d,) of the mean loss, d being the ``dimension``.
 
-        ``losses`` (k, n) are those of n samples at the k `points` of the same seed and step.
+        ``losses`` (k, n) are those of n samples at the k `points` of the same seed and step; where
+        one of a difference is NaN, not known, there is no slope.
         """
         slopes = self._slopes(np.asarray(losses, dtype=np.float64), self.smoothing_at(step))
+        slopes = np.where(np.isnan(slopes), 0.0, slopes)
         samples = slopes.shape[1]
         rows = samples if self.per_sample else 1
         gradient = np.zeros(dimension)

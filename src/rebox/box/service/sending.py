@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from rebox.box.contract import Images
-from rebox.box.reservation import Reserve, Row
+from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
@@ -156,15 +156,17 @@ class _Request:
             answers = self.exchange(self._images_at(places))
         except Refusal as refusal:
             fault = refusal.fault
-            reservation.settle({}, billed=len(places) if fault.charged else 0, words=fault.words)
+            billed = len(places) if fault.charged else 0
+            reservation.settle(Settlement(billed=billed, words=fault.words))
             return {}, [fault]
         except BaseException as error:
-            reservation.settle({}, billed=len(places), words=type(error).__name__)
+            reservation.settle(Settlement(billed=len(places), words=type(error).__name__))
             raise
         rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Failure)}
         faults = [answer for answer in answers if isinstance(answer, Failure)]
         billed = len(rows) + sum(fault.charged for fault in faults)
-        reservation.settle(rows, billed=billed, words=_worst(faults).words if faults else "")
+        words = _worst(faults).words if faults else ""
+        reservation.settle(Settlement(answers=rows, billed=billed, words=words))
         return rows, faults
 
     def _images_at(self, places: Sequence[int]) -> Images:
