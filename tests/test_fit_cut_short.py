@@ -1,5 +1,7 @@
 """Fits that are cut short: every answer that was paid for has a part in the model."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -64,10 +66,8 @@ def cut_fit(recipe, at, cause=None, *, budget=2000, queries=1, n=IMAGES, **box):
     cause = KeyboardInterrupt() if cause is None else cause
     cut = Cut(at, cause, **box)
     model = Reprogrammer(cut, recipe, budget=budget, queries_per_prediction=queries, random_state=0)
-    try:
+    with contextlib.suppress(type(cause)):
         model.fit(*samples(n))
-    except type(cause) as raised:
-        assert raised is cause
     cut.left = None
     return model, cut
 

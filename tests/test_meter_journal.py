@@ -704,6 +704,52 @@ def emptied(path):
     path.write_bytes(b"")
 
 
+def another(path, sends=1, table=True):
+    """Return the bytes of another database, longer than a journal that has just begun."""
+    other = path.with_name("other.sqlite")
+    if table:
+        with Journal(other) as journal:
+            for _ in range(sends):
+                journal.reserve(intent(50))
+    else:
+        connection = sqlite3.connect(other)
+        connection.execute("CREATE TABLE notes AS SELECT randomblob(1000000) AS words")
+        connection.commit()
+        connection.close()
+    content = other.read_bytes()
+    other.unlink()
+    return content
+
+
+def overwrite(path, content):
+    """Put ``content`` into the file that is there: it stays the same file."""
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate(max(len(content), path.stat().st_size))
+
+
+def overwritten(path):
+    overwrite(path, another(path, sends=99))
+
+
+def overwritten_by_a_shorter_one(path):
+    overwrite(path, another(path))
+
+
+def overwritten_by_something_else(path):
+    overwrite(path, another(path, table=False))
+
+
+def overwritten_by_noise(path):
+    overwrite(path, np.random.default_rng(0).bytes(10**6))
+
+
+def with_its_log_cut(path):
+    log = path.with_name(f"{path.name}-wal")
+    with log.open("r+b") as file:
+        file.truncate(log.stat().st_size // 2)
+
+
 def without_log(path):
     path.with_name(f"{path.name}-wal").unlink()
 
@@ -715,7 +761,14 @@ GONE = {
     "replaced": replaced,
     "emptied": emptied,
     "its log deleted": without_log,
+    "its log cut": with_its_log_cut,
+    "its log's index deleted": lambda path: path.with_name(f"{path.name}-shm").unlink(),
+    "overwritten": overwritten,
+    "overwritten by a shorter one": overwritten_by_a_shorter_one,
+    "overwritten by something else": overwritten_by_something_else,
+    "overwritten by noise": overwritten_by_noise,
 }
+LOGS = ("its log deleted", "its log cut", "its log's index deleted")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files that are open cannot be moved there")
@@ -725,12 +778,12 @@ def test_nothing_is_charged_to_a_journal_that_is_not_where_it_was(tmp_path, how,
     path = tmp_path / "here" / "journal.sqlite"
     with Journal(path) as journal:
         send = journal.reserve(intent())
-        if closed and how != "its log deleted":  # it goes when the last connection does
+        if closed and how not in LOGS:  # it goes when the last connection does
             journal.close()
         GONE[how](path)
         for _ in range(2):
             with pytest.raises(
-                JournalError, match=r"deleted, moved or replaced while .* put it back"
+                JournalError, match=r"deleted, moved, replaced or overwritten while .* put it back"
             ):
                 journal.reserve(intent())
         if how == "moved" and not closed:  # what is under way is still written down

@@ -24,13 +24,13 @@ from typing import Any, Self
 from rebox.errors import extra
 from rebox.meter.budget import Amount, Kind
 from rebox.meter.journal_file import (
-    Place,
     as_journal_errors,
     connect,
     connect_to_read,
     damaged_answer,
 )
 from rebox.meter.packing import checksum
+from rebox.meter.place import Place
 from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
 
 VARIABLE = "REBOX_JOURNAL"

@@ -1,13 +1,11 @@
 """The file of a journal: its tables, how they came about, and how it is opened."""
 
 import contextlib
-import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
 from rebox.errors import JournalError
@@ -66,60 +64,6 @@ MIGRATIONS = (
     """,
 )
 PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
-
-
-@dataclass(frozen=True)
-class Place:
-    """The files of a journal as they were found; what is put into their place is another one.
-
-    SQLite goes on with a file that was deleted or moved, and nobody finds it again: all that is
-    written there would be paid for once more.
-
-    Attributes
-    ----------
-    files : tuple of (device, inode) or None
-        The journal, its log, and the log's index; None: not there, or not looked at.
-    size : int
-        Bytes of the journal: it never shrinks.
-    """
-
-    files: tuple[tuple[int, int] | None, ...]
-    size: int
-
-    @classmethod
-    def of(cls, path: Path, before: Self | None = None) -> Self:
-        """Return the place of the journal at ``path``.
-
-        Raises
-        ------
-        JournalError
-            It is not the same as ``before``.
-        """
-        found = [_stat(path.with_name(f"{path.name}{end}")) for end in ("", "-wal", "-shm")]
-        place = cls(
-            tuple(None if one is None else (one.st_dev, one.st_ino) for one in found),
-            0 if found[0] is None else found[0].st_size,
-        )
-        if before is None:
-            return place
-        same = all(was in (None, now) for was, now in zip(before.files, place.files, strict=True))
-        if not same or place.size < before.size:
-            raise JournalError(
-                f"the journal {path} was deleted, moved or replaced while it was in use, or its "
-                "-wal file was: put it back and start again; nothing was sent that it did not know."
-            )
-        return place
-
-    def without_logs(self) -> Self:
-        """Return the place of the journal alone: its logs are there while it is open."""
-        return replace(self, files=(self.files[0], None, None))
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -297,10 +241,15 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        (number,) = connection.execute("PRAGMA application_id").fetchone()
+        if not number:  # what tells it from any other, should its bytes be replaced
+            connection.execute(f"PRAGMA application_id={secrets.randbelow(2**31 - 1) + 1}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    if not number:  # into the file itself, where `Mark` looks for it
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
