@@ -75,7 +75,7 @@ def command(arguments, log):
     """Run the command line with ``arguments``; what it prints goes to the file ``log``."""
     from rebox.cli import main
 
-    with open(log, "w") as file:
+    with Path(log).open("w") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
     sys.argv = ["rebox", *arguments]
