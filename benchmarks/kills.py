@@ -16,7 +16,10 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +110,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--signals", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=3, help="how many do a share of it at once")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
-    counts = measure(chosen.kills, chosen.signals, chosen.seed)
+    shares = -(-chosen.kills // chosen.jobs), -(-chosen.signals // chosen.jobs)
+    with ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as pool:
+        seeds = range(chosen.seed, chosen.seed + chosen.jobs)
+        counts = together(list(pool.map(partial(measure, *shares), seeds)))
     text = "\n".join(lines(counts, chosen.seed)) + "\n"
     print(text)
     if chosen.out is not None:
@@ -139,6 +146,17 @@ def measure(kills: int, signals: int, seed: int) -> dict[str, Count]:
             print(name, counts[name], file=sys.stderr, flush=True)
     zygote.close()
     return counts
+
+
+def together(parts: list[dict[str, Count]]) -> dict[str, Count]:
+    """Return the sums of counts, recipe by recipe."""
+    sums: dict[str, Count] = {}
+    for name, part in (item for counts in parts for item in counts.items()):
+        total = sums.setdefault(name, Count())
+        for field_ in fields(Count):
+            value = getattr(total, field_.name) + getattr(part, field_.name)
+            setattr(total, field_.name, value)
+    return sums
 
 
 def recipe(scene: Scene, name: str, kills: int, signals: int, draw: random.Random) -> Count:
@@ -259,9 +277,7 @@ def lines(counts: dict[str, Count], seed: int) -> list[str]:
         "signals before a run's first answer": "early",
         "paid twice in flight": "waste",
     }
-    total = Count()
-    for attribute in columns.values():
-        setattr(total, attribute, sum(getattr(count, attribute) for count in counts.values()))
+    (total,) = together([{"": count} for count in counts.values()]).values()
     rows = {**counts, "together": total}
     return [
         "# What kills cost",

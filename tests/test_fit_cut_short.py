@@ -10,7 +10,7 @@ import rebox.fit.views
 from rebox import FunctionBox, Reprogrammer
 from rebox.box.reservation import Settlement
 from rebox.errors import BudgetExhausted, QuotaSpent, ServiceError
-from rebox.fit import StepTaken, StopFit
+from rebox.fit import PhaseStarted, StepTaken, StopFit
 
 SIDE = 8
 IMAGES = 80
@@ -202,3 +202,29 @@ def test_a_listener_that_stops_a_fit_in_its_middle_loses_nothing(recipe):
     model = Reprogrammer(box, recipe, budget=2000, random_state=0, listeners=[stop])
     model.fit(*samples())
     assert model.n_read_ == model.n_answered_ == box.came > 0
+
+
+@pytest.mark.parametrize("late", [PhaseStarted, StepTaken])
+@pytest.mark.parametrize("recipe", ["auto", "map", "bar?q=2", "program?frequencies=2&batch=20"])
+def test_a_repeated_fit_that_is_cut_short_has_what_the_first_one_paid_for(tmp_path, recipe, late):
+    """It is in the journal, though the second fit has not come to ask for it."""
+
+    def interrupt(event):
+        if isinstance(event, late):
+            raise KeyboardInterrupt
+
+    options = {"budget": 900, "journal": tmp_path / "journal.sqlite", "random_state": 0}
+    x, y = samples()
+    first = Reprogrammer(
+        Cut(200 if recipe != "map" else 60, KeyboardInterrupt()), recipe, **options
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        first.fit(x, y)
+    box = Cut(None, None)
+    second = Reprogrammer(box, recipe, listeners=[interrupt], **options)
+    with pytest.raises(KeyboardInterrupt):
+        second.fit(x, y)
+    assert box.came == 0
+    assert second.n_answered_ == second.n_read_ == first.n_answered_ > 0
+    second.listeners = ()
+    np.testing.assert_array_equal(second.predict_proba(x), first.predict_proba(x))

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rebox.errors import InvalidOption
@@ -88,11 +88,12 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         a fit early is in the outcome, beside what was learnt.
     """
     run = run_of(recipe.way, session)
-    reason, error = carry_out(run.go, lambda: run.learnt)
+    reason, error = carry_out(run.go, lambda: run.learnt or session.meter.replayed() is not None)
+    run = run if error is None else _with_all_remembered(recipe.way, run)
     ending, cut = _ending(run)
     if cut is not None:
         reason = INTERRUPTED if isinstance(cut, KeyboardInterrupt) else FAILED
-    answered = session.meter.answered()
+    answered = run.session.meter.answered()
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
             session.tell(Stopped(spent=session.meter.spent, reason=reason))
@@ -105,6 +106,19 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         read=answered - ending.unread,
         error=error or cut,
     )
+
+
+def _with_all_remembered(way: Way, run: Run) -> Run:
+    """Return ``run``, or one that has read all the answers which a journal has for it.
+
+    A repeated fit may be cut short before it has come to what it was answered the first time.
+    """
+    meter = run.session.meter.replayed()
+    if meter is None:
+        return run
+    again = run_of(way, replace(run.session, meter=meter, listeners=()))
+    carry_out(again.go, lambda: True)
+    return max(run, again, key=lambda one: one.session.meter.answered())
 
 
 def _ending(run: Run) -> tuple[Ending, BaseException | None]:

@@ -6,6 +6,7 @@ billed twice. The plan of a fit goes by what it asks, so that a fit that was cut
 again and comes to the same end; the budget is held against both.
 """
 
+import copy
 import functools
 import hashlib
 import threading
@@ -138,6 +139,17 @@ class Account:
     def begin_predictions(self) -> None:
         """Forget how often each image was asked: predicting it again asks nothing new."""
 
+    def replayed(self) -> "Account | None":
+        """Return an account that gives a fit its answers once more, and pays for no other.
+
+        None: nothing is remembered.
+        """
+        return None
+
+    def remembered(self) -> int:
+        """Return how many answers a fit that is repeated need not pay for."""
+        return 0
+
     def peek(self, images: Images) -> dict[int, Row]:  # noqa: ARG002 - nothing is remembered here
         """Return what is remembered of ``images``, by place, and count nothing."""
         return {}
@@ -197,6 +209,7 @@ class JournalAccount(Account):
         self._budgets = {"fit": Budget(), "predict": prediction if alone else Budget()}
         self._box = box
         self._epoch = journal.epoch(box)
+        self._paying = True
         self._asked: Counter[bytes] = Counter()
         self._predicted: Counter[bytes] = Counter()
 
@@ -220,6 +233,8 @@ class JournalAccount(Account):
         nano_usd_each: int | None = None,
     ) -> _JournalReservation:
         """Set aside what a send may cost, and commit to the journal that it is about to leave."""
+        if not self._paying:
+            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
         held = self._reserve(kind_of(purpose), places, nano_usd_each=nano_usd_each)
         intent = Intent(
             account=self.name,
@@ -241,6 +256,16 @@ class JournalAccount(Account):
     def kept(self, scores: Row) -> Row:
         """Return ``scores`` (n, classes) as they will be recalled."""
         return rounded(scores)
+
+    def replayed(self) -> "JournalAccount":
+        """Return an account that gives a fit its answers once more, and pays for no other."""
+        again = copy.copy(self)
+        again._asked, again._paying = Counter(), False
+        return again
+
+    def remembered(self) -> int:
+        """Return how many answers a fit that is repeated need not pay for."""
+        return self.journal.answered("fit", self._fit)
 
     def peek(self, images: Images) -> dict[int, Row]:
         """Return what is remembered of ``images``, by place, and count nothing."""

@@ -149,6 +149,18 @@ class Journal:
         )
         return self.billed(account, kind) - Amount(*own)
 
+    def answered(self, kind: Kind, fit: str) -> int:
+        """Return how many questions of ``fit`` have been answered, each counted once."""
+        (row,) = self.rows(
+            """
+            SELECT count(DISTINCT key) FROM question JOIN answer ON question = question.id
+            JOIN send ON send.id = send JOIN account ON account.id = send.account
+            WHERE kind=? AND fit=?
+            """,
+            (kind, fit),
+        )
+        return int(row[0])
+
     def epoch(self, box: str) -> int:
         """Return how often a box is known to have changed under its identity."""
         row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,16 @@ class Meter:
         with self._lock:
             used = sum(count for one, count in self._counts.items() if kind_of(one) == kind)
         return None if allowed is None else allowed - used
+
+    def replayed(self) -> Self | None:
+        """Return a meter whose fit is answered by what its account remembers, and asks nobody.
+
+        None: that is no more than has come in already.
+        """
+        account = self.account.replayed()
+        if account is None or self.account.remembered() <= self.answered():
+            return None
+        return type(self)(self.price_usd, self._budgets["fit"], self._budgets["predict"], account)
 
     def reserve(self, queries: int, purpose: Purpose) -> None:
         """Count ``queries`` before they are asked; what fails afterwards stays counted.
