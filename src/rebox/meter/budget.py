@@ -1,7 +1,7 @@
 """Queries and money: what may be asked, and what has been."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
@@ -138,6 +138,15 @@ class Spent:
     def training(self) -> int:
         """Queries for every purpose but prediction: what the budget of a fit covers."""
         return self.probe + self.map + self.search + self.validate
+
+    def __add__(self, other: "Spent") -> "Spent":
+        counts = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "usd"
+        }
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Spent(**counts, usd=usd)
 
     def by_purpose(self) -> dict[str, int]:
         """Return the counts by purpose and their total."""
