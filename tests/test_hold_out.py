@@ -1,4 +1,4 @@
-"""``fit --hold-out`` and ``Dataset.split``: one folder is enough, and the fit sees none of the test."""
+"""``fit --hold-out`` and ``Dataset.split``: one folder is enough; the fit sees none of the test."""
 
 import contextlib
 import json
