@@ -29,6 +29,7 @@ from rebox.classifier.checks import check_lengths, checked_labels, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
 from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
+from rebox.notebook import facts
 from rebox.sample.forms import are_images, as_samples
 from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
@@ -193,6 +194,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's diagram, and below it what the fit brought."""
+        diagram: str = super()._html_repr()
+        if not self.__sklearn_is_fitted__():
+            return diagram
+        said = {**self.artefact_.facts(), "ended": self.stop_reason_, "spent": self.spent_.words}
+        note = self.verdict_.words if self.verdict_ is not None else ""
+        return diagram + facts("Fitted", said, note)
 
     @property
     def _told(self) -> tuple[Listener, ...]:

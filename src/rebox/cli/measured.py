@@ -36,9 +36,7 @@ def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) ->
 
 def print_measurement(measurement: Measurement) -> None:
     """Print the figures with their intervals, the confusion matrix, and each class."""
-    images, subjects = f"{measurement.images:,} images", f"{measurement.subjects:,} subjects"
-    alone = measurement.subjects == measurement.images
-    table = Table(images if alone else f"{images} of {subjects}", "value", "95 % interval")
+    table = Table(measurement.title, "value", "95 % interval")
     for name, figure in measurement.figures.items():
         table.add_row(name.replace("_", " "), *figure.parts(".4f"))
     out.print(table)

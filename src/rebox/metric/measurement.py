@@ -17,7 +17,10 @@ from rebox.metric.confusion import confusion_matrix, f1_scores, share_of
 from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval
 from rebox.metric.labels import Floats, Integers, checked_scores, columns_of
+from rebox.notebook import table
 from rebox.subject import encode_groups
+
+SHOWN = ("accuracy", "macro_auc", "log_loss")  # in one line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,21 @@ class Measurement:
     confusion: Integers
     per_class: tuple[ClassFigures, ...]
     reliability: tuple[ReliabilityBin, ...]
+
+    @property
+    def title(self) -> str:
+        """What was measured on: images, and subjects where several show one."""
+        alone = self.subjects == self.images
+        return f"{self.images:,} images{'' if alone else f' of {self.subjects:,} subjects'}"
+
+    def __repr__(self) -> str:
+        shown = {name: self.figures[name] for name in SHOWN if name in self.figures}
+        figures = ", ".join(f"{name} {figure:.3f}" for name, figure in shown.items())
+        return f"<Measurement of {self.title}: {figures}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), *f.parts(".4f")) for name, f in self.figures.items()]
+        return table(self.title, rows, ("figure", "value", "95 % interval"))
 
 
 def measure(

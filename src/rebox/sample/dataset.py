@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
+from rebox.notebook import facts, few, shortened
 from rebox.option import whole
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import read_bytes
@@ -115,6 +116,36 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        what = {"images": f"{len(self):,} {self._kind()}", "classes": self._classes()}
+        subjects = "" if self.groups is None else f", {len(np.unique(self.groups)):,} subjects"
+        return f"<Dataset {shortened(self.name)}: {what['images']}, {what['classes']}{subjects}>"
+
+    def _repr_html_(self) -> str:
+        known = None if self.groups is None else f"{len(np.unique(self.groups)):,}"
+        card = {} if self.card is None else {"title": self.card.title, "licence": self.card.licence}
+        return facts(
+            f"Dataset {self.name}",
+            {
+                "images": f"{len(self):,} {self._kind()}",
+                "classes": self._classes(),
+                "subjects": known,
+                **card,
+            },
+        )
+
+    def _kind(self) -> str:
+        if isinstance(self.images, ImageFiles):
+            return "image files"
+        size = " x ".join(map(str, self.images.shape[1:]))
+        rows = self.images.ndim == 2
+        return f"rows of {size} features" if rows else f"images of {size}, {self.images.dtype}"
+
+    def _classes(self) -> str:
+        names, counts = np.unique(self.labels, return_counts=True)
+        counted = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        return f"{len(counted):,} classes: {few(counted, counted)}"
 
     @property
     def subjects(self) -> NDArray[Any]:
