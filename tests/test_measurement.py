@@ -1,11 +1,16 @@
 """What `rebox evaluate` says beside its metrics: log loss, calibration, confusion, each class."""
 
+import re
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from rebox.cli.measured import print_measurement, record_of
 from rebox.errors import InvalidData
 from rebox.metric import (
     confusion_matrix,
@@ -138,3 +143,36 @@ def test_the_confusion_matrix_refuses_what_it_does_not_know():
     with pytest.raises(InvalidData, match="not among the classes"):
         confusion_matrix(["a"], ["c"], ["a", "b"])
     assert confusion_matrix(["a", "b"], ["b", "b"], ["a", "b"]).tolist() == [[0, 1], [0, 1]]
+
+
+def documented():
+    """Return the keys that the tables of the document name, the first column of each."""
+    text = (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+@pytest.mark.parametrize(("k", "grades", "positive"), [(2, False, None), (4, True, 1)])
+def test_every_key_of_the_record_is_documented(k, grades, positive):
+    labels, p = drawn(1, k)
+    found = measure(labels, p, range(k), positive, grades=grades)
+    record = record_of(found)
+    assert {*record, *found.figures} <= documented()
+    for one in record["per_class"]:
+        assert set(one) - {"class", "images", "predicted"} <= documented()
+        assert one["images"] == sum(record["confusion"]["counts"][one["class"]])
+    text = (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    assert all(f"`{key}`" in text for one in record["calibration"] for key in one)
+    assert record["calibration"][0]["accuracy"] == asdict(found.reliability[0].accuracy)
+
+
+@pytest.mark.parametrize(("k", "shown"), [(3, "true \\ predicted"), (30, "most frequent mistakes")])
+def test_the_terminal_has_room_for_it(k, shown, capsys):
+    labels, p = drawn(1, k, 400)
+    names = np.array([f"class {c} [/b]" for c in range(k)])
+    print_measurement(measure(names[labels], p, names))
+    said = capsys.readouterr().out
+    assert shown in said
+    assert "[/b]" in said
+    assert len(said.splitlines()) < 90
+    assert "log loss" in said
