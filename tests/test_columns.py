@@ -47,7 +47,7 @@ def test_every_command_takes_names_for_columns_whatever_their_case(table):
     output = invoke("evaluate", folder / "m.rebox", *given)
     assert "36 images of 12 subjects" in output
     asked = ("--path-column", "IMAGE_ID", "--out", folder / "p.csv")
-    assert "36 predictions" in invoke("predict", folder / "m.rebox", table, *asked)
+    assert "(36 to predict)" in invoke("predict", folder / "m.rebox", table, *asked)
     output = invoke("task", "show", table, *NAMED, "--group-column", "patient id")
     assert "class melanoma" in output
     assert "12" in next(line for line in output.splitlines() if "subjects" in line)
