@@ -239,14 +239,14 @@ def _note_end(count: Count, by: signal.Signals | None, code: int, out: Path, log
     if out.suffix != ".rebox":
         return
     paid, asked = PAID.search(said), ASKED.search(said)
+    given = [int(n.replace(",", "")) for n in asked.groups() if n] if asked else [0]
+    given = sum(given[1:]) if len(given) > 1 else given[0]
     if not out.exists():
         count.early += 1
-        if asked:
+        if given:
             count.notes.append(f"no model: {said[-300:]}")
         return
     count.models += 1
-    given = [int(n.replace(",", "")) for n in asked.groups() if n] if asked else [0]
-    given = sum(given[1:]) or given[0]
     if paid is None or paid[2] != "all" or int(paid[1].replace(",", "")) != given:
         count.unused += 1
         count.notes.append(f"{given} were there: {said[-300:]}")

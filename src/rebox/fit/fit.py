@@ -96,7 +96,7 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
     answered = run.session.meter.answered()
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
-            session.tell(Stopped(spent=session.meter.spent, reason=reason))
+            session.tell(Stopped(spent=session.meter.spent, reason=reason, verdict=ending.verdict))
     return Outcome(
         model=ending.model,
         reason=reason,
