@@ -14,8 +14,9 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from rebox.box import BlackBox, is_service
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm
+from rebox.cli.console import err, out
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars

@@ -10,8 +10,9 @@ from rebox.artefact import write_atomically
 from rebox.box import PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm
+from rebox.cli.console import err, out
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,

@@ -4,8 +4,9 @@ from rich.table import Table
 
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, out
+from rebox.cli.app import app
 from rebox.cli.consent import plan
+from rebox.cli.console import out
 from rebox.cli.options import (
     BoxOption,
     BudgetOption,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rebox.cli.app import app, err
+from rebox.cli.app import app
+from rebox.cli.console import err
 from rebox.cli.model import confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,

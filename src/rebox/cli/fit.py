@@ -8,8 +8,9 @@ import typer
 
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm, plan
+from rebox.cli.console import err, out
 from rebox.cli.options import (
     AccountOption,
     BoxOption,

@@ -66,7 +66,9 @@ RangeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
-ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model that 'rebox fit' wrote.")
+]
 JournalOption = Annotated[
     str | None,
     typer.Option(

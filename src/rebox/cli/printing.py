@@ -16,7 +16,7 @@ from rich.table import Table
 from rebox.artefact import write_atomically
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import out
+from rebox.cli.console import out
 from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval

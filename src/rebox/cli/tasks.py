@@ -8,7 +8,8 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from rebox.cli.app import app, out
+from rebox.cli.app import app
+from rebox.cli.console import out
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
