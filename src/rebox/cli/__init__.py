@@ -24,6 +24,8 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _say(kind: str, message: object) -> None:
+    from rebox.cli.wording import spoken  # noqa: PLC0415 - most runs end well
+
     # files and services move no cursor
-    said = "".join(c if c.isprintable() else " " for c in str(message))
+    said = "".join(c if c.isprintable() else " " for c in spoken(str(message)))
     sys.stderr.write(f"rebox: {kind}: {' '.join(said.split())}\n")

@@ -17,6 +17,7 @@ from rebox.artefact import write_atomically
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
+from rebox.cli.wording import spoken
 from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval
@@ -39,7 +40,7 @@ def print_verdict(verdict: Verdict | None) -> None:
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
-    out.print(verdict.words, highlight=False)
+    out.print(spoken(verdict.words), highlight=False)
 
 
 def receipt(spent: Spent, console: Console = out) -> None:

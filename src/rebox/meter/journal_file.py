@@ -140,7 +140,7 @@ def connect(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise JournalError(
             f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
-            "written, by journal= (--journal)."
+            "written, by journal=."
         ) from error
     with _closed_on_error(connection, path):
         connection.create_function("checksum", 2, checksum, deterministic=True)
@@ -237,7 +237,7 @@ def damaged_answer(path: Path) -> JournalError:
 
 def _advice(error: sqlite3.Error) -> str:
     if _not_writable(error):
-        return "make the file and its folder writable, or name another by journal= (--journal),"
+        return "make the file and its folder writable, or name another by journal=,"
     if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "it is damaged, so take a copy from before, or another file,"
     return "free some space" if "full" in str(error) else "end the program that holds it"
@@ -260,7 +260,7 @@ def _useless(path: Path, error: sqlite3.Error) -> JournalError:
     if _not_writable(error):
         return JournalError(
             f"the journal {path} cannot be written, or may not be read ({error}): make the file "
-            "and its folder writable, or name another by journal= (--journal)."
+            "and its folder writable, or name another by journal=."
         )
     if _busy(error):
         return JournalError(
