@@ -260,7 +260,7 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     if box is None and record.uri is None:
         raise InvalidOption(
             f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
-            "name: use the model there, by Reprogrammer.load(PATH, BOX)."
+            "name: use the model there, and pass the box to Reprogrammer.load."
         )
     if isinstance(box, BlackBox):
         opened = box

@@ -1,4 +1,4 @@
-"""The commands about boxes: probe, labels, check."""
+"""The commands about boxes: list, probe, labels, check."""
 
 import warnings
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import write_atomically
-from rebox.box import PROBE_QUESTIONS, BlackBox, open_box, probe
+from rebox.box import BOXES, PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app
@@ -28,7 +28,32 @@ from rebox.meter import Budget, Meter
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
 
+KINDS = {  # what they are, and the extra that they need
+    "azure-custom-vision": ("an Azure Custom Vision project: PROJECT/PUBLISHED", "services"),
+    "clarifai": ("a model at Clarifai: its name, as moderation-recognition", "services"),
+    "demo": ("the digit recogniser that comes with rebox: digits", ""),
+    "http": ("any service that takes an image and answers JSON: its URL", "services"),
+    "huggingface": ("a model behind Hugging Face's inference providers: its name", "services"),
+    "mlflow": ("a model that MLflow serves: its URL", "services"),
+    "oip": (
+        "a model behind the Open Inference Protocol (KServe, Triton, OVMS): its URL",
+        "services",
+    ),
+    "onnx": ("an ONNX file, run here: its path", ""),
+    "rehearsal": ("a fixed random network that costs nothing, to rehearse with: no target", ""),
+    "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
+}
+
 URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
+
+
+@box_app.command(name="list")
+def list_boxes() -> None:
+    """Say which kinds of boxes are known, and what has to be installed for each."""
+    for scheme in BOXES:
+        what, needed = KINDS.get(scheme, ("from another package", ""))
+        extra = f" (pip install 'rebox[{needed}]')" if needed else ""
+        out.print(f"{scheme}: {what}{extra}", highlight=False, soft_wrap=True)
 
 
 @box_app.command(name="probe")
