@@ -11,6 +11,7 @@ from rebox.box import BOXES, PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app
+from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
 from rebox.cli.console import err, out
 from rebox.cli.options import (
@@ -36,7 +37,7 @@ KINDS = {  # what they are, and the extra that they need
     "huggingface": ("a model behind Hugging Face's inference providers: its name", "services"),
     "mlflow": ("a model that MLflow serves: its URL", "services"),
     "oip": (
-        "a model behind the Open Inference Protocol (KServe, Triton, OVMS): its URL",
+        "a model behind KServe's Open Inference Protocol: its URL",
         "services",
     ),
     "onnx": ("an ONNX file, run here: its path", ""),
@@ -44,7 +45,7 @@ KINDS = {  # what they are, and the extra that they need
     "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
 }
 
-URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
+URIArgument = Annotated[str, typer.Argument(help="URI of the box.", autocompletion=boxes)]
 
 
 @box_app.command(name="list")

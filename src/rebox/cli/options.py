@@ -6,14 +6,25 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import check_writable
+from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES
 
 BoxOption = Annotated[
-    str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
+    str,
+    typer.Option(
+        "--box",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet.",
+        autocompletion=completion.boxes,
+    ),
 ]
 OtherBoxOption = Annotated[
-    str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
+    str | None,
+    typer.Option(
+        "--box",
+        help="URI of the box; default: the one in the model.",
+        autocompletion=completion.boxes,
+    ),
 ]
 DataOption = Annotated[
     str,
@@ -21,6 +32,7 @@ DataOption = Annotated[
         "--data",
         help="A folder per class, a CSV (path,label[,group]), .npz (x, y[, groups]), or a task, as "
         "abide:DIR.",
+        autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
@@ -35,7 +47,11 @@ GroupColumnOption = Annotated[
 ]
 RecipeOption = Annotated[
     str,
-    typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
+    typer.Option(
+        "--recipe",
+        help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'.",
+        autocompletion=completion.recipes,
+    ),
 ]
 BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
 PredictBudgetOption = Annotated[

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rebox.cli.app import app
+from rebox.cli.completion import tasks
 from rebox.cli.console import out
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
@@ -28,7 +29,10 @@ def list_tasks() -> None:
 @task_app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A task, as 'ham10000?images=first'; or what --data takes.")
+        str,
+        typer.Argument(
+            help="A task, as 'ham10000?images=first'; or what --data takes.", autocompletion=tasks
+        ),
     ],
     data: Annotated[
         str | None, typer.Option("--data", help="The folder that the task's files lie in.")
