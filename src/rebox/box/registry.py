@@ -8,6 +8,7 @@ The options ``top_k``, ``decimals`` and ``labels_only`` hide what a service woul
 understood for every scheme, by `LimitedBox` where the scheme's opener does not know them.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from rebox.box.limited import LimitedBox
 from rebox.door import Door
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import read_options, split_options
+
+LOG = logging.getLogger(__name__)
 
 BOXES = Door(
     "rebox.boxes",
@@ -136,4 +139,6 @@ def open_box(uri: str) -> BlackBox:
     if limits not in ({}, {"labels_only": False}):
         box = LimitedBox(box, **limits)
     box.uri = uri
+    shape = " x ".join(map(str, box.spec.shape))
+    LOG.info("opened %s: %d classes, images of %s", box.spec.identity, len(box.spec.classes), shape)
     return box

@@ -1,9 +1,12 @@
 """What happens during a fit, told to plain callables: a progress bar, an early stop, a tracker."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rebox.meter import Purpose, Spent
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,10 @@ Listener = Callable[[Event], None]
 
 
 def tell(listeners: Iterable[Listener], event: Event) -> None:
-    """Tell every listener of ``event``."""
+    """Tell every listener of ``event``, and the log where a phase begins or all has ended."""
+    if isinstance(event, PhaseStarted):
+        LOG.info("%s: up to %d queries", event.purpose, event.planned)
+    if isinstance(event, Stopped):
+        LOG.info("ended: %s", event.reason)
     for listener in listeners:
         listener(event)

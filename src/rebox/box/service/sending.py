@@ -4,6 +4,7 @@ Every send is reserved before it leaves and settled when it has ended; a second 
 send. That is why no retrying client is used: it would send behind the account's back.
 """
 
+import logging
 import random
 import threading
 import weakref
@@ -17,6 +18,8 @@ from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
 from rebox.errors import ServiceError
+
+LOG = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 30.0
 
@@ -152,6 +155,7 @@ class _Request:
     def _exchanged(self, places: Sequence[int]) -> tuple[dict[int, Row], list[Failure]]:
         """Send once; return what was answered, by place, and what went wrong."""
         reservation = self.reserve(places)
+        LOG.debug("asking about %d images", len(places))
         try:
             answers = self.exchange(self._images_at(places))
         except Refusal as refusal:
@@ -187,12 +191,15 @@ class _Request:
             self.pace.hold(fault.after_s)
         # jitter: requests that failed together do not come back together
         ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2.0 ** min(attempt - 1, 99))
-        _sleep(_jitter.uniform(0.5, 1.0) * ceiling, stop)
+        pause_s = _jitter.uniform(0.5, 1.0) * ceiling
+        LOG.info("%s; attempt %d, again in %.1f s", fault.words, attempt, pause_s)
+        _sleep(pause_s, stop)
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
         if stop.is_set():
             raise Interrupted
         while (seconds := self.pace.turn()) > 0:
+            LOG.debug("waiting %.1f s for a turn", seconds)
             _sleep(seconds, stop)
 
 
