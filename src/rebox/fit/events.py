@@ -48,6 +48,13 @@ class StepTaken(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Working(Event):
+    """Nobody is asked for a while: ``what`` is done with the answers that came in."""
+
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
     """The fit has ended, and why."""
 
@@ -65,6 +72,8 @@ def tell(listeners: Iterable[Listener], event: Event) -> None:
     """Tell every listener of ``event``, and the log where a phase begins or all has ended."""
     if isinstance(event, PhaseStarted):
         LOG.info("%s: up to %d queries", event.purpose, event.planned)
+    if isinstance(event, Working):
+        LOG.info("%s", event.what)
     if isinstance(event, Stopped):
         LOG.info("ended: %s", event.reason)
     for listener in listeners:
