@@ -17,7 +17,7 @@ from rebox.box.reservation import Reserve, Row
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
-from rebox.errors import ServiceError
+from rebox.errors import BudgetExhausted, ServiceError
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Sender:
         self._pace = Pace(terms.per_second, terms.burst)
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
         self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
+        self._charged: Failure | None = None  # the last that may have been billed
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
@@ -69,7 +70,8 @@ class Sender:
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
         requests = [
-            _Request(self._terms, self._pace, exchange, reserve, images, places) for places in parts
+            _Request(self._terms, self._pace, exchange, reserve, images, places, self._note)
+            for places in parts
         ]
         call = _Call()
         self._asking.add(call)
@@ -78,8 +80,18 @@ class Sender:
             wait(jobs, return_when=FIRST_EXCEPTION)
         finally:
             call.hear_out()
-        _raise_first(jobs)
+        try:
+            _raise_first(jobs)
+        except BudgetExhausted as error:
+            if self._charged is None:
+                raise
+            why = f"{self._charged.words}: sends that failed were charged, and {error}"
+            raise BudgetExhausted(why) from error
         return [row for job in jobs for row in job.result()]
+
+    def _note(self, fault: Failure) -> None:
+        if fault.charged:
+            self._charged = fault
 
     def close(self) -> None:
         """End the threads."""
@@ -133,6 +145,7 @@ class _Request:
     reserve: Reserve
     images: Images
     places: range
+    note: Callable[[Failure], None]
 
     def rows(self, stop: threading.Event) -> list[Row]:
         """Send as often as it takes and may; return the rows of all its images."""
@@ -177,6 +190,7 @@ class _Request:
 
     def _back_off(self, fault: Failure, attempt: int, rare: int, stop: threading.Event) -> None:
         """Wait before the next attempt, or end the run."""
+        self.note(fault)
         spent = fault.attempts is not None and rare >= fault.attempts
         if not fault.retry:
             raise fault.error(f"{fault.words}.")
