@@ -151,7 +151,7 @@ def test_a_plan_leads_no_key_astray(typed, tmp_path, more, said):
     refused = typed("run", "paid.toml", "--yes")
     assert isinstance(refused.exception, InvalidOption)
     assert said in str(refused.exception)
-    assert "pass --trust with it" in str(refused.exception)
+    assert "pass trusted= with it" in str(refused.exception)
 
 
 def test_a_service_is_not_put_behind_a_rehearsal(paid, service, tmp_path):

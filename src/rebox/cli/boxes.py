@@ -128,7 +128,14 @@ def check_box(
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
-    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
+    canaries = len(model.artefact_.box.canaries)
+    if not canaries or model.box_ is None:
+        why = "has no canaries" if model.box_ is not None else "asks no box"
+        raise InvalidOption(
+            f"{model_path} {why}, so that it cannot be told whether its box has changed: fit with "
+            "--canaries 3 to have some."
+        )
+    confirm(model.box_, canaries, "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:
