@@ -77,8 +77,10 @@ class BoxURI:
         text = uri if isinstance(uri, str) else ""
         match = re.fullmatch(r"([a-z][a-z0-9_.+-]*):([^?]*)(?:\?(.*))?", text, re.DOTALL)
         if match is None:
+            near = f" (did you mean 'onnx:{text}'?)" if Path(text).suffix == ".onnx" else ""
             raise InvalidOption(
-                f"name a box by scheme:target?option=value, such as onnx:model.onnx, found {uri!r}."
+                "name a box by scheme:target?option=value, such as onnx:model.onnx, found "
+                f"{uri!r}{near}."
             )
         return cls(match[1], match[2], split_options(match[3] or ""))
 
@@ -128,6 +130,8 @@ def open_box(uri: str) -> BlackBox:
         The box needs an optional package that is not installed.
     """
     parts = BoxURI.parse(uri)
+    if parts.target.startswith("//") and parts.scheme not in BOXES:
+        raise InvalidOption(f"{uri} is an address: name the service that is there, as http:{uri}.")
     opener = BOXES[parts.scheme]
     owner = f"box {parts.scheme!r}"
     options, limits = read_options(owner, parts.options, opener, LimitedBox)

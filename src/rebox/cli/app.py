@@ -66,10 +66,10 @@ class Commands(TyperGroup):
         self.commands = {**announced, **self.commands}
         heard_everywhere(self)
 
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        """Read what stands before the command."""
+    def make_context(self, info_name: str | None, *arguments: Any, **options: Any) -> Any:
+        """Read what stands before the command; however it was started, it is called rebox."""
         with as_our_errors():
-            return super().make_context(*arguments, **options)
+            return super().make_context(info_name and "rebox", *arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Read the command's own arguments, and carry it out."""

@@ -82,8 +82,21 @@ RangeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
+
+
+def _check_model(path: Path) -> Path:
+    """Refuse a folder in a model's place: data is often named first."""
+    if path.is_dir():
+        raise InvalidOption(
+            f"{path} is a folder; expected a model, a file that 'rebox fit' wrote: name it before "
+            "the data."
+        )
+    return path
+
+
 ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model that 'rebox fit' wrote.")
+    Path,
+    typer.Argument(metavar="MODEL", help="A model that 'rebox fit' wrote.", callback=_check_model),
 ]
 JournalOption = Annotated[
     str | None,

@@ -1,6 +1,7 @@
 """The commands about tasks: what is known by name, and what is in it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.text import Text
 from rebox.cli.app import app
 from rebox.cli.completion import tasks
 from rebox.cli.console import out
+from rebox.option import unknown
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
@@ -43,6 +45,8 @@ def show(
     Every image file is read for the checksum.
     """
     known = name.partition("?")[0] in TASKS and ":" not in name
+    if not known and data is None and ":" not in name and not Path(name).exists():
+        raise unknown("task", name, TASKS)
     dataset = open_task(name, data or ".") if known or data is not None else load(name)
     table = Table("", Column(dataset.name, overflow="fold"))
     for what, value in _lines(dataset):

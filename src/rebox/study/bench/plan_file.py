@@ -58,8 +58,8 @@ def read_plan(source: str | Path) -> StudyPlan:
         text = PLANS.joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
         raise InvalidOption(
-            f"{str(source)!r} is neither a file nor a plan of ours; these are "
-            f"{', '.join(shipped_plans())}."
+            f"{str(source)!r}{meant(str(source), shipped_plans())} is neither a file nor a plan "
+            f"of ours; these are {', '.join(shipped_plans())}."
         )
     try:
         raw = tomllib.loads(text)
