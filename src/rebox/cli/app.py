@@ -12,9 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 import rebox
-from rebox.cli.console import out
+from rebox.cli.console import err, out
 from rebox.cli.usage import as_our_errors
 from rebox.cli.verbosity import heard_everywhere
+
+__all__ = ["COMMANDS", "Announced", "app", "err", "out"]
 
 COMMANDS = {
     "demo": ("demo", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),

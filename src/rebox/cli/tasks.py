@@ -12,6 +12,7 @@ from rich.text import Text
 from rebox.cli.app import app
 from rebox.cli.completion import tasks
 from rebox.cli.console import out
+from rebox.cli.options import GroupColumnOption, LabelColumnOption, PathColumnOption
 from rebox.option import unknown
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
@@ -39,15 +40,24 @@ def show(
     data: Annotated[
         str | None, typer.Option("--data", help="The folder that the task's files lie in.")
     ] = None,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    group_column: GroupColumnOption = None,
 ) -> None:
     """Say what a data set holds: images, classes, subjects, licence, checksum.
 
     Every image file is read for the checksum.
     """
+    columns = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "group_column": group_column,
+    }
     known = name.partition("?")[0] in TASKS and ":" not in name
     if not known and data is None and ":" not in name and not Path(name).exists():
         raise unknown("task", name, TASKS)
-    dataset = open_task(name, data or ".") if known or data is not None else load(name)
+    by_name = (known or data is not None) and not any(columns.values())  # of a CSV alone
+    dataset = open_task(name, data or ".") if by_name else load(name, **columns)
     table = Table("", Column(dataset.name, overflow="fold"))
     for what, value in _lines(dataset):
         table.add_row(what, Text(value))

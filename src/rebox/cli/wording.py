@@ -15,6 +15,7 @@ OPTIONS = {
     "data": "--data",
     "encoder": "--encoder",
     "group_column": "--group-column",
+    "hold_out": "--hold-out",
     "journal": "--journal",
     "label_column": "--label-column",
     "max_usd": "--max-usd",

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from rebox.fit.verdict import Verdict
 from rebox.meter import Purpose, Spent
 
 LOG = logging.getLogger(__name__)
@@ -56,9 +57,16 @@ class Working(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
-    """The fit has ended, and why."""
+    """The fit has ended, and why.
+
+    Attributes
+    ----------
+    verdict : Verdict or None
+        What the box brought, where held-out predictions tell.
+    """
 
     reason: str
+    verdict: Verdict | None = None
 
 
 class StopFit(Exception):
