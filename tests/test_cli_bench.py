@@ -186,13 +186,13 @@ def two_rows(tmp_path):
 
 
 def test_a_table_is_aligned_in_a_terminal_and_markdown_elsewhere(typed, two_rows, monkeypatch):
-    piped = typed("table", two_rows).output
+    piped = typed("table", str(two_rows)).output
     assert "| auto |" in piped
     monkeypatch.setattr(out, "_force_terminal", True)
     monkeypatch.setattr(out, "width", 240)
-    shown = re.sub(r"\x1b\[[\d;]*m", "", typed("table", two_rows).output)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", typed("table", str(two_rows)).output)
     lines = [line for line in shown.splitlines() if line.startswith(("┃", "│"))]
     assert len({len(line) for line in lines if "abide" not in line}) <= 2  # one width a table
     assert any("auto" in line for line in lines)
     assert "---" not in shown
-    assert typed("table", two_rows, "--markdown").output == piped
+    assert typed("table", str(two_rows), "--markdown").output == piped
