@@ -13,7 +13,7 @@ from rebox.box.onnx import OnnxBox
 from rebox.demo import BUDGETS, load_patients, open_digits, run_demo
 from rebox.demo.digits import PATH
 from rebox.demo.table import print_demo, render
-from rebox.errors import ArtefactError
+from rebox.errors import OutputError
 
 RECIPES = ["map", "bar", "cma-es"]
 
@@ -132,7 +132,7 @@ def test_the_same_seed_writes_the_same_model(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtefactError, match="choose another"):
+    with pytest.raises(OutputError, match="choose another"):
         run_demo(tmp_path / "file")
 
 

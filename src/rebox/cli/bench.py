@@ -17,8 +17,10 @@ from rebox.box import BlackBox, is_service
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
+from rebox.cli.output import check_outputs, write
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars
+from rebox.output import encoded
 
 if TYPE_CHECKING:
     from rebox.study.bench import Places, Trial, TrialEnded
@@ -182,12 +184,13 @@ def show_table(
     from rebox.study.bench import merged, read_ledger  # noqa: PLC0415 - see above
     from rebox.study.report.markdown import render  # noqa: PLC0415 - see above
 
+    check_outputs(written, inputs=(*ledgers, preface))
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
     text = render(rows, reference=reference)
     if preface is not None:
         text = f"{preface.read_text(encoding='utf-8').rstrip()}\n\n{text}"
     if written is not None:
-        written.write_text(text, encoding="utf-8")
+        write(written, encoded(text))
         out.print(f"wrote {written}.", highlight=False)
     elif out.is_terminal:
         out.print(Markdown(text))
@@ -212,21 +215,22 @@ def write_page(
 
     It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
     """
-    from rebox.cli.options import check_outputs  # noqa: PLC0415 - see above
-    from rebox.study.report import write_report  # noqa: PLC0415 - see above
+    from rebox.study.report import report  # noqa: PLC0415 - see above
     from rebox.study.report.document import TITLE  # noqa: PLC0415 - see above
 
-    check_outputs(path)
-    write_report(
-        path,
+    check_outputs(path, inputs=(*ledgers, *(journal or ())))
+    page = report(
         ledgers,
         journals=journal or (),
         title=title or TITLE,
         reference=reference,
         when=_moment(),
     )
-    size = path.stat().st_size / 1e6
-    out.print(f"wrote {path}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    content = encoded(page)
+    write(path, content)
+    out.print(
+        f"wrote {path}, {len(content) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def tell_trial(event: "TrialEnded") -> None:

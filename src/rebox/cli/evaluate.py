@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rebox.cli.app import app, err
-from rebox.cli.model import confirm_predictions, load_model
+from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
     DataOption,
@@ -19,16 +19,15 @@ from rebox.cli.options import (
     PathColumnOption,
     PredictBudgetOption,
     YesOption,
-    check_outputs,
 )
+from rebox.cli.output import check_outputs, journal_files, refuse_inputs
 from rebox.cli.printing import (
     print_metrics,
-    receipt,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
 from rebox.metric import evaluate
-from rebox.sample import load
+from rebox.sample import ImageFiles, load
 from rebox.sample.labels import known_labels
 
 
@@ -54,12 +53,16 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
-    check_outputs(json)
+    inputs = (model_path, data, box, *journal_files(journal))
+    check_outputs(json, inputs=inputs)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
-    with ProgressBar(err) as bar:
-        model = load_model(model_path, box, budget, journal, account, bar)
-        labels = known_labels(task.labels, model.classes_)
-        confirm_predictions(model, len(task.images), yes=yes)
+    if isinstance(task.images, ImageFiles):
+        refuse_inputs([json] if json else [], task.images.paths)
+    bar = ProgressBar(err)
+    model = load_model(model_path, box, budget, journal, account, bar)
+    labels = known_labels(task.labels, model.classes_)
+    confirm_predictions(model, len(task.images), yes=yes)
+    with accounted(model), bar:
         probabilities = model.predict_proba(task.images)
     if positive is None and task.positive in model.classes_.tolist():
         positive = str(task.positive)
@@ -73,6 +76,5 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
         groups=task.groups,
     )
     print_metrics(metrics)
-    receipt(model.spent_)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, metrics)
