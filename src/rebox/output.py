@@ -113,7 +113,8 @@ def replacing(path: Path, *, tried: bool = False) -> Iterator[BinaryIO]:
 
 
 def _refuse_protected(path: Path) -> None:
-    if path.exists() and not os.access(path, os.W_OK):
+    ours = os.access in os.supports_effective_ids
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=ours):
         raise OutputError(f"cannot write {path}: it may only be read; name another file.")
 
 

@@ -81,9 +81,9 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 ) -> None:
     """Fit a model to your data, within the budget."""
     started = time.perf_counter()
-    check_model_output(model_path, force=force)
     inputs = (data, box, encoder, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
+    check_model_output(model_path, force=force)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     chosen_range = read_range(value_range) or task.value_range
     if isinstance(task.images, ImageFiles):

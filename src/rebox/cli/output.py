@@ -42,6 +42,8 @@ def check_outputs(
     for path in paths:
         if not is_standard(path):
             check_writable(path)
+        elif sys.stdout is None:
+            raise OutputError("standard output is closed: name a file.")
         if path not in replaced and is_model(path):
             raise OutputError(f"cannot write {path}: it is a model; name another file.")
     for one, other in combinations(paths, 2):

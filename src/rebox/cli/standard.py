@@ -17,6 +17,8 @@ def is_standard(path: Path) -> bool:
     """Return whether ``path`` is this process's standard output, as ``-`` and /dev/stdout are."""
     if path == STANDARD:
         return True
+    if sys.stdout is None:  # closed by whoever started us
+        return False
     try:
         ours, found = os.fstat(sys.stdout.fileno()), os.stat(path)  # noqa: PTH116 - as its pair
     except (OSError, ValueError):
