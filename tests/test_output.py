@@ -21,6 +21,7 @@ from rebox.cli import main
 from rebox.errors import OutputError
 from rebox.output import check_writable, encoded, write
 from rebox.sample import Dataset, ImageFiles
+from rebox.study.bench import Places, append, check_ledger, read_ledger, run
 
 BOX = "rehearsal:?classes=4&size=8"
 posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and devices of POSIX")
@@ -375,6 +376,58 @@ def test_a_closed_descriptor_costs_no_result(place, closed):
     done = shell(place, f"rebox predict m.rebox data --out p.csv {closed}>&-")
     assert b"Traceback" not in done.stderr
     assert len((place / "p.csv").read_text().splitlines()) == 41
+
+
+@posix
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("ascii", "é.csv"), ("latin-1", "日本.csv"), ("utf-8", os.fsdecode(b"\xe9.csv"))],
+)
+def test_a_terminal_that_knows_few_letters_is_no_traceback(place, encoding, name):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    line = shlex.join(["rebox", "predict", "m.rebox", "data", "--out", name])
+    done = shell(place, line, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"40 predictions" in done.stdout
+    assert (place / name).exists()
+
+
+# --- ledgers and journals -------------------------------------------------------------------------
+
+
+def ledger_kinds(folder):
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to("missing/target")
+    (folder / "null").symlink_to("/dev/null")
+
+
+@posix
+@pytest.mark.parametrize("name", ["data", "pipe", "null", "link", "m.rebox", "data/dark/00.png"])
+def test_rows_are_not_written_behind_what_is_no_ledger(place, name):
+    ledger_kinds(place)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    with pytest.raises(OutputError):
+        run([], place / name, Places())
+    assert before == {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+@posix
+def test_rows_are_written_through_links_and_behind_others(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    for number in range(2):
+        check_ledger(tmp_path / "link")
+        append(tmp_path / "link", {"key": number})
+    assert [row["key"] for row in read_ledger(tmp_path / "target")] == [0, 1]
+    assert (tmp_path / "link").is_symlink()
+
+
+@posix
+@pytest.mark.parametrize("name", ["data", "pipe", "null", "m.rebox", "m.rebox/x", "."])
+def test_what_is_no_journal_is_refused_before_a_query(command, place, asked, name):
+    ledger_kinds(place)
+    code, _, said = command(*COMMANDS["predictions"], "p.csv", "--journal", name)
+    assert (code, asked) == (2, [])
+    assert said.count("\n") == 1
 
 
 # --- two names for one file -----------------------------------------------------------------------

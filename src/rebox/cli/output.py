@@ -78,7 +78,7 @@ def journal_files(journal: str | None) -> list[Path]:
     if journal == "none":
         return []
     place = default_path() if journal is None else Path(journal)
-    return [place.with_name(f"{place.name}{end}") for end in ("", "-wal", "-shm")]
+    return [Path(f"{place}{end}") for end in ("", "-wal", "-shm")]
 
 
 def write(path: Path, content: bytes) -> None:

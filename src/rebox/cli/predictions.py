@@ -28,8 +28,7 @@ def partial_of(path: Path) -> Path | None:
     """Return where rows stand until all are there; None: they go where they cannot be kept."""
     if is_standard(path) or is_stream(path):
         return None
-    place = place_of(path)
-    return place.with_name(f"{place.name}.partial")
+    return Path(f"{place_of(path)}.partial")
 
 
 def fingerprint(model: str, images: bytes, names: Iterable[str], bad: Iterable[int]) -> str:
