@@ -463,12 +463,13 @@ def test_a_name_of_an_account_is_shown_whole(fit, rebox, tmp_path, monkeypatch):
     assert shown == "a-long-name-" * 9
 
 
-def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):
+def test_a_model_without_canaries_says_so(fit, rebox, service, data, tmp_path):
     fit("--recipe", "map")
     said = rebox("box", "check", tmp_path / "m.rebox", fails=2)
     assert "has no canaries" in said
     assert service.bill.queries == 20
-    said = rebox("predict", tmp_path / "m.rebox", data, "--check", fails=2)
+    given = ("predict", tmp_path / "m.rebox", data, "--check", "--out", tmp_path / "p.csv")
+    said = rebox(*given, fails=2)
     assert "has no canaries" in said
     assert service.bill.queries == 20
 
