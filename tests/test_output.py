@@ -231,6 +231,28 @@ def test_a_disk_without_room_is_found_out_before_a_query(command, place, asked, 
     assert not list(place.glob(".rebox-*"))
 
 
+@pytest.mark.parametrize("number", [28, 122, 5])
+def test_a_model_that_cannot_be_written_any_more_is_kept_elsewhere(
+    command, place, monkeypatch, tmp_path, number
+):
+    """It has been paid for, and nothing but its file holds what was learnt."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+
+    def gone(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", gone)
+    code, _, said = command(*FIT, "--out", "new.rebox")
+    monkeypatch.undo()
+    (spare,) = kept.glob("*.rebox")
+    assert code == 2
+    assert os.strerror(number) in said
+    assert f"kept as {spare}" in said
+    assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
+
+
 # --- streams --------------------------------------------------------------------------------------
 
 

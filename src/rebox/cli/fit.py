@@ -36,7 +36,7 @@ from rebox.cli.output import (
     check_outputs,
     journal_files,
     refuse_inputs,
-    write,
+    write_model,
 )
 from rebox.cli.printing import (
     print_verdict,
@@ -109,7 +109,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         confirm(opened, planned.total, "this fit", yes=yes)
     with bar:
         error = _fit_or_keep(model, task)
-    write(model_path, content_of(model.artefact_))
+    write_model(model_path, content_of(model.artefact_))
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
     print_verdict(model.verdict_)

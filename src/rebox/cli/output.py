@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
@@ -89,6 +90,32 @@ def write(path: Path, content: bytes) -> None:
     with standard_output():
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+
+
+def write_model(path: Path, content: bytes) -> None:
+    """Write a model; where it cannot be written any more, keep it elsewhere, as it is paid for.
+
+    Raises
+    ------
+    OutputError
+        It is not where it should be; the message says where it is.
+    """
+    try:
+        write(path, content)
+    except OSError as error:  # of ours, or of a pipe that nobody reads
+        spare = _kept_elsewhere(content)
+        if spare is None:
+            raise
+        raise OutputError(f"{str(error).rstrip('.')}; the model is kept as {spare}.") from error
+
+
+def _kept_elsewhere(content: bytes) -> str | None:
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".rebox", delete=False) as spare:
+            spare.write(content)
+    except OSError:
+        return None
+    return spare.name
 
 
 def _same(one: Path, other: Path) -> bool:
