@@ -136,6 +136,27 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         run_demo(tmp_path / "file")
 
 
+@pytest.mark.parametrize("kind", ["another model", "no model"])
+def test_a_model_that_is_not_the_demos_is_not_replaced(tmp_path, kind):
+    model = tmp_path / "model.rebox"
+    model.write_bytes(b"no model")
+    if kind == "another model":
+        x = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+        fitted = Reprogrammer("rehearsal:?classes=4&size=8", "map", budget=12)
+        fitted.fit(x, np.arange(12) % 2).save(model)
+    before = model.read_bytes()
+    with pytest.raises(OutputError, match="not the demo's"):
+        run_demo(tmp_path)
+    assert model.read_bytes() == before
+
+
+def test_the_demos_own_model_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr("rebox.demo.run.draw", lambda *args, **options: None)
+    for _ in range(2):
+        run_demo(tmp_path, budgets=(50,))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.rebox"]
+
+
 def test_the_patients_are_split_once_by_diagnosis():
     patients = load_patients()
     assert (len(patients.train), len(patients.test)) == (341, 228)
