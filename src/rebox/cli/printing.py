@@ -1,7 +1,6 @@
 """What the commands print, and what they write to files."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,20 +10,13 @@ from rich.table import Table
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import out
+from rebox.cli.measured import record_of
 from rebox.cli.output import write
 from rebox.errors import InvalidOption
 from rebox.fit import Verdict
 from rebox.meter import Spent
-from rebox.metric import Interval
+from rebox.metric import Measurement
 from rebox.money import UNKNOWN, dollars, per_thousand
-
-
-def print_metrics(metrics: dict[str, Interval]) -> None:
-    """Print every metric with its interval."""
-    table = Table("metric", "value", "95 % interval")
-    for name, figure in metrics.items():
-        table.add_row(name.replace("_", " "), *figure.parts(".4f"))
-    out.print(table)
 
 
 def print_verdict(verdict: Verdict | None) -> None:
@@ -87,10 +79,14 @@ def print_drift(drift: Drift | None) -> bool:
 
 
 def write_record(
-    path: Path, model: Reprogrammer, seconds: float, metrics: Mapping[str, Interval]
+    path: Path,
+    model: Reprogrammer,
+    seconds: float,
+    spent: Spent,
+    measurement: Measurement | None = None,
 ) -> None:
     """Write what was done and what came out of it, as JSON, for ``--json``."""
-    spent = model.spent_
+    metrics = {} if measurement is None else measurement.figures
     record = {
         "recipe": model.artefact_.recipe,
         "box": model.artefact_.box.name,
@@ -100,5 +96,6 @@ def write_record(
         "queries": spent.by_purpose(),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
+        **({} if measurement is None else record_of(measurement)),
     }
     write(path, (json.dumps(record, indent=2) + "\n").encode())
