@@ -368,7 +368,7 @@ def test_a_pipe_that_nobody_reads_is_no_traceback(place, line):
     done = shell(place, line)
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
-    assert b"error" not in done.stderr
+    assert b"rebox: error" not in done.stderr
 
 
 @posix
@@ -385,7 +385,7 @@ def test_a_pipe_that_nobody_reads_is_no_traceback(place, line):
 def test_standard_output_without_room_is_an_error_of_one_line(place, line):
     done = shell(place, line)
     assert done.returncode == 2
-    errors = [line for line in done.stderr.splitlines() if b"error" in line.lower()]
+    errors = [line for line in done.stderr.splitlines() if line.startswith(b"rebox: error")]
     assert len(errors) == 1
     assert b"no room" in errors[0] or b"No space left" in errors[0]
     assert b"Traceback" not in done.stderr
