@@ -96,6 +96,7 @@ def version(
     ] = False,
 ) -> None:
     """Teach a classifier that you can only ask a task of your own, within a query budget."""
+    out.stderr = False  # until a command sends a file there
     if show:
         out.print(f"rebox {rebox.__version__}", highlight=False)
         raise typer.Exit

@@ -7,12 +7,19 @@ from unicodedata import category
 from rich.console import Console
 from rich.segment import Segment
 
+from rebox.cli.standard import standard_output
+
 
 class PlainConsole(Console):
     """A console that takes no text for markup, and shows a text's control characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def print(self, *arguments: Any, **options: Any) -> None:
+        """Print, or say on one line that standard output takes no more."""
+        with standard_output():
+            super().print(*arguments, **options)
 
     def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
         """Yield what is printed; what files and services say moves no cursor."""
