@@ -20,7 +20,7 @@ from rebox.cli.console import out
 
 DOCS = Path(__file__).parents[1] / "docs" / "mistakes.md"
 
-# Typed in a folder with data/, data.zip and model.rebox.
+# Typed in a folder with data/, data.zip and ours.rebox.
 MISTAKES = (
     "rebox fits",
     "rebox fit --bugdet 30",
@@ -39,14 +39,14 @@ MISTAKES = (
     "rebox fit --box rehearsal: --data data --budget 30 --queries-per-prediction -1",
     "rebox fit --box rehearsal: --data data --budget 30 --recipe map --queries-per-prediction 4",
     "rebox fit --box rehearsal: --data data.zip --budget 30",
-    "rebox fit --box rehearsal: --data model.rebox --budget 30",
+    "rebox fit --box rehearsal: --data ours.rebox --budget 30",
     "rebox fit --box rehearsal: --data data --budget 30 --value-range -1 1",
     "rebox fit --box rehearsal: --data data --budget 30 --json data",
     "rebox fit --box rehearsal: --data data --budget 30 --seed -3",
     "rebox predict",
-    "rebox predict data model.rebox",
-    "rebox evaluate data --data model.rebox",
-    "rebox evaluate model.rebox --data data --positive drak",
+    "rebox predict data ours.rebox",
+    "rebox evaluate data --data ours.rebox",
+    "rebox evaluate ours.rebox --data data --positive drak",
     "rebox box prob rehearsal:",
     "rebox journal show nowhere.sqlite",
     "rebox show data",
@@ -56,7 +56,7 @@ MISTAKES = (
 
 
 def prepare(folder):
-    """Write data/, data.zip and model.rebox into ``folder``."""
+    """Write data/, data.zip and ours.rebox into ``folder``."""
     rng = np.random.default_rng(0)
     for name, level in (("dark", 60), ("light", 160)):
         (folder / "data" / name).mkdir(parents=True)
@@ -64,7 +64,10 @@ def prepare(folder):
             pixels = np.clip(rng.normal(level, 30, (12, 12, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / "data" / name / f"{i}.png")
     shutil.make_archive(str(folder / "data"), "zip", folder / "data")
-    typed("rebox -q fit --box rehearsal: --data data --recipe map --budget 12", folder)
+    typed(
+        "rebox -q fit --box rehearsal: --data data --recipe map --budget 12 --out ours.rebox",
+        folder,
+    )
 
 
 def typed(line, folder):
@@ -73,6 +76,7 @@ def typed(line, folder):
     with (
         contextlib.chdir(folder),
         contextlib.redirect_stderr(errors),
+        contextlib.redirect_stdout(io.StringIO()),
         mock.patch.object(sys, "argv", shlex.split(line)),
         mock.patch.object(warnings, "showwarning", warnings.showwarning),  # main() sets its own
         pytest.raises(SystemExit) as ended,
