@@ -1,5 +1,6 @@
 """The options that several commands take, and how they are read."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -85,7 +86,7 @@ JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the 
 
 def _check_model(path: Path) -> Path:
     """Refuse a folder in a model's place: data is often named first."""
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
         raise InvalidOption(
             f"{path} is a folder; expected a model, a file that 'rebox fit' wrote: name it before "
             "the data."
