@@ -75,7 +75,7 @@ def test_a_signal_leaves_a_model_of_all_that_was_paid_for(
     assert 7 <= paid < IMAGES
     assert f"{paid} answers were paid for, and the model has all of them." in said
     last = said.strip().splitlines()[-1]
-    assert last.startswith("To go on, type the same command again: ")
+    assert last.startswith("To go on, type the same command with --force: ")
     assert "journal.sqlite gives those answers, and only the rest is asked." in last
     with Journal(tmp_path / "journal.sqlite") as journal:
         assert accounts(journal)[0].answered == paid

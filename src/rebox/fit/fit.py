@@ -88,7 +88,9 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         a fit early is in the outcome, beside what was learnt.
     """
     run = run_of(recipe.way, session)
-    reason, error = carry_out(run.go, lambda: run.learnt or session.meter.replayed() is not None)
+    reason, error = carry_out(
+        run.ask_all, lambda: run.learnt or session.meter.replayed() is not None
+    )
     run = run if error is None else _with_all_remembered(recipe.way, run)
     ending, cut = _ending(run)
     if cut is not None:

@@ -3,7 +3,7 @@
 import abc
 from dataclasses import dataclass
 
-from rebox.fit.events import PhaseStarted, StepTaken
+from rebox.fit.events import PhaseStarted, StepTaken, Working
 from rebox.fit.model import Model
 from rebox.fit.plan import Plan
 from rebox.fit.session import Session
@@ -70,6 +70,15 @@ class Run(abc.ABC):
     def _answered(self) -> int:
         """How many answers have come in."""
         return self.session.meter.answered()
+
+    def ask_all(self) -> str:
+        """Go, and say that answers are read then."""
+        reason = self.go()
+        self._work("reading answers")
+        return reason
+
+    def _work(self, what: str) -> None:
+        self.session.tell(Working(spent=self.session.meter.spent, what=what))
 
     def _start(self, purpose: Purpose, planned: int) -> None:
         spent = self.session.meter.spent
