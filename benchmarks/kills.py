@@ -93,7 +93,7 @@ class Scene:
             "3" if name == "auto" else "1",
         ]
         box = ["--box", f"{self.uri}&price_usd=0.002", "--recipe", name]
-        return ["fit", *box, "--data", self.images, *asked, *common, "--canaries", "0"]
+        return ["fit", *box, "--data", self.images, *asked, *common, "--canaries", "0", "--force"]
 
     @property
     def images(self) -> str:
