@@ -247,6 +247,8 @@ def _note_end(count: Count, by: signal.Signals | None, code: int, out: Path, log
             count.notes.append(f"no model: {said[-300:]}")
         return
     count.models += 1
+    if "interrupted by the user" not in said:  # all was asked: the signal came while it was said
+        return
     # or more: what the journal has besides, as a repeated run had not come to it yet
     if paid is None or paid[2] != "all" or int(paid[1].replace(",", "")) < given:
         count.unused += 1
