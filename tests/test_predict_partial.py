@@ -118,6 +118,60 @@ def test_what_was_paid_for_is_kept_apart_from_what_is_whole(predict, place, box,
     assert rows_of("p.csv.partial")[1:] == rows_of("whole.csv")[: after + 1]
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",), ("--journal", "j.sqlite")])
+def test_a_file_that_another_prediction_writes_to_is_left_to_it(predict, place, monkeypatch, more):
+    """Both would pay for the same rows, and each might take the other's for its own."""
+    others, answer = [], RehearsalBox.answer
+
+    def answering(box, images):
+        if not others and (place / "p.csv.partial").exists():
+            others.append(None)
+            others.append(predict("--out", "p.csv", *more))
+        return answer(box, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    assert predict("--out", "p.csv", *more)[0] == 0
+    code, said = others[1]
+    assert (code, "asked" in said) == (2, False)
+    assert "another prediction is writing to" in said
+    assert len(rows_of("p.csv")) == COUNT + 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"of another, which is not whole"])
+def test_what_takes_the_place_of_the_partial_file_is_not_taken_for_the_whole(
+    predict, place, box, monkeypatch, content
+):
+    predict("--out", "whole.csv")
+    answer, partial = RehearsalBox.answer, place / "p.csv.partial"
+
+    def answering(self, images):
+        if partial.exists():
+            partial.unlink()
+            if content is not None:
+                partial.write_bytes(content)
+        return answer(self, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    assert predict("--out", "p.csv")[0] == 0
+    assert (place / "p.csv").read_bytes() == (place / "whole.csv").read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "folder"])
+def test_rows_do_not_stand_in_what_is_no_file(predict, place, box, kind):
+    partial = place / "p.csv.partial"
+    if kind == "pipe":
+        os.mkfifo(partial)
+    elif kind == "folder":
+        partial.mkdir()
+    else:
+        partial.symlink_to("/dev/zero")
+    code, said = predict("--out", "p.csv")
+    assert (code, box.asked) == (2, 0)
+    assert "p.csv.partial" in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("after", [32, 64])
 @pytest.mark.parametrize("why", ["the box fails", "Ctrl-C"])
 def test_a_rerun_goes_on_where_it_stopped(predict, place, box, why, after):
@@ -260,8 +314,12 @@ def test_a_stream_that_ends_early_says_so(predict, box):
 
 def test_rows_that_are_all_there_are_only_given_their_name(predict, place, box, monkeypatch):
     """Killed after the last row: nothing is left to ask."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr("rebox.cli.predictions.Predictions._rename", lambda *_: os._exit)
+        patch.setattr("rebox.cli.predictions.Predictions._copy_rows", killed)
         predict("--out", "p.csv")
     asked = box.asked
     assert predict("--out", "p.csv", "--resume")[0] == 0
