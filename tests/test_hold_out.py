@@ -187,3 +187,45 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
         )
     assert len(seen) == 30
     assert "predict" not in capsys.readouterr().out.partition("asked")[2]
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt(), BoxError("gone")])
+def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, capsys, ended):  # noqa: F811
+    from rebox.cli import fit
+
+    failing(31, ended)
+    with pytest.raises(type(ended)):
+        fit.fit(
+            BOX,
+            str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=0.25,
+            model_path=folder / "m.rebox",
+            json=folder / "f.json",
+        )
+    assert "asked 40 queries (30 to map, 10 to predict), $0.0800" in capsys.readouterr().out
+    assert json.loads((folder / "f.json").read_text())["usd"] == 0.08
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG cut off", b"no image at all"])
+def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
+    folder,  # noqa: F811
+    failing,
+    content,
+):
+    from rebox.cli import fit
+
+    seen = failing(1000, None)
+    rebox.load(folder / "data").split(0.25)[1].images.paths[0].write_bytes(content)
+    with pytest.raises(InvalidData, match="replace or remove the file"):
+        fit.fit(
+            BOX,
+            str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=0.25,
+            model_path=folder / "m.rebox",
+        )
+    assert not seen
+    assert not (folder / "m.rebox").exists()

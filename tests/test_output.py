@@ -244,12 +244,43 @@ def test_a_model_that_cannot_be_written_any_more_is_kept_elsewhere(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "replace", gone)
-    code, _, said = command(*FIT, "--out", "new.rebox")
+    code, out, said = command(*FIT, "--out", "new.rebox")
     monkeypatch.undo()
+    assert "asked 20 queries" in out
     (spare,) = kept.glob("*.rebox")
     assert code == 2
     assert os.strerror(number) in said
     assert f"kept as {spare}" in said
+    assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_model_that_another_fit_has_written_meanwhile_is_not_lost(
+    command, place, monkeypatch, tmp_path, force
+):
+    """Both have been paid for: two fits at once may have the same name by default."""
+    from rebox.box.rehearsal import RehearsalBox
+
+    kept, answer = tmp_path / "kept", RehearsalBox.answer
+    kept.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+
+    def answering(box, images):
+        (place / "new.rebox").write_bytes(b"of another fit")
+        return answer(box, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    code, out, said = command(*FIT, "--out", "new.rebox", *force)
+    assert "asked 20 queries" in out
+    if force:
+        assert code == 0
+        assert rebox.Reprogrammer.load(place / "new.rebox").classes_.tolist() == ["dark", "light"]
+        return
+    (spare,) = kept.glob("*.rebox")
+    assert code == 2
+    assert "new.rebox is there already: pass --force" in said
+    assert f"the model is kept as {spare}" in said
+    assert (place / "new.rebox").read_bytes() == b"of another fit"
     assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
 
 

@@ -94,6 +94,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         refuse_inputs([model_path, *([json] if json else [])], task.images.paths)
     opened, bar = open_box(box), ProgressBar(err)
     parts = Parts.of(task, hold_out, seed, per_prediction)
+    parts.check(chosen_range)
     queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
     model = Reprogrammer(
         opened,
@@ -114,17 +115,21 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         planned, _ = plan(model, opened, parts.train.images)
         confirm(opened, planned.total + parts.queries, "this fit", yes=yes)
     with bar:
-        error = _fit_or_keep(model, parts.train)
-    write_model(model_path, content_of(model.artefact_))
+        cut = _fit_or_keep(model, parts.train)
+    try:
+        write_model(model_path, content_of(model.artefact_), force=force)
+    except OSError:
+        receipt(model.spent_)
+        raise
     print_verdict(model.verdict_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged()
-    if error is None:
+    if cut is None:
         with bar:
             judged = parts.measure(model, encoder, bar)
     if judged.measurement is not None:
         print_measurement(judged.measurement)
-    spent, error = model.spent_ + judged.spent, error or judged.error
+    spent, error = model.spent_ + judged.spent, cut or judged.error
     receipt(spent)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
