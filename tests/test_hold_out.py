@@ -57,7 +57,9 @@ def test_a_class_of_one_subject_is_learnt_and_not_measured():
     assert set(held.labels) == {0, 1}
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.2, 20, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "share", [0, 1, -0.2, 20, float("nan"), float("inf"), "0.2", None, True, [0.2]]
+)
 def test_a_share_is_between_none_and_all(share):
     with pytest.raises(InvalidOption, match=r"the share of the images.*, as 0.2"):
         dataset([0, 1] * 9).split(share)
@@ -71,6 +73,22 @@ def test_too_few_subjects_are_refused():
     ):
         with pytest.raises(InvalidData, match="too few subjects to hold some out"):
             dataset(labels, groups).split(0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.array([1, "a"] * 9, dtype=object), r"of several kinds \(int, str\)"),
+        (np.array([None, "a", "b"] * 6, dtype=object), r"of several kinds \(NoneType, str\)"),
+        (np.array([], dtype=int), "found no images"),
+    ],
+)
+def test_labels_without_an_order_are_shown_and_not_split(labels, said):
+    data = dataset(labels)
+    assert f"<Dataset d: {len(labels)} images" in repr(data)
+    assert "classes" in data._repr_html_()
+    with pytest.raises(InvalidData, match=said):
+        data.split()
 
 
 def test_the_fit_is_that_of_the_rest_alone(folder):  # noqa: F811
