@@ -15,6 +15,7 @@ import rebox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli import main
 from rebox.errors import BoxError, BudgetExhausted, Error, QuotaSpent
+from rebox.fit import StopFit
 
 BOX = "rehearsal:?classes=4&size=8"
 COUNT = 80  # images: asked about 32 at a time
@@ -340,6 +341,20 @@ def test_a_link_to_predictions_stays_one(predict, place, box):
     assert len(rows_of("elsewhere/x.csv")) == COUNT + 1
 
 
+def test_arrays_are_not_files_to_pass_over(predict, place, box):
+    """They are refused before the canaries are paid for."""
+    x = np.full((4, 8, 8, 3), 0.5)
+    x[2, 0, 0, 0] = np.nan
+    np.savez(place / "x.npz", x=x)
+    rebox.Reprogrammer(BOX, "map", budget=40, canaries=3, random_state=0).fit(
+        np.random.default_rng(0).random((20, 8, 8, 3)), np.tile([0, 1], 10)
+    ).save("m.rebox")
+    asked = box.asked
+    code, said = predict("--skip-bad", "--check", given=("x.npz",))
+    assert (code, box.asked) == (2, asked)
+    assert "NaN" in said
+
+
 # --- in Python ------------------------------------------------------------------------------------
 
 
@@ -354,6 +369,20 @@ def test_an_error_carries_what_was_answered(place, box, why, after):
         model.predict_proba(images)
     np.testing.assert_array_equal(ended.value.answered, whole[:after])
     assert ended.value.answered.shape == (after, 2)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), MemoryError(), StopFit(), SystemExit(3)])
+def test_an_error_of_anybody_carries_what_was_answered(place, box, error):
+    def listener(event):
+        if getattr(event, "step", 0) == 2:
+            raise error
+
+    images, _ = rebox.sample.load_unlabelled(["new"])
+    whole = rebox.Reprogrammer.load("m.rebox").predict_proba(images)
+    model = rebox.Reprogrammer.load("m.rebox", listeners=[listener])
+    with pytest.raises(type(error)) as ended:
+        model.predict_proba(images)
+    np.testing.assert_array_equal(ended.value.answered, whole[:64])
 
 
 def test_batches_are_the_predictions_and_ask_no_more_than_is_gone_on_to(place, box):

@@ -75,17 +75,17 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
         Notes
         -----
-        What ends it midway, a box that fails, a quota or Ctrl-C, is raised with the probabilities
-        of the first k images, which have been paid for, as its attribute ``answered``, of shape
-        (k, classes).
+        What ends it midway, a box that fails, a quota, a listener or Ctrl-C, is raised with the
+        probabilities of the first k images, which have been paid for, as its attribute
+        ``answered``, of shape (k, classes).
         """
         self._check_fitted()
         batches = [np.empty((0, len(self.classes_)))]
         try:
             for batch in self.predict_proba_batches(X):
                 batches.append(batch)
-        except (Error, KeyboardInterrupt) as error:
-            error.answered = np.concatenate(batches)  # type: ignore[union-attr] # one of our own
+        except BaseException as error:
+            error.answered = np.concatenate(batches)  # type: ignore[attr-defined] # one of our own
             raise
         return np.concatenate(batches)
 

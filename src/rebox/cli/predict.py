@@ -98,7 +98,7 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
         There are some, and they shall not be ``skipped``; or there are no others.
     """
     loader = ImageLoader(model.artefact_.inputs, images)
-    if not skipped:
+    if not skipped or not isinstance(images, ImageFiles):
         loader.check()  # before the canaries are paid for, too
         return {}
     bad = loader.faults()
