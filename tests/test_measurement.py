@@ -1,6 +1,7 @@
 """What `rebox evaluate` says beside its metrics: log loss, calibration, confusion, each class."""
 
 import re
+import tracemalloc
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from sklearn import metrics
 from rebox.cli.measured import print_measurement, record_of
 from rebox.errors import InvalidData
 from rebox.metric import (
+    balanced_accuracy,
     confusion_matrix,
     expected_calibration_error,
     log_loss,
     measure,
     reliability,
 )
+from rebox.metric.confusion import f1_scores
 
 few = settings(max_examples=15, deadline=None)
 
@@ -176,3 +179,27 @@ def test_the_terminal_has_room_for_it(k, shown, capsys):
     assert "[/b]" in said
     assert len(said.splitlines()) < 90
     assert "log loss" in said
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "figure"),
+    [(300, 400, balanced_accuracy), (30_000, 300, lambda t, p: f1_scores(t, p, 300, 0, None))],
+)
+def test_many_classes_take_no_room_for_all_resamples_at_once(n, k, figure):
+    """What has been asked about is paid for: running out of memory would lose it."""
+    truth, predicted = np.random.default_rng(0).integers(0, k, (2, n))
+    tracemalloc.start()
+    figure(truth, predicted)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 450e6 if figure is balanced_accuracy else most < 100e6
+
+
+def test_resamples_in_blocks_are_as_good(monkeypatch):
+    truth, noise = np.random.default_rng(0).integers(0, 4, (2, 400))
+    predicted = np.where(np.arange(400) % 3 > 0, truth, noise)
+    whole = balanced_accuracy(truth, predicted)
+    monkeypatch.setattr("rebox.metric.confusion.CELLS", 16 * 30)
+    parts = balanced_accuracy(truth, predicted)
+    assert parts.value == whole.value
+    assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=0.01)

@@ -1,7 +1,8 @@
 """Figures of the predicted classes, all of them read off the confusion matrix."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from rebox.metric.ranking import bootstrap, resamples
 from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
+
+CELLS = 16_000_000  # most cells of resampled matrices held at once: 128 MB
 
 
 def accuracy(
@@ -162,15 +165,17 @@ def f1_scores(
 
     With a bootstrap's interval. ``truth`` and ``predicted`` (n,) are places among the classes.
     """
-    there, said = (np.eye(n_classes)[places] for places in (truth, predicted))
+    right = truth == predicted
 
-    def scores(weights: Floats) -> Floats:
-        counts = weights @ there + weights @ said
-        return np.asarray(2 * (weights @ (there * said)) / np.where(counts > 0, counts, 1))
+    def scores(weights: Floats) -> Floats:  # a row at a time: no array of images by classes
+        of_each = partial(np.bincount, minlength=n_classes)
+        counts = np.array([of_each(truth, w) + of_each(predicted, w) for w in weights])
+        hits = np.array([of_each(truth, w * right) for w in weights])
+        return np.asarray(2 * hits / np.where(counts > 0, counts, 1))
 
     values = scores(np.ones((1, len(truth))))[0]
     draws = np.concatenate([scores(weights) for weights in resamples(truth, seed, groups)])
-    known = np.flatnonzero((there + said).any(axis=0)).tolist()
+    known = np.union1d(truth, predicted).tolist()
     return {k: percentiles(float(values[k]), draws[:, k]) for k in known}
 
 
@@ -249,8 +254,8 @@ class _Confusion:
     def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
         """Bootstrap a figure of the confusion matrix."""
         if self.groups is None:
-            draws = statistic(_multinomial(self.matrix, seed))
-            return percentiles(float(statistic(self.matrix[None])[0]), draws)
+            draws = [statistic(matrices) for matrices in _multinomial(self.matrix, seed)]
+            return percentiles(float(statistic(self.matrix[None])[0]), np.concatenate(draws))
         k = len(self.classes)
         where = np.zeros((len(self.true), k * k))
         where[np.arange(len(where)), self.places] = 1.0
@@ -262,17 +267,19 @@ class _Confusion:
         )
 
 
-def _multinomial(matrix: Integers, seed: int) -> Integers:
-    """Return (b, K, K) matrices of resamples.
+def _multinomial(matrix: Integers, seed: int) -> Iterator[Integers]:
+    """Yield blocks (b, K, K) of matrices of resamples.
 
     Drawing n_c images again within true class c makes row c of the matrix multinomial: the rows
     are drawn directly, which is the same distribution at a cost without n in it.
     """
     rng = np.random.default_rng(seed)
-    draws = np.zeros((RESAMPLES, *matrix.shape), dtype=np.int64)
-    for c in np.flatnonzero(matrix.sum(axis=1)):
-        draws[:, c] = rng.multinomial(matrix[c].sum(), matrix[c] / matrix[c].sum(), RESAMPLES)
-    return draws
+    step = max(1, CELLS // matrix.size)
+    for start in range(0, RESAMPLES, step):
+        draws = np.zeros((min(step, RESAMPLES - start), *matrix.shape), dtype=np.int64)
+        for c in np.flatnonzero(matrix.sum(axis=1)):
+            draws[:, c] = rng.multinomial(matrix[c].sum(), matrix[c] / matrix[c].sum(), len(draws))
+        yield draws
 
 
 def _mean_recall(matrices: NDArray[Any]) -> Floats:
