@@ -1,6 +1,7 @@
 """Where results are written: files, links, pipes, devices, and what stands there already."""
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -252,6 +253,29 @@ def test_a_model_that_cannot_be_written_any_more_is_kept_elsewhere(
     assert os.strerror(number) in said
     assert f"kept as {spare}" in said
     assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM])
+@every
+def test_a_file_that_cannot_be_replaced_is_written_over(command, place, monkeypatch, what, number):
+    """As one that is mounted into a container: its folder may not even be there outside."""
+    target = place / "given"
+    target.write_bytes(b"")
+    before = target.stat().st_ino
+
+    replace = Path.replace
+
+    def refused(part, to):
+        if to == target:
+            raise OSError(number, os.strerror(number))
+        return replace(part, to)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    code, _, said = command(*COMMANDS[what], "given")
+    assert code == 0, said
+    assert target.stat().st_size > 100
+    assert target.stat().st_ino == before
+    assert not list(place.glob(".rebox-*"))
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])

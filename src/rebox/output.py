@@ -4,7 +4,9 @@ A link stays a link, and its target gets the content. What is no ordinary file i
 pipe or a character device, as ``/dev/null``, is written to, and anything else is refused.
 """
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -71,6 +73,8 @@ def check_writable(path: Path) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``; a reader of a file sees the old one or the new, never half.
 
+    But for a file that cannot be replaced, as one that is mounted: that is written over.
+
     Raises
     ------
     OutputError
@@ -107,9 +111,20 @@ def replacing(path: Path, *, tried: bool = False) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             if not tried:
                 part.chmod(_rights(target))  # mkstemp gives 0600
-                part.replace(target)
+                _put(part, target)
         finally:
             part.unlink(missing_ok=True)  # gone already where all went well
+
+
+def _put(part: Path, target: Path) -> None:
+    """Let ``part`` take the place of ``target``."""
+    try:
+        part.replace(target)
+    except OSError as error:
+        # A file that is mounted, as into a container, or another's in a folder as /tmp.
+        if error.errno not in {errno.EBUSY, errno.EPERM} or not target.is_file():
+            raise
+        shutil.copyfile(part, target)
 
 
 def _refuse_protected(path: Path) -> None:
