@@ -217,6 +217,25 @@ def test_without_resume_all_is_asked_again_and_that_is_said(predict, place, box)
     assert box.asked == COUNT
 
 
+@pytest.mark.parametrize("after", [32, 64])
+@pytest.mark.parametrize("more", [(), ("--yes",), ("--journal", "none")])
+def test_rows_that_were_paid_for_are_not_asked_for_again(
+    predict, place, box, monkeypatch, after, more
+):
+    monkeypatch.setattr(RehearsalBox, "remote", True)
+    whole = predict("--out", "whole.csv", "--journal", "none")
+    assert whole[0] == 0, whole
+    box.fail(after, BoxError("gone"))
+    predict("--out", "p.csv", "--journal", "none")
+    box.mend()
+    code, said = predict("--out", "p.csv", *(more or ("--journal", "other.sqlite")))
+    assert (code, box.asked) == (2, 0), said
+    assert f"holds {after} rows of this very prediction, which would be paid for again" in said
+    assert predict("--out", "p.csv", "--journal", "none", "--resume")[0] == 0
+    assert box.asked == COUNT - after
+    assert (place / "p.csv").read_bytes() == (place / "whole.csv").read_bytes()
+
+
 def test_a_journal_answers_what_was_answered_and_needs_no_resume(predict, place, box):
     predict("--out", "whole.csv", "--journal", "other.sqlite")
     box.fail(64, BoxError("gone"))

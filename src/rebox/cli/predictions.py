@@ -97,16 +97,24 @@ class Predictions:
         """How many of the images that are asked about have a row."""
         return sum(place not in self._bad for place in range(self._done))
 
-    def take_over(self, *, resume: bool) -> None:
+    def take_over(self, *, resume: bool, paid: bool) -> None:
         """Take over the rows that the same prediction left when it ended early.
 
         Where its journal answers them at no cost, they are asked for again: how often an image was
         asked counts from the first, and a box may answer it otherwise the second time.
 
+        Parameters
+        ----------
+        resume : bool
+            Whether to go on behind the rows that no journal answers.
+        paid : bool
+            Whether somebody may be paid for an answer: such rows are not asked for again.
+
         Raises
         ------
         OutputError
-            What is there belongs to another prediction, or one is at work there.
+            What is there belongs to another prediction, or one is at work there, or it was paid for
+            and would be again.
         """
         if self.partial is None:
             if resume:
@@ -123,12 +131,21 @@ class Predictions:
         elif resume:
             self._file = self._begun(self.partial, rows)
         elif rows:
-            warnings.warn(
-                f"{self.partial} holds {len(rows):,} rows of this very prediction, which are asked "
-                "for again: --resume goes on from them.",
-                UserWarning,
-                stacklevel=2,
+            self._ask_again(len(rows), paid=paid)
+
+    def _ask_again(self, rows: int, *, paid: bool) -> None:
+        """Say that rows that are there are asked for again, or refuse it where that costs."""
+        there = f"{self.partial} holds {rows:,} rows of this very prediction"
+        if paid:
+            raise OutputError(
+                f"{there}, which would be paid for again: pass --resume to go on from them, or "
+                "remove it."
             )
+        warnings.warn(
+            f"{there}, which are asked for again: --resume goes on from them.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _refuse(self, partial: Path, mark: str, *, resume: bool) -> None:
         """Refuse to write over what another prediction has left, unless a journal has it, too."""
