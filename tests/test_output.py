@@ -197,6 +197,29 @@ def test_paths_that_lead_nowhere_are_refused_before_a_query(command, asked, give
     assert said.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc of Linux")
+@pytest.mark.parametrize("given", ["/proc/x", "/proc/self/x", "/proc/self/fdinfo/x"])
+def test_a_folder_that_takes_no_file_is_not_said_to_be_missing(given):
+    with pytest.raises(OutputError, match="cannot write") as refused:
+        check_writable(Path(given))
+    assert "there is no folder" not in str(refused.value)
+
+
+@posix
+def test_a_terminal_that_is_not_there_is_refused_before_a_query():
+    line = "import pathlib, rebox.output as o; o.check_writable(pathlib.Path('/dev/tty'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", line],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr.splitlines()[-1].startswith(
+        "rebox.errors.OutputError: cannot write /dev/tty"
+    )
+
+
 @posix
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_may_only_be_read_is_refused(unprivileged, kind):

@@ -68,6 +68,9 @@ def check_writable(path: Path) -> None:
     if full:
         raise OutputError(f"cannot write {path}: it has no room for anything; name a file.")
     _refuse_protected(path)
+    if not path.is_fifo():  # which would wait for who reads it; a terminal may not be there
+        with refusals(path), path.open("wb"):
+            pass
 
 
 def write(path: Path, content: bytes) -> None:
@@ -151,9 +154,9 @@ def refusals(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         folder = place_of(path).parent
-        raise OutputError(
-            f"cannot write {path}: there is no folder {folder}; make it first."
-        ) from error
+        missing = f"there is no folder {folder}; make it first."
+        odd = f"no file can be made in {folder}; name another folder."  # as in /proc
+        raise OutputError(f"cannot write {path}: {odd if folder.is_dir() else missing}") from error
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"cannot write {path}: {reason}.") from error
