@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sklearn import metrics
 from rebox.cli.measured import print_measurement, record_of
 from rebox.errors import InvalidData
 from rebox.metric import (
+    accuracy_gain,
     balanced_accuracy,
     confusion_matrix,
     expected_calibration_error,
@@ -203,3 +205,25 @@ def test_resamples_in_blocks_are_as_good(monkeypatch):
     parts = balanced_accuracy(truth, predicted)
     assert parts.value == whole.value
     assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [([0, 1], None), ([0], None), ([0, 1, 0, 1], ["p"] * 4), ([0, 0, 1, 1], ["p", "p", "q", "q"])],
+)
+def test_one_subject_of_each_class_leaves_nothing_certain(labels, groups):
+    rows = np.tile([[0.7, 0.3], [0.4, 0.6]], (2, 1))[: len(labels)]
+    with warnings.catch_warnings(action="ignore"):
+        found = measure(labels, rows, [0, 1], groups=groups, grades=True)
+    least = {"quadratic_kappa": -1}
+    most = {"log_loss": -np.log(np.finfo(float).eps)}
+    of_classes = [one.figures["f1"] for one in found.per_class if "f1" in one.figures]
+    names = ("balanced_accuracy", "macro_auc", "log_loss", "expected_calibration_error")
+    for name in (*names, "quadratic_kappa"):
+        if name in found.figures:
+            figure = found.figures[name]
+            assert (figure.low, figure.high) == (least.get(name, 0), most.get(name, 1))
+    gain = accuracy_gain(labels, labels, rows.argmax(axis=1), groups=groups)
+    assert (gain.low, gain.high) == (-1, 1)
+    assert of_classes
+    assert {(figure.low, figure.high) for figure in of_classes} == {(0, 1)}

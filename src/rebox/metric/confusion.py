@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
-from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
+from rebox.metric.interval import (
+    RESAMPLES,
+    Bounds,
+    Interval,
+    anywhere,
+    percentiles,
+    proportion,
+    wilson,
+)
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
-from rebox.metric.ranking import bootstrap, resamples
+from rebox.metric.ranking import bootstrap, can_vary, resamples
 from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
@@ -144,7 +152,7 @@ def quadratic_kappa(
     """
     confusion = _Confusion.of(labels, predictions, classes, groups)
     need_two_classes(confusion.matrix.sum(axis=1), "kappa")
-    return confusion.bootstrap(_kappa, seed)
+    return confusion.bootstrap(_kappa, seed, (-1.0, 1.0))
 
 
 def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: Sequence[Any]) -> Integers:
@@ -174,8 +182,10 @@ def f1_scores(
         return np.asarray(2 * hits / np.where(counts > 0, counts, 1))
 
     values = scores(np.ones((1, len(truth))))[0]
-    draws = np.concatenate([scores(weights) for weights in resamples(truth, seed, groups)])
     known = np.union1d(truth, predicted).tolist()
+    if not can_vary(truth, groups):
+        return {k: anywhere(float(values[k]), (0.0, 1.0)) for k in known}
+    draws = np.concatenate([scores(weights) for weights in resamples(truth, seed, groups)])
     return {k: percentiles(float(values[k]), draws[:, k]) for k in known}
 
 
@@ -251,8 +261,15 @@ class _Confusion:
         """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
         return share_of(hits, among, self.groups)
 
-    def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
-        """Bootstrap a figure of the confusion matrix."""
+    def bootstrap(
+        self,
+        statistic: Callable[[NDArray[Any]], Floats],
+        seed: int,
+        bounds: Bounds = (0.0, 1.0),
+    ) -> Interval:
+        """Bootstrap a figure of the confusion matrix that lies within ``bounds``."""
+        if not can_vary(self.true, self.groups):
+            return anywhere(float(statistic(self.matrix[None])[0]), bounds)
         if self.groups is None:
             draws = [statistic(matrices) for matrices in _multinomial(self.matrix, seed)]
             return percentiles(float(statistic(self.matrix[None])[0]), np.concatenate(draws))
