@@ -2,12 +2,11 @@
 
 from rich.table import Table
 
-from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, out
 from rebox.cli.consent import plan
 from rebox.cli.options import (
-    BoxOption,
+    AskedBoxOption,
     BudgetOption,
     DataOption,
     GroupColumnOption,
@@ -17,6 +16,7 @@ from rebox.cli.options import (
     RangeOption,
     RecipeOption,
     UsdOption,
+    open_asked,
     read_range,
 )
 from rebox.cli.printing import (
@@ -28,8 +28,8 @@ from rebox.sample import load
 
 @app.command()
 def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
-    box: BoxOption,
     data: DataOption,
+    box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
@@ -40,7 +40,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     value_range: RangeOption = None,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened = open_box(box)
+    opened = open_asked(box, recipe)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     model = Reprogrammer(
         opened,
@@ -60,7 +60,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     table.add_row("cost of the fit", _cost(planned.total, price))
     table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
     out.print(table)
-    print_price(box, price)
+    print_price(box or "", price)
 
 
 def _cost(queries: int, price_usd: float | None) -> str:

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm, plan
 from rebox.cli.options import (
     AccountOption,
-    BoxOption,
+    AskedBoxOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -28,6 +27,7 @@ from rebox.cli.options import (
     UsdOption,
     YesOption,
     check_outputs,
+    open_asked,
     read_journal,
     read_range,
 )
@@ -43,8 +43,8 @@ from rebox.sample import Dataset, load
 
 @app.command()
 def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
-    box: BoxOption,
     data: DataOption,
+    box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
@@ -71,7 +71,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     chosen_range = read_range(value_range) or task.value_range
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
-    opened, bar = open_box(box), ProgressBar(err)
+    opened, bar = open_asked(box, recipe), ProgressBar(err)
     model = Reprogrammer(
         opened,
         recipe,

@@ -6,11 +6,19 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import check_writable
+from rebox.box import BlackBox, Nobody, open_box
 from rebox.errors import InvalidOption
-from rebox.recipe import RECIPES
+from rebox.recipe import RECIPES, recipe_from_name
 
 BoxOption = Annotated[
     str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
+]
+AskedBoxOption = Annotated[
+    str | None,
+    typer.Option(
+        "--box",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet; the recipe local needs none.",
+    ),
 ]
 OtherBoxOption = Annotated[
     str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
@@ -94,6 +102,18 @@ def check_outputs(*paths: Path | None) -> None:
     for path in paths:
         if path is not None:
             check_writable(path)
+
+
+def open_asked(box: str | None, recipe: str) -> BlackBox:
+    """Return the box that ``recipe`` asks, opened; `Nobody` for one that asks none."""
+    if not recipe_from_name(recipe).way.asks:
+        return Nobody()
+    if box is None:
+        raise InvalidOption(
+            f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
+            "nobody."
+        )
+    return open_box(box)
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:
