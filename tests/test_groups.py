@@ -387,9 +387,9 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
             chose.append(set(self.groups))
             return super()._judge(plain, few)
 
-    def spy(targets, readings, n_targets, seed, subjects):
+    def spy(targets, readings, n_targets, seed, subjects, price_usd):
         judged.append(set(subjects))
-        return give_verdict(targets, readings, n_targets, seed, subjects)
+        return give_verdict(targets, readings, n_targets, seed, subjects, price_usd)
 
     monkeypatch.setattr(views, "Chooser", Spy)
     monkeypatch.setattr(views, "give_verdict", spy)

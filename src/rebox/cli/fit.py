@@ -1,5 +1,6 @@
 """``rebox fit``: a model of one's own, within the budget."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -95,11 +96,20 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     model.save(model_path)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
-    print_verdict(model.verdict_)
+    columns = {"path": path_column, "label": label_column, "group": group_column}
+    others = {f"--{name}-column": column for name, column in columns.items()}
+    others |= {"--value-range": value_range, "--encoder": encoder}
+    print_verdict(model.verdict_, _local_command(data, others))
     receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     if error is not None:
         raise error
+
+
+def _local_command(data: str, others: dict[str, str | None]) -> str:
+    """Return the command that fits the local model to the same data, and asks nobody."""
+    given = "".join(f" {name}={shlex.quote(text)}" for name, text in others.items() if text)
+    return f"rebox fit --recipe local --data {shlex.quote(data)}{given} --out local.rebox"
 
 
 def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:

@@ -31,8 +31,8 @@ def print_metrics(metrics: dict[str, Interval]) -> None:
     out.print(table)
 
 
-def print_verdict(verdict: Verdict | None) -> None:
-    """Print what the box brought."""
+def print_verdict(verdict: Verdict | None, instead: str) -> None:
+    """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
@@ -40,6 +40,9 @@ def print_verdict(verdict: Verdict | None) -> None:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
     out.print(verdict.words, highlight=False)
+    if verdict.advice:
+        out.print("The local model asks nobody:", highlight=False)
+        out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
 def receipt(spent: Spent, console: Console = out) -> None:
