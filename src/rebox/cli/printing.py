@@ -31,7 +31,10 @@ def print_metrics(metrics: dict[str, Interval]) -> None:
     out.print(table)
 
 
-def print_verdict(verdict: Verdict | None, instead: str) -> None:
+FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
+
+
+def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
     """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
