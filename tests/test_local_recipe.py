@@ -150,3 +150,11 @@ def test_the_command_line_needs_neither_box_nor_budget(data, tmp_path, box, budg
     assert "asked 0 queries" in invoke("evaluate", model, "--data", data, *box)
     predicted = invoke("predict", model, data, "--out", tmp_path / "p.csv", *box)
     assert "wrote" in predicted
+
+
+@pytest.mark.parametrize("budget", [(), ("--budget", 0), ("--budget", 3)])
+def test_measuring_it_on_what_is_held_out_asks_nobody_either(data, tmp_path, budget):
+    given = ("--recipe", "local", "--data", data, "--hold-out", 0.3, *budget)
+    assert "$0.00" in invoke("estimate", *given)
+    said = invoke("fit", *given, "--out", tmp_path / "m.rebox")
+    assert "asked 0 queries" in said

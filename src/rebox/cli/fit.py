@@ -10,6 +10,8 @@ import typer
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm, plan
+from rebox.cli.hold_out import HoldOutOption, Judged, Parts
+from rebox.cli.measured import print_measurement
 from rebox.cli.options import (
     AccountOption,
     AskedBoxOption,
@@ -25,9 +27,11 @@ from rebox.cli.options import (
     PerPredictionOption,
     RangeOption,
     RecipeOption,
+    SeedOption,
     UsdOption,
     YesOption,
     check_outputs,
+    most_asked,
     open_asked,
     read_journal,
     read_range,
@@ -54,7 +58,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     max_usd: UsdOption = None,
     per_prediction: PerPredictionOption = 1,
     encoder: EncoderOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Fixes every random choice.")] = 0,
+    seed: SeedOption = 0,
     model_path: Annotated[Path, typer.Option("--out", help="The model to write.")] = Path(
         "model.rebox"
     ),
@@ -63,6 +67,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     journal: JournalOption = None,
     account: AccountOption = None,
     canaries: CanariesOption = None,
+    hold_out: HoldOutOption = None,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget."""
@@ -73,14 +78,16 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
     opened, bar = open_asked(box, recipe), ProgressBar(err)
+    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
+    queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
     model = Reprogrammer(
         opened,
         recipe,
-        budget=budget,
+        budget=queries,
         queries_per_prediction=per_prediction,
         encoder=encoder,
         verdict=True,
-        max_usd=max_usd,
+        max_usd=usd,
         journal=read_journal(journal),
         account=account,
         canaries=canaries,
@@ -89,19 +96,26 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         listeners=(bar,),
     )
     if opened.source.remote:
-        planned, _ = plan(model, opened, task.images)
-        confirm(opened, planned.total, "this fit", yes=yes)
+        planned, _ = plan(model, opened, parts.train.images)
+        confirm(opened, planned.total + parts.queries, "this fit", yes=yes)
     with bar:
-        error = _fit_or_keep(model, task)
+        error = _fit_or_keep(model, parts.train)
     model.save(model_path)
-    if json is not None:
-        write_record(json, model, time.perf_counter() - started, {})
     columns = {"path": path_column, "label": label_column, "group": group_column}
     others = {f"--{name}-column": column for name, column in columns.items()}
     others |= {"--value-range": value_range, "--encoder": encoder}
     print_verdict(model.verdict_, _local_command(data, others))
-    receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
+    judged = Judged()
+    if error is None:
+        with bar:
+            judged = parts.measure(model, encoder, bar)
+    if judged.measurement is not None:
+        print_measurement(judged.measurement)
+    spent, error = model.spent_ + judged.spent, error or judged.error
+    receipt(spent)
+    if json is not None:
+        write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
     if error is not None:
         raise error
 

@@ -94,6 +94,7 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
@@ -114,6 +115,11 @@ def open_asked(box: str | None, recipe: str) -> BlackBox:
             "nobody."
         )
     return open_box(box)
+
+
+def most_asked(box: BlackBox, per_prediction: int) -> int:
+    """Return how many queries a prediction may ask ``box``; `Nobody` is asked none."""
+    return 0 if isinstance(box, Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:
