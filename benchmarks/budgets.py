@@ -304,11 +304,12 @@ def _table(grid: list[Case], ended: list[str]) -> str:
         f"{', '.join(map(str, ASKED))} queries for each prediction. Fitted: within the budget, "
         "finite probabilities that sum to one, the same from the file. Refused: before anything "
         "was asked. Faults: any other exception, any warning. `python benchmarks/budgets.py` "
-        "writes this.",
+        "writes this, for all budgets of 1 to 30 or one in so many (`--every 4`).",
         "",
         "| recipe | fits | refused before asking | faults |",
         "|---|---|---|---|",
     ]
+    counts["all"] = counts.pop("all")  # the last line
     for row, count in counts.items():
         name = row if row == "all" else f"`{row}`"
         lines.append(

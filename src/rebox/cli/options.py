@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from rebox.artefact import check_writable
 from rebox.box import BlackBox, Nobody, open_box
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -96,13 +95,6 @@ CanariesOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
-
-
-def check_outputs(*paths: Path | None) -> None:
-    """Raise `ArtefactError` unless every path can be written."""
-    for path in paths:
-        if path is not None:
-            check_writable(path)
 
 
 def open_asked(box: str | None, recipe: str) -> BlackBox:
