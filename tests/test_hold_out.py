@@ -173,8 +173,8 @@ def test_a_box_that_fails_while_it_is_measured_costs_no_model(folder, failing, c
     failing(31, BoxError("the box is gone"))
     with pytest.raises(BoxError, match="gone"):
         fit.fit(
-            BOX,
-            str(folder / "data"),
+            box=BOX,
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -196,8 +196,8 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
     seen = failing(30, KeyboardInterrupt())
     with contextlib.suppress(KeyboardInterrupt):
         fit.fit(
-            f"{BOX}&batch_size=5",
-            str(folder / "data"),
+            box=f"{BOX}&batch_size=5",
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -214,8 +214,8 @@ def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, caps
     failing(31, ended)
     with pytest.raises(type(ended)):
         fit.fit(
-            BOX,
-            str(folder / "data"),
+            box=BOX,
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -238,8 +238,8 @@ def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
     rebox.load(folder / "data").split(0.25)[1].images.paths[0].write_bytes(content)
     with pytest.raises(InvalidData, match="replace or remove the file"):
         fit.fit(
-            BOX,
-            str(folder / "data"),
+            box=BOX,
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,

@@ -79,6 +79,25 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         ) from error
 
 
+def peek(path: str | Path) -> tuple[int, Description, Tensors]:
+    """Return what is written in ``path`` without opening its boxes or its encoder.
+
+    Returns
+    -------
+    int
+        The format that it was written in.
+    dict, dict of arrays
+        As the newest format has them (`rebox.artefact.describe`).
+
+    Raises
+    ------
+    ArtefactError, TamperedArtefact, NewerArtefact
+        As `load` does.
+    """
+    description, tensors = _verified(Path(path))
+    return int(description["format"]), *upgrade(description, tensors)
+
+
 def _verified(path: Path) -> tuple[Description, Tensors]:
     """Return what is written in ``path``, of a format from 1 to the newest, its checksum right."""
     tensors, metadata = _read(path)

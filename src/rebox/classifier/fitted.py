@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, digest_of, load, save
 from rebox.box import (
+    NOBODY,
     BlackBox,
     Drift,
     Encoder,
@@ -191,7 +192,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             A file that ``save`` wrote.
         box : str, BlackBox or None
             The box it was fitted for; None: opened from the URI in the file, or no box at all for a
-            model that answers without one.
+            model that answers without one. A model of the recipe ``local`` opens none whatever is
+            given.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
@@ -301,11 +303,12 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
     """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
     record = artefact.box
-    if box is None and not artefact.model.questions:
+    if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return None
     if box is None and record.uri is None:
         raise InvalidOption(
-            f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
+            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
+            "name: use the model there, and pass the box to Reprogrammer.load."
         )
     if isinstance(box, BlackBox):
         opened = box
@@ -320,14 +323,14 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
 def _open_from_file(uri: str, path: Path) -> BlackBox:
     """Open the box that the model file at ``path`` names; its own files may lie beside it."""
     try:
-        way = f"pass box={uri!r} (--box)"
+        way = f"pass box={uri!r}"
         return open_foreign(beside(uri, path.parent), whose="model", way=way)
     except ServiceError:
         raise
     except BoxError as error:
         raise BoxError(
             f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
-            "box= (--box) if it lies elsewhere."
+            "box= if it lies elsewhere."
         ) from error
 
 

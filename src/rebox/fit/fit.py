@@ -15,15 +15,17 @@ from rebox.fit.refit import RefitRun
 from rebox.fit.run import Run
 from rebox.fit.search import SearchRun
 from rebox.fit.session import Session
+from rebox.fit.unasked import UnaskedRun
 from rebox.fit.verdict import Verdict
 from rebox.fit.views import ViewsRun
-from rebox.recipe import Once, Recipe, Refitted, Searched, Views, Way
+from rebox.recipe import Once, Recipe, Refitted, Searched, Unasked, Views, Way
 
 RUNS: Mapping[type[Way], Callable[[Any, Session], Run]] = {
     Once: OnceRun,
     Searched: SearchRun,
     Refitted: RefitRun,
     Views: ViewsRun,
+    Unasked: UnaskedRun,
 }
 
 
@@ -82,7 +84,7 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         a fit early is in the outcome, beside what was learnt.
     """
     run = run_of(recipe.way, session)
-    reason, error = carry_out(run.go, lambda: run.learnt)
+    reason, error = carry_out(run.ask_all, lambda: run.learnt)
     for read in (run.read, run.read_plain, run.read_nothing):  # what was paid for is kept
         try:
             model, verdict = read()

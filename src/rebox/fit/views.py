@@ -97,6 +97,7 @@ class ViewsRun(Run):
         self._ask([0], plan.asked, "map")
         if plan.candidates:
             self._ask(range(1, plan.candidates + 1), plan.screened, "search")
+            self._work("choosing views")
             ranked = self._chooser().ranked(*self._plain_and_others())
             self._ask(ranked[: plan.tried], plan.asked, "search")
         elif plan.tried:
@@ -228,7 +229,12 @@ class ViewsRun(Run):
             said = {name: (asked, logs + shift) for name, (asked, logs) in said.items()}
         session, rows = self.session, self._order[fresh]
         return give_verdict(
-            session.targets[rows], said, session.n_targets, session.seed, session.subjects_of(rows)
+            session.targets[rows],
+            said,
+            session.n_targets,
+            session.seed,
+            session.subjects_of(rows),
+            session.box.spec.price_usd,
         )
 
 

@@ -241,7 +241,7 @@ def check_share(hold_out: float) -> None:
     if not isinstance(hold_out, Real) or not 0 < hold_out < 1:
         found = f"{hold_out:g}" if isinstance(hold_out, Real) else repr(hold_out)
         raise InvalidOption(
-            "hold_out (--hold-out) is the share of the images to measure on, as 0.2; found "
+            "hold_out is the share of the images to measure on, as 0.2; found "
             f"{found}: give a number above 0 and below 1."
         )
 
