@@ -200,8 +200,9 @@ class _HeldOut:
     def area(self, scores: Matrix) -> Interval:
         """Return the macro AUC; that of scores which do not tell images apart is no estimate."""
         interval = auc_interval(self.targets, scores, self.seed, self.groups)
-        constant = bool((scores == scores[0]).all())
-        return interval if constant else self._expanded(interval, 0.0)
+        if (scores == scores[0]).all():
+            return Interval(interval.value, interval.value, interval.value)
+        return self._expanded(interval, 0.0)
 
     def gain(self, ours: Matrix, theirs: Matrix) -> Interval:
         """Return by how much the macro AUC of ``ours`` is larger."""
