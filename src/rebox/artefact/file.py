@@ -7,6 +7,7 @@ same bytes.
 
 import hashlib
 import json
+import operator
 import os
 import tempfile
 from pathlib import Path
@@ -16,12 +17,11 @@ from safetensors.numpy import save as serialise
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.describe import Tensors, describe, restore
+from rebox.artefact.schema import Unsound
+from rebox.artefact.soundness import ABSURD, check_described, check_reading
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
-
-# What is raised by a description, or arrays, that no rebox writes.
-ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
@@ -51,15 +51,26 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
     """
     description, tensors = _verified(Path(path))
     try:
-        return restore(*upgrade(description, tensors), encoder, Path(path).parent)
+        return _restored(*upgrade(description, tensors), encoder, Path(path).parent)
     except (ArtefactError, BoxError):
         raise
     except ABSURD as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = str(error) if isinstance(error, Unsound) else f"{type(error).__name__}: {error}"
         raise ArtefactError(
             f"{path} does not hold what a model of format {description['format']} does ({what}): "
             "fit again."
         ) from error
+
+
+def _restored(
+    description: Description, tensors: Tensors, encoder: Encoder | None, folder: Path
+) -> Artefact:
+    check_described(description, tensors)
+    artefact = restore(description, tensors, encoder, folder)
+    classes = [box.classes for box in artefact.boxes if box.classes is not None]
+    if len(classes) == len(artefact.boxes):  # or else when its box is open
+        check_reading(artefact, classes)
+    return artefact
 
 
 def _verified(path: Path) -> tuple[Description, Tensors]:
@@ -69,7 +80,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         signed = json.loads(metadata["rebox"])
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
-        version = int(description["format"])
+        version = operator.index(description["format"])
     except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
@@ -126,6 +137,10 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
+    except (TypeError, AttributeError) as error:  # of a type that NumPy has not, as bfloat16
+        raise ArtefactError(
+            f"{path} holds numbers of a type that rebox writes none of ({error}): fit again."
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

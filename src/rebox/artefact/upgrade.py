@@ -148,6 +148,8 @@ def _resolved(
     if kind not in _WAVES or len(z) == min(int(figure), height, width) ** 2 * channels:
         return name, z
     waves, count = _WAVES[kind], int(figure)
+    if count**2 * channels != len(z):
+        raise ValueError(f"a point of {len(z)} numbers is none of {name}")
     rows, columns = waves(count, height), waves(count, width)
     pixels = np.einsum("ah,abc,bw->chw", rows, z.reshape(count, count, channels), columns)
     mask = np.ones((height, width), dtype=bool)
