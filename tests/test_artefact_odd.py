@@ -144,6 +144,8 @@ def variants(path):
     """Yield a name and a file for each odd model that is made of one."""
     description, tensors = read(path)
     for at in places(description):
+        if any(type(one) is int and one > 1 for one in at):
+            continue  # others of a list are as the first two
         for name, value in VALUES.items():
             yield (
                 f"{'.'.join(map(str, at))} is {name}",
@@ -156,6 +158,8 @@ def variants(path):
         del inner[at[-1]]
         yield f"{'.'.join(map(str, at))} is gone", signed(gone, tensors)
     for tensor, array in tensors.items():
+        if any(part.isdigit() and int(part) > 1 for part in tensor.split(".")):
+            continue
         for name, other in other_arrays(array):
             yield f"{tensor} is {name}", signed(description, {**tensors, tensor: other})
         for size, kinds in FOREIGN.items():

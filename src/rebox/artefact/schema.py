@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 Rule = Callable[[Any, str], None]
 """Raises `Unsound` where a value is not as it should be."""
 
+LONGEST = 65_536  # pixels along a side
 WHOLE = 2**63 - 1
 FINITE = 1e300
 MOST = 1_000_000  # values in a list, characters of a text

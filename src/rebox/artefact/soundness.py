@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.schema import (
+    LONGEST,
     WHOLE,
     Unsound,
     each,
@@ -41,7 +42,6 @@ ABSURD = (
     RecursionError,
 )
 
-LONGEST = 65_536  # pixels along a side
 LARGEST = 2**26  # pixels of a canvas or of a sample
 MOST_FEATURES = 1_000_000
 MOST_LABELS = 2**26  # bytes of all of them
