@@ -137,40 +137,43 @@ def other_arrays(array):
             yield f"of {value}", np.full(array.shape, value).astype(array.dtype)
 
 
-FOREIGN = {2: ("BF16",), 1: ("F8_E4M3", "F8_E5M2")}  # bytes of a number: types NumPy has not
+FOREIGN = {"BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # bytes of a number of types NumPy has not
 
 
 def variants(path):
-    """Yield a name and a file for each odd model that is made of one."""
+    """Yield a name and a file for each odd model that is made of one.
+
+    Of a list, the first two are changed: others are as they are.
+    """
     description, tensors = read(path)
     for at in places(description):
-        if any(type(one) is int and one > 1 for one in at):
-            continue  # others of a list are as the first two
-        for name, value in VALUES.items():
-            yield (
-                f"{'.'.join(map(str, at))} is {name}",
-                signed(put(description, at, value), tensors),
-            )
-        gone = copy.deepcopy(description)
-        inner = gone
-        for name in at[:-1]:
-            inner = inner[name]
-        del inner[at[-1]]
-        yield f"{'.'.join(map(str, at))} is gone", signed(gone, tensors)
-    for tensor, array in tensors.items():
-        if any(part.isdigit() and int(part) > 1 for part in tensor.split(".")):
-            continue
-        for name, other in other_arrays(array):
-            yield f"{tensor} is {name}", signed(description, {**tensors, tensor: other})
-        for size, kinds in FOREIGN.items():
-            for kind in kinds:
-                small = np.ones(array.shape, f"u{size}")
-                yield (
-                    f"{tensor} is {kind}",
-                    signed(description, {**tensors, tensor: small}, {tensor: kind}),
-                )
-        rest = {name: one for name, one in tensors.items() if name != tensor}
-        yield f"{tensor} is gone", signed(description, rest)
+        if not any(type(one) is int and one > 1 for one in at):
+            for name, changed in said(description, at):
+                yield f"{'.'.join(map(str, at))} {name}", signed(changed, tensors)
+    for tensor in tensors:
+        if not any(part.isdigit() and int(part) > 1 for part in tensor.split(".")):
+            for name, changed, kinds in held(tensors, tensor):
+                yield f"{tensor} {name}", signed(description, changed, kinds)
+
+
+def said(description, at):
+    for name, value in VALUES.items():
+        yield f"is {name}", put(description, at, value)
+    gone = copy.deepcopy(description)
+    inner = gone
+    for name in at[:-1]:
+        inner = inner[name]
+    del inner[at[-1]]
+    yield "is gone", gone
+
+
+def held(tensors, tensor):
+    shape = tensors[tensor].shape
+    for name, other in other_arrays(tensors[tensor]):
+        yield f"is {name}", {**tensors, tensor: other}, {}
+    for kind, size in FOREIGN.items():
+        yield f"is {kind}", {**tensors, tensor: np.ones(shape, f"u{size}")}, {tensor: kind}
+    yield "is gone", {name: one for name, one in tensors.items() if name != tensor}, {}
 
 
 def outcome(content, path, x):

@@ -69,7 +69,9 @@ class Secret:
         """Return how it may be written: in JSON, by PHP too, in an address, in base64, in hex."""
         quoted, content = self.in_json(), self._text.encode()
         packed = {
-            base64.b64encode(b"\0" * before + content).decode().rstrip("=")[before + 1 : -1]
+            base64.b64encode(b"\0" * before + content)
+            .decode()
+            .rstrip("=")[before and before + 1 : -1]
             for before in range(3)  # what stands beside it decides which of three it is
         }
         urls = {one.replace("+", "-").replace("/", "_") for one in packed}
