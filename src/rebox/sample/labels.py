@@ -26,14 +26,15 @@ def read_labels(y: Any) -> Labels:
         A label is missing, is neither number nor text, or is of another kind than the first.
     """
     values = as_array(y)
-    _refuse_one_hot(values)
+    refuse_one_hot(values)
     if not isinstance(values, np.ndarray):
         values = np.array(values, dtype=object)  # or else one text makes texts of all, of NaN too
         return np.array(_read(values).tolist()) if values.size else values
     return _read(values)
 
 
-def _refuse_one_hot(values: Any) -> None:
+def refuse_one_hot(values: Any) -> None:
+    """Raise `InvalidData` where labels are a table with a 1 in each row, and say what to pass."""
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "biuf":
         return
     columns = len(values[0]) if len(values) else 0
