@@ -87,7 +87,7 @@ def rebox(monkeypatch, capsys):
 @pytest.fixture
 def fit(rebox, service, data, tmp_path):
     def run(*more, price_usd=0.002, fails=0, budget=20):
-        given = ("--data", data, "--out", tmp_path / "m.rebox", "--budget", budget)
+        given = ("--data", data, "--out", tmp_path / "m.rebox", "--force", "--budget", budget)
         return rebox("fit", "--box", uri_of(service, price_usd), *given, *more, fails=fails)
 
     return run
@@ -463,9 +463,14 @@ def test_a_name_of_an_account_is_shown_whole(fit, rebox, tmp_path, monkeypatch):
     assert shown == "a-long-name-" * 9
 
 
-def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):
+def test_a_model_without_canaries_says_so(fit, rebox, service, data, tmp_path):
     fit("--recipe", "map")
-    assert "has no canaries" in rebox("box", "check", tmp_path / "m.rebox")
+    said = rebox("box", "check", tmp_path / "m.rebox", fails=2)
+    assert "has no canaries" in said
+    assert service.bill.queries == 20
+    given = ("predict", tmp_path / "m.rebox", data, "--check", "--out", tmp_path / "p.csv")
+    said = rebox(*given, fails=2)
+    assert "has no canaries" in said
     assert service.bill.queries == 20
 
 

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 import rebox
+from rebox.cli.standard import standard_output
 
 
 class PlainConsole(Console):
@@ -23,6 +24,11 @@ class PlainConsole(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
+
+    def print(self, *arguments: Any, **options: Any) -> None:
+        """Print, or say on one line that standard output takes no more."""
+        with standard_output():
+            super().print(*arguments, **options)
 
     def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
         """Yield what is printed; what files and services say moves no cursor."""
@@ -105,6 +111,7 @@ def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     """Teach a classifier that you can only ask a task of your own, within a query budget."""
+    out.stderr = False  # until a command sends a file there
     if show:
         out.print(f"rebox {rebox.__version__}", highlight=False)
         raise typer.Exit

@@ -17,8 +17,11 @@ from rebox.box import BlackBox, is_service
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
+from rebox.cli.output import check_outputs, write
+from rebox.cli.standard import standard_output
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars
+from rebox.output import encoded
 
 if TYPE_CHECKING:
     from rebox.study.bench import Places, Trial, TrialEnded
@@ -95,7 +98,14 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
 
     A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
     """
-    from rebox.study.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
+    from rebox.study.bench import (  # noqa: PLC0415 - see above
+        Places,
+        check_ledger,
+        is_done,
+        read_ledger,
+        read_plan,
+        run,
+    )
 
     planned = read_plan(plan)
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
@@ -114,6 +124,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         journal=read_journal(journal),
         trusted=tuple(trusted or ()),
     )
+    check_ledger(ledger)  # before it is asked whether money may be spent
     done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
     _confirm([trial for trial in trials if trial.key not in done], places, max_usd, yes=yes)
     if jobs is None:
@@ -182,17 +193,19 @@ def show_table(
     from rebox.study.bench import merged, read_ledger  # noqa: PLC0415 - see above
     from rebox.study.report.markdown import render  # noqa: PLC0415 - see above
 
+    check_outputs(written, inputs=(*ledgers, preface))
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
     text = render(rows, reference=reference)
     if preface is not None:
-        text = f"{preface.read_text(encoding='utf-8').rstrip()}\n\n{text}"
+        text = f"{_read(preface).rstrip()}\n\n{text}"
     if written is not None:
-        written.write_text(text, encoding="utf-8")
+        write(written, encoded(text))
         out.print(f"wrote {written}.", highlight=False)
     elif out.is_terminal:
         out.print(Markdown(text))
     else:
-        typer.echo(text)
+        with standard_output():
+            typer.echo(text)
 
 
 @app.command("report")
@@ -212,21 +225,22 @@ def write_page(
 
     It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
     """
-    from rebox.cli.options import check_outputs  # noqa: PLC0415 - see above
-    from rebox.study.report import write_report  # noqa: PLC0415 - see above
+    from rebox.study.report import report  # noqa: PLC0415 - see above
     from rebox.study.report.document import TITLE  # noqa: PLC0415 - see above
 
-    check_outputs(path)
-    write_report(
-        path,
+    check_outputs(path, inputs=(*ledgers, *(journal or ())))
+    page = report(
         ledgers,
         journals=journal or (),
         title=title or TITLE,
         reference=reference,
         when=_moment(),
     )
-    size = path.stat().st_size / 1e6
-    out.print(f"wrote {path}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    content = encoded(page)
+    write(path, content)
+    out.print(
+        f"wrote {path}, {len(content) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def tell_trial(event: "TrialEnded") -> None:
@@ -260,6 +274,15 @@ def _rows(path: Path, read: Any) -> list[dict[str, Any]]:
     if not rows:
         raise InvalidData(f"{path} holds no trials: name a ledger that `rebox bench run` wrote.")
     return rows
+
+
+def _read(preface: Path) -> str:
+    try:
+        return preface.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidData(
+            f"{preface} cannot be read ({error}); expected text in UTF-8: check --preface."
+        ) from error
 
 
 def _in_force(backend: str | None) -> Any:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from rebox.artefact import write_atomically
 from rebox.box import PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
@@ -17,12 +16,13 @@ from rebox.cli.options import (
     ModelArgument,
     OtherBoxOption,
     YesOption,
-    check_outputs,
     read_journal,
 )
+from rebox.cli.output import check_outputs, journal_files, write
 from rebox.cli.printing import print_drift, receipt
 from rebox.errors import InvalidOption
 from rebox.meter import Budget, Meter
+from rebox.output import encoded
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
@@ -67,7 +67,7 @@ def labels(
     """Ask a service one grey image and say what its classes are called: one query."""
     from rebox.box.service import open_labels  # noqa: PLC0415 - HTTP, for services alone
 
-    check_outputs(path)
+    check_outputs(path, inputs=(uri, *journal_files(journal)))
     with open_labels(uri) as box:
         confirm(box, 1, "this question", yes=yes)
         meter = _meter(box, "labels", Budget(), journal)
@@ -75,7 +75,7 @@ def labels(
         meter.asker(box, "probe", afresh=True).ask(box.grey())
         names = box.names
     if path is not None:
-        write_atomically(path, "".join(f"{name}\n" for name in names).encode())
+        write(path, encoded("".join(f"{name}\n" for name in names)))
     for name in names:
         out.print(name, highlight=False, markup=False)
     receipt(meter.spent, err)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from rebox.artefact import check_writable
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES
 
@@ -88,13 +87,6 @@ CanariesOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
-
-
-def check_outputs(*paths: Path | None) -> None:
-    """Raise `ArtefactError` unless every path can be written."""
-    for path in paths:
-        if path is not None:
-            check_writable(path)
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

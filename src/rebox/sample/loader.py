@@ -87,6 +87,10 @@ class ImageLoader:
                 bits = 8 if image.dtype == np.uint8 else 0
                 self._largest[bits] = max(float(image.max()), self._largest.get(bits, 0.0))
 
+    def faults(self) -> dict[int, str]:
+        """Return what is wrong with files that cannot be read, by their places: `check` refuses."""
+        return self._x.faults() if isinstance(self._x, ImageFiles) else {}
+
     def warn_of_range(self) -> None:
         """Warn where what was checked is far darker than its type allows: it may mean another."""
         if self.inputs.value_range is not None:

@@ -101,14 +101,17 @@ def _say_contradictions(table: Path, rows: list[Row], files: list[Path]) -> None
 
 
 def listed_images(
-    table: Path, columns: Mapping[str, str] | None = None
+    table: Path, columns: Mapping[str, str] | None = None, *, keep_missing: bool = False
 ) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
-    Raises `InvalidData` as `read_rows` does, and where a file is missing.
+    Raises `InvalidData` as `read_rows` does, and where a file is missing, unless those are kept.
     """
     rows = read_rows(table, ("path",), named=columns or {})
-    return _files(table, rows), [row["path"] for _, row in rows]
+    names = [row["path"] for _, row in rows]
+    if keep_missing:
+        return [_file(table.parent, name) or table.parent / name for name in names], names
+    return _files(table, rows), names
 
 
 def _files(table: Path, rows: list[Row]) -> list[Path]:
