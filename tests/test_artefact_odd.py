@@ -20,8 +20,9 @@ import pytest
 from safetensors import safe_open
 
 import rebox
+from rebox.artefact import load, peek
 from rebox.artefact.file import _digest
-from rebox.errors import Error
+from rebox.errors import ArtefactError, Error
 
 MODELS = Path(__file__).parent / "data" / "models"
 CHANGED = [
@@ -195,6 +196,39 @@ def outcome(content, path, x):
         found = "sound" if sound else "answers that are no probabilities"
     peak = tracemalloc.get_traced_memory()[1]
     return found if peak < MOST_BYTES else f"{peak / 2**20:.0f} MB"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"rebox": ""},
+        {"rebox": "[" * 100_000},
+        {"rebox": '{"model": "\\ud800", "sha256": ""}'},
+        {"rebox": json.dumps({"model": '{"format": 5, "x": "\ud800"}', "sha256": ""})},
+        {"rebox": json.dumps({"model": "[" * 100_000, "sha256": ""})},
+        {"rebox": json.dumps({"model": '{"format": Infinity}', "sha256": ""})},
+        {"rebox": json.dumps({"model": '{"format": NaN}', "sha256": ""})},
+        {"rebox": json.dumps({"model": '{"format": 1' + "0" * 5000 + "}", "sha256": ""})},
+        {"rebox": json.dumps({"model": '{"format": 5.5}', "sha256": ""})},
+        {"rebox": json.dumps({"model": [], "sha256": {}})},
+    ],
+)
+@pytest.mark.parametrize("read_file", [load, peek])
+def test_whatever_stands_for_a_description_is_refused(read_file, metadata, tmp_path):
+    head = json.dumps({"__metadata__": metadata}).encode()
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(head)) + head)
+    with pytest.raises(ArtefactError) as caught:
+        read_file(tmp_path / "m")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("at", ["questions", "boxes", "classes", "reader", "inputs", "verdict"])
+def test_what_is_shown_of_a_file_is_looked_at_too(at, tmp_path):
+    description, tensors = read(MODELS / "format-5" / "rows-auto.rebox")
+    (tmp_path / "m").write_bytes(signed(put(description, (at,), [{"a": 1}]), tensors))
+    with pytest.raises(ArtefactError, match="does not hold what a model"):
+        peek(tmp_path / "m")
 
 
 def nobody(*_, **__):

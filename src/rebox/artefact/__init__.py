@@ -1,7 +1,7 @@
 """A fitted model as a value, and as a file: safetensors and JSON, never pickle."""
 
 from rebox.artefact.contract import Artefact, BoxRecord
-from rebox.artefact.file import content_of, digest_of, is_model, load, save
+from rebox.artefact.file import content_of, digest_of, is_model, load, peek, save
 from rebox.artefact.soundness import check_box
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "digest_of",
     "is_model",
     "load",
+    "peek",
     "save",
 ]

@@ -8,6 +8,8 @@ same bytes.
 import hashlib
 import json
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -69,27 +71,53 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         A newer rebox wrote it.
     """
     description, tensors = _verified(Path(path))
+    with _refusing(path, description["format"]):
+        newest, arrays = _newest(description, tensors)
+        artefact = restore(newest, arrays, encoder, Path(path).parent)
+        classes = [box.classes for box in artefact.boxes if box.classes is not None]
+        if len(classes) == len(artefact.boxes):  # or else when its box is open
+            check_reading(artefact, classes)
+    return artefact
+
+
+def peek(path: str | Path) -> tuple[int, Description, Tensors]:
+    """Return what is written in ``path`` without opening its boxes or its encoder.
+
+    Returns
+    -------
+    int
+        The format that it was written in.
+    dict, dict of arrays
+        As the newest format has them (`rebox.artefact.describe`).
+
+    Raises
+    ------
+    ArtefactError, TamperedArtefact, NewerArtefact
+        As `load` does.
+    """
+    description, tensors = _verified(Path(path))
+    with _refusing(path, description["format"]):
+        return int(description["format"]), *_newest(description, tensors)
+
+
+def _newest(description: Description, tensors: Tensors) -> tuple[Description, Tensors]:
+    newest, arrays = upgrade(description, tensors)
+    check_described(newest, arrays)
+    return newest, arrays
+
+
+@contextmanager
+def _refusing(path: str | Path, version: int) -> Iterator[None]:
+    """Say in one line what a file holds that no model of its format does."""
     try:
-        return _restored(*upgrade(description, tensors), encoder, Path(path).parent)
+        yield
     except (ArtefactError, BoxError):
         raise
     except ABSURD as error:
         what = str(error) if isinstance(error, Unsound) else f"{type(error).__name__}: {error}"
         raise ArtefactError(
-            f"{path} does not hold what a model of format {description['format']} does ({what}): "
-            "fit again."
+            f"{path} does not hold what a model of format {version} does ({what}): fit again."
         ) from error
-
-
-def _restored(
-    description: Description, tensors: Tensors, encoder: Encoder | None, folder: Path
-) -> Artefact:
-    check_described(description, tensors)
-    artefact = restore(description, tensors, encoder, folder)
-    classes = [box.classes for box in artefact.boxes if box.classes is not None]
-    if len(classes) == len(artefact.boxes):  # or else when its box is open
-        check_reading(artefact, classes)
-    return artefact
 
 
 def _verified(path: Path) -> tuple[Description, Tensors]:
@@ -100,6 +128,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
         version = operator.index(description["format"])
+        expected = _digest(tensors, text)  # computed alike in every format
     except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
@@ -108,7 +137,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         )
     if version < 1:
         raise ArtefactError(f"{path} has format {version}, which no rebox wrote: fit again.")
-    if digest != _digest(tensors, text):  # computed alike in every format
+    if digest != expected:
         raise TamperedArtefact(
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )

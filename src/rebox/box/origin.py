@@ -39,7 +39,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     whose : str
         What the file is, as ``model``.
     way : str
-        How the user trusts a URI nevertheless, as ``pass it by --box``.
+        How the user trusts a URI nevertheless, as ``pass it by box=``.
     trusted : collection of str
         Hosts, variables that hold keys, and kinds of boxes whose weights may be downloaded, besides
         those in ``REBOX_TRUSTED``.

@@ -305,7 +305,8 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
         return None
     if box is None and record.uri is None:
         raise InvalidOption(
-            f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
+            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
+            "name: use the model there, and pass the box to Reprogrammer.load."
         )
     if isinstance(box, BlackBox):
         opened = box
@@ -321,14 +322,14 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
 def _open_from_file(uri: str, path: Path) -> BlackBox:
     """Open the box that the model file at ``path`` names; its own files may lie beside it."""
     try:
-        way = f"pass box={uri!r} (--box)"
+        way = f"pass box={uri!r}"
         return open_foreign(beside(uri, path.parent), whose="model", way=way)
     except ServiceError:
         raise
     except BoxError as error:
         raise BoxError(
             f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
-            "box= (--box) if it lies elsewhere."
+            "box= if it lies elsewhere."
         ) from error
 
 

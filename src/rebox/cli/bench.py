@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -12,19 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markdown import Markdown
 from rich.table import Table
+from rich.text import Text
 
 from rebox.box import BlackBox, is_service
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm
+from rebox.cli.console import err, out
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
 from rebox.cli.output import check_outputs, write
 from rebox.cli.standard import standard_output
+from rebox.cli.wording import spoken
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars
 from rebox.output import encoded
 
 if TYPE_CHECKING:
     from rebox.study.bench import Places, Trial, TrialEnded
+    from rebox.study.report.markdown import Section
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
 
@@ -188,24 +193,46 @@ def show_table(
     written: Annotated[
         Path | None, typer.Option("--out", help="Write Markdown here instead of printing.")
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, as is done outside of a terminal.")
+    ] = False,
 ) -> None:
     """Show what was published beside what was measured, with intervals."""
     from rebox.study.bench import merged, read_ledger  # noqa: PLC0415 - see above
-    from rebox.study.report.markdown import render  # noqa: PLC0415 - see above
+    from rebox.study.report.markdown import render, sections  # noqa: PLC0415 - see above
 
     check_outputs(written, inputs=(*ledgers, preface))
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
-    text = render(rows, reference=reference)
-    if preface is not None:
-        text = f"{_read(preface).rstrip()}\n\n{text}"
-    if written is not None:
-        write(written, encoded(text))
-        out.print(f"wrote {written}.", highlight=False)
-    elif out.is_terminal:
-        out.print(Markdown(text))
-    else:
+    before = "" if preface is None else f"{_read(preface).rstrip()}\n\n"
+    if written is None and out.is_terminal and not markdown:
+        out.print(Markdown(before))
+        _print_sections(*sections(rows, reference=reference))
+        return
+    text = f"{before}{render(rows, reference=reference)}"
+    if written is None:
         with standard_output():
             typer.echo(text)
+    else:
+        write(written, encoded(text))
+        out.print(f"wrote {written}.", highlight=False)
+
+
+def _print_sections(legend: Sequence[str], parts: "Sequence[Section]") -> None:
+    """Print each section as a table whose columns are aligned."""
+    from rebox.study.report.table import in_line  # noqa: PLC0415 - see above
+
+    for part in parts:
+        table = Table(title=part.title, title_justify="left", title_style="bold")
+        shown = [column for column in part.columns if column.when(part.rows)]
+        for column in shown:
+            table.add_column(
+                column.title, justify="right" if column.number else "left", overflow="fold"
+            )
+        for row in part.rows:
+            table.add_row(*(Text(in_line(column, row)) for column in shown))
+        out.print(table)
+    for paragraph in legend:
+        out.print(paragraph, highlight=False)
 
 
 @app.command("report")
@@ -245,7 +272,7 @@ def write_page(
 
 def tell_trial(event: "TrialEnded") -> None:
     """Print a line for a trial that ended."""
-    console, said = (err, event.error) if event.row is None else (out, _said(event.row))
+    console, said = (err, spoken(event.error)) if event.row is None else (out, _said(event.row))
     console.print(
         f"[{event.number}/{event.planned}] {event.label}: {said}; {_spelled(event.left_s)} to go",
         highlight=False,

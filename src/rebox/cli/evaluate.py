@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rebox.cli.app import app, err
+from rebox.cli.app import app
+from rebox.cli.console import err
 from rebox.cli.measured import measured, print_measurement
 from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (

@@ -9,8 +9,9 @@ import typer
 from rebox.artefact import content_of
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm, plan
+from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.measured import print_measurement
 from rebox.cli.options import (

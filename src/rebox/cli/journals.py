@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
+from rebox.cli.console import err, out
 from rebox.cli.standard import standard_output
 from rebox.errors import JournalError
 from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions

@@ -1,18 +1,30 @@
 """The options that several commands take, and how they are read."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES
 
 BoxOption = Annotated[
-    str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
+    str,
+    typer.Option(
+        "--box",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet.",
+        autocompletion=completion.boxes,
+    ),
 ]
 OtherBoxOption = Annotated[
-    str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
+    str | None,
+    typer.Option(
+        "--box",
+        help="URI of the box; default: the one in the model.",
+        autocompletion=completion.boxes,
+    ),
 ]
 DataOption = Annotated[
     str,
@@ -20,6 +32,7 @@ DataOption = Annotated[
         "--data",
         help="A folder per class, a CSV (path,label[,group]), .npz (x, y[, groups]), or a task, as "
         "abide:DIR.",
+        autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
@@ -34,7 +47,11 @@ GroupColumnOption = Annotated[
 ]
 RecipeOption = Annotated[
     str,
-    typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
+    typer.Option(
+        "--recipe",
+        help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'.",
+        autocompletion=completion.recipes,
+    ),
 ]
 BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
 PredictBudgetOption = Annotated[
@@ -65,7 +82,22 @@ RangeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
-ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]
+
+
+def _check_model(path: Path) -> Path:
+    """Refuse a folder in a model's place: data is often named first."""
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
+        raise InvalidOption(
+            f"{path} is a folder; expected a model, a file that 'rebox fit' wrote: name it before "
+            "the data."
+        )
+    return path
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A model that 'rebox fit' wrote.", callback=_check_model),
+]
 JournalOption = Annotated[
     str | None,
     typer.Option(

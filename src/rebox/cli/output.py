@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rebox import output
 from rebox.artefact import is_model
-from rebox.cli.app import out
+from rebox.cli.console import out
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import InvalidOption, OutputError
 from rebox.meter import default_path

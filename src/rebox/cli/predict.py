@@ -8,7 +8,8 @@ import typer
 
 from rebox.artefact import digest_of
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
+from rebox.cli.console import err, out
 from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.cli.app import err
+from rebox.cli.console import err
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import OutputError
 from rebox.output import encoded, is_stream, place_of, refusals, replacing, write

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import out
+from rebox.cli.console import out
 from rebox.cli.measured import record_of
 from rebox.cli.output import write
+from rebox.cli.wording import spoken
 from rebox.errors import InvalidOption
 from rebox.fit import Verdict
 from rebox.meter import Spent
@@ -27,7 +28,7 @@ def print_verdict(verdict: Verdict | None) -> None:
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
-    out.print(verdict.words, highlight=False)
+    out.print(spoken(verdict.words), highlight=False)
 
 
 def receipt(spent: Spent, console: Console = out) -> None:

@@ -224,7 +224,7 @@ def check_share(hold_out: float) -> None:
     """Raise `InvalidOption` unless a share can be held out."""
     if not 0 < hold_out < 1:
         raise InvalidOption(
-            f"hold_out (--hold-out) is the share of the images to measure on, as 0.2; found "
+            f"hold_out is the share of the images to measure on, as 0.2; found "
             f"{hold_out:g}: give a number above 0 and below 1."
         )
 

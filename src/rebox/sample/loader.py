@@ -101,8 +101,7 @@ class ImageLoader:
                 end = largest if bits == 0 else 2 ** int(largest).bit_length() - 1
                 warnings.warn(
                     f"the images {what} reach {largest:g} of {white} at most, and read nearly "
-                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}) "
-                    f"(--value-range 0,{end:g}).",
+                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}).",
                     UserWarning,
                     stacklevel=3,
                 )

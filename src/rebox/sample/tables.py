@@ -73,9 +73,7 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
     others = _layout(table, needed, ("group",), named).others
     if others:
         grouped = "group" in rows[0][1]
-        advice = (
-            "" if grouped else "; is one the subject? name it by group_column= (--group-column)"
-        )
+        advice = "" if grouped else "; is one the subject? name it by group_column="
         warnings.warn(
             f"{table}: passed over the columns {', '.join(map(repr, others))}{advice}.",
             UserWarning,
@@ -217,7 +215,7 @@ def _layout(
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
     ours = [name for name in columns if name in {"path", "label", "group"}]
-    said = " and ".join(f"{name}_column= (--{name}-column)" for name in ours)
+    said = " and ".join(f"{name}_column=" for name in ours)
     advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "
