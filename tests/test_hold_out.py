@@ -155,8 +155,8 @@ def test_a_box_that_fails_while_it_is_measured_costs_no_model(folder, failing, c
     failing(31, BoxError("the box is gone"))
     with pytest.raises(BoxError, match="gone"):
         fit.fit(
-            BOX,
-            str(folder / "data"),
+            box=BOX,
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -178,8 +178,8 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
     seen = failing(30, KeyboardInterrupt())
     with contextlib.suppress(KeyboardInterrupt):
         fit.fit(
-            f"{BOX}&batch_size=5",
-            str(folder / "data"),
+            box=f"{BOX}&batch_size=5",
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, check_box, digest_of, load, save
 from rebox.box import (
+    NOBODY,
     BlackBox,
     Drift,
     Encoder,
@@ -191,7 +192,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             A file that ``save`` wrote.
         box : str, BlackBox or None
             The box it was fitted for; None: opened from the URI in the file, or no box at all for a
-            model that answers without one.
+            model that answers without one. A model of the recipe ``local`` opens none whatever is
+            given.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
@@ -301,7 +303,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
     """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
     record = artefact.box
-    if box is None and not artefact.model.questions:
+    if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return None
     if box is None and record.uri is None:
         raise InvalidOption(

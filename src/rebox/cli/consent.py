@@ -52,8 +52,9 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
-    budget = Budget(queries=model.budget, usd=model.max_usd)
-    left = budget.allows(box.spec.price_usd)
+    asks = recipe.way.asks
+    budget = Budget(queries=model.budget, usd=model.max_usd) if asks else Budget()
+    left = budget.allows(box.spec.price_usd) if asks else model.budget or 0
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
     loader = ImageLoader(Inputs.fit(images, model.value_range), images)

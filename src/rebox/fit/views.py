@@ -229,7 +229,12 @@ class ViewsRun(Run):
             said = {name: (asked, logs + shift) for name, (asked, logs) in said.items()}
         session, rows = self.session, self._order[fresh]
         return give_verdict(
-            session.targets[rows], said, session.n_targets, session.seed, session.subjects_of(rows)
+            session.targets[rows],
+            said,
+            session.n_targets,
+            session.seed,
+            session.subjects_of(rows),
+            session.box.spec.price_usd,
         )
 
 
