@@ -328,7 +328,7 @@ def test_an_encoder_helps_and_has_to_be_there_again(tmp_path):
     without = fitted(box, x, y, budget=100)
     assert (with_it.predict(new) == truth).mean() > 0.9 > (without.predict(new) == truth).mean()
     with_it.save(tmp_path / "m")
-    with pytest.raises(ArtefactError, match="encoder="):
+    with pytest.raises(ArtefactError, match=r"pass the encoder to Reprogrammer\.load"):
         Reprogrammer.load(tmp_path / "m", box)
     with pytest.raises(ArtefactError, match="parity"):
         Reprogrammer.load(tmp_path / "m", box, encoder=FunctionEncoder(parity, identity="other"))

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
-from rebox.artefact import Artefact, digest_of, load, save
+from rebox.artefact import Artefact, check_box, digest_of, load, save
 from rebox.box import (
     NOBODY,
     BlackBox,
@@ -317,6 +317,7 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     else:
         opened = _open_from_file(record.name, Path(path))
     record.check(opened)
+    check_box(artefact, opened)
     return opened
 
 
