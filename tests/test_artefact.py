@@ -300,7 +300,7 @@ for name in sys.argv[2:]:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_two_processes(tmp_path):
-    plain = ("map", "auto")
+    plain = ("map", "auto", "local")
     names = [name if name in plain else f"{name}?batch=4" for name in RECIPES]
     for seed in ("1", "2"):
         folder = tmp_path / seed

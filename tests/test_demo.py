@@ -167,6 +167,14 @@ def test_a_model_that_is_not_the_demos_is_not_replaced(tmp_path, kind):
     assert model.read_bytes() == before
 
 
+def test_a_picture_that_is_not_the_demos_is_not_replaced(tmp_path):
+    picture = tmp_path / "demo.png"
+    picture.write_bytes(b"of the user's own")
+    with pytest.raises(OutputError, match=r"demo\.png is not the demo's"):
+        run_demo(tmp_path)
+    assert picture.read_bytes() == b"of the user's own"
+
+
 def test_the_demos_own_model_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr("rebox.demo.run.draw", lambda *args, **options: None)
     for _ in range(2):

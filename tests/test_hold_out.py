@@ -57,7 +57,9 @@ def test_a_class_of_one_subject_is_learnt_and_not_measured():
     assert set(held.labels) == {0, 1}
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.2, 20, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "share", [0, 1, -0.2, 20, float("nan"), float("inf"), "0.2", None, True, [0.2]]
+)
 def test_a_share_is_between_none_and_all(share):
     with pytest.raises(InvalidOption, match=r"the share of the images.*, as 0.2"):
         dataset([0, 1] * 9).split(share)
@@ -71,6 +73,22 @@ def test_too_few_subjects_are_refused():
     ):
         with pytest.raises(InvalidData, match="too few subjects to hold some out"):
             dataset(labels, groups).split(0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.array([1, "a"] * 9, dtype=object), r"of several kinds \(int, str\)"),
+        (np.array([None, "a", "b"] * 6, dtype=object), r"of several kinds \(NoneType, str\)"),
+        (np.array([], dtype=int), "found no images"),
+    ],
+)
+def test_labels_without_an_order_are_shown_and_not_split(labels, said):
+    data = dataset(labels)
+    assert f"<Dataset d: {len(labels)} images" in repr(data)
+    assert "classes" in data._repr_html_()
+    with pytest.raises(InvalidData, match=said):
+        data.split()
 
 
 def test_the_fit_is_that_of_the_rest_alone(folder):  # noqa: F811
@@ -155,8 +173,8 @@ def test_a_box_that_fails_while_it_is_measured_costs_no_model(folder, failing, c
     failing(31, BoxError("the box is gone"))
     with pytest.raises(BoxError, match="gone"):
         fit.fit(
-            BOX,
-            str(folder / "data"),
+            box=BOX,
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -178,8 +196,8 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
     seen = failing(30, KeyboardInterrupt())
     with contextlib.suppress(KeyboardInterrupt):
         fit.fit(
-            f"{BOX}&batch_size=5",
-            str(folder / "data"),
+            box=f"{BOX}&batch_size=5",
+            data=str(folder / "data"),
             recipe="map",
             budget=40,
             hold_out=0.25,
@@ -187,3 +205,45 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
         )
     assert len(seen) == 30
     assert "predict" not in capsys.readouterr().out.partition("asked")[2]
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt(), BoxError("gone")])
+def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, capsys, ended):  # noqa: F811
+    from rebox.cli import fit
+
+    failing(31, ended)
+    with pytest.raises(type(ended)):
+        fit.fit(
+            box=BOX,
+            data=str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=0.25,
+            model_path=folder / "m.rebox",
+            json=folder / "f.json",
+        )
+    assert "asked 40 queries (30 to map, 10 to predict), $0.0800" in capsys.readouterr().out
+    assert json.loads((folder / "f.json").read_text())["usd"] == 0.08
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG cut off", b"no image at all"])
+def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
+    folder,  # noqa: F811
+    failing,
+    content,
+):
+    from rebox.cli import fit
+
+    seen = failing(1000, None)
+    rebox.load(folder / "data").split(0.25)[1].images.paths[0].write_bytes(content)
+    with pytest.raises(InvalidData, match="replace or remove the file"):
+        fit.fit(
+            box=BOX,
+            data=str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=0.25,
+            model_path=folder / "m.rebox",
+        )
+    assert not seen
+    assert not (folder / "m.rebox").exists()

@@ -1,6 +1,8 @@
 """What `rebox evaluate` says beside its metrics: log loss, calibration, confusion, each class."""
 
 import re
+import tracemalloc
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,12 +15,15 @@ from sklearn import metrics
 from rebox.cli.measured import print_measurement, record_of
 from rebox.errors import InvalidData
 from rebox.metric import (
+    accuracy_gain,
+    balanced_accuracy,
     confusion_matrix,
     expected_calibration_error,
     log_loss,
     measure,
     reliability,
 )
+from rebox.metric.confusion import f1_scores
 
 few = settings(max_examples=15, deadline=None)
 
@@ -176,3 +181,49 @@ def test_the_terminal_has_room_for_it(k, shown, capsys):
     assert "[/b]" in said
     assert len(said.splitlines()) < 90
     assert "log loss" in said
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "figure"),
+    [(300, 400, balanced_accuracy), (30_000, 300, lambda t, p: f1_scores(t, p, 300, 0, None))],
+)
+def test_many_classes_take_no_room_for_all_resamples_at_once(n, k, figure):
+    """What has been asked about is paid for: running out of memory would lose it."""
+    truth, predicted = np.random.default_rng(0).integers(0, k, (2, n))
+    tracemalloc.start()
+    figure(truth, predicted)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 450e6 if figure is balanced_accuracy else most < 100e6
+
+
+def test_resamples_in_blocks_are_as_good(monkeypatch):
+    truth, noise = np.random.default_rng(0).integers(0, 4, (2, 400))
+    predicted = np.where(np.arange(400) % 3 > 0, truth, noise)
+    whole = balanced_accuracy(truth, predicted)
+    monkeypatch.setattr("rebox.metric.confusion.CELLS", 16 * 30)
+    parts = balanced_accuracy(truth, predicted)
+    assert parts.value == whole.value
+    assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [([0, 1], None), ([0], None), ([0, 1, 0, 1], ["p"] * 4), ([0, 0, 1, 1], ["p", "p", "q", "q"])],
+)
+def test_one_subject_of_each_class_leaves_nothing_certain(labels, groups):
+    rows = np.tile([[0.7, 0.3], [0.4, 0.6]], (2, 1))[: len(labels)]
+    with warnings.catch_warnings(action="ignore"):
+        found = measure(labels, rows, [0, 1], groups=groups, grades=True)
+    least = {"quadratic_kappa": -1}
+    most = {"log_loss": -np.log(np.finfo(float).eps)}
+    of_classes = [one.figures["f1"] for one in found.per_class if "f1" in one.figures]
+    names = ("balanced_accuracy", "macro_auc", "log_loss", "expected_calibration_error")
+    for name in (*names, "quadratic_kappa"):
+        if name in found.figures:
+            figure = found.figures[name]
+            assert (figure.low, figure.high) == (least.get(name, 0), most.get(name, 1))
+    gain = accuracy_gain(labels, labels, rows.argmax(axis=1), groups=groups)
+    assert (gain.low, gain.high) == (-1, 1)
+    assert of_classes
+    assert {(figure.low, figure.high) for figure in of_classes} == {(0, 1)}

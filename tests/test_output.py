@@ -1,6 +1,7 @@
 """Where results are written: files, links, pipes, devices, and what stands there already."""
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -196,6 +197,29 @@ def test_paths_that_lead_nowhere_are_refused_before_a_query(command, asked, give
     assert said.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc of Linux")
+@pytest.mark.parametrize("given", ["/proc/x", "/proc/self/x", "/proc/self/fdinfo/x"])
+def test_a_folder_that_takes_no_file_is_not_said_to_be_missing(given):
+    with pytest.raises(OutputError, match="cannot write") as refused:
+        check_writable(Path(given))
+    assert "there is no folder" not in str(refused.value)
+
+
+@posix
+def test_a_terminal_that_is_not_there_is_refused_before_a_query():
+    line = "import pathlib, rebox.output as o; o.check_writable(pathlib.Path('/dev/tty'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", line],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr.splitlines()[-1].startswith(
+        "rebox.errors.OutputError: cannot write /dev/tty"
+    )
+
+
 @posix
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_may_only_be_read_is_refused(unprivileged, kind):
@@ -244,12 +268,66 @@ def test_a_model_that_cannot_be_written_any_more_is_kept_elsewhere(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "replace", gone)
-    code, _, said = command(*FIT, "--out", "new.rebox")
+    code, out, said = command(*FIT, "--out", "new.rebox")
     monkeypatch.undo()
+    assert "asked 20 queries" in out
     (spare,) = kept.glob("*.rebox")
     assert code == 2
     assert os.strerror(number) in said
     assert f"kept as {spare}" in said
+    assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM])
+@every
+def test_a_file_that_cannot_be_replaced_is_written_over(command, place, monkeypatch, what, number):
+    """As one that is mounted into a container: its folder may not even be there outside."""
+    target = place / "given"
+    target.write_bytes(b"")
+    before = target.stat().st_ino
+
+    replace = Path.replace
+
+    def refused(part, to):
+        if to == target:
+            raise OSError(number, os.strerror(number))
+        return replace(part, to)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    code, _, said = command(*COMMANDS[what], "given")
+    assert code == 0, said
+    assert target.stat().st_size > 100
+    assert target.stat().st_ino == before
+    assert not list(place.glob(".rebox-*"))
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_model_that_another_fit_has_written_meanwhile_is_not_lost(
+    command, place, monkeypatch, tmp_path, force
+):
+    """Both have been paid for: two fits at once may have the same name by default."""
+    from rebox.box.rehearsal import RehearsalBox
+
+    kept, answer = tmp_path / "kept", RehearsalBox.answer
+    kept.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+
+    def answering(box, images):
+        (place / "new.rebox").write_bytes(b"of another fit")
+        return answer(box, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    code, out, said = command(*FIT, "--out", "new.rebox", *force)
+    assert "asked 20 queries" in out
+    if force:
+        assert code == 0
+        assert rebox.Reprogrammer.load(place / "new.rebox").classes_.tolist() == ["dark", "light"]
+        return
+    (spare,) = kept.glob("*.rebox")
+    assert code == 2
+    assert "new.rebox is there already: pass --force" in said
+    assert f"the model is kept as {spare}" in said
+    assert (place / "new.rebox").read_bytes() == b"of another fit"
     assert rebox.Reprogrammer.load(spare).classes_.tolist() == ["dark", "light"]
 
 

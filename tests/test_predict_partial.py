@@ -15,6 +15,7 @@ import rebox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli import main
 from rebox.errors import BoxError, BudgetExhausted, Error, QuotaSpent
+from rebox.fit import StopFit
 
 BOX = "rehearsal:?classes=4&size=8"
 COUNT = 80  # images: asked about 32 at a time
@@ -118,6 +119,60 @@ def test_what_was_paid_for_is_kept_apart_from_what_is_whole(predict, place, box,
     assert rows_of("p.csv.partial")[1:] == rows_of("whole.csv")[: after + 1]
 
 
+@pytest.mark.parametrize("more", [(), ("--resume",), ("--journal", "j.sqlite")])
+def test_a_file_that_another_prediction_writes_to_is_left_to_it(predict, place, monkeypatch, more):
+    """Both would pay for the same rows, and each might take the other's for its own."""
+    others, answer = [], RehearsalBox.answer
+
+    def answering(box, images):
+        if not others and (place / "p.csv.partial").exists():
+            others.append(None)
+            others.append(predict("--out", "p.csv", *more))
+        return answer(box, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    assert predict("--out", "p.csv", *more)[0] == 0
+    code, said = others[1]
+    assert (code, "asked" in said) == (2, False)
+    assert "another prediction is writing to" in said
+    assert len(rows_of("p.csv")) == COUNT + 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"of another, which is not whole"])
+def test_what_takes_the_place_of_the_partial_file_is_not_taken_for_the_whole(
+    predict, place, box, monkeypatch, content
+):
+    predict("--out", "whole.csv")
+    answer, partial = RehearsalBox.answer, place / "p.csv.partial"
+
+    def answering(self, images):
+        if partial.exists():
+            partial.unlink()
+            if content is not None:
+                partial.write_bytes(content)
+        return answer(self, images)
+
+    monkeypatch.setattr(RehearsalBox, "answer", answering)
+    assert predict("--out", "p.csv")[0] == 0
+    assert (place / "p.csv").read_bytes() == (place / "whole.csv").read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "folder"])
+def test_rows_do_not_stand_in_what_is_no_file(predict, place, box, kind):
+    partial = place / "p.csv.partial"
+    if kind == "pipe":
+        os.mkfifo(partial)
+    elif kind == "folder":
+        partial.mkdir()
+    else:
+        partial.symlink_to("/dev/zero")
+    code, said = predict("--out", "p.csv")
+    assert (code, box.asked) == (2, 0)
+    assert "p.csv.partial" in said
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("after", [32, 64])
 @pytest.mark.parametrize("why", ["the box fails", "Ctrl-C"])
 def test_a_rerun_goes_on_where_it_stopped(predict, place, box, why, after):
@@ -160,6 +215,25 @@ def test_without_resume_all_is_asked_again_and_that_is_said(predict, place, box)
     assert "warning: " in said
     assert "--resume" in said
     assert box.asked == COUNT
+
+
+@pytest.mark.parametrize("after", [32, 64])
+@pytest.mark.parametrize("more", [(), ("--yes",), ("--journal", "none")])
+def test_rows_that_were_paid_for_are_not_asked_for_again(
+    predict, place, box, monkeypatch, after, more
+):
+    monkeypatch.setattr(RehearsalBox, "remote", True)
+    whole = predict("--out", "whole.csv", "--journal", "none")
+    assert whole[0] == 0, whole
+    box.fail(after, BoxError("gone"))
+    predict("--out", "p.csv", "--journal", "none")
+    box.mend()
+    code, said = predict("--out", "p.csv", *(more or ("--journal", "other.sqlite")))
+    assert (code, box.asked) == (2, 0), said
+    assert f"holds {after} rows of this very prediction, which would be paid for again" in said
+    assert predict("--out", "p.csv", "--journal", "none", "--resume")[0] == 0
+    assert box.asked == COUNT - after
+    assert (place / "p.csv").read_bytes() == (place / "whole.csv").read_bytes()
 
 
 def test_a_journal_answers_what_was_answered_and_needs_no_resume(predict, place, box):
@@ -260,8 +334,12 @@ def test_a_stream_that_ends_early_says_so(predict, box):
 
 def test_rows_that_are_all_there_are_only_given_their_name(predict, place, box, monkeypatch):
     """Killed after the last row: nothing is left to ask."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr("rebox.cli.predictions.Predictions._rename", lambda *_: os._exit)
+        patch.setattr("rebox.cli.predictions.Predictions._copy_rows", killed)
         predict("--out", "p.csv")
     asked = box.asked
     assert predict("--out", "p.csv", "--resume")[0] == 0
@@ -282,6 +360,20 @@ def test_a_link_to_predictions_stays_one(predict, place, box):
     assert len(rows_of("elsewhere/x.csv")) == COUNT + 1
 
 
+def test_arrays_are_not_files_to_pass_over(predict, place, box):
+    """They are refused before the canaries are paid for."""
+    x = np.full((4, 8, 8, 3), 0.5)
+    x[2, 0, 0, 0] = np.nan
+    np.savez(place / "x.npz", x=x)
+    rebox.Reprogrammer(BOX, "map", budget=40, canaries=3, random_state=0).fit(
+        np.random.default_rng(0).random((20, 8, 8, 3)), np.tile([0, 1], 10)
+    ).save("m.rebox")
+    asked = box.asked
+    code, said = predict("--skip-bad", "--check", given=("x.npz",))
+    assert (code, box.asked) == (2, asked)
+    assert "NaN" in said
+
+
 # --- in Python ------------------------------------------------------------------------------------
 
 
@@ -296,6 +388,20 @@ def test_an_error_carries_what_was_answered(place, box, why, after):
         model.predict_proba(images)
     np.testing.assert_array_equal(ended.value.answered, whole[:after])
     assert ended.value.answered.shape == (after, 2)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), MemoryError(), StopFit(), SystemExit(3)])
+def test_an_error_of_anybody_carries_what_was_answered(place, box, error):
+    def listener(event):
+        if getattr(event, "step", 0) == 2:
+            raise error
+
+    images, _ = rebox.sample.load_unlabelled(["new"])
+    whole = rebox.Reprogrammer.load("m.rebox").predict_proba(images)
+    model = rebox.Reprogrammer.load("m.rebox", listeners=[listener])
+    with pytest.raises(type(error)) as ended:
+        model.predict_proba(images)
+    np.testing.assert_array_equal(ended.value.answered, whole[:64])
 
 
 def test_batches_are_the_predictions_and_ask_no_more_than_is_gone_on_to(place, box):

@@ -290,3 +290,40 @@ def test_paths_that_are_none_are_named(tmp_path):
     ):
         model_of(frame)
     assert len(model_of(frame["file"]).predict(frame["file"])) == 12
+
+
+class Damaged(Counting):
+    """An array in a file that cannot be read from a place on."""
+
+    def __init__(self, x, error):
+        super().__init__(x)
+        self.error = error
+
+    def __getitem__(self, index):
+        if index.stop > 4:
+            raise self.error
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("filter returned failure\nduring read"), RuntimeError("closed"), KeyError(3)]
+)
+def test_a_file_that_cannot_be_read_on_is_refused_in_one_line(monkeypatch, error):
+    model = model_of(COLOUR)
+    monkeypatch.setattr("rebox.sample.stored.HELD_BYTES", 0)
+    with pytest.raises(
+        InvalidData, match=r"images 4 to 7 of a Damaged cannot be read \("
+    ) as raised:
+        model.predict(Damaged(COLOUR, error))
+    assert "\n" not in str(raised.value)
+    assert model.spent_.predict == 0
+
+
+@pytest.mark.parametrize("held", [0, 2**30])
+def test_a_file_that_is_closed_is_refused(monkeypatch, held):
+    model = model_of(COLOUR)
+    monkeypatch.setattr("rebox.sample.stored.HELD_BYTES", held)
+    stored = stored_by_h5py(COLOUR)
+    stored.file.close()
+    with pytest.raises(InvalidData, match="a Dataset cannot be read"):
+        model.predict(stored)

@@ -31,7 +31,19 @@ from contextlib import contextmanager
 
 
 class Error(Exception):
-    """Root of every error that rebox raises on purpose."""
+    """Root of every error that rebox raises on purpose.
+
+    Its text is one line, and whatever stands in it, from a file or a server, moves no terminal.
+    """
+
+    def __str__(self) -> str:
+        words = " ".join(super().__str__().split())
+        return words if words.isprintable() else "".join(map(_visible, words))
+
+
+def _visible(character: str) -> str:
+    known = character.isprintable() or character == "\xa0"
+    return character if known else character.encode("unicode_escape").decode()
 
 
 class InvalidInput(Error, ValueError):

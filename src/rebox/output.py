@@ -4,7 +4,9 @@ A link stays a link, and its target gets the content. What is no ordinary file i
 pipe or a character device, as ``/dev/null``, is written to, and anything else is refused.
 """
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -66,10 +68,15 @@ def check_writable(path: Path) -> None:
     if full:
         raise OutputError(f"cannot write {path}: it has no room for anything; name a file.")
     _refuse_protected(path)
+    if not path.is_fifo():  # which would wait for who reads it; a terminal may not be there
+        with refusals(path), path.open("wb"):
+            pass
 
 
 def write(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``; a reader of a file sees the old one or the new, never half.
+
+    But for a file that cannot be replaced, as one that is mounted: that is written over.
 
     Raises
     ------
@@ -107,9 +114,20 @@ def replacing(path: Path, *, tried: bool = False) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             if not tried:
                 part.chmod(_rights(target))  # mkstemp gives 0600
-                part.replace(target)
+                _put(part, target)
         finally:
             part.unlink(missing_ok=True)  # gone already where all went well
+
+
+def _put(part: Path, target: Path) -> None:
+    """Let ``part`` take the place of ``target``."""
+    try:
+        part.replace(target)
+    except OSError as error:
+        # A file that is mounted, as into a container, or another's in a folder as /tmp.
+        if error.errno not in {errno.EBUSY, errno.EPERM} or not target.is_file():
+            raise
+        shutil.copyfile(part, target)
 
 
 def _refuse_protected(path: Path) -> None:
@@ -136,9 +154,9 @@ def refusals(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         folder = place_of(path).parent
-        raise OutputError(
-            f"cannot write {path}: there is no folder {folder}; make it first."
-        ) from error
+        missing = f"there is no folder {folder}; make it first."
+        odd = f"no file can be made in {folder}; name another folder."  # as in /proc
+        raise OutputError(f"cannot write {path}: {odd if folder.is_dir() else missing}") from error
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"cannot write {path}: {reason}.") from error

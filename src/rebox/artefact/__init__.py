@@ -2,10 +2,12 @@
 
 from rebox.artefact.contract import Artefact, BoxRecord
 from rebox.artefact.file import content_of, digest_of, is_model, load, peek, save
+from rebox.artefact.soundness import check_box
 
 __all__ = [
     "Artefact",
     "BoxRecord",
+    "check_box",
     "content_of",
     "digest_of",
     "is_model",

@@ -7,6 +7,9 @@ same bytes.
 
 import hashlib
 import json
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -14,6 +17,8 @@ from safetensors.numpy import save as serialise
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.describe import Tensors, describe, restore
+from rebox.artefact.schema import Unsound
+from rebox.artefact.soundness import ABSURD, check_described, check_reading
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
@@ -21,8 +26,7 @@ from rebox.output import write
 
 HEAD = b'{"__metadata__":{"rebox":'
 
-# What is raised by a description, or arrays, that no rebox writes.
-ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
+TYPES = ("F32", "F64", "I64")  # of arrays
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
@@ -67,16 +71,13 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         A newer rebox wrote it.
     """
     description, tensors = _verified(Path(path))
-    try:
-        return restore(*upgrade(description, tensors), encoder, Path(path).parent)
-    except (ArtefactError, BoxError):
-        raise
-    except ABSURD as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ArtefactError(
-            f"{path} does not hold what a model of format {description['format']} does ({what}): "
-            "fit again."
-        ) from error
+    with _refusing(path, description["format"]):
+        newest, arrays = _newest(description, tensors)
+        artefact = restore(newest, arrays, encoder, Path(path).parent)
+        classes = [box.classes for box in artefact.boxes if box.classes is not None]
+        if len(classes) == len(artefact.boxes):  # or else when its box is open
+            check_reading(artefact, classes)
+    return artefact
 
 
 def peek(path: str | Path) -> tuple[int, Description, Tensors]:
@@ -95,7 +96,28 @@ def peek(path: str | Path) -> tuple[int, Description, Tensors]:
         As `load` does.
     """
     description, tensors = _verified(Path(path))
-    return int(description["format"]), *upgrade(description, tensors)
+    with _refusing(path, description["format"]):
+        return int(description["format"]), *_newest(description, tensors)
+
+
+def _newest(description: Description, tensors: Tensors) -> tuple[Description, Tensors]:
+    newest, arrays = upgrade(description, tensors)
+    check_described(newest, arrays)
+    return newest, arrays
+
+
+@contextmanager
+def _refusing(path: str | Path, version: int) -> Iterator[None]:
+    """Say in one line what a file holds that no model of its format does."""
+    try:
+        yield
+    except (ArtefactError, BoxError):
+        raise
+    except ABSURD as error:
+        what = str(error) if isinstance(error, Unsound) else f"{type(error).__name__}: {error}"
+        raise ArtefactError(
+            f"{path} does not hold what a model of format {version} does ({what}): fit again."
+        ) from error
 
 
 def _verified(path: Path) -> tuple[Description, Tensors]:
@@ -105,7 +127,8 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         signed = json.loads(metadata["rebox"])
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
-        version = int(description["format"])
+        version = operator.index(description["format"])
+        expected = _digest(tensors, text)  # computed alike in every format
     except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
@@ -114,7 +137,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         )
     if version < 1:
         raise ArtefactError(f"{path} has format {version}, which no rebox wrote: fit again.")
-    if digest != _digest(tensors, text):  # computed alike in every format
+    if digest != expected:
         raise TamperedArtefact(
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )
@@ -149,7 +172,17 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise ArtefactError(f"there is no model file {path}: check the path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
-            return tensors, file.metadata() or {}
+            names = list(file.keys())
+            for name in names:
+                _check_type(path, name, file.get_slice(name).get_dtype())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
+
+
+def _check_type(path: Path, name: str, told: str) -> None:
+    if told not in TYPES:  # NumPy has not got them all
+        raise ArtefactError(
+            f"{path} is not a rebox model: {name} holds numbers of type {told}, expected "
+            f"{', '.join(TYPES)}."
+        )

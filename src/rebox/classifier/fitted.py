@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
-from rebox.artefact import Artefact, digest_of, load, save
+from rebox.artefact import Artefact, check_box, digest_of, load, save
 from rebox.box import (
+    NOBODY,
     BlackBox,
     Drift,
     Encoder,
@@ -75,17 +76,17 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
         Notes
         -----
-        What ends it midway, a box that fails, a quota or Ctrl-C, is raised with the probabilities
-        of the first k images, which have been paid for, as its attribute ``answered``, of shape
-        (k, classes).
+        What ends it midway, a box that fails, a quota, a listener or Ctrl-C, is raised with the
+        probabilities of the first k images, which have been paid for, as its attribute
+        ``answered``, of shape (k, classes).
         """
         self._check_fitted()
         batches = [np.empty((0, len(self.classes_)))]
         try:
             for batch in self.predict_proba_batches(X):
                 batches.append(batch)
-        except (Error, KeyboardInterrupt) as error:
-            error.answered = np.concatenate(batches)  # type: ignore[union-attr] # one of our own
+        except BaseException as error:
+            error.answered = np.concatenate(batches)  # type: ignore[attr-defined] # one of our own
             raise
         return np.concatenate(batches)
 
@@ -191,7 +192,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             A file that ``save`` wrote.
         box : str, BlackBox or None
             The box it was fitted for; None: opened from the URI in the file, or no box at all for a
-            model that answers without one.
+            model that answers without one. A model of the recipe ``local`` opens none whatever is
+            given.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
@@ -301,7 +303,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
     """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
     record = artefact.box
-    if box is None and not artefact.model.questions:
+    if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return None
     if box is None and record.uri is None:
         raise InvalidOption(
@@ -315,6 +317,7 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     else:
         opened = _open_from_file(record.name, Path(path))
     record.check(opened)
+    check_box(artefact, opened)
     return opened
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
+from rebox.box import BlackBox, Encoder, Nobody, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
 from rebox.classifier.checks import (
     check_lengths,
@@ -39,11 +39,12 @@ class Reprogrammer(Fitted):
 
     Parameters
     ----------
-    box : str or BlackBox
-        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``.
+    box : str, BlackBox or None
+        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``; the recipe ``local``
+        needs none, and opens none.
     recipe : str or Recipe
         A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`. ``auto`` needs
-        no choice but the budget.
+        no choice but the budget; ``local`` asks nobody and needs none.
     budget : int or None
         Most queries (images answered by the box) that ``fit`` may ask. Predictions are counted
         apart.
@@ -87,7 +88,7 @@ class Reprogrammer(Fitted):
     classes_ : (target classes,)
         Labels, sorted.
     box_ : BlackBox or None
-        The opened box; None for a loaded model that answers without one.
+        The opened box; None where nobody is asked, and for a loaded model that answers without one.
     artefact_ : Artefact
         What ``save`` writes.
     meter_ : Meter
@@ -105,7 +106,7 @@ class Reprogrammer(Fitted):
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
-        box: str | BlackBox,
+        box: str | BlackBox | None = None,
         recipe: str | Recipe = "auto",
         *,
         budget: int | None = 1000,
@@ -169,8 +170,10 @@ class Reprogrammer(Fitted):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(as_array(groups), len(X), least=2)
-        box = self.box if isinstance(self.box, BlackBox) else open_box(self.box)
-        budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
+        box = self._opened(recipe)
+        budgets = Budget(), Budget()
+        if recipe.way.asks:
+            budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
         images = ImageLoader(Inputs.fit(X, self.value_range, names), X)
         images.check()
@@ -207,6 +210,17 @@ class Reprogrammer(Fitted):
             )
         return recipe
 
+    def _opened(self, recipe: Recipe) -> BlackBox:
+        """Return the box, opened if need be, or `Nobody` for a recipe that asks none."""
+        if not recipe.way.asks:
+            return Nobody()
+        if self.box is None:
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
+                "asks nobody."
+            )
+        return self.box if isinstance(self.box, BlackBox) else open_box(self.box)
+
     def _session(
         self,
         recipe: Recipe,
@@ -225,14 +239,14 @@ class Reprogrammer(Fitted):
             box,
             training=budgets[0],
             prediction=budgets[1],
-            journal=self.journal,
+            journal=self.journal if recipe.way.asks else False,
             fit=lambda epoch: account_of(
                 box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
             account=self.account,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
-        self.box_, self.meter_ = box, meter
+        self.box_, self.meter_ = box if recipe.way.asks else None, meter
         return Session(
             box=box,
             meter=meter,

@@ -13,7 +13,7 @@ from rebox.cli.console import err
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
-from rebox.meter import Meter
+from rebox.meter import Budget, Meter
 from rebox.money import dollars
 from rebox.sample import ImageLoader, Inputs
 
@@ -53,7 +53,9 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
-    budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
+    asks, budget = recipe.way.asks, Budget()
+    if asks:
+        budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
     loader = ImageLoader(Inputs.fit(images, model.value_range), images)
     session = Session(
         box=box,
@@ -63,4 +65,4 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
         seed=0,
         queries_per_prediction=model.queries_per_prediction,
     )
-    return fit_plan(recipe, session), session.left() or 0
+    return fit_plan(recipe, session), (session.left() if asks else model.budget) or 0

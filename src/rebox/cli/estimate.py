@@ -4,14 +4,14 @@ import warnings
 
 from rich.table import Table
 
-from rebox.box import BlackBox, open_box
+from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
 from rebox.cli.consent import plan
 from rebox.cli.console import out
 from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
-    BoxOption,
+    AskedBoxOption,
     BudgetOption,
     DataOption,
     GroupColumnOption,
@@ -22,6 +22,8 @@ from rebox.cli.options import (
     RecipeOption,
     SeedOption,
     UsdOption,
+    most_asked,
+    open_asked,
     read_range,
 )
 from rebox.cli.printing import (
@@ -34,8 +36,8 @@ from rebox.sample import load
 
 @app.command()
 def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
-    box: BoxOption,
     data: DataOption,
+    box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
@@ -48,9 +50,9 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     seed: SeedOption = 0,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened = open_box(box)
+    opened = open_asked(box, recipe)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
-    parts = Parts.of(task, hold_out, seed, per_prediction)
+    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
     price = opened.spec.price_usd
     queries, usd = parts.rest_of(budget, max_usd, price)
     model = Reprogrammer(
@@ -74,7 +76,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         table.add_row("cost of measuring it", _cost(parts.queries, price))
     table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
     out.print(table)
-    print_price(box, price)
+    print_price(box or "", price)
     _warn_of_readiness(opened)
 
 

@@ -1,5 +1,6 @@
 """``rebox fit``: a model of one's own, within the budget."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +8,6 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import content_of
-from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
 from rebox.cli.consent import confirm, plan
@@ -17,7 +17,7 @@ from rebox.cli.interruption import signals
 from rebox.cli.measured import print_measurement
 from rebox.cli.options import (
     AccountOption,
-    BoxOption,
+    AskedBoxOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -33,6 +33,8 @@ from rebox.cli.options import (
     SeedOption,
     UsdOption,
     YesOption,
+    most_asked,
+    open_asked,
     read_journal,
     read_range,
 )
@@ -56,8 +58,8 @@ from rebox.sample import Dataset, ImageFiles, load
 
 @app.command()
 def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
-    box: BoxOption,
     data: DataOption,
+    box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
@@ -101,8 +103,9 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     chosen_range = read_range(value_range) or task.value_range
     if isinstance(task.images, ImageFiles):
         refuse_inputs([model_path, *([json] if json else [])], task.images.paths)
-    opened, bar = open_box(box), ProgressBar(err)
-    parts = Parts.of(task, hold_out, seed, per_prediction)
+    opened, bar = open_asked(box, recipe), ProgressBar(err)
+    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
+    parts.check(chosen_range)
     queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
     model = Reprogrammer(
         opened,
@@ -125,8 +128,11 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     with bar:
         cut = _fit_or_keep(model, parts.train)
     with signals.held():
-        write_model(model_path, content_of(model.artefact_))
-    print_verdict(model.verdict_)
+        _write(model_path, model, force=force)
+    columns = {"path": path_column, "label": label_column, "group": group_column}
+    others = {f"--{name}-column": column for name, column in columns.items()}
+    others |= {"--value-range": value_range, "--encoder": encoder}
+    print_verdict(model.verdict_, _local_command(data, others))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged()
     if cut is None:
@@ -143,6 +149,21 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         print_cut_short(model, opened, "with --force" if replaced else "again")
     if error is not None:
         raise error
+
+
+def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
+    """Write the model; where that fails, what was asked for it is told all the same."""
+    try:
+        write_model(path, content_of(model.artefact_), force=force)
+    except OSError:
+        receipt(model.spent_)
+        raise
+
+
+def _local_command(data: str, others: dict[str, str | None]) -> str:
+    """Return the command that fits the local model to the same data, and asks nobody."""
+    given = "".join(f" {name}={shlex.quote(text)}" for name, text in others.items() if text)
+    return f"rebox fit --recipe local --data {shlex.quote(data)}{given} --out local.rebox"
 
 
 def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | KeyboardInterrupt | None:

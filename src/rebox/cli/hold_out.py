@@ -14,7 +14,7 @@ from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
 from rebox.metric import Measurement
-from rebox.sample import Dataset
+from rebox.sample import Dataset, ImageLoader, Inputs
 
 HoldOutOption = Annotated[
     float | None,
@@ -32,7 +32,7 @@ class Judged:
 
     measurement: Measurement | None = None
     spent: Spent = field(default_factory=Spent)
-    error: Error | None = None
+    error: Error | KeyboardInterrupt | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +91,18 @@ class Parts:
                 )
         return queries, usd
 
+    def check(self, value_range: tuple[float, float] | None) -> None:
+        """Look at what is held out before a query is paid for: a fit looks at its own part alone.
+
+        Raises
+        ------
+        InvalidData
+            A file is damaged, or an image has a wrong shape, type or range.
+        """
+        if self.held_out is not None:
+            inputs = Inputs.fit(self.train.images, value_range)
+            ImageLoader(inputs, self.held_out.images).check()
+
     def measure(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Judged:
         """Return what ``model`` is worth on the part that it has not seen.
 
@@ -99,10 +111,23 @@ class Parts:
         """
         if self.held_out is None or model.stop_reason_ == INTERRUPTED:
             return Judged()
+        spent = Spent()
+        try:
+            judge = self._judge(model, encoder, listener)
+            try:
+                measurement = measured(judge, self.held_out)
+            finally:
+                spent = judge.spent_
+        except (Error, KeyboardInterrupt) as error:  # the model has been paid for, and is there
+            return Judged(spent=spent, error=error)
+        return Judged(measurement=measurement, spent=spent)
+
+    def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
+        """Return ``model`` as its file has it."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.rebox"
             model.save(path)
-            judge = Reprogrammer.load(
+            return Reprogrammer.load(
                 path,
                 model.box_,
                 encoder=encoder,
@@ -110,8 +135,3 @@ class Parts:
                 journal=model.journal,
                 listeners=(listener,),
             )
-        try:
-            measurement = measured(judge, self.held_out)
-        except Error as error:  # the model has been paid for, and is there
-            return Judged(spent=judge.spent_, error=error)
-        return Judged(measurement=measurement, spent=judge.spent_)

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
+from rebox.box import BlackBox, Nobody, open_box
 from rebox.cli import completion
 from rebox.errors import InvalidOption
-from rebox.recipe import RECIPES
+from rebox.recipe import RECIPES, recipe_from_name
 
-BoxOption = Annotated[
-    str,
+AskedBoxOption = Annotated[
+    str | None,
     typer.Option(
         "--box",
-        help="URI of the box, as onnx:model.onnx?preprocess=imagenet.",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet; the recipe local needs none.",
         autocompletion=completion.boxes,
     ),
 ]
@@ -119,6 +120,23 @@ CanariesOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
+
+
+def open_asked(box: str | None, recipe: str) -> BlackBox:
+    """Return the box that ``recipe`` asks, opened; `Nobody` for one that asks none."""
+    if not recipe_from_name(recipe).way.asks:
+        return Nobody()
+    if box is None:
+        raise InvalidOption(
+            f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
+            "nobody."
+        )
+    return open_box(box)
+
+
+def most_asked(box: BlackBox, per_prediction: int) -> int:
+    """Return how many queries a prediction may ask ``box``; `Nobody` is asked none."""
+    return 0 if isinstance(box, Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

@@ -92,7 +92,7 @@ def write(path: Path, content: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def write_model(path: Path, content: bytes) -> None:
+def write_model(path: Path, content: bytes, *, force: bool) -> None:
     """Write a model; where it cannot be written any more, keep it elsewhere, as it is paid for.
 
     Raises
@@ -101,6 +101,7 @@ def write_model(path: Path, content: bytes) -> None:
         It is not where it should be; the message says where it is.
     """
     try:
+        check_model_output(path, force=force)  # another fit may have ended there meanwhile
         write(path, content)
     except OSError as error:  # of ours, or of a pipe that nobody reads
         spare = _kept_elsewhere(content)

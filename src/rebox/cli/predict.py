@@ -78,7 +78,8 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     bad = _bad_files(model, images, skipped=skip_bad)
     good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
     table = _table(predictions, model, good, names, bad)
-    table.take_over(resume=resume)
+    paid = model.box_ is not None and model.box_.source.remote
+    table.take_over(resume=resume, paid=paid)
     left = good[table.answered :]
     confirm_predictions(model, len(left), yes=yes, check=check)
     with accounted(model), bar:
@@ -99,7 +100,7 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
         There are some, and they shall not be ``skipped``; or there are no others.
     """
     loader = ImageLoader(model.artefact_.inputs, images)
-    if not skipped:
+    if not skipped or not isinstance(images, ImageFiles):
         loader.check()  # before the canaries are paid for, too
         return {}
     bad = loader.faults()

@@ -25,10 +25,22 @@ MARK, KEPT = "#rebox predict, partial: ", ", answers kept in "
 
 
 def partial_of(path: Path) -> Path | None:
-    """Return where rows stand until all are there; None: they go where they cannot be kept."""
+    """Return where rows stand until all are there; None: they go where they cannot be kept.
+
+    Raises
+    ------
+    OutputError
+        A pipe or a device stands there.
+    """
     if is_standard(path) or is_stream(path):
         return None
-    return Path(f"{place_of(path)}.partial")
+    partial = Path(f"{place_of(path)}.partial")
+    if is_stream(partial):
+        raise OutputError(
+            f"rows would stand in {partial} until all are there, and that is no file: remove it, "
+            "or name another --out."
+        )
+    return partial
 
 
 def fingerprint(model: str, images: bytes, names: Iterable[str], bad: Iterable[int]) -> str:
@@ -85,16 +97,24 @@ class Predictions:
         """How many of the images that are asked about have a row."""
         return sum(place not in self._bad for place in range(self._done))
 
-    def take_over(self, *, resume: bool) -> None:
+    def take_over(self, *, resume: bool, paid: bool) -> None:
         """Take over the rows that the same prediction left when it ended early.
 
         Where its journal answers them at no cost, they are asked for again: how often an image was
         asked counts from the first, and a box may answer it otherwise the second time.
 
+        Parameters
+        ----------
+        resume : bool
+            Whether to go on behind the rows that no journal answers.
+        paid : bool
+            Whether somebody may be paid for an answer: such rows are not asked for again.
+
         Raises
         ------
         OutputError
-            What is there belongs to another prediction.
+            What is there belongs to another prediction, or one is at work there, or it was paid for
+            and would be again.
         """
         if self.partial is None:
             if resume:
@@ -102,6 +122,7 @@ class Predictions:
             return
         if not self.partial.exists():
             return
+        _refuse_at_work(self.partial)
         mark, rows = self._left(self.partial)
         if not mark.startswith(self._marks[0]):
             self._refuse(self.partial, mark, resume=resume)
@@ -110,12 +131,21 @@ class Predictions:
         elif resume:
             self._file = self._begun(self.partial, rows)
         elif rows:
-            warnings.warn(
-                f"{self.partial} holds {len(rows):,} rows of this very prediction, which are asked "
-                "for again: --resume goes on from them.",
-                UserWarning,
-                stacklevel=2,
+            self._ask_again(len(rows), paid=paid)
+
+    def _ask_again(self, rows: int, *, paid: bool) -> None:
+        """Say that rows that are there are asked for again, or refuse it where that costs."""
+        there = f"{self.partial} holds {rows:,} rows of this very prediction"
+        if paid:
+            raise OutputError(
+                f"{there}, which would be paid for again: pass --resume to go on from them, or "
+                "remove it."
             )
+        warnings.warn(
+            f"{there}, which are asked for again: --resume goes on from them.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _refuse(self, partial: Path, mark: str, *, resume: bool) -> None:
         """Refuse to write over what another prediction has left, unless a journal has it, too."""
@@ -164,7 +194,9 @@ class Predictions:
         write(partial, encoded("".join(lines)))
         self._done = len(rows)
         with refusals(partial):
-            return self._open.enter_context(partial.open("ab"))
+            file = self._open.enter_context(partial.open("a+b"))
+        _lock(file)
+        return file
 
     def add(self, probabilities: NDArray[np.float64]) -> None:
         """Write the rows of the next images, (k, K)."""
@@ -200,18 +232,20 @@ class Predictions:
         """Give the file its name, or say what is there of it."""
         if error is None:
             self._write(list(self._empty_rows(self._done)))  # of those behind the last good one
-        with refusals(self.path):
-            self._open.close()
+        with refusals(self.path), self._open:
+            if error is None and self.partial is not None:
+                self._copy_rows(self._opened())
         if error is not None:
             err.print(self._left_words(), highlight=False, soft_wrap=True)
         elif self.partial is not None:
-            self._rename(self.partial)
+            self.partial.unlink(missing_ok=True)
 
-    def _rename(self, partial: Path) -> None:
-        with replacing(self.path) as whole, partial.open("rb") as file:
-            file.readline()  # the mark
-            shutil.copyfileobj(file, whole)
-        partial.unlink()
+    def _copy_rows(self, rows: BinaryIO) -> None:
+        """Copy what was written here, whatever has the partial file's name by now."""
+        with replacing(self.path) as whole:
+            rows.seek(0)
+            rows.readline()  # the mark
+            shutil.copyfileobj(rows, whole)
 
     def _left_words(self) -> str:
         of = f"{self._done:,} of {len(self._names):,} rows"
@@ -221,6 +255,31 @@ class Predictions:
             return f"nothing was written to {self.path}."
         way = "the same command" if self._journalled else "the same command with --resume"
         return f"{self.partial} has {of}: {way} goes on from there."
+
+
+def _refuse_at_work(partial: Path) -> None:
+    """Refuse a file that another prediction writes to: both would pay for the same rows."""
+    with refusals(partial), partial.open("rb") as file:
+        free = _lock(file)
+    if not free:
+        raise OutputError(
+            f"another prediction is writing to {partial}: wait for its end, or name another --out."
+        )
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Keep ``file`` to this process until it is closed; return False where another has it."""
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none, and lets nobody replace an open file
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system that knows no locks
+        return True
+    return True
 
 
 def _line(row: Sequence[str]) -> str:

@@ -19,9 +19,11 @@ from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
 from rebox.money import UNKNOWN, dollars, per_thousand
 
+FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
 
-def print_verdict(verdict: Verdict | None) -> None:
-    """Print what the box brought."""
+
+def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
+    """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
@@ -29,6 +31,9 @@ def print_verdict(verdict: Verdict | None) -> None:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
     out.print(spoken(verdict.words), highlight=False)
+    if verdict.advice:
+        out.print("The local model asks nobody:", highlight=False)
+        out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
 def receipt(spent: Spent, console: Console = out) -> None:

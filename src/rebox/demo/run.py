@@ -130,13 +130,18 @@ def _folder(out: Path) -> Path:
         ) from error
     for name in (MODEL, PICTURE):
         check_writable(out / name)
-    _refuse_another(out / MODEL)
+    _refuse_another(out / MODEL, out / PICTURE)
     return out
 
 
-def _refuse_another(model: Path) -> None:
-    """Raise `OutputError` where a model stands in the demo's place that it has not made itself."""
+def _refuse_another(model: Path, picture: Path) -> None:
+    """Raise `OutputError` where something stands in the demo's place that it has not made itself.
+
+    It draws no picture without a model beside it.
+    """
     if not model.is_file():
+        if picture.is_file():
+            raise OutputError(f"{picture} is not the demo's: choose another folder, or move it.")
         return
     try:
         made = load(model).box.name == open_digits().uri

@@ -15,15 +15,17 @@ from rebox.fit.refit import RefitRun
 from rebox.fit.run import Ending, Run
 from rebox.fit.search import SearchRun
 from rebox.fit.session import Session
+from rebox.fit.unasked import UnaskedRun
 from rebox.fit.verdict import Verdict
 from rebox.fit.views import ViewsRun
-from rebox.recipe import Once, Recipe, Refitted, Searched, Views, Way
+from rebox.recipe import Once, Recipe, Refitted, Searched, Unasked, Views, Way
 
 RUNS: Mapping[type[Way], Callable[[Any, Session], Run]] = {
     Once: OnceRun,
     Searched: SearchRun,
     Refitted: RefitRun,
     Views: ViewsRun,
+    Unasked: UnaskedRun,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.local import LocalFeatures
 from rebox.meter import Asker
@@ -113,4 +114,7 @@ class Model:
         return [] if self.local is None else self.local.blocks(images.samples(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
-        return self.reader.probabilities(answers, seen, n)
+        said = self.reader.probabilities(answers, seen, n)
+        if not np.isfinite(said).all():  # as a file may have it whose checksum is right
+            raise ArtefactError("the model's figures end in NaN: it was made by no fit; fit again.")
+        return said

@@ -46,6 +46,26 @@ class Plan(abc.ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnaskedPlan(Plan):
+    """Nothing is asked."""
+
+    @property
+    def total(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """What is looked at."""
+        return (("local features", f"0, of {self.images:,} training images"),)
+
+    @property
+    def most_per_prediction(self) -> int:
+        """None."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class MapPlan(Plan):
     """A mapping, and perhaps a search.
 

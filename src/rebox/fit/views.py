@@ -282,7 +282,12 @@ class ViewsRun(Run):
         if not len(rows):
             return None
         return give_verdict(
-            session.targets[rows], said, session.n_targets, session.seed, session.subjects_of(rows)
+            session.targets[rows],
+            said,
+            session.n_targets,
+            session.seed,
+            session.subjects_of(rows),
+            session.box.spec.price_usd,
         )
 
 

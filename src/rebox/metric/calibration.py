@@ -65,7 +65,8 @@ def log_loss(
     """
     truth, rows, subjects = _checked(labels, probabilities, classes, groups)
     losses = -np.log(np.maximum(rows[np.arange(len(truth)), truth], LEAST))
-    return bootstrap(lambda w: w @ losses / w.sum(axis=1), truth, seed, subjects)
+    most = float(-np.log(LEAST))
+    return bootstrap(lambda w: w @ losses / w.sum(axis=1), truth, seed, subjects, (0.0, most))
 
 
 def expected_calibration_error(

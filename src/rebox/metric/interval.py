@@ -12,6 +12,9 @@ from rebox.errors import InvalidData
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 RESAMPLES = 1000
 
+Bounds = tuple[float, float]
+"""The least and the greatest that a figure can be."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -69,6 +72,11 @@ def wilson(value: float, successes: float, n: float) -> Interval:
     half = Z / (n + Z**2) * math.sqrt(n * value * (1 - value) + Z**2 / 4)
     # Rounding leaves 1e-17 where the formula gives exactly 0 or 1.
     return Interval(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)))
+
+
+def anywhere(value: float, bounds: Bounds) -> Interval:
+    """Return ``value`` with all that it might be: nothing tells how sure it is."""
+    return Interval(value, min(value, bounds[0]), max(value, bounds[1]))
 
 
 def percentiles(value: float, draws: NDArray[np.float64]) -> Interval:

@@ -20,7 +20,7 @@ from rebox.metric.labels import Floats, Integers, checked_scores, columns_of
 from rebox.notebook import table
 from rebox.subject import encode_groups
 
-SHOWN = ("accuracy", "macro_auc", "log_loss")  # in one line
+IN_A_LINE = ("accuracy", "macro_auc", "log_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Measurement:
         return f"{self.images:,} images{'' if alone else f' of {self.subjects:,} subjects'}"
 
     def __repr__(self) -> str:
-        shown = {name: self.figures[name] for name in SHOWN if name in self.figures}
+        shown = {name: self.figures[name] for name in IN_A_LINE if name in self.figures}
         figures = ", ".join(f"{name} {figure:.3f}" for name, figure in shown.items())
         return f"<Measurement of {self.title}: {figures}>"
 

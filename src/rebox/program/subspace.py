@@ -76,15 +76,19 @@ class Full(Subspace):
 class _Separable(Subspace):
     """Products of waves along rows and waves along columns, each channel apart."""
 
+    @property
+    @abc.abstractmethod
+    def _count(self) -> int:
+        """Return how many waves there are along each side."""
+
     @abc.abstractmethod
     def _waves(self, length: int) -> NDArray[np.float64]:
-        """Return the waves (a, length) along a side of ``length`` pixels."""
+        """Return the waves (count, length) along a side of ``length`` pixels."""
 
     @property
     def dimension(self) -> int:
         """Row waves times column waves times channels."""
-        height, width, channels = self.shape
-        return len(self._waves(height)) * len(self._waves(width)) * channels
+        return self._count**2 * self.shape[2]
 
     def expand(self, z: Array) -> Array:
         """Combine the waves; planar in memory."""
@@ -109,6 +113,10 @@ class LowResolution(_Separable):
 
     side: int = 8
 
+    @property
+    def _count(self) -> int:
+        return self.side
+
     def _waves(self, length: int) -> NDArray[np.float64]:
         """Return (side, length): each row falls linearly from 1 at its knot to 0 at the next."""
         if self.side == 1:
@@ -130,6 +138,10 @@ class DCT(_Separable):
     """
 
     frequencies: int = 6
+
+    @property
+    def _count(self) -> int:
+        return self.frequencies
 
     def _waves(self, length: int) -> NDArray[np.float64]:
         """Return (frequencies, length) cosines of root mean square 1."""

@@ -1,9 +1,12 @@
 """What every task is: images, a label for each, and what keeps a trial of them honest."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -120,11 +123,11 @@ class Dataset:
 
     def __repr__(self) -> str:
         what = {"images": f"{len(self):,} {self._kind()}", "classes": self._classes()}
-        subjects = "" if self.groups is None else f", {len(np.unique(self.groups)):,} subjects"
+        subjects = "" if self.groups is None else f", {len(_counts(self.groups)):,} subjects"
         return f"<Dataset {shortened(self.name)}: {what['images']}, {what['classes']}{subjects}>"
 
     def _repr_html_(self) -> str:
-        known = None if self.groups is None else f"{len(np.unique(self.groups)):,}"
+        known = None if self.groups is None else f"{len(_counts(self.groups)):,}"
         card = {} if self.card is None else {"title": self.card.title, "licence": self.card.licence}
         return facts(
             f"Dataset {self.name}",
@@ -144,8 +147,7 @@ class Dataset:
         return f"rows of {size} features" if rows else f"images of {size}, {self.images.dtype}"
 
     def _classes(self) -> str:
-        names, counts = np.unique(self.labels, return_counts=True)
-        counted = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        counted = _counts(self.labels)
         return f"{len(counted):,} classes: {few(counted, counted)}"
 
     @property
@@ -182,12 +184,15 @@ class Dataset:
         InvalidOption
             ``hold_out`` or ``seed`` is out of range.
         InvalidData
-            A class would be missing from the first part, or nothing from it is held out.
+            A class would be missing from the first part, nothing is held out, or labels cannot be
+            compared with each other.
         """
         check_share(hold_out)
+        if not len(self):
+            raise InvalidData(f"{self.name}: found no images; expected some of each class.")
         if whole("seed", seed) < 0:
             raise InvalidOption(f"seed must be 0 or more, found {seed}.")
-        classes, targets = np.unique(self.labels, return_inverse=True)
+        classes, targets = self._targets()
         held = held_out(targets, seed, encode_groups(self.groups, len(self)), hold_out)
         kept = np.bincount(targets[~held], minlength=len(classes))
         if not held.any() or not kept.all():
@@ -197,6 +202,17 @@ class Dataset:
                 f" from others (class {str(name)!r}): give more, or measure on other data."
             )
         return self.subset(~held), self.subset(held)
+
+    def _targets(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """Return the classes in order, and the place of each label among them."""
+        try:
+            return np.unique(self.labels, return_inverse=True)
+        except TypeError as error:
+            kinds = ", ".join(sorted({type(label).__name__ for label in self.labels}))
+            raise InvalidData(
+                f"{self.name}: labels are of several kinds ({kinds}); expected one, so that they "
+                "have an order: convert them, as by astype(str)."
+            ) from error
 
     @cached_property
     def checksum(self) -> str:
@@ -222,11 +238,20 @@ class Dataset:
 
 def check_share(hold_out: float) -> None:
     """Raise `InvalidOption` unless a share can be held out."""
-    if not 0 < hold_out < 1:
+    if not isinstance(hold_out, Real) or not 0 < hold_out < 1:
+        found = f"{hold_out:g}" if isinstance(hold_out, Real) else repr(hold_out)
         raise InvalidOption(
-            f"hold_out is the share of the images to measure on, as 0.2; found "
-            f"{hold_out:g}: give a number above 0 and below 1."
+            "hold_out is the share of the images to measure on, as 0.2; found "
+            f"{found}: give a number above 0 and below 1."
         )
+
+
+def _counts(column: NDArray[Any]) -> dict[Any, int]:
+    """Return how often each value is there, in their order where they have one."""
+    counts = dict(Counter(column.tolist()))
+    with suppress(TypeError):  # what shows a data set must not fail on what is wrong with it
+        counts = dict(sorted(counts.items()))
+    return counts
 
 
 def _stored(images: Images) -> Iterator[bytes]:

@@ -27,10 +27,24 @@ def read_labels(y: Any) -> Labels:
         A label is missing, is neither number nor text, or is of another kind than the first.
     """
     values = as_array(y)
+    refuse_one_hot(values)
     if not isinstance(values, np.ndarray):
         values = np.array(values, dtype=object)  # or else one text makes texts of all, of NaN too
         return np.array(_read(values).tolist()) if values.size else values
     return _read(values)
+
+
+def refuse_one_hot(values: Any) -> None:
+    """Raise `InvalidData` where labels are a table with a 1 in each row, and say what to pass."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "biuf":
+        return
+    columns = len(values[0]) if len(values) else 0
+    ones = values == 1
+    if columns > 1 and (ones | (values == 0)).all() and (ones.sum(axis=1) == 1).all():
+        raise InvalidData(
+            f"y holds {columns} columns with a 1 in one of them, labels of one-hot form; expected "
+            "one label for each sample: pass y.argmax(axis=1)."
+        )
 
 
 def _read(values: Labels) -> Labels:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.errors import InvalidData
+
 HELD_BYTES = 64 * 2**20  # what is smaller is read whole: quicker, as samples are taken in any order
 BLOCK_BYTES = 16 * 2**20  # most that one look reads, however long the file's own chunks are
 
@@ -15,6 +17,11 @@ class StoredImages:
 
     An integer index gives an image as NumPy's array. The images that the file keeps in one chunk
     are read together, and the last such block is held: reading in order reads each once.
+
+    Raises
+    ------
+    InvalidData
+        On indexing: the file is closed or damaged.
     """
 
     def __init__(self, array: Any) -> None:
@@ -31,10 +38,21 @@ class StoredImages:
         start = place - place % self._rows
         at, block = self._last  # in one step: a thread may make the next batch
         if block is None or at != start:
-            block = np.asarray(self.array[start : start + self._rows])
+            block = self._read(start)
             self._last = start, block
         image: NDArray[Any] = block[place - start]
         return image
+
+    def _read(self, start: int) -> NDArray[Any]:
+        end = min(start + self._rows, len(self))
+        try:
+            return np.asarray(self.array[start:end])
+        except Exception as error:  # whatever the library that opened it has for that
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise InvalidData(
+                f"the images {start:,} to {end - 1:,} of a {type(self.array).__name__} cannot be "
+                f"read ({reason}): check that its file is open and whole."
+            ) from error
 
 
 def is_stored(x: Any) -> bool:
@@ -42,9 +60,12 @@ def is_stored(x: Any) -> bool:
 
     It says in which ``chunks`` it is kept, and is larger than `HELD_BYTES`.
     """
-    lies_elsewhere = not isinstance(x, np.ndarray) and hasattr(x, "chunks")
-    axes = len(x.shape) if lies_elsewhere and hasattr(x, "dtype") else 0
-    return axes in {3, 4} and bool(prod(x.shape) * x.dtype.itemsize > HELD_BYTES)
+    try:
+        lies_elsewhere = not isinstance(x, np.ndarray) and hasattr(x, "chunks")
+        axes = len(x.shape) if lies_elsewhere and hasattr(x, "dtype") else 0
+        return axes in {3, 4} and bool(prod(x.shape) * x.dtype.itemsize > HELD_BYTES)
+    except Exception:  # noqa: BLE001 - its file is closed: whoever reads it whole says why
+        return False
 
 
 def _rows_of_a_block(array: Any) -> int:
