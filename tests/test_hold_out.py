@@ -247,3 +247,17 @@ def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
         )
     assert not seen
     assert not (folder / "m.rebox").exists()
+
+
+@pytest.mark.parametrize("recipe", ["map", "auto", "local"])
+def test_a_shared_budget_measures_nothing_that_its_account_does_not_count(folder, recipe):  # noqa: F811
+    given = ["fit", "--data", folder / "data", "--recipe", recipe, "--hold-out", 0.25]
+    given += ["--box", BOX, "--budget", 40, "--account", "team", "--out", folder / "m.rebox"]
+    given += ["--journal", folder / "journal"]
+    if recipe == "local":  # asks nobody, so that there is nothing to count
+        assert "asked 0 queries" in invoke(*given)
+        return
+    ended = run(*given)
+    assert ended.returncode == 2
+    assert "--account team: leave out one of the two" in ended.stderr
+    assert not (folder / "journal").exists()

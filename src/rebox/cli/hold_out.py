@@ -91,14 +91,23 @@ class Parts:
                 )
         return queries, usd
 
-    def check(self, value_range: tuple[float, float] | None) -> None:
+    def check(self, value_range: tuple[float, float] | None, account: str | None) -> None:
         """Look at what is held out before a query is paid for: a fit looks at its own part alone.
 
         Raises
         ------
         InvalidData
             A file is damaged, or an image has a wrong shape, type or range.
+        InvalidOption
+            The budget is shared by an ``account``, which has one for fits and one for predictions:
+            the first does not see what measuring asks.
         """
+        if self.queries and account is not None:
+            raise InvalidOption(
+                "what --hold-out asks to measure the model would count for none of the fits that "
+                f"share --account {account}: leave out one of the two; 'rebox evaluate' has an "
+                "--account, too, and measures on other data."
+            )
         if self.held_out is not None:
             inputs = Inputs.fit(self.train.images, value_range)
             ImageLoader(inputs, self.held_out.images).check()

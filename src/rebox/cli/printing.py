@@ -7,17 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rebox.box import BlackBox, Drift
+from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
 from rebox.cli.measured import record_of
 from rebox.cli.output import write
 from rebox.cli.wording import spoken
-from rebox.errors import InvalidOption
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
-from rebox.money import UNKNOWN, dollars, per_thousand
+from rebox.money import UNKNOWN, per_thousand
 
 FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
 
@@ -38,14 +37,7 @@ def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
 
 def receipt(spent: Spent, console: Console = out) -> None:
     """Print what was asked, what it cost and what the journal saved."""
-    counts = spent.by_purpose()
-    total = counts.pop("total")
-    parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
-    of_them = f" ({parts})" if parts else ""
-    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {dollars(spent.usd)}"
-    if spent.saved or spent.billed != total:
-        line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
-    console.print(line, highlight=False)
+    console.print(f"asked {spent.words}", highlight=False)
 
 
 def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
@@ -82,20 +74,6 @@ def print_price(uri: str, price_usd: float | None) -> None:
             "name it in the URI by price_usd=.",
             highlight=False,
         )
-
-
-def print_drift(drift: Drift | None) -> bool:
-    """Print what the canaries said; return whether the model may be used.
-
-    Raises `InvalidOption` where there are none: nothing is said then of the box.
-    """
-    if drift is None:
-        raise InvalidOption(
-            "the model has no canaries, or asks no box, so that nothing tells whether that has "
-            "changed: fit with --canaries 3 to have some."
-        )
-    out.print(drift.words, highlight=False)
-    return drift.change != "changed"
 
 
 def write_record(
