@@ -93,10 +93,12 @@ def unknown(noun: str, name: str, known: Iterable[str]) -> InvalidOption:
 def meant(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` where one of the ``known`` names is alike, or else nothing.
 
-    Case does not count, nor which of ``-`` and ``_`` stands in a name.
+    Case does not count, nor which of ``-`` and ``_`` stands in a name. What one name alone begins
+    with is that name cut short, however much longer it is.
     """
     plain = {_plain(one): one for one in known}
-    near = get_close_matches(_plain(name), plain, n=1)
+    begun = [one for one in plain if one.startswith(_plain(name))] if name.strip("-_") else []
+    near = begun if len(begun) == 1 else get_close_matches(_plain(name), plain, n=1)
     return f" (did you mean {plain[near[0]]!r}?)" if near else ""
 
 
