@@ -167,11 +167,11 @@ def test_any_text_comes_through_percent_encoding(text):
         ("--queries", ("--quiet", "--queries-per-prediction"), "--queries-per-prediction"),
         ("--Label", ("--journal", "--label_column"), "--label_column"),
         ("random", ("auto", "random-search"), "random-search"),
-        ("--q", ("--quiet", "--queries-per-prediction"), None),  # either may be meant
+        ("--q", ("--quiet", "--queries"), "--quiet' or '--queries"),
         ("--bugdet", ("--budget", "--budget-of-others"), "--budget"),
         ("--", ("--budget",), None),
         ("", ("auto",), None),
     ],
 )
 def test_a_name_that_is_cut_short_is_recognised(name, known, said):
-    assert meant(name, known) == (f" (did you mean {said!r}?)" if said else "")
+    assert meant(name, known) == (f" (did you mean '{said}'?)" if said else "")

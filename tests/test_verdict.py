@@ -213,12 +213,12 @@ def test_the_words_name_no_option_of_either_place():
         assert not re.search(r"--\w|\w=", words)
 
 
-@pytest.mark.parametrize("data", ["d.npz", "a folder/it's", "synthetic:."])
+@pytest.mark.parametrize("data", ["d.npz", "a folder/it's", "synthetic:.", "-d.npz"])
 def test_the_advice_can_be_followed_on_the_command_line(data, capsys):
-    others = {"--label-column": "dx type", "--group-column": None, "--value-range": "-1,1"}
-    command = _local_command(data, others)
+    columns = {"label_column": "dx type", "group_column": None}
+    command = _local_command({"data": data, **columns, "value_range": "-1,1"})
     assert shlex.split(command) == [
-        *("rebox", "fit", "--recipe", "local", "--data", data),
+        *("rebox", "fit", "--recipe", "local", f"--data={data}"),
         *("--label-column=dx type", "--value-range=-1,1", "--out", "local.rebox"),
     ]
     print_verdict(case_of("unknown"), command)

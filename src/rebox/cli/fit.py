@@ -53,6 +53,7 @@ from rebox.cli.printing import (
     write_record,
 )
 from rebox.cli.progress import ProgressBar
+from rebox.cli.wording import OPTIONS
 from rebox.errors import Error
 from rebox.sample import Dataset, load
 
@@ -100,7 +101,12 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     inputs = (data, box, encoder, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    columns = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "group_column": group_column,
+    }
+    task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
     opened, bar = open_asked(box, recipe), ProgressBar(err)
@@ -127,14 +133,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         cut = _fit_or_keep(model, parts.train)
     with signals.held():
         _write(model_path, model, force=force)
-    read = {
-        "--path-column": path_column,
-        "--label-column": label_column,
-        "--group-column": group_column,
-        "--value-range": value_range,
-        "--encoder": encoder,
-    }
-    print_verdict(model.verdict_, _local_command(data, read))
+    read = {"data": data, **columns, "value_range": value_range, "encoder": encoder}
+    print_verdict(model.verdict_, _local_command(read))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     spent = model.spent_ + judged.spent
@@ -142,8 +142,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None:
         write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
     if cut is not None:
-        replaced = model_path.is_file() and not force
-        print_cut_short(model, opened, "with --force" if replaced else "again")
+        again = "again" if force or not model_path.is_file() else "with --force"
+        print_cut_short(model, opened, again)
     if (error := cut or judged.error) is not None:
         raise error
 
@@ -173,13 +173,10 @@ def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: Progres
     return judged
 
 
-def _local_command(data: str, read: dict[str, str | None]) -> str:
-    """Return the command that fits the local model to the same data, ``read`` by the same options.
-
-    It asks nobody.
-    """
-    given = "".join(f" {name}={shlex.quote(text)}" for name, text in read.items() if text)
-    return f"rebox fit --recipe local --data {shlex.quote(data)}{given} --out local.rebox"
+def _local_command(read: dict[str, str | None]) -> str:
+    """Return the command that fits the local model to what was ``read``, and asks nobody."""
+    given = " ".join(f"{OPTIONS[name]}={shlex.quote(text)}" for name, text in read.items() if text)
+    return f"rebox fit --recipe local {given} --out local.rebox"
 
 
 def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | KeyboardInterrupt | None:
