@@ -207,6 +207,41 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
     assert "predict" not in capsys.readouterr().out.partition("asked")[2]
 
 
+@pytest.mark.parametrize(
+    "ended", [BoxError("gone"), BrokenPipeError("nobody reads"), MemoryError(), ValueError("odd")]
+)
+@pytest.mark.parametrize(("hold_out", "asked"), [(None, 20), (0.25, 30)])
+def test_whatever_ends_showing_progress_leaves_the_model_that_was_paid_for(
+    folder,  # noqa: F811
+    monkeypatch,
+    capsys,
+    ended,
+    hold_out,
+    asked,
+):
+    from rebox.cli import fit
+    from rebox.cli.progress import ProgressBar
+
+    def fail(_, event):
+        if event.spent.predict or (hold_out is None and event.spent.map >= asked):
+            raise ended
+
+    monkeypatch.setattr(ProgressBar, "__call__", fail)
+    with pytest.raises(type(ended)):
+        fit.fit(
+            box=f"{BOX}&batch_size=5",
+            data=str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=hold_out,
+            model_path=folder / "m.rebox",
+        )
+    queries = rebox.Reprogrammer.load(folder / "m.rebox").artefact_.box.queries
+    assert queries["map"] >= asked
+    output = capsys.readouterr().out
+    assert f"asked {queries['map'] + (10 if hold_out else 0)} queries" in output
+
+
 @pytest.mark.parametrize("ended", [KeyboardInterrupt(), BoxError("gone")])
 def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, capsys, ended):  # noqa: F811
     from rebox.cli import fit

@@ -54,7 +54,6 @@ from rebox.cli.printing import (
 )
 from rebox.cli.progress import ProgressBar
 from rebox.cli.wording import OPTIONS
-from rebox.errors import Error
 from rebox.sample import Dataset, load
 
 
@@ -179,11 +178,14 @@ def _local_command(read: dict[str, str | None]) -> str:
     return f"rebox fit --recipe local {given} --out local.rebox"
 
 
-def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | KeyboardInterrupt | None:
-    """Fit; return what cut it short, if a usable model was left."""
+def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInterrupt | None:
+    """Fit; return what cut it short, if a usable model was left.
+
+    That is not always an error of ours: nobody may read the progress any more, or memory be full.
+    """
     try:
         model.fit(task.images, task.labels, groups=task.groups)
-    except (Error, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt(model.meter_.spent)

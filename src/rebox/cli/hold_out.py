@@ -9,7 +9,7 @@ import typer
 
 from rebox.classifier import Reprogrammer
 from rebox.cli.measured import measured
-from rebox.errors import Error, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
@@ -32,7 +32,7 @@ class Judged:
 
     measurement: Measurement | None = None
     spent: Spent = field(default_factory=Spent)
-    error: Error | KeyboardInterrupt | None = None
+    error: Exception | KeyboardInterrupt | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +127,7 @@ class Parts:
                 measurement = measured(judge, self.held_out)
             finally:
                 spent = judge.spent_
-        except (Error, KeyboardInterrupt) as error:  # the model has been paid for, and is there
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
             return Judged(spent=spent, error=error)
         return Judged(measurement=measurement, spent=spent)
 

@@ -18,10 +18,8 @@ from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
 from rebox.money import UNKNOWN, per_thousand
 
-FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
 
-
-def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
+def print_verdict(verdict: Verdict | None, instead: str) -> None:
     """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
