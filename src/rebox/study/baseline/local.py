@@ -57,5 +57,5 @@ class Local(Trainer):
         )
         run = UnaskedRun(Unasked(class_weight=training.class_weight), session)
         run.go()
-        model, _ = run.read_plain()
+        model = run.read_plain().model
         return LocalModel(classes=training.classes, inputs=training.images.inputs, model=model)
