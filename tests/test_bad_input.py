@@ -271,6 +271,11 @@ OPTIONS = {
         "does not pay",
     ),
     "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
+    "a share to hold out that is none": ({"--hold-out": 20}, "as 0.2; found 20"),
+    "a hold-out that takes all of the budget": (
+        {"--hold-out": 0.5, "--budget": 3},
+        "leaves nothing for the fit",
+    ),
     "unknown recipe": ({"--recipe": "magic"}, "unknown recipe"),
     "unknown recipe option": ({"--recipe": "bar?Q=5"}, "no option"),
     "recipe option of the wrong type": ({"--recipe": "bar?q=many"}, "q must be a whole number"),

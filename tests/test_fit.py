@@ -335,7 +335,8 @@ def test_the_user_is_told_why_it_ended(recipe, budget, reason):
     events = []
     outcome, _ = run(recipe, counted()[1], budget, listeners=[events.append])
     assert outcome.reason == reason
-    assert events[-1] == Stopped(spent=events[-1].spent, reason=reason)
+    verdict = outcome.verdict
+    assert events[-1] == Stopped(spent=events[-1].spent, reason=reason, verdict=verdict)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -16,6 +16,8 @@ from rebox.box.classes import as_names
 from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
+from rebox.money import UNKNOWN, per_thousand
+from rebox.notebook import facts, few, shortened
 from rebox.option import whole
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
@@ -105,6 +107,39 @@ class BoxSpec:
             raise InvalidOption(
                 "answers that are labels only are not complete: set complete=False."
             )
+
+    def __repr__(self) -> str:
+        named = f"{len(self.classes):,} classes ({few(self.classes)})"
+        return f"<BoxSpec {shortened(self.identity)}: {named}, {self._size}, {self._price}>"
+
+    def _repr_html_(self) -> str:
+        return facts("Black box", self._facts())
+
+    @property
+    def _size(self) -> str:
+        return f"{self.height} x {self.width} x {self.channels} {self.pixels}"
+
+    @property
+    def _price(self) -> str:
+        return UNKNOWN if self.price_usd is None else per_thousand(self.price_usd)
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is known, for a notebook."""
+        return {
+            "identity": self.identity,
+            "classes": f"{len(self.classes):,}: {few(self.classes)}",
+            "takes": self._size,
+            "answers": self._answers(),
+            "price": self._price,
+        }
+
+    def _answers(self) -> str:
+        if self.labels_only:
+            return "a label"
+        kind = "probabilities" if self.sums_to_one else "scores"
+        whose = "of all classes" if self.complete else "of some classes"
+        rounded = "" if self.decimals is None else f", to {self.decimals} decimals"
+        return f"{kind} {whose}{rounded}"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -229,6 +264,9 @@ class BlackBox(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.identity}>"
+
+    def _repr_html_(self) -> str:
+        return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
 
 
 def _check_form(images: Images, spec: BoxSpec) -> None:

@@ -27,8 +27,9 @@ from rebox.box import (
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import check_lengths, checked_labels, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
-from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
+from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
+from rebox.notebook import facts
 from rebox.sample.forms import are_images, as_samples
 from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
@@ -51,6 +52,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     journal: JournalChoice
     account: str | None
     listeners: Sequence[Listener]
+    verbose: int
     classes_: NDArray[Any]
     box_: BlackBox | None
     artefact_: Artefact
@@ -82,15 +84,13 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         images = ImageLoader(self.artefact_.inputs, X)
         images.check()
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
-        tell(
-            self.listeners,
-            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
-        )
+        told = self._told
+        tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
         batches = []
         for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
             batches.append(batch)
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
-            tell(self.listeners, answered)
+            tell(told, answered)
         return np.concatenate(batches)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -194,6 +194,21 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's diagram, and below it what the fit brought."""
+        diagram: str = super()._html_repr()
+        if not self.__sklearn_is_fitted__():
+            return diagram
+        said = {**self.artefact_.facts(), "ended": self.stop_reason_, "spent": self.spent_.words}
+        note = self.verdict_.words if self.verdict_ is not None else ""
+        return diagram + facts("Fitted", said, note)
+
+    @property
+    def _told(self) -> tuple[Listener, ...]:
+        """Who is told of every event."""
+        own = (ProgressLines(self.verbose),) if self.verbose else ()
+        return (*own, *self.listeners)  # a listener may end the fit
 
     def _take(self, artefact: Artefact, reason: str, history: tuple[StepTaken, ...]) -> None:
         """Become the model of ``artefact``."""

@@ -23,6 +23,7 @@ from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
+from rebox.option import whole
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.sample.forms import are_images, as_array, as_samples
 from rebox.sample.inputs import Inputs
@@ -78,6 +79,8 @@ class Reprogrammer(Fitted):
         Fixes every random choice; the same int gives the same model, byte for byte.
     listeners : sequence of callables
         Told of every event of a fit (`rebox.fit.events`).
+    verbose : int
+        0: say nothing; 1: print each phase, what it asked and cost, and the verdict; 2: every step.
 
     Attributes
     ----------
@@ -114,6 +117,7 @@ class Reprogrammer(Fitted):
         value_range: tuple[float, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         listeners: Sequence[Listener] = (),
+        verbose: int = 0,
     ) -> None:
         self.box = box
         self.recipe = recipe
@@ -129,6 +133,7 @@ class Reprogrammer(Fitted):
         self.value_range = value_range
         self.random_state = random_state
         self.listeners = listeners
+        self.verbose = verbose
 
     def fit(self, X: Any, y: ArrayLike, groups: Any = None) -> Self:
         """Fit program and mapping.
@@ -191,6 +196,7 @@ class Reprogrammer(Fitted):
         """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self.queries_per_prediction, self.encoder)
+        whole("verbose", self.verbose, at_least=0)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
@@ -233,7 +239,7 @@ class Reprogrammer(Fitted):
             queries_per_prediction=views,
             encoder=encoder,
             compare=self.verdict,
-            listeners=tuple(self.listeners),
+            listeners=self._told,
         )
 
     def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:

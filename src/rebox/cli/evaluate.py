@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rebox.cli.app import app, err
+from rebox.cli.measured import measured, print_measurement
 from rebox.cli.model import confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
@@ -21,13 +22,8 @@ from rebox.cli.options import (
     YesOption,
     check_outputs,
 )
-from rebox.cli.printing import (
-    print_metrics,
-    receipt,
-    write_record,
-)
+from rebox.cli.printing import receipt, write_record
 from rebox.cli.progress import ProgressBar
-from rebox.metric import evaluate
 from rebox.sample import load
 from rebox.sample.labels import known_labels
 
@@ -58,21 +54,10 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     with ProgressBar(err) as bar:
         model = load_model(model_path, box, budget, journal, account, bar)
-        labels = known_labels(task.labels, model.classes_)
+        known_labels(task.labels, model.classes_)  # before anything is paid for
         confirm_predictions(model, len(task.images), yes=yes)
-        probabilities = model.predict_proba(task.images)
-    if positive is None and task.positive in model.classes_.tolist():
-        positive = str(task.positive)
-    chosen = None if positive is None else known_labels([positive], model.classes_)[0]
-    metrics = evaluate(
-        labels,
-        probabilities,
-        list(model.classes_),
-        positive=chosen,
-        grades=task.grades,
-        groups=task.groups,
-    )
-    print_metrics(metrics)
+        measurement = measured(model, task, positive)
+    print_measurement(measurement)
     receipt(model.spent_)
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, metrics)
+        write_record(json, model, time.perf_counter() - started, model.spent_, measurement)

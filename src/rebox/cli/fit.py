@@ -10,6 +10,8 @@ from rebox.box import open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm, plan
+from rebox.cli.hold_out import HoldOutOption, Judged, Parts
+from rebox.cli.measured import print_measurement
 from rebox.cli.options import (
     AccountOption,
     BoxOption,
@@ -25,6 +27,7 @@ from rebox.cli.options import (
     PerPredictionOption,
     RangeOption,
     RecipeOption,
+    SeedOption,
     UsdOption,
     YesOption,
     check_outputs,
@@ -53,7 +56,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     max_usd: UsdOption = None,
     per_prediction: PerPredictionOption = 1,
     encoder: EncoderOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Fixes every random choice.")] = 0,
+    seed: SeedOption = 0,
     model_path: Annotated[Path, typer.Option("--out", help="The model to write.")] = Path(
         "model.rebox"
     ),
@@ -62,6 +65,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     journal: JournalOption = None,
     account: AccountOption = None,
     canaries: CanariesOption = None,
+    hold_out: HoldOutOption = None,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget."""
@@ -72,14 +76,16 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None and json.resolve() == model_path.resolve():
         raise InvalidOption(f"--out and --json are both {json}: name two files.")
     opened, bar = open_box(box), ProgressBar(err)
+    parts = Parts.of(task, hold_out, seed, per_prediction)
+    queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
     model = Reprogrammer(
         opened,
         recipe,
-        budget=budget,
+        budget=queries,
         queries_per_prediction=per_prediction,
         encoder=encoder,
         verdict=True,
-        max_usd=max_usd,
+        max_usd=usd,
         journal=read_journal(journal),
         account=account,
         canaries=canaries,
@@ -88,16 +94,23 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         listeners=(bar,),
     )
     if opened.source.remote:
-        planned, _ = plan(model, opened, task.images)
-        confirm(opened, planned.total, "this fit", yes=yes)
+        planned, _ = plan(model, opened, parts.train.images)
+        confirm(opened, planned.total + parts.queries, "this fit", yes=yes)
     with bar:
-        error = _fit_or_keep(model, task)
+        error = _fit_or_keep(model, parts.train)
     model.save(model_path)
-    if json is not None:
-        write_record(json, model, time.perf_counter() - started, {})
     print_verdict(model.verdict_)
-    receipt(model.spent_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
+    judged = Judged()
+    if error is None:
+        with bar:
+            judged = parts.measure(model, encoder, bar)
+    if judged.measurement is not None:
+        print_measurement(judged.measurement)
+    spent, error = model.spent_ + judged.spent, error or judged.error
+    receipt(spent)
+    if json is not None:
+        write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
     if error is not None:
         raise error
 

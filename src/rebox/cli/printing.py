@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,11 @@ from rebox.artefact import write_atomically
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import out
+from rebox.cli.measured import record_of
 from rebox.fit import Verdict
 from rebox.meter import Spent
-from rebox.metric import Interval
+from rebox.metric import Measurement
 from rebox.money import UNKNOWN, dollars, per_thousand
-
-
-def print_metrics(metrics: dict[str, Interval]) -> None:
-    """Print every metric with its interval."""
-    table = Table("metric", "value", "95 % interval")
-    for name, figure in metrics.items():
-        table.add_row(name.replace("_", " "), *figure.parts(".4f"))
-    out.print(table)
 
 
 def print_verdict(verdict: Verdict | None) -> None:
@@ -86,10 +79,14 @@ def print_drift(drift: Drift | None) -> bool:
 
 
 def write_record(
-    path: Path, model: Reprogrammer, seconds: float, metrics: Mapping[str, Interval]
+    path: Path,
+    model: Reprogrammer,
+    seconds: float,
+    spent: Spent,
+    measurement: Measurement | None = None,
 ) -> None:
     """Write what was done and what came out of it, as JSON, for ``--json``."""
-    spent = model.spent_
+    metrics = {} if measurement is None else measurement.figures
     record = {
         "recipe": model.artefact_.recipe,
         "box": model.artefact_.box.name,
@@ -99,6 +96,7 @@ def write_record(
         "queries": spent.by_purpose(),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
+        **({} if measurement is None else record_of(measurement)),
     }
     write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
 

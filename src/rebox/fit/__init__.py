@@ -5,6 +5,7 @@ from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import Plan
+from rebox.fit.progress_lines import ProgressLines
 from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict, VerdictRow
 
@@ -16,6 +17,7 @@ __all__ = [
     "Outcome",
     "PhaseStarted",
     "Plan",
+    "ProgressLines",
     "Question",
     "Session",
     "StepTaken",

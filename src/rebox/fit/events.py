@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from rebox.fit.verdict import Verdict
 from rebox.meter import Purpose, Spent
 
 
@@ -46,9 +47,16 @@ class StepTaken(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
-    """The fit has ended, and why."""
+    """The fit has ended, and why.
+
+    Attributes
+    ----------
+    verdict : Verdict or None
+        What the box brought, where held-out predictions tell.
+    """
 
     reason: str
+    verdict: Verdict | None = None
 
 
 class StopFit(Exception):

@@ -94,7 +94,7 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         raise error or RuntimeError(reason)
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
-            session.tell(Stopped(spent=session.meter.spent, reason=reason))
+            session.tell(Stopped(spent=session.meter.spent, reason=reason, verdict=verdict))
     return Outcome(
         model=model, reason=reason, history=tuple(run.history), verdict=verdict, error=error
     )

@@ -40,6 +40,9 @@ class Question:
     box: int = 0
     price_usd: float | None = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Question to box {self.box}: {self.program.dimension} numbers of a program>"
+
     @property
     def point(self) -> NDArray[np.float32] | None:
         """Z as it is asked at."""
@@ -63,6 +66,11 @@ class Model:
     questions: tuple[Question, ...]
     reader: Reader
     local: LocalFeatures | None = None
+
+    def __repr__(self) -> str:
+        beside = "" if self.local is None else ", beside what can be seen without asking"
+        reader = type(self.reader).__name__
+        return f"<Model: {len(self.questions)} queries for each prediction, {reader}{beside}>"
 
     def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.

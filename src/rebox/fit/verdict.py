@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 
 from rebox.metric import Interval, accuracy, auc_gain, auc_interval
 from rebox.metric.interval import Z
+from rebox.notebook import table
 from rebox.subject import mean_error
 
 Matrix = NDArray[np.float64]
@@ -66,6 +67,17 @@ class Verdict:
     gain: Interval | None
     sharper: Interval | None
     words: str
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.words}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (row.name, row.queries, f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
+            for row in self.rows
+        ]
+        headings = ("", "queries", "macro AUC", "accuracy")
+        return table(f"{self.images:,} training images held out", rows, headings, self.words)
 
 
 def give_verdict(

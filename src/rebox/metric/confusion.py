@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from rebox.errors import InvalidData
 from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
-from rebox.metric.ranking import bootstrap
+from rebox.metric.ranking import bootstrap, resamples
 from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
@@ -144,6 +144,49 @@ def quadratic_kappa(
     return confusion.bootstrap(_kappa, seed)
 
 
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: Sequence[Any]) -> Integers:
+    """Return how many images of each class (rows) were taken for each (columns), (K, K).
+
+    Raises
+    ------
+    InvalidData
+        Labels and predictions differ in length, or one is not in ``classes``.
+    """
+    return _Confusion.of(labels, predictions, classes).matrix
+
+
+def f1_scores(
+    truth: Integers, predicted: Integers, n_classes: int, seed: int, groups: Integers | None
+) -> dict[int, Interval]:
+    """Return 2 TP / (2 TP + FP + FN) of each class that is true or predicted anywhere.
+
+    With a bootstrap's interval. ``truth`` and ``predicted`` (n,) are places among the classes.
+    """
+    there, said = (np.eye(n_classes)[places] for places in (truth, predicted))
+
+    def scores(weights: Floats) -> Floats:
+        counts = weights @ there + weights @ said
+        return np.asarray(2 * (weights @ (there * said)) / np.where(counts > 0, counts, 1))
+
+    values = scores(np.ones((1, len(truth))))[0]
+    draws = np.concatenate([scores(weights) for weights in resamples(truth, seed, groups)])
+    known = np.flatnonzero((there + said).any(axis=0)).tolist()
+    return {k: percentiles(float(values[k]), draws[:, k]) for k in known}
+
+
+def share_of(hits: Flags, among: Flags, groups: Integers | None) -> Interval:
+    """Return the share of ``hits`` (n,) ``among`` some images (n,), with Wilson's interval.
+
+    ``groups`` (n,) are subjects: it is then that of the effective number of images.
+    """
+    hits = hits[among]
+    subjects = None if groups is None else encode_groups(groups[among], len(hits))
+    if subjects is None:
+        return proportion(int(hits.sum()), len(hits))
+    share, size = float(hits.mean()), effective_size(hits, subjects)
+    return wilson(share, share * size, size)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Confusion:
     """True and predicted classes (n,), as places among K ``classes``, and subjects (n,) or None."""
@@ -201,12 +244,7 @@ class _Confusion:
 
     def share(self, hits: Flags, among: Flags) -> Interval:
         """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
-        hits = hits[among]
-        groups = None if self.groups is None else encode_groups(self.groups[among], len(hits))
-        if groups is None:
-            return proportion(int(hits.sum()), len(hits))
-        share, size = float(hits.mean()), effective_size(hits, groups)
-        return wilson(share, share * size, size)
+        return share_of(hits, among, self.groups)
 
     def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
         """Bootstrap a figure of the confusion matrix."""

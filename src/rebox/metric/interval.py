@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,12 @@ class Interval:
     def __format__(self, spec: str) -> str:
         value, bounds = self.parts(spec or ".3f")
         return f"{value}{' %' if spec.endswith('%') else ''} ({bounds})"
+
+    def __repr__(self) -> str:
+        return f"<Interval {self:.4g}>"
+
+    def _repr_html_(self) -> str:
+        return escape(f"{self:.4g}")
 
     def parts(self, spec: str) -> tuple[str, str]:
         """Return the figure and ``low to high``, without a unit: a table's heading has that."""

@@ -14,6 +14,7 @@ from rebox.sample.images import ImageFiles
 from rebox.sample.inputs import Inputs, is_rows
 from rebox.sample.picture import from_pillow
 from rebox.sample.pixels import Pixels
+from rebox.sample.stored import StoredImages
 
 FAR_BELOW = 1 / 4  # 12 or 14 bits in 16, 6 bits in 8
 WHITES = {
@@ -59,7 +60,8 @@ class ImageLoader:
 
     def _refuse_one(self) -> None:
         """Refuse one picture in colour: its lines are no images, each of which would be asked."""
-        first: Any = self._x[0] if isinstance(self._x, np.ndarray | list) else ()
+        several = isinstance(self._x, np.ndarray | list | StoredImages)
+        first: Any = self._x[0] if several else ()
         shape: tuple[int, ...] = () if isinstance(first, Image.Image) else np.shape(first)
         if len(shape) == 2 and shape[1] in {1, 3} and shape != self.inputs.size:
             height, width = self.inputs.size
