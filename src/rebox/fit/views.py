@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.choosing import Chooser
-from rebox.fit.local import Blocks, LocalFeatures, look
+from rebox.fit.local import SEEN, Blocks, LocalFeatures, look
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import ViewsPlan, plan_views
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
@@ -72,11 +72,16 @@ class ViewsRun(Run):
 
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
-        """How samples are looked at, and what is seen of all of them in the order of asking."""
+        """How samples are looked at, and what is seen of them in the order of asking."""
         session = self.session
         if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
-            return look(session.samples, self._order, session.encoder)
+            return look(session.samples, self._seen, session.encoder)
         return None, []
+
+    @property
+    def _seen(self) -> NDArray[np.intp]:
+        """The samples that are looked at without asking: those asked about among them."""
+        return self._order[: max(self.plan.asked, SEEN)]
 
     @property
     def learnt(self) -> bool:
@@ -187,7 +192,7 @@ class ViewsRun(Run):
     ) -> TrainingSet:
         """Return what a reader is fitted to: the answers to some views, and what is seen."""
         answers, spec = self._answers, self.session.box.spec
-        rows = self._order if local else self._order[: len(answers[views[0]])]
+        rows = self._seen if local else self._order[: len(answers[views[0]])]
         return TrainingSet(
             answers=[Answered(spec, answers[k]) for k in views],
             imitated=[Answered(spec, answers[k]) for k in imitated],
