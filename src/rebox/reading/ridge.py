@@ -132,7 +132,7 @@ def on_axes(features: Matrix) -> tuple[PrincipalAxes, Matrix, NDArray[np.float64
     """Return axes of (n, d), and the coordinates on them as left (n, r) and scale (r,)."""
     axes = PrincipalAxes.of(features)
     scale = axes.scale * np.sqrt(len(features))
-    left = axes.coordinates(features)
+    left: Matrix = np.asarray(axes.coordinates(features), dtype=np.float64)
     left /= scale
     return axes, left, scale
 
