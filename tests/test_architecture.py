@@ -16,7 +16,7 @@ from rebox.cli.app import COMMANDS, Announced, app
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option money notebook",
+    "option money output notebook",
     "door seed",
     "subject",
     "sample",

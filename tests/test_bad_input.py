@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import rebox
 from rebox.cli.app import app
+from rebox.cli.wording import spoken
 from rebox.errors import Error
 
 BOX = "rehearsal:?classes=10"
@@ -251,7 +252,7 @@ DATA = {
     "CSV with semicolons": (table("Path;Label\ndata/a/0.png;x\ndata/b/0.png;y\n"), None),
     "CSV with another column": (
         table("path,label,patient_id\ndata/a/0.png,x,1\ndata/b/0.png,y,2\n"),
-        ("group_column= (--group-column)",),
+        ("group_column=",),
     ),
     "CSV that names a missing file": (table("path,label\ndata/a/9.png,x\n"), "9.png"),
     "CSV with an empty label": (table("path,label\ndata/a/0.png,\n"), "label"),
@@ -419,6 +420,7 @@ def print_table():
                     options = {"--box": given[0](folder)}
                 error, told = fit_by_command_line(folder, data, options)
             said = "; ".join(["accepted", *told]) if error is None else str(error)
+            said = said if name in ANSWERS else spoken(said)
             for place in (folder, Path.cwd()):
                 said = said.replace(f"{place}/", "")
         print(f"| {name} | {said} |")  # noqa: T201 - the table is the point

@@ -128,7 +128,7 @@ def test_a_model_of_a_strangers_contacts_nobody(tmp_path, nobody, uri):
     model.fit(X, np.arange(12) % 2)
     record = replace(model.artefact_.box, uri=uri)
     save(replace(model.artefact_, boxes=(record,)), tmp_path / "m.rebox")
-    with pytest.raises(InvalidOption, match=r"box is at .*pass box='.*' \(--box\)"):
+    with pytest.raises(InvalidOption, match=r"box is at .*pass box='.*' if"):
         Reprogrammer.load(tmp_path / "m.rebox")
 
 

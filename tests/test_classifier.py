@@ -366,7 +366,7 @@ def test_a_loaded_model_has_a_budget_of_its_own(tmp_path):
 def test_a_box_made_in_python_has_to_be_handed_over(tmp_path):
     box = FunctionBox(lambda x: np.ones((len(x), 2)) / 2, size=4, classes=2, identity="even")
     model_of(box).fit(ROWS, Y).save(tmp_path / "m")
-    with pytest.raises(InvalidOption, match="box="):
+    with pytest.raises(InvalidOption, match=r"pass the box to Reprogrammer\.load"):
         Reprogrammer.load(tmp_path / "m")
     assert Reprogrammer.load(tmp_path / "m", box=box).predict(ROWS).shape == (40,)
 

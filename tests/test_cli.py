@@ -47,7 +47,7 @@ def invoke(*arguments):
 
 def fit(folder, *more):
     data = ("--data", folder / "data", "--out", folder / "m.rebox")
-    return invoke("fit", "--box", BOX, *data, "--recipe", "map", "--budget", 30, *more)
+    return invoke("fit", "--box", BOX, *data, "--recipe", "map", "--budget", 30, "--force", *more)
 
 
 def test_fit_evaluate_predict(folder):

@@ -14,7 +14,7 @@ from rebox.box.onnx import OnnxBox
 from rebox.demo import BUDGETS, load_patients, open_digits, run_demo
 from rebox.demo.digits import PATH
 from rebox.demo.table import print_demo, render
-from rebox.errors import ArtefactError
+from rebox.errors import OutputError
 
 README_PICTURE = Path(__file__).parents[1] / "docs" / "demo.png"
 RECIPES = ["map", "bar", "cma-es"]
@@ -149,8 +149,29 @@ def test_the_same_seed_writes_the_same_model(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtefactError, match="choose another"):
+    with pytest.raises(OutputError, match="choose another"):
         run_demo(tmp_path / "file")
+
+
+@pytest.mark.parametrize("kind", ["another model", "no model"])
+def test_a_model_that_is_not_the_demos_is_not_replaced(tmp_path, kind):
+    model = tmp_path / "model.rebox"
+    model.write_bytes(b"no model")
+    if kind == "another model":
+        x = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+        fitted = Reprogrammer("rehearsal:?classes=4&size=8", "map", budget=12)
+        fitted.fit(x, np.arange(12) % 2).save(model)
+    before = model.read_bytes()
+    with pytest.raises(OutputError, match="not the demo's"):
+        run_demo(tmp_path)
+    assert model.read_bytes() == before
+
+
+def test_the_demos_own_model_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr("rebox.demo.run.draw", lambda *args, **options: None)
+    for _ in range(2):
+        run_demo(tmp_path, budgets=(50,))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.rebox"]
 
 
 def test_the_patients_are_split_once_by_diagnosis():

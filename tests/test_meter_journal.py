@@ -1,5 +1,6 @@
 """The journal: intents before sends, sums that are right, files that are its own, and an audit."""
 
+import contextlib
 import os
 import pickle
 import re
@@ -514,19 +515,54 @@ def test_a_journal_is_read_while_another_process_writes_it(unprivileged):
             assert read(path) == (3, [], 3)
 
 
-def test_answers_in_a_log_that_cannot_be_read_are_told(unprivileged, tmp_path):
-    """As a process leaves them that was killed: copied elsewhere, they can be read."""
-    folder = unprivileged.folder
+def files_of(folder):
+    """Return every file in a folder, with its bytes and when they were written."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+def left_by(journal, folder, *ends):
+    """Put a journal as a process that was killed leaves it into ``folder``."""
+    journal.settle(journal.reserve(intent(3)), {0: ROW}, billed=3)
+    for end in ends:
+        name = f"journal.sqlite{end}"
+        (folder / name).write_bytes(journal.path.with_name(name).read_bytes())
+    return folder / "journal.sqlite"
+
+
+@pytest.mark.parametrize("ends", [("", "-wal", "-shm"), ("", "-wal")], ids=["killed", "copied"])
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_a_killed_process_left_is_read_and_stays_as_it_is(
+    unprivileged, tmp_path, ends, writable
+):
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.reserve(intent(3))
-        for name in ("journal.sqlite", "journal.sqlite-wal"):
-            (folder / name).write_bytes((tmp_path / name).read_bytes())
-    with (
-        unprivileged.reading_only(),
-        pytest.raises(JournalError, match=r"stand in journal\.sqlite-wal.* copy both"),
-    ):
-        Journal(folder / "journal.sqlite", writable=False)
-    assert read(folder / "journal.sqlite") == (3, [], 3)
+        path = left_by(journal, unprivileged.folder, *ends)
+    before = files_of(unprivileged.folder)
+    with contextlib.nullcontext() if writable else unprivileged.reading_only():
+        assert read(path) == (3, [], 3)
+    assert files_of(unprivileged.folder) == before
+
+
+def test_a_journal_that_was_closed_is_read_and_stays_as_it_is(journal):
+    journal.settle(journal.reserve(intent(3)), {0: ROW}, billed=3)
+    journal.close()
+    before = files_of(journal.path.parent)
+    assert read(journal.path) == (3, [], 3)
+    assert files_of(journal.path.parent) == before
+
+
+def test_a_journal_that_is_being_written_is_read_and_stays_as_it_is(journal):
+    journal.reserve(intent(3))
+    index = f"{journal.path.name}-shm"  # in one process SQLite has one, and notes its readers there
+    before = files_of(journal.path.parent)
+    with Journal(journal.path, writable=False) as reading:
+        assert accounts(reading)[0].billed == 3
+        after = files_of(journal.path.parent)
+        assert before.pop(index) is not None
+        assert after.pop(index) is not None
+        assert after == before
+        journal.reserve(intent(2))
+        assert accounts(reading)[0].billed == 5
 
 
 def test_what_is_opened_to_read_is_not_written(journal):

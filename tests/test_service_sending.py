@@ -226,6 +226,29 @@ def wait_until(true):
         time.sleep(0.001)
 
 
+@pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_a_budget_that_failed_sends_have_spent_names_what_failed(n, in_flight):
+    def exchange(images):
+        raise Refusal(Failure("the disk is full", retry=True, charged=True))
+
+    with pytest.raises(BudgetExhausted, match=r"^the disk is full: sends that failed .* no more\."):
+        ask(exchange, n, Paying(most=n + 2), in_flight=in_flight, attempts=99)
+
+
+def test_a_budget_that_answers_have_spent_names_no_fault():
+    seen = []
+
+    def exchange(images):
+        if not seen:
+            seen.append(images)
+            raise Refusal(Failure("busy", retry=True, charged=False))
+        return echo(images)
+
+    with pytest.raises(BudgetExhausted, match=r"^no more\."):
+        ask(exchange, 5, Paying(most=4), in_flight=1)
+
+
 @settings(max_examples=40, deadline=None)
 @given(n=st.integers(1, 40), step=st.integers(1, 9), in_flight=st.integers(1, 8), data=st.data())
 def test_answers_come_in_the_order_of_the_images(n, step, in_flight, data):

@@ -15,6 +15,7 @@
     │       ├── KeyRefused                    its key is missing, wrong or expired
     │       └── QuotaSpent                    the account there may ask no more
     ├── JournalError        (RuntimeError)    the journal cannot be read or written
+    ├── OutputError         (OSError)         a result cannot be written where it should go
     └── ArtefactError       (ValueError)      a model file cannot be used
         ├── TamperedArtefact                  its content does not match its checksum
         └── NewerArtefact                     written by a newer rebox
@@ -79,6 +80,10 @@ class QuotaSpent(ServiceError):
 
 class JournalError(Error, RuntimeError):
     """The journal cannot be opened, read or written."""
+
+
+class OutputError(Error, OSError):
+    """A result cannot be written where it should go."""
 
 
 class ArtefactError(Error, ValueError):

@@ -7,8 +7,6 @@ same bytes.
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -19,16 +17,35 @@ from rebox.artefact.describe import Tensors, describe, restore
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
+from rebox.output import write
+
+HEAD = b'{"__metadata__":{"rebox":'
 
 # What is raised by a description, or arrays, that no rebox writes.
 ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
-    """Write ``artefact`` to ``path``, whole or not at all; raises as `write_atomically` does."""
+    """Write ``artefact`` to ``path``, whole or not at all; raises as `rebox.output.write` does."""
+    write(Path(path), content_of(artefact))
+
+
+def content_of(artefact: Artefact) -> bytes:
+    """Return what the file of ``artefact`` holds."""
     tensors, text = _signed(artefact)
     signed = json.dumps({"model": text, "sha256": _digest(tensors, text)}, sort_keys=True)
-    write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
+    return serialise(tensors, metadata={"rebox": signed})
+
+
+def is_model(path: Path) -> bool:
+    """Return whether ``path`` is a file that begins as a model does."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
+        with path.open("rb") as file:
+            return file.read(len(HEAD) + 8)[8:] == HEAD  # after the header's length
+    except OSError:
+        return False
 
 
 def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
@@ -60,6 +77,25 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
             f"{path} does not hold what a model of format {description['format']} does ({what}): "
             "fit again."
         ) from error
+
+
+def peek(path: str | Path) -> tuple[int, Description, Tensors]:
+    """Return what is written in ``path`` without opening its boxes or its encoder.
+
+    Returns
+    -------
+    int
+        The format that it was written in.
+    dict, dict of arrays
+        As the newest format has them (`rebox.artefact.describe`).
+
+    Raises
+    ------
+    ArtefactError, TamperedArtefact, NewerArtefact
+        As `load` does.
+    """
+    description, tensors = _verified(Path(path))
+    return int(description["format"]), *upgrade(description, tensors)
 
 
 def _verified(path: Path) -> tuple[Description, Tensors]:
@@ -95,15 +131,6 @@ def _signed(artefact: Artefact) -> tuple[Tensors, str]:
     return tensors, json.dumps({"format": FORMAT, **description}, sort_keys=True)
 
 
-def check_writable(path: Path) -> None:
-    """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
-        raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
-    handle, part = _part_beside(path)
-    os.close(handle)
-    part.unlink()
-
-
 def _digest(tensors: Tensors, text: str) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
@@ -126,33 +153,3 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
-
-    Raises `ArtefactError` where it cannot be written.
-    """
-    handle, part = _part_beside(path)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
-        part.replace(path)
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
-    finally:
-        part.unlink(missing_ok=True)  # gone already where all went well
-
-
-def _part_beside(path: Path) -> tuple[int, Path]:
-    """Return an open new file in the folder of ``path``, and its path."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
-    return handle, Path(name)

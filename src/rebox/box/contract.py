@@ -224,6 +224,9 @@ class BlackBox(abc.ABC):
             parts.append(scores)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
+        """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
+
     @property
     def at_once(self) -> int:
         """How many images it is worth handing over at once."""

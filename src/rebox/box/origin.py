@@ -38,7 +38,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     whose : str
         What the file is, as ``model``.
     way : str
-        How the user trusts a URI nevertheless, as ``pass it by --box``.
+        How the user trusts a URI nevertheless, as ``pass it by box=``.
     trusted : collection of str
         Hosts, and variables that hold keys, besides those in ``REBOX_TRUSTED``.
 

@@ -1,7 +1,7 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +72,28 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             There is no fitted model.
         BudgetExhausted
             ``predict_budget`` does not pay for all of ``X``; nothing was asked.
+
+        Notes
+        -----
+        What ends it midway, a box that fails, a quota or Ctrl-C, is raised with the probabilities
+        of the first k images, which have been paid for, as its attribute ``answered``, of shape
+        (k, classes).
+        """
+        self._check_fitted()
+        batches = [np.empty((0, len(self.classes_)))]
+        try:
+            for batch in self.predict_proba_batches(X):
+                batches.append(batch)
+        except (Error, KeyboardInterrupt) as error:
+            error.answered = np.concatenate(batches)  # type: ignore[union-attr] # one of our own
+            raise
+        return np.concatenate(batches)
+
+    def predict_proba_batches(self, X: Any) -> Iterator[NDArray[np.float64]]:
+        """Yield the rows of `predict_proba`, (k, classes) at a time, as the box answers them.
+
+        Whoever leaves off has paid for the rows there are and for no more. All together are those
+        of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
         self._check_fitted()
         with refusals():
@@ -86,12 +108,10 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         told = self._told
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
-        batches = []
         for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
-            batches.append(batch)
+            yield batch  # before others are told, who might interrupt
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(told, answered)
-        return np.concatenate(batches)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
@@ -136,7 +156,18 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return self.meter_.spent
 
     def save(self, path: str | Path) -> None:
-        """Write the model to ``path``, whole or not at all."""
+        """Write the model to ``path``, whole or not at all, through links.
+
+        What is there is replaced, as by every ``save`` in Python; ``rebox fit`` asks for
+        ``--force``, as its ``--out`` has a default. A pipe or a device is written to.
+
+        Raises
+        ------
+        NotFitted
+            There is no fitted model.
+        OutputError
+            It cannot be written there.
+        """
         self._check_fitted()
         save(self.artefact_, path)
 
@@ -274,7 +305,8 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
         return None
     if box is None and record.uri is None:
         raise InvalidOption(
-            f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
+            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
+            "name: use the model there, and pass the box to Reprogrammer.load."
         )
     if isinstance(box, BlackBox):
         opened = box
@@ -289,14 +321,14 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
 def _open_from_file(uri: str, path: Path) -> BlackBox:
     """Open the box that the model file at ``path`` names; its own files may lie beside it."""
     try:
-        way = f"pass box={uri!r} (--box)"
+        way = f"pass box={uri!r}"
         return open_foreign(beside(uri, path.parent), whose="model", way=way)
     except ServiceError:
         raise
     except BoxError as error:
         raise BoxError(
             f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
-            "box= (--box) if it lies elsewhere."
+            "box= if it lies elsewhere."
         ) from error
 
 

@@ -8,7 +8,7 @@ import typer
 
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import err
+from rebox.cli.console import err
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan

@@ -1,11 +1,14 @@
 """``rebox estimate``: what a budget allows, said before anybody is asked."""
 
+import warnings
+
 from rich.table import Table
 
-from rebox.box import open_box
+from rebox.box import BlackBox, open_box
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, out
+from rebox.cli.app import app
 from rebox.cli.consent import plan
+from rebox.cli.console import out
 from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
     BoxOption,
@@ -24,6 +27,7 @@ from rebox.cli.options import (
 from rebox.cli.printing import (
     print_price,
 )
+from rebox.errors import Error
 from rebox.money import dollars
 from rebox.sample import load
 
@@ -71,6 +75,15 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
     out.print(table)
     print_price(box, price)
+    _warn_of_readiness(opened)
+
+
+def _warn_of_readiness(box: BlackBox) -> None:
+    """Say what a fit would be refused for, as a key that is missing."""
+    try:
+        box.source.check_ready()
+    except Error as error:
+        warnings.warn(f"a fit could not begin yet: {error}", UserWarning, stacklevel=2)
 
 
 def _cost(queries: int, price_usd: float | None) -> str:

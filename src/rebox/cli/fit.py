@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from rebox.artefact import content_of
 from rebox.box import open_box
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm, plan
+from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.measured import print_measurement
 from rebox.cli.options import (
@@ -30,9 +32,15 @@ from rebox.cli.options import (
     SeedOption,
     UsdOption,
     YesOption,
-    check_outputs,
     read_journal,
     read_range,
+)
+from rebox.cli.output import (
+    check_model_output,
+    check_outputs,
+    journal_files,
+    refuse_inputs,
+    write_model,
 )
 from rebox.cli.printing import (
     print_verdict,
@@ -40,8 +48,8 @@ from rebox.cli.printing import (
     write_record,
 )
 from rebox.cli.progress import ProgressBar
-from rebox.errors import Error, InvalidOption
-from rebox.sample import Dataset, load
+from rebox.errors import Error
+from rebox.sample import Dataset, ImageFiles, load
 
 
 @app.command()
@@ -57,9 +65,17 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     per_prediction: PerPredictionOption = 1,
     encoder: EncoderOption = None,
     seed: SeedOption = 0,
-    model_path: Annotated[Path, typer.Option("--out", help="The model to write.")] = Path(
-        "model.rebox"
-    ),
+    model_path: Annotated[
+        Path, typer.Option("--out", help="The model to write; - is standard output.")
+    ] = Path("model.rebox"),
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace what --out names; without it nothing is asked where a file is there, as "
+            "the model of an earlier fit may have cost more than this one.",
+        ),
+    ] = False,
     value_range: RangeOption = None,
     json: JsonOption = None,
     journal: JournalOption = None,
@@ -70,11 +86,13 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 ) -> None:
     """Fit a model to your data, within the budget."""
     started = time.perf_counter()
-    check_outputs(model_path, json)
+    inputs = (data, box, encoder, *journal_files(journal))
+    check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
+    check_model_output(model_path, force=force)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     chosen_range = read_range(value_range) or task.value_range
-    if json is not None and json.resolve() == model_path.resolve():
-        raise InvalidOption(f"--out and --json are both {json}: name two files.")
+    if isinstance(task.images, ImageFiles):
+        refuse_inputs([model_path, *([json] if json else [])], task.images.paths)
     opened, bar = open_box(box), ProgressBar(err)
     parts = Parts.of(task, hold_out, seed, per_prediction)
     queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
@@ -98,7 +116,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         confirm(opened, planned.total + parts.queries, "this fit", yes=yes)
     with bar:
         error = _fit_or_keep(model, parts.train)
-    model.save(model_path)
+    write_model(model_path, content_of(model.artefact_))
     print_verdict(model.verdict_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged()

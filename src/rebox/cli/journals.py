@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
+from rebox.cli.console import err, out
+from rebox.cli.standard import standard_output
 from rebox.errors import JournalError
 from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions
 from rebox.money import UNKNOWN, dollars
@@ -49,7 +51,7 @@ def export(path: PathArgument = None) -> None:
     Exit code 1 if there are answers that are damaged: they have no scores then.
     """
     damaged = 0
-    with _opened(path) as journal:
+    with _opened(path) as journal, standard_output():
         for question in questions(journal):
             typer.echo(json.dumps(question))
             damaged += question["damaged"]

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import out
+from rebox.cli.console import out
 from rebox.metric import ClassFigures, Measurement, measure
 from rebox.sample import Dataset
 from rebox.sample.labels import known_labels

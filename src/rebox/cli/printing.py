@@ -1,23 +1,19 @@
 """What the commands print, and what they write to files."""
 
-import csv
-import io
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from rebox.artefact import write_atomically
 from rebox.box import Drift
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import out
+from rebox.cli.console import out
 from rebox.cli.measured import record_of
+from rebox.cli.output import write
+from rebox.cli.wording import spoken
+from rebox.errors import InvalidOption
 from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Measurement
@@ -32,7 +28,7 @@ def print_verdict(verdict: Verdict | None) -> None:
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
-    out.print(verdict.words, highlight=False)
+    out.print(spoken(verdict.words), highlight=False)
 
 
 def receipt(spent: Spent, console: Console = out) -> None:
@@ -70,10 +66,15 @@ def print_price(uri: str, price_usd: float | None) -> None:
 
 
 def print_drift(drift: Drift | None) -> bool:
-    """Print what the canaries said; return whether the model may be used."""
+    """Print what the canaries said; return whether the model may be used.
+
+    Raises `InvalidOption` where there are none: nothing is said then of the box.
+    """
     if drift is None:
-        out.print("the model has no canaries: fit with --canaries 3 to have some.")
-        return True
+        raise InvalidOption(
+            "the model has no canaries, or asks no box, so that nothing tells whether that has "
+            "changed: fit with --canaries 3 to have some."
+        )
     out.print(drift.words, highlight=False)
     return drift.change != "changed"
 
@@ -98,17 +99,4 @@ def write_record(
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
         **({} if measurement is None else record_of(measurement)),
     }
-    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
-
-
-def write_predictions(
-    path: Path, names: Sequence[str], classes: NDArray[Any], probabilities: NDArray[np.float64]
-) -> None:
-    """Write one CSV row for each image: path, label, and the probability of each class."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["path", "label", *(f"p_{name}" for name in classes)])
-    labels = classes[probabilities.argmax(axis=1)]
-    for name, label, row in zip(names, labels, probabilities, strict=True):
-        rows.writerow([name, label, *(f"{p:.6g}" for p in row)])
-    write_atomically(path, text.getvalue().encode())
+    write(path, (json.dumps(record, indent=2) + "\n").encode())

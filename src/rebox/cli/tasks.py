@@ -1,6 +1,7 @@
 """The commands about tasks: what is known by name, and what is in it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,8 +9,11 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from rebox.cli.app import app, out
+from rebox.cli.app import app
+from rebox.cli.completion import tasks
+from rebox.cli.console import out
 from rebox.cli.options import GroupColumnOption, LabelColumnOption, PathColumnOption
+from rebox.option import unknown
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
@@ -28,7 +32,10 @@ def list_tasks() -> None:
 @task_app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A task, as 'ham10000?images=first'; or what --data takes.")
+        str,
+        typer.Argument(
+            help="A task, as 'ham10000?images=first'; or what --data takes.", autocompletion=tasks
+        ),
     ],
     data: Annotated[
         str | None, typer.Option("--data", help="The folder that the task's files lie in.")
@@ -47,6 +54,8 @@ def show(
         "group_column": group_column,
     }
     known = name.partition("?")[0] in TASKS and ":" not in name
+    if not known and data is None and ":" not in name and not Path(name).exists():
+        raise unknown("task", name, TASKS)
     by_name = (known or data is not None) and not any(columns.values())  # of a CSV alone
     dataset = open_task(name, data or ".") if by_name else load(name, **columns)
     table = Table("", Column(dataset.name, overflow="fold"))

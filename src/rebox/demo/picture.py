@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
 from rebox.errors import extra
 from rebox.metric import Interval
+from rebox.output import write
 from rebox.reading.assignment import Assignment
 from rebox.sample import ImageLoader
 
@@ -32,7 +32,7 @@ Models = Mapping[str, Reprogrammer]  # by recipe: map, bar and cma-es
 def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients: Patients) -> None:
     """Write the picture to ``path`` as PNG, whole or not at all.
 
-    Raises `MissingExtra` without matplotlib, `ArtefactError` where nothing can be written.
+    Raises `MissingExtra` without matplotlib, `OutputError` where nothing can be written.
     """
     with extra("study", "the picture"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
@@ -49,7 +49,7 @@ def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients
     figure.savefig(
         file, format="png", metadata={"Software": None, "Description": _words(levels, curves)}
     )
-    write_atomically(path, file.getvalue())
+    write(path, file.getvalue())
 
 
 def _words(levels: Levels, curves: Curves) -> str:

@@ -1,6 +1,15 @@
 """Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
-from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
+from rebox.fit.events import (
+    Event,
+    Listener,
+    PhaseStarted,
+    StepTaken,
+    StopFit,
+    Stopped,
+    Working,
+    tell,
+)
 from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
 from rebox.fit.model import Model, Question
@@ -25,6 +34,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "Working",
     "fit",
     "plan",
     "tell",

@@ -82,7 +82,7 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         a fit early is in the outcome, beside what was learnt.
     """
     run = run_of(recipe.way, session)
-    reason, error = carry_out(run.go, lambda: run.learnt)
+    reason, error = carry_out(run.ask_all, lambda: run.learnt)
     for read in (run.read, run.read_plain, run.read_nothing):  # what was paid for is kept
         try:
             model, verdict = read()

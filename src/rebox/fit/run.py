@@ -2,7 +2,7 @@
 
 import abc
 
-from rebox.fit.events import PhaseStarted, StepTaken
+from rebox.fit.events import PhaseStarted, StepTaken, Working
 from rebox.fit.model import Model
 from rebox.fit.plan import Plan
 from rebox.fit.session import Session
@@ -46,6 +46,15 @@ class Run(abc.ABC):
     @abc.abstractmethod
     def read_nothing(self) -> tuple[Model, None]:
         """Return a model that knows the classes' shares alone."""
+
+    def ask_all(self) -> str:
+        """Go, and say that answers are read then."""
+        reason = self.go()
+        self._work("reading answers")
+        return reason
+
+    def _work(self, what: str) -> None:
+        self.session.tell(Working(spent=self.session.meter.spent, what=what))
 
     def _start(self, purpose: Purpose, planned: int) -> None:
         spent = self.session.meter.spent

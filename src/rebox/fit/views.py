@@ -102,6 +102,7 @@ class ViewsRun(Run):
         self._ask([0], plan.asked, "map")
         if plan.candidates:
             self._ask(range(1, plan.candidates + 1), plan.screened, "search")
+            self._work("choosing views")
             ranked = self._chooser().ranked(*self._plain_and_others())
             self._ask(ranked[: plan.tried], plan.asked, "search")
         elif plan.tried:

@@ -27,9 +27,9 @@ from rebox.meter.journal_file import (
     Place,
     as_journal_errors,
     connect,
-    connect_to_read,
     damaged_answer,
 )
+from rebox.meter.journal_reading import connect_to_read
 from rebox.meter.packing import checksum
 from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 from rebox.errors import JournalError
 from rebox.meter.packing import checksum
@@ -140,9 +139,9 @@ def connect(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise JournalError(
             f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
-            "written, by journal= (--journal)."
+            "written, by journal=."
         ) from error
-    with _closed_on_error(connection, path):
+    with closed_on_error(connection, path):
         connection.create_function("checksum", 2, checksum, deterministic=True)
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
         _log_ahead(connection)
@@ -151,26 +150,8 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open the journal at ``path`` to read; neither file nor folder need be writable.
-
-    Raises
-    ------
-    JournalError
-        It is not there, cannot be read, is no journal, or was written by a newer rebox.
-    """
-    try:
-        connection = _readable(path)
-    except sqlite3.Error as error:
-        raise _useless(path, error) from error
-    with _closed_on_error(connection, path):
-        if _version(connection, path) == 0:
-            raise JournalError(f"{path} is no journal of rebox, but an empty file: name another.")
-    return connection
-
-
 @contextlib.contextmanager
-def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+def closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Leave no connection open to what turns out to be no journal."""
     try:
         yield
@@ -178,41 +159,7 @@ def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[Non
         connection.close()
         if isinstance(error, JournalError):
             raise
-        raise _useless(path, error) from error
-
-
-def _readable(path: Path) -> sqlite3.Connection:
-    """Return a connection that reads: an ordinary one, where SQLite can have one.
-
-    That takes a file beside the journal, which a folder that may not be written refuses. Without
-    it a journal can still be read as it stands, if nothing is left in its log.
-    """
-    connection = _to_read(path, "mode=rw")  # a file that may not be written is opened to read then
-    try:
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        if not _not_writable(error):
-            raise
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise JournalError(
-                f"the last answers of the journal {path} stand in {log.name}, which cannot be read "
-                "in a folder that may not be written: copy both files to another one."
-            ) from error
-        return _to_read(path, "immutable=1")
-    return connection
-
-
-def _to_read(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{how}",
-        uri=True,
-        timeout=LOCKED_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+        raise useless(path, error) from error
 
 
 @contextlib.contextmanager
@@ -236,8 +183,8 @@ def damaged_answer(path: Path) -> JournalError:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    if _not_writable(error):
-        return "make the file and its folder writable, or name another by journal= (--journal),"
+    if not_writable(error):
+        return "make the file and its folder writable, or name another by journal=,"
     if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "it is damaged, so take a copy from before, or another file,"
     return "free some space" if "full" in str(error) else "end the program that holds it"
@@ -247,7 +194,8 @@ def _name(error: sqlite3.Error) -> str:
     return str(getattr(error, "sqlite_errorname", ""))  # errors of Python's own have none
 
 
-def _not_writable(error: sqlite3.Error) -> bool:
+def not_writable(error: sqlite3.Error) -> bool:
+    """Return whether a file, or its folder, may not be written, or is not there."""
     return _name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
 
 
@@ -255,12 +203,12 @@ def _busy(error: sqlite3.Error) -> bool:
     return _name(error).startswith("SQLITE_BUSY")
 
 
-def _useless(path: Path, error: sqlite3.Error) -> JournalError:
+def useless(path: Path, error: sqlite3.Error) -> JournalError:
     """Return why a journal could not be opened."""
-    if _not_writable(error):
+    if not_writable(error):
         return JournalError(
             f"the journal {path} cannot be written, or may not be read ({error}): make the file "
-            "and its folder writable, or name another by journal= (--journal)."
+            "and its folder writable, or name another by journal=."
         )
     if _busy(error):
         return JournalError(
@@ -292,7 +240,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(connection, path)
+        version = version_of(connection, path)
         for script in MIGRATIONS[version:]:
             for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
@@ -303,7 +251,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return which of its tables' versions a journal has; 0: it is empty."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise JournalError(f"{path} was written by a newer rebox: upgrade, or name another file.")

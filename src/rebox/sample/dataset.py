@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData, InvalidOption
 from rebox.notebook import facts, few, shortened
 from rebox.option import whole
+from rebox.output import encoded
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import read_bytes
 from rebox.subject import encode_groups, held_out
@@ -213,7 +214,7 @@ class Dataset:
         for column in (self.labels, self.groups, self.published_test):
             # Folders, and so classes, may be named by any bytes.
             text = "none" if column is None else "\0".join(map(str, column))
-            _add(digest, text.encode(errors="surrogateescape"))
+            _add(digest, encoded(text))
         for part in _stored(self.images):
             _add(digest, part)
         return digest.hexdigest()
@@ -223,7 +224,7 @@ def check_share(hold_out: float) -> None:
     """Raise `InvalidOption` unless a share can be held out."""
     if not 0 < hold_out < 1:
         raise InvalidOption(
-            f"hold_out (--hold-out) is the share of the images to measure on, as 0.2; found "
+            f"hold_out is the share of the images to measure on, as 0.2; found "
             f"{hold_out:g}: give a number above 0 and below 1."
         )
 
@@ -231,7 +232,7 @@ def check_share(hold_out: float) -> None:
 def _stored(images: Images) -> Iterator[bytes]:
     if isinstance(images, ImageFiles):
         for path in images.paths:
-            yield path.name.encode(errors="surrogateescape")
+            yield encoded(path.name)
             yield read_bytes(path)
     else:
         # One byte order, so that every machine finds the same.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
+from rebox.option import meant
 from rebox.sample.forms import as_array
 
 Labels = NDArray[Any]
@@ -153,9 +154,11 @@ def known_labels(labels: Any, classes: Labels) -> Labels:
     """
     places = places_of(labels, classes)
     if (places < 0).any():
+        names = [str(name) for name in classes]
         unknown = sorted({str(label) for label in read_labels(labels)[places < 0]})
         raise InvalidData(
-            f"the model knows no class {unknown[0]!r}; it knows {', '.join(map(str, classes))}."
+            f"the model knows no class {unknown[0]!r}{meant(unknown[0], names)}; it knows "
+            f"{', '.join(names)}."
         )
     known: Labels = classes[places]
     return known

@@ -87,6 +87,10 @@ class ImageLoader:
                 bits = 8 if image.dtype == np.uint8 else 0
                 self._largest[bits] = max(float(image.max()), self._largest.get(bits, 0.0))
 
+    def faults(self) -> dict[int, str]:
+        """Return what is wrong with files that cannot be read, by their places: `check` refuses."""
+        return self._x.faults() if isinstance(self._x, ImageFiles) else {}
+
     def warn_of_range(self) -> None:
         """Warn where what was checked is far darker than its type allows: it may mean another."""
         if self.inputs.value_range is not None:
@@ -97,8 +101,7 @@ class ImageLoader:
                 end = largest if bits == 0 else 2 ** int(largest).bit_length() - 1
                 warnings.warn(
                     f"the images {what} reach {largest:g} of {white} at most, and read nearly "
-                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}) "
-                    f"(--value-range 0,{end:g}).",
+                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}).",
                     UserWarning,
                     stacklevel=3,
                 )

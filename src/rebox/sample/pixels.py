@@ -39,9 +39,7 @@ def as_picture(
     low, high = _ends(floats, name)
     if low < 0 or high > 1:
         levels = low >= 0 and high <= 255
-        advice = (
-            "divide by 255" if levels else "pass value_range=(low, high) (--value-range) to say so"
-        )
+        advice = "divide by 255" if levels else "pass value_range=(low, high) to say so"
         raise InvalidData(
             f"{name} spans [{low:g}, {high:g}]; expected uint8 or values in [0, 1]: {advice}."
         )

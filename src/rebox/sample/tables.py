@@ -58,9 +58,7 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
     others = _layout(table, needed, ("group",), named).others
     if others:
         grouped = "group" in rows[0][1]
-        advice = (
-            "" if grouped else "; is one the subject? name it by group_column= (--group-column)"
-        )
+        advice = "" if grouped else "; is one the subject? name it by group_column="
         warnings.warn(
             f"{table}: passed over the columns {', '.join(map(repr, others))}{advice}.",
             UserWarning,
@@ -72,14 +70,17 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
 
 
 def listed_images(
-    table: Path, columns: Mapping[str, str] | None = None
+    table: Path, columns: Mapping[str, str] | None = None, *, keep_missing: bool = False
 ) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
-    Raises `InvalidData` as `read_rows` does, and where a file is missing.
+    Raises `InvalidData` as `read_rows` does, and where a file is missing, unless those are kept.
     """
     rows = read_rows(table, ("path",), named=columns or {})
-    return _files(table, rows), [row["path"] for _, row in rows]
+    names = [row["path"] for _, row in rows]
+    if keep_missing:
+        return [_file(table.parent, name) or table.parent / name for name in names], names
+    return _files(table, rows), names
 
 
 def _files(table: Path, rows: list[Row]) -> list[Path]:
@@ -159,7 +160,7 @@ def _layout(
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
     ours = [name for name in columns if name in {"path", "label", "group"}]
-    said = " and ".join(f"{name}_column= (--{name}-column)" for name in ours)
+    said = " and ".join(f"{name}_column=" for name in ours)
     advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "

@@ -97,6 +97,10 @@ class Service(BlackBox):
         """Ask by as many requests as it takes; no account pays."""
         return self._send(images, reserve_nothing)
 
+    def check_ready(self) -> None:
+        """Raise where its key is missing, or the way there cannot be gone; ask nobody."""
+        self._session().transport.check_ready(self.url, self.key)
+
     def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
         session = self._session()
         session.transport.check_ready(self.url, self.key)

@@ -4,6 +4,7 @@ Every send is reserved before it leaves and settled when it has ended; a second 
 send. That is why no retrying client is used: it would send behind the account's back.
 """
 
+import logging
 import random
 import threading
 import weakref
@@ -16,7 +17,9 @@ from rebox.box.reservation import Reserve, Row
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
-from rebox.errors import ServiceError
+from rebox.errors import BudgetExhausted, ServiceError
+
+LOG = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 30.0
 
@@ -41,6 +44,7 @@ class Sender:
         self._pace = Pace(terms.per_second, terms.burst)
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
         self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
+        self._charged: Failure | None = None  # the last that may have been billed
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
@@ -66,7 +70,8 @@ class Sender:
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
         requests = [
-            _Request(self._terms, self._pace, exchange, reserve, images, places) for places in parts
+            _Request(self._terms, self._pace, exchange, reserve, images, places, self._note)
+            for places in parts
         ]
         call = _Call()
         self._asking.add(call)
@@ -75,8 +80,18 @@ class Sender:
             wait(jobs, return_when=FIRST_EXCEPTION)
         finally:
             call.hear_out()
-        _raise_first(jobs)
+        try:
+            _raise_first(jobs)
+        except BudgetExhausted as error:
+            if self._charged is None:
+                raise
+            why = f"{self._charged.words}: sends that failed were charged, and {error}"
+            raise BudgetExhausted(why) from error
         return [row for job in jobs for row in job.result()]
+
+    def _note(self, fault: Failure) -> None:
+        if fault.charged:
+            self._charged = fault
 
     def close(self) -> None:
         """End the threads."""
@@ -130,6 +145,7 @@ class _Request:
     reserve: Reserve
     images: Images
     places: range
+    note: Callable[[Failure], None]
 
     def rows(self, stop: threading.Event) -> list[Row]:
         """Send as often as it takes and may; return the rows of all its images."""
@@ -152,6 +168,7 @@ class _Request:
     def _exchanged(self, places: Sequence[int]) -> tuple[dict[int, Row], list[Failure]]:
         """Send once; return what was answered, by place, and what went wrong."""
         reservation = self.reserve(places)
+        LOG.debug("asking about %d images", len(places))
         try:
             answers = self.exchange(self._images_at(places))
         except Refusal as refusal:
@@ -173,6 +190,7 @@ class _Request:
 
     def _back_off(self, fault: Failure, attempt: int, rare: int, stop: threading.Event) -> None:
         """Wait before the next attempt, or end the run."""
+        self.note(fault)
         spent = fault.attempts is not None and rare >= fault.attempts
         if not fault.retry:
             raise fault.error(f"{fault.words}.")
@@ -187,12 +205,15 @@ class _Request:
             self.pace.hold(fault.after_s)
         # jitter: requests that failed together do not come back together
         ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2.0 ** min(attempt - 1, 99))
-        _sleep(_jitter.uniform(0.5, 1.0) * ceiling, stop)
+        pause_s = _jitter.uniform(0.5, 1.0) * ceiling
+        LOG.info("%s; attempt %d, again in %.1f s", fault.words, attempt, pause_s)
+        _sleep(pause_s, stop)
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
         if stop.is_set():
             raise Interrupted
         while (seconds := self.pace.turn()) > 0:
+            LOG.debug("waiting %.1f s for a turn", seconds)
             _sleep(seconds, stop)
 
 
