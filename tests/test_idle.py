@@ -12,10 +12,12 @@ import pytest
 
 import rebox
 from rebox.box import open_box
+from rebox.box.onnx import OnnxBox
 from rebox.idle import MOST, Held
 from rebox.meter import Journal
 from rebox.rehearsal import Limits, Rehearsal
 
+DIGITS = Path(rebox.__file__).parent / "demo" / "digits.onnx"
 OPEN = Path("/proc/self/fd")
 X = np.random.default_rng(0).random((12, 8, 8), dtype=np.float32)
 Y = np.arange(12) % 2
@@ -113,6 +115,16 @@ print(native() - before)
 
 
 @pytest.mark.skipif(not OPEN.exists() or os.cpu_count() == 1, reason="threads: by /proc, and cores")
-def test_onnx_files_share_their_threads():
+def test_boxes_of_one_onnx_file_share_its_threads():
     run = subprocess.run([sys.executable, "-c", ONNX], capture_output=True, text=True, check=True)
     assert int(run.stdout) == 0
+
+
+def test_another_file_of_the_same_name_and_other_options_are_opened_for_themselves(tmp_path):
+    path = tmp_path / "digits.onnx"
+    path.write_bytes(DIGITS.read_bytes())
+    one, same, alone = OnnxBox(path), OnnxBox(path), OnnxBox(path, threads=1)
+    assert one._file._runtime is same._file._runtime
+    assert one._file._runtime is not alone._file._runtime
+    path.write_bytes(DIGITS.read_bytes() + b"\xaa\x06\x00")  # another description, as field 101
+    assert OnnxBox(path)._file._runtime is not one._file._runtime

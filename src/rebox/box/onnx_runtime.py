@@ -1,6 +1,5 @@
 """What runs an ONNX file: ONNX Runtime in the file's own types, or OpenVINO in a precision."""
 
-import functools
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -91,9 +90,6 @@ class OnnxRuntime:
         _check_providers(providers)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        if not threads:  # as many as there are cores, for each file: hundreds, for a few dozen
-            _share_threads()
-            options.use_per_session_threads = False
         # errors are raised: said once more, or warned of, they would break into a progress bar
         options.log_severity_level = 4
         try:
@@ -110,12 +106,6 @@ class OnnxRuntime:
         """Return the ``outputs`` for ``ready``."""
         answers: list[Any] = self._session.run(outputs, {self.inputs[0].name: ready})
         return answers
-
-
-@functools.cache
-def _share_threads() -> None:
-    """Have one set of threads, as many as ONNX Runtime takes by itself, for all files."""
-    onnxruntime.set_global_thread_pool_sizes(0, 1)
 
 
 def _refusal(path: Path, why: str) -> str:

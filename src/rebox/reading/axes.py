@@ -155,7 +155,7 @@ def largest_eigen(matrix: Matrix, keep: int) -> tuple[NDArray[np.float64], Matri
     """
     size = len(matrix)
     keep = min(keep, size)
-    if FEW * keep > size:
+    if FEW * keep > size or not size:  # of no matrix, SciPy before 1.14 finds none
         values, vectors = np.linalg.eigh(matrix)
         values, vectors = values[size - keep :], vectors[:, size - keep :]
     else:
