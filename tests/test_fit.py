@@ -529,7 +529,7 @@ def test_a_stage_shows_what_the_program_dresses(points, batch_size, pixels):
     z = np.random.default_rng(0).normal(size=(points, program.dimension)).astype(np.float32)
     before = placed.copy()
     (answers,) = Asking(Meter().asker(box, "map"), program).ask_each(placed, [z])
-    dressed = program.dress(placed, z)
+    dressed = program.sum(placed, program.added(z.astype(np.float64)).astype(np.float32))
     shown = np.concatenate(counter.calls)
     if pixels == "uint8":
         np.testing.assert_array_equal(shown, np.rint(dressed * 255))

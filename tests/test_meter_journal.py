@@ -6,6 +6,7 @@ import pickle
 import re
 import sqlite3
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import BudgetExhausted, JournalError
-from rebox.meter import Amount, Budget, Journal, accounts, default_path, faults, questions
+from rebox.meter import (
+    Amount,
+    Budget,
+    Journal,
+    accounts,
+    default_path,
+    each_fault,
+    faults,
+    questions,
+)
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
 from rebox.meter.send import Intent
@@ -211,6 +221,30 @@ def test_a_long_journal_is_listed_whole_and_in_order(journal):
     for n in (999, 1, 1, 1200):
         journal.reserve(intent(n))
     assert [one["question"] for one in questions(journal)] == list(range(1, 2202))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda journal: sum(1 for _ in each_fault(journal)),
+        lambda journal: sum(1 for row in questions(journal) if row["scores"] is not None),
+        lambda journal: len(accounts(journal)),
+    ],
+    ids=["verify", "export", "show"],
+)
+def test_a_journal_may_be_larger_than_memory(journal, read):
+    """40 MB of answers, every other of them damaged, are read in a few."""
+    wide = packed(np.random.default_rng(0).random(5000, dtype=np.float32))
+    for _ in range(4):
+        journal.settle(journal.reserve(intent(1000)), dict.fromkeys(range(1000), wide), billed=1000)
+    tamper(journal, "UPDATE answer SET checksum = x'00' WHERE question % 2")
+    assert journal.path.stat().st_size > 3e7
+    tracemalloc.start()
+    try:
+        assert read(journal) in {1, 2000}
+        assert tracemalloc.get_traced_memory()[1] < 3e6
+    finally:
+        tracemalloc.stop()
 
 
 # --- several at once ------------------------------------------------------------------------------

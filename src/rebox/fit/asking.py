@@ -180,7 +180,9 @@ class Asking:
         z = np.asarray(point, dtype=np.float32)
         if not np.isfinite(z).all():  # all else that is shown has been checked
             raise InvalidData("the search asked for a program of NaN or infinity.")
-        added: Floats = self._program.added(z)
+        # In 64 bits, and rounded last: tanh and sums of waves differ from processor to processor in
+        # the last of 32, which is enough to send another grey level here and there.
+        added: Floats = self._program.added(z.astype(np.float64)).astype(np.float32)
         return added
 
     def _sums(self, placed: Floats, each: Sequence[Floats]) -> Images:

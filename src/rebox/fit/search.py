@@ -16,6 +16,18 @@ from rebox.fit.session import Session
 from rebox.recipe import Searched
 from rebox.seed import Stream, generator
 
+BITS = 24  # behind the point that a search is told of a loss
+
+
+def as_told(losses: NDArray[np.float64], bits: int = BITS) -> NDArray[np.float64]:
+    """Return ``losses`` without the last bits, which differ from processor to processor.
+
+    A search amplifies every difference until it asks other questions, and what was paid for is
+    recalled no more. Of the losses that are told, so few lie close enough to the middle between
+    two rounded ones that in practice none is rounded the other way.
+    """
+    return np.asarray(np.rint(losses * 2**bits) / 2**bits)
+
 
 @dataclass(kw_only=True, eq=False)
 class Step:
@@ -88,7 +100,7 @@ class SearchRun(OnceRun):
                     return BUDGET_ENDED if step else TOO_SMALL
                 points = search.ask(self._state, affordable)
                 losses = self._losses(asking, points, batch[:affordable])
-                self._state = search.tell(self._state, losses)
+                self._state = search.tell(self._state, as_told(losses))
                 step += 1
                 self._step("search", step, float(losses.mean()))
         return EPOCHS_DONE
@@ -110,7 +122,7 @@ class SearchRun(OnceRun):
         for place, row in step.rows.items():
             point, sample = divmod(place, len(step.samples))
             step.losses[point, sample] = self._judged(row[None], step.samples[[sample]])[0]
-        state = self.way.search.tell(self._state, step.losses)
+        state = self.way.search.tell(self._state, as_told(step.losses))
         if state.step > step.number and np.isfinite(self.way.search.solution(state)).all():
             self._state = state
         else:

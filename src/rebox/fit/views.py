@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.choosing import Chooser
-from rebox.fit.local import Blocks, LocalFeatures, look
+from rebox.fit.local import SEEN, Blocks, LocalFeatures, look
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import ViewsPlan, plan_views
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
@@ -70,11 +70,16 @@ class ViewsRun(Run):
 
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
-        """How samples are looked at, and what is seen of all of them in the order of asking."""
+        """How samples are looked at, and what is seen of them in the order of asking."""
         session = self.session
         if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
-            return look(session.samples, self._order, session.encoder)
+            return look(session.samples, self._seen, session.encoder)
         return None, []
+
+    @property
+    def _seen(self) -> NDArray[np.intp]:
+        """The samples that are looked at without asking: those asked about among them."""
+        return self._order[: max(self.plan.asked, SEEN)]
 
     def go(self) -> str:
         """Ask about the plain view, then about others as long as the budget and their gain last."""
@@ -235,10 +240,10 @@ class ViewsRun(Run):
         spec, sheets = self.session.box.spec, self._sheets
         these: NDArray[np.intp] | slice = places
         if local:
-            others = np.setdiff1d(np.arange(len(self._order)), places)
+            others = np.setdiff1d(np.arange(len(self._seen)), places)
             first = not len(places) or places[-1] == len(places) - 1
             these = slice(None) if first else np.concatenate([places, others])
-        rows = self._order[these]
+        rows = (self._seen if local else self._order)[these]
         return TrainingSet(
             answers=[Answered(spec, sheets[k].at(places)) for k in views],
             imitated=[Answered(spec, sheets[k].at(places)) for k in imitated],

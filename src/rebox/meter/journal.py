@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rebox.errors import extra
+from rebox.idle import Held
 from rebox.meter.budget import Amount, Kind
 from rebox.meter.journal_file import (
     as_journal_errors,
@@ -34,6 +35,7 @@ from rebox.meter.place import Place
 from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
 
 VARIABLE = "REBOX_JOURNAL"
+_HELD = Held()  # each takes three files
 
 
 def default_path() -> Path:
@@ -183,6 +185,15 @@ class Journal:
                 self._connection.close()
             self._connection = None
 
+    def rest(self) -> None:
+        """Close the file unless it is in use; the next question opens it again."""
+        if self._lock.acquire(blocking=False):  # two that wait for each other would wait for ever
+            try:
+                if self._pid == os.getpid():
+                    self.close()
+            finally:
+                self._lock.release()
+
     def __enter__(self) -> Self:
         return self
 
@@ -225,6 +236,8 @@ class Journal:
         if self._connection is None:
             self._pid = os.getpid()
             self._connection = self._connected()
+        if self._writable:
+            _HELD.use(self)
         return self._connection
 
     @contextlib.contextmanager

@@ -19,6 +19,8 @@ from scipy.ndimage import zoom
 from rebox.errors import InvalidOption
 from rebox.option import options_of, read_options, unknown
 
+IMAGES = 16  # of a random basis that are combined at a time
+
 Array = Any
 """A NumPy array or a torch tensor: whichever comes in goes out."""
 
@@ -187,8 +189,11 @@ class RandomProjection(Subspace):
         """Combine the basis images; planar in memory."""
         xp = array_namespace(z)
         height, width, channels = self.shape
-        basis = xp.asarray(self._basis, dtype=z.dtype, device=device(z))
-        planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
+        planar = xp.zeros((*z.shape[:-1], self._basis.shape[1]), dtype=z.dtype, device=device(z))
+        for start in range(0, self.size, IMAGES):  # a copy in z's own type is made of a few only
+            basis = xp.asarray(self._basis[start : start + IMAGES], dtype=z.dtype, device=device(z))
+            planar = planar + z[..., start : start + IMAGES] @ basis
+        planar = xp.reshape(planar, (*z.shape[:-1], channels, height, width))
         return xp.moveaxis(planar, -3, -1)
 
 

@@ -12,6 +12,10 @@ from rebox.errors import InvalidOption
 from rebox.search.contract import Points, Search, SearchState, Vector, check_positive
 from rebox.search.directions import Gaussian, Lazy
 
+GRID = 2.0**-20
+"""What points are rounded to: thousands of times less than a grey level, and as many times more
+than what sums differ by from processor to processor."""
+
 
 @dataclass(frozen=True)
 class EvolutionState(SearchState):
@@ -94,7 +98,22 @@ class CMAES(Search[EvolutionState]):
         distribution = copy.deepcopy(state.distribution)
         words = np.random.SeedSequence([state.seed, state.step]).generate_state(1)
         distribution.reseed_rng(int(words[0]))
-        return [distribution.ask() for _ in range(distribution.population_size)]
+        if isinstance(distribution, CMA):
+            _sample_by_root(distribution)
+        points = [distribution.ask() for _ in range(distribution.population_size)]
+        return [np.rint(point / GRID) * GRID for point in points]
+
+
+def _sample_by_root(distribution: CMA) -> None:
+    """Have points drawn by the symmetric root of the covariance, B D Bᵀ, in place of B D.
+
+    Eigenvectors of equal eigenvalues, of which there are many at first, are any that span the same
+    space, and LAPACK finds others on another processor; B D makes other points of them. The root
+    is the same whatever they are. What follows only takes B and D together.
+    """
+    vectors, roots = distribution._eigen_decomposition()
+    distribution._B = vectors * roots @ vectors.T
+    distribution._D = np.ones_like(roots)
 
 
 def _means(losses: NDArray[np.floating]) -> NDArray[np.float64]:

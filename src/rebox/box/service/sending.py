@@ -4,11 +4,12 @@ Every send is reserved before it leaves and settled when it has ended; a second 
 send. That is why no retrying client is used: it would send behind the account's back.
 """
 
+import contextlib
 import logging
 import random
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -43,7 +44,9 @@ class Sender:
         self._terms = terms
         self._pace = Pace(terms.per_second, terms.burst)
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
-        self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
+        self._pool = self._threads()
+        self._lock = threading.Lock()
+        self._calls = 0  # under way
         self._charged: Failure | None = None  # the last that may have been billed
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
@@ -75,11 +78,12 @@ class Sender:
         ]
         call = _Call()
         self._asking.add(call)
-        try:
-            jobs = [self._pool.submit(call.carry_out, one) for one in requests]
-            wait(jobs, return_when=FIRST_EXCEPTION)
-        finally:
-            call.hear_out()
+        with self._in_use() as pool:
+            try:
+                jobs = [pool.submit(call.carry_out, one) for one in requests]
+                wait(jobs, return_when=FIRST_EXCEPTION)
+            finally:
+                call.hear_out()
         try:
             _raise_first(jobs)
         except BudgetExhausted as error:
@@ -92,6 +96,28 @@ class Sender:
     def _note(self, fault: Failure) -> None:
         if fault.charged:
             self._charged = fault
+
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._terms.in_flight, "rebox-sender")
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[ThreadPoolExecutor]:
+        with self._lock:
+            self._calls += 1
+            pool = self._pool
+        try:
+            yield pool
+        finally:
+            with self._lock:
+                self._calls -= 1
+
+    def rest(self, close: Callable[[], None]) -> None:
+        """End the threads and ``close``, unless somebody asks; the next call begins new ones."""
+        with self._lock:
+            if not self._calls:
+                self._pool.shutdown(wait=False)
+                self._pool = self._threads()
+                close()
 
     def close(self) -> None:
         """End the threads."""

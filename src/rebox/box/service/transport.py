@@ -140,8 +140,10 @@ class HttpTransport:
         return replace(reply, secret=secret)
 
     def close(self) -> None:
-        """Close all connections."""
-        for client in self._clients.values():
+        """Close all connections; the next request opens another."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()
 
     def _send(self, client: httpx2.Client, request: Request, terms: Terms) -> Reply:
