@@ -245,7 +245,7 @@ class Reprogrammer(Fitted):
             fit=lambda epoch: account_of(
                 box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
-            account=self.account,
+            account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box if recipe.way.asks else None, meter
