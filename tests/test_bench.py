@@ -443,9 +443,9 @@ def test_a_limited_box_is_asked_through_the_same_memory(plan, tmp_path):
 
 def test_data_and_models_are_asked_for():
     with Workbench(Places()) as bench:
-        with pytest.raises(InvalidOption, match="--data"):
+        with pytest.raises(InvalidOption, match="data=FOLDER"):
             bench.dataset(PlannedTask(name="t", data="abide", train=1, test=1))
-        with pytest.raises(InvalidOption, match="--models"):
+        with pytest.raises(InvalidOption, match="models=FOLDER"):
             bench.box(read_plan("asd-smoke").trials[-1].box)
         with pytest.raises(InvalidOption, match="unknown task 'x'"):
             Workbench(Places(data=Path())).dataset(PlannedTask(name="t", data="x", train=1, test=1))

@@ -1,5 +1,6 @@
 """The fit counts every image, never exceeds its budget, and always leaves a usable model."""
 
+import threading
 import time
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import BoxError, InvalidAnswer, InvalidData, InvalidOption
 from rebox.fit import PhaseStarted, Session, StepTaken, Stopped, Working, fit
-from rebox.fit.asking import Asking, ahead
+from rebox.fit.asking import AHEAD, Asking, ahead
 from rebox.fit.plan import plan_views
 from rebox.fit.reasons import (
     ALL_ASKED,
@@ -462,6 +463,26 @@ def test_what_was_paid_for_is_kept_though_its_reading_fails(monkeypatch):
     assert isinstance(outcome.error, np.linalg.LinAlgError)
     assert meter.spent.total == 90
     asserts_usable(outcome)
+
+
+def test_what_the_helper_finds_to_be_garbage_is_not_waited_for_by_itself():
+    """Nobody closes the batches of a fit that has failed but the collector, in whatever thread."""
+    resumed = threading.Event()
+
+    def make():
+        yield from range(AHEAD + 1)
+        resumed.wait(10)
+        batches.close()  # as the collector does
+        yield AHEAD + 1
+
+    batches = ahead(make())
+    assert [next(batches), next(batches)] == [0, 1]  # the helper is asked for the fourth now
+    resumed.set()
+    deadline = time.monotonic() + 10
+    while batches.gi_frame is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert batches.gi_frame is None
+    assert list(batches) == []
 
 
 def test_an_interruption_need_not_wait_for_what_is_made_ahead():

@@ -144,7 +144,7 @@ def test_a_label_that_two_classes_could_mean_is_neither():
     assert places_of(["1", "1.0", "01", "2", "2.0"], np.array(["1", "1.0", "2"])).tolist() == [
         *(0, 1, -1, 2, 2)
     ]
-    with pytest.raises(InvalidData, match=r"knows no class '01'; it knows 1, 1.0, 2"):
+    with pytest.raises(InvalidData, match=r"knows no class '01' .*; it knows 1, 1.0, 2"):
         known_labels(["01"], np.array(["1", "1.0", "2"]))
 
 

@@ -326,10 +326,10 @@ def test_what_waits_to_try_again_is_stopped_at_once():
 
 
 def test_ctrl_c_hears_out_what_is_under_way():
-    account = Paying()
+    account, once = Paying(), threading.Lock()  # a second signal would find the handler gone
 
     def exchange(images):
-        if len(account.reserved) == 2:  # both threads are busy
+        if len(account.reserved) == 2 and once.acquire(blocking=False):  # both threads are busy
             # to the main thread, which a signal to the process need not wake
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(0.3)

@@ -483,7 +483,9 @@ def test_a_task_in_place_of_a_folder_brings_its_range_and_its_positive_class(tmp
     other = run("evaluate", model, *task, "--positive", "control", "--budget", 100).output
     assert default == given != other
     assert rebox.Reprogrammer.load(model).artefact_.inputs.value_range == (-1, 1)
-    assert run("fit", *task, *how, "--value-range=-2,2", "--out", model).exception is None
+    assert (
+        run("fit", *task, *how, "--value-range=-2,2", "--out", model, "--force").exception is None
+    )
     assert rebox.Reprogrammer.load(model).artefact_.inputs.value_range == (-2, 2)
 
 

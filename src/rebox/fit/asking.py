@@ -4,8 +4,10 @@ The next samples are dressed in a thread while the box answers.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import get_ident
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,17 +59,19 @@ def place_views(
             yield k, placement.adjusted(shared[geometric], images)
 
 
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """Yield ``batches``, the next of which are made in a thread while one is worked on."""
-    with ThreadPoolExecutor(1) as helper:
+    makers: list[int] = []
+    helper = ThreadPoolExecutor(1, initializer=lambda: makers.append(get_ident()))
+    try:
         waiting = deque(helper.submit(next, batches, _LAST) for _ in range(AHEAD + 1))
-        try:
-            while (batch := waiting.popleft().result()) is not _LAST:
-                yield batch
-                waiting.append(helper.submit(next, batches, _LAST))
-        finally:
-            for batch_ahead in waiting:  # whoever interrupts need not wait for what nobody wants
-                batch_ahead.cancel()
+        while (batch := waiting.popleft().result()) is not _LAST:
+            yield batch
+            waiting.append(helper.submit(next, batches, _LAST))
+    finally:
+        # Whoever interrupts need not wait for what nobody wants. Garbage may be found by the
+        # helper, which cannot wait for itself.
+        helper.shutdown(wait=get_ident() not in makers, cancel_futures=True)
 
 
 def answered(
@@ -78,7 +82,9 @@ def answered(
     Images are placed and dressed while the box answers those before.
     """
     dressed = ((k, askings[k].dress(images)) for k, images in placed)
-    yield from ((k, askings[k].send(images)) for k, images in ahead(dressed))
+    with closing(ahead(dressed)) as batches:
+        for k, images in batches:
+            yield k, askings[k].send(images)
 
 
 class Asking:
@@ -146,11 +152,13 @@ class Asking:
         n = len(placed)
         most = self._asker.at_once * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
         answers = np.empty((0, len(self._asker.spec.classes)), dtype=np.float32)
-        for images in ahead(self._dressed(placed, points, max(1, most // n))):
-            answers = np.concatenate([answers, self._ask(images)])
-            while len(answers) >= n:
-                yield answers[:n]
-                answers = answers[n:]
+        dressed = self._dressed(placed, points, max(1, most // n))
+        with closing(ahead(dressed)) as batches:
+            for images in batches:
+                answers = np.concatenate([answers, self._ask(images)])
+                while len(answers) >= n:
+                    yield answers[:n]
+                    answers = answers[n:]
 
     def _ask(self, images: Images) -> Floats:
         """Return the box's scores of ``images``, and tell of each as soon as it is there."""
