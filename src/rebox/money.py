@@ -1,9 +1,18 @@
-"""How a sum in US dollars is written, wherever people read one."""
+"""How a sum in US dollars is counted, and how it is written wherever people read one."""
 
 import math
 
 UNKNOWN = "price not known"
+NANO = 10**9
 COARSE_USD = 0.1  # below it, cents tell too little: less than a cent is not nothing
+
+
+def nano_usd(usd: float) -> int:
+    """Return US dollars in whole units of 1e-9: $0.30 is 300,000,000, however binary writes 0.3.
+
+    Sums of whole numbers are exact. What is not 0 is at least one unit, and so remains a price.
+    """
+    return max(1, round(usd * NANO)) if usd else 0
 
 
 def dollars(usd: float | None, places: int | None = None) -> str:
@@ -27,3 +36,14 @@ def dollars(usd: float | None, places: int | None = None) -> str:
 def per_thousand(price_usd: float) -> str:
     """Return what 1,000 queries cost at ``price_usd`` each: ``$1.20 per 1,000``."""
     return f"{dollars(1000 * price_usd)} per 1,000"
+
+
+def per_hour(usd_per_hour: float) -> str:
+    """Return what an hour costs: ``$1.375 an hour``."""
+    cents = round(100 * usd_per_hour, 9)
+    return f"{dollars(usd_per_hour, 2 if cents.is_integer() else 3)} an hour"
+
+
+def hours(count: float) -> str:
+    """Return a time as hours, with two digits where it is short: ``0.28 hours``."""
+    return f"{count:,.2g} hours" if count < 1 else f"{count:,.1f} hours"

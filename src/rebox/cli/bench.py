@@ -17,6 +17,7 @@ from rebox.box import BlackBox, is_service
 from rebox.cli.app import app, err, out
 from rebox.cli.consent import confirm
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
+from rebox.cli.printing import hours_for
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars
 
@@ -149,7 +150,8 @@ def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, 
                     f"a cap of {dollars(max_usd)} cannot be kept where the price of a query is not "
                     f"known, as of {box.spec.identity}: leave --max-usd out."
                 )
-            usd += count * (box.spec.price_usd or 0.0)
+            by_time = hours_for(box, count) * box.spec.usd_per_hour
+            usd += count * (box.spec.price_usd or 0.0) + by_time
     if max_usd is not None and usd > max_usd:
         raise InvalidOption(
             f"the plan may cost up to {dollars(usd)}: raise --max-usd, or choose fewer trials by "

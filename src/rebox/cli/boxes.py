@@ -52,7 +52,7 @@ def probe_box(
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     for doubt in report.doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
-    receipt(meter.spent)
+    receipt(meter.spent, box)
 
 
 @box_app.command(name="labels")
@@ -78,7 +78,7 @@ def labels(
         write_atomically(path, "".join(f"{name}\n" for name in names).encode())
     for name in names:
         out.print(name, highlight=False, markup=False)
-    receipt(meter.spent, err)
+    receipt(meter.spent, box, err)
 
 
 def _meter(box: BlackBox, what: str, budget: Budget, journal: str | None) -> Meter:
@@ -103,6 +103,6 @@ def check_box(
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
     confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
-    receipt(model.spent_)
+    receipt(model.spent_, model.box_)
     if not fit_for_use:
         raise typer.Exit(1)

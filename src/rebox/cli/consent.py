@@ -9,11 +9,12 @@ import typer
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import err
+from rebox.cli.printing import hours_for, time_words
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
-from rebox.money import dollars
+from rebox.money import dollars, per_hour
 from rebox.sample import ImageLoader, Inputs
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
@@ -35,6 +36,10 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     if price is None:
         few = queries <= FREE_HAND_QUERIES
         words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
+    elif box.spec.usd_per_hour:
+        usd = queries * price + hours_for(box, queries) * box.spec.usd_per_hour
+        few = usd <= FREE_HAND_USD
+        words, way = f"{what} may cost about {dollars(usd)}: {time_words(box, queries)}", ""
     else:
         few = queries * price <= FREE_HAND_USD
         words, way = f"{what} may cost up to {dollars(queries * price)}", ""
@@ -54,6 +59,11 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     recipe = model.checked_recipe()
     budget = Budget(queries=model.budget, usd=model.max_usd)
     left = budget.allows(box.spec.price_usd)
+    if left is None and box.spec.usd_per_hour:
+        raise InvalidOption(
+            f"at {per_hour(box.spec.usd_per_hour)} --max-usd caps the time, and no queries: pass "
+            "--budget N, too."
+        )
     if left is None:
         raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
     loader = ImageLoader(Inputs.fit(images, model.value_range), images)

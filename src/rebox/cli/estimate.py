@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from rebox.box import open_box
+from rebox.box import BlackBox, open_box
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app, out
 from rebox.cli.consent import plan
@@ -19,9 +19,7 @@ from rebox.cli.options import (
     UsdOption,
     read_range,
 )
-from rebox.cli.printing import (
-    print_price,
-)
+from rebox.cli.printing import hours_for, print_price, time_words
 from rebox.money import dollars
 from rebox.sample import load
 
@@ -54,14 +52,19 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     table = Table("", "queries", title=f"{recipe} with at most {left:,} queries", title_style="")
     for name, queries in planned.lines:
         table.add_row(name, queries)
-    most, price = min(per_prediction, planned.most_per_prediction), opened.spec.price_usd
+    most = min(per_prediction, planned.most_per_prediction)
     table.add_row("left over", f"{left - planned.total:,}")
     table.add_row("each prediction", f"{most} at most")
-    table.add_row("cost of the fit", _cost(planned.total, price))
-    table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
+    table.add_row("cost of the fit", _cost(opened, planned.total))
+    table.add_row("cost of 1,000 predictions", _cost(opened, 1000 * most))
     out.print(table)
-    print_price(box, price)
+    if opened.spec.usd_per_hour:
+        words = time_words(opened, planned.total)
+        out.print(f"dollars depend on the time that it is kept: {words}.", highlight=False)
+    print_price(box, opened)
 
 
-def _cost(queries: int, price_usd: float | None) -> str:
-    return dollars(None if price_usd is None else queries * price_usd)
+def _cost(box: BlackBox, queries: int) -> str:
+    price, by_time = box.spec.price_usd, hours_for(box, queries) * box.spec.usd_per_hour
+    usd = dollars(None if price is None else queries * price + by_time)
+    return f"about {usd}" if by_time else usd

@@ -73,6 +73,6 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
         groups=task.groups,
     )
     print_metrics(metrics)
-    receipt(model.spent_)
+    receipt(model.spent_, model.box_)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, metrics)

@@ -96,7 +96,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None:
         write_record(json, model, time.perf_counter() - started, {})
     print_verdict(model.verdict_)
-    receipt(model.spent_)
+    receipt(model.spent_, model.box_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     if error is not None:
         raise error
@@ -112,7 +112,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | None:
     except Error as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
-                receipt(model.meter_.spent)
+                receipt(model.meter_.spent, model.box_)
             raise
         return error
     return None

@@ -53,5 +53,5 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
             raise typer.Exit(1)
         probabilities = model.predict_proba(images)
     write_predictions(predictions, names, model.classes_, probabilities)
-    receipt(model.spent_)
+    receipt(model.spent_, model.box_)
     out.print(f"wrote {predictions}: {len(names):,} predictions.", highlight=False)

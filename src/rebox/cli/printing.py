@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from rebox.artefact import write_atomically
-from rebox.box import Drift
+from rebox.box import BlackBox, Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import out
 from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval
-from rebox.money import UNKNOWN, dollars, per_thousand
+from rebox.money import UNKNOWN, dollars, hours, per_hour, per_thousand
+
+USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
 
 def print_metrics(metrics: dict[str, Interval]) -> None:
@@ -42,38 +44,59 @@ def print_verdict(verdict: Verdict | None) -> None:
     out.print(verdict.words, highlight=False)
 
 
-def receipt(spent: Spent, console: Console = out) -> None:
-    """Print what was asked, what it cost and what the journal saved."""
+def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
+    """Print what ``box`` was asked, what it cost and what the journal saved."""
     counts = spent.by_purpose()
     total = counts.pop("total")
     parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
     of_them = f" ({parts})" if parts else ""
     line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {dollars(spent.usd)}"
+    if box is not None and box.spec.usd_per_hour and spent.usd is not None:
+        by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
+        kept = hours(max(by_time / box.spec.usd_per_hour, 0.0))
+        line = f"{line} for {kept} at {per_hour(box.spec.usd_per_hour)}"
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
     console.print(line, highlight=False)
 
 
-def print_price(uri: str, price_usd: float | None) -> None:
+def print_price(uri: str, box: BlackBox) -> None:
     """Print where the price comes from that an estimate was made with."""
-    if price_usd is None:
+    spec = box.spec
+    if spec.price_usd is None:
         out.print(
             f"{UNKNOWN}, and it may cost something; name it in the URI by price_usd=, 0 if it is "
             "free.",
             highlight=False,
         )
         return
-    if not price_usd or "price_usd=" in uri:
+    option = "usd_per_hour=" if spec.usd_per_hour else "price_usd="
+    if not (spec.price_usd or spec.usd_per_hour) or option in uri:
         return
     from rebox.box.service import price_of  # noqa: PLC0415 - most boxes are no services
 
     known = price_of(uri)
     if known is not None:
+        price = per_hour(known.usd) if known.per == "hour" else per_thousand(known.usd)
         out.print(
-            f"price: {per_thousand(known.usd)} ({known.source}, {known.as_of}); yours may differ: "
-            "name it in the URI by price_usd=.",
+            f"price: {price} ({known.source}, {known.as_of}); yours may differ: name it in the URI "
+            f"by {option}.",
             highlight=False,
         )
+
+
+def hours_for(box: BlackBox, queries: int) -> float:
+    """Return how long a box is kept for ``queries``, as far as that can be told beforehand."""
+    return queries / (box.source.per_second or USUAL_PER_SECOND) / 3600
+
+
+def time_words(box: BlackBox, queries: int) -> str:
+    """Return how long that is, at what price, and what was assumed."""
+    pace = box.source.per_second or USUAL_PER_SECOND
+    return (
+        f"about {hours(hours_for(box, queries))} at {per_hour(box.spec.usd_per_hour)}, if "
+        f"{pace:g} answers come in a second"
+    )
 
 
 def print_drift(drift: Drift | None) -> bool:
