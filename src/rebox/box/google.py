@@ -114,8 +114,8 @@ def _printed(command: str) -> str:
     KeyRefused
         It cannot be run, takes too long, fails or prints nothing.
     """
-    words: str | list[str] = command if os.name == "nt" else shlex.split(command)
     try:
+        words: str | list[str] = command if os.name == "nt" else shlex.split(command)
         done = subprocess.run(  # noqa: S603 - the user's own, from the environment
             words,
             stdin=subprocess.DEVNULL,
