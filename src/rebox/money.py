@@ -44,6 +44,9 @@ def per_hour(usd_per_hour: float) -> str:
     return f"{dollars(usd_per_hour, 2 if cents.is_integer() else 3)} an hour"
 
 
-def hours(count: float) -> str:
-    """Return a time as hours, with two digits where it is short: ``0.28 hours``."""
-    return f"{count:,.2g} hours" if count < 1 else f"{count:,.1f} hours"
+def duration(hours: float) -> str:
+    """Return a time that is paid for: ``2.5 s``, ``17 minutes``, ``3.2 hours``."""
+    seconds = 3600 * hours
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.2g} minutes" if hours < 1 else f"{hours:,.1f} hours"

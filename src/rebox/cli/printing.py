@@ -20,7 +20,7 @@ from rebox.cli.app import out
 from rebox.fit import Verdict
 from rebox.meter import Spent
 from rebox.metric import Interval
-from rebox.money import UNKNOWN, dollars, hours, per_hour, per_thousand
+from rebox.money import UNKNOWN, dollars, duration, per_hour, per_thousand
 
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
@@ -53,7 +53,7 @@ def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
     line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {dollars(spent.usd)}"
     if box is not None and box.spec.usd_per_hour and spent.usd is not None:
         by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
-        kept = hours(max(by_time / box.spec.usd_per_hour, 0.0))
+        kept = duration(max(by_time / box.spec.usd_per_hour, 0.0))
         line = f"{line} for {kept} at {per_hour(box.spec.usd_per_hour)}"
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
@@ -94,7 +94,7 @@ def time_words(box: BlackBox, queries: int) -> str:
     """Return how long that is, at what price, and what was assumed."""
     pace = box.source.per_second or USUAL_PER_SECOND
     return (
-        f"about {hours(hours_for(box, queries))} at {per_hour(box.spec.usd_per_hour)}, if "
+        f"about {duration(hours_for(box, queries))} at {per_hour(box.spec.usd_per_hour)}, if "
         f"{pace:g} answers come in a second"
     )
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from rebox.box.contract import BoxSpec
 from rebox.box.reservation import Reservation, Reserve, Row
-from rebox.money import nano_usd
+from rebox.errors import BudgetExhausted
+from rebox.money import nano_usd, per_hour
 
 HOUR_S = 3600.0
 
@@ -42,6 +43,10 @@ class Hours:
         self._nano_per_s = nano_usd(spec.usd_per_hour) / HOUR_S
         self._image_nano = nano_usd(spec.price_usd or 0.0)
         self._longest_s, self._clock = longest_s, clock
+        self._words = (
+            f"Time costs {per_hour(spec.usd_per_hour)} here, and {longest_s:g} s of it (timeout_s=) "
+            "are set aside for a request."
+        )
         self._begun: float | None = None
         self._booked = self._held = 0  # in 1e-9 US dollars
         self._lock = threading.Lock()
@@ -63,7 +68,10 @@ class Hours:
             until_deadline = self._cost(now + self._longest_s - begun)
             missing = max(0, until_deadline - self._booked - self._held)
             each = -(-missing // len(places))
-            held = reserve(places, nano_usd_each=self._image_nano + each)
+            try:
+                held = reserve(places, nano_usd_each=self._image_nano + each)
+            except BudgetExhausted as error:
+                raise BudgetExhausted(f"{error} {self._words}") from None
             self._begun = begun
             self._held += each * len(places)
         return _Timed(self, held, each * len(places))
