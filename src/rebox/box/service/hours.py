@@ -44,8 +44,8 @@ class Hours:
         self._image_nano = nano_usd(spec.price_usd or 0.0)
         self._longest_s, self._clock = longest_s, clock
         self._words = (
-            f"Time costs {per_hour(spec.usd_per_hour)} here, and {longest_s:g} s of it (timeout_s=) "
-            "are set aside for a request."
+            f"Time costs {per_hour(spec.usd_per_hour)} here, and {longest_s:g} s of it "
+            "(timeout_s=) are set aside for a request."
         )
         self._begun: float | None = None
         self._booked = self._held = 0  # in 1e-9 US dollars
