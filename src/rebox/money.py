@@ -39,9 +39,9 @@ def per_thousand(price_usd: float) -> str:
 
 
 def per_hour(usd_per_hour: float) -> str:
-    """Return what an hour costs: ``$1.375 an hour``."""
-    cents = round(100 * usd_per_hour, 9)
-    return f"{dollars(usd_per_hour, 2 if cents.is_integer() else 3)} an hour"
+    """Return what an hour costs: ``$1.375 an hour``, ``$0.60 an hour``."""
+    finer = usd_per_hour >= COARSE_USD and not round(100 * usd_per_hour, 9).is_integer()
+    return f"{dollars(usd_per_hour, 3 if finer else None)} an hour"
 
 
 def duration(hours: float) -> str:
