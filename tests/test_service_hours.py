@@ -8,6 +8,7 @@ import pytest
 from rebox import Reprogrammer
 from rebox.box import BoxSpec, open_box
 from rebox.box.rehearsal import RehearsalBox
+from rebox.box.reservation import Settlement
 from rebox.box.service.hours import Hours
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import Account, Budget, Journal, JournalAccount
@@ -45,7 +46,7 @@ def test_each_answer_books_the_time_since_the_last():
         clock.now += pause
         held = reserve([0])
         clock.now += sending
-        held.settle({}, billed=1)
+        held.settle(Settlement(billed=1))
     assert account.spent.usd == pytest.approx(3612 * RATE / 3600)
     assert account.spent.billed == 3
 
@@ -54,11 +55,11 @@ def test_what_is_not_billed_is_booked_with_the_next():
     clock, account, reserve = timed()
     first = reserve([0])
     clock.now += 4
-    first.settle({}, billed=0, words="503")
+    first.settle(Settlement(billed=0, words="503"))
     assert account.spent.usd == 0
     second = reserve([0])
     clock.now += 1
-    second.settle({}, billed=1)
+    second.settle(Settlement(billed=1))
     assert account.spent.usd == pytest.approx(0.005)
 
 
@@ -67,7 +68,7 @@ def test_images_of_a_send_share_its_time(images):
     clock, account, reserve = timed(price_usd=0.25)
     held = reserve(range(images))
     clock.now += 1
-    held.settle({}, billed=images)
+    held.settle(Settlement(billed=images))
     assert account.spent.usd == pytest.approx(0.001 + 0.25 * images, abs=images / NANO)
 
 
@@ -76,7 +77,7 @@ def test_sends_at_once_pay_for_their_time_once():
     held = [reserve([0]) for _ in range(4)]
     clock.now += 6
     for one in held:
-        one.settle({}, billed=1)
+        one.settle(Settlement(billed=1))
     assert account.spent.usd == pytest.approx(0.006)
 
 
@@ -96,7 +97,7 @@ def test_a_cap_is_held_whatever_overlaps(at_once, seed):
             continue
         under_way.sort(key=lambda one: one[0])
         clock.now, held = under_way.pop(0)
-        held.settle({}, billed=int(rng.random() > 0.2))
+        held.settle(Settlement(billed=int(rng.random() > 0.2)))
     assert cap - 0.02 - LONGEST_S * RATE / 3600 < account.spent.usd <= cap
 
 
@@ -115,7 +116,7 @@ def test_threads_count_every_second_once():
         for _ in range(200):
             held = reserve([0])
             clock.now += 0.001
-            held.settle({}, billed=1)
+            held.settle(Settlement(billed=1))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

@@ -8,13 +8,14 @@ import typer
 
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import err
-from rebox.cli.printing import hours_for, time_words
+from rebox.classifier.accounts import checked_budgets
+from rebox.cli.console import err
+from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
-from rebox.money import dollars, per_hour
+from rebox.money import dollars
 from rebox.sample import ImageLoader, Inputs
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
@@ -32,14 +33,13 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     """
     if yes or box is None or not box.source.remote:
         return
-    price = box.spec.price_usd
+    price = usd_per_query(box)
     if price is None:
         few = queries <= FREE_HAND_QUERIES
         words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
     elif box.spec.usd_per_hour:
-        usd = queries * price + hours_for(box, queries) * box.spec.usd_per_hour
-        few = usd <= FREE_HAND_USD
-        words, way = f"{what} may cost about {dollars(usd)}: {time_words(box, queries)}", ""
+        about = f"about {dollars(queries * price)}: {time_words(box, queries)}"
+        few, words, way = queries * price <= FREE_HAND_USD, f"{what} may cost {about}", ""
     else:
         few = queries * price <= FREE_HAND_USD
         words, way = f"{what} may cost up to {dollars(queries * price)}", ""
@@ -57,15 +57,9 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
-    budget = Budget(queries=model.budget, usd=model.max_usd)
-    left = budget.allows(box.spec.price_usd)
-    if left is None and box.spec.usd_per_hour:
-        raise InvalidOption(
-            f"at {per_hour(box.spec.usd_per_hour)} --max-usd caps the time, and no queries: pass "
-            "--budget N, too."
-        )
-    if left is None:
-        raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
+    asks, budget = recipe.way.asks, Budget()
+    if asks:
+        budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
     loader = ImageLoader(Inputs.fit(images, model.value_range), images)
     session = Session(
         box=box,
@@ -75,4 +69,4 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
         seed=0,
         queries_per_prediction=model.queries_per_prediction,
     )
-    return fit_plan(recipe, session), left
+    return fit_plan(recipe, session), (session.left() if asks else model.budget) or 0

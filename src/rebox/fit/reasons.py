@@ -12,6 +12,7 @@ SPENT_ELSEWHERE = (
 )
 TOO_SMALL = "the budget does not pay for one step of the search"
 EPOCHS_DONE = "every epoch is done"
+NOBODY_ASKED = "the recipe asks nobody"
 ALL_ASKED = "every training image has been asked"
 PARTLY_ASKED = "the budget is spent before every training image was asked"
 INTERRUPTED = "interrupted by the user"

@@ -13,11 +13,11 @@ time twice.
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from rebox.box.contract import BoxSpec
-from rebox.box.reservation import Reservation, Reserve, Row
+from rebox.box.reservation import Reservation, Reserve, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.money import nano_usd, per_hour
 
@@ -101,13 +101,6 @@ class _Timed:
     inner: Reservation
     held: int
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],
-        *,
-        billed: int,
-        words: str = "",
-        nano_usd_each: int | None = None,  # noqa: ARG002 - the clock says it
-    ) -> None:
-        each = self.hours.book(self.held, billed)
-        self.inner.settle(answers, billed=billed, words=words, nano_usd_each=each)
+    def settle(self, settlement: Settlement) -> None:
+        each = self.hours.book(self.held, settlement.billed)
+        self.inner.settle(replace(settlement, nano_usd_each=each))
