@@ -213,9 +213,26 @@ def test_a_canary_that_is_not_answered_does_not_cost_the_model(behind, tmp_path)
         return behind.now.answer(images)
 
     box = FunctionBox(answer, size=SIDE, classes=4, pixels="uint8")
-    model = fitted(box, "map", canaries=3)
+    with pytest.warns(UserWarning, match="canaries=3 were wanted.*: the box failed to answer them"):
+        model = fitted(box, "map", canaries=3)
     assert len(model.artefact_.box.canaries) == 0
     assert model.spent_.probe == 3  # and yet it was asked
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "why"),
+    [
+        ("map", {"budget": 24, "canaries": 2}, "had 0 queries left for them: raise it by 2"),
+        ("map", {"budget": 26, "canaries": 5}, "had 2 queries left for them: raise it by 3"),
+        ("auto", {"budget": 9, "canaries": 1}, "had 0 queries left for them: raise it by 1"),
+        ("local", {"canaries": 3}, "asks no box that could change"),
+        ("auto", {"queries_per_prediction": 0, "canaries": 3}, "asks no box that could change"),
+    ],
+)
+def test_canaries_that_were_wanted_and_are_not_asked_are_not_passed_over(box, recipe, options, why):
+    with pytest.warns(UserWarning, match=f"canaries=. were wanted, and there are none: .*{why}"):
+        model = fitted(box, recipe, **options)
+    assert len(model.artefact_.box.canaries) == 0
 
 
 def test_they_are_saved_loaded_and_asked_again(box, service, tmp_path):

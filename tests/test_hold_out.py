@@ -207,6 +207,41 @@ def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  
     assert "predict" not in capsys.readouterr().out.partition("asked")[2]
 
 
+@pytest.mark.parametrize(
+    "ended", [BoxError("gone"), BrokenPipeError("nobody reads"), MemoryError(), ValueError("odd")]
+)
+@pytest.mark.parametrize(("hold_out", "asked"), [(None, 20), (0.25, 30)])
+def test_whatever_ends_showing_progress_leaves_the_model_that_was_paid_for(
+    folder,  # noqa: F811
+    monkeypatch,
+    capsys,
+    ended,
+    hold_out,
+    asked,
+):
+    from rebox.cli import fit
+    from rebox.cli.progress import ProgressBar
+
+    def fail(_, event):
+        if event.spent.predict or (hold_out is None and event.spent.map >= asked):
+            raise ended
+
+    monkeypatch.setattr(ProgressBar, "__call__", fail)
+    with pytest.raises(type(ended)):
+        fit.fit(
+            box=f"{BOX}&batch_size=5",
+            data=str(folder / "data"),
+            recipe="map",
+            budget=40,
+            hold_out=hold_out,
+            model_path=folder / "m.rebox",
+        )
+    queries = rebox.Reprogrammer.load(folder / "m.rebox").artefact_.box.queries
+    assert queries["map"] >= asked
+    output = capsys.readouterr().out
+    assert f"asked {queries['map'] + (10 if hold_out else 0)} queries" in output
+
+
 @pytest.mark.parametrize("ended", [KeyboardInterrupt(), BoxError("gone")])
 def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, capsys, ended):  # noqa: F811
     from rebox.cli import fit
@@ -247,3 +282,17 @@ def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
         )
     assert not seen
     assert not (folder / "m.rebox").exists()
+
+
+@pytest.mark.parametrize("recipe", ["map", "auto", "local"])
+def test_a_shared_budget_measures_nothing_that_its_account_does_not_count(folder, recipe):  # noqa: F811
+    given = ["fit", "--data", folder / "data", "--recipe", recipe, "--hold-out", 0.25]
+    given += ["--box", BOX, "--budget", 40, "--account", "team", "--out", folder / "m.rebox"]
+    given += ["--journal", folder / "journal"]
+    if recipe == "local":  # asks nobody, so that there is nothing to count
+        assert "asked 0 queries" in invoke(*given)
+        return
+    ended = run(*given)
+    assert ended.returncode == 2
+    assert "--account team: leave out one of the two" in ended.stderr
+    assert not (folder / "journal").exists()

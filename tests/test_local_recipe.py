@@ -158,3 +158,24 @@ def test_measuring_it_on_what_is_held_out_asks_nobody_either(data, tmp_path, bud
     assert "$0.00" in invoke("estimate", *given)
     said = invoke("fit", *given, "--out", tmp_path / "m.rebox")
     assert "asked 0 queries" in said
+
+
+def test_what_is_shown_of_a_local_model_speaks_of_no_box(data, tmp_path):
+    model = tmp_path / "m.rebox"
+    invoke("fit", "--recipe", "local", "--data", data, "--out", model)
+    said = invoke("show", model)
+    assert "asks nobody" in said
+    assert "its identity" not in said
+    assert "the box may change" not in said
+    facts = json.loads(invoke("show", model, "--json"))
+    assert facts["box"] is facts["identity"] is facts["box_classes"] is facts["canaries"] is None
+
+
+@pytest.mark.parametrize("words", ["box check {model}", "predict {model} {data} --check"])
+def test_checking_it_is_refused_without_advice_that_cannot_help(data, tmp_path, words):
+    model = tmp_path / "m.rebox"
+    invoke("fit", "--recipe", "local", "--data", data, "--out", model)
+    given = words.format(model=model, data=data).split()
+    with pytest.raises(InvalidOption, match="asks no box") as refused:
+        CliRunner().invoke(app, given, catch_exceptions=False)
+    assert "--canaries" not in str(refused.value)

@@ -686,3 +686,22 @@ def test_an_answer_that_cannot_be_used_is_billed_but_not_remembered(journal):
         box.ask(X[:2])
     (line,) = accounts(journal)
     assert (line.billed, line.answered) == (2, 0)
+
+
+@pytest.mark.parametrize("account", ["", " ", "\t"])
+@pytest.mark.parametrize("journal", ["j.sqlite", False])
+def test_an_account_without_a_name_is_refused(account, journal, tmp_path):
+    with pytest.raises(InvalidOption, match="account must have a name"):
+        _fitted(account, journal and tmp_path / journal)
+
+
+@pytest.mark.parametrize("journal", [None, False])
+def test_an_account_that_nothing_keeps_is_refused_before_anything_is_asked(journal):
+    with pytest.raises(InvalidOption, match=r"'team' is kept in a journal.*journal=FILE"):
+        _fitted("team", journal)
+
+
+def _fitted(account, journal):
+    x, y = np.random.default_rng(0).random((6, 4, 4)), np.arange(6) % 2
+    model = rebox.Reprogrammer("rehearsal:", "map", budget=6, account=account, journal=journal)
+    return model.fit(x, y)

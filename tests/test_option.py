@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rebox.errors import InvalidOption
-from rebox.option import Size, options_of, read_name, read_options, split_options
+from rebox.option import Size, meant, options_of, read_name, read_options, split_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +159,19 @@ def test_any_text_comes_through_percent_encoding(text):
     from urllib.parse import quote
 
     assert read(f"text={quote(text, safe='')}")["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("--queries", ("--quiet", "--queries-per-prediction"), "--queries-per-prediction"),
+        ("--Label", ("--journal", "--label_column"), "--label_column"),
+        ("random", ("auto", "random-search"), "random-search"),
+        ("--q", ("--quiet", "--queries"), "--quiet' or '--queries"),
+        ("--bugdet", ("--budget", "--budget-of-others"), "--budget"),
+        ("--", ("--budget",), None),
+        ("", ("auto",), None),
+    ],
+)
+def test_a_name_that_is_cut_short_is_recognised(name, known, said):
+    assert meant(name, known) == (f" (did you mean '{said}'?)" if said else "")

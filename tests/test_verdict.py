@@ -213,12 +213,12 @@ def test_the_words_name_no_option_of_either_place():
         assert not re.search(r"--\w|\w=", words)
 
 
-@pytest.mark.parametrize("data", ["d.npz", "a folder/it's", "synthetic:."])
+@pytest.mark.parametrize("data", ["d.npz", "a folder/it's", "synthetic:.", "-d.npz"])
 def test_the_advice_can_be_followed_on_the_command_line(data, capsys):
-    others = {"--label-column": "dx type", "--group-column": None, "--value-range": "-1,1"}
-    command = _local_command(data, others)
+    columns = {"label_column": "dx type", "group_column": None}
+    command = _local_command({"data": data, **columns, "value_range": "-1,1"})
     assert shlex.split(command) == [
-        *("rebox", "fit", "--recipe", "local", "--data", data),
+        *("rebox", "fit", "--recipe", "local", f"--data={data}"),
         *("--label-column=dx type", "--value-range=-1,1", "--out", "local.rebox"),
     ]
     print_verdict(case_of("unknown"), command)
@@ -251,3 +251,15 @@ def test_what_a_fit_says_is_kept_and_is_in_the_record(tmp_path):
     assert asdict(verdict).keys() == {"rows", "images", "gain", "sharper", "words"}
     model.save(tmp_path / "m.rebox")
     assert rebox.Reprogrammer.load(tmp_path / "m.rebox", box).verdict_ == verdict
+
+
+@pytest.mark.parametrize("images", [1, 3, 50])
+def test_more_images_of_the_same_subjects_are_not_said_to_tell(images):
+    truth = np.repeat(np.arange(4) % 2, images)
+    odds = np.random.default_rng(0).normal(size=(2, len(truth), 2))
+    groups = np.repeat(np.arange(4), images) if images > 1 else None
+    readings = {LOCAL: (0, odds[0]), WHOLE: (1, odds[1])}
+    verdict = give_verdict(truth, readings, 2, 0, groups)
+    assert verdict.finding == "unknown"
+    wanted = "More labelled images" if groups is None else "Images of more subjects"
+    assert verdict.words.endswith(f"{wanted} would tell.")

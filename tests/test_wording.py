@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +179,32 @@ def test_no_sentence_of_the_library_speaks_of_options(room):
         for text in sentences(path):
             without_commands = re.sub(r"`rebox [^`]*`", "", text)
             assert not re.search(r"(^|[\s(])--[a-z]", without_commands), (path, text)
+
+
+@pytest.mark.parametrize(
+    ("typed_words", "text", "said"),
+    [
+        (["--out", "budget=100.rebox"], "budget=100.rebox is there: pass budget=N", None),
+        (["--out=budget=100.rebox"], "budget=100.rebox is there: pass budget=N", None),
+        (["--data", "data=2024"], "there is no data=2024/a.png: pass budget=N", None),
+        (["max_usd"], "max_usd is a folder: pass budget=N", None),
+        (["recipe=map", "recipe=map,seed=3"], "no recipe=map,seed=3: pass budget=N", None),
+        (["budget", "-", "", "a.png"], "pass budget=N", "pass --budget N"),
+    ],
+)
+def test_what_the_user_typed_is_quoted_as_it_was_typed(typed_words, text, said):
+    expected = said or text.replace("budget=N", "--budget N")
+    assert spoken(text, typed_words) == expected
+
+
+@pytest.mark.parametrize("name", ["budget=100", "recipe=map,budget=3", "max_usd", "data=1 a"])
+def test_a_file_of_a_name_like_an_option_is_called_by_its_name(name, tmp_path):
+    path = tmp_path / f"{name}.rebox"
+    ended = subprocess.run(
+        [sys.executable, "-m", "rebox", "show", path.name],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert ended.stderr == f"rebox: error: there is no model file {name}.rebox: check the path.\n"

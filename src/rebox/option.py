@@ -93,11 +93,13 @@ def unknown(noun: str, name: str, known: Iterable[str]) -> InvalidOption:
 def meant(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` where one of the ``known`` names is alike, or else nothing.
 
-    Case does not count, nor which of ``-`` and ``_`` stands in a name.
+    Case does not count, nor which of ``-`` and ``_`` stands in a name. What one or two names
+    begin with is those cut short, however much longer they are.
     """
     plain = {_plain(one): one for one in known}
-    near = get_close_matches(_plain(name), plain, n=1)
-    return f" (did you mean {plain[near[0]]!r}?)" if near else ""
+    begun = [one for one in plain if one.startswith(_plain(name))] if name.strip("-_") else []
+    near = begun if len(begun) in (1, 2) else get_close_matches(_plain(name), plain, n=1)
+    return f" (did you mean {' or '.join(repr(plain[one]) for one in near)}?)" if near else ""
 
 
 def _plain(name: str) -> str:

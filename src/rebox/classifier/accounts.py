@@ -41,11 +41,14 @@ def open_meter(
     ------
     BudgetExhausted
         Others have spent all that ``account`` had for training.
+    InvalidOption
+        ``account`` has no name, or there is no journal to keep it.
     JournalError
         The journal cannot be opened.
     """
     source, price = box.source, box.spec.price_usd
     chosen = source.journalled if journal is None else journal
+    _check_account(account, kept=chosen is not False)
     if chosen is False:
         return Meter(price, training, prediction)
     kept = Journal(default_path() if chosen is True else chosen)
@@ -61,6 +64,19 @@ def open_meter(
     )
     left = _left_of(training, price, payer.name, payer.billed_to_others())
     return Meter(price, left, prediction, payer)
+
+
+def _check_account(account: str | None, *, kept: bool) -> None:
+    """Refuse an account that would share nothing: whoever names one counts on its cap."""
+    if account is None:
+        return
+    if not account.strip():
+        raise InvalidOption("account must have a name, or be left out.")
+    if not kept:
+        raise InvalidOption(
+            f"the account {account!r} is kept in a journal, and there is none here: pass "
+            "journal=FILE, one for all who share it."
+        )
 
 
 def _left_of(training: Budget, price: float | None, account: str, others: Amount) -> Budget:

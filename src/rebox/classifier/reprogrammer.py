@@ -1,6 +1,7 @@
 """The scikit-learn estimator: how it is fitted; `Fitted` is what it can do then."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -197,6 +198,7 @@ class Reprogrammer(Fitted):
         queries = self.meter_.spent.by_purpose()
         record = replace(artefact.box, canaries=canaries, queries=queries)
         self.artefact_ = replace(artefact, boxes=(record,))
+        self._warn_of_canaries()
         return self
 
     def checked_recipe(self) -> Recipe:
@@ -243,7 +245,7 @@ class Reprogrammer(Fitted):
             fit=lambda epoch: account_of(
                 box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
-            account=self.account,
+            account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         self.box_, self.meter_ = box if recipe.way.asks else None, meter
@@ -269,6 +271,23 @@ class Reprogrammer(Fitted):
             with contextlib.suppress(Error):
                 return self.meter_.asker(box, "probe").ask(canary_images(box.spec, k))
         return np.empty((0, 0), dtype=np.float32)
+
+    def _warn_of_canaries(self) -> None:
+        """Say that canaries were wanted, and the model has none: a later check would be refused."""
+        if not self.canaries or len(self.artefact_.box.canaries):
+            return
+        if not self.artefact_.model.questions:
+            why = "the model asks no box that could change"
+        elif self.spent_.probe:
+            why = "the box failed to answer them"
+        else:
+            left = self.meter_.left("probe") or 0
+            why = f"the budget had {left} queries left for them: raise it by {self.canaries - left}"
+        warnings.warn(
+            f"canaries={self.canaries} were wanted, and there are none: {why}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
         """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""

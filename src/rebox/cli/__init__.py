@@ -39,7 +39,7 @@ def _say(kind: str, message: object) -> None:
     from rebox.cli.wording import spoken  # noqa: PLC0415 - most runs end well
 
     # files and services move no cursor, and a name that is no text is told by its bytes
-    text = " ".join(spoken(str(message)).split())
+    text = " ".join(spoken(str(message), sys.argv[1:]).split())
     said = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     if sys.stderr is not None:  # closed by whoever started us
         sys.stderr.write(f"rebox: {kind}: {said}\n")

@@ -13,6 +13,7 @@ from rebox.cli.app import app
 from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
 from rebox.cli.console import err, out
+from rebox.cli.model import accounted, is_fit_for_use, need_canaries
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,
@@ -21,7 +22,7 @@ from rebox.cli.options import (
     read_journal,
 )
 from rebox.cli.output import check_outputs, journal_files, write
-from rebox.cli.printing import print_drift, receipt
+from rebox.cli.printing import receipt
 from rebox.errors import InvalidOption
 from rebox.meter import Budget, Meter
 from rebox.output import encoded
@@ -128,15 +129,9 @@ def check_box(
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
-    canaries = len(model.artefact_.box.canaries)
-    if not canaries or model.box_ is None:
-        why = "has no canaries" if model.box_ is not None else "asks no box"
-        raise InvalidOption(
-            f"{model_path} {why}, so that it cannot be told whether its box has changed: fit with "
-            "--canaries 3 to have some."
-        )
-    confirm(model.box_, canaries, "this check", yes=yes)
-    fit_for_use = print_drift(model.check_box())
-    receipt(model.spent_, model.box_)
-    if not fit_for_use:
+    need_canaries(model, str(model_path))
+    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
+    with accounted(model):
+        usable = is_fit_for_use(model)
+    if not usable:
         raise typer.Exit(1)

@@ -22,10 +22,10 @@ from rebox.cli.options import (
     PredictBudgetOption,
     YesOption,
 )
-from rebox.cli.output import check_outputs, journal_files, refuse_inputs
+from rebox.cli.output import check_outputs, journal_files, refuse_pictures
 from rebox.cli.printing import write_record
 from rebox.cli.progress import ProgressBar
-from rebox.sample import ImageFiles, load
+from rebox.sample import load
 from rebox.sample.labels import known_labels
 
 
@@ -54,8 +54,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     inputs = (model_path, data, box, *journal_files(journal))
     check_outputs(json, inputs=inputs)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
-    if isinstance(task.images, ImageFiles):
-        refuse_inputs([json] if json else [], task.images.paths)
+    refuse_pictures([json], task.images)
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)
     known_labels(task.labels, model.classes_)  # before anything is paid for

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rebox.artefact import content_of
+from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
 from rebox.cli.consent import confirm, plan
@@ -42,7 +43,7 @@ from rebox.cli.output import (
     check_model_output,
     check_outputs,
     journal_files,
-    refuse_inputs,
+    refuse_pictures,
     write_model,
 )
 from rebox.cli.printing import (
@@ -53,8 +54,8 @@ from rebox.cli.printing import (
     write_record,
 )
 from rebox.cli.progress import ProgressBar
-from rebox.errors import Error
-from rebox.sample import Dataset, ImageFiles, load
+from rebox.cli.wording import OPTIONS
+from rebox.sample import Dataset, load
 
 
 @app.command()
@@ -100,13 +101,17 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     inputs = (data, box, encoder, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    columns = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "group_column": group_column,
+    }
+    task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
-    if isinstance(task.images, ImageFiles):
-        refuse_inputs([model_path, *([json] if json else [])], task.images.paths)
+    refuse_pictures([model_path, json], task.images)
     opened, bar = open_asked(box, recipe), ProgressBar(err)
     parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
-    parts.check(chosen_range)
+    parts.check(chosen_range, account)
     queries, usd = parts.rest_of(budget, max_usd, usd_per_query(opened))
     model = Reprogrammer(
         opened,
@@ -123,33 +128,31 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         random_state=seed,
         listeners=(bar,),
     )
-    if opened.source.remote:
-        planned, _ = plan(model, opened, parts.train.images)
-        confirm(opened, planned.total + parts.queries, "this fit", yes=yes)
+    _confirm(model, opened, parts, yes=yes)
     with bar:
         cut = _fit_or_keep(model, parts.train)
     with signals.held():
         _write(model_path, model, force=force)
-    columns = {"path": path_column, "label": label_column, "group": group_column}
-    others = {f"--{name}-column": column for name, column in columns.items()}
-    others |= {"--value-range": value_range, "--encoder": encoder}
-    print_verdict(model.verdict_, _local_command(data, others))
+    read = {"data": data, **columns, "value_range": value_range, "encoder": encoder}
+    print_verdict(model.verdict_, _local_command(read))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
-    judged = Judged()
-    if cut is None:
-        with bar:
-            judged = parts.measure(model, encoder, bar)
-    if judged.measurement is not None:
-        print_measurement(judged.measurement)
-    spent, error = model.spent_ + judged.spent, cut or judged.error
+    judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
+    spent = model.spent_ + judged.spent
     receipt(spent, opened)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
     if cut is not None:
-        replaced = model_path.is_file() and not force
-        print_cut_short(model, opened, "with --force" if replaced else "again")
-    if error is not None:
+        again = "again" if force or not model_path.is_file() else "with --force"
+        print_cut_short(model, opened, again)
+    if (error := cut or judged.error) is not None:
         raise error
+
+
+def _confirm(model: Reprogrammer, box: BlackBox, parts: Parts, *, yes: bool) -> None:
+    """Ask whether the fit, and what measures it, may cost what it can."""
+    if box.source.remote:  # else nobody is paid, and a plan looks at all images
+        planned, _ = plan(model, box, parts.train.images)
+        confirm(box, planned.total + parts.queries, "this fit", yes=yes)
 
 
 def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
@@ -161,17 +164,29 @@ def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
         raise
 
 
-def _local_command(data: str, others: dict[str, str | None]) -> str:
-    """Return the command that fits the local model to the same data, and asks nobody."""
-    given = "".join(f" {name}={shlex.quote(text)}" for name, text in others.items() if text)
-    return f"rebox fit --recipe local --data {shlex.quote(data)}{given} --out local.rebox"
+def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: ProgressBar) -> Judged:
+    """Return what the model is worth on what was held out, if anything was, and print it."""
+    with bar:
+        judged = parts.measure(model, encoder, bar)
+    if judged.measurement is not None:
+        print_measurement(judged.measurement)
+    return judged
 
 
-def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Error | KeyboardInterrupt | None:
-    """Fit; return what cut it short, if a usable model was left."""
+def _local_command(read: dict[str, str | None]) -> str:
+    """Return the command that fits the local model to what was ``read``, and asks nobody."""
+    given = " ".join(f"{OPTIONS[name]}={shlex.quote(text)}" for name, text in read.items() if text)
+    return f"rebox fit --recipe local {given} --out local.rebox"
+
+
+def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInterrupt | None:
+    """Fit; return what cut it short, if a usable model was left.
+
+    That is not always an error of ours: nobody may read the progress any more, or memory be full.
+    """
     try:
         model.fit(task.images, task.labels, groups=task.groups)
-    except (Error, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt(model.meter_.spent, model.box_)

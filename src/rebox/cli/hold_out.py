@@ -9,7 +9,7 @@ import typer
 
 from rebox.classifier import Reprogrammer
 from rebox.cli.measured import measured
-from rebox.errors import Error, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
@@ -32,7 +32,7 @@ class Judged:
 
     measurement: Measurement | None = None
     spent: Spent = field(default_factory=Spent)
-    error: Error | KeyboardInterrupt | None = None
+    error: Exception | KeyboardInterrupt | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,14 +91,23 @@ class Parts:
                 )
         return queries, usd
 
-    def check(self, value_range: tuple[float, float] | None) -> None:
+    def check(self, value_range: tuple[float, float] | None, account: str | None) -> None:
         """Look at what is held out before a query is paid for: a fit looks at its own part alone.
 
         Raises
         ------
         InvalidData
             A file is damaged, or an image has a wrong shape, type or range.
+        InvalidOption
+            The budget is shared by an ``account``, which has one for fits and one for predictions:
+            the first does not see what measuring asks.
         """
+        if self.queries and account is not None:
+            raise InvalidOption(
+                "what --hold-out asks to measure the model would count for none of the fits that "
+                f"share --account {account}: leave out one of the two; 'rebox evaluate' has an "
+                "--account, too, and measures on other data."
+            )
         if self.held_out is not None:
             inputs = Inputs.fit(self.train.images, value_range)
             ImageLoader(inputs, self.held_out.images).check()
@@ -118,7 +127,7 @@ class Parts:
                 measurement = measured(judge, self.held_out)
             finally:
                 spent = judge.spent_
-        except (Error, KeyboardInterrupt) as error:  # the model has been paid for, and is there
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
             return Judged(spent=spent, error=error)
         return Judged(measurement=measurement, spent=spent)
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
+from rebox.box import Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.consent import confirm
-from rebox.cli.options import (
-    read_journal,
-)
+from rebox.cli.console import out
+from rebox.cli.options import read_journal
 from rebox.cli.printing import receipt
 from rebox.cli.progress import ProgressBar
+from rebox.errors import InvalidOption
 
 
 def load_model(
@@ -41,6 +43,24 @@ def confirm_predictions(
         queries += len(model.artefact_.box.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
+
+
+def need_canaries(model: Reprogrammer, called: str) -> None:
+    """Raise `InvalidOption` where nothing tells whether the box of ``model`` has changed."""
+    if not model.artefact_.model.questions:
+        raise InvalidOption(f"{called} asks no box: there is none that could change under it.")
+    if not len(model.artefact_.box.canaries):
+        raise InvalidOption(
+            f"{called} has no canaries, so that it cannot be told whether its box has changed: fit "
+            "with --canaries 3 to have some."
+        )
+
+
+def is_fit_for_use(model: Reprogrammer) -> bool:
+    """Ask the canaries, which `need_canaries` has seen to be there, and print what they say."""
+    drift = cast("Drift", model.check_box())
+    out.print(drift.words, highlight=False)
+    return drift.change != "changed"
 
 
 @contextmanager

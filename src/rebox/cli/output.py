@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from rebox import output
 from rebox.artefact import is_model
@@ -14,6 +15,7 @@ from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import InvalidOption, OutputError
 from rebox.meter import default_path
 from rebox.output import check_writable, is_stream, place_of
+from rebox.sample import ImageFiles
 
 Given = str | Path | None
 """A path, what has one in it, as ``onnx:model.onnx?size=224``, or nothing."""
@@ -72,6 +74,12 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Given]) -> None:
                 raise OutputError(
                     f"cannot write {written[key]}: it is what is read as {path}; name another file."
                 )
+
+
+def refuse_pictures(outputs: Iterable[Path | None], images: Any) -> None:
+    """Raise `OutputError` where one of the pictures that are read would be written over."""
+    if isinstance(images, ImageFiles):
+        refuse_inputs([path for path in outputs if path is not None], images.paths)
 
 
 def journal_files(journal: str | None) -> list[Path]:

@@ -10,7 +10,13 @@ from rebox.artefact import digest_of
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
 from rebox.cli.console import err, out
-from rebox.cli.model import accounted, confirm_predictions, load_model
+from rebox.cli.model import (
+    accounted,
+    confirm_predictions,
+    is_fit_for_use,
+    load_model,
+    need_canaries,
+)
 from rebox.cli.options import (
     AccountOption,
     JournalOption,
@@ -20,9 +26,8 @@ from rebox.cli.options import (
     PredictBudgetOption,
     YesOption,
 )
-from rebox.cli.output import check_outputs, journal_files, refuse_inputs
+from rebox.cli.output import check_outputs, journal_files, refuse_pictures
 from rebox.cli.predictions import Predictions, fingerprint, partial_of
-from rebox.cli.printing import print_drift
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
@@ -71,10 +76,11 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     inputs = (model_path, *paths, box, *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
     images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
-    if isinstance(images, ImageFiles):
-        refuse_inputs([predictions], images.paths)
+    refuse_pictures([predictions], images)
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)
+    if check:
+        need_canaries(model, str(model_path))
     bad = _bad_files(model, images, skipped=skip_bad)
     good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
     table = _table(predictions, model, good, names, bad)
@@ -83,7 +89,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     left = good[table.answered :]
     confirm_predictions(model, len(left), yes=yes, check=check)
     with accounted(model), bar:
-        if check and not print_drift(model.check_box()):
+        if check and not is_fit_for_use(model):
             raise typer.Exit(1)
         with table:
             for probabilities in model.predict_proba_batches(left) if len(left) else ():

@@ -7,24 +7,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rebox.box import BlackBox, Drift
+from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
 from rebox.cli.measured import record_of
 from rebox.cli.output import write
 from rebox.cli.wording import spoken
-from rebox.errors import InvalidOption
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
-from rebox.money import UNKNOWN, dollars, duration, per_hour, per_thousand
+from rebox.money import UNKNOWN, duration, per_hour, per_thousand
 
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
-FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
 
-
-def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
+def print_verdict(verdict: Verdict | None, instead: str) -> None:
     """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
@@ -39,19 +36,13 @@ def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
 
 
 def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
-    """Print what ``box`` was asked, what it cost and what the journal saved."""
-    counts = spent.by_purpose()
-    total = counts.pop("total")
-    parts = ", ".join(f"{count:,} to {purpose}" for purpose, count in counts.items() if count)
-    of_them = f" ({parts})" if parts else ""
-    line = f"asked {total:,} {'query' if total == 1 else 'queries'}{of_them}, {dollars(spent.usd)}"
+    """Print what ``box`` was asked, what it cost, for how long, and what the journal saved."""
+    kept = ""
     if box is not None and box.spec.usd_per_hour and spent.usd is not None:
         by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
-        kept = duration(max(by_time / box.spec.usd_per_hour, 0.0))
-        line = f"{line} for {kept} at {per_hour(box.spec.usd_per_hour)}"
-    if spent.saved or spent.billed != total:
-        line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
-    console.print(line, highlight=False)
+        hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
+        kept = f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
+    console.print(f"asked {spent.words}{kept}", highlight=False)
 
 
 def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
@@ -110,20 +101,6 @@ def time_words(box: BlackBox, queries: int) -> str:
 def _answers_per_hour(box: BlackBox) -> float:
     """Return how many answers come in an hour, as far as that can be told beforehand."""
     return 3600 * (box.source.per_second or USUAL_PER_SECOND)
-
-
-def print_drift(drift: Drift | None) -> bool:
-    """Print what the canaries said; return whether the model may be used.
-
-    Raises `InvalidOption` where there are none: nothing is said then of the box.
-    """
-    if drift is None:
-        raise InvalidOption(
-            "the model has no canaries, or asks no box, so that nothing tells whether that has "
-            "changed: fit with --canaries 3 to have some."
-        )
-    out.print(drift.words, highlight=False)
-    return drift.change != "changed"
 
 
 def write_record(

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rebox.artefact import peek
+from rebox.box import NOBODY
 from rebox.cli.app import app
 from rebox.cli.console import out
 from rebox.cli.options import ModelArgument
@@ -70,13 +71,14 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
     box, verdict = description["boxes"][0], description["verdict"]
+    nobody = box["identity"] == NOBODY
     local = description["local"] or {}
     prices = [question["price_usd"] for question in description["questions"]]
     known = all(price is not None for price in prices)
     return {
         "box": box["uri"],
-        "identity": box["identity"],
-        "box_classes": box["classes"],
+        "identity": None if nobody else box["identity"],
+        "box_classes": None if nobody else box["classes"],
         "classes": description["classes"]["names"],
         "recipe": description["recipe"],
         "seed": description["seed"],
@@ -86,7 +88,7 @@ def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
         "queries": box["queries"],
         "queries_per_prediction": len(prices),
         "price_usd": sum(prices) if known else None,
-        "canaries": canaries,
+        "canaries": canaries if prices else None,  # nobody is asked who could change
         "verdict": None if verdict is None else verdict["words"],
     }
 

@@ -6,6 +6,7 @@ command line cannot follow that, and reads ``pass --budget N``.
 
 import re
 import shlex
+from collections.abc import Iterable
 
 OPTIONS = {
     "account": "--account",
@@ -44,11 +45,27 @@ ASSIGNED = re.compile(rf"{_BEFORE}(?P<name>{_NAMES})=(?:{_VALUE})?")
 NAMED = re.compile(rf"{_BEFORE}(?P<name>{_UNLIKE_WORDS}){_AFTER}")
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, typed: Iterable[str] = ()) -> str:
     """Return ``text`` with parameters as the command line's options.
 
     ``recipe='auto'`` becomes ``--recipe auto``, and ``max_usd`` becomes ``--max-usd``.
+
+    Parameters
+    ----------
+    text : str
+    typed : iterable of str
+        Arguments of the command line, as the name of a file ``budget=100.rebox``: where they are
+        quoted, they stay as they were typed.
     """
+    own = {part for word in typed for part in (word, word.partition("=")[2])}
+    kept = sorted((part for part in own if _translated(part) != part), key=len, reverse=True)
+    if not kept:
+        return _translated(text)
+    parts = re.split(f"({'|'.join(map(re.escape, kept))})", text)
+    return "".join(part if part in own else _translated(part) for part in parts)
+
+
+def _translated(text: str) -> str:
     text = ASSIGNED.sub(_assigned, text)
     return NAMED.sub(lambda match: OPTIONS[match["name"]], text)
 

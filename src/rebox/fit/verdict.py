@@ -158,7 +158,7 @@ def give_verdict(
             measure(readings[ours][1], readings[LOCAL][1])
             for measure in (held_out.gain, held_out.sharper)
         )
-    words = _words(rows, gain, sharper, held_out.counted, price_usd)
+    words = _words(rows, gain, sharper, held_out, price_usd)
     if ours == ANSWERS:  # the program was not held out: no finding comes of it
         gain = sharper = None
     return Verdict(
@@ -186,6 +186,11 @@ class _HeldOut:
     def counted(self) -> str:
         subjects = "" if self.groups is None else f" of {self.subjects} subjects"
         return f"{len(self.targets)} training images{subjects}"
+
+    @property
+    def needed(self) -> str:
+        """What narrows the intervals: images of the same subjects do not."""
+        return "More labelled images" if self.groups is None else "Images of more subjects"
 
     @property
     def _one_more(self) -> float:
@@ -249,9 +254,10 @@ def _words(
     rows: dict[str, VerdictRow],
     gain: Interval | None,
     sharper: Interval | None,
-    images: str,
+    held_out: _HeldOut,
     price_usd: float | None,
 ) -> str:
+    images = held_out.counted
     if gain is None or sharper is None:
         return _beside_chance(rows, images)
     ours = rows[ANSWERS if ANSWERS in rows else WHOLE]
@@ -282,7 +288,7 @@ def _words(
         )
     return (
         f"It cannot be told from {images} whether the box helps: held out in turn, {measured}, for "
-        f"{price}. More labelled images would tell."
+        f"{price}. {held_out.needed} would tell."
     )
 
 

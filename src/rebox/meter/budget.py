@@ -154,11 +154,13 @@ class Spent:
 
     @property
     def words(self) -> str:
-        """What was asked, for what, and what it cost, in a line."""
+        """What was asked, for what, what it cost and what a journal saved, in a line."""
         counts = ", ".join(f"{n:,} to {what}" for what, n in self._asked().items())
         queries = f"{self.total:,} {'query' if self.total == 1 else 'queries'}"
-        saved = f", {self.saved:,} of them answered by the journal" if self.saved else ""
-        return f"{queries}{f' ({counts})' if counts else ''}, {dollars(self.usd)}{saved}"
+        line = f"{queries}{f' ({counts})' if counts else ''}, {dollars(self.usd)}"
+        if self.saved or self.billed != self.total:  # a send that failed may be billed, too
+            line = f"{line}: {self.billed:,} billed, {self.saved:,} answered by the journal"
+        return line
 
     def _repr_html_(self) -> str:
         rows = {"queries": self.total, **{f"to {what}": n for what, n in self._asked().items()}}
