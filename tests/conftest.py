@@ -13,7 +13,7 @@ import pytest
 # What the tests use for a key. Nothing that rebox writes, prints or raises may hold it: after the
 # last test every file that a test has left, and every word it has printed, is searched for it.
 SECRET = "rebox-secret-2f1c9d"  # noqa: S105 - no key of anybody's
-KEY_VARIABLES = ("CLARIFAI_PAT", "AZURE_CUSTOM_VISION_KEY", "HF_TOKEN")
+KEY_VARIABLES = ("CLARIFAI_PAT", "AZURE_CUSTOM_VISION_KEY", "HF_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ shared by all processes of a test run.
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 STAMP = "complete"
 INSTALL_S = 1800
+RUN_S = 300
 OFFLINE = (  # what pip says when no index answers; anything else is an error of ours
     "connection error",
     "newconnectionerror",
@@ -79,3 +81,18 @@ def _make(folder, python, requirements):
 def clean():
     """Return the environment variables without those that lead to this interpreter's packages."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+
+
+def run_script(python, script, **given):
+    """Return what ``script`` prints as JSON, in an environment, when it is told ``given``."""
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", script],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        env=clean() | {"NO_PROXY": "127.0.0.1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

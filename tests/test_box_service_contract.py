@@ -114,6 +114,15 @@ class TestHuggingFace(ServiceContract):
     service = "huggingface"
 
 
+class TestVertex(ServiceContract):
+    service = "vertex"
+
+
+class TestVertexOfSeveralLabels(ServiceContract):
+    service = "vertex"
+    options = f"size={SIZE}&multilabel=true&usd_per_hour=0.6"
+
+
 class TestHttp(ServiceContract):
     service = "http"
 
@@ -130,7 +139,9 @@ def without_classes(uri):
     return f"{base}?{'&'.join(o for o in options.split('&') if not o.startswith('classes='))}"
 
 
-@pytest.mark.parametrize("service", ["clarifai", "azure-custom-vision", "huggingface", "http"])
+@pytest.mark.parametrize(
+    "service", ["clarifai", "azure-custom-vision", "huggingface", "vertex", "http"]
+)
 def test_labels_are_learned_by_one_question(service):
     names = tuple(f"class {letter}" for letter in "zyxwvut")
     with Rehearsal(service, behind(classes=7), classes=names) as rehearsal:

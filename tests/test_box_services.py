@@ -25,6 +25,7 @@ from stub_transport import (
 
 from rebox.box import open_box
 from rebox.box.http_answer import AnswerFormat, parse_path
+from rebox.box.reservation import Settlement
 from rebox.box.service import Failure, NoKey, Refusal
 from rebox.box.service.labels import open_labels
 from rebox.errors import InvalidAnswer, InvalidOption, KeyRefused, QuotaSpent, ServiceError
@@ -542,8 +543,8 @@ def test_labels_are_learned_in_alphabetical_order(monkeypatch):
     picture = picture_in(base64.b64decode(body["inputs"]))
     assert (picture == 128).all()
     assert places == [[0]]
-    settle.assert_called_once_with({0: ANY}, billed=1, words="")
-    np.testing.assert_array_equal(settle.call_args.args[0][0], [0.25, 0.25, 0.5])
+    settle.assert_called_once_with(Settlement(answers={0: ANY}, billed=1))
+    np.testing.assert_array_equal(settle.call_args.args[0].answers[0], [0.25, 0.25, 0.5])
 
 
 @pytest.mark.parametrize(

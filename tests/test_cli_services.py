@@ -411,6 +411,71 @@ def test_an_estimate_names_its_price(rebox, service, data):
     assert service.bill.queries == 0
 
 
+VERTEX = "vertex:p/us-central1/1?classes=a,b&size=16"
+TIMED = "huggingface:org/model?classes=a,b&size=16&usd_per_hour=0.6&per_second=10"
+
+
+@pytest.mark.parametrize(
+    ("uri", "cost", "time_words", "listed"),
+    [
+        (VERTEX, "about $0.0031", "8 s at $1.375 an hour, if 3 answers", True),
+        (f"{VERTEX}&usd_per_hour=2.75", "about $0.0061", "8 s at $2.75 an hour", False),
+        (TIMED, "about $0.00040", "2.4 s at $0.60 an hour, if 10 answers", False),
+    ],
+)
+def test_an_estimate_says_that_dollars_depend_on_the_time(
+    rebox, data, uri, cost, time_words, listed
+):
+    """Nobody is asked."""
+    given = ("--box", uri, "--data", data, "--recipe", "map")
+    said = rebox("estimate", *given, "--budget", 24)
+    assert re.search(rf"cost of the fit\W+{re.escape(cost)}", said)
+    assert f"dollars depend on the time that it is kept: about {time_words}" in said
+    assert ("price: $1.375 an hour (Google's price list" in said) == listed
+    assert "--budget N queries, too" in rebox("estimate", *given, "--max-usd", 5, fails=2)
+    assert "cost of the fit" in rebox("estimate", *given, "--max-usd", 5, "--budget", 24)
+
+
+def test_the_time_of_measuring_counts_in_an_estimate_and_against_the_cap(rebox, data):
+    """6 of 24 images are held out, which takes 2 seconds; nobody is asked."""
+    given = ("--box", VERTEX, "--data", data, "--recipe", "map", "--hold-out", 0.25)
+    said = rebox("estimate", *given, "--budget", 60)
+    assert re.search(r"cost of measuring it\W+about \$0\.00076", said)
+    said = rebox("estimate", *given, "--budget", 60, "--max-usd", 0.0007, fails=2)
+    assert "--max-usd 0.0007 leaves nothing for the fit" in said
+
+
+def test_what_may_take_hours_wants_a_yes(rebox, data):
+    many = ("--recipe", "bar?q=5", "--budget", 9000)
+    said = rebox("fit", "--box", VERTEX, "--data", data, *many, fails=2)
+    assert re.search(r"may cost about \$1\.\d\d: about \d\d minutes at \$1\.375 an hour", said)
+    assert "pass --yes" in said
+
+
+def test_a_receipt_says_for_how_long(rebox, data, tmp_path):
+    limits = Limits(latency_s=0.05, usd_per_hour=360)
+    with Rehearsal("vertex", RehearsalBox(classes=3, size=SIDE), limits=limits) as service:
+        box = ("--box", f"{service.uri}&size={SIDE}&usd_per_hour=360", "--yes")
+        given = ("--data", data, "--recipe", "map", "--budget", 24, "--out", tmp_path / "m.rebox")
+        said = rebox("fit", *box, *given, "--json", tmp_path / "r.json")
+        bill = service.bill
+        predicted = rebox("predict", tmp_path / "m.rebox", data, *box, "--out", tmp_path / "p.csv")
+    found = re.search(r"24 queries .*, \$([\d.]+); kept for ([\d.]+) s at \$360\.00 an hour", said)
+    assert float(found[1]) == pytest.approx(bill.usd, rel=0.5)
+    assert float(found[2]) == pytest.approx(10 * float(found[1]), rel=0.1)
+    assert json.loads((tmp_path / "r.json").read_text())["usd"] > 0
+    assert re.search(r"to predict\), \$[\d.]+; kept for [\d.]+ s at \$360\.00 an hour", predicted)
+
+
+def test_a_cap_that_pays_for_no_request_says_what_time_costs(rebox, data, tmp_path):
+    with Rehearsal("vertex", RehearsalBox(classes=3, size=SIDE)) as service:
+        box = ("--box", f"{service.uri}&size={SIDE}", "--yes", "--max-usd", 0.01)
+        given = ("--data", data, "--budget", 24, "--out", tmp_path / "m.rebox")
+        said = rebox("fit", *box, *given, fails=2)
+    assert "Time costs $1.375 an hour here, and 60 s of it (timeout_s=) are set aside" in said
+    assert service.bill.requests == 0
+
+
 # --- boxes ----------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,10 @@ import base64
 import io
 import json
 import re
-import subprocess
 
 import numpy as np
 import pytest
-from environments import clean, environment
+from environments import environment, run_script
 from PIL import Image
 
 from rebox.box import open_box
@@ -33,7 +32,6 @@ KEY = "not-a-real-key"
 OWNER = {"user_id": "clarifai", "app_id": "main"}
 GARDEN = {"user_id": "me", "app_id": "garden"}
 VERSION = "aa8be956dbaa4b7a858826a84253cab9"
-RUN_S = 300
 # what Clarifai's client says of itself; rebox says who it is by its User-Agent
 STATISTICS = {"x-clarifai-grpc-client", "python-client", "x-clarifai-request-id-prefix"}
 
@@ -100,20 +98,6 @@ def python(pytestconfig):
     return environment("official-clients", REQUIREMENTS, pytestconfig.cache)
 
 
-def run(python, script, **given):
-    done = subprocess.run(
-        [python, "-W", "ignore", "-c", script],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        env=clean() | {"NO_PROXY": "127.0.0.1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def make_box():
     return RehearsalBox(classes=5, size=20, seed=6)
 
@@ -152,7 +136,7 @@ def differing(ours, theirs):
 def clarifai(python, service, images, *, owner=OWNER, version=VERSION):
     given = {"url": service.url, "key": KEY, "images": [as_text(image) for image in images]}
     about = {"model": service.model, "owner": owner, "version": version}
-    return run(python, CLARIFAI, **given, **about)
+    return run_script(python, CLARIFAI, **given, **about)
 
 
 @pytest.mark.parametrize("owner", [OWNER, None])
@@ -239,7 +223,7 @@ def test_the_clarifai_client_understands_refusals(python, options, code):
 def azure(python, service, images, *, nostore=True):
     project, _, name = service.uri.partition(":")[2].partition("?")[0].partition("/")
     given = {"url": service.url, "key": KEY, "images": [as_text(image) for image in images]}
-    return run(python, AZURE, project=project, name=name, nostore=nostore, **given)
+    return run_script(python, AZURE, project=project, name=name, nostore=nostore, **given)
 
 
 def scored(found):

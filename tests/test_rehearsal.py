@@ -55,8 +55,8 @@ from rebox.rehearsal.limits import Window
 SIZE = 12
 CLASSES = ("safe", "suggestive", "explicit", "drug", "gore")
 FREE = Limits()
-SERVICES = ("clarifai", "azure-custom-vision", "oip", "mlflow", "huggingface", "http")
-ONE_IMAGE = ("azure-custom-vision", "huggingface", "http")
+SERVICES = ("clarifai", "azure-custom-vision", "oip", "mlflow", "huggingface", "http", "vertex")
+ONE_IMAGE = ("azure-custom-vision", "huggingface", "http", "vertex")
 
 
 def make_box(**options):
@@ -106,6 +106,22 @@ def tensor_input(images):
     }
 
 
+def vertex_path(service):
+    place = service.uri.partition(":")[2].partition("?")[0].split("/")
+    kinds = ("projects", "locations", "endpoints")
+    return (
+        "/v1/"
+        + "/".join(f"{kind}/{name}" for kind, name in zip(kinds, place, strict=False))
+        + ":predict"
+    )
+
+
+def vertex_body(image, **parameters):
+    content = base64.b64encode(file_of(image)).decode()
+    wishes = {"confidenceThreshold": 0.0, "maxPredictions": 20} | parameters
+    return {"instances": [{"content": content}], "parameters": wishes}
+
+
 AZURE = "/customvision/v3.0/Prediction/{}/classify/iterations/{}/image/nostore"
 
 
@@ -127,6 +143,7 @@ def send(client, service, images, path=None, headers=None):
         "mlflow": ("/invocations", {"json": {"inputs": images.tolist()}}, None),
         "huggingface": (f"/models/{service.model}", {"json": labels}, "Bearer"),
         "http": ("/predict", raw, None),
+        "vertex": (vertex_path(service), {"json": vertex_body(images[0])}, "Bearer"),
     }
     usual_path, body, scheme = how[name]
     key = {"Prediction-Key": "k"} if scheme is None else {"Authorization": f"{scheme} k"}
@@ -142,14 +159,15 @@ def named(service, response):
         ]
     if service == "azure-custom-vision":
         return [{p["tagName"]: p["probability"] for p in found["predictions"]}]
-    if service == "oip":
-        output = found["outputs"][0]
-        rows = np.reshape(output["data"], output["shape"])
+    if service in ("oip", "mlflow"):
+        output = found["outputs"][0] if service == "oip" else None
+        rows = np.reshape(output["data"], output["shape"]) if output else found["predictions"]
         return [dict(zip(CLASSES, row, strict=True)) for row in rows]
-    if service == "mlflow":
-        return [dict(zip(CLASSES, row, strict=True)) for row in found["predictions"]]
     if service == "huggingface":
         return [{p["label"]: p["score"] for p in found}]
+    if service == "vertex":
+        (found,) = found["predictions"]
+        return [dict(zip(found["displayNames"], found["confidences"], strict=True))]
     return [found["result"]["scores"]]
 
 

@@ -294,6 +294,43 @@ def test_azure_words_its_errors_in_its_own_way(tmp_path, fault, error):
     assert type(played.error) is error
 
 
+VERTEX = {
+    # fault played once: what comes of it, billed by our books and by the service
+    "429 with RetryInfo": (Status(429, retry_after_s=0.05), None, 4, 4),
+    "RESOURCE_EXHAUSTED": (RefusedFault("rate"), None, 4, 4),
+    "UNAVAILABLE": (Status(503), None, 4, 4),
+    "INTERNAL": (Status(500), None, 5, 4),
+    "DEADLINE_EXCEEDED": (Status(504), None, 5, 4),
+    "a reply cut in half": (ResetMidBody(), None, 5, 5),
+    "half of the JSON": (Truncated(), None, 5, 5),
+    "the best last": (ShuffledClasses(), None, 4, 4),
+    "UNAUTHENTICATED": (RefusedFault("expired_key"), KeyRefused, 0, 0),
+    "a day's quota": (RefusedFault("quota"), QuotaSpent, 0, 0),
+    "INVALID_ARGUMENT": (RefusedFault("picture"), ServiceError, 0, 0),
+    "NOT_FOUND": (Status(404), ServiceError, 0, 0),
+    "a redirect": (Redirect(), ServiceError, 0, 0),
+    "NaN": (BadScore(), InvalidAnswer, 1, 1),
+    "a missing class": (MissingClass(), InvalidAnswer, 1, 1),
+    "an extra class": (ExtraClass(), InvalidAnswer, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", VERTEX)
+def test_vertex_words_its_errors_as_google_does(tmp_path, name):
+    fault, error, billed, by_service = VERTEX[name]
+    options = {"more": "&in_flight=1&usd_per_hour=3.6"}
+    options["limits"] = Limits(batch_size=1, usd_per_hour=3.6)
+    played = play(tmp_path, "vertex", [fault], **options)
+    if error is None:
+        check_answered(played)
+    assert type(played.error) is (error or type(None))
+    assert (played.billed, played.bill.queries) == (billed, by_service)
+    (line,) = played.lines
+    # the time to the last answer that was billed; the service's clock runs a little longer
+    assert (line.usd > 0) == (billed > 0)
+    assert line.usd == pytest.approx(played.bill.usd, abs=0.001)
+
+
 def test_a_bare_500_is_asked_once_more_and_no_more(tmp_path):
     played = play(tmp_path, "http", lambda _: Status(500), more="&in_flight=1")
     with pytest.raises(ServiceError, match=r"500.*asked 2 times"):

@@ -29,7 +29,7 @@ from rebox.rehearsal.fault import RefusedFault, Status
 
 X = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
 Y = np.arange(24) % 2
-SERVICES = ("clarifai", "azure-custom-vision", "huggingface")
+SERVICES = ("clarifai", "azure-custom-vision", "huggingface", "vertex")
 
 
 def test_the_scan_finds_a_key():

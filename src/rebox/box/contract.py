@@ -51,6 +51,8 @@ class BoxSpec:
         Whether an answer is a one-hot row, 1 at the best class; it is not complete then.
     price_usd : float or None
         US dollars per query; None: it may cost something, and nobody has told what.
+    usd_per_hour : float
+        US dollars per hour for which it is kept ready, asked or not.
     others_ignored : bool
         Whether classes that are not among these are passed over in an answer.
     batch_size : int
@@ -67,6 +69,7 @@ class BoxSpec:
     sums_to_one: bool = True
     decimals: int | None = None
     price_usd: float | None = 0.0
+    usd_per_hour: float = 0.0
     batch_size: int = 32
     labels_only: bool = False
     others_ignored: bool = False
@@ -88,6 +91,8 @@ class BoxSpec:
             isinstance(self.price_usd, float) and 0 <= self.price_usd < float("inf")
         ):
             raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd!r}.")
+        if not 0 <= self.usd_per_hour < float("inf"):
+            raise InvalidOption(f"usd_per_hour must be 0 or more, found {self.usd_per_hour!r}.")
 
     def _make_plain(self) -> None:
         """Make Python's own numbers and texts of NumPy's: they are written into files."""
@@ -233,6 +238,11 @@ class BlackBox(abc.ABC):
     def at_once(self) -> int:
         """How many images it is worth handing over at once."""
         return min(32, self.spec.batch_size)  # enough to keep a box busy, 20 MB at 224 x 224
+
+    @property
+    def per_second(self) -> float | None:
+        """Most images that it is asked about in a second; None: as many as it answers."""
+        return None
 
     @property
     def journalled(self) -> bool:

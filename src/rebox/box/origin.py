@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.contract import BlackBox
@@ -20,6 +21,7 @@ from rebox.option import options_of
 TRUSTED = "REBOX_TRUSTED"
 """The environment variable with hosts, key variables and ``torch`` that the user trusts."""
 
+PRICES = ("price_usd", "usd_per_hour")
 WEIGHTS, PUBLISHED = "weights", "default"  # the option of boxes that may have them downloaded
 ADDRESSES = ("base_url", "endpoint")  # options that say where a service is, as a target may
 
@@ -35,7 +37,8 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     Parameters
     ----------
     uri : str
-        Its ``price_usd`` counts only where it is higher than what is known without it.
+        Its ``price_usd`` and ``usd_per_hour`` count only where they are higher than what is known
+        without them.
     whose : str
         What the file is, as ``model``.
     way : str
@@ -62,8 +65,9 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     box = open_box(_without_price(uri))
     if box.source.address is not None:
         _check_host(parts.scheme, box.source.address, named, whose, way)
-    with suppress(KeyError, ValueError):
-        _raise_price(box, float(parts.options["price_usd"]))
+    for name in PRICES:
+        with suppress(KeyError, ValueError):
+            _raise_price(box, name, float(parts.options[name]))
     box.uri = uri
     return box
 
@@ -107,11 +111,13 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
 
 def _without_price(uri: str) -> str:
     name, mark, options = uri.partition("?")
-    kept = [one for one in options.split("&") if not one.startswith("price_usd=")]
+    kept = [one for one in options.split("&") if one.partition("=")[0] not in PRICES]
     return f"{name}{mark}{'&'.join(kept)}"
 
 
-def _raise_price(box: BlackBox, usd: float) -> None:
+def _raise_price(box: BlackBox, name: str, usd: float) -> None:
     for one in (box, box.source):
-        if one.spec.price_usd is not None and usd > one.spec.price_usd:
-            one.spec = replace(one.spec, price_usd=usd)
+        known = getattr(one.spec, name)
+        if known is not None and usd > known:
+            higher: dict[str, Any] = {name: usd}
+            one.spec = replace(one.spec, **higher)

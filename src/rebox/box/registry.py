@@ -40,6 +40,7 @@ BOXES = Door(
         "onnx": "rebox.box.onnx:open_onnx",
         "rehearsal": "rebox.box.rehearsal:RehearsalBox",
         "torch": "rebox.box.torch:open_torch",
+        "vertex": "rebox.box.vertex:open_vertex",
     },
 )
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
-from rebox.meter import NANO, Amount, Budget, Journal, JournalAccount, Meter, default_path
-from rebox.money import dollars
+from rebox.meter import Amount, Budget, Journal, JournalAccount, Meter, default_path
+from rebox.money import NANO, dollars, per_hour
 from rebox.sample.loader import ImageLoader
 
 JournalChoice = str | Path | bool | None
@@ -115,6 +115,11 @@ def checked_budgets(
     training = Budget(queries=budget, usd=max_usd)
     price = box.spec.price_usd
     allowed = training.allows(price)
+    if allowed is None and box.spec.usd_per_hour:
+        raise InvalidOption(
+            f"at {per_hour(box.spec.usd_per_hour)} max_usd caps the time, and no queries: pass "
+            "budget=N queries, too."
+        )
     if allowed is None:
         raise InvalidOption("max_usd caps nothing on a free box: pass budget=N queries.")
     if allowed == 0:

@@ -21,6 +21,7 @@ from rebox.cli.consent import confirm
 from rebox.cli.console import err, out
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
 from rebox.cli.output import check_outputs, write
+from rebox.cli.printing import usd_per_query
 from rebox.cli.standard import standard_output
 from rebox.cli.wording import spoken
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
@@ -165,7 +166,7 @@ def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, 
                     f"a cap of {dollars(max_usd)} cannot be kept where the price of a query is not "
                     f"known, as of {box.spec.identity}: leave --max-usd out."
                 )
-            usd += count * (box.spec.price_usd or 0.0)
+            usd += count * (usd_per_query(box) or 0.0)
     if max_usd is not None and usd > max_usd:
         raise InvalidOption(
             f"the plan may cost up to {dollars(usd)}: raise --max-usd, or choose fewer trials by "

@@ -80,7 +80,7 @@ def probe_box(
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     for doubt in report.doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
-    receipt(meter.spent)
+    receipt(meter.spent, box)
 
 
 @box_app.command(name="labels")
@@ -106,7 +106,7 @@ def labels(
         write(path, encoded("".join(f"{name}\n" for name in names)))
     for name in names:
         out.print(name, highlight=False, markup=False)
-    receipt(meter.spent, err)
+    receipt(meter.spent, box, err)
 
 
 def _meter(box: BlackBox, what: str, budget: Budget, journal: str | None) -> Meter:

@@ -10,6 +10,7 @@ from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
 from rebox.cli.console import err
+from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
@@ -32,10 +33,13 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     """
     if yes or box is None or not box.source.remote:
         return
-    price = box.spec.price_usd
+    price = usd_per_query(box)
     if price is None:
         few = queries <= FREE_HAND_QUERIES
         words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
+    elif box.spec.usd_per_hour:
+        about = f"about {dollars(queries * price)}: {time_words(box, queries)}"
+        few, words, way = queries * price <= FREE_HAND_USD, f"{what} may cost {about}", ""
     else:
         few = queries * price <= FREE_HAND_USD
         words, way = f"{what} may cost up to {dollars(queries * price)}", ""

@@ -26,9 +26,7 @@ from rebox.cli.options import (
     open_asked,
     read_range,
 )
-from rebox.cli.printing import (
-    print_price,
-)
+from rebox.cli.printing import print_price, time_words, usd_per_query
 from rebox.errors import Error
 from rebox.money import dollars
 from rebox.sample import load
@@ -53,7 +51,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     opened = open_asked(box, recipe)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
-    price = opened.spec.price_usd
+    price, by_hour = usd_per_query(opened), opened.spec.usd_per_hour
     queries, usd = parts.rest_of(budget, max_usd, price)
     model = Reprogrammer(
         opened,
@@ -71,12 +69,15 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     most = min(per_prediction, planned.most_per_prediction)
     table.add_row("left over", f"{left - planned.total:,}")
     table.add_row("each prediction", f"{most} at most")
-    table.add_row("cost of the fit", _cost(planned.total, price))
+    table.add_row("cost of the fit", _cost(planned.total, price, by_hour))
     if parts.queries:
-        table.add_row("cost of measuring it", _cost(parts.queries, price))
-    table.add_row("cost of 1,000 predictions", _cost(1000 * most, price))
+        table.add_row("cost of measuring it", _cost(parts.queries, price, by_hour))
+    table.add_row("cost of 1,000 predictions", _cost(1000 * most, price, by_hour))
     out.print(table)
-    print_price(box or "", price)
+    if by_hour:
+        words = time_words(opened, planned.total)
+        out.print(f"dollars depend on the time that it is kept: {words}.", highlight=False)
+    print_price(box or "", price, by_hour)
     _warn_of_readiness(opened)
 
 
@@ -88,5 +89,6 @@ def _warn_of_readiness(box: BlackBox) -> None:
         warnings.warn(f"a fit could not begin yet: {error}", UserWarning, stacklevel=2)
 
 
-def _cost(queries: int, price_usd: float | None) -> str:
-    return dollars(None if price_usd is None else queries * price_usd)
+def _cost(queries: int, price_usd: float | None, usd_per_hour: float) -> str:
+    usd = dollars(None if price_usd is None else queries * price_usd)
+    return f"about {usd}" if usd_per_hour else usd

@@ -50,6 +50,7 @@ from rebox.cli.printing import (
     print_cut_short,
     print_verdict,
     receipt,
+    usd_per_query,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -111,7 +112,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     opened, bar = open_asked(box, recipe), ProgressBar(err)
     parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
     parts.check(chosen_range, account)
-    queries, usd = parts.rest_of(budget, max_usd, opened.spec.price_usd)
+    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(opened))
     model = Reprogrammer(
         opened,
         recipe,
@@ -137,7 +138,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     spent = model.spent_ + judged.spent
-    receipt(spent)
+    receipt(spent, opened)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
     if cut is not None:
@@ -159,7 +160,7 @@ def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
     try:
         write_model(path, content_of(model.artefact_), force=force)
     except OSError:
-        receipt(model.spent_)
+        receipt(model.spent_, model.box_)
         raise
 
 
@@ -188,7 +189,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
-                receipt(model.meter_.spent)
+                receipt(model.meter_.spent, model.box_)
             raise
         return error
     return None

@@ -69,4 +69,4 @@ def accounted(model: Reprogrammer) -> Iterator[None]:
     try:
         yield
     finally:
-        receipt(model.spent_)
+        receipt(model.spent_, model.box_)

@@ -16,7 +16,9 @@ from rebox.cli.wording import spoken
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
-from rebox.money import UNKNOWN, per_thousand
+from rebox.money import UNKNOWN, duration, per_hour, per_thousand
+
+USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
 
 def print_verdict(verdict: Verdict | None, instead: str) -> None:
@@ -33,9 +35,14 @@ def print_verdict(verdict: Verdict | None, instead: str) -> None:
         out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
-def receipt(spent: Spent, console: Console = out) -> None:
-    """Print what was asked, what it cost and what the journal saved."""
-    console.print(f"asked {spent.words}", highlight=False)
+def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
+    """Print what ``box`` was asked, what it cost, for how long, and what the journal saved."""
+    kept = ""
+    if box is not None and box.spec.usd_per_hour and spent.usd is not None:
+        by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
+        hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
+        kept = f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
+    console.print(f"asked {spent.words}{kept}", highlight=False)
 
 
 def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
@@ -52,7 +59,7 @@ def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
     out.print(f"To go on, type the same command {how}: {words}", highlight=False)
 
 
-def print_price(uri: str, price_usd: float | None) -> None:
+def print_price(uri: str, price_usd: float | None, usd_per_hour: float) -> None:
     """Print where the price comes from that an estimate was made with."""
     if price_usd is None:
         out.print(
@@ -61,17 +68,39 @@ def print_price(uri: str, price_usd: float | None) -> None:
             highlight=False,
         )
         return
-    if not price_usd or "price_usd=" in uri:
+    option = "usd_per_hour=" if usd_per_hour else "price_usd="
+    if not price_usd or option in uri:
         return
     from rebox.box.service import price_of  # noqa: PLC0415 - most boxes are no services
 
     known = price_of(uri)
     if known is not None:
+        price = per_hour(known.usd) if known.per == "hour" else per_thousand(known.usd)
         out.print(
-            f"price: {per_thousand(known.usd)} ({known.source}, {known.as_of}); yours may differ: "
-            "name it in the URI by price_usd=.",
+            f"price: {price} ({known.source}, {known.as_of}); yours may differ: name it in the URI "
+            f"by {option}.",
             highlight=False,
         )
+
+
+def usd_per_query(box: BlackBox) -> float | None:
+    """Return what a query costs, with the time that it takes, as far as that can be told."""
+    price = box.spec.price_usd
+    return None if price is None else price + box.spec.usd_per_hour / _answers_per_hour(box)
+
+
+def time_words(box: BlackBox, queries: int) -> str:
+    """Return how long a box is kept for ``queries``, at what price, and what was assumed."""
+    pace = _answers_per_hour(box)
+    return (
+        f"about {duration(queries / pace)} at {per_hour(box.spec.usd_per_hour)}, if "
+        f"{pace / 3600:g} answers come in a second"
+    )
+
+
+def _answers_per_hour(box: BlackBox) -> float:
+    """Return how many answers come in an hour, as far as that can be told beforehand."""
+    return 3600 * (box.source.per_second or USUAL_PER_SECOND)
 
 
 def write_record(

@@ -6,7 +6,10 @@ from rebox.errors import BudgetExhausted
 from rebox.fit.events import StopFit
 
 BUDGET_ENDED = "the budget is spent"
-SPENT_ELSEWHERE = "the budget is spent: sends that failed, or other processes, took a part of it"
+SPENT_ELSEWHERE = (
+    "the budget is spent: sends that failed, other processes, or hours that are paid for took a "
+    "part of it"
+)
 TOO_SMALL = "the budget does not pay for one step of the search"
 EPOCHS_DONE = "every epoch is done"
 NOBODY_ASKED = "the recipe asks nobody"

@@ -6,12 +6,11 @@ answers are to be remembered.
 
 from rebox.meter.account import Account, JournalAccount
 from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
-from rebox.meter.budget import NANO, Amount, Budget, Purpose, Spent
+from rebox.meter.budget import Amount, Budget, Purpose, Spent
 from rebox.meter.journal import Journal, default_path
 from rebox.meter.meter import Asker, Meter
 
 __all__ = [
-    "NANO",
     "Account",
     "AccountLine",
     "Amount",

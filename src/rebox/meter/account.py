@@ -19,11 +19,12 @@ import numpy as np
 from rebox.box import Images
 from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
-from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
+from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
 from rebox.meter.journal import Journal
 from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
 from rebox.meter.send import Intent
+from rebox.money import NANO, nano_usd
 
 
 @dataclass(frozen=True)

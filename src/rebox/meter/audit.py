@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from rebox.meter.budget import NANO
 from rebox.meter.journal import Journal
 from rebox.meter.packing import checksum, unpacked
-from rebox.money import dollars
+from rebox.money import NANO, dollars
 
 AT_ONCE = 100  # rows: an answer of 20,000 classes takes 30 kB
 

@@ -5,27 +5,17 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
-from rebox.money import dollars
+from rebox.money import dollars, nano_usd
 from rebox.notebook import facts
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
 Kind = Literal["fit", "predict"]
 """Which of an account's two budgets pays."""
 
-NANO = 10**9
-
 
 def kind_of(purpose: Purpose) -> Kind:
     """Return which budget pays for a purpose."""
     return "predict" if purpose == "predict" else "fit"
-
-
-def nano_usd(usd: float) -> int:
-    """Return US dollars in whole units of 1e-9: $0.30 is 300,000,000, however binary writes 0.3.
-
-    Sums of whole numbers are exact. What is not 0 is at least one unit, and so remains a price.
-    """
-    return max(1, round(usd * NANO)) if usd else 0
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rebox.errors import BudgetExhausted
-from rebox.meter.budget import NANO, Amount, Budget, Kind
+from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
-from rebox.money import dollars
+from rebox.money import NANO, dollars
 
 Run = Callable[..., Any]
 """Executes a statement within the transaction that is open."""

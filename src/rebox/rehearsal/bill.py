@@ -1,11 +1,15 @@
 """What a rehearsed service would charge."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rebox.rehearsal.limits import Limits
+
+HOUR_S = 3600.0
 NO_REPLY = 0  # stands for the status of a question that got no whole reply
 
 
@@ -20,7 +24,7 @@ class Bill:
     queries : int
         Images billed.
     usd : float
-        US dollars for them.
+        US dollars for them, and for the time from the first question to the last reply.
     refused : int
         Questions that were not answered with a status of 200 to 299.
     faults : int
@@ -46,12 +50,14 @@ class Tally:
 
     Parameters
     ----------
-    quota : int or None
-        Most images that are billed in all.
+    limits : Limits
+        What is asked for an image and for an hour, and how many images are billed in all.
     """
 
-    def __init__(self, price_usd: float, quota: int | None) -> None:
-        self._price_usd, self._quota = price_usd, quota
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._begun_s: float | None = None
+        self._ended_s = 0.0
         self._requests = self._queries = self._reserved = self._faults = 0
         self._by_status: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -60,6 +66,8 @@ class Tally:
         """Count a question and return its number, from 1."""
         with self._lock:
             self._requests += 1
+            if self._begun_s is None:
+                self._begun_s = self._ended_s = time.monotonic()
             return self._requests
 
     def played(self) -> None:
@@ -70,7 +78,8 @@ class Tally:
     def reserve(self, n: int) -> bool:
         """Set ``n`` queries of the quota aside; return whether there were as many left."""
         with self._lock:
-            if self._quota is not None and self._queries + self._reserved + n > self._quota:
+            quota = self._limits.quota
+            if quota is not None and self._queries + self._reserved + n > quota:
                 return False
             self._reserved += n
             return True
@@ -85,16 +94,18 @@ class Tally:
         """Count a reply."""
         with self._lock:
             self._by_status[status] += 1
+            self._ended_s = time.monotonic()
 
     @property
     def bill(self) -> Bill:
         """The bill as it stands."""
         with self._lock:
+            hours = (self._ended_s - (self._begun_s or self._ended_s)) / HOUR_S
             by_status = dict(sorted(self._by_status.items()))
             return Bill(
                 requests=self._requests,
                 queries=self._queries,
-                usd=self._queries * self._price_usd,
+                usd=self._queries * self._limits.price_usd + hours * self._limits.usd_per_hour,
                 refused=sum(n for status, n in by_status.items() if not 200 <= status < 300),
                 faults=self._faults,
                 by_status=by_status,

@@ -43,7 +43,7 @@ class Exchange:
     ) -> None:
         self._form, self._box, self._limits = form, box, limits
         self._faults, self._key, self._record = faults, key, record
-        self.ledger = Tally(limits.price_usd, limits.quota)
+        self.ledger = Tally(limits)
         self.requests: list[Incoming] = []
         self._asked = threading.Lock()
         self._requests = Window(limits.requests_per_second)

@@ -30,6 +30,8 @@ class Limits:
         Seconds that an answer takes, besides the model's own.
     price_usd : float
         US dollars per image answered.
+    usd_per_hour : float
+        US dollars per hour, from the first question to the last reply.
 
     Raises
     ------
@@ -45,13 +47,14 @@ class Limits:
     quota: int | None = None
     latency_s: float = 0.0
     price_usd: float = 0.0
+    usd_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("requests_per_second", "queries_per_second", "batch_size", "image_bytes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidOption(f"{name} of a rehearsal must be above 0, found {value}.")
-        for name in ("request_bytes", "quota", "latency_s", "price_usd"):
+        for name in ("request_bytes", "quota", "latency_s", "price_usd", "usd_per_hour"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise InvalidOption(f"{name} of a rehearsal must be 0 or more, found {value}.")

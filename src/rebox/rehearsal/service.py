@@ -26,6 +26,7 @@ REHEARSALS = Door(
         "huggingface": "rebox.rehearsal.huggingface:HuggingFace",
         "mlflow": "rebox.rehearsal.mlflow:MLflow",
         "oip": "rebox.rehearsal.open_inference:OpenInference",
+        "vertex": "rebox.rehearsal.vertex:Vertex",
     },
 )
 """The `Format` of each service that can be rehearsed, by its name."""

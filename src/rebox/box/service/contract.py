@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
+from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.secret import quoted
@@ -86,9 +87,16 @@ class Service(BlackBox):
         return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
 
     @property
+    def per_second(self) -> float | None:
+        """Most images that it is asked about in a second, by its terms."""
+        requests = self.terms.per_second
+        return None if requests is None else requests * self.spec.batch_size
+
+    @property
     def journalled(self) -> bool:
         """Whether it may cost money; a rehearsal on this machine does not, whatever its price."""
-        return self.spec.price_usd != 0 and not is_here(self.url)
+        costs = self.spec.price_usd != 0 or self.spec.usd_per_hour > 0
+        return costs and not is_here(self.url)
 
     @property
     def address(self) -> str:
@@ -110,6 +118,8 @@ class Service(BlackBox):
         # several small requests are answered sooner than a large one, and less is lost with one
         share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
         step = min(self.spec.batch_size, share)
+        if session.hours is not None:
+            reserve = session.hours.reserving(reserve)
         rows = session.sender.ask(images, self.exchange, step=step, reserve=reserve)
         return np.stack(rows)
 
@@ -183,6 +193,8 @@ class _Session:
         self._pid = os.getpid()
         self.transport = service.transport or HttpTransport(service.terms, service.verify)
         self.sender = Sender(service.terms)
+        spec = service.spec
+        self.hours = Hours(spec, service.terms.timeout_s) if spec.usd_per_hour else None
         # neither of them knows the service, so that it can be collected and they be closed
         self.close = weakref.finalize(service, _close, self.transport, self.sender)
 

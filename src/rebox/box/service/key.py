@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from rebox.box.service.message import Request
@@ -19,6 +19,10 @@ _ENDS = (*KEY_WORDS, "auth", "credential", "credentials", "passwd", "pwd", "sign
 class Key(Protocol):
     """Where the key of a service comes from, and where in a request it is sent."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it need be looked up but once; one that expires is for every request."""
+
     def secret(self) -> Secret | None:
         """Return the key; None: the service takes none."""
 
@@ -29,6 +33,8 @@ class Key(Protocol):
 @dataclass(frozen=True)
 class NoKey:
     """A service that wants no key."""
+
+    lasting = True
 
     def secret(self) -> Secret | None:
         """Return None."""
@@ -54,8 +60,9 @@ class HeaderKey:
     required : bool
         Whether asking without one is pointless.
     hosts : tuple of str
-        Where the service is known to be, those that begin with a dot with whatever stands before
-        it: none where anybody can rent a place. A file of unknown origin leads nowhere else.
+        Where the service is known to be, those that begin with a dot or a hyphen with whatever
+        stands before it: none where anybody can rent a place. A file of unknown origin leads
+        nowhere else.
     endpoint : str
         The environment variable in which the user may have named where it is.
     """
@@ -68,10 +75,12 @@ class HeaderKey:
     hosts: tuple[str, ...] = ()
     endpoint: str = ""
 
+    lasting: ClassVar[bool] = True
+
     def is_at(self, host: str) -> bool:
         """Return whether ``host`` is the service's own, or was named by the user."""
         named = urlsplit(os.environ.get(self.endpoint, "")).hostname
-        own = any(host == one or (one[0] == "." and host.endswith(one)) for one in self.hosts)
+        own = any(host == one or (one[0] in ".-" and host.endswith(one)) for one in self.hosts)
         return own or host == named
 
     def secret(self) -> Secret | None:
@@ -82,17 +91,19 @@ class HeaderKey:
         KeyRefused
             There is none, and one is required.
         """
-        for name in self.variables:
-            if text := os.environ.get(name, "").strip():
-                return _sendable(text, self.service)
-        if text := _from_keyring(self.service).strip():
-            return _sendable(text, self.service)
+        if text := self.in_environment() or _from_keyring(self.service).strip():
+            return sendable(text, self.service)
         if not self.required:
             return None
         raise KeyRefused(
             f"found no key for {self.service}: set the environment variable {self.variables[0]}, "
             f"or store it by `keyring set {KEYRING} {self.service}` (pip install keyring)."
         )
+
+    def in_environment(self) -> str:
+        """Return what the first of its variables that is set holds; nothing, if none is."""
+        told = (os.environ.get(name, "").strip() for name in self.variables)
+        return next(filter(None, told), "")
 
     def put(self, request: Request, secret: Secret) -> Request:
         """Return ``request`` with the key in its header."""
@@ -109,6 +120,7 @@ KEYS = Door(
         "huggingface": "rebox.box.huggingface:KEY",
         "mlflow": "rebox.box.mlflow:KEY",
         "oip": "rebox.box.open_inference:KEY",
+        "vertex": "rebox.box.vertex:KEY",
     },
 )
 """Usual keys by the scheme of the service."""
@@ -123,7 +135,8 @@ def looks_secret(name: str) -> bool:
     return bool(words) and words[-1].lower().endswith(_ENDS)
 
 
-def _sendable(text: str, service: str) -> Secret:
+def sendable(text: str, service: str) -> Secret:
+    """Return the key ``text``, or raise `KeyRefused` where no header can hold it."""
     if not (text.isascii() and text.isprintable()):  # an HTTP client's error would quote it
         raise KeyRefused(
             f"the key for {service} holds characters that cannot be sent in a header: copy it anew."

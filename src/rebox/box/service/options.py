@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from rebox.box.classes import class_names, read_labels
 from rebox.box.contract import BoxSpec
 from rebox.box.service.key import HeaderKey
-from rebox.box.service.price import usual_price_usd
+from rebox.box.service.price import usual_price_usd, usual_usd_per_hour
 from rebox.errors import InvalidOption
 from rebox.option import Size
 
@@ -41,7 +41,10 @@ class ServiceOptions:
     decimals : int or None
         That the service rounds its scores to.
     price_usd : float or None
-        US dollars per image; None: as the service's price is known (`rebox.box.service.PRICES`).
+        US dollars per image; None: as the service's price is known (`rebox.box.service.PRICES`),
+        or 0 where ``usd_per_hour`` names the price of an hour.
+    usd_per_hour : float or None
+        US dollars per hour, of all machines that are kept for the model together; None: as known.
     key_env : str or None
         The environment variable that holds the key; None: the service's usual one.
     others : {"refuse", "ignore"}
@@ -60,6 +63,7 @@ class ServiceOptions:
     sums_to_one: bool | None = None
     decimals: int | None = None
     price_usd: float | None = None
+    usd_per_hour: float | None = None
     key_env: str | None = None
     ca: str | None = None
     others: Literal["refuse", "ignore"] = "refuse"
@@ -114,6 +118,7 @@ class ServiceOptions:
         complete = _told(self.complete, complete)
         named = _told(self.identity, f"{scheme}:{target}@{host}")
         others = "&others=ignore" if self.others == "ignore" else ""
+        usual_usd = 0.0 if self.usd_per_hour else usual_price_usd(scheme, f"http://{host}")
         return BoxSpec(
             identity=f"{named}?size={height}x{width}&classes={_digest(classes)}{others}",
             classes=classes,
@@ -125,7 +130,8 @@ class ServiceOptions:
             sums_to_one=_told(self.sums_to_one, sums_to_one) and complete and not others,
             others_ignored=bool(others),
             decimals=self.decimals,
-            price_usd=_told(self.price_usd, usual_price_usd(scheme, f"http://{host}")),
+            price_usd=_told(self.price_usd, usual_usd),
+            usd_per_hour=_told(self.usd_per_hour, usual_usd_per_hour(scheme)),
             batch_size=min(_told(self.batch_size, batch_size), batch_size),
         )
 

@@ -1,6 +1,7 @@
 """What services cost, as far as it is published."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rebox.box.service.transport import is_here
 from rebox.door import Door
@@ -13,16 +14,19 @@ class Price:
     Attributes
     ----------
     usd : float
-        US dollars per image.
+        US dollars.
     source : str
         Who states it.
     as_of : str
         When: a year or a date.
+    per : {"image", "hour"}
+        What they pay for: an image, or an hour for which the model is kept ready.
     """
 
     usd: float
     source: str
     as_of: str
+    per: Literal["image", "hour"] = "image"
 
 
 PRICES = Door(
@@ -31,6 +35,7 @@ PRICES = Door(
     {
         "azure-custom-vision": "rebox.box.azure:PRICE",
         "clarifai": "rebox.box.clarifai:PRICE",
+        "vertex": "rebox.box.vertex:PRICE",
     },
 )
 """Prices by the scheme of the service."""
@@ -39,7 +44,7 @@ PRICES = Door(
 def price_of(uri: str) -> Price | None:
     """Return the price of the service that ``uri`` names; None: no price is known.
 
-    The option ``price_usd`` of a URI goes before it.
+    The options ``price_usd`` and ``usd_per_hour`` of a URI go before it.
     """
     price: Price | None = PRICES.get(uri.partition(":")[0])
     return price
@@ -53,5 +58,11 @@ def usual_price_usd(scheme: str, url: str) -> float | None:
     """
     price = price_of(f"{scheme}:")
     if price is not None:
-        return price.usd
+        return price.usd if price.per == "image" else 0.0
     return 0.0 if is_here(url) else None
+
+
+def usual_usd_per_hour(scheme: str) -> float:
+    """Return what an hour of a service costs unless its URI says otherwise; most sell none."""
+    price = price_of(f"{scheme}:")
+    return price.usd if price is not None and price.per == "hour" else 0.0

@@ -105,6 +105,8 @@ class HttpTransport:
             raise refusal.fault.error(f"{refusal.fault.words}.") from None
 
     def _secret(self, url: str, key: Key) -> Secret | None:
+        if not key.lasting:
+            return _secret_for(url, key)
         if key not in self._secrets:  # a keyring may take its time
             self._secrets[key] = _secret_for(url, key)
         return self._secrets[key]
