@@ -36,6 +36,7 @@ class RefitRun(SearchRun):
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
+        self.train()
         if self.plan.steps == 0:
             self.fit_mapping()
             return TOO_SMALL
@@ -69,8 +70,10 @@ class RefitRun(SearchRun):
         self._start("search", self.plan.search)
         asking = Asking(self.session.asker("search"), self.program)
         size = self.plan.batch
-        for step in range(1, self.plan.steps + 1):
-            start = 0 if self.way.same_batch else (step - 1) * size
+        left, step = self.plan.search, 0  # what follows is reserved
+        while (left := left - search.evaluations_at(state) * size) >= 0:
+            start = 0 if self.way.same_batch else step * size
+            step += 1
             batch = np.take(pool, np.arange(start, start + size), mode="wrap")
             losses = self._losses(asking, search.ask(state, len(batch)), batch)
             state = search.tell(state, losses)
