@@ -182,6 +182,7 @@ def test_a_prediction_on_another_kind_of_data_is_refused(name):
 def test_names():
     assert set(BASELINES) == {
         "majority", "local", "thumbnail", "probe", "ar", "finetune", "scratch", "bar-as-released",
+        "heinsfeld", "diagnet",
     }  # fmt: skip
     for kind in BASELINES:
         trainer = baseline_from_name(kind)
