@@ -17,7 +17,7 @@ from rebox.recipe import recipe_from_name
 from rebox.sample import ImageFiles, ImageLoader, Inputs
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
-ALONE = ("majority", "local", "thumbnail")
+ALONE = ("majority", "local", "thumbnail", "heinsfeld", "diagnet")
 LEARNERS = ("local", "thumbnail")
 
 

@@ -7,14 +7,13 @@ subjects, and no test subject is looked at.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample import ImageLoader
-from rebox.study.baseline.contract import Baseline, Trainer, Training
+from rebox.study.baseline.contract import Trainer, Training
 from rebox.subject import group_split
 
 Vectors = NDArray[np.float32]
@@ -54,7 +53,7 @@ def set_aside(training: Training, share: float) -> tuple[NDArray[np.intp], NDArr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heinsfeld(Trainer):
+class HeinsfeldTrainer(Trainer):
     """Two stacked denoising autoencoders, then a classifier (Heinsfeld et al., 2018).
 
     The defaults are those of the released code; ``epochs1`` is the paper's 700.
@@ -77,11 +76,6 @@ class Heinsfeld(Trainer):
         Share of the training subjects whose loss chooses the epoch, in (0, 0.5].
     """
 
-    kind: ClassVar[str] = "heinsfeld"
-    citation: ClassVar[str] = (
-        "Heinsfeld et al.: Identification of autism spectrum disorder using deep learning and the "
-        "ABIDE dataset, NeuroImage: Clinical 2018"
-    )
     width1: int = 1000
     width2: int = 600
     corruption1: float = 0.7
@@ -108,14 +102,9 @@ class Heinsfeld(Trainer):
         if not 0 < self.validation <= 0.5:
             raise InvalidOption(f"validation must be in (0, 0.5], found {self.validation}.")
 
-    def _fit(self, training: Training) -> Baseline:
-        from rebox.study.baseline.connectome_net import fit_heinsfeld  # noqa: PLC0415 - loads torch
-
-        return fit_heinsfeld(self, training)
-
 
 @dataclass(frozen=True, kw_only=True)
-class DiagNet(Trainer):
+class DiagNetTrainer(Trainer):
     """An autoencoder and a single-layer perceptron trained together (Eslami et al., 2019).
 
     The defaults are those of the paper and its released code.
@@ -136,11 +125,6 @@ class DiagNet(Trainer):
         class, by the similarity Eros of the leading eigenvectors; 0: none.
     """
 
-    kind: ClassVar[str] = "diagnet"
-    citation: ClassVar[str] = (
-        "Eslami et al.: ASD-DiagNet, a hybrid learning approach for detection of autism spectrum "
-        "disorder using fMRI data, Frontiers in Neuroinformatics 2019"
-    )
     extremes: int = 5000
     epochs: int = 25
     joint: int = 20
@@ -155,8 +139,3 @@ class DiagNet(Trainer):
                 "extremes, epochs and batch must be at least 1 and neighbours 0 or more, found "
                 f"{self.extremes}, {self.epochs}, {self.batch} and {self.neighbours}."
             )
-
-    def _fit(self, training: Training) -> Baseline:
-        from rebox.study.baseline.connectome_net import fit_diagnet  # noqa: PLC0415 - loads torch
-
-        return fit_diagnet(self, training)

@@ -15,7 +15,13 @@ from torch.nn import functional
 from rebox.sample import ImageLoader, Inputs
 from rebox.seed import Stream, generator
 from rebox.study.baseline.batches import batches
-from rebox.study.baseline.connectome import DiagNet, Heinsfeld, Vectors, set_aside, triangles
+from rebox.study.baseline.connectome import (
+    DiagNetTrainer,
+    HeinsfeldTrainer,
+    Vectors,
+    set_aside,
+    triangles,
+)
 from rebox.study.baseline.contract import Baseline, Training
 from rebox.study.baseline.whitebox import seeded
 
@@ -75,7 +81,7 @@ class Denoiser(nn.Module):
         return functional.mse_loss(self.decoder(codes), x).sqrt() + sparse * divergence.sum()
 
 
-def fit_heinsfeld(settings: Heinsfeld, training: Training) -> Baseline:
+def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
     """Return the network of Heinsfeld et al., trained by its ``settings``."""
     vectors = torch.from_numpy(triangles(training.images))
     rows, held_out = set_aside(training, settings.validation)
@@ -109,7 +115,9 @@ def fit_heinsfeld(settings: Heinsfeld, training: Training) -> Baseline:
     return _model(training, kept, module, curve)
 
 
-def _stacked(first: Denoiser, second: Denoiser, settings: Heinsfeld, classes: int) -> nn.Sequential:
+def _stacked(
+    first: Denoiser, second: Denoiser, settings: HeinsfeldTrainer, classes: int
+) -> nn.Sequential:
     last = nn.Linear(settings.width2, classes)
     reach = 3.0 / math.sqrt(settings.width2 + classes)
     nn.init.uniform_(last.weight, -reach, reach)
@@ -172,7 +180,7 @@ class Hybrid(nn.Module):
         return error, functional.cross_entropy(self.classifier(code), targets)
 
 
-def fit_diagnet(settings: DiagNet, training: Training) -> Baseline:
+def fit_diagnet(settings: DiagNetTrainer, training: Training) -> Baseline:
     """Return the network of Eslami et al., trained by its ``settings``."""
     everything = triangles(training.images)
     kept = extremes(everything, settings.extremes)

@@ -2,7 +2,7 @@
 
 from rebox.option import read_name
 from rebox.study.baseline.ar import AR
-from rebox.study.baseline.connectome import DiagNet, Heinsfeld
+from rebox.study.baseline.autism import DiagNet, Heinsfeld
 from rebox.study.baseline.contract import Trainer
 from rebox.study.baseline.finetune import Finetune, FromScratch
 from rebox.study.baseline.linear_probe import LinearProbe
