@@ -200,8 +200,8 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, identity=inner.spec.identity, service=service)
 
-    def weights(self, planned: PlannedBox) -> "WhiteBox":
-        """Return a box's model with its weights.
+    def weights(self, planned: PlannedBox, *, fresh: bool = False) -> "WhiteBox":
+        """Return a box's model with its weights, or, ``fresh``, with any: they are drawn anew.
 
         Raises
         ------
@@ -211,6 +211,8 @@ class Workbench:
             PyTorch is not installed.
         """
         uri = planned.weights or planned.uri
+        if fresh and planned.untrained is not None:
+            uri = planned.untrained
         if self._weights is None or self._weights[0] != uri:
             from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
             from rebox.study.baseline.whitebox import use_threads  # noqa: PLC0415 - likewise
