@@ -16,7 +16,7 @@ from rebox.cli.app import COMMANDS, Announced, app
 ROOT = Path(rebox.__file__).parent
 RINGS = (
     "errors",
-    "option money",
+    "option money output notebook idle",
     "door seed",
     "subject",
     "sample",

@@ -328,7 +328,7 @@ def test_an_encoder_helps_and_has_to_be_there_again(tmp_path):
     without = fitted(box, x, y, budget=100)
     assert (with_it.predict(new) == truth).mean() > 0.9 > (without.predict(new) == truth).mean()
     with_it.save(tmp_path / "m")
-    with pytest.raises(ArtefactError, match="encoder="):
+    with pytest.raises(ArtefactError, match=r"pass the encoder to Reprogrammer\.load"):
         Reprogrammer.load(tmp_path / "m", box)
     with pytest.raises(ArtefactError, match="parity"):
         Reprogrammer.load(tmp_path / "m", box, encoder=FunctionEncoder(parity, identity="other"))
@@ -424,7 +424,7 @@ def test_a_box_of_noise_is_said_to_bring_nothing():
     assert rows[MAP].macro_auc.low < 0.5 < rows[MAP].macro_auc.high + 0.05
     assert verdict.gain.low <= 0
     assert verdict.gain.value < 0.01
-    assert "queries_per_prediction=0" in verdict.words
+    assert verdict.gain.high < 0.01
     assert "The box brings nothing" in verdict.words
 
 

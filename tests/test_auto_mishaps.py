@@ -31,22 +31,32 @@ def means(images):
     return np.array([[image.mean(), image.std()] for image in images])
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("queries", [0, 1, 3])
-def test_an_interruption_while_the_answers_are_read_keeps_what_they_teach(monkeypatch, queries):
+def test_an_interruption_while_the_answers_are_read_keeps_what_they_teach(
+    monkeypatch, queries, times
+):
+    """They are paid for, and so they are read anew; who interrupts that gets a simpler model."""
     x, y = matrices()
     model = Reprogrammer(grey_box(), budget=150, queries_per_prediction=queries, random_state=0)
-    read = rebox.fit.views.fit_reader
+    read, interruptions = rebox.fit.views.fit_reader, []
 
     def interrupted(evidence):
-        monkeypatch.setattr(rebox.fit.views, "fit_reader", read)
-        raise KeyboardInterrupt
+        if len(interruptions) < times:
+            interruptions.append(evidence)
+            raise KeyboardInterrupt
+        return read(evidence)
 
     monkeypatch.setattr(rebox.fit.views, "fit_reader", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y)
     assert model.spent_.total >= len(x)
-    assert model.verdict_ is None
-    assert model.queries_per_prediction_ == min(queries, 1)
+    assert (model.verdict_ is None) == (times == 2)
+    if times == 2:
+        assert model.queries_per_prediction_ == min(queries, 1)
+        assert model.n_read_ == min(queries, 1) * len(x)
+    else:
+        assert model.n_read_ == model.n_answered_ == model.spent_.total
     assert model.score(x, y) > 0.8
 
 
@@ -110,7 +120,7 @@ def test_an_estimate_refuses_what_a_fit_would(tmp_path, recipe, queries):
     np.savez(tmp_path / "data.npz", x=matrices()[0].astype(np.float32), y=matrices()[1])
     with pytest.raises(InvalidOption, match="quer"):
         estimate(
-            "rehearsal:", tmp_path / "data.npz", recipe=recipe, budget=100, per_prediction=queries
+            tmp_path / "data.npz", "rehearsal:", recipe=recipe, budget=100, per_prediction=queries
         )
 
 

@@ -1,5 +1,6 @@
 """What a user gets for each bad input. `python tests/test_bad_input.py` prints it as a table."""
 
+import re
 import shutil
 import tempfile
 import warnings
@@ -10,15 +11,19 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image, PngImagePlugin
+from test_artefact_odd import DEEP, read, signed
+from test_artefact_odd import MODELS as STORED_MODELS
 from typer.testing import CliRunner
 
 import rebox
 from rebox.cli.app import app
+from rebox.cli.wording import spoken
 from rebox.errors import Error
 
 BOX = "rehearsal:?classes=10"
 HTTP = "http:https://host.example/v1?classes=a,b&price_usd=0"
 SIZE = (20, 30)
+STORED = STORED_MODELS / "format-5" / "rows-map.rebox"
 
 
 def pictures(folder, *, classes=("a", "b"), count=6):
@@ -144,6 +149,15 @@ def table(text):
     return make
 
 
+def wide(text):
+    def make(folder):
+        pictures(folder)
+        (folder / "d.csv").write_text(text, encoding="utf-16")
+        return folder / "d.csv"
+
+    return make
+
+
 def empty(folder):
     (folder / "data").mkdir()
     return folder / "data"
@@ -227,6 +241,10 @@ DATA = {
     "images in folders below their class": (added("a/p1/1.png", "b/p2/1.png"), ("a/p1, b/p2",)),
     "image beside the folders of classes": (added("1.png"), ("outside of the classes",)),
     "folders that Macs and NAS leave": (added("__MACOSX/a/._1.png", "a/@eaDir/1.png"), None),
+    "what Windows and notebooks leave": (
+        added("a/Thumbs.db", "a/0.png:Zone.Identifier", "RECYCLER/1.png", "__pycache__/x.pyc"),
+        None,
+    ),
     "training and test folders": (parts, "parts of a data set"),
     "PNG with a long text": (with_file("x.png", long_text), None),
     "12 bits in 16": (tall, ("if 4095 is their white",)),
@@ -241,6 +259,7 @@ DATA = {
     "pickled objects in an npz": (npz(x=np.array([{}, {}]), y=HALF[:2]), "object"),
     "npz with another array": (npz(x=GREY, y=HALF, patient=HALF), ("arrays 'patient'",)),
     "labels of bytes": (npz(x=GREY, y=HALF.astype("S")), None),
+    "one-hot labels": (npz(x=GREY, y=np.eye(2)[HALF]), "argmax"),
     "dates as labels": (npz(x=GREY, y=HALF.astype("datetime64[D]")), "datetime64"),
     "classes that differ in case": (
         npz(x=GREY, y=np.array(["Ill", "ill"])[HALF]),
@@ -251,8 +270,22 @@ DATA = {
     "CSV with semicolons": (table("Path;Label\ndata/a/0.png;x\ndata/b/0.png;y\n"), None),
     "CSV with another column": (
         table("path,label,patient_id\ndata/a/0.png,x,1\ndata/b/0.png,y,2\n"),
-        ("group_column= (--group-column)",),
+        ("group_column=",),
     ),
+    "CSV of Excel in UTF-16": (
+        wide("sep=;\npath;label\ndata/a/0.png;x\ndata/b/0.png;y\n"),
+        None,
+    ),
+    "CSV with a column twice": (
+        table("path,label,label\ndata/a/0.png,x,1\ndata/b/0.png,y,2\n"),
+        "2 columns called",
+    ),
+    "CSV with two labels of one image": (
+        table("path,label\ndata/a/0.png,x\ndata/a/0.png,y\ndata/b/0.png,y\n"),
+        ("two labels",),
+    ),
+    "CSV with addresses": (table("path,label\nhttps://h.example/0.png,x\n"), "download"),
+    "CSV with paths of another machine": (table("path,label\nC:\\0.png,x\n"), "relative to"),
     "CSV that names a missing file": (table("path,label\ndata/a/9.png,x\n"), "9.png"),
     "CSV with an empty label": (table("path,label\ndata/a/0.png,\n"), "label"),
     "CSV with an empty group": (table("path,label,group\ndata/a/0.png,x,\n"), "group"),
@@ -271,6 +304,11 @@ OPTIONS = {
         "does not pay",
     ),
     "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
+    "a share to hold out that is none": ({"--hold-out": 20}, "as 0.2; found 20"),
+    "a hold-out that takes all of the budget": (
+        {"--hold-out": 0.5, "--budget": 3},
+        "leaves nothing for the fit",
+    ),
     "unknown recipe": ({"--recipe": "magic"}, "unknown recipe"),
     "unknown recipe option": ({"--recipe": "bar?Q=5"}, "no option"),
     "recipe option of the wrong type": ({"--recipe": "bar?q=many"}, "q must be a whole number"),
@@ -335,6 +373,62 @@ ANSWERS = {
 }
 
 
+def odd(change):
+    """Return a maker of a model file whose checksum is right and whose content is odd."""
+
+    def make(folder):
+        description, tensors = read(STORED)
+        kinds = change(description, tensors)
+        (folder / "odd.rebox").write_bytes(signed(description, tensors, kinds))
+        return folder / "odd.rebox"
+
+    return make
+
+
+def placement(**figures):
+    return odd(lambda said, _: said["questions"][0]["placement"].update(figures))
+
+
+def box_at(uri):
+    return odd(lambda said, _: said["boxes"][0].update(uri=uri))
+
+
+def half_as_wide(_, tensors):
+    tensors["reader.weights"] = np.ones(tensors["reader.weights"].shape, np.uint16)
+    return {"reader.weights": "BF16"}
+
+
+# name: (how the model file is made, what `predict` says)
+FILES = {
+    "model with a canvas of a billion lines": (placement(height=10**9), "from 1 to 65536"),
+    "model with a negative margin": (placement(top=-1), "questions.0.placement.top is -1"),
+    "model with a size of NaN": (placement(width=float("nan")), "is nan"),
+    "model with an endless list": (placement(view=DEEP[0].strip('"')), "was not written by rebox"),
+    "model of numbers that NumPy has not": (odd(half_as_wide), "of type BF16"),
+    "model whose figures are NaN": (
+        odd(lambda _, tensors: tensors["reader.bias"].fill(np.nan)),
+        "reader.bias holds NaN",
+    ),
+    "model whose parts do not fit": (
+        odd(lambda _, tensors: tensors.update({"reader.bias": np.zeros(3)})),
+        "fit again",
+    ),
+    "model that asks a stranger": (box_at("oip:https://h.example/m?classes=a,b"), "REBOX_TRUSTED"),
+    "model that takes another key": (
+        box_at("clarifai:m?classes=a,b&key_env=AWS_SECRET_ACCESS_KEY"),
+        "expected CLARIFAI_PAT",
+    ),
+    "model that has weights downloaded": (box_at("torch:resnet50"), "downloaded"),
+}
+
+
+def predict_by_command_line(folder, file):
+    """Return the error of `rebox predict` with a model file."""
+    np.savez(folder / "rows.npz", x=np.zeros((2, 4)))
+    arguments = ["predict", file, folder / "rows.npz", "--out", folder / "said.csv"]
+    return CliRunner().invoke(app, list(map(str, arguments))).exception
+
+
 def fit_by_command_line(folder, data, options):
     """Return the error of `rebox fit`, if any, and its warnings; it writes into ``folder``."""
     given = {"--box": BOX, "--data": data, "--recipe": "map", "--budget": 30, "--seed": 0}
@@ -380,12 +474,34 @@ def test_model(name, tmp_path):
     check(fit_by_command_line(tmp_path, pictures(tmp_path), options), said, tmp_path)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_file(name, tmp_path, monkeypatch):
+    monkeypatch.delenv("REBOX_TRUSTED", raising=False)
+    make, said = FILES[name]
+    error = predict_by_command_line(tmp_path, make(tmp_path))
+    assert isinstance(error, Error), repr(error)
+    assert said in str(error)
+    assert "\n" not in str(error)
+    assert not (tmp_path / "said.csv").exists()
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answer(name):
     error, said = fit_with_function(ANSWERS[name][0]), ANSWERS[name][1]
     assert isinstance(error, Error), repr(error)
     assert said in str(error)
     assert "\n" not in str(error)
+
+
+def test_the_page_of_what_people_bring_names_tests_that_there_are():
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs" / "what-people-bring.md").read_text()
+    file = None
+    named = re.findall(r"`(test_\w+\.py)?::(test_\w+)`", page)
+    for given, name in named:
+        file = given or file
+        assert f"def {name}(" in (tests / file).read_text(), f"{file}::{name}"
+    assert len(named) > 50
 
 
 def fit_with_function(function):
@@ -401,12 +517,14 @@ def fit_with_function(function):
 def print_table():
     """Print what each bad input gets, as Markdown."""
     print("| input | what it gets |\n|---|---|")  # noqa: T201 - the table is the point
-    for name, given in {**DATA, **OPTIONS, **MODELS, **ANSWERS}.items():
+    for name, given in {**DATA, **OPTIONS, **MODELS, **FILES, **ANSWERS}.items():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             told = []
             if name in ANSWERS:
                 error = fit_with_function(given[0])
+            elif name in FILES:
+                error = predict_by_command_line(folder, given[0](folder))
             else:
                 data = given[0](folder) if name in DATA else pictures(folder)
                 options = given[0] if name in OPTIONS else {}
@@ -414,6 +532,7 @@ def print_table():
                     options = {"--box": given[0](folder)}
                 error, told = fit_by_command_line(folder, data, options)
             said = "; ".join(["accepted", *told]) if error is None else str(error)
+            said = said if name in ANSWERS else spoken(said)
             for place in (folder, Path.cwd()):
                 said = said.replace(f"{place}/", "")
         print(f"| {name} | {said} |")  # noqa: T201 - the table is the point

@@ -47,6 +47,25 @@ ELSEWHERE = [
     "azure-custom-vision:p/i?classes=a,b&base_url=https://mine.cognitiveservices.azure.com",
     f"{OWN}?base_url=https://elsewhere.example%5C.api.clarifai.com",
     f"{OWN}?base_url=https://api.clarifai.com%40elsewhere.example",
+    f"{OWN}?base_url=https://api.clarifai.com.",
+    f"{OWN}?base_url=https://api.clarifai.com%2Eelsewhere.example",
+    f"{OWN}?base_url=https://user:word@api.clarifai.com",
+    f"{OWN}?base_url=https://xn--api-clarifai.example",
+    f"{OWN}?base_url=https://аpi.clarifai.com",  # noqa: RUF001 - another alphabet's a
+    f"{OWN}?base_url=ftp://api.clarifai.com",
+    f"{OWN}?base_url=//elsewhere.example",
+    f"{OWN}?base_url=elsewhere.example",
+    "oip:http://[::ffff:203.0.113.1]:8000/m?classes=a,b",
+    "oip:http://2130706433:8000/m?classes=a,b",
+    "oip:http://0x7f.1:8000/m?classes=a,b",
+    "oip:http://localhost.:8000@elsewhere.example/m?classes=a,b",
+    "http:http://127.0.0.1.elsewhere.example/v1?classes=a,b",
+    "http:HTTPS://ELSEWHERE.EXAMPLE/v1?classes=a,b",
+    "http:https:elsewhere.example/v1?classes=a,b",
+    "http:https:///elsewhere.example/v1?classes=a,b",
+    "mlflow:http://elsewhere.example#@localhost?classes=a,b&size=8",
+    "huggingface:o/m?classes=a,b&base_url=https://huggingface.co.elsewhere.example",
+    "huggingface:../../elsewhere.example/m?classes=a,b&base_url=https://elsewhere.example",
 ]
 
 
@@ -95,12 +114,15 @@ def test_a_host_that_the_user_named_is_open(nobody, monkeypatch):
         "huggingface:o/m?classes=a,b&key_env=CLARIFAI_PAT",
         "http:http://localhost:1/v1?classes=a,b&key_env=HOME",
         "oip:http://localhost:1/m?classes=a,b&key_env=AWS_SECRET_ACCESS_KEY",
+        f"{OWN}?key_env=clarifai_pat",
+        f"{OWN}?key_env=CLARIFAI_PAT_OF_ALL",
+        f"{OWN}?key_env=%41WS_SECRET_ACCESS_KEY",
     ],
 )
 def test_a_file_names_no_key_but_the_services_own(nobody, monkeypatch, uri):
     with pytest.raises(InvalidOption, match=r"takes its key from the variable .* expected"):
         of_a_stranger(uri)
-    if not uri.startswith("oip"):
+    if not uri.startswith("oip") and "%" not in uri:
         assert of_a_stranger(uri, [uri.partition("key_env=")[2]]).source.key.required
 
 
@@ -122,13 +144,38 @@ def test_a_file_makes_no_unknown_price_known():
     assert of_a_stranger(uri).journalled
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "torch:squeezenet1_1",
+        "torch:timm/resnet18?size=64",
+        "torch:resnet50?weights=default&output=logits",
+        "torch:resnet50?weights=%64efault",
+        "torch:resnet50?top_k=3",
+    ],
+)
+def test_a_file_has_no_weights_downloaded(nobody, uri):
+    with pytest.raises(InvalidOption, match=r"downloaded: pass box= .* torch in REBOX_TRUSTED"):
+        of_a_stranger(uri)
+
+
+def test_weights_of_this_machine_and_those_that_the_user_allows_are_opened(nobody, monkeypatch):
+    opened = []
+    monkeypatch.setattr("rebox.box.origin.open_box", opened.append)
+    of_a_stranger("torch:resnet50?weights=none&classes=3")
+    of_a_stranger("torch:resnet50", ["torch"])
+    monkeypatch.setenv("REBOX_TRUSTED", "elsewhere.example,torch")
+    of_a_stranger("torch:timm/resnet18")
+    assert len(opened) == 3
+
+
 @pytest.mark.parametrize("uri", ELSEWHERE[:6])
 def test_a_model_of_a_strangers_contacts_nobody(tmp_path, nobody, uri):
     model = Reprogrammer(RehearsalBox(classes=3, size=8), "map", budget=12, random_state=0)
     model.fit(X, np.arange(12) % 2)
     record = replace(model.artefact_.box, uri=uri)
     save(replace(model.artefact_, boxes=(record,)), tmp_path / "m.rebox")
-    with pytest.raises(InvalidOption, match=r"box is at .*pass box='.*' \(--box\)"):
+    with pytest.raises(InvalidOption, match=r"box is at .*pass box='.*' if"):
         Reprogrammer.load(tmp_path / "m.rebox")
 
 

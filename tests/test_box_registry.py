@@ -53,7 +53,8 @@ def test_an_unknown_scheme_names_the_known_ones():
 def test_an_unknown_option_names_the_known_ones():
     with pytest.raises(
         InvalidOption,
-        match=r"box 'rehearsal' has no option 'klasses'; it has .*classes.*seed.*labels_only",
+        match=r"box 'rehearsal' has no option 'klasses' \(did you mean 'classes'\?\); it has "
+        r".*classes.*seed.*labels_only",
     ):
         open_box("rehearsal:?klasses=3")
 

@@ -254,7 +254,8 @@ def test_oip_holds_options_against_the_server(options, words):
 @pytest.mark.parametrize(
     ("shape", "datatype", "words"),
     [
-        ([-1, 3, 4], "FP32", "4 axes"),
+        ([-1, 1, 3, 4, 5], "FP32", "4 axes"),
+        ([], "FP32", "4 axes"),
         ([-1, 3, 4, 5], "BYTES", "FP16, FP32"),
     ],
 )
@@ -262,6 +263,65 @@ def test_oip_takes_images_only(shape, datatype, words):
     metadata = TRITON | {"inputs": [{"name": "x", "datatype": datatype, "shape": shape}]}
     with pytest.raises(BoxError, match=words):
         oip(says({}), metadata=metadata)
+
+
+def digits(shape, datatype="FP32"):
+    return TRITON | {"inputs": [{"name": "x", "datatype": datatype, "shape": shape}]}
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "sent", "picture"),
+    [
+        ([-1, 4, 5], {}, [2, 4, 5], (4, 5, 1)),
+        ([-1, 20], {"size": "4x5"}, [2, 20], (4, 5, 1)),
+        ([-1, 60], {"size": "4x5", "layout": "nchw"}, [2, 60], (4, 5, 3)),
+        ([-1, 60], {"size": "4x5", "layout": "nhwc"}, [2, 60], (4, 5, 3)),
+        ([3, 4, 5], {}, [3, 4, 5], (4, 5, 3)),
+        ([4, 5, 1], {}, [4, 5, 1], (4, 5, 1)),
+        ([4, 5], {"layout": "hw"}, [4, 5], (4, 5, 1)),
+        ([60], {"size": "4x5", "layout": "nhwc"}, [60], (4, 5, 3)),
+    ],
+)
+def test_oip_takes_inputs_of_fewer_axes(shape, options, sent, picture):
+    alone = "n" not in options.get("layout", "n") or shape[0] > 0
+    answer, told = outputs([[0.1, 0.7, 0.2]] * 2), digits(shape)
+    if alone:
+        row = {"name": "p", "datatype": "FP32", "shape": [3]}
+        told |= {"outputs": [row]}
+        answer = {"outputs": [row | {"data": [0.1, 0.7, 0.2]}]}
+    box = oip(says(answer), metadata=told, options=options)
+    assert box.spec.shape == picture
+    scores, requests = asked(box, 2)
+    np.testing.assert_allclose(scores, [[0.1, 0.7, 0.2]] * 2, rtol=1e-6)
+    bodies = [json.loads(request.content)["inputs"][0] for request in requests if request.content]
+    assert [body["shape"] for body in bodies] == [sent] * (2 if alone else 1)
+    shown = pictures(box, 2)
+    planar = options.get("layout") == "nchw" or shape == [3, 4, 5]
+    expected = np.moveaxis(shown, 3, 1) if planar else shown
+    np.testing.assert_allclose(
+        np.concatenate([body["data"] for body in bodies]), expected.ravel(), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "words"),
+    [
+        ([-1, 784], {}, "pass size=.*such as 28"),
+        ([-1, 784], {"size": "20"}, "do not fill"),
+        ([-1, 60], {"size": "4x5"}, "layout=nchw or layout=nhwc"),
+        ([-1, -1, -1], {}, "order of axes"),
+        ([784], {}, "pass size="),
+    ],
+)
+def test_oip_asks_how_rows_are_images(shape, options, words):
+    with pytest.raises(InvalidOption, match=words):
+        oip(says({}), metadata=digits(shape), options=options)
+
+
+def test_oip_tells_inputs_of_other_axes_apart():
+    shapes = ([-1, 20], [-1, 4, 5], [-1, 1, 4, 5])
+    boxes = [oip(says({}), metadata=digits(s), options={"size": "4x5"}) for s in shapes]
+    assert len({box.spec.identity for box in boxes}) == len(shapes)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ def few_penalties(monkeypatch):
     monkeypatch.setattr(linear, "WHITENINGS", linear.WHITENINGS[:1])
 
 
+ASKING = [name for name in RECIPES if recipe_from_name(name).way.asks]
+
+
 def box_of(**options):
     return RehearsalBox(**{"classes": 6, "size": 8, "channels": 1} | options)
 
@@ -58,7 +61,7 @@ def test_every_budget_gives_a_usable_model_and_is_kept(recipe, budget):
     assert model.artefact_.box.queries == model.spent_.by_purpose()
     read = model.predict_proba(ROWS)
     assert box.answered == model.spent_.total
-    assert model.spent_.predict == 40
+    assert model.spent_.predict == (40 if recipe in ASKING else 0)
     assert read.shape == (40, 2)
     np.testing.assert_allclose(read.sum(axis=1), 1, rtol=1e-6)
     assert set(model.predict(ROWS)) <= {0, 1}
@@ -66,7 +69,8 @@ def test_every_budget_gives_a_usable_model_and_is_kept(recipe, budget):
 
 @pytest.mark.parametrize("box", [None, 7, b"demo:digits", ["demo:digits"]])
 def test_what_is_no_box_is_refused(box):
-    with pytest.raises(InvalidOption, match="name a box by scheme:target"):
+    said = "pass box=URI, or recipe='local'" if box is None else "name a box by scheme:target"
+    with pytest.raises(InvalidOption, match=said):
         Reprogrammer(box, budget=5).fit(np.zeros((4, 3, 3)), [0, 1, 0, 1])
 
 
@@ -76,7 +80,7 @@ def test_it_learns():
     assert model_of().fit(PICTURES, Y).score(PICTURES, Y) > 0.9
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ASKING)
 def test_an_interruption_leaves_a_model_that_predicts(recipe):
     class Interrupted(RehearsalBox):
         patient = False
@@ -96,7 +100,7 @@ def test_an_interruption_leaves_a_model_that_predicts(recipe):
     assert model.predict(x).shape == (120,)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ASKING)
 def test_a_box_that_fails_midway_leaves_what_was_paid_for(recipe):
     class Failing(RehearsalBox):
         def answer(self, images):
@@ -123,7 +127,7 @@ def test_a_box_that_never_answers_leaves_the_count_alone():
     assert model.meter_.spent.map > 0
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ASKING)
 def test_a_listener_may_stop_a_fit_early(recipe):
     def stop(event):
         if event.spent.total >= 60:
@@ -351,7 +355,7 @@ def test_a_loaded_model_predicts_the_same(tmp_path, recipe, x):
     np.testing.assert_array_equal(loaded.predict_proba(x), model.predict_proba(x))
     np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
     assert loaded.spent_.training == 0
-    assert loaded.spent_.predict == 80
+    assert loaded.spent_.predict == (80 if recipe in ASKING else 0)
 
 
 def test_a_loaded_model_has_a_budget_of_its_own(tmp_path):
@@ -366,7 +370,7 @@ def test_a_loaded_model_has_a_budget_of_its_own(tmp_path):
 def test_a_box_made_in_python_has_to_be_handed_over(tmp_path):
     box = FunctionBox(lambda x: np.ones((len(x), 2)) / 2, size=4, classes=2, identity="even")
     model_of(box).fit(ROWS, Y).save(tmp_path / "m")
-    with pytest.raises(InvalidOption, match="box="):
+    with pytest.raises(InvalidOption, match=r"pass the box to Reprogrammer\.load"):
         Reprogrammer.load(tmp_path / "m")
     assert Reprogrammer.load(tmp_path / "m", box=box).predict(ROWS).shape == (40,)
 

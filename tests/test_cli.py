@@ -47,7 +47,7 @@ def invoke(*arguments):
 
 def fit(folder, *more):
     data = ("--data", folder / "data", "--out", folder / "m.rebox")
-    return invoke("fit", "--box", BOX, *data, "--recipe", "map", "--budget", 30, *more)
+    return invoke("fit", "--box", BOX, *data, "--recipe", "map", "--budget", 30, "--force", *more)
 
 
 def test_fit_evaluate_predict(folder):
@@ -180,8 +180,9 @@ main()
 """
     command = [sys.executable, "-c", script]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
+    assert found.returncode == 130, found.stderr
     assert "interrupted by the user" in found.stdout
+    assert "and the model has all of them." in found.stdout
     invoke("evaluate", folder / "m.rebox", "--data", folder / "data")
 
 

@@ -1,6 +1,7 @@
 """`rebox bench` as a user types it: a rehearsal box, images drawn by seed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli.app import app
+from rebox.cli.console import out
 from rebox.errors import InvalidData, InvalidOption
 from rebox.meter import Journal, accounts
 from rebox.rehearsal import Rehearsal
@@ -151,7 +153,7 @@ def test_a_plan_leads_no_key_astray(typed, tmp_path, more, said):
     refused = typed("run", "paid.toml", "--yes")
     assert isinstance(refused.exception, InvalidOption)
     assert said in str(refused.exception)
-    assert "pass --trust with it" in str(refused.exception)
+    assert "pass trusted= with it" in str(refused.exception)
 
 
 def test_a_service_is_not_put_behind_a_rehearsal(paid, service, tmp_path):
@@ -172,3 +174,25 @@ def test_a_plans_name_is_that_of_a_file_here(tmp_path, name):
     path.write_text(f"name = {json.dumps(name)}\n" + PAID.format(uri="rehearsal:?classes=3"))
     with pytest.raises(InvalidOption, match=r"a plan's name is that of its ledger, found"):
         read_plan(path)
+
+
+@pytest.fixture
+def two_rows(tmp_path):
+    from ledgers import row
+
+    path = tmp_path / "two.jsonl"
+    path.write_text("".join(json.dumps(row(name)) + "\n" for name in ("auto", "map")))
+    return path
+
+
+def test_a_table_is_aligned_in_a_terminal_and_markdown_elsewhere(typed, two_rows, monkeypatch):
+    piped = typed("table", str(two_rows)).output
+    assert "| auto |" in piped
+    monkeypatch.setattr(out, "_force_terminal", True)
+    monkeypatch.setattr(out, "width", 240)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", typed("table", str(two_rows)).output)
+    lines = [line for line in shown.splitlines() if line.startswith(("┃", "│"))]
+    assert len({len(line) for line in lines if "abide" not in line}) <= 2  # one width a table
+    assert any("auto" in line for line in lines)
+    assert "---" not in shown
+    assert typed("table", str(two_rows), "--markdown").output == piped

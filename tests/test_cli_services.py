@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from stub_transport import Stub, says
+from typer.testing import CliRunner
 
 from rebox.box import BlackBox, open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli import main
 from rebox.cli.app import app, out
 from rebox.meter import Journal, accounts, questions
-from rebox.rehearsal import Limits, Rehearsal
+from rebox.rehearsal import Limits, Rehearsal, read_faults
 
 SIDE = 16
 CLASSES = ("car", "stop", "tree", "yield")
@@ -87,7 +88,7 @@ def rebox(monkeypatch, capsys):
 @pytest.fixture
 def fit(rebox, service, data, tmp_path):
     def run(*more, price_usd=0.002, fails=0, budget=20):
-        given = ("--data", data, "--out", tmp_path / "m.rebox", "--budget", budget)
+        given = ("--data", data, "--out", tmp_path / "m.rebox", "--force", "--budget", budget)
         return rebox("fit", "--box", uri_of(service, price_usd), *given, *more, fails=fails)
 
     return run
@@ -282,6 +283,77 @@ def test_a_folder_is_told_as_a_folder(rebox, tmp_path):
     assert "is a folder: name the journal in it" in rebox("journal", "show", tmp_path, fails=2)
 
 
+# --- keys -----------------------------------------------------------------------------------------
+
+NO_KEY = (
+    "found no key for azure-custom-vision: set the environment variable AZURE_CUSTOM_VISION_KEY"
+)
+
+
+def sends(journal):
+    """Return how many sends a journal knows; 0 where there is none."""
+    if not journal.exists():
+        return 0
+    with Journal(journal, writable=False) as opened:
+        return sum(line.asked + line.unsettled for line in accounts(opened))
+
+
+@pytest.mark.parametrize("recipe", ["map", "auto", "bar"])
+def test_a_missing_key_is_told_before_a_fit_reserves_anything(
+    fit, service, tmp_path, monkeypatch, recipe
+):
+    monkeypatch.delenv("AZURE_CUSTOM_VISION_KEY")
+    journal = tmp_path / "j.sqlite"
+    said = fit("--recipe", recipe, "--journal", journal, fails=2)
+    assert NO_KEY in said
+    assert sends(journal) == 0
+    assert service.bill.queries == 0
+
+
+def test_a_missing_key_is_told_before_a_prediction_reserves_anything(
+    fit, rebox, service, data, tmp_path, monkeypatch
+):
+    fit("--recipe", "map", "--canaries", 3, budget=27)
+    billed, journal = service.bill.queries, tmp_path / "j.sqlite"
+    monkeypatch.delenv("AZURE_CUSTOM_VISION_KEY")
+    for command in (
+        ("predict", tmp_path / "m.rebox", data, "--out", tmp_path / "p.csv"),
+        ("evaluate", tmp_path / "m.rebox", "--data", data),
+        ("box", "check", tmp_path / "m.rebox"),
+        ("box", "probe", uri_of(service)),
+        ("box", "labels", service.uri.partition("&classes=")[0]),
+    ):
+        assert NO_KEY in rebox(*command, "--journal", journal, fails=2)
+        assert sends(journal) == 0
+    assert service.bill.queries == billed
+
+
+def test_an_estimate_says_that_a_key_is_missing(rebox, service, data, monkeypatch):
+    estimate = ("estimate", "--box", uri_of(service), "--data", data, "--budget", 20)
+    assert "left over" in rebox(*estimate)  # a warning would be an error here
+    monkeypatch.delenv("AZURE_CUSTOM_VISION_KEY")
+    with pytest.warns(UserWarning, match=f"a fit could not begin yet: {NO_KEY}"):
+        assert "left over" in CliRunner().invoke(app, [str(one) for one in estimate]).output
+    assert service.bill.queries == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [("500", "500"), ("502", "502"), ("empty", "no JSON")],
+)
+def test_a_probe_of_a_broken_service_names_the_cause_and_not_the_budget(
+    rebox, behind, fault, cause
+):
+    limits = Limits(batch_size=1, price_usd=0.002)
+    with Rehearsal(
+        "azure-custom-vision", behind, classes=CLASSES, limits=limits, faults=read_faults([fault])
+    ) as broken:
+        said = rebox("box", "probe", f"{uri_of(broken)}&back_off_s=0.001", fails=2)
+    assert cause in said
+    assert said.startswith("rebox: error: ")
+    assert len(said.splitlines()) == 1
+
+
 # --- money ----------------------------------------------------------------------------------------
 
 
@@ -463,10 +535,23 @@ def test_a_name_of_an_account_is_shown_whole(fit, rebox, tmp_path, monkeypatch):
     assert shown == "a-long-name-" * 9
 
 
-def test_a_model_without_canaries_says_so(fit, rebox, service, tmp_path):
+def test_a_model_without_canaries_says_so(fit, rebox, service, data, tmp_path):
     fit("--recipe", "map")
-    assert "has no canaries" in rebox("box", "check", tmp_path / "m.rebox")
+    said = rebox("box", "check", tmp_path / "m.rebox", fails=2)
+    assert "m.rebox has no canaries" in said
+    assert "fit with --canaries 3" in said
     assert service.bill.queries == 20
+    given = ("predict", tmp_path / "m.rebox", data, "--check", "--out", tmp_path / "p.csv")
+    said = rebox(*given, fails=2)
+    assert "has no canaries" in said
+    assert service.bill.queries == 20
+
+
+def test_a_model_that_asks_no_box_cannot_be_checked(fit, rebox, service, tmp_path):
+    fit("--queries-per-prediction", 0)
+    before = service.bill.queries
+    assert "m.rebox asks no box" in rebox("box", "check", tmp_path / "m.rebox", fails=2)
+    assert service.bill.queries == before
 
 
 def test_predict_may_check_first(fit, rebox, service, behind, data, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.box import FunctionBox
+from rebox.box.reservation import Settlement
 from rebox.errors import BoxError, BudgetExhausted, InvalidOption
 from rebox.meter import Budget, Meter, Spent
 
@@ -33,7 +34,7 @@ def pay(meter, queries, purpose):
     """Count ``queries`` and have them billed, as an asker does."""
     meter.reserve(queries, purpose)
     _, reserve = meter.account.recall(IMAGES, purpose)
-    reserve(range(queries)).settle({}, billed=queries)
+    reserve(range(queries)).settle(Settlement(billed=queries))
 
 
 IMAGES = np.zeros((3, 2, 2, 3), dtype=np.float32)

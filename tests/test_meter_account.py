@@ -15,6 +15,7 @@ from stub_transport import Stub, says
 import rebox
 from rebox.box import BlackBox, BoxSpec, FunctionBox, LimitedBox, open_box
 from rebox.box.rehearsal import RehearsalBox
+from rebox.box.reservation import Settlement
 from rebox.classifier.accounts import account_of, open_meter
 from rebox.errors import BoxError, BudgetExhausted, InvalidAnswer, InvalidOption, JournalError
 from rebox.fit.reasons import PARTLY_ASKED, SPENT_ELSEWHERE
@@ -346,7 +347,7 @@ def test_the_cap_of_predictions_is_for_one_process_where_no_account_is_shared(jo
 def test_a_prediction_that_was_not_billed_is_given_back(journal):
     box = metered(journal, model(), "predict", prediction=Budget(queries=4))
     _, reserve = box._meter.account.recall(X, "predict")
-    reserve(range(4)).settle({}, billed=1, words="three failed")
+    reserve(range(4)).settle(Settlement(billed=1, words="three failed"))
     reserve(range(3))
     with pytest.raises(BudgetExhausted):
         reserve([3])
@@ -401,13 +402,13 @@ def test_an_account_in_memory_keeps_to_its_budgets():
     first = reserve([0, 1])
     with pytest.raises(BudgetExhausted, match="2 have been billed"):
         reserve([2, 3])
-    first.settle({}, billed=1, words="one failed")
-    reserve([0, 1]).settle({}, billed=2)  # 3 at $0.10 are $0.30
+    first.settle(Settlement(billed=1, words="one failed"))
+    reserve([0, 1]).settle(Settlement(billed=2))  # 3 at $0.10 are $0.30
     assert account.spent == Spent(billed=3, usd=0.3)
     with pytest.raises(BudgetExhausted):
         reserve([4])
     _, predicting = account.recall(X, "predict")
-    predicting([0, 1]).settle({}, billed=0)
+    predicting([0, 1]).settle(Settlement(billed=0))
     predicting([0, 1])  # the first two were given back
     with pytest.raises(BudgetExhausted):
         predicting([2])
@@ -426,11 +427,11 @@ def test_the_worst_case_is_reserved_and_what_was_used_is_settled(journal, where)
     first = reserve([0, 1], nano_usd_each=400_000_000)
     with pytest.raises(BudgetExhausted):
         reserve([2], nano_usd_each=200_000_001)
-    first.settle({}, billed=2, nano_usd_each=150_000_000)
+    first.settle(Settlement(billed=2, nano_usd_each=150_000_000))
     second = reserve([2], nano_usd_each=700_000_000)  # $0.30 and $0.70
     with pytest.raises(BudgetExhausted):
         reserve([3], nano_usd_each=1)
-    second.settle({}, billed=0, words="the service answered 503")
+    second.settle(Settlement(billed=0, words="the service answered 503"))
     assert account.spent == Spent(billed=2, usd=0.3)
     if where == "journal":
         assert journal.billed("a", "fit") == Amount(2, 300_000_000)

@@ -1,10 +1,12 @@
 """The journal: intents before sends, sums that are right, files that are its own, and an audit."""
 
+import contextlib
 import os
 import pickle
 import re
 import sqlite3
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.errors import BudgetExhausted, JournalError
-from rebox.meter import Amount, Budget, Journal, accounts, default_path, faults, questions
+from rebox.meter import (
+    Amount,
+    Budget,
+    Journal,
+    accounts,
+    default_path,
+    each_fault,
+    faults,
+    questions,
+)
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
 from rebox.meter.send import Intent
@@ -210,6 +221,30 @@ def test_a_long_journal_is_listed_whole_and_in_order(journal):
     for n in (999, 1, 1, 1200):
         journal.reserve(intent(n))
     assert [one["question"] for one in questions(journal)] == list(range(1, 2202))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda journal: sum(1 for _ in each_fault(journal)),
+        lambda journal: sum(1 for row in questions(journal) if row["scores"] is not None),
+        lambda journal: len(accounts(journal)),
+    ],
+    ids=["verify", "export", "show"],
+)
+def test_a_journal_may_be_larger_than_memory(journal, read):
+    """40 MB of answers, every other of them damaged, are read in a few."""
+    wide = packed(np.random.default_rng(0).random(5000, dtype=np.float32))
+    for _ in range(4):
+        journal.settle(journal.reserve(intent(1000)), dict.fromkeys(range(1000), wide), billed=1000)
+    tamper(journal, "UPDATE answer SET checksum = x'00' WHERE question % 2")
+    assert journal.path.stat().st_size > 3e7
+    tracemalloc.start()
+    try:
+        assert read(journal) in {1, 2000}
+        assert tracemalloc.get_traced_memory()[1] < 3e6
+    finally:
+        tracemalloc.stop()
 
 
 # --- several at once ------------------------------------------------------------------------------
@@ -514,19 +549,54 @@ def test_a_journal_is_read_while_another_process_writes_it(unprivileged):
             assert read(path) == (3, [], 3)
 
 
-def test_answers_in_a_log_that_cannot_be_read_are_told(unprivileged, tmp_path):
-    """As a process leaves them that was killed: copied elsewhere, they can be read."""
-    folder = unprivileged.folder
+def files_of(folder):
+    """Return every file in a folder, with its bytes and when they were written."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+def left_by(journal, folder, *ends):
+    """Put a journal as a process that was killed leaves it into ``folder``."""
+    journal.settle(journal.reserve(intent(3)), {0: ROW}, billed=3)
+    for end in ends:
+        name = f"journal.sqlite{end}"
+        (folder / name).write_bytes(journal.path.with_name(name).read_bytes())
+    return folder / "journal.sqlite"
+
+
+@pytest.mark.parametrize("ends", [("", "-wal", "-shm"), ("", "-wal")], ids=["killed", "copied"])
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_a_killed_process_left_is_read_and_stays_as_it_is(
+    unprivileged, tmp_path, ends, writable
+):
     with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.reserve(intent(3))
-        for name in ("journal.sqlite", "journal.sqlite-wal"):
-            (folder / name).write_bytes((tmp_path / name).read_bytes())
-    with (
-        unprivileged.reading_only(),
-        pytest.raises(JournalError, match=r"stand in journal\.sqlite-wal.* copy both"),
-    ):
-        Journal(folder / "journal.sqlite", writable=False)
-    assert read(folder / "journal.sqlite") == (3, [], 3)
+        path = left_by(journal, unprivileged.folder, *ends)
+    before = files_of(unprivileged.folder)
+    with contextlib.nullcontext() if writable else unprivileged.reading_only():
+        assert read(path) == (3, [], 3)
+    assert files_of(unprivileged.folder) == before
+
+
+def test_a_journal_that_was_closed_is_read_and_stays_as_it_is(journal):
+    journal.settle(journal.reserve(intent(3)), {0: ROW}, billed=3)
+    journal.close()
+    before = files_of(journal.path.parent)
+    assert read(journal.path) == (3, [], 3)
+    assert files_of(journal.path.parent) == before
+
+
+def test_a_journal_that_is_being_written_is_read_and_stays_as_it_is(journal):
+    journal.reserve(intent(3))
+    index = f"{journal.path.name}-shm"  # in one process SQLite has one, and notes its readers there
+    before = files_of(journal.path.parent)
+    with Journal(journal.path, writable=False) as reading:
+        assert accounts(reading)[0].billed == 3
+        after = files_of(journal.path.parent)
+        assert before.pop(index) is not None
+        assert after.pop(index) is not None
+        assert after == before
+        journal.reserve(intent(2))
+        assert accounts(reading)[0].billed == 5
 
 
 def test_what_is_opened_to_read_is_not_written(journal):
@@ -704,6 +774,52 @@ def emptied(path):
     path.write_bytes(b"")
 
 
+def another(path, sends=1, table=True):
+    """Return the bytes of another database, longer than a journal that has just begun."""
+    other = path.with_name("other.sqlite")
+    if table:
+        with Journal(other) as journal:
+            for _ in range(sends):
+                journal.reserve(intent(50))
+    else:
+        connection = sqlite3.connect(other)
+        connection.execute("CREATE TABLE notes AS SELECT randomblob(1000000) AS words")
+        connection.commit()
+        connection.close()
+    content = other.read_bytes()
+    other.unlink()
+    return content
+
+
+def overwrite(path, content):
+    """Put ``content`` into the file that is there: it stays the same file."""
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate(max(len(content), path.stat().st_size))
+
+
+def overwritten(path):
+    overwrite(path, another(path, sends=99))
+
+
+def overwritten_by_a_shorter_one(path):
+    overwrite(path, another(path))
+
+
+def overwritten_by_something_else(path):
+    overwrite(path, another(path, table=False))
+
+
+def overwritten_by_noise(path):
+    overwrite(path, np.random.default_rng(0).bytes(10**6))
+
+
+def with_its_log_cut(path):
+    log = path.with_name(f"{path.name}-wal")
+    with log.open("r+b") as file:
+        file.truncate(log.stat().st_size // 2)
+
+
 def without_log(path):
     path.with_name(f"{path.name}-wal").unlink()
 
@@ -715,7 +831,14 @@ GONE = {
     "replaced": replaced,
     "emptied": emptied,
     "its log deleted": without_log,
+    "its log cut": with_its_log_cut,
+    "its log's index deleted": lambda path: path.with_name(f"{path.name}-shm").unlink(),
+    "overwritten": overwritten,
+    "overwritten by a shorter one": overwritten_by_a_shorter_one,
+    "overwritten by something else": overwritten_by_something_else,
+    "overwritten by noise": overwritten_by_noise,
 }
+LOGS = ("its log deleted", "its log cut", "its log's index deleted")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files that are open cannot be moved there")
@@ -725,12 +848,12 @@ def test_nothing_is_charged_to_a_journal_that_is_not_where_it_was(tmp_path, how,
     path = tmp_path / "here" / "journal.sqlite"
     with Journal(path) as journal:
         send = journal.reserve(intent())
-        if closed and how != "its log deleted":  # it goes when the last connection does
+        if closed and how not in LOGS:  # it goes when the last connection does
             journal.close()
         GONE[how](path)
         for _ in range(2):
             with pytest.raises(
-                JournalError, match=r"deleted, moved or replaced while .* put it back"
+                JournalError, match=r"deleted, moved, replaced or overwritten while .* put it back"
             ):
                 journal.reserve(intent())
         if how == "moved" and not closed:  # what is under way is still written down

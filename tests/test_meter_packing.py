@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebox.box import FunctionBox
+from rebox.box.reservation import Settlement
 from rebox.meter import Budget, Journal, JournalAccount, Meter, accounts
 from rebox.meter.packing import EXACT_UP_TO, packed, rounded, unpacked
 
@@ -162,7 +163,7 @@ def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
         images = np.random.default_rng(6).random((n, 2, 2, 3), dtype=np.float32)
         for image, row in zip(images, rows, strict=True):
             _, reserve = account.recall(image[None], "map")
-            reserve([0]).settle({0: row}, billed=1)
+            reserve([0]).settle(Settlement(answers={0: row}, billed=1))
         assert accounts(journal)[0].answered == n
         journal._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         each = journal.path.stat().st_size / n

@@ -94,7 +94,7 @@ def test_a_range_says_what_is_black_and_white():
         (np.full((2, 2), "a"), "image 7 holds <U1; expected numbers"),
         (np.full((2, 2), np.nan), "image 7 holds NaN or infinity"),
         (np.full((2, 2), 200), "image 7 spans [200, 200]; expected uint8 or values in [0, 1]"),
-        (np.full((2, 2), -1.0), "pass value_range=(low, high) (--value-range) to say so"),
+        (np.full((2, 2), -1.0), "pass value_range=(low, high) to say so"),
     ],
 )
 def test_what_is_no_picture_is_refused(image, words):

@@ -23,6 +23,23 @@ def test_the_example_is_twelve_lines_at_most():
     assert len([line for line in code("python", "open_digits").splitlines() if line]) <= 12
 
 
+def test_a_folder_of_images_runs(tmp_path, monkeypatch, capsys):
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name, level in (("benign", 60), ("malignant", 160)):
+        (tmp_path / "lesions" / name).mkdir(parents=True)
+        for i in range(20):
+            pixels = np.clip(rng.normal(level, 40, (8, 8, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "lesions" / name / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    exec(code("python", "rebox.load("), {})  # noqa: S102 - the README's own code
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "map: up to 32 queries"
+    assert said[-1].startswith("<Measurement of 8 images: accuracy 1.000 ")
+
+
 def test_bring_your_own_box_runs():
     class Service:
         def scores(self, images):

@@ -184,3 +184,9 @@ def test_whatever_labels_are_they_are_read_or_refused_in_one_line(labels):
     except InvalidData as error:
         refusals.append(str(error))
     assert not any("\n" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("dtype", [int, float, bool, np.uint8])
+def test_one_hot_labels_are_named(dtype):
+    with pytest.raises(InvalidData, match=r"one-hot.*argmax"):
+        read_labels(np.eye(3, dtype=dtype)[[0, 1, 2, 0]])

@@ -1,5 +1,6 @@
 """Nothing of a folder, a table or an archive is left out without a word, or refused for clutter."""
 
+import codecs
 import warnings
 
 import numpy as np
@@ -97,7 +98,15 @@ CLUTTER = ["__MACOSX/a/._1.png", "@eaDir/a/1.png", "a/@eaDir/1.png/THUMB.jpg", "
 
 
 @pytest.mark.parametrize(
-    "name", [*CLUTTER, "#recycle/1.png", ".git/1.png", "a/._1.png", "a/.DS_Store", "desktop.ini"]
+    "name",
+    [
+        *CLUTTER,
+        *("#recycle/1.png", ".git/1.png", "a/._1.png", "a/.DS_Store", "desktop.ini"),
+        *("a/0.png:Zone.Identifier", "a/0.png~", "a/0.png@SynoEAStream", "a/.thumb/0.png"),
+        *("__pycache__/x.pyc", "RECYCLER/1.png", "@tmp/1.png", "Network Trash Folder/1.png"),
+        *(".ipynb_checkpoints/0-checkpoint.png", "a/.ipynb_checkpoints/0.png", ".AppleDouble/0"),
+        *("lost+found/1.png", "System Volume Information/x", "$RECYCLE.BIN/1.png", "a/.x.png.swp"),
+    ],
 )
 def test_clutter_is_passed_over_without_a_word(tmp_path, name):
     pictures(tmp_path, "a/0.png", "b/0.png", name)
@@ -205,3 +214,71 @@ def test_names_of_any_bytes_have_a_checksum(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(load(tmp_path).checksum) == 64
+
+
+ROWS = "a/0.png;x\nb/0.png;y\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfpath;label\n" + ROWS.encode(),
+        ("path;label\n" + ROWS).encode("utf-16"),
+        ("path;label\n" + ROWS).encode("utf-32"),
+        codecs.BOM_UTF16_BE + ("path;label\n" + ROWS).encode("utf-16-be"),
+        b"sep=;\npath;label\n" + ROWS.encode(),
+        b"SEP=;\r\npath;label\r\n" + ROWS.replace("\n", "\r\n").encode(),
+        ("sep=;\npath;label\n" + ROWS).encode("utf-16"),
+        b'"sep=\t"\npath\tlabel\n' + ROWS.replace(";", "\t").encode(),
+        b"\n\n;;\npath;label\n\n" + ROWS.encode() + b"\n;\n",
+        b"path;label\r" + ROWS.replace("\n", "\r").encode(),
+        b'"path";"label"\n"a/0.png";"x"\n"b\\0.png";"y"\n',
+        b" Path ; LABEL \n a/0.png ; x \n.\\b\\0.png; y\n",
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, content):
+    pictures(tmp_path, "a/0.png", "b/0.png")
+    (tmp_path / "list.csv").write_bytes(content)
+    assert load(tmp_path / "list.csv").labels.tolist() == ["x", "y"]
+
+
+def test_a_line_is_named_by_its_number_whatever_stands_before_the_header(tmp_path):
+    pictures(tmp_path, "0.png")
+    (tmp_path / "list.csv").write_text("\nsep=;\npath;label\n0.png;x\n9.png;y\n")
+    with pytest.raises(InvalidData, match=r"line 5: '9\.png'"):
+        load(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("https://host.example/a/0.png", "download"),
+        ("s3://bucket/0.png", "download"),
+        ("C:\\data\\0.png", "another machine"),
+        ("/home/somebody/0.png", "another machine"),
+        ("\\\\nas\\0.png", "another machine"),
+        ("~/0.png", "another machine"),
+        ("9.png", "correct the path"),
+    ],
+)
+def test_a_path_that_is_none_here_is_advised_about(tmp_path, path, advice):
+    (tmp_path / "list.csv").write_text(f"path,label\n{path},x\n")
+    with pytest.raises(InvalidData, match=advice):
+        load(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    "header", ["path,label,label", "path,path,label", "path,label,group,group"]
+)
+def test_a_column_that_is_there_twice_is_refused_where_it_is_read(tmp_path, header):
+    pictures(tmp_path, "0.png")
+    (tmp_path / "list.csv").write_text(f"{header}\n0.png,x,0.png,1\n")
+    with pytest.raises(InvalidData, match="2 columns called"):
+        load(tmp_path / "list.csv")
+
+
+def test_an_image_with_two_labels_is_said(tmp_path):
+    pictures(tmp_path, "0.png", "1.png")
+    (tmp_path / "list.csv").write_text("path,label\n0.png,x\n./0.png,y\n1.png,y\n1.png,y\n")
+    with pytest.warns(UserWarning, match=r"1 images are listed with two labels.*0\.png"):
+        assert len(load(tmp_path / "list.csv")) == 4

@@ -3,10 +3,12 @@
 The service is ours (`rebox.rehearsal`); what it bills is what the books are held against.
 """
 
+import importlib
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from zygote import IMAGES, SIDE, Zygote
@@ -20,6 +22,7 @@ if not hasattr(os, "fork"):
 
 pytestmark = pytest.mark.slow  # a hundred processes
 
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 KILLS = 50
 IN_FLIGHT = 3
 # the recipe, how many questions it asks, and a budget with room for what a kill wastes
@@ -92,6 +95,17 @@ def live(tmp_path, zygote, service, job, life, length, draw, expected):
         assert line.answered >= RUNS[job["recipe"]]
         assert faults(opened) == []
     return kills
+
+
+def test_runs_of_the_command_line_lose_nothing_and_leave_all_of_it(monkeypatch):
+    """A small share of what `benchmarks/kills.py` measures."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    counts = importlib.import_module("kills").measure(12, 8, seed=20)
+    assert sum(count.kills for count in counts.values()) >= 12
+    assert sum(count.signals for count in counts.values()) >= 8
+    for count in counts.values():
+        assert (count.lost, count.twice, count.over, count.other, count.faults) == (0,) * 5
+        assert (count.wrong_codes, count.unused, count.notes) == (0, 0, [])
 
 
 @pytest.mark.parametrize("processes", [2, 8])

@@ -3,6 +3,7 @@
 The scan itself is in conftest.py and covers the whole suite. The services are rehearsals.
 """
 
+import base64
 import copy
 import json
 import logging
@@ -12,6 +13,7 @@ import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from conftest import SECRET, files_with_key
 from rebox import Reprogrammer
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
+from rebox.box.service.secret import Secret, quoted
 from rebox.errors import Error
 from rebox.rehearsal import Rehearsal
 from rebox.rehearsal.fault import RefusedFault, Status
@@ -167,3 +170,49 @@ def test_an_error_does_not_tell_the_key(tmp_path, fault):
     (tmp_path / "traceback.txt").write_text(told)
     assert SECRET not in told
     assert files_with_key(tmp_path) == []
+
+
+KEYS = {
+    "hex": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "uuid": "3c5ea0d2-7b1f-4e0a-9a55-0d2b6f1e7c33",
+    "letters": "hf_abcdefghijklmnopqrstuvwxyzABCDEF",
+    "words": "correct-horse-battery-staple-again",
+    "short": "s3cr3tPw",
+    "a JWT": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFU",
+    "odd": 'a"b\\c/d+e=f g<h>&i',
+}
+WRITTEN = {
+    "as it is": lambda key: key,
+    "in capitals": str.upper,
+    "in small letters": str.lower,
+    "in JSON": json.dumps,
+    "in an address": lambda key: quote(key, safe=""),
+    "in an address in an address": lambda key: quote(quote(key, safe=""), safe=""),
+    "in base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "behind a name": lambda key: base64.b64encode(b"u:" + key.encode()).decode(),
+    "behind no name": lambda key: base64.b64encode(b":" + key.encode()).decode(),
+    "in base64 for addresses": lambda key: base64.urlsafe_b64encode(key.encode()).decode(),
+    "in hex": lambda key: key.encode().hex(),
+    "cut": lambda key: key[: max(8, len(key) - 3)],
+    "its ends": lambda key: f"{key[:9]}...{key[-9:]}",
+    "in escapes": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "in entities": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "letter by letter": " ".join,
+    "in fours": lambda key: " ".join(key[i : i + 4] for i in range(0, len(key), 4)),
+    "in lines": lambda key: "\n".join(key[i : i + 7] for i in range(0, len(key), 7)),
+    "in bytes": lambda key: repr(key.encode()),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("before", [0, 40, 150, 158], ids=lambda n: f"{n} before")
+def test_however_a_key_is_quoted_none_of_it_is_shown(kind, way, before):
+    written = WRITTEN[way](KEYS[kind])
+    shown = quoted(f"{('word ' * 40)[:before]}{written} tail", Secret(KEYS[kind]))
+    assert not [i for i in range(len(written) - 7) if written[i : i + 8] in shown]
+
+
+def test_what_is_no_key_is_quoted_as_it_is():
+    said = "image too small: 320 px at least, 50%20off &amp; more \\u00e9: see docs.example/limits"
+    assert quoted(said, Secret(KEYS["words"])) == said

@@ -174,13 +174,13 @@ class Paying:
             self.reserved[number] = list(places)
         return SimpleNamespace(settle=functools.partial(self.settle, number))
 
-    def settle(self, number, answers, *, billed, words=""):
+    def settle(self, number, settlement):
         with self._lock:
             assert number not in self.settled
             self.settled[number] = (
-                {place: float(row[0]) for place, row in answers.items()},
-                billed,
-                words,
+                {place: float(row[0]) for place, row in settlement.answers.items()},
+                settlement.billed,
+                settlement.words,
             )
 
     @property
@@ -224,6 +224,29 @@ def wait_until(true):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8])
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_a_budget_that_failed_sends_have_spent_names_what_failed(n, in_flight):
+    def exchange(images):
+        raise Refusal(Failure("the disk is full", retry=True, charged=True))
+
+    with pytest.raises(BudgetExhausted, match=r"^the disk is full: sends that failed .* no more\."):
+        ask(exchange, n, Paying(most=n + 2), in_flight=in_flight, attempts=99)
+
+
+def test_a_budget_that_answers_have_spent_names_no_fault():
+    seen = []
+
+    def exchange(images):
+        if not seen:
+            seen.append(images)
+            raise Refusal(Failure("busy", retry=True, charged=False))
+        return echo(images)
+
+    with pytest.raises(BudgetExhausted, match=r"^no more\."):
+        ask(exchange, 5, Paying(most=4), in_flight=1)
 
 
 @settings(max_examples=40, deadline=None)
@@ -456,8 +479,8 @@ def test_what_the_account_refuses_is_not_sent():
 
 def test_an_account_that_cannot_be_written_ends_the_run():
     class Full(Paying):
-        def settle(self, number, answers, *, billed, words=""):
-            super().settle(number, answers, billed=billed, words=words)
+        def settle(self, number, settlement):
+            super().settle(number, settlement)
             raise JournalError("the disk is full.")
 
     account = Full()

@@ -24,6 +24,7 @@ NAMES = (
     "spsa-gc?q=1&subspace=dct-2&inner=6",
     "ilm?subspace=dct-2&inner=6&m=10",
     "program?frequencies=2&batch=20",
+    "local",
 )
 ESTIMATORS = [
     Reprogrammer(

@@ -71,7 +71,18 @@ def ask_until_spent(uri, journal, budget, seed):
                 return
 
 
-JOBS = {"fit": fit, "ask_until_spent": ask_until_spent}
+def command(arguments, log):
+    """Run the command line with ``arguments``; what it prints goes to the file ``log``."""
+    from rebox.cli import main
+
+    with Path(log).open("w") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = ["rebox", *arguments]
+    main()
+
+
+JOBS = {"fit": fit, "ask_until_spent": ask_until_spent, "command": command}
 
 
 class Zygote:
@@ -110,6 +121,8 @@ class Zygote:
 
 
 def main():
+    import rebox.cli.fit
+    import rebox.cli.predict  # noqa: F401 - what is imported is there in every fork
 
     _tell("ready")
     for line in sys.stdin:
@@ -129,6 +142,9 @@ def _carry_out(job, arguments):
     try:
         JOBS[job](**arguments)
         code = 0
+    except SystemExit as ended:
+        sys.stdout.flush()
+        code = ended.code or 0
     except BaseException:  # noqa: BLE001 - told, and the exit code says so
         traceback.print_exc()
     finally:

@@ -1,9 +1,12 @@
 """rebox: teach a classifier that you can only ask a task of your own, within a query budget."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who calls decides what is shown
 
 __all__ = [
     "BlackBox",

@@ -15,6 +15,7 @@
     │       ├── KeyRefused                    its key is missing, wrong or expired
     │       └── QuotaSpent                    the account there may ask no more
     ├── JournalError        (RuntimeError)    the journal cannot be read or written
+    ├── OutputError         (OSError)         a result cannot be written where it should go
     └── ArtefactError       (ValueError)      a model file cannot be used
         ├── TamperedArtefact                  its content does not match its checksum
         └── NewerArtefact                     written by a newer rebox
@@ -30,7 +31,19 @@ from contextlib import contextmanager
 
 
 class Error(Exception):
-    """Root of every error that rebox raises on purpose."""
+    """Root of every error that rebox raises on purpose.
+
+    Its text is one line, and whatever stands in it, from a file or a server, moves no terminal.
+    """
+
+    def __str__(self) -> str:
+        words = " ".join(super().__str__().split())
+        return words if words.isprintable() else "".join(map(_visible, words))
+
+
+def _visible(character: str) -> str:
+    known = character.isprintable() or character == "\xa0"
+    return character if known else character.encode("unicode_escape").decode()
 
 
 class InvalidInput(Error, ValueError):
@@ -79,6 +92,10 @@ class QuotaSpent(ServiceError):
 
 class JournalError(Error, RuntimeError):
     """The journal cannot be opened, read or written."""
+
+
+class OutputError(Error, OSError):
+    """A result cannot be written where it should go."""
 
 
 class ArtefactError(Error, ValueError):

@@ -25,6 +25,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -83,7 +84,24 @@ def split_name(name: str, known: Iterable[str], noun: str) -> tuple[str, dict[st
 
 def unknown(noun: str, name: str, known: Iterable[str]) -> InvalidOption:
     """Return the error for a name that nothing has."""
-    return InvalidOption(f"unknown {noun} {name!r}; choose one of {', '.join(known)}.")
+    names = list(known)
+    return InvalidOption(
+        f"unknown {noun} {name!r}{meant(name, names)}; choose one of {', '.join(names)}."
+    )
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` where one of the ``known`` names is alike, or else nothing.
+
+    Case does not count, nor which of ``-`` and ``_`` stands in a name.
+    """
+    plain = {_plain(one): one for one in known}
+    near = get_close_matches(_plain(name), plain, n=1)
+    return f" (did you mean {plain[near[0]]!r}?)" if near else ""
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-")
 
 
 def split_options(text: str, between: str = "&") -> dict[str, str]:
@@ -133,7 +151,8 @@ def read_options(
         if share is None:
             names = dict.fromkeys(option for own in known for option in own)
             raise InvalidOption(
-                f"{owner} has no option {name!r}; it has {', '.join(names) or 'none'}."
+                f"{owner} has no option {name!r}{meant(name, names)}; it has "
+                f"{', '.join(names) or 'none'}."
             )
         share[name] = text
     return [_arguments(owner, m, share, but) for m, share in zip(makers, shares, strict=True)]

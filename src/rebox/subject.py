@@ -162,6 +162,28 @@ def group_split(
     return order[first], order[~first]
 
 
+def held_out(
+    targets: NDArray[np.intp], seed: int, groups: NDArray[np.integer] | None, share: float
+) -> NDArray[np.bool_]:
+    """Return which samples (n,) are held out: about ``share`` of each class, by whole subjects.
+
+    Of a class that has several subjects, one at least is held out, and one is not; of a class that
+    has one, none. A subject with several classes counts as the one that fewest subjects have.
+    """
+    of_each = np.arange(len(targets)) if groups is None else groups
+    _, subject, images = np.unique(of_each, return_inverse=True, return_counts=True)
+    kinds = classes_of_subjects(targets, subject)
+    order = generator(seed, Stream.TEST).permutation(len(kinds))
+    chosen = np.zeros(len(kinds), dtype=bool)
+    for kind in np.unique(kinds):
+        of_kind = order[kinds[order] == kind]
+        images_so_far = np.cumsum(images[of_kind])
+        nearest = int(np.abs(images_so_far - share * images_so_far[-1]).argmin()) + 1
+        chosen[of_kind[: min(nearest, len(of_kind) - 1)]] = True
+    held: NDArray[np.bool_] = chosen[subject]
+    return held
+
+
 def _fair_subjects(classes: NDArray[np.integer], images: NDArray[np.intp], seed: int) -> Indices:
     """Return subjects (G,) in an order whose every head has the classes' images in proportion."""
     order = generator(seed, Stream.PARTS).permutation(len(classes))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
+from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
 
 
@@ -34,6 +35,9 @@ class BoxRecord:
     classes: int | None
     queries: dict[str, int] = field(default_factory=dict)
     canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def __repr__(self) -> str:
+        return f"<BoxRecord {shortened(self.name)}>"
 
     @classmethod
     def of(cls, box: BlackBox, queries: dict[str, int]) -> Self:
@@ -89,6 +93,30 @@ class Artefact:
     seed: int
     boxes: tuple[BoxRecord, ...]
     verdict: Verdict | None = None
+
+    def __repr__(self) -> str:
+        n = len(self.model.questions)
+        asked = f"{n} {'query' if n == 1 else 'queries'} for each prediction"
+        return (
+            f"<Artefact: {self.recipe} on {shortened(self.box.name)}, {len(self.classes):,} "
+            f"classes ({few(self.classes)}), {asked}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return facts("Model", self.facts(), note=self.verdict.words if self.verdict else "")
+
+    def facts(self) -> dict[str, object]:
+        """Return what is known of the model, in words: its box, classes and how it was made."""
+        height, width = self.inputs.size
+        rows = self.inputs.rows
+        return {
+            "box": self.box.name,
+            "recipe": self.recipe,
+            "seed": self.seed,
+            "classes": f"{len(self.classes):,}: {few(self.classes)}",
+            "takes": f"{height} x {width} images" if rows is None else f"{len(rows.low)} features",
+            "queries for each prediction": len(self.model.questions),
+        }
 
     @property
     def box(self) -> BoxRecord:

@@ -154,7 +154,7 @@ def _restore_encoder(
     if given is None and described["uri"] is None:
         raise ArtefactError(
             f"the model was fitted with the encoder {described['identity']}, made in Python: "
-            "pass it as encoder=."
+            "use the model there, and pass the encoder to Reprogrammer.load."
         )
     encoder = given
     if encoder is None:

@@ -7,8 +7,9 @@ same bytes.
 
 import hashlib
 import json
-import os
-import tempfile
+import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -16,19 +17,39 @@ from safetensors.numpy import save as serialise
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.describe import Tensors, describe, restore
+from rebox.artefact.schema import Unsound
+from rebox.artefact.soundness import ABSURD, check_described, check_reading
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
+from rebox.output import write
 
-# What is raised by a description, or arrays, that no rebox writes.
-ABSURD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError)
+HEAD = b'{"__metadata__":{"rebox":'
+
+TYPES = ("F32", "F64", "I64")  # of arrays
 
 
 def save(artefact: Artefact, path: str | Path) -> None:
-    """Write ``artefact`` to ``path``, whole or not at all; raises as `write_atomically` does."""
+    """Write ``artefact`` to ``path``, whole or not at all; raises as `rebox.output.write` does."""
+    write(Path(path), content_of(artefact))
+
+
+def content_of(artefact: Artefact) -> bytes:
+    """Return what the file of ``artefact`` holds."""
     tensors, text = _signed(artefact)
     signed = json.dumps({"model": text, "sha256": _digest(tensors, text)}, sort_keys=True)
-    write_atomically(Path(path), serialise(tensors, metadata={"rebox": signed}))
+    return serialise(tensors, metadata={"rebox": signed})
+
+
+def is_model(path: Path) -> bool:
+    """Return whether ``path`` is a file that begins as a model does."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
+        with path.open("rb") as file:
+            return file.read(len(HEAD) + 8)[8:] == HEAD  # after the header's length
+    except OSError:
+        return False
 
 
 def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
@@ -50,15 +71,52 @@ def load(path: str | Path, encoder: Encoder | None = None) -> Artefact:
         A newer rebox wrote it.
     """
     description, tensors = _verified(Path(path))
+    with _refusing(path, description["format"]):
+        newest, arrays = _newest(description, tensors)
+        artefact = restore(newest, arrays, encoder, Path(path).parent)
+        classes = [box.classes for box in artefact.boxes if box.classes is not None]
+        if len(classes) == len(artefact.boxes):  # or else when its box is open
+            check_reading(artefact, classes)
+    return artefact
+
+
+def peek(path: str | Path) -> tuple[int, Description, Tensors]:
+    """Return what is written in ``path`` without opening its boxes or its encoder.
+
+    Returns
+    -------
+    int
+        The format that it was written in.
+    dict, dict of arrays
+        As the newest format has them (`rebox.artefact.describe`).
+
+    Raises
+    ------
+    ArtefactError, TamperedArtefact, NewerArtefact
+        As `load` does.
+    """
+    description, tensors = _verified(Path(path))
+    with _refusing(path, description["format"]):
+        return int(description["format"]), *_newest(description, tensors)
+
+
+def _newest(description: Description, tensors: Tensors) -> tuple[Description, Tensors]:
+    newest, arrays = upgrade(description, tensors)
+    check_described(newest, arrays)
+    return newest, arrays
+
+
+@contextmanager
+def _refusing(path: str | Path, version: int) -> Iterator[None]:
+    """Say in one line what a file holds that no model of its format does."""
     try:
-        return restore(*upgrade(description, tensors), encoder, Path(path).parent)
+        yield
     except (ArtefactError, BoxError):
         raise
     except ABSURD as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = str(error) if isinstance(error, Unsound) else f"{type(error).__name__}: {error}"
         raise ArtefactError(
-            f"{path} does not hold what a model of format {description['format']} does ({what}): "
-            "fit again."
+            f"{path} does not hold what a model of format {version} does ({what}): fit again."
         ) from error
 
 
@@ -69,7 +127,8 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         signed = json.loads(metadata["rebox"])
         text, digest = signed["model"], signed["sha256"]
         description = json.loads(text)
-        version = int(description["format"])
+        version = operator.index(description["format"])
+        expected = _digest(tensors, text)  # computed alike in every format
     except ABSURD as error:
         raise ArtefactError(f"{path} is not a rebox model: it was not written by rebox.") from error
     if version > FORMAT:
@@ -78,7 +137,7 @@ def _verified(path: Path) -> tuple[Description, Tensors]:
         )
     if version < 1:
         raise ArtefactError(f"{path} has format {version}, which no rebox wrote: fit again.")
-    if digest != _digest(tensors, text):  # computed alike in every format
+    if digest != expected:
         raise TamperedArtefact(
             f"{path} does not match its checksum: it was changed or damaged; fit or copy it again."
         )
@@ -93,15 +152,6 @@ def digest_of(artefact: Artefact) -> str:
 def _signed(artefact: Artefact) -> tuple[Tensors, str]:
     tensors, description = describe(artefact)
     return tensors, json.dumps({"format": FORMAT, **description}, sort_keys=True)
-
-
-def check_writable(path: Path) -> None:
-    """Raise `ArtefactError` unless ``path`` can be written: before queries are spent, not after."""
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
-        raise ArtefactError(f"cannot write {path}: it is a folder; name a file in it.")
-    handle, part = _part_beside(path)
-    os.close(handle)
-    part.unlink()
 
 
 def _digest(tensors: Tensors, text: str) -> str:
@@ -122,37 +172,17 @@ def _read(path: Path) -> tuple[Tensors, dict[str, str]]:
         raise ArtefactError(f"there is no model file {path}: check the path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a handle, not a dict
-            return tensors, file.metadata() or {}
+            names = list(file.keys())
+            for name in names:
+                _check_type(path, name, file.get_slice(name).get_dtype())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ArtefactError(f"{path} is not a rebox model, or is damaged: {error}.") from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside ``path`` and rename: a reader sees the old file or the new one, never half.
-
-    Raises `ArtefactError` where it cannot be written.
-    """
-    handle, part = _part_beside(path)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)  # mkstemp gives 0600; a model is an ordinary file
-        part.replace(path)
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
-    finally:
-        part.unlink(missing_ok=True)  # gone already where all went well
-
-
-def _part_beside(path: Path) -> tuple[int, Path]:
-    """Return an open new file in the folder of ``path``, and its path."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise ArtefactError(f"cannot write {path}: {error.strerror}.") from error
-    return handle, Path(name)
+def _check_type(path: Path, name: str, told: str) -> None:
+    if told not in TYPES:  # NumPy has not got them all
+        raise ArtefactError(
+            f"{path} is not a rebox model: {name} holds numbers of type {told}, expected "
+            f"{', '.join(TYPES)}."
+        )

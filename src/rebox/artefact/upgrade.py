@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.describe import Tensors
+from rebox.artefact.schema import LONGEST, whole
 
 Description = dict[str, Any]
 Waves = NDArray[np.float64]
@@ -147,7 +148,11 @@ def _resolved(
     height, width, channels = (placement[side] for side in ("height", "width", "channels"))
     if kind not in _WAVES or len(z) == min(int(figure), height, width) ** 2 * channels:
         return name, z
+    for side in ("height", "width"):
+        whole(1, LONGEST)(placement[side], f"placement.{side}")
     waves, count = _WAVES[kind], int(figure)
+    if count**2 * channels != len(z):
+        raise ValueError(f"a point of {len(z)} numbers is none of {name}")
     rows, columns = waves(count, height), waves(count, width)
     pixels = np.einsum("ah,abc,bw->chw", rows, z.reshape(count, count, channels), columns)
     mask = np.ones((height, width), dtype=bool)

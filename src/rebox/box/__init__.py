@@ -9,6 +9,7 @@ from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
+from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
@@ -16,6 +17,7 @@ from rebox.box.registry import BOXES, BoxURI, beside, open_box
 
 __all__ = [
     "BOXES",
+    "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
     "BlackBox",
@@ -27,6 +29,7 @@ __all__ = [
     "FunctionEncoder",
     "Images",
     "LimitedBox",
+    "Nobody",
     "Preprocess",
     "ProbeReport",
     "Scores",

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from rebox.box.classes import as_names
 from rebox.box.outputs import clipped, one_line, rounding
-from rebox.box.reservation import Reserve, reserve_nothing
+from rebox.box.reservation import Reserve, Settlement, reserve_nothing
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
+from rebox.money import UNKNOWN, per_thousand
+from rebox.notebook import facts, few, shortened
 from rebox.option import whole
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
@@ -106,6 +108,39 @@ class BoxSpec:
                 "answers that are labels only are not complete: set complete=False."
             )
 
+    def __repr__(self) -> str:
+        named = f"{len(self.classes):,} classes ({few(self.classes)})"
+        return f"<BoxSpec {shortened(self.identity)}: {named}, {self._size}, {self._price}>"
+
+    def _repr_html_(self) -> str:
+        return facts("Black box", self._facts())
+
+    @property
+    def _size(self) -> str:
+        return f"{self.height} x {self.width} x {self.channels} {self.pixels}"
+
+    @property
+    def _price(self) -> str:
+        return UNKNOWN if self.price_usd is None else per_thousand(self.price_usd)
+
+    def _facts(self) -> dict[str, object]:
+        """Return what is known, for a notebook."""
+        return {
+            "identity": self.identity,
+            "classes": f"{len(self.classes):,}: {few(self.classes)}",
+            "takes": self._size,
+            "answers": self._answers(),
+            "price": self._price,
+        }
+
+    def _answers(self) -> str:
+        if self.labels_only:
+            return "a label"
+        kind = "probabilities" if self.sums_to_one else "scores"
+        whose = "of all classes" if self.complete else "of some classes"
+        rounded = "" if self.decimals is None else f", to {self.decimals} decimals"
+        return f"{kind} {whose}{rounded}"
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one image."""
@@ -183,11 +218,16 @@ class BlackBox(abc.ABC):
             try:
                 scores = self._answered(images[start : start + step])
             except BaseException as error:
-                reservation.settle({}, billed=len(places), words=type(error).__name__)
+                words = type(error).__name__
+                reservation.settle(Settlement(billed=len(places), words=words))
                 raise
-            reservation.settle(dict(zip(places, scores, strict=True)), billed=len(places))
+            answers = dict(zip(places, scores, strict=True))
+            reservation.settle(Settlement(answers=answers, billed=len(places)))
             parts.append(scores)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
+        """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
 
     @property
     def at_once(self) -> int:
@@ -229,6 +269,9 @@ class BlackBox(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.identity}>"
+
+    def _repr_html_(self) -> str:
+        return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
 
 
 def _check_form(images: Images, spec: BoxSpec) -> None:

@@ -16,7 +16,7 @@ from rebox.box.contract import as_array
 from rebox.box.registry import BoxURI
 from rebox.door import Door
 from rebox.errors import Error, InvalidAnswer, InvalidData, InvalidOption
-from rebox.option import read_options
+from rebox.option import meant, read_options
 from rebox.sample.pixels import LEVEL, as_picture, in_channels
 
 Images = Sequence[NDArray[Any]]
@@ -145,7 +145,8 @@ def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) ->
     parts = BoxURI.parse(source)
     if parts.scheme not in ENCODERS:
         raise InvalidOption(
-            f"unknown kind of encoder {parts.scheme!r}; choose one of {', '.join(ENCODERS)}, or "
+            f"unknown kind of encoder {parts.scheme!r}{meant(parts.scheme, ENCODERS)}; choose one "
+            f"of {', '.join(ENCODERS)}, or "
             "pass a Python function that takes a list of images and returns (n, d) features."
         )
     opener = ENCODERS[parts.scheme]

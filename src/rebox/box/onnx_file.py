@@ -1,10 +1,13 @@
 """An ONNX file on disk, opened by a runtime: run by the box, and by the encoder."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,9 @@ from rebox.box.outputs import one_line
 from rebox.box.preprocess import Affine, Scratch, model_input
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 from rebox.option import Size, size_of, whole
+
+_OPEN: WeakValueDictionary[tuple[Hashable, ...], Runtime] = WeakValueDictionary()
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +118,19 @@ class OnnxFile:
         )
 
     def _open(self) -> Runtime:
+        """Return what runs the file: the same for all who have opened the same bytes alike.
+
+        Each has weights and threads of its own, which hundreds of models of one file would exhaust.
+        """
+        # a forked process has none of its parent's threads
+        key = (os.getpid(), self._path, self._digest, repr(self._options))
+        with _OPENING:
+            runtime = _OPEN.get(key)
+            if runtime is None:
+                runtime = _OPEN[key] = self._opened()
+            return runtime
+
+    def _opened(self) -> Runtime:
         options = self._options
         if options.runtime == "onnxruntime":
             return OnnxRuntime(self._path, options.providers, options.threads)

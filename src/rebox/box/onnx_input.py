@@ -70,14 +70,25 @@ class ModelInput:
     @property
     def axes(self) -> str:
         """The form, and where a row holds colours their order, for an identity."""
-        return f"{self.form}:{self.layout}" if "d" in self.form and self.channels > 1 else self.form
+        return axes_of(self.form, self.layout, self.channels)
 
     def shaped(self, ready: NDArray[Any]) -> NDArray[Any]:
         """Return images in the order of ``layout``, with four axes, with those of the input."""
-        if len(self.form) == 4:
-            return ready
-        sides = {"n": len(ready), "h": self.height, "w": self.width, "c": self.channels, "d": -1}
-        return ready.reshape([sides[axis] for axis in self.form])
+        return shaped(ready, self.form, self.shape)
+
+
+def axes_of(form: str, layout: str, channels: int) -> str:
+    """Return a form, and where a row holds colours their order, for an identity."""
+    return f"{form}:{layout}" if "d" in form and channels > 1 else form
+
+
+def shaped(ready: NDArray[Any], form: str, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return images with four axes, each of ``shape`` (h, w, c), with the axes of a form."""
+    if len(form) == 4:
+        return ready
+    height, width, channels = shape
+    sides = {"n": len(ready), "h": height, "w": width, "c": channels, "d": -1}
+    return ready.reshape([sides[axis] for axis in form])
 
 
 def read_input(

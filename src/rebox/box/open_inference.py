@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import Images
+from rebox.box.onnx_input import axes_of, shaped
 from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
 from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
@@ -67,7 +68,9 @@ class OpenInferenceBox(Service):
 
     def request(self, images: Images) -> Request:
         """Return a request with one tensor for all images, as JSON or as bytes behind it."""
-        tensor = self._filled(self._tensor.of(images))
+        model = self._model
+        shape = (model.height, model.width, model.channels)
+        tensor = shaped(self._filled(self._tensor.of(images)), model.form, shape)
         given: dict[str, Any] = {
             "name": self._model.input,
             "shape": list(tensor.shape),
@@ -92,6 +95,8 @@ class OpenInferenceBox(Service):
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows of the output."""
         raw = _output(reply, self._model.output)
+        if "n" not in self._model.form:  # one image, whose answer may have no axis for it
+            raw = raw.reshape(1, -1)
         if raw.ndim < 2 or len(raw) < n:
             raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} images")
         if not self._model.padded and len(raw) != n:
@@ -222,7 +227,9 @@ def open_oip(
         sums_to_one=taken.kind == "logits",
     )
     return OpenInferenceBox(
-        spec=taken.marked(spec, model.input, model.output),
+        spec=taken.marked(
+            spec, model.input, model.output, axes_of(model.form, model.layout, model.channels)
+        ),
         url=f"{url}{path}/infer",
         model=model,
         tensor=taken,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rebox.box.onnx_input import settled_axes
+from rebox.box.onnx_input import four_axes, settled_axes
 from rebox.box.service import Key, Refusal, Request, ServiceOptions, Terms, Transport
 from rebox.box.service.tensor import DATATYPES, TensorOptions
 from rebox.errors import BoxError, InvalidOption, ServiceError
@@ -24,6 +24,10 @@ class ServedModel:
     ----------
     input : str
         Name of the input.
+    form : str
+        Its axes, one of `rebox.box.onnx_input.FORMS`.
+    layout : {"nchw", "nhwc"}
+        Order in which an image's numbers lie.
     output : str or None
         Name of the output; None: the first.
     batch_size : int
@@ -36,6 +40,7 @@ class ServedModel:
 
     input: str
     datatype: str
+    form: str
     layout: str
     height: int
     width: int
@@ -151,21 +156,24 @@ def read_model(
     about = {} if told else server.metadata()
     known = server.extensions()
     described = {} if told else _only_input(about, tensor.input)
-    shape = _shape(described)
+    shape = _shape(described, layout or "nchw")
+    form, layout, shape = four_axes("the model", shape, layout, service.size, service.channels)
     layout, height, width, depth = settled_axes(
         "the model", shape, layout, service.channels, size=service.size, preset=preset
     )
+    form = form or layout
     datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
     batch = shape[0]
     usual = server.max_batch_size() if CONFIGURATION in known else None
     return ServedModel(
         input=_settled_text("input", described.get("name"), tensor.input),
         datatype=datatype,
+        form=form,
         layout=layout,
         height=height,
         width=width,
         channels=depth,
-        output=_output_of(about, tensor.output, classes),
+        output=_output_of(about, tensor.output, classes, batched="n" in form),
         batch_size=batch or service.batch_size or min(BATCH, usual or BATCH),
         padded=batch is not None,
         binary=BINARY in known or datatype == "FP16" if binary is None else binary,
@@ -174,20 +182,20 @@ def read_model(
 
 def _only_input(about: dict[str, Any], name: str | None) -> dict[str, Any]:
     inputs = [one for one in about["inputs"] if name is None or one.get("name") == name]
-    if len(inputs) == 1 and len(inputs[0].get("shape", ())) == 4:
+    if len(inputs) == 1 and 1 <= len(inputs[0].get("shape", ())) <= 4:
         described: dict[str, Any] = inputs[0]
         if described.get("datatype") in DATATYPES:
             return described
     told = "; ".join(f"{i.get('name')}: {i.get('datatype')} {i.get('shape')}" for i in inputs)
     raise BoxError(
-        f"the model takes {told or 'other inputs'}; expected one input of images, with 4 axes, of "
-        f"{', '.join(DATATYPES)}."
+        f"the model takes {told or 'other inputs'}; expected one input of images, with 1 to 4 "
+        f"axes, of {', '.join(DATATYPES)}."
     )
 
 
-def _shape(tensor: dict[str, Any]) -> list[int | None]:
-    """Return the axes; None: of any length."""
-    shape = tensor.get("shape", [-1] * 4)
+def _shape(tensor: dict[str, Any], layout: str) -> Sequence[int | None]:
+    """Return the axes, those of ``layout`` where they are not told; None: of any length."""
+    shape = tensor.get("shape", [-1] * len(layout))
     return [n if n > 0 else None for n in map(int, shape)]
 
 
@@ -197,12 +205,14 @@ def _settled_text(name: str, told: str | None, asked: str | None) -> str:
     return told or asked or ""
 
 
-def _output_of(about: dict[str, Any], named: str | None, classes: int) -> str | None:
+def _output_of(
+    about: dict[str, Any], named: str | None, classes: int, *, batched: bool
+) -> str | None:
     """Return the output that has a number for each class; None: nothing is said of any."""
     outputs = [one for one in about.get("outputs", ()) if isinstance(one, dict)]
     if not outputs:
         return named
-    fits = [one.get("name") for one in outputs if named or _may_hold(one, classes)]
+    fits = [one.get("name") for one in outputs if named or _may_hold(one, classes, batched)]
     fits = [name for name in fits if named in (None, name)]
     if len(fits) != 1:
         told = "; ".join(f"{o.get('name')}: {o.get('datatype')} {o.get('shape')}" for o in outputs)
@@ -213,6 +223,9 @@ def _output_of(about: dict[str, Any], named: str | None, classes: int) -> str | 
     return str(fits[0])
 
 
-def _may_hold(output: dict[str, Any], classes: int) -> bool:
-    axes = [n for n in output.get("shape", ())[1:] if n != 1]
-    return output.get("datatype") in ("FP16", "FP32", "FP64") and axes in ([classes], [-1])
+def _may_hold(output: dict[str, Any], classes: int, batched: bool) -> bool:
+    shape = output.get("shape", ())
+    told = [shape[1:]] if batched else [shape, shape[1:]]
+    several = [[n for n in axes if n != 1] for axes in told]
+    known = output.get("datatype") in ("FP16", "FP32", "FP64")
+    return known and any(axes in ([classes], [-1]) for axes in several)

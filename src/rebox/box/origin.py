@@ -18,8 +18,9 @@ from rebox.errors import InvalidOption
 from rebox.option import options_of
 
 TRUSTED = "REBOX_TRUSTED"
-"""The environment variable with hosts and key variables that the user trusts, by commas."""
+"""The environment variable with hosts, key variables and ``torch`` that the user trusts."""
 
+WEIGHTS, PUBLISHED = "weights", "default"  # the option of boxes that may have them downloaded
 ADDRESSES = ("base_url", "endpoint")  # options that say where a service is, as a target may
 
 
@@ -38,20 +39,22 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     whose : str
         What the file is, as ``model``.
     way : str
-        How the user trusts a URI nevertheless, as ``pass it by --box``.
+        How the user trusts a URI nevertheless, as ``pass it by box=``.
     trusted : collection of str
-        Hosts, and variables that hold keys, besides those in ``REBOX_TRUSTED``.
+        Hosts, variables that hold keys, and kinds of boxes whose weights may be downloaded, besides
+        those in ``REBOX_TRUSTED``.
 
     Raises
     ------
     InvalidOption
         It leads to a host, or takes its key from a variable, that is neither the service's own nor
-        named by the user; nobody was asked.
+        named by the user, or has weights downloaded; nobody was asked.
     """
     parts = BoxURI.parse(uri)
-    if not is_service(uri):
-        return open_box(uri)
     named = {*trusted, *filter(None, os.environ.get(TRUSTED, "").replace(" ", "").split(","))}
+    if not is_service(uri):
+        _check_download(parts, named, whose, way)
+        return open_box(uri)
     _check_variable(parts, named, whose, way)
     for url in (parts.target, *map(parts.options.get, ADDRESSES)):
         if url and "://" in url:
@@ -63,6 +66,16 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
         _raise_price(box, float(parts.options["price_usd"]))
     box.uri = uri
     return box
+
+
+def _check_download(parts: BoxURI, named: Collection[str], whose: str, way: str) -> None:
+    weights = parts.options.get(WEIGHTS, PUBLISHED)
+    takes = WEIGHTS in options_of(BOXES[parts.scheme])
+    if takes and weights == PUBLISHED and parts.scheme not in named:
+        raise InvalidOption(
+            f"the {whose}'s box, {parts.scheme}:{parts.target}, has its weights downloaded: {way} "
+            f"if they may be, or name {parts.scheme} in {TRUSTED}."
+        )
 
 
 def _check_variable(parts: BoxURI, named: Collection[str], whose: str, way: str) -> None:

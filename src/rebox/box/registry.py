@@ -8,6 +8,7 @@ The options ``top_k``, ``decimals`` and ``labels_only`` hide what a service woul
 understood for every scheme, by `LimitedBox` where the scheme's opener does not know them.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from rebox.box.limited import LimitedBox
 from rebox.door import Door
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import read_options, split_options
+
+LOG = logging.getLogger(__name__)
 
 BOXES = Door(
     "rebox.boxes",
@@ -74,8 +77,10 @@ class BoxURI:
         text = uri if isinstance(uri, str) else ""
         match = re.fullmatch(r"([a-z][a-z0-9_.+-]*):([^?]*)(?:\?(.*))?", text, re.DOTALL)
         if match is None:
+            near = f" (did you mean 'onnx:{text}'?)" if Path(text).suffix == ".onnx" else ""
             raise InvalidOption(
-                f"name a box by scheme:target?option=value, such as onnx:model.onnx, found {uri!r}."
+                "name a box by scheme:target?option=value, such as onnx:model.onnx, found "
+                f"{uri!r}{near}."
             )
         return cls(match[1], match[2], split_options(match[3] or ""))
 
@@ -125,6 +130,8 @@ def open_box(uri: str) -> BlackBox:
         The box needs an optional package that is not installed.
     """
     parts = BoxURI.parse(uri)
+    if parts.target.startswith("//") and parts.scheme not in BOXES:
+        raise InvalidOption(f"{uri} is an address: name the service that is there, as http:{uri}.")
     opener = BOXES[parts.scheme]
     owner = f"box {parts.scheme!r}"
     options, limits = read_options(owner, parts.options, opener, LimitedBox)
@@ -136,4 +143,6 @@ def open_box(uri: str) -> BlackBox:
     if limits not in ({}, {"labels_only": False}):
         box = LimitedBox(box, **limits)
     box.uri = uri
+    shape = " x ".join(map(str, box.spec.shape))
+    LOG.info("opened %s: %d classes, images of %s", box.spec.identity, len(box.spec.classes), shape)
     return box

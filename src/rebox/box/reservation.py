@@ -5,6 +5,7 @@ image before it leaves, and of every answer as soon as it is there.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,30 +14,33 @@ from numpy.typing import NDArray
 Row = NDArray[np.float32]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What a send brought.
+
+    Attributes
+    ----------
+    answers : mapping of place to (classes,) float32
+        The images that were answered.
+    billed : int
+        Images that may have been billed; what was set aside for the others is given back.
+    words : str
+        What went wrong, if anything.
+    nano_usd_each : int or None
+        What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it.
+    """
+
+    answers: Mapping[int, Row] = field(default_factory=dict)
+    billed: int
+    words: str = ""
+    nano_usd_each: int | None = None
+
+
 class Reservation(Protocol):
     """The most that one send may cost, set aside."""
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],
-        *,
-        billed: int,
-        words: str = "",
-        nano_usd_each: int | None = None,
-    ) -> None:
-        """Say what the send brought.
-
-        Parameters
-        ----------
-        answers : mapping of place to (classes,) float32
-            The images that were answered.
-        billed : int
-            Images that may have been billed; what was set aside for the others is given back.
-        words : str
-            What went wrong, if anything.
-        nano_usd_each : int or None
-            What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it.
-        """
+    def settle(self, settlement: Settlement) -> None:
+        """Say what the send brought."""
 
 
 class Reserve(Protocol):
@@ -59,7 +63,7 @@ class Reserve(Protocol):
 
 
 class _Nothing:
-    def settle(self, *_: object, **__: object) -> None:
+    def settle(self, settlement: Settlement) -> None:
         """Note nothing."""
 
 

@@ -1,7 +1,7 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
-from rebox.artefact import Artefact, digest_of, load, save
+from rebox.artefact import Artefact, check_box, digest_of, load, save
 from rebox.box import (
+    NOBODY,
     BlackBox,
     Drift,
     Encoder,
@@ -27,8 +28,9 @@ from rebox.box import (
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import check_lengths, checked_labels, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
-from rebox.fit import Listener, PhaseStarted, StepTaken, Verdict, tell
+from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
+from rebox.notebook import facts
 from rebox.sample.forms import are_images, as_samples
 from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
@@ -51,6 +53,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     journal: JournalChoice
     account: str | None
     listeners: Sequence[Listener]
+    verbose: int
     classes_: NDArray[Any]
     box_: BlackBox | None
     artefact_: Artefact
@@ -70,6 +73,28 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             There is no fitted model.
         BudgetExhausted
             ``predict_budget`` does not pay for all of ``X``; nothing was asked.
+
+        Notes
+        -----
+        What ends it midway, a box that fails, a quota, a listener or Ctrl-C, is raised with the
+        probabilities of the first k images, which have been paid for, as its attribute
+        ``answered``, of shape (k, classes).
+        """
+        self._check_fitted()
+        batches = [np.empty((0, len(self.classes_)))]
+        try:
+            for batch in self.predict_proba_batches(X):
+                batches.append(batch)
+        except BaseException as error:
+            error.answered = np.concatenate(batches)  # type: ignore[attr-defined] # one of our own
+            raise
+        return np.concatenate(batches)
+
+    def predict_proba_batches(self, X: Any) -> Iterator[NDArray[np.float64]]:
+        """Yield the rows of `predict_proba`, (k, classes) at a time, as the box answers them.
+
+        Whoever leaves off has paid for the rows there are and for no more. All together are those
+        of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
         self._check_fitted()
         with refusals():
@@ -82,16 +107,12 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         images = ImageLoader(self.artefact_.inputs, X)
         images.check()
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
-        tell(
-            self.listeners,
-            PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned),
-        )
-        batches = []
+        told = self._told
+        tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
         for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
-            batches.append(batch)
+            yield batch  # before others are told, who might interrupt
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
-            tell(self.listeners, answered)
-        return np.concatenate(batches)
+            tell(told, answered)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
@@ -136,7 +157,18 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return self.meter_.spent
 
     def save(self, path: str | Path) -> None:
-        """Write the model to ``path``, whole or not at all."""
+        """Write the model to ``path``, whole or not at all, through links.
+
+        What is there is replaced, as by every ``save`` in Python; ``rebox fit`` asks for
+        ``--force``, as its ``--out`` has a default. A pipe or a device is written to.
+
+        Raises
+        ------
+        NotFitted
+            There is no fitted model.
+        OutputError
+            It cannot be written there.
+        """
         self._check_fitted()
         save(self.artefact_, path)
 
@@ -160,7 +192,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             A file that ``save`` wrote.
         box : str, BlackBox or None
             The box it was fitted for; None: opened from the URI in the file, or no box at all for a
-            model that answers without one.
+            model that answers without one. A model of the recipe ``local`` opens none whatever is
+            given.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
@@ -194,6 +227,21 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model
+
+    def _html_repr(self) -> str:
+        """Return scikit-learn's diagram, and below it what the fit brought."""
+        diagram: str = super()._html_repr()
+        if not self.__sklearn_is_fitted__():
+            return diagram
+        said = {**self.artefact_.facts(), "ended": self.stop_reason_, "spent": self.spent_.words}
+        note = self.verdict_.words if self.verdict_ is not None else ""
+        return diagram + facts("Fitted", said, note)
+
+    @property
+    def _told(self) -> tuple[Listener, ...]:
+        """Who is told of every event."""
+        own = (ProgressLines(self.verbose),) if self.verbose else ()
+        return (*own, *self.listeners)  # a listener may end the fit
 
     def _take(self, artefact: Artefact, reason: str, history: tuple[StepTaken, ...]) -> None:
         """Become the model of ``artefact``."""
@@ -255,11 +303,12 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
     """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
     record = artefact.box
-    if box is None and not artefact.model.questions:
+    if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return None
     if box is None and record.uri is None:
         raise InvalidOption(
-            f"{path} was fitted for a box made in Python ({record.identity}): pass it as box=."
+            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
+            "name: use the model there, and pass the box to Reprogrammer.load."
         )
     if isinstance(box, BlackBox):
         opened = box
@@ -268,20 +317,21 @@ def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) ->
     else:
         opened = _open_from_file(record.name, Path(path))
     record.check(opened)
+    check_box(artefact, opened)
     return opened
 
 
 def _open_from_file(uri: str, path: Path) -> BlackBox:
     """Open the box that the model file at ``path`` names; its own files may lie beside it."""
     try:
-        way = f"pass box={uri!r} (--box)"
+        way = f"pass box={uri!r}"
         return open_foreign(beside(uri, path.parent), whose="model", way=way)
     except ServiceError:
         raise
     except BoxError as error:
         raise BoxError(
             f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
-            "box= (--box) if it lies elsewhere."
+            "box= if it lies elsewhere."
         ) from error
 
 

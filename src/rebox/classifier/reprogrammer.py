@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, canary_images, open_box, open_encoder
+from rebox.box import BlackBox, Encoder, Nobody, canary_images, open_box, open_encoder
 from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
 from rebox.classifier.checks import (
     check_lengths,
@@ -23,6 +23,7 @@ from rebox.classifier.fitted import Fitted
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
+from rebox.option import whole
 from rebox.recipe import Recipe, recipe_from_name
 from rebox.sample.forms import are_images, as_array, as_samples
 from rebox.sample.inputs import Inputs
@@ -38,11 +39,12 @@ class Reprogrammer(Fitted):
 
     Parameters
     ----------
-    box : str or BlackBox
-        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``.
+    box : str, BlackBox or None
+        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``; the recipe ``local``
+        needs none, and opens none.
     recipe : str or Recipe
         A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`. ``auto`` needs
-        no choice but the budget.
+        no choice but the budget; ``local`` asks nobody and needs none.
     budget : int or None
         Most queries (images answered by the box) that ``fit`` may ask. Predictions are counted
         apart.
@@ -78,19 +80,24 @@ class Reprogrammer(Fitted):
         Fixes every random choice; the same int gives the same model, byte for byte.
     listeners : sequence of callables
         Told of every event of a fit (`rebox.fit.events`).
+    verbose : int
+        0: say nothing; 1: print each phase, what it asked and cost, and the verdict; 2: every step.
 
     Attributes
     ----------
     classes_ : (target classes,)
         Labels, sorted.
     box_ : BlackBox or None
-        The opened box; None for a loaded model that answers without one.
+        The opened box; None where nobody is asked, and for a loaded model that answers without one.
     artefact_ : Artefact
         What ``save`` writes.
     meter_ : Meter
         What was asked, by purpose.
     stop_reason_ : str
         Why the fit ended.
+    n_answered_, n_read_ : int
+        Answers that came in for the fit, and how many of them had a part in the model: all, unless
+        it was cut short in the middle of a step.
     history_ : tuple of StepTaken
         Every step of the search.
     verdict_ : Verdict or None
@@ -99,7 +106,7 @@ class Reprogrammer(Fitted):
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
-        box: str | BlackBox,
+        box: str | BlackBox | None = None,
         recipe: str | Recipe = "auto",
         *,
         budget: int | None = 1000,
@@ -114,6 +121,7 @@ class Reprogrammer(Fitted):
         value_range: tuple[float, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         listeners: Sequence[Listener] = (),
+        verbose: int = 0,
     ) -> None:
         self.box = box
         self.recipe = recipe
@@ -129,6 +137,7 @@ class Reprogrammer(Fitted):
         self.value_range = value_range
         self.random_state = random_state
         self.listeners = listeners
+        self.verbose = verbose
 
     def fit(self, X: Any, y: ArrayLike, groups: Any = None) -> Self:
         """Fit program and mapping.
@@ -161,8 +170,10 @@ class Reprogrammer(Fitted):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(as_array(groups), len(X), least=2)
-        box = self.box if isinstance(self.box, BlackBox) else open_box(self.box)
-        budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
+        box = self._opened(recipe)
+        budgets = Budget(), Budget()
+        if recipe.way.asks:
+            budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
         images = ImageLoader(Inputs.fit(X, self.value_range, names), X)
         images.check()
@@ -179,6 +190,7 @@ class Reprogrammer(Fitted):
             verdict=outcome.verdict,
         )
         self._take(artefact, outcome.reason, outcome.history)
+        self.n_answered_, self.n_read_ = outcome.answered, outcome.read
         if outcome.error is not None:
             raise outcome.error
         canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
@@ -191,11 +203,23 @@ class Reprogrammer(Fitted):
         """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self.queries_per_prediction, self.encoder)
+        whole("verbose", self.verbose, at_least=0)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         return recipe
+
+    def _opened(self, recipe: Recipe) -> BlackBox:
+        """Return the box, opened if need be, or `Nobody` for a recipe that asks none."""
+        if not recipe.way.asks:
+            return Nobody()
+        if self.box is None:
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
+                "asks nobody."
+            )
+        return self.box if isinstance(self.box, BlackBox) else open_box(self.box)
 
     def _session(
         self,
@@ -215,14 +239,14 @@ class Reprogrammer(Fitted):
             box,
             training=budgets[0],
             prediction=budgets[1],
-            journal=self.journal,
+            journal=self.journal if recipe.way.asks else False,
             fit=lambda epoch: account_of(
                 box, method, images, targets, seed, groups, views=views, epoch=epoch
             ),
             account=self.account,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
-        self.box_, self.meter_ = box, meter
+        self.box_, self.meter_ = box if recipe.way.asks else None, meter
         return Session(
             box=box,
             meter=meter,
@@ -233,7 +257,7 @@ class Reprogrammer(Fitted):
             queries_per_prediction=views,
             encoder=encoder,
             compare=self.verdict,
-            listeners=tuple(self.listeners),
+            listeners=self._told,
         )
 
     def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:

@@ -2,14 +2,22 @@
 
 import sys
 import warnings
+from io import TextIOWrapper
 from typing import Any
 
+from rebox.cli.interruption import INTERRUPTED, signals
 from rebox.errors import Error, extra
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    """Run the command line.
+
+    An error of ours is one line on stderr and exit code 2; Ctrl-C ends in 130, SIGTERM in 143.
+    """
     warnings.showwarning = _show_warning
+    signals.listen()
+    if isinstance(sys.stdout, TextIOWrapper):  # of a terminal that knows few letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with extra("cli", "the command line"):
             from rebox.cli.app import app  # noqa: PLC0415 - its packages are an extra
@@ -17,6 +25,10 @@ def main() -> None:
     except Error as error:
         _say("error", error)
         sys.exit(2)
+    except SystemExit as ended:
+        sys.exit(signals.code(ended.code))
+    except KeyboardInterrupt:  # while the packages were imported
+        sys.exit(signals.code(INTERRUPTED))
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -24,6 +36,10 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _say(kind: str, message: object) -> None:
-    # files and services move no cursor
-    said = "".join(c if c.isprintable() else " " for c in str(message))
-    sys.stderr.write(f"rebox: {kind}: {' '.join(said.split())}\n")
+    from rebox.cli.wording import spoken  # noqa: PLC0415 - most runs end well
+
+    # files and services move no cursor, and a name that is no text is told by its bytes
+    text = " ".join(spoken(str(message)).split())
+    said = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if sys.stderr is not None:  # closed by whoever started us
+        sys.stderr.write(f"rebox: {kind}: {said}\n")

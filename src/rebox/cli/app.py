@@ -1,46 +1,22 @@
-"""The command line itself: its name, its commands, its consoles.
+"""The command line itself: its name, its commands, what all of them take.
 
 `COMMANDS` says in which module each command stands and what ``rebox --help`` says of it: a module
 is imported when one of its commands is called, and may import at its head whatever it needs.
 """
 
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Annotated, Any
-from unicodedata import category
 
 import typer
-from rich.console import Console
-from rich.segment import Segment
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 import rebox
+from rebox.cli.console import err, out
+from rebox.cli.usage import as_our_errors
+from rebox.cli.verbosity import heard_everywhere
 
-
-class PlainConsole(Console):
-    """A console that takes no text for markup, and shows a text's control characters."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, **options)
-
-    def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
-        """Yield what is printed; what files and services say moves no cursor."""
-        for segment in super().render(*arguments, **options):
-            text = segment.text
-            yield segment if segment.control else Segment(visible(text), segment.style)
-
-
-def visible(text: str) -> str:
-    """Return ``text`` with its control characters spelled out, but for the ends of its lines."""
-    if text.isprintable():
-        return text
-    hidden = ("Cc", "Cf", "Cs")  # Unicode's: control characters, directions, half characters
-    return "".join(ascii(c)[1:-1] if category(c) in hidden and c != "\n" else c for c in text)
-
-
-out = PlainConsole()
-err = PlainConsole(stderr=True)
+__all__ = ["COMMANDS", "Announced", "app", "err", "out"]
 
 COMMANDS = {
     "demo": ("demo", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),
@@ -54,6 +30,7 @@ COMMANDS = {
         "predict",
         "Label new images; each asks as many queries as the model was fitted for.",
     ),
+    "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),
     "rehearse": (
         "rehearse",
         "Play a paid service on this machine, with its format, limits, prices and faults.",
@@ -65,6 +42,7 @@ COMMANDS = {
     "bench": ("bench", "Measure methods against each other: a plan, trials, a ledger."),
     "box": ("boxes", "Black boxes: who answers."),
     "journal": ("journals", "Journals: every question that was paid for, and its answer."),
+    "recipe": ("recipes", "Recipes: methods that are known by name."),
     "task": ("tasks", "Tasks: data sets that are known by name."),
 }
 
@@ -88,6 +66,17 @@ class Commands(TyperGroup):
             for name, (_, help_) in COMMANDS.items()
         }
         self.commands = {**announced, **self.commands}
+        heard_everywhere(self)
+
+    def make_context(self, info_name: str | None, *arguments: Any, **options: Any) -> Any:
+        """Read what stands before the command; however it was started, it is called rebox."""
+        with as_our_errors():
+            return super().make_context(info_name and "rebox", *arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the command's own arguments, and carry it out."""
+        with as_our_errors():
+            return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -96,15 +85,18 @@ app = typer.Typer(
     help="Teach a classifier that you can only ask a task of your own, within a query budget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    show: Annotated[
+        bool, typer.Option("-V", "--version", help="Print the version and leave.")
+    ] = False,
 ) -> None:
     """Teach a classifier that you can only ask a task of your own, within a query budget."""
+    out.stderr = False  # until a command sends a file there
     if show:
         out.print(f"rebox {rebox.__version__}", highlight=False)
         raise typer.Exit

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -12,16 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markdown import Markdown
 from rich.table import Table
+from rich.text import Text
 
 from rebox.box import BlackBox, is_service
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
 from rebox.cli.consent import confirm
+from rebox.cli.console import err, out
 from rebox.cli.options import JournalOption, UsdOption, YesOption, read_journal
+from rebox.cli.output import check_outputs, write
+from rebox.cli.standard import standard_output
+from rebox.cli.wording import spoken
 from rebox.errors import InvalidData, InvalidOption, MissingExtra
 from rebox.money import dollars
+from rebox.output import encoded
 
 if TYPE_CHECKING:
     from rebox.study.bench import Places, Trial, TrialEnded
+    from rebox.study.report.markdown import Section
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
 
@@ -98,7 +106,14 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
 
     A run that was cut short goes on where it stopped. Exit code 1: some trials failed.
     """
-    from rebox.study.bench import Places, is_done, read_ledger, read_plan, run  # noqa: PLC0415 - see above
+    from rebox.study.bench import (  # noqa: PLC0415 - see above
+        Places,
+        check_ledger,
+        is_done,
+        read_ledger,
+        read_plan,
+        run,
+    )
 
     planned = read_plan(plan)
     trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
@@ -118,6 +133,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         journal=read_journal(journal),
         trusted=tuple(trusted or ()),
     )
+    check_ledger(ledger)  # before it is asked whether money may be spent
     done = {row["key"] for row in read_ledger(ledger) if is_done(row)}
     _confirm([trial for trial in trials if trial.key not in done], places, max_usd, yes=yes)
     if jobs is None:
@@ -181,22 +197,46 @@ def show_table(
     written: Annotated[
         Path | None, typer.Option("--out", help="Write Markdown here instead of printing.")
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, as is done outside of a terminal.")
+    ] = False,
 ) -> None:
     """Show what was published beside what was measured, with intervals."""
     from rebox.study.bench import merged, read_ledger  # noqa: PLC0415 - see above
-    from rebox.study.report.markdown import render  # noqa: PLC0415 - see above
+    from rebox.study.report.markdown import render, sections  # noqa: PLC0415 - see above
 
+    check_outputs(written, inputs=(*ledgers, preface))
     rows = merged(row for path in ledgers for row in _rows(path, read_ledger))
-    text = render(rows, reference=reference)
-    if preface is not None:
-        text = f"{preface.read_text(encoding='utf-8').rstrip()}\n\n{text}"
-    if written is not None:
-        written.write_text(text, encoding="utf-8")
-        out.print(f"wrote {written}.", highlight=False)
-    elif out.is_terminal:
-        out.print(Markdown(text))
+    before = "" if preface is None else f"{_read(preface).rstrip()}\n\n"
+    if written is None and out.is_terminal and not markdown:
+        out.print(Markdown(before))
+        _print_sections(*sections(rows, reference=reference))
+        return
+    text = f"{before}{render(rows, reference=reference)}"
+    if written is None:
+        with standard_output():
+            typer.echo(text)
     else:
-        typer.echo(text)
+        write(written, encoded(text))
+        out.print(f"wrote {written}.", highlight=False)
+
+
+def _print_sections(legend: Sequence[str], parts: "Sequence[Section]") -> None:
+    """Print each section as a table whose columns are aligned."""
+    from rebox.study.report.table import in_line  # noqa: PLC0415 - see above
+
+    for part in parts:
+        table = Table(title=part.title, title_justify="left", title_style="bold")
+        shown = [column for column in part.columns if column.when(part.rows)]
+        for column in shown:
+            table.add_column(
+                column.title, justify="right" if column.number else "left", overflow="fold"
+            )
+        for row in part.rows:
+            table.add_row(*(Text(in_line(column, row)) for column in shown))
+        out.print(table)
+    for paragraph in legend:
+        out.print(paragraph, highlight=False)
 
 
 @app.command("report")
@@ -216,26 +256,27 @@ def write_page(
 
     It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
     """
-    from rebox.cli.options import check_outputs  # noqa: PLC0415 - see above
-    from rebox.study.report import write_report  # noqa: PLC0415 - see above
+    from rebox.study.report import report  # noqa: PLC0415 - see above
     from rebox.study.report.document import TITLE  # noqa: PLC0415 - see above
 
-    check_outputs(path)
-    write_report(
-        path,
+    check_outputs(path, inputs=(*ledgers, *(journal or ())))
+    page = report(
         ledgers,
         journals=journal or (),
         title=title or TITLE,
         reference=reference,
         when=_moment(),
     )
-    size = path.stat().st_size / 1e6
-    out.print(f"wrote {path}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    content = encoded(page)
+    write(path, content)
+    out.print(
+        f"wrote {path}, {len(content) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def tell_trial(event: "TrialEnded") -> None:
     """Print a line for a trial that ended."""
-    console, said = (err, event.error) if event.row is None else (out, _said(event.row))
+    console, said = (err, spoken(event.error)) if event.row is None else (out, _said(event.row))
     console.print(
         f"[{event.number}/{event.planned}] {event.label}: {said}; {_spelled(event.left_s)} to go",
         highlight=False,
@@ -264,6 +305,15 @@ def _rows(path: Path, read: Any) -> list[dict[str, Any]]:
     if not rows:
         raise InvalidData(f"{path} holds no trials: name a ledger that `rebox bench run` wrote.")
     return rows
+
+
+def _read(preface: Path) -> str:
+    try:
+        return preface.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidData(
+            f"{preface} cannot be read ({error}); expected text in UTF-8: check --preface."
+        ) from error
 
 
 def _in_force(backend: str | None) -> Any:

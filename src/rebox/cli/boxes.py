@@ -1,4 +1,4 @@
-"""The commands about boxes: probe, labels, check."""
+"""The commands about boxes: list, probe, labels, check."""
 
 import warnings
 from pathlib import Path
@@ -6,28 +6,55 @@ from typing import Annotated
 
 import typer
 
-from rebox.artefact import write_atomically
-from rebox.box import PROBE_QUESTIONS, BlackBox, open_box, probe
+from rebox.box import BOXES, PROBE_QUESTIONS, BlackBox, open_box, probe
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
+from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
+from rebox.cli.console import err, out
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,
     OtherBoxOption,
     YesOption,
-    check_outputs,
     read_journal,
 )
+from rebox.cli.output import check_outputs, journal_files, write
 from rebox.cli.printing import print_drift, receipt
 from rebox.errors import InvalidOption
 from rebox.meter import Budget, Meter
+from rebox.output import encoded
 
 box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
 
-URIArgument = Annotated[str, typer.Argument(help="URI of the box.")]
+KINDS = {  # what they are, and the extra that they need
+    "azure-custom-vision": ("an Azure Custom Vision project: PROJECT/PUBLISHED", "services"),
+    "clarifai": ("a model at Clarifai: its name, as moderation-recognition", "services"),
+    "demo": ("the digit recogniser that comes with rebox: digits", ""),
+    "http": ("any service that takes an image and answers JSON: its URL", "services"),
+    "huggingface": ("a model behind Hugging Face's inference providers: its name", "services"),
+    "mlflow": ("a model that MLflow serves: its URL", "services"),
+    "oip": (
+        "a model behind KServe's Open Inference Protocol: its URL",
+        "services",
+    ),
+    "onnx": ("an ONNX file, run here: its path", ""),
+    "rehearsal": ("a fixed random network that costs nothing, to rehearse with: no target", ""),
+    "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
+}
+
+URIArgument = Annotated[str, typer.Argument(help="URI of the box.", autocompletion=boxes)]
+
+
+@box_app.command(name="list")
+def list_boxes() -> None:
+    """Say which kinds of boxes are known, and what has to be installed for each."""
+    for scheme in BOXES:
+        what, needed = KINDS.get(scheme, ("from another package", ""))
+        extra = f" (pip install 'rebox[{needed}]')" if needed else ""
+        out.print(f"{scheme}: {what}{extra}", highlight=False, soft_wrap=True)
 
 
 @box_app.command(name="probe")
@@ -67,7 +94,7 @@ def labels(
     """Ask a service one grey image and say what its classes are called: one query."""
     from rebox.box.service import open_labels  # noqa: PLC0415 - HTTP, for services alone
 
-    check_outputs(path)
+    check_outputs(path, inputs=(uri, *journal_files(journal)))
     with open_labels(uri) as box:
         confirm(box, 1, "this question", yes=yes)
         meter = _meter(box, "labels", Budget(), journal)
@@ -75,7 +102,7 @@ def labels(
         meter.asker(box, "probe", afresh=True).ask(box.grey())
         names = box.names
     if path is not None:
-        write_atomically(path, "".join(f"{name}\n" for name in names).encode())
+        write(path, encoded("".join(f"{name}\n" for name in names)))
     for name in names:
         out.print(name, highlight=False, markup=False)
     receipt(meter.spent, err)
@@ -101,7 +128,14 @@ def check_box(
 ) -> None:
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
-    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
+    canaries = len(model.artefact_.box.canaries)
+    if not canaries or model.box_ is None:
+        why = "has no canaries" if model.box_ is not None else "asks no box"
+        raise InvalidOption(
+            f"{model_path} {why}, so that it cannot be told whether its box has changed: fit with "
+            "--canaries 3 to have some."
+        )
+    confirm(model.box_, canaries, "this check", yes=yes)
     fit_for_use = print_drift(model.check_box())
     receipt(model.spent_)
     if not fit_for_use:

@@ -8,7 +8,8 @@ import typer
 
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import err
+from rebox.classifier.accounts import checked_budgets
+from rebox.cli.console import err
 from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
@@ -52,10 +53,9 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
-    budget = Budget(queries=model.budget, usd=model.max_usd)
-    left = budget.allows(box.spec.price_usd)
-    if left is None:
-        raise InvalidOption("no budget was given: pass --budget N, or --max-usd X for a paid box.")
+    asks, budget = recipe.way.asks, Budget()
+    if asks:
+        budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
     loader = ImageLoader(Inputs.fit(images, model.value_range), images)
     session = Session(
         box=box,
@@ -65,4 +65,4 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
         seed=0,
         queries_per_prediction=model.queries_per_prediction,
     )
-    return fit_plan(recipe, session), left
+    return fit_plan(recipe, session), (session.left() if asks else model.budget) or 0

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from rebox.cli.app import app, out
+from rebox.cli.app import app
+from rebox.cli.console import out
 
 
 @app.command()

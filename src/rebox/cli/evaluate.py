@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from rebox.cli.app import app, err
-from rebox.cli.model import confirm_predictions, load_model
+from rebox.cli.app import app
+from rebox.cli.console import err
+from rebox.cli.measured import measured, print_measurement
+from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
     DataOption,
@@ -19,16 +21,11 @@ from rebox.cli.options import (
     PathColumnOption,
     PredictBudgetOption,
     YesOption,
-    check_outputs,
 )
-from rebox.cli.printing import (
-    print_metrics,
-    receipt,
-    write_record,
-)
+from rebox.cli.output import check_outputs, journal_files, refuse_inputs
+from rebox.cli.printing import write_record
 from rebox.cli.progress import ProgressBar
-from rebox.metric import evaluate
-from rebox.sample import load
+from rebox.sample import ImageFiles, load
 from rebox.sample.labels import known_labels
 
 
@@ -54,25 +51,17 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
-    check_outputs(json)
+    inputs = (model_path, data, box, *journal_files(journal))
+    check_outputs(json, inputs=inputs)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
-    with ProgressBar(err) as bar:
-        model = load_model(model_path, box, budget, journal, account, bar)
-        labels = known_labels(task.labels, model.classes_)
-        confirm_predictions(model, len(task.images), yes=yes)
-        probabilities = model.predict_proba(task.images)
-    if positive is None and task.positive in model.classes_.tolist():
-        positive = str(task.positive)
-    chosen = None if positive is None else known_labels([positive], model.classes_)[0]
-    metrics = evaluate(
-        labels,
-        probabilities,
-        list(model.classes_),
-        positive=chosen,
-        grades=task.grades,
-        groups=task.groups,
-    )
-    print_metrics(metrics)
-    receipt(model.spent_)
+    if isinstance(task.images, ImageFiles):
+        refuse_inputs([json] if json else [], task.images.paths)
+    bar = ProgressBar(err)
+    model = load_model(model_path, box, budget, journal, account, bar)
+    known_labels(task.labels, model.classes_)  # before anything is paid for
+    confirm_predictions(model, len(task.images), yes=yes)
+    with accounted(model), bar:
+        measurement = measured(model, task, positive)
+    print_measurement(measurement)
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, metrics)
+        write_record(json, model, time.perf_counter() - started, model.spent_, measurement)

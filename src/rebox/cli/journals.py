@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from rebox.cli.app import app, err, out
+from rebox.cli.app import app
+from rebox.cli.console import err, out
+from rebox.cli.standard import standard_output
 from rebox.errors import JournalError
-from rebox.meter import AccountLine, Journal, accounts, default_path, faults, questions
+from rebox.meter import AccountLine, Journal, accounts, default_path, each_fault, questions
 from rebox.money import UNKNOWN, dollars
 
 journal_app = typer.Typer(
@@ -49,7 +51,7 @@ def export(path: PathArgument = None) -> None:
     Exit code 1 if there are answers that are damaged: they have no scores then.
     """
     damaged = 0
-    with _opened(path) as journal:
+    with _opened(path) as journal, standard_output():
         for question in questions(journal):
             typer.echo(json.dumps(question))
             damaged += question["damaged"]
@@ -62,10 +64,10 @@ def export(path: PathArgument = None) -> None:
 @journal_app.command()
 def verify(path: PathArgument = None) -> None:
     """Check that a journal is sound: exit code 1 if it is not."""
+    wrong = 0
     with _opened(path) as journal:
-        wrong = faults(journal)
-    for line in wrong:
-        out.print(line, highlight=False, markup=False)
+        for wrong, line in enumerate(each_fault(journal), start=1):  # noqa: B007 - counts
+            out.print(line, highlight=False, markup=False)
     if wrong:
         raise typer.Exit(1)
     out.print("the journal is sound.")

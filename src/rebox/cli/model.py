@@ -1,5 +1,7 @@
 """A model from its file, and leave to ask with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rebox.classifier import Reprogrammer
@@ -7,6 +9,7 @@ from rebox.cli.consent import confirm
 from rebox.cli.options import (
     read_journal,
 )
+from rebox.cli.printing import receipt
 from rebox.cli.progress import ProgressBar
 
 
@@ -38,3 +41,12 @@ def confirm_predictions(
         queries += len(model.artefact_.box.canaries)
     model.meter_.check(queries, "predict")  # before the first of them is paid for
     confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
+
+
+@contextmanager
+def accounted(model: Reprogrammer) -> Iterator[None]:
+    """Print what was asked and what it cost, also where it ended early."""
+    try:
+        yield
+    finally:
+        receipt(model.spent_)

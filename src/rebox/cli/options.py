@@ -1,19 +1,31 @@
 """The options that several commands take, and how they are read."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rebox.artefact import check_writable
+from rebox.box import BlackBox, Nobody, open_box
+from rebox.cli import completion
 from rebox.errors import InvalidOption
-from rebox.recipe import RECIPES
+from rebox.recipe import RECIPES, recipe_from_name
 
-BoxOption = Annotated[
-    str, typer.Option("--box", help="URI of the box, as onnx:model.onnx?preprocess=imagenet.")
+AskedBoxOption = Annotated[
+    str | None,
+    typer.Option(
+        "--box",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet; the recipe local needs none.",
+        autocompletion=completion.boxes,
+    ),
 ]
 OtherBoxOption = Annotated[
-    str | None, typer.Option("--box", help="URI of the box; default: the one in the model.")
+    str | None,
+    typer.Option(
+        "--box",
+        help="URI of the box; default: the one in the model.",
+        autocompletion=completion.boxes,
+    ),
 ]
 DataOption = Annotated[
     str,
@@ -21,6 +33,7 @@ DataOption = Annotated[
         "--data",
         help="A folder per class, a CSV (path,label[,group]), .npz (x, y[, groups]), or a task, as "
         "abide:DIR.",
+        autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
@@ -35,7 +48,11 @@ GroupColumnOption = Annotated[
 ]
 RecipeOption = Annotated[
     str,
-    typer.Option("--recipe", help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'."),
+    typer.Option(
+        "--recipe",
+        help=f"{', '.join(RECIPES)}; with options as in 'bar?q=5&inner=64'.",
+        autocompletion=completion.recipes,
+    ),
 ]
 BudgetOption = Annotated[int | None, typer.Option("--budget", help="Most queries to ask.")]
 PredictBudgetOption = Annotated[
@@ -66,7 +83,22 @@ RangeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
-ModelArgument = Annotated[Path, typer.Argument(help="A model that 'rebox fit' wrote.")]
+
+
+def _check_model(path: Path) -> Path:
+    """Refuse a folder in a model's place: data is often named first."""
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises in a folder that is closed to us
+        raise InvalidOption(
+            f"{path} is a folder; expected a model, a file that 'rebox fit' wrote: name it before "
+            "the data."
+        )
+    return path
+
+
+ModelArgument = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A model that 'rebox fit' wrote.", callback=_check_model),
+]
 JournalOption = Annotated[
     str | None,
     typer.Option(
@@ -86,14 +118,25 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
-def check_outputs(*paths: Path | None) -> None:
-    """Raise `ArtefactError` unless every path can be written."""
-    for path in paths:
-        if path is not None:
-            check_writable(path)
+def open_asked(box: str | None, recipe: str) -> BlackBox:
+    """Return the box that ``recipe`` asks, opened; `Nobody` for one that asks none."""
+    if not recipe_from_name(recipe).way.asks:
+        return Nobody()
+    if box is None:
+        raise InvalidOption(
+            f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
+            "nobody."
+        )
+    return open_box(box)
+
+
+def most_asked(box: BlackBox, per_prediction: int) -> int:
+    """Return how many queries a prediction may ask ``box``; `Nobody` is asked none."""
+    return 0 if isinstance(box, Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

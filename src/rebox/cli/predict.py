@@ -1,12 +1,16 @@
 """``rebox predict``: labels for new images."""
 
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rebox.cli.app import app, err, out
-from rebox.cli.model import confirm_predictions, load_model
+from rebox.artefact import digest_of
+from rebox.classifier import Reprogrammer
+from rebox.cli.app import app
+from rebox.cli.console import err, out
+from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
     JournalOption,
@@ -15,15 +19,15 @@ from rebox.cli.options import (
     PathColumnOption,
     PredictBudgetOption,
     YesOption,
-    check_outputs,
 )
-from rebox.cli.printing import (
-    print_drift,
-    receipt,
-    write_predictions,
-)
+from rebox.cli.output import check_outputs, journal_files, refuse_inputs
+from rebox.cli.predictions import Predictions, fingerprint, partial_of
+from rebox.cli.printing import print_drift
 from rebox.cli.progress import ProgressBar
-from rebox.sample import load_unlabelled
+from rebox.errors import InvalidData
+from rebox.meter import JournalAccount
+from rebox.sample import ImageFiles, ImageLoader, load_unlabelled
+from rebox.sample.images import spelled_out
 
 
 @app.command()
@@ -31,9 +35,14 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     model_path: ModelArgument,
     paths: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV or an .npz.")],
     path_column: PathColumnOption = None,
-    predictions: Annotated[Path, typer.Option("--out", help="The CSV to write.")] = Path(
-        "predictions.csv"
-    ),
+    predictions: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="The CSV to write, a row for each image; - is standard output. What is there is "
+            "replaced when all rows are there; until then they stand in OUT.partial.",
+        ),
+    ] = Path("predictions.csv"),
     box: OtherBoxOption = None,
     budget: PredictBudgetOption = None,
     journal: JournalOption = None,
@@ -41,17 +50,80 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     check: Annotated[
         bool, typer.Option("--check", help="First ask whether the box has changed.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from OUT.partial, if the same prediction has left it. Not needed with a "
+            "journal, which answers at no cost what was answered before.",
+        ),
+    ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Pass over files that cannot be read: their rows have a path and are empty else.",
+        ),
+    ] = False,
     yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
-    check_outputs(predictions)
-    images, names = load_unlabelled(paths, path_column=path_column)
-    with ProgressBar(err) as bar:
-        model = load_model(model_path, box, budget, journal, account, bar)
-        confirm_predictions(model, len(images), yes=yes, check=check)
+    inputs = (model_path, *paths, box, *journal_files(journal))
+    check_outputs(predictions, partial_of(predictions), inputs=inputs)
+    images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
+    if isinstance(images, ImageFiles):
+        refuse_inputs([predictions], images.paths)
+    bar = ProgressBar(err)
+    model = load_model(model_path, box, budget, journal, account, bar)
+    bad = _bad_files(model, images, skipped=skip_bad)
+    good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
+    table = _table(predictions, model, good, names, bad)
+    paid = model.box_ is not None and model.box_.source.remote
+    table.take_over(resume=resume, paid=paid)
+    left = good[table.answered :]
+    confirm_predictions(model, len(left), yes=yes, check=check)
+    with accounted(model), bar:
         if check and not print_drift(model.check_box()):
             raise typer.Exit(1)
-        probabilities = model.predict_proba(images)
-    write_predictions(predictions, names, model.classes_, probabilities)
-    receipt(model.spent_)
-    out.print(f"wrote {predictions}: {len(names):,} predictions.", highlight=False)
+        with table:
+            for probabilities in model.predict_proba_batches(left) if len(left) else ():
+                table.add(probabilities)
+    out.print(f"wrote {predictions}: {len(names) - len(bad):,} predictions.", highlight=False)
+
+
+def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, str]:
+    """Return what is wrong with images that cannot be read, by their places, and say it.
+
+    Raises
+    ------
+    InvalidData
+        There are some, and they shall not be ``skipped``; or there are no others.
+    """
+    loader = ImageLoader(model.artefact_.inputs, images)
+    if not skipped or not isinstance(images, ImageFiles):
+        loader.check()  # before the canaries are paid for, too
+        return {}
+    bad = loader.faults()
+    said = spelled_out(list(bad.values()))
+    if len(bad) == len(images):
+        raise InvalidData(f"none of {len(bad)} images can be used: {said}.")
+    if bad:
+        warnings.warn(
+            f"passed over {len(bad)} of {len(images)} images: {said}.", UserWarning, stacklevel=1
+        )
+    return bad
+
+
+def _table(
+    path: Path, model: Reprogrammer, images: Any, names: list[str], bad: dict[int, str]
+) -> Predictions:
+    """Return the table that is written, marked with what it is made of."""
+    account, loader = model.meter_.account, ImageLoader(model.artefact_.inputs, images)
+    return Predictions(
+        path,
+        names,
+        model.classes_,
+        bad=bad,
+        mark=fingerprint(digest_of(model.artefact_), loader.digest(), names, bad),
+        journal=account.journal.path if isinstance(account, JournalAccount) else None,
+    )

@@ -1,45 +1,39 @@
 """What the commands print, and what they write to files."""
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from rebox.artefact import write_atomically
-from rebox.box import Drift
+from rebox.box import BlackBox, Drift
 from rebox.classifier import Reprogrammer
-from rebox.cli.app import out
+from rebox.cli.console import out
+from rebox.cli.measured import record_of
+from rebox.cli.output import write
+from rebox.cli.wording import spoken
+from rebox.errors import InvalidOption
 from rebox.fit import Verdict
-from rebox.meter import Spent
-from rebox.metric import Interval
+from rebox.meter import JournalAccount, Spent
+from rebox.metric import Measurement
 from rebox.money import UNKNOWN, dollars, per_thousand
 
-
-def print_metrics(metrics: dict[str, Interval]) -> None:
-    """Print every metric with its interval."""
-    table = Table("metric", "value", "95 % interval")
-    for name, figure in metrics.items():
-        table.add_row(name.replace("_", " "), *figure.parts(".4f"))
-    out.print(table)
+FIT_LOCAL = "rebox fit --recipe local --data DATA --out local.rebox"
 
 
-def print_verdict(verdict: Verdict | None) -> None:
-    """Print what the box brought."""
+def print_verdict(verdict: Verdict | None, instead: str = FIT_LOCAL) -> None:
+    """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
-    out.print(verdict.words, highlight=False)
+    out.print(spoken(verdict.words), highlight=False)
+    if verdict.advice:
+        out.print("The local model asks nobody:", highlight=False)
+        out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
 def receipt(spent: Spent, console: Console = out) -> None:
@@ -52,6 +46,20 @@ def receipt(spent: Spent, console: Console = out) -> None:
     if spent.saved or spent.billed != total:
         line = f"{line}: {spent.billed:,} billed, {spent.saved:,} answered by the journal"
     console.print(line, highlight=False)
+
+
+def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
+    """Print what a fit that was cut short has been answered, and what going on takes."""
+    answered, read = model.n_answered_, model.n_read_
+    of_them = "all of them" if answered == read else f"{read:,} of them"
+    paid = "were paid for" if box.source.remote else "came in"
+    out.print(f"{answered:,} answers {paid}, and the model has {of_them}.", highlight=False)
+    account = model.meter_.account
+    if isinstance(account, JournalAccount):
+        words = f"{account.journal.path} gives those answers, and only the rest is asked."
+    else:
+        words = "no journal was kept, so all is asked again; with --journal FILE it would not be."
+    out.print(f"To go on, type the same command {how}: {words}", highlight=False)
 
 
 def print_price(uri: str, price_usd: float | None) -> None:
@@ -77,19 +85,28 @@ def print_price(uri: str, price_usd: float | None) -> None:
 
 
 def print_drift(drift: Drift | None) -> bool:
-    """Print what the canaries said; return whether the model may be used."""
+    """Print what the canaries said; return whether the model may be used.
+
+    Raises `InvalidOption` where there are none: nothing is said then of the box.
+    """
     if drift is None:
-        out.print("the model has no canaries: fit with --canaries 3 to have some.")
-        return True
+        raise InvalidOption(
+            "the model has no canaries, or asks no box, so that nothing tells whether that has "
+            "changed: fit with --canaries 3 to have some."
+        )
     out.print(drift.words, highlight=False)
     return drift.change != "changed"
 
 
 def write_record(
-    path: Path, model: Reprogrammer, seconds: float, metrics: Mapping[str, Interval]
+    path: Path,
+    model: Reprogrammer,
+    seconds: float,
+    spent: Spent,
+    measurement: Measurement | None = None,
 ) -> None:
     """Write what was done and what came out of it, as JSON, for ``--json``."""
-    spent = model.spent_
+    metrics = {} if measurement is None else measurement.figures
     record = {
         "recipe": model.artefact_.recipe,
         "box": model.artefact_.box.name,
@@ -99,18 +116,6 @@ def write_record(
         "queries": spent.by_purpose(),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
+        **({} if measurement is None else record_of(measurement)),
     }
-    write_atomically(path, (json.dumps(record, indent=2) + "\n").encode())
-
-
-def write_predictions(
-    path: Path, names: Sequence[str], classes: NDArray[Any], probabilities: NDArray[np.float64]
-) -> None:
-    """Write one CSV row for each image: path, label, and the probability of each class."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["path", "label", *(f"p_{name}" for name in classes)])
-    labels = classes[probabilities.argmax(axis=1)]
-    for name, label, row in zip(names, labels, probabilities, strict=True):
-        rows.writerow([name, label, *(f"{p:.6g}" for p in row)])
-    write_atomically(path, text.getvalue().encode())
+    write(path, (json.dumps(record, indent=2) + "\n").encode())

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rebox.box import open_box
-from rebox.cli.app import app, out
+from rebox.cli.app import app
+from rebox.cli.console import out
 from rebox.money import dollars
 
 PORT = 8600

@@ -1,6 +1,7 @@
 """The commands about tasks: what is known by name, and what is in it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,7 +9,11 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from rebox.cli.app import app, out
+from rebox.cli.app import app
+from rebox.cli.completion import tasks
+from rebox.cli.console import out
+from rebox.cli.options import GroupColumnOption, LabelColumnOption, PathColumnOption
+from rebox.option import unknown
 from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
@@ -27,18 +32,32 @@ def list_tasks() -> None:
 @task_app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(help="A task, as 'ham10000?images=first'; or what --data takes.")
+        str,
+        typer.Argument(
+            help="A task, as 'ham10000?images=first'; or what --data takes.", autocompletion=tasks
+        ),
     ],
     data: Annotated[
         str | None, typer.Option("--data", help="The folder that the task's files lie in.")
     ] = None,
+    path_column: PathColumnOption = None,
+    label_column: LabelColumnOption = None,
+    group_column: GroupColumnOption = None,
 ) -> None:
     """Say what a data set holds: images, classes, subjects, licence, checksum.
 
     Every image file is read for the checksum.
     """
+    columns = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "group_column": group_column,
+    }
     known = name.partition("?")[0] in TASKS and ":" not in name
-    dataset = open_task(name, data or ".") if known or data is not None else load(name)
+    if not known and data is None and ":" not in name and not Path(name).exists():
+        raise unknown("task", name, TASKS)
+    by_name = (known or data is not None) and not any(columns.values())  # of a CSV alone
+    dataset = open_task(name, data or ".") if by_name else load(name, **columns)
     table = Table("", Column(dataset.name, overflow="fold"))
     for what, value in _lines(dataset):
         table.add_row(what, Text(value))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.artefact import write_atomically
 from rebox.classifier import Reprogrammer
 from rebox.demo.patients import Patients
 from rebox.errors import extra
 from rebox.metric import Interval
+from rebox.output import write
 from rebox.reading.assignment import Assignment
 from rebox.sample import ImageLoader
 
@@ -32,7 +32,7 @@ Models = Mapping[str, Reprogrammer]  # by recipe: map, bar and cma-es
 def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients: Patients) -> None:
     """Write the picture to ``path`` as PNG, whole or not at all.
 
-    Raises `MissingExtra` without matplotlib, `ArtefactError` where nothing can be written.
+    Raises `MissingExtra` without matplotlib, `OutputError` where nothing can be written.
     """
     with extra("study", "the picture"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
@@ -46,8 +46,19 @@ def draw(path: Path, *, levels: Levels, curves: Curves, models: Models, patients
     _draw_mappings(left, models)
     _draw_curves(right.subplots(), levels, curves)
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    write_atomically(path, file.getvalue())
+    figure.savefig(
+        file, format="png", metadata={"Software": None, "Description": _words(levels, curves)}
+    )
+    write(path, file.getvalue())
+
+
+def _words(levels: Levels, curves: Curves) -> str:
+    """Return the figures of the picture as text, for who cannot see it."""
+    lines = [f"{method}: {level:.1%}" for method, level in levels.items()]
+    for recipe, points in curves.items():
+        reached = [f"{interval.value:.1%} by {queries:,} queries" for queries, interval in points]
+        lines.append(f"{NAMES[recipe]}: {', '.join(reached)}")
+    return "\n".join(["Accuracy on 228 test patients.", *lines])
 
 
 def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
@@ -143,7 +154,7 @@ def _draw_curves(axis: Any, levels: Levels, curves: Curves) -> None:
         axis.plot(
             queries, values, color=colour, marker=MARKERS[recipe], label=NAMES[recipe], linewidth=2
         )
-    axis.set(xscale="log", ylim=(38, 101))  # room for the legend below the worst of them
+    axis.set(xscale="log", ylim=(28, 101))  # room for the legend below the worst of them
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axis.set_xlabel("training queries (images answered by the box)")
     axis.set_ylabel("accuracy on 228 test patients, %")

@@ -5,17 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rebox.artefact import check_writable
+from rebox.artefact import load
 from rebox.classifier import Reprogrammer
 from rebox.demo.digits import PRICE_USD, open_digits
 from rebox.demo.patients import Patients, load_patients
 from rebox.demo.picture import draw
-from rebox.errors import ArtefactError, MissingExtra
+from rebox.errors import Error, MissingExtra, OutputError
 from rebox.metric import Interval, accuracy
+from rebox.output import check_writable
 from rebox.study.baseline import baseline_from_name
 
 BUDGETS = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000)
 MAP_BUDGETS = (50, 100, 200)  # below one query per patient; with more, nothing changes
+MODEL, PICTURE = "model.rebox", "demo.png"
 METHODS = {"map": "mapping only", "bar": "BAR, as published", "cma-es": "CMA-ES"}
 BEST = "map"
 """The best recipe, fixed before the test patients were asked about: the highest accuracy in
@@ -87,8 +89,8 @@ def run_demo(
 
     They go to the folder ``out``, made if it is missing. ``seed`` is that of the fits: the split of
     the patients is fixed. ``budgets`` are queries to train with, ascending; the table shows the
-    last. ``write`` is told in a line what is being done. Raises `ArtefactError` where the folder
-    cannot be written to; nothing was asked then.
+    last. ``write`` is told in a line what is being done. Raises `OutputError` where the folder
+    cannot be written to, or holds a model of another's; nothing was asked then.
     """
     started = time.perf_counter()
     folder = _folder(Path(out))
@@ -103,14 +105,14 @@ def run_demo(
             model.fit(patients.train, patients.train_labels)
             fits.append(_measured(recipe, model, patients))
             counted += model.spent_.total
-    models[BEST].save(folder / "model.rebox")
+    models[BEST].save(folder / MODEL)
     rows = (*_baselines(patients, seed), *(fits[-1] for fits in curves.values()))
-    picture, note = _picture(folder / "demo.png", rows, curves, models, patients)
+    picture, note = _picture(folder / PICTURE, rows, curves, models, patients)
     return DemoResult(
         rows=rows,
         curves=curves,
         best=BEST,
-        model=folder / "model.rebox",
+        model=folder / MODEL,
         picture=picture,
         note=note,
         counted=counted,
@@ -123,11 +125,30 @@ def _folder(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtefactError(
+        raise OutputError(
             f"cannot make the folder {out}: {error.strerror}; choose another."
         ) from error
-    check_writable(out / "model.rebox")
+    for name in (MODEL, PICTURE):
+        check_writable(out / name)
+    _refuse_another(out / MODEL, out / PICTURE)
     return out
+
+
+def _refuse_another(model: Path, picture: Path) -> None:
+    """Raise `OutputError` where something stands in the demo's place that it has not made itself.
+
+    It draws no picture without a model beside it.
+    """
+    if not model.is_file():
+        if picture.is_file():
+            raise OutputError(f"{picture} is not the demo's: choose another folder, or move it.")
+        return
+    try:
+        made = load(model).box.name == open_digits().uri
+    except Error:
+        made = False
+    if not made:
+        raise OutputError(f"{model} is not the demo's: choose another folder, or move it.")
 
 
 def _budgets(recipe: str, budgets: Sequence[int]) -> list[int]:

@@ -1,10 +1,20 @@
 """Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
-from rebox.fit.events import Event, Listener, PhaseStarted, StepTaken, StopFit, Stopped, tell
+from rebox.fit.events import (
+    Event,
+    Listener,
+    PhaseStarted,
+    StepTaken,
+    StopFit,
+    Stopped,
+    Working,
+    tell,
+)
 from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import Plan
+from rebox.fit.progress_lines import ProgressLines
 from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict, VerdictRow
 
@@ -16,6 +26,7 @@ __all__ = [
     "Outcome",
     "PhaseStarted",
     "Plan",
+    "ProgressLines",
     "Question",
     "Session",
     "StepTaken",
@@ -23,6 +34,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "Working",
     "fit",
     "plan",
     "tell",

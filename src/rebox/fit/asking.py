@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rebox.box import Images
 from rebox.errors import InvalidData
 from rebox.meter import Asker
+from rebox.meter.meter import Heard
 from rebox.program import Placement, Program
 from rebox.sample.pixels import as_levels
 
@@ -91,10 +92,20 @@ class Asking:
         How the samples are dressed.
     point : (1, d) or None
         Where the program stands; None adds nothing.
+    heard : callable or None
+        Told of every answer as soon as it is there, by its place among all that was asked.
     """
 
-    def __init__(self, asker: Asker, program: Program, point: Point | None = None) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        program: Program,
+        point: Point | None = None,
+        heard: Heard | None = None,
+    ) -> None:
         self._asker = asker
+        self._heard = heard
+        self._asked = 0
         self._program = program
         self._point = point if program.dimension else None
         # Memory that is used again: for those that wait, the one asked about, and the one made;
@@ -122,22 +133,32 @@ class Asking:
         """Return the box's scores of images that are dressed, asked a chunk at a time."""
         chunk = self._asker.at_once
         parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
-        return np.concatenate([self._asker.ask(part) for part in parts])
+        return np.concatenate([self._ask(part) for part in parts])
 
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
         """Yield the scores of ``placed`` images (n, ...) at each of ``points``, (1, d) or (n, d).
 
         A service is asked in parallel, and a batch of a search alone may not keep it busy: several
-        points are asked about together where they fit.
+        points are asked about together where they fit. Places are told from 0 at each call, all
+        samples at the first point, then at the next.
         """
+        self._asked = 0
         n = len(placed)
         most = self._asker.at_once * (AS_BYTES if self._asker.spec.pixels == "uint8" else 1)
         answers = np.empty((0, len(self._asker.spec.classes)), dtype=np.float32)
         for images in ahead(self._dressed(placed, points, max(1, most // n))):
-            answers = np.concatenate([answers, self._asker.ask(images)])
+            answers = np.concatenate([answers, self._ask(images)])
             while len(answers) >= n:
                 yield answers[:n]
                 answers = answers[n:]
+
+    def _ask(self, images: Images) -> Floats:
+        """Return the box's scores of ``images``, and tell of each as soon as it is there."""
+        begin, heard = self._asked, self._heard
+        self._asked += len(images)
+        if heard is None:
+            return self._asker.ask(images)
+        return self._asker.ask(images, lambda places, scores: heard(places + begin, scores))
 
     def _dressed(self, placed: Floats, points: Sequence[Point], together: int) -> Iterator[Images]:
         """Yield ``placed`` images at each point as they are sent: at several, or a chunk at one."""
@@ -159,7 +180,9 @@ class Asking:
         z = np.asarray(point, dtype=np.float32)
         if not np.isfinite(z).all():  # all else that is shown has been checked
             raise InvalidData("the search asked for a program of NaN or infinity.")
-        added: Floats = self._program.added(z)
+        # In 64 bits, and rounded last: tanh and sums of waves differ from processor to processor in
+        # the last of 32, which is enough to send another grey level here and there.
+        added: Floats = self._program.added(z.astype(np.float64)).astype(np.float32)
         return added
 
     def _sums(self, placed: Floats, each: Sequence[Floats]) -> Images:

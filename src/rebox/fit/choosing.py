@@ -19,6 +19,7 @@ Features = NDArray[np.floating]
 Scores = NDArray[np.float32]
 
 SAMPLES = 500  # most images that a choice is made on: the cost grows with their cube
+DECIMALS = 6  # of a loss: what stands behind them differs from processor to processor
 PAYS = 0.002  # share of the loss that one more query for each prediction has to save
 REPLACES = 0.02  # share of the loss by which another view has to beat the plain one
 PRUDENCE = (
@@ -124,4 +125,4 @@ class _Judge:
         return sorted(losses, key=lambda number: (losses[number], number))
 
     def loss(self, answers: Sequence[NDArray[np.float64]]) -> float:
-        return leave_one_out_loss(answers, self.local, self.targets)
+        return round(leave_one_out_loss(answers, self.local, self.targets), DECIMALS)

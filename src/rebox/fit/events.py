@@ -1,9 +1,13 @@
 """What happens during a fit, told to plain callables: a progress bar, an early stop, a tracker."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from rebox.fit.verdict import Verdict
 from rebox.meter import Purpose, Spent
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +49,24 @@ class StepTaken(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Working(Event):
+    """Nobody is asked for a while: ``what`` is done with the answers that came in."""
+
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
-    """The fit has ended, and why."""
+    """The fit has ended, and why.
+
+    Attributes
+    ----------
+    verdict : Verdict or None
+        What the box brought, where held-out predictions tell.
+    """
 
     reason: str
+    verdict: Verdict | None = None
 
 
 class StopFit(Exception):
@@ -59,6 +77,12 @@ Listener = Callable[[Event], None]
 
 
 def tell(listeners: Iterable[Listener], event: Event) -> None:
-    """Tell every listener of ``event``."""
+    """Tell every listener of ``event``, and the log where a phase begins or all has ended."""
+    if isinstance(event, PhaseStarted):
+        LOG.info("%s: up to %d queries", event.purpose, event.planned)
+    if isinstance(event, Working):
+        LOG.info("%s", event.what)
+    if isinstance(event, Stopped):
+        LOG.info("ended: %s", event.reason)
     for listener in listeners:
         listener(event)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rebox.errors import InvalidOption
@@ -12,18 +12,20 @@ from rebox.fit.once import OnceRun
 from rebox.fit.plan import Plan
 from rebox.fit.reasons import FAILED, INTERRUPTED, carry_out
 from rebox.fit.refit import RefitRun
-from rebox.fit.run import Run
+from rebox.fit.run import Ending, Run
 from rebox.fit.search import SearchRun
 from rebox.fit.session import Session
+from rebox.fit.unasked import UnaskedRun
 from rebox.fit.verdict import Verdict
 from rebox.fit.views import ViewsRun
-from rebox.recipe import Once, Recipe, Refitted, Searched, Views, Way
+from rebox.recipe import Once, Recipe, Refitted, Searched, Unasked, Views, Way
 
 RUNS: Mapping[type[Way], Callable[[Any, Session], Run]] = {
     Once: OnceRun,
     Searched: SearchRun,
     Refitted: RefitRun,
     Views: ViewsRun,
+    Unasked: UnaskedRun,
 }
 
 
@@ -40,6 +42,10 @@ class Outcome:
         Every step of the search.
     verdict : Verdict or None
         What the box brought, where held-out predictions tell.
+    answered : int
+        Answers that came in.
+    read : int
+        How many of them the model was made of.
     error : exception or None
         What cut the fit short after some answers had come in; for the caller to raise again once
         it has kept the rest.
@@ -49,6 +55,8 @@ class Outcome:
     reason: str
     history: tuple[StepTaken, ...]
     verdict: Verdict | None = None
+    answered: int = 0
+    read: int = 0
     error: BaseException | None = None
 
 
@@ -82,19 +90,53 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
         a fit early is in the outcome, beside what was learnt.
     """
     run = run_of(recipe.way, session)
-    reason, error = carry_out(run.go, lambda: run.learnt)
-    for read in (run.read, run.read_plain, run.read_nothing):  # what was paid for is kept
-        try:
-            model, verdict = read()
-            break
-        except (Exception, KeyboardInterrupt) as stopped:  # noqa: BLE001 - raised by the caller
-            reason = INTERRUPTED if isinstance(stopped, KeyboardInterrupt) else FAILED
-            error = error or stopped
-    else:
-        raise error or RuntimeError(reason)
+    reason, error = carry_out(
+        run.ask_all, lambda: run.learnt or session.meter.replayed() is not None
+    )
+    run = run if error is None else _with_all_remembered(recipe.way, run)
+    ending, cut = _ending(run)
+    if cut is not None:
+        reason = INTERRUPTED if isinstance(cut, KeyboardInterrupt) else FAILED
+    answered = run.session.meter.answered()
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
-            session.tell(Stopped(spent=session.meter.spent, reason=reason))
+            session.tell(Stopped(spent=session.meter.spent, reason=reason, verdict=ending.verdict))
     return Outcome(
-        model=model, reason=reason, history=tuple(run.history), verdict=verdict, error=error
+        model=ending.model,
+        reason=reason,
+        history=tuple(run.history),
+        verdict=ending.verdict,
+        answered=answered,
+        read=answered - ending.unread,
+        error=error or cut,
     )
+
+
+def _with_all_remembered(way: Way, run: Run) -> Run:
+    """Return ``run``, or one that has read all the answers which a journal has for it.
+
+    A repeated fit may be cut short before it has come to what it was answered the first time.
+    """
+    meter = run.session.meter.replayed()
+    if meter is None:
+        return run
+    again = run_of(way, replace(run.session, meter=meter, listeners=()))
+    carry_out(again.go, lambda: True)
+    return max(run, again, key=lambda one: one.session.meter.answered())
+
+
+def _ending(run: Run) -> tuple[Ending, BaseException | None]:
+    """Return what the answers of ``run`` are read as, and what cut the reading short.
+
+    They are paid for: interrupted once, they are read anew. What interrupts that, or fails, leaves
+    a simpler model of them.
+    """
+    cut: BaseException | None = None
+    for read in (run.read, run.read, run.read_plain, run.read_nothing):
+        if isinstance(cut, Exception) and read == run.read:
+            continue  # it would fail again
+        try:
+            return read(), cut
+        except (Exception, KeyboardInterrupt) as stopped:  # noqa: BLE001 - raised by the caller
+            cut = stopped
+    raise cut or RuntimeError

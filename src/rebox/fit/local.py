@@ -18,6 +18,8 @@ from rebox.sample.loader import ImageLoader, chunks
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
 
+SEEN = 10_000  # most samples that are looked at beside those asked about: more tell little more
+
 
 @dataclass(frozen=True, eq=False)
 class LocalFeatures:
@@ -72,7 +74,7 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         The answers.
     """
     everybody = np.arange(len(session.targets))
-    order = np.concatenate([asked, np.setdiff1d(everybody, asked)])
+    order = np.concatenate([asked, np.setdiff1d(everybody, asked)])[: max(len(asked), SEEN)]
     _, seen = look(session.samples, order)
 
     def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:
@@ -95,4 +97,5 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         session.n_targets,
         session.seed,
         session.subjects_of(asked),
+        session.box.spec.price_usd,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.local import LocalFeatures
 from rebox.meter import Asker
@@ -40,6 +41,9 @@ class Question:
     box: int = 0
     price_usd: float | None = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Question to box {self.box}: {self.program.dimension} numbers of a program>"
+
     @property
     def point(self) -> NDArray[np.float32] | None:
         """Z as it is asked at."""
@@ -63,6 +67,11 @@ class Model:
     questions: tuple[Question, ...]
     reader: Reader
     local: LocalFeatures | None = None
+
+    def __repr__(self) -> str:
+        beside = "" if self.local is None else ", beside what can be seen without asking"
+        reader = type(self.reader).__name__
+        return f"<Model: {len(self.questions)} queries for each prediction, {reader}{beside}>"
 
     def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.
@@ -105,4 +114,7 @@ class Model:
         return [] if self.local is None else self.local.blocks(images.samples(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
-        return self.reader.probabilities(answers, seen, n)
+        said = self.reader.probabilities(answers, seen, n)
+        if not np.isfinite(said).all():  # as a file may have it whose checksum is right
+            raise ArtefactError("the model's figures end in NaN: it was made by no fit; fit again.")
+        return said

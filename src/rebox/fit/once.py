@@ -1,7 +1,6 @@
 """Every training sample is asked about once, and a map is fitted to the answers."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,9 @@ from rebox.fit.local import compare
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import MapPlan, plan_once
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
-from rebox.fit.run import Run
+from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
-from rebox.fit.verdict import Verdict
+from rebox.fit.sheet import Sheet
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Once
 from rebox.sample.loader import chunks
@@ -36,8 +35,7 @@ class OnceRun(Run):
         self.plan = self._planned(len(session.samples), session.left("search"))
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
-        self._scores: list[Scores] = []
-        self._asked: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self._sheet = self._blank(np.empty(0, dtype=np.intp))
         self._mapping: Mapping | None = None
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
@@ -47,23 +45,8 @@ class OnceRun(Run):
     def mapping(self) -> Mapping:
         """How an answer is read; one that is usable before any answer."""
         if self._mapping is None:
-            return self.way.mapping.fit(self._answers_of(self.session.no_scores, self._asked[:0]))
+            return self._mapping_of_nothing()
         return self._mapping
-
-    @property
-    def learnt(self) -> bool:
-        """Whether any answer has come in that would be lost."""
-        return bool(self._scores or self.history)
-
-    @property
-    def scores(self) -> Scores:
-        """Answers that the mapping is fitted to, (a, source classes)."""
-        return np.concatenate([self.session.no_scores, *self._scores])
-
-    @property
-    def asked(self) -> NDArray[np.intp]:
-        """Which training samples those are, (a,)."""
-        return self._asked[: len(self.scores)]
 
     @property
     def position(self) -> NDArray[np.float64]:
@@ -79,29 +62,36 @@ class OnceRun(Run):
         indices = self._sample(self.plan.map)
         if len(indices):
             self._start("map", len(indices))
-        self._asked, self._scores = indices, []
-        point = None if self._position is None else self.position[None, :]
-        for scores in self._answered(indices, point):
-            self._scores.append(scores)
+        if not len(self._sheet):  # else an answer takes the place of the one before
+            self._sheet = self._blank(indices)
+        self._mapping = None
+        self._ask(self._sheet, range(len(indices)), self._point)
         self._map()
         return ALL_ASKED if len(indices) == len(self.session.samples) else PARTLY_ASKED
 
-    def read(self) -> tuple[Model, Verdict | None]:
+    def read(self) -> Ending:
         """Return the model, whose mapping is fitted to whatever was answered, and a comparison."""
         if self._mapping is None:
             self._map()
-        compared = self.session.compare and len(self.scores) > 0
-        verdict = compare(self.session, self.asked, self.scores) if compared else None
-        return self._model(self.mapping), verdict
+        places, session = self._sheet.places, self.session
+        verdict = None
+        if session.compare and len(places):
+            verdict = compare(session, self._sheet.samples[places], self._sheet.at(places))
+        return Ending(model=self._model(self.mapping), verdict=verdict, unread=self._unread)
 
-    def read_plain(self) -> tuple[Model, None]:
+    def read_plain(self) -> Ending:
         """Return the model with the mapping as it is, compared with nothing."""
-        return self._model(self.mapping), None
+        unread = self._answered if self._mapping is None else self._unread
+        return Ending(model=self._model(self.mapping), unread=unread)
 
-    def read_nothing(self) -> tuple[Model, None]:
+    def read_nothing(self) -> Ending:
         """Return the model with a mapping that has seen no answer."""
-        nothing = self._answers_of(self.session.no_scores, self._asked[:0])
-        return self._model(self.way.mapping.fit(nothing)), None
+        return Ending(model=self._model(self._mapping_of_nothing()), unread=self._answered)
+
+    @property
+    def _unread(self) -> int:
+        """How many answers have moved nothing, and are not what the mapping is fitted to."""
+        return 0
 
     def _model(self, mapping: Mapping) -> Model:
         question = Question(
@@ -112,16 +102,28 @@ class OnceRun(Run):
         return Model(questions=(question,), reader=mapping)
 
     def _map(self) -> None:
-        self._mapping = self.way.mapping.fit(self._answers())
+        places = self._sheet.places
+        answers = self._answers_of(self._sheet.at(places), self._sheet.samples[places])
+        self._mapping = self.way.mapping.fit(answers)
 
-    def _answered(self, indices: NDArray[np.intp], point: Any = None) -> Iterator[Scores]:
-        """Yield the answers to training samples dressed by the program at ``point`` (1, d)."""
-        asking = Asking(self.session.asker("map"), self.program, point)
+    @property
+    def _point(self) -> NDArray[np.float64] | None:
+        """Where the program stands, (1, d); None where it adds nothing."""
+        return None if self._position is None else self.position[None, :]
+
+    def _blank(self, samples: NDArray[np.intp]) -> Sheet:
+        """Return a sheet for answers to ``samples``."""
+        return Sheet(samples, len(self.session.box.spec.classes))
+
+    def _ask(self, sheet: Sheet, places: range, point: NDArray[np.float64] | None) -> None:
+        """Fill ``places`` of a sheet with answers to samples dressed at ``point``, (1, d)."""
+        heard = sheet.noting(places.start)
+        asking = Asking(self.session.asker("map"), self.program, point, heard)
         chunk = chunk_of(self.session.box.at_once)
         place, take = self.program.placement.place, self.session.samples.take
+        indices = sheet.samples[places.start : places.stop]
         placed = ((0, place(take(indices[few]))) for few in chunks(len(indices), chunk))
-        for _, scores in answered({0: asking}, placed):
-            yield scores
+        for _ in answered({0: asking}, placed):
             self._chunks += 1
             self._step("map", self._chunks)
 
@@ -129,8 +131,9 @@ class OnceRun(Run):
         """Return ``size`` training indices that hold every class as evenly as its share allows."""
         return np.sort(self.session.order[:size])
 
-    def _answers(self) -> Answers:
-        return self._answers_of(self.scores, self.asked)
+    def _mapping_of_nothing(self) -> Mapping:
+        nobody = np.empty(0, dtype=np.intp)
+        return self.way.mapping.fit(self._answers_of(self.session.no_scores, nobody))
 
     def _answers_of(self, scores: Scores, indices: NDArray[np.intp]) -> Answers:
         """Return ``scores`` of training samples with what a mapping rule wants to know."""

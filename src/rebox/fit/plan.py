@@ -3,6 +3,7 @@
 import abc
 from dataclasses import dataclass
 
+from rebox.notebook import facts
 from rebox.recipe import Once, Refitted, Searched
 
 MAP_SHARE = 0.25  # most of a budget that a mapping may take where a search has to follow
@@ -38,6 +39,30 @@ class Plan(abc.ABC):
     def most_per_prediction(self) -> int:
         """Queries that the prediction of one image asks, at most."""
         return 1
+
+    def _repr_html_(self) -> str:
+        rows = {**dict(self.lines), "queries, at most": f"{self.total:,}"}
+        return facts("Plan of a fit", rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnaskedPlan(Plan):
+    """Nothing is asked."""
+
+    @property
+    def total(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """What is looked at."""
+        return (("local features", f"0, of {self.images:,} training images"),)
+
+    @property
+    def most_per_prediction(self) -> int:
+        """None."""
+        return 0
 
 
 @dataclass(frozen=True, kw_only=True)

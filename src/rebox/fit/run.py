@@ -1,13 +1,32 @@
 """A fit under way: what is fixed, what has been learnt, and what is told of it."""
 
 import abc
+from dataclasses import dataclass
 
-from rebox.fit.events import PhaseStarted, StepTaken
+from rebox.fit.events import PhaseStarted, StepTaken, Working
 from rebox.fit.model import Model
 from rebox.fit.plan import Plan
 from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict
 from rebox.meter import Purpose
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ending:
+    """What the answers that have come in are read as.
+
+    Attributes
+    ----------
+    model : Model
+    verdict : Verdict or None
+        What the answers brought.
+    unread : int
+        Answers that had no part in it.
+    """
+
+    model: Model
+    verdict: Verdict | None = None
+    unread: int = 0
 
 
 class Run(abc.ABC):
@@ -27,25 +46,39 @@ class Run(abc.ABC):
     history: list[StepTaken]
 
     @property
-    @abc.abstractmethod
     def learnt(self) -> bool:
         """Whether any answer has come in that would be lost."""
+        return self._answered > 0
 
     @abc.abstractmethod
     def go(self) -> str:
         """Ask all that the plan allows, and return why it ended."""
 
     @abc.abstractmethod
-    def read(self) -> tuple[Model, Verdict | None]:
+    def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
 
     @abc.abstractmethod
-    def read_plain(self) -> tuple[Model, None]:
+    def read_plain(self) -> Ending:
         """Return a simpler model of the answers, which can be had at once."""
 
     @abc.abstractmethod
-    def read_nothing(self) -> tuple[Model, None]:
+    def read_nothing(self) -> Ending:
         """Return a model that knows the classes' shares alone."""
+
+    @property
+    def _answered(self) -> int:
+        """How many answers have come in."""
+        return self.session.meter.answered()
+
+    def ask_all(self) -> str:
+        """Go, and say that answers are read then."""
+        reason = self.go()
+        self._work("reading answers")
+        return reason
+
+    def _work(self, what: str) -> None:
+        self.session.tell(Working(spent=self.session.meter.spent, what=what))
 
     def _start(self, purpose: Purpose, planned: int) -> None:
         spent = self.session.meter.spent

@@ -1,6 +1,7 @@
 """A search moves the program, batch after batch, under a mapping fitted before."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,56 @@ from rebox.fit.asking import Asking
 from rebox.fit.once import OnceRun
 from rebox.fit.plan import MapPlan, affords_remap, plan_searched
 from rebox.fit.reasons import BUDGET_ENDED, EPOCHS_DONE, TOO_SMALL
+from rebox.fit.run import Ending
 from rebox.fit.session import Session
 from rebox.fit.training import trained
 from rebox.recipe import Searched
 from rebox.seed import Stream, generator
+
+BITS = 24  # behind the point that a search is told of a loss
+
+
+def as_told(losses: NDArray[np.float64], bits: int = BITS) -> NDArray[np.float64]:
+    """Return ``losses`` without the last bits, which differ from processor to processor.
+
+    A search amplifies every difference until it asks other questions, and what was paid for is
+    recalled no more. Of the losses that are told, so few lie close enough to the middle between
+    two rounded ones that in practice none is rounded the other way.
+    """
+    return np.asarray(np.rint(losses * 2**bits) / 2**bits)
+
+
+@dataclass(kw_only=True, eq=False)
+class Step:
+    """A step of a search under way.
+
+    Attributes
+    ----------
+    number : int
+        How many steps the search was told before.
+    samples : (n,) intp
+        The training samples of the batch.
+    losses : (k, n) float64
+        At each of the k points; NaN where a loss is not known yet.
+    rows : dict of int to (classes,) float32
+        Answers of points that are not judged yet, by their places in (k, n).
+    """
+
+    number: int
+    samples: NDArray[np.intp]
+    losses: NDArray[np.float64]
+    rows: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    def note(self, places: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
+        """Keep answers as soon as they are there."""
+        self.rows.update(zip(places.tolist(), scores, strict=True))
+
+    def judge(self, point: int, losses: NDArray[np.float64]) -> None:
+        """Write down the losses (n,) at a point that has been answered about all samples."""
+        n = len(self.samples)
+        self.losses[point] = losses
+        for place in range(point * n, (point + 1) * n):
+            self.rows.pop(place, None)
 
 
 class SearchRun(OnceRun):
@@ -26,6 +73,9 @@ class SearchRun(OnceRun):
         counts = np.bincount(session.targets)
         # omega_j = 1 / n_j, scaled to a mean of 1 over the training samples
         self._weights = len(session.targets) / (len(counts) * np.maximum(counts, 1))
+        self._state: Any = None
+        self._under_way: Step | None = None
+        self._untold = 0
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
         return plan_searched(self.way, self.program.dimension, images, left)
@@ -43,22 +93,50 @@ class SearchRun(OnceRun):
     def search(self) -> str:
         """Move the program until the budget or the epochs end."""
         search: Any = self.way.search
-        state = search.init(np.zeros(self.program.dimension), self.session.seed)
+        self._state = search.init(np.zeros(self.program.dimension), self.session.seed)
         evaluations = search.evaluations(self.program.dimension)
-        self._position = lambda: search.solution(state)
-        asking = Asking(self.session.asker("search"), self.program)
+        self._position = lambda: search.solution(self._state)
+        asking = Asking(self.session.asker("search"), self.program, heard=self._note)
         step = 0
         for epoch, batches in enumerate(self._epochs()):
             self._begin_epoch(epoch, evaluations)
             for batch in batches:
-                affordable = self._affordable_samples(search.evaluations_at(state), len(batch))
+                affordable = self._affordable_samples(search.evaluations_at(self._state), len(batch))
                 if affordable == 0 or (self.way.same_batch and affordable < len(batch)):
                     return BUDGET_ENDED if step else TOO_SMALL
-                losses = self._losses(asking, search.ask(state, affordable), batch[:affordable])
-                state = search.tell(state, losses)
+                points = search.ask(self._state, affordable)
+                losses = self._losses(asking, points, batch[:affordable])
+                self._state = search.tell(self._state, as_told(losses))
                 step += 1
                 self._step("search", step, float(losses.mean()))
         return EPOCHS_DONE
+
+    def read(self) -> Ending:
+        """Tell the search what is known of a step that was cut short, and read as ever."""
+        self._tell_rest()
+        return super().read()
+
+    @property
+    def _unread(self) -> int:
+        return self._untold
+
+    def _tell_rest(self) -> None:
+        """Move by the answers of a step under way: the search takes NaN for what is not known."""
+        step, self._under_way = self._under_way, None
+        if step is None or step.number != self._state.step:  # it was told
+            return
+        for place, row in step.rows.items():
+            point, sample = divmod(place, len(step.samples))
+            step.losses[point, sample] = self._judged(row[None], step.samples[[sample]])[0]
+        state = self.way.search.tell(self._state, as_told(step.losses))
+        if state.step > step.number and np.isfinite(self.way.search.solution(state)).all():
+            self._state = state
+        else:
+            self._untold = int(np.isfinite(step.losses).sum())
+
+    def _note(self, places: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
+        if self._under_way is not None:
+            self._under_way.note(places, scores)
 
     def _begin_epoch(self, epoch: int, evaluations: int) -> None:
         """Announce the search, and fit an iterative mapping anew to the program as it stands."""
@@ -75,11 +153,20 @@ class SearchRun(OnceRun):
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
         placed = self.program.placement.place(self.session.samples.take(batch))
-        targets = self.session.targets[batch]
-        losses = np.empty((len(points), len(batch)))
+        losses = np.full((len(points), len(batch)), np.nan)
+        step = self._under_way = Step(number=self._state.step, samples=batch, losses=losses)
         for k, scores in enumerate(asking.ask_each(placed, points)):
-            readings = self.mapping.read(scores)
-            losses[k] = self.way.loss(readings.astype(np.float64), targets, self._weights)
+            step.judge(k, self._judged(scores, batch))
+        return losses
+
+    def _judged(
+        self, scores: NDArray[np.float32], samples: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return the losses (n,) of answers (n, source classes) to samples."""
+        readings = self.mapping.read(scores).astype(np.float64)
+        losses: NDArray[np.float64] = self.way.loss(
+            readings, self.session.targets[samples], self._weights
+        )
         return losses
 
     def _epochs(self) -> Iterator[Iterator[NDArray[np.intp]]]:

@@ -7,6 +7,7 @@ answers together with what can be seen of the samples without asking, and the ve
 brought.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.choosing import Chooser
-from rebox.fit.local import Blocks, LocalFeatures, look
+from rebox.fit.local import SEEN, Blocks, LocalFeatures, look
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import ViewsPlan, plan_views
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
-from rebox.fit.run import Run
+from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
+from rebox.fit.sheet import Sheet, taken
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
@@ -29,8 +31,7 @@ from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
 from rebox.subject import group_split
 
-Scores = NDArray[np.float32]
-
+NOBODY: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 VIEWS_TRIED = "the views that pay have been asked about"
 
 
@@ -50,7 +51,8 @@ class ViewsRun(Run):
             len(self._programs),
             session.queries_per_prediction,
         )
-        self._parts: dict[int, list[Scores]] = {}
+        self._sheets: dict[int, Sheet] = {}
+        self._done = False
 
     @cached_property
     def _split(self) -> tuple[NDArray[np.intp], int]:
@@ -67,28 +69,17 @@ class ViewsRun(Run):
         return self._split[0]
 
     @cached_property
-    def _targets(self) -> NDArray[np.intp]:
-        return self.session.targets[self._order]
-
-    @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
-        """How samples are looked at, and what is seen of all of them in the order of asking."""
+        """How samples are looked at, and what is seen of them in the order of asking."""
         session = self.session
         if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
-            return look(session.samples, self._order, session.encoder)
+            return look(session.samples, self._seen, session.encoder)
         return None, []
 
     @property
-    def learnt(self) -> bool:
-        """Whether any answer has come in that would be lost."""
-        return bool(self._parts)
-
-    @property
-    def _answers(self) -> dict[int, Scores]:
-        """Answers to each view, (samples asked about, source classes), in the order of asking."""
-        for k, parts in self._parts.items():
-            self._parts[k] = [np.concatenate(parts)] if len(parts) > 1 else parts
-        return {k: parts[0] for k, parts in self._parts.items()}
+    def _seen(self) -> NDArray[np.intp]:
+        """The samples that are looked at without asking: those asked about among them."""
+        return self._order[: max(self.plan.asked, SEEN)]
 
     def go(self) -> str:
         """Ask about the plain view, then about others as long as the budget and their gain last."""
@@ -97,10 +88,12 @@ class ViewsRun(Run):
         self._ask([0], plan.asked, "map")
         if plan.candidates:
             self._ask(range(1, plan.candidates + 1), plan.screened, "search")
-            ranked = self._chooser().ranked(*self._plain_and_others())
+            self._work("choosing views")
+            ranked = self._ranked()
             self._ask(ranked[: plan.tried], plan.asked, "search")
         elif plan.tried:
             self._ask(range(1, plan.tried + 1), plan.asked, "search")
+        self._done = True
         if plan.tried:
             return VIEWS_TRIED
         return ALL_ASKED if plan.asked == plan.images else PARTLY_ASKED
@@ -110,14 +103,17 @@ class ViewsRun(Run):
 
         Sample by sample and not view by view: a picture is then decoded once for all its views.
         """
-        before = {k: len(self._answers.get(k, ())) for k in numbers}
+        asked, classes = self._order[: self.plan.asked], len(self.session.box.spec.classes)
+        sheets = {k: self._sheets.setdefault(k, Sheet(asked, classes)) for k in numbers}
+        before = {k: len(sheet) for k, sheet in sheets.items()}
         self._start(purpose, sum(count - done for done in before.values()))
         asker = self.session.asker(purpose)
-        askings = {k: Asking(asker, self._programs[k]) for k in numbers}
         begin = min(before.values(), default=count)
-        placed = self._placed(numbers, begin, count)
-        for step, (k, scores) in enumerate(answered(askings, placed), start=1):
-            self._parts.setdefault(k, []).append(scores)
+        askings = {
+            k: Asking(asker, self._programs[k], heard=sheet.noting(begin))
+            for k, sheet in sheets.items()
+        }
+        for step, _ in enumerate(answered(askings, self._placed(numbers, begin, count)), start=1):
             self._step(purpose, step)
 
     def _placed(
@@ -131,67 +127,127 @@ class ViewsRun(Run):
         )
         return place_views({k: self._programs[k].placement for k in numbers}, taken)
 
-    def read(self) -> tuple[Model, Verdict | None]:
+    def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
-        if not self._answers:
-            return self._model([], fit_reader(self._known([]))), None
-        chosen = self._choose()
-        whole = fit_reader(self._known(chosen))
+        if not self._plain:
+            return Ending(model=self._model([], fit_reader(self._known([], NOBODY))))
+        chosen, places = self._choose()
+        whole = fit_reader(self._known(chosen, places))
+        if not self._done and len(chosen) > 1:
+            whole, chosen, places = self._better(whole, chosen, places)
         local = whole.without_answers
         alone = whole.without_local if chosen == [0] else None
         if alone is None:
-            alone = fit_reader(self._known([0], local=False)).out_of_fold
+            alone = fit_reader(self._known([0], places, local=False)).out_of_fold
         if self.session.queries_per_prediction == 0:
-            whole = fit_reader(self._known([], imitated=chosen))
+            whole = fit_reader(self._known([], places, imitated=chosen))
             chosen = []
-        return self._model(chosen, whole), self._verdict(chosen, local, alone, whole)
+        verdict = self._verdict(chosen, places, local, alone, whole)
+        return Ending(model=self._model(chosen, whole), verdict=verdict)
 
-    def read_plain(self) -> tuple[Model, None]:
+    def read_plain(self) -> Ending:
         """Return a reader of the answers to the plain view, or of none, and of what is seen."""
-        alone = [0] if self._answers and self.session.queries_per_prediction else []
-        return self._model(alone, fit_reader(self._known(alone))), None
+        alone = [0] if self._plain and self.session.queries_per_prediction else []
+        places = self._sheets[0].places if alone else NOBODY
+        model = self._model(alone, fit_reader(self._known(alone, places)))
+        return Ending(model=model, unread=self._answered - len(places))
 
-    def read_nothing(self) -> tuple[Model, None]:
+    def read_nothing(self) -> Ending:
         """Return the classes' shares, which need no question."""
         session = self.session
         known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
-        return Model(questions=(), reader=fit_reader(known).reader), None
+        model = Model(questions=(), reader=fit_reader(known).reader)
+        return Ending(model=model, unread=self._answered)
 
-    def _choose(self) -> list[int]:
+    @property
+    def _plain(self) -> bool:
+        """Whether anything was answered about the samples as they are."""
+        return 0 in self._sheets and len(self._sheets[0]) > 0
+
+    def _ranked(self) -> list[int]:
+        """Return the views that were screened, best first."""
+        plain = self._sheets[0].places
+        screened = {k: sheet.at(sheet.places) for k, sheet in self._sheets.items() if k}
+        return self._chooser(plain).ranked(self._sheets[0].at(plain), screened)
+
+    def _choose(self) -> tuple[list[int], NDArray[np.intp]]:
+        """Return the views that pay, and the places of the samples that were asked about them."""
+        others, places = self._others()
         most = self.session.queries_per_prediction
-        plain, others = self._plain_and_others()
-        whole = {k: scores for k, scores in others.items() if len(scores) == len(plain)}
-        return self._chooser().chosen(plain, whole, most) if whole and most else [0]
+        if not others or not most:
+            return [0], self._sheets[0].places
+        whole = {k: self._sheets[k].at(places) for k in others}
+        return self._chooser(places).chosen(self._sheets[0].at(places), whole, most), places
 
-    def _plain_and_others(self) -> tuple[Scores, dict[int, Scores]]:
-        answers = self._answers
-        return answers.pop(0), answers
+    def _others(self) -> tuple[list[int], NDArray[np.intp]]:
+        """Return which views may be chosen beside the plain one, and what was asked about all.
 
-    def _chooser(self) -> Chooser:
-        few = self._choosing
+        In a fit that was cut short, those that have come furthest.
+        """
+        plain = self._sheets[0].places
+        counts = {k: len(sheet) for k, sheet in self._sheets.items() if k and len(sheet)}
+        if self._done:
+            return [k for k, count in counts.items() if count == len(plain)], plain
+        others = [k for k, count in counts.items() if 2 * count >= max(counts.values())]
+        each = (self._sheets[k].places for k in others)
+        places = functools.reduce(np.intersect1d, each, plain)
+        return (others, places) if len(places) else ([], plain)
+
+    def _better(
+        self, whole: FittedReader, chosen: list[int], places: NDArray[np.intp]
+    ) -> tuple[FittedReader, list[int], NDArray[np.intp]]:
+        """Return a reader of several views of some samples, or of the plain view of all.
+
+        Whichever reads those samples better that both know: held out, by log loss.
+        """
+        every = self._sheets[0].places
+        plain = fit_reader(self._known([0], every))
+        truth = self.session.targets[self._order[places]][:, None]
+        losses = (
+            -np.take_along_axis(said, truth, axis=1).mean()
+            for said in (whole.out_of_fold, plain.out_of_fold[np.isin(every, places)])
+        )
+        return (whole, chosen, places) if next(losses) < next(losses) else (plain, [0], every)
+
+    def _chooser(self, places: NDArray[np.intp]) -> Chooser:
+        """Return who judges views by answers about the samples at ``places``."""
+        first = places[: np.searchsorted(places, self._choosing)]
         return Chooser(
-            targets=self._targets[:few],
+            targets=self.session.targets[self._order[first]],
             n_targets=self.session.n_targets,
             spec=self.session.box.spec,
-            local=self._looked[1],
-            groups=self.session.subjects_of(self._order[:few]),
+            local=[taken(block, first) for block in self._looked[1]],
+            groups=self.session.subjects_of(self._order[first]),
         )
 
     @property
     def _choosing(self) -> int:
         """How many samples views are chosen by; the verdict is measured on the others."""
-        return self._split[1] if len(self._answers) > 1 else 0
+        return self._split[1] if len(self._sheets) > 1 else 0
 
     def _known(
-        self, views: Sequence[int], *, local: bool = True, imitated: Sequence[int] = ()
+        self,
+        views: Sequence[int],
+        places: NDArray[np.intp],
+        *,
+        local: bool = True,
+        imitated: Sequence[int] = (),
     ) -> TrainingSet:
-        """Return what a reader is fitted to: the answers to some views, and what is seen."""
-        answers, spec = self._answers, self.session.box.spec
-        rows = self._order if local else self._order[: len(answers[views[0]])]
+        """Return what a reader is fitted to: the answers to some views, and what is seen.
+
+        The samples at ``places``, which were asked about, come first.
+        """
+        spec, sheets = self.session.box.spec, self._sheets
+        these: NDArray[np.intp] | slice = places
+        if local:
+            others = np.setdiff1d(np.arange(len(self._seen)), places)
+            first = not len(places) or places[-1] == len(places) - 1
+            these = slice(None) if first else np.concatenate([places, others])
+        rows = (self._seen if local else self._order)[these]
         return TrainingSet(
-            answers=[Answered(spec, answers[k]) for k in views],
-            imitated=[Answered(spec, answers[k]) for k in imitated],
-            local=self._looked[1] if local else (),
+            answers=[Answered(spec, sheets[k].at(places)) for k in views],
+            imitated=[Answered(spec, sheets[k].at(places)) for k in imitated],
+            local=[block[these] for block in self._looked[1]] if local else (),
             targets=self.session.targets[rows],
             n_targets=self.session.n_targets,
             seed=self.session.seed,
@@ -213,11 +269,12 @@ class ViewsRun(Run):
     def _verdict(
         self,
         chosen: Sequence[int],
+        places: NDArray[np.intp],
         local: NDArray[np.float64] | None,
         alone: NDArray[np.float64],
         whole: FittedReader,
     ) -> Verdict | None:
-        fresh = slice(self._choosing, len(alone))
+        fresh = slice(int(np.searchsorted(places, self._choosing)), len(alone))
         said = {} if local is None else {LOCAL: (0, local[fresh])}
         said[MAP] = (1, alone[fresh])
         if len(chosen) > 1 and whole.without_local is not None:
@@ -226,9 +283,16 @@ class ViewsRun(Run):
         if self.way.class_weight == "balanced":  # as the model does that is measured
             shift = whole.reader.balanced().offset
             said = {name: (asked, logs + shift) for name, (asked, logs) in said.items()}
-        session, rows = self.session, self._order[fresh]
+        session, rows = self.session, self._order[places[fresh]]
+        if not len(rows):
+            return None
         return give_verdict(
-            session.targets[rows], said, session.n_targets, session.seed, session.subjects_of(rows)
+            session.targets[rows],
+            said,
+            session.n_targets,
+            session.seed,
+            session.subjects_of(rows),
+            session.box.spec.price_usd,
         )
 
 

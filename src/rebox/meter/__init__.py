@@ -5,7 +5,7 @@ answers are to be remembered.
 """
 
 from rebox.meter.account import Account, JournalAccount
-from rebox.meter.audit import AccountLine, accounts, faults, questions
+from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
 from rebox.meter.budget import NANO, Amount, Budget, Purpose, Spent
 from rebox.meter.journal import Journal, default_path
 from rebox.meter.meter import Asker, Meter
@@ -24,6 +24,7 @@ __all__ = [
     "Spent",
     "accounts",
     "default_path",
+    "each_fault",
     "faults",
     "questions",
 ]

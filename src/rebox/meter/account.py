@@ -6,17 +6,18 @@ billed twice. The plan of a fit goes by what it asks, so that a fit that was cut
 again and comes to the same end; the budget is held against both.
 """
 
+import copy
 import functools
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rebox.box import Images
-from rebox.box.reservation import Reserve, Row
+from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import NANO, Amount, Budget, Kind, Purpose, Spent, kind_of, nano_usd
 from rebox.meter.journal import Journal
@@ -34,17 +35,11 @@ class _Reservation:
     places: Sequence[int]
     nano_usd_each: int
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],  # noqa: ARG002 - nothing is remembered here
-        *,
-        billed: int,
-        words: str = "",  # noqa: ARG002 - nobody reads them here
-        nano_usd_each: int | None = None,
-    ) -> None:
-        each = self.nano_usd_each if nano_usd_each is None else nano_usd_each
+    def settle(self, settlement: Settlement) -> None:
+        each = settlement.nano_usd_each
         reserved = Amount.of(len(self.places), self.nano_usd_each)
-        self.account.settle(self.kind, reserved, Amount.of(billed, each))
+        spent = Amount.of(settlement.billed, self.nano_usd_each if each is None else each)
+        self.account.settle(self.kind, reserved, spent)
 
 
 @dataclass(frozen=True)
@@ -54,20 +49,16 @@ class _JournalReservation(_Reservation):
     journal: Journal
     send: int
 
-    def settle(
-        self,
-        answers: Mapping[int, Row],
-        *,
-        billed: int,
-        words: str = "",
-        nano_usd_each: int | None = None,
-    ) -> None:
+    def settle(self, settlement: Settlement) -> None:
         # counted first: a journal that cannot be written does not undo what was billed
-        super().settle(answers, billed=billed, nano_usd_each=nano_usd_each)
+        super().settle(settlement)
         order = {place: i for i, place in enumerate(self.places)}
-        content = {order[place]: packed(row) for place, row in answers.items()}
         self.journal.settle(
-            self.send, content, billed=billed, words=words, nano_usd_each=nano_usd_each
+            self.send,
+            {order[place]: packed(row) for place, row in settlement.answers.items()},
+            billed=settlement.billed,
+            words=settlement.words,
+            nano_usd_each=settlement.nano_usd_each,
         )
 
 
@@ -148,6 +139,17 @@ class Account:
     def begin_predictions(self) -> None:
         """Forget how often each image was asked: predicting it again asks nothing new."""
 
+    def replayed(self) -> "Account | None":
+        """Return an account that gives a fit its answers once more, and pays for no other.
+
+        None: nothing is remembered.
+        """
+        return None
+
+    def remembered(self) -> int:
+        """Return how many answers a fit that is repeated need not pay for."""
+        return 0
+
     def peek(self, images: Images) -> dict[int, Row]:  # noqa: ARG002 - nothing is remembered here
         """Return what is remembered of ``images``, by place, and count nothing."""
         return {}
@@ -207,6 +209,7 @@ class JournalAccount(Account):
         self._budgets = {"fit": Budget(), "predict": prediction if alone else Budget()}
         self._box = box
         self._epoch = journal.epoch(box)
+        self._paying = True
         self._asked: Counter[bytes] = Counter()
         self._predicted: Counter[bytes] = Counter()
 
@@ -230,6 +233,8 @@ class JournalAccount(Account):
         nano_usd_each: int | None = None,
     ) -> _JournalReservation:
         """Set aside what a send may cost, and commit to the journal that it is about to leave."""
+        if not self._paying:
+            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
         held = self._reserve(kind_of(purpose), places, nano_usd_each=nano_usd_each)
         intent = Intent(
             account=self.name,
@@ -244,13 +249,23 @@ class JournalAccount(Account):
         try:
             send = self.journal.reserve(intent)
         except BaseException:
-            held.settle({}, billed=0)
+            held.settle(Settlement(billed=0))
             raise
         return _JournalReservation(**vars(held), journal=self.journal, send=send)
 
     def kept(self, scores: Row) -> Row:
         """Return ``scores`` (n, classes) as they will be recalled."""
         return rounded(scores)
+
+    def replayed(self) -> "JournalAccount":
+        """Return an account that gives a fit its answers once more, and pays for no other."""
+        again = copy.copy(self)
+        again._asked, again._paying = Counter(), False
+        return again
+
+    def remembered(self) -> int:
+        """Return how many answers a fit that is repeated need not pay for."""
+        return self.journal.answered("fit", self._fit)
 
     def peek(self, images: Images) -> dict[int, Row]:
         """Return what is remembered of ``images``, by place, and count nothing."""

@@ -10,6 +10,8 @@ from rebox.meter.journal import Journal
 from rebox.meter.packing import checksum, unpacked
 from rebox.money import dollars
 
+AT_ONCE = 100  # rows: an answer of 20,000 classes takes 30 kB
+
 
 @dataclass(frozen=True, kw_only=True)
 class AccountLine:
@@ -62,29 +64,20 @@ def accounts(journal: Journal) -> list[AccountLine]:
 
 
 def questions(journal: Journal) -> Iterator[dict[str, Any]]:
-    """Yield every question with its send and its scores, in the order they were asked.
+    """Return every question with its send and its scores, in the order they were asked.
 
     An answer that cannot be unpacked is ``damaged``, and its scores are None, as are those of a
     question that was not answered.
     """
-    last, written = 0, _checksum_column(journal)
-    while True:
-        rows = journal.rows(
-            f"""
-            SELECT question.id, key, send.id, name, kind, purpose, identity, asked_s, ended_s,
-                   words, scores, {written}
-            FROM question JOIN send ON send.id = question.send
-            JOIN account ON account.id = send.account JOIN box ON box.id = send.box
-            LEFT JOIN answer ON answer.question = question.id
-            WHERE question.id > ? ORDER BY question.id LIMIT 1000
-            """,  # noqa: S608 - our own names
-            (last,),
-        )
-        if not rows:
-            return
-        for row in rows:
-            yield _question(row)
-        last = rows[-1][0]
+    query = f"""
+        SELECT question.id, key, send.id, name, kind, purpose, identity, asked_s, ended_s,
+               words, scores, {_checksum_column(journal)}
+        FROM question JOIN send ON send.id = question.send
+        JOIN account ON account.id = send.account JOIN box ON box.id = send.box
+        LEFT JOIN answer ON answer.question = question.id
+        WHERE question.id > ? ORDER BY question.id LIMIT ?
+    """  # noqa: S608 - our own names
+    return map(_question, _paged(journal, query))
 
 
 def _question(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -127,9 +120,29 @@ def _moment(seconds: float) -> str:
 
 
 def faults(journal: Journal) -> list[str]:
-    """Return what is wrong with a journal, a sentence each; nothing for a sound one."""
-    checks = journal.rows("PRAGMA integrity_check")
-    sentences = [f"the file is damaged: {row[0]}." for row in checks if row[0] != "ok"]
+    """Return what `each_fault` yields."""
+    return list(each_fault(journal))
+
+
+def each_fault(journal: Journal) -> Iterator[str]:
+    """Yield what is wrong with a journal, a sentence each, as it is found; none for a sound one."""
+    for (said,) in journal.rows("PRAGMA integrity_check"):
+        if said != "ok":
+            yield f"the file is damaged: {said}."
+    yield from _wrong_sums(journal)
+    counted = """
+        SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
+        FROM send WHERE id > ? AND queries != there ORDER BY id LIMIT ?
+    """
+    for number, queries, there in _paged(journal, counted):
+        yield f"send {number} was of {queries} images, and has {there} questions."
+    for row in questions(journal):
+        if row["damaged"]:
+            yield f"the answer to question {row['question']} is damaged."
+
+
+def _wrong_sums(journal: Journal) -> Iterator[str]:
+    """Yield which accounts do not say what their sends have cost."""
     sums = """
         SELECT name, kind, account.queries, account.nano_usd,
                coalesce(sum(coalesce(billed, send.queries)), 0),
@@ -139,19 +152,18 @@ def faults(journal: Journal) -> list[str]:
     for name, kind, queries, nano, sent, cost in journal.rows(sums):
         if (queries, nano) != (sent, cost):
             said, billed = (dollars(usd / NANO, places=9) for usd in (nano, cost))
-            sentences.append(
+            yield (
                 f"the account {name} ({kind}) says {queries} queries and {said}, its sends {sent} "
                 f"and {billed}."
             )
-    counted = """
-        SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
-        FROM send WHERE queries != there
+
+
+def _paged(journal: Journal, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query a few at a time: a journal may hold more than fits in memory.
+
+    ``query`` takes the number, first in each row, that rows come after, and how many at most.
     """
-    for number, queries, there in journal.rows(counted):
-        sentences.append(f"send {number} was of {queries} images, and has {there} questions.")
-    sentences += [
-        f"the answer to question {row['question']} is damaged."
-        for row in questions(journal)
-        if row["damaged"]
-    ]
-    return sentences
+    last = 0
+    while rows := journal.rows(query, (last, AT_ONCE)):
+        yield from rows
+        last = rows[-1][0]

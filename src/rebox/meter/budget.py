@@ -1,11 +1,12 @@
 """Queries and money: what may be asked, and what has been."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
 from rebox.money import dollars
+from rebox.notebook import facts
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
 Kind = Literal["fit", "predict"]
@@ -78,6 +79,16 @@ class Budget:
         if self.usd is not None and not (self.usd > 0 and math.isfinite(self.usd)):
             raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
 
+    def __repr__(self) -> str:
+        caps = [] if self.queries is None else [f"{self.queries:,} queries"]
+        caps += [] if self.usd is None else [dollars(self.usd)]
+        return f"<Budget {' and '.join(caps) or 'without a cap'}>"
+
+    def _repr_html_(self) -> str:
+        usd = None if self.usd is None else dollars(self.usd)
+        caps = {"queries, at most": self.queries, "cost, at most": usd}
+        return facts("Budget", caps, note="" if any(caps.values()) else "no cap")
+
     def allows(self, price_usd: float | None) -> int | None:
         """Return how many queries at ``price_usd`` each it pays for; None: without end.
 
@@ -138,6 +149,35 @@ class Spent:
     def training(self) -> int:
         """Queries for every purpose but prediction: what the budget of a fit covers."""
         return self.probe + self.map + self.search + self.validate
+
+    def __add__(self, other: "Spent") -> "Spent":
+        counts = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "usd"
+        }
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Spent(**counts, usd=usd)
+
+    def __repr__(self) -> str:
+        return f"<Spent {self.words}>"
+
+    @property
+    def words(self) -> str:
+        """What was asked, for what, and what it cost, in a line."""
+        counts = ", ".join(f"{n:,} to {what}" for what, n in self._asked().items())
+        queries = f"{self.total:,} {'query' if self.total == 1 else 'queries'}"
+        saved = f", {self.saved:,} of them answered by the journal" if self.saved else ""
+        return f"{queries}{f' ({counts})' if counts else ''}, {dollars(self.usd)}{saved}"
+
+    def _repr_html_(self) -> str:
+        rows = {"queries": self.total, **{f"to {what}": n for what, n in self._asked().items()}}
+        paid = {"billed": self.billed, "answered by the journal": self.saved}
+        return facts("Spent", {**rows, **paid, "cost": dollars(self.usd)})
+
+    def _asked(self) -> dict[str, int]:
+        counts = self.by_purpose()
+        return {what: n for what, n in counts.items() if n and what != "total"}
 
     def by_purpose(self) -> dict[str, int]:
         """Return the counts by purpose and their total."""

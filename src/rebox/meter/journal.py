@@ -22,18 +22,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from rebox.errors import extra
+from rebox.idle import Held
 from rebox.meter.budget import Amount, Kind
 from rebox.meter.journal_file import (
-    Place,
     as_journal_errors,
     connect,
-    connect_to_read,
     damaged_answer,
 )
+from rebox.meter.journal_reading import connect_to_read
 from rebox.meter.packing import checksum
+from rebox.meter.place import Place
 from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
 
 VARIABLE = "REBOX_JOURNAL"
+_HELD = Held()  # each takes three files
 
 
 def default_path() -> Path:
@@ -149,6 +151,18 @@ class Journal:
         )
         return self.billed(account, kind) - Amount(*own)
 
+    def answered(self, kind: Kind, fit: str) -> int:
+        """Return how many questions of ``fit`` have been answered, each counted once."""
+        (row,) = self.rows(
+            """
+            SELECT count(DISTINCT key) FROM question JOIN answer ON question = question.id
+            JOIN send ON send.id = send JOIN account ON account.id = send.account
+            WHERE kind=? AND fit=?
+            """,
+            (kind, fit),
+        )
+        return int(row[0])
+
     def epoch(self, box: str) -> int:
         """Return how often a box is known to have changed under its identity."""
         row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))
@@ -170,6 +184,15 @@ class Journal:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
+
+    def rest(self) -> None:
+        """Close the file unless it is in use; the next question opens it again."""
+        if self._lock.acquire(blocking=False):  # two that wait for each other would wait for ever
+            try:
+                if self._pid == os.getpid():
+                    self.close()
+            finally:
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -213,6 +236,8 @@ class Journal:
         if self._connection is None:
             self._pid = os.getpid()
             self._connection = self._connected()
+        if self._writable:
+            _HELD.use(self)
         return self._connection
 
     @contextlib.contextmanager

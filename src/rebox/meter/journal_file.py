@@ -1,14 +1,11 @@
 """The file of a journal: its tables, how they came about, and how it is opened."""
 
 import contextlib
-import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
-from urllib.parse import quote
 
 from rebox.errors import JournalError
 from rebox.meter.packing import checksum
@@ -68,60 +65,6 @@ MIGRATIONS = (
 PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
 
 
-@dataclass(frozen=True)
-class Place:
-    """The files of a journal as they were found; what is put into their place is another one.
-
-    SQLite goes on with a file that was deleted or moved, and nobody finds it again: all that is
-    written there would be paid for once more.
-
-    Attributes
-    ----------
-    files : tuple of (device, inode) or None
-        The journal, its log, and the log's index; None: not there, or not looked at.
-    size : int
-        Bytes of the journal: it never shrinks.
-    """
-
-    files: tuple[tuple[int, int] | None, ...]
-    size: int
-
-    @classmethod
-    def of(cls, path: Path, before: Self | None = None) -> Self:
-        """Return the place of the journal at ``path``.
-
-        Raises
-        ------
-        JournalError
-            It is not the same as ``before``.
-        """
-        found = [_stat(path.with_name(f"{path.name}{end}")) for end in ("", "-wal", "-shm")]
-        place = cls(
-            tuple(None if one is None else (one.st_dev, one.st_ino) for one in found),
-            0 if found[0] is None else found[0].st_size,
-        )
-        if before is None:
-            return place
-        same = all(was in (None, now) for was, now in zip(before.files, place.files, strict=True))
-        if not same or place.size < before.size:
-            raise JournalError(
-                f"the journal {path} was deleted, moved or replaced while it was in use, or its "
-                "-wal file was: put it back and start again; nothing was sent that it did not know."
-            )
-        return place
-
-    def without_logs(self) -> Self:
-        """Return the place of the journal alone: its logs are there while it is open."""
-        return replace(self, files=(self.files[0], None, None))
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
 def connect(path: Path) -> sqlite3.Connection:
     """Open the journal at ``path`` to write, and bring its tables up to date.
 
@@ -140,9 +83,9 @@ def connect(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise JournalError(
             f"the journal {path} cannot be opened ({error}): name a file in a folder that can be "
-            "written, by journal= (--journal)."
+            "written, by journal=."
         ) from error
-    with _closed_on_error(connection, path):
+    with closed_on_error(connection, path):
         connection.create_function("checksum", 2, checksum, deterministic=True)
         connection.execute(f"PRAGMA page_size={PAGE}")  # counts for a new file only
         _log_ahead(connection)
@@ -151,26 +94,8 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open the journal at ``path`` to read; neither file nor folder need be writable.
-
-    Raises
-    ------
-    JournalError
-        It is not there, cannot be read, is no journal, or was written by a newer rebox.
-    """
-    try:
-        connection = _readable(path)
-    except sqlite3.Error as error:
-        raise _useless(path, error) from error
-    with _closed_on_error(connection, path):
-        if _version(connection, path) == 0:
-            raise JournalError(f"{path} is no journal of rebox, but an empty file: name another.")
-    return connection
-
-
 @contextlib.contextmanager
-def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+def closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Leave no connection open to what turns out to be no journal."""
     try:
         yield
@@ -178,41 +103,7 @@ def _closed_on_error(connection: sqlite3.Connection, path: Path) -> Iterator[Non
         connection.close()
         if isinstance(error, JournalError):
             raise
-        raise _useless(path, error) from error
-
-
-def _readable(path: Path) -> sqlite3.Connection:
-    """Return a connection that reads: an ordinary one, where SQLite can have one.
-
-    That takes a file beside the journal, which a folder that may not be written refuses. Without
-    it a journal can still be read as it stands, if nothing is left in its log.
-    """
-    connection = _to_read(path, "mode=rw")  # a file that may not be written is opened to read then
-    try:
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        if not _not_writable(error):
-            raise
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise JournalError(
-                f"the last answers of the journal {path} stand in {log.name}, which cannot be read "
-                "in a folder that may not be written: copy both files to another one."
-            ) from error
-        return _to_read(path, "immutable=1")
-    return connection
-
-
-def _to_read(path: Path, how: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{how}",
-        uri=True,
-        timeout=LOCKED_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+        raise useless(path, error) from error
 
 
 @contextlib.contextmanager
@@ -236,8 +127,8 @@ def damaged_answer(path: Path) -> JournalError:
 
 
 def _advice(error: sqlite3.Error) -> str:
-    if _not_writable(error):
-        return "make the file and its folder writable, or name another by journal= (--journal),"
+    if not_writable(error):
+        return "make the file and its folder writable, or name another by journal=,"
     if _name(error).startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "it is damaged, so take a copy from before, or another file,"
     return "free some space" if "full" in str(error) else "end the program that holds it"
@@ -247,7 +138,8 @@ def _name(error: sqlite3.Error) -> str:
     return str(getattr(error, "sqlite_errorname", ""))  # errors of Python's own have none
 
 
-def _not_writable(error: sqlite3.Error) -> bool:
+def not_writable(error: sqlite3.Error) -> bool:
+    """Return whether a file, or its folder, may not be written, or is not there."""
     return _name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
 
 
@@ -255,12 +147,12 @@ def _busy(error: sqlite3.Error) -> bool:
     return _name(error).startswith("SQLITE_BUSY")
 
 
-def _useless(path: Path, error: sqlite3.Error) -> JournalError:
+def useless(path: Path, error: sqlite3.Error) -> JournalError:
     """Return why a journal could not be opened."""
-    if _not_writable(error):
+    if not_writable(error):
         return JournalError(
             f"the journal {path} cannot be written, or may not be read ({error}): make the file "
-            "and its folder writable, or name another by journal= (--journal)."
+            "and its folder writable, or name another by journal=."
         )
     if _busy(error):
         return JournalError(
@@ -292,18 +184,24 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(connection, path)
+        version = version_of(connection, path)
         for script in MIGRATIONS[version:]:
             for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        (number,) = connection.execute("PRAGMA application_id").fetchone()
+        if not number:  # what tells it from any other, should its bytes be replaced
+            connection.execute(f"PRAGMA application_id={secrets.randbelow(2**31 - 1) + 1}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    if not number:  # into the file itself, where `Mark` looks for it
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return which of its tables' versions a journal has; 0: it is empty."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise JournalError(f"{path} was written by a newer rebox: upgrade, or name another file.")

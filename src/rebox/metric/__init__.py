@@ -6,9 +6,17 @@ in such resamples; its interval is then too narrow. Where several images show on
 figure takes the subjects as ``groups``.
 """
 
+from rebox.metric.calibration import (
+    BINS,
+    ReliabilityBin,
+    expected_calibration_error,
+    log_loss,
+    reliability,
+)
 from rebox.metric.confusion import (
     accuracy,
     balanced_accuracy,
+    confusion_matrix,
     predictive_value,
     quadratic_kappa,
     sensitivity,
@@ -16,25 +24,35 @@ from rebox.metric.confusion import (
 )
 from rebox.metric.evaluation import METRIC_WORDS, METRICS, PERCENT, evaluate
 from rebox.metric.interval import Interval, proportion
+from rebox.metric.measurement import ClassFigures, Measurement, measure
 from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
 from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
 
 __all__ = [
+    "BINS",
     "METRICS",
     "METRIC_WORDS",
     "PERCENT",
+    "ClassFigures",
     "Interval",
+    "Measurement",
+    "ReliabilityBin",
     "accuracy",
     "accuracy_gain",
     "auc_gain",
     "auc_interval",
     "balanced_accuracy",
     "balanced_accuracy_gain",
+    "confusion_matrix",
     "evaluate",
+    "expected_calibration_error",
+    "log_loss",
     "macro_auc",
+    "measure",
     "predictive_value",
     "proportion",
     "quadratic_kappa",
+    "reliability",
     "sensitivity",
     "specificity",
 ]

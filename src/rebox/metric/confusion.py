@@ -1,19 +1,30 @@
 """Figures of the predicted classes, all of them read off the confusion matrix."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.errors import InvalidData
-from rebox.metric.interval import RESAMPLES, Interval, percentiles, proportion, wilson
+from rebox.metric.interval import (
+    RESAMPLES,
+    Bounds,
+    Interval,
+    anywhere,
+    percentiles,
+    proportion,
+    wilson,
+)
 from rebox.metric.labels import Floats, Integers, columns_of, need_two_classes
-from rebox.metric.ranking import bootstrap
+from rebox.metric.ranking import bootstrap, can_vary, resamples
 from rebox.subject import effective_size, encode_groups
 
 Flags = NDArray[np.bool_]
+
+CELLS = 16_000_000  # most cells of resampled matrices held at once: 128 MB
 
 
 def accuracy(
@@ -141,7 +152,54 @@ def quadratic_kappa(
     """
     confusion = _Confusion.of(labels, predictions, classes, groups)
     need_two_classes(confusion.matrix.sum(axis=1), "kappa")
-    return confusion.bootstrap(_kappa, seed)
+    return confusion.bootstrap(_kappa, seed, (-1.0, 1.0))
+
+
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: Sequence[Any]) -> Integers:
+    """Return how many images of each class (rows) were taken for each (columns), (K, K).
+
+    Raises
+    ------
+    InvalidData
+        Labels and predictions differ in length, or one is not in ``classes``.
+    """
+    return _Confusion.of(labels, predictions, classes).matrix
+
+
+def f1_scores(
+    truth: Integers, predicted: Integers, n_classes: int, seed: int, groups: Integers | None
+) -> dict[int, Interval]:
+    """Return 2 TP / (2 TP + FP + FN) of each class that is true or predicted anywhere.
+
+    With a bootstrap's interval. ``truth`` and ``predicted`` (n,) are places among the classes.
+    """
+    right = truth == predicted
+
+    def scores(weights: Floats) -> Floats:  # a row at a time: no array of images by classes
+        of_each = partial(np.bincount, minlength=n_classes)
+        counts = np.array([of_each(truth, w) + of_each(predicted, w) for w in weights])
+        hits = np.array([of_each(truth, w * right) for w in weights])
+        return np.asarray(2 * hits / np.where(counts > 0, counts, 1))
+
+    values = scores(np.ones((1, len(truth))))[0]
+    known = np.union1d(truth, predicted).tolist()
+    if not can_vary(truth, groups):
+        return {k: anywhere(float(values[k]), (0.0, 1.0)) for k in known}
+    draws = np.concatenate([scores(weights) for weights in resamples(truth, seed, groups)])
+    return {k: percentiles(float(values[k]), draws[:, k]) for k in known}
+
+
+def share_of(hits: Flags, among: Flags, groups: Integers | None) -> Interval:
+    """Return the share of ``hits`` (n,) ``among`` some images (n,), with Wilson's interval.
+
+    ``groups`` (n,) are subjects: it is then that of the effective number of images.
+    """
+    hits = hits[among]
+    subjects = None if groups is None else encode_groups(groups[among], len(hits))
+    if subjects is None:
+        return proportion(int(hits.sum()), len(hits))
+    share, size = float(hits.mean()), effective_size(hits, subjects)
+    return wilson(share, share * size, size)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,18 +259,20 @@ class _Confusion:
 
     def share(self, hits: Flags, among: Flags) -> Interval:
         """Return the share of ``hits`` (n,) among some of the images, with Wilson's interval."""
-        hits = hits[among]
-        groups = None if self.groups is None else encode_groups(self.groups[among], len(hits))
-        if groups is None:
-            return proportion(int(hits.sum()), len(hits))
-        share, size = float(hits.mean()), effective_size(hits, groups)
-        return wilson(share, share * size, size)
+        return share_of(hits, among, self.groups)
 
-    def bootstrap(self, statistic: Callable[[NDArray[Any]], Floats], seed: int) -> Interval:
-        """Bootstrap a figure of the confusion matrix."""
+    def bootstrap(
+        self,
+        statistic: Callable[[NDArray[Any]], Floats],
+        seed: int,
+        bounds: Bounds = (0.0, 1.0),
+    ) -> Interval:
+        """Bootstrap a figure of the confusion matrix that lies within ``bounds``."""
+        if not can_vary(self.true, self.groups):
+            return anywhere(float(statistic(self.matrix[None])[0]), bounds)
         if self.groups is None:
-            draws = statistic(_multinomial(self.matrix, seed))
-            return percentiles(float(statistic(self.matrix[None])[0]), draws)
+            draws = [statistic(matrices) for matrices in _multinomial(self.matrix, seed)]
+            return percentiles(float(statistic(self.matrix[None])[0]), np.concatenate(draws))
         k = len(self.classes)
         where = np.zeros((len(self.true), k * k))
         where[np.arange(len(where)), self.places] = 1.0
@@ -224,17 +284,19 @@ class _Confusion:
         )
 
 
-def _multinomial(matrix: Integers, seed: int) -> Integers:
-    """Return (b, K, K) matrices of resamples.
+def _multinomial(matrix: Integers, seed: int) -> Iterator[Integers]:
+    """Yield blocks (b, K, K) of matrices of resamples.
 
     Drawing n_c images again within true class c makes row c of the matrix multinomial: the rows
     are drawn directly, which is the same distribution at a cost without n in it.
     """
     rng = np.random.default_rng(seed)
-    draws = np.zeros((RESAMPLES, *matrix.shape), dtype=np.int64)
-    for c in np.flatnonzero(matrix.sum(axis=1)):
-        draws[:, c] = rng.multinomial(matrix[c].sum(), matrix[c] / matrix[c].sum(), RESAMPLES)
-    return draws
+    step = max(1, CELLS // matrix.size)
+    for start in range(0, RESAMPLES, step):
+        draws = np.zeros((min(step, RESAMPLES - start), *matrix.shape), dtype=np.int64)
+        for c in np.flatnonzero(matrix.sum(axis=1)):
+            draws[:, c] = rng.multinomial(matrix[c].sum(), matrix[c] / matrix[c].sum(), len(draws))
+        yield draws
 
 
 def _mean_recall(matrices: NDArray[Any]) -> Floats:

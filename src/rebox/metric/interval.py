@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from rebox.errors import InvalidData
 
 Z = 1.959963984540054  # the standard normal's 97.5 % quantile
 RESAMPLES = 1000
+
+Bounds = tuple[float, float]
+"""The least and the greatest that a figure can be."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,12 @@ class Interval:
     def __format__(self, spec: str) -> str:
         value, bounds = self.parts(spec or ".3f")
         return f"{value}{' %' if spec.endswith('%') else ''} ({bounds})"
+
+    def __repr__(self) -> str:
+        return f"<Interval {self:.4g}>"
+
+    def _repr_html_(self) -> str:
+        return escape(f"{self:.4g}")
 
     def parts(self, spec: str) -> tuple[str, str]:
         """Return the figure and ``low to high``, without a unit: a table's heading has that."""
@@ -62,6 +72,11 @@ def wilson(value: float, successes: float, n: float) -> Interval:
     half = Z / (n + Z**2) * math.sqrt(n * value * (1 - value) + Z**2 / 4)
     # Rounding leaves 1e-17 where the formula gives exactly 0 or 1.
     return Interval(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)))
+
+
+def anywhere(value: float, bounds: Bounds) -> Interval:
+    """Return ``value`` with all that it might be: nothing tells how sure it is."""
+    return Interval(value, min(value, bounds[0]), max(value, bounds[1]))
 
 
 def percentiles(value: float, draws: NDArray[np.float64]) -> Interval:

@@ -13,7 +13,7 @@ from rebox.errors import InvalidData
 from rebox.metric.confusion import mean_share
 from rebox.metric.interval import Interval
 from rebox.metric.labels import Floats, columns_of
-from rebox.metric.ranking import bootstrap
+from rebox.metric.ranking import OF_A_GAIN, bootstrap
 from rebox.subject import encode_groups
 
 
@@ -40,7 +40,7 @@ def accuracy_gain(
     """
     truth, gains = _gains(labels, predictions, rivals)
     subjects = encode_groups(groups, len(truth))
-    return bootstrap(lambda w: w @ gains / w.sum(axis=1), truth, seed, subjects)
+    return bootstrap(lambda w: w @ gains / w.sum(axis=1), truth, seed, subjects, OF_A_GAIN)
 
 
 def balanced_accuracy_gain(
@@ -58,7 +58,9 @@ def balanced_accuracy_gain(
     subjects = encode_groups(groups, len(truth))
     of_class = np.eye(truth.max() + 1)[truth]
     gained = gains[:, None] * of_class
-    return bootstrap(lambda w: mean_share(w @ gained, w @ of_class), truth, seed, subjects)
+    return bootstrap(
+        lambda w: mean_share(w @ gained, w @ of_class), truth, seed, subjects, OF_A_GAIN
+    )
 
 
 def _gains(

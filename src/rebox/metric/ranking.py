@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rebox.metric.interval import RESAMPLES, Interval, percentiles
+from rebox.metric.interval import RESAMPLES, Bounds, Interval, anywhere, percentiles
 from rebox.metric.labels import (
     Floats,
     Integers,
@@ -17,6 +17,7 @@ from rebox.metric.labels import (
 )
 from rebox.subject import classes_of_subjects, encode_groups
 
+OF_A_GAIN: Bounds = (-1.0, 1.0)  # of one share over another
 BLOCK = 2_000_000  # most weights held at once, so that memory does not grow with the subjects
 
 
@@ -82,18 +83,38 @@ def auc_gain(
     ``folds`` see `auc_interval`.
     """
     ours, theirs = _areas(truth, scores, folds), _areas(truth, rival, folds)
-    return bootstrap(lambda weights: ours(weights) - theirs(weights), truth, seed, groups)
+
+    def gain(weights: Floats) -> Floats:
+        return ours(weights) - theirs(weights)
+
+    return bootstrap(gain, truth, seed, groups, OF_A_GAIN)
 
 
 def bootstrap(
-    statistic: Callable[[Floats], Floats], truth: Integers, seed: int, groups: Integers | None
+    statistic: Callable[[Floats], Floats],
+    truth: Integers,
+    seed: int,
+    groups: Integers | None,
+    bounds: Bounds = (0.0, 1.0),
 ) -> Interval:
     """Return a figure and its percentiles over `resamples`.
 
-    ``statistic`` takes weights (b, n), how often each image counts, and returns the figures (b,).
+    ``statistic`` takes weights (b, n), how often each image counts, and returns the figures (b,),
+    which lie within ``bounds``: these are its interval where `can_vary` says so.
     """
+    if not can_vary(truth, groups):
+        return anywhere(float(statistic(np.ones((1, len(truth))))[0]), bounds)
     draws = [statistic(weights) for weights in resamples(truth, seed, groups)]
     return percentiles(float(statistic(np.ones((1, len(truth))))[0]), np.concatenate(draws))
+
+
+def can_vary(truth: Integers, groups: Integers | None) -> bool:
+    """Return whether `resamples` differ: not where each class has one image, or one subject.
+
+    One tells of no other, and resamples that are all alike would call a figure certain.
+    """
+    kinds = truth if groups is None else classes_of_subjects(truth, groups)
+    return int(np.bincount(kinds).max()) > 1
 
 
 def resamples(truth: Integers, seed: int, groups: Integers | None = None) -> Iterator[Floats]:

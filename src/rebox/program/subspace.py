@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.fft import idctn
 from scipy.ndimage import zoom
 
+IMAGES = 16  # of a random basis that are combined at a time
+
 Array = Any
 """A NumPy array or a torch tensor: whichever comes in goes out."""
 
@@ -84,15 +86,19 @@ class Full(Subspace):
 class _Separable(Subspace):
     """Products of waves along rows and waves along columns, each channel apart."""
 
+    @property
+    @abc.abstractmethod
+    def _count(self) -> int:
+        """Return how many waves there are along each side."""
+
     @abc.abstractmethod
     def waves(self, length: int) -> NDArray[np.float64]:
-        """Return the waves (a, length) along a side of ``length`` pixels."""
+        """Return the waves (count, length) along a side of ``length`` pixels."""
 
     @property
     def dimension(self) -> int:
         """Row waves times column waves times channels."""
-        height, width, channels = self.shape
-        return len(self.waves(height)) * len(self.waves(width)) * channels
+        return self._count**2 * self.shape[2]
 
     def expand(self, z: Array) -> Array:
         """Combine the waves; planar in memory."""
@@ -117,6 +123,10 @@ class LowResolution(_Separable):
 
     side: int = 8
 
+    @property
+    def _count(self) -> int:
+        return self.side
+
     def waves(self, length: int) -> NDArray[np.float64]:
         """Return (side, length): each row falls linearly from 1 at its knot to 0 at the next."""
         if self.side == 1:
@@ -138,6 +148,10 @@ class DCT(_Separable):
     """
 
     frequencies: int = 6
+
+    @property
+    def _count(self) -> int:
+        return self.frequencies
 
     def waves(self, length: int) -> NDArray[np.float64]:
         """Return (frequencies, length) cosines of root mean square 1."""
@@ -183,6 +197,9 @@ class RandomProjection(Subspace):
         """Combine the basis images; planar in memory."""
         xp = array_namespace(z)
         height, width, channels = self.shape
-        basis = xp.asarray(self._basis, dtype=z.dtype, device=device(z))
-        planar = xp.reshape(z @ basis, (*z.shape[:-1], channels, height, width))
+        planar = xp.zeros((*z.shape[:-1], self._basis.shape[1]), dtype=z.dtype, device=device(z))
+        for start in range(0, self.size, IMAGES):  # a copy in z's own type is made of a few only
+            basis = xp.asarray(self._basis[start : start + IMAGES], dtype=z.dtype, device=device(z))
+            planar = planar + z[..., start : start + IMAGES] @ basis
+        planar = xp.reshape(planar, (*z.shape[:-1], channels, height, width))
         return xp.moveaxis(planar, -3, -1)

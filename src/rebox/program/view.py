@@ -152,7 +152,8 @@ class View:
         planes += np.float32(MID_GREY)
         np.clip(planes, 0.0, 1.0, out=planes)
         if self.gamma != 1:
-            np.power(planes, np.float32(self.gamma), out=planes)
+            # in 64 bits: powers of 32 differ from processor to processor in the last of them
+            planes[:] = np.power(planes.astype(np.float64), self.gamma)
         if self.anchor:
             planes *= np.float32(1 - self.anchor)
             planes += np.float32(self.anchor) * anchor_picture(planes.shape, self.anchor_seed)

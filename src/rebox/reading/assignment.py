@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidOption
 from rebox.reading.contract import Answers, Array, Arrays, Mapping, MappingRule
 
+DECIMALS = 12  # of a mean score: equal ones are summed up in another order on another processor
+
 
 @dataclass(frozen=True)
 class Assignment(Mapping):
@@ -130,4 +132,5 @@ class FrequencyMapping(_ManyToOne):
         asked = np.maximum(member.sum(axis=0), 1.0)
         rate = top.T @ member / asked
         mean_score = answers.scores.astype(np.float64).T @ member / asked
+        mean_score = mean_score.round(DECIMALS)
         return self._assign(rate, mean_score, answers.seed)

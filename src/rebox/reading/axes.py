@@ -1,5 +1,6 @@
 """Principal axes: there features are uncorrelated, and no more than needed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -82,7 +83,7 @@ class PrincipalAxes:
         if step == 1:
             whole, along = float((some**2).sum(axis=1).mean()), float(variances.sum())
         else:
-            sums = [_squares(part, centre, spread, axes) for part in _parts(x)]
+            sums = [_squares(part, centre, spread, axes) for part in parts_of(x)]
             whole, along = (float(np.concatenate(one).mean()) for one in zip(*sums, strict=True))
         varies = axes.shape[1] > 0
         length = np.sqrt(along) if varies else 1.0
@@ -97,9 +98,12 @@ class PrincipalAxes:
     def coordinates(self, features: Floats) -> Floats:
         """Return (n, r) coordinates of (n, d) training features, in the precision of the axes."""
         dtype = self.axes.dtype.type
-        parts = _parts(np.asarray(features))
-        return np.concatenate(
-            [_standard(part, self.centre, self.spread, dtype) @ self.axes for part in parts]
+        return joined(
+            len(features),
+            (
+                _standard(part, self.centre, self.spread, dtype) @ self.axes
+                for part in parts_of(np.asarray(features))
+            ),
         )
 
     def exact_coordinates(self, features: Floats) -> Matrix:
@@ -151,7 +155,7 @@ def largest_eigen(matrix: Matrix, keep: int) -> tuple[NDArray[np.float64], Matri
     """
     size = len(matrix)
     keep = min(keep, size)
-    if FEW * keep > size:
+    if FEW * keep > size or not size:  # of no matrix, SciPy before 1.14 finds none
         values, vectors = np.linalg.eigh(matrix)
         values, vectors = values[size - keep :], vectors[:, size - keep :]
     else:
@@ -179,9 +183,20 @@ def _principal_axes(
     return vectors, variances
 
 
-def _parts(x: Floats) -> list[Floats]:
+def parts_of(x: NDArray[Any]) -> list[NDArray[Any]]:
     """Return (n, d) in parts of a few rows; at least one, of no rows."""
     return [x[start : start + ROWS] for start in range(0, max(1, len(x)), ROWS)]
+
+
+def joined(n: int, parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Return (n, d) of ``parts`` one below the other: each goes when the next one is made."""
+    whole, start = None, 0
+    for part in parts:
+        if whole is None:
+            whole = np.empty((n, part.shape[1]), part.dtype)
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return np.empty((n, 0)) if whole is None else whole
 
 
 def _standard(

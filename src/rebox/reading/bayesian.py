@@ -58,7 +58,7 @@ class BayesianMapping(BiasedMapping):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the mapping from its arrays."""
-        slope = float(arrays["slope"][0])
+        slope = arrays["slope"].item()
         return cls(weights=arrays["weights"], bias=arrays["bias"], slope=slope)
 
 

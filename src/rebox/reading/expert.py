@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.reading.axes import joined, parts_of
 from rebox.reading.contract import Floats, Matrix
 from rebox.reading.kernel import COMPONENTS, KernelComponents, rbf
 from rebox.reading.logistic import fit_logistic
@@ -105,7 +106,9 @@ def kernel_features(
     """Return principal components of a kernel on stretched coordinates, and samples on them."""
     theirs = _seen(landmarks, stretch)
     components = KernelComponents.of(rbf(theirs, theirs), most)
-    return components, components(rbf(_seen(z, stretch), theirs))
+    # Never the whole kernel: of many samples it is gigabytes.
+    features = (components(rbf(_seen(part, stretch), theirs)) for part in parts_of(z))
+    return components, joined(len(z), features)
 
 
 def logistic_head(features: Matrix, targets: Targets) -> LinearFit:

@@ -83,7 +83,7 @@ class AnswerFeatures:
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Return the features that `arrays` described; log-ratios where only a floor is given."""
         code, censored = arrays.get("features", np.zeros(2, dtype=np.int64))
-        return cls(KINDS[int(code)], float(arrays["floor"][0]), bool(censored))
+        return cls(KINDS[int(code)], arrays["floor"].item(), bool(censored))
 
 
 def _roots(p: Array) -> Array:

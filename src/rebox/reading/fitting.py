@@ -207,12 +207,18 @@ class _Fit:
     def _of_local(self) -> list[OutOfFold]:
         stretch = self._stretch(local=0.0, width=WIDTH)
         judged = self._kernels("local", self._heads, stretch, self.targets)
-        if self.known.imitated:
+        if self._imitable:
             answers = _features(self.known.imitated)
             landmarks = self.z[:LANDMARKS]
             student = student_expert(judged[0].expert, self.z, landmarks, answers, self.targets)
             judged.append(student)
         return judged
+
+    @property
+    def _imitable(self) -> bool:
+        """Whether answers about one subject can be imitated by those about another."""
+        told = len(self.known.imitated[0].scores) if self.known.imitated else 0
+        return self.targets.take(slice(told)).subjects >= 2
 
     def _of_both(self) -> list[OutOfFold]:
         # the distances of both origins add up: half the width for each keeps the kernel's reach

@@ -125,7 +125,7 @@ class KernelMapping(BiasedMapping):
             landmarks=arrays["landmarks"],
             weights=arrays["weights"],
             bias=arrays["bias"],
-            gamma=float(arrays["gamma"][0]),
+            gamma=arrays["gamma"].item(),
             features=AnswerFeatures.from_arrays(arrays),
         )
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.reading.axes import PrincipalAxes
+from rebox.reading.axes import PrincipalAxes, parts_of
 from rebox.reading.calibration import fit_slope, fit_slopes_and_bias
 from rebox.reading.contract import Matrix
 from rebox.reading.linear import LinearRule
@@ -86,7 +86,7 @@ class Ridge:
     @cached_property
     def _members(self) -> Members:
         groups = np.arange(len(self.wanted)) if self.groups is None else self.groups
-        return members(groups)
+        return [part for rows in members(groups) for part in parts_of(rows)]  # each is copied
 
     def _pull(self, rows: NDArray[np.intp]) -> Matrix:
         """Return by how much the mean falls without each of some groups, (groups, 1, outputs)."""
@@ -132,7 +132,9 @@ def on_axes(features: Matrix) -> tuple[PrincipalAxes, Matrix, NDArray[np.float64
     """Return axes of (n, d), and the coordinates on them as left (n, r) and scale (r,)."""
     axes = PrincipalAxes.of(features)
     scale = axes.scale * np.sqrt(len(features))
-    return axes, axes.coordinates(features) / scale, scale
+    left: Matrix = np.asarray(axes.coordinates(features), dtype=np.float64)
+    left /= scale
+    return axes, left, scale
 
 
 def ridge_on_axes(left: Matrix, scale: NDArray[np.float64], targets: Targets) -> LinearFit:

@@ -41,6 +41,7 @@ RECIPES = Door(
         "spsa-gc": "rebox.recipe.published:spsa_gc",
         "ilm": "rebox.recipe.published:ilm",
         "program": "rebox.recipe.own:program",
+        "local": "rebox.recipe.own:local",
     },
 )
 """Functions that return a `Recipe`; their keyword-only parameters are a name's options."""

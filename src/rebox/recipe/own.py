@@ -6,7 +6,7 @@ from rebox.errors import InvalidOption
 from rebox.program import Canvas
 from rebox.reading.choice import rule_from_name
 from rebox.recipe.contract import Recipe
-from rebox.recipe.way import Once, Refitted, Views
+from rebox.recipe.way import Once, Refitted, Unasked, Views
 from rebox.search import CMAES, Adam, Antithetic, GradientDescent, Orthogonal, Rademacher, Search
 
 MAP_CITATIONS = {
@@ -19,6 +19,7 @@ MAP_CITATIONS = {
     "blm+": "Cai et al.: Bayesian-guided Label Mapping, NeurIPS 2024: BLM+, smoothed to the prior",
     "best": "rebox: the rule with the lowest held-out log loss on the training answers",
 }
+LOCAL_CITATION = "rebox: a pool of kernel readings of plain features, no box"
 
 
 def map_only(
@@ -98,3 +99,8 @@ def auto(*, stack: bool = True, class_weight: str | None = None) -> Recipe:
         citation="rebox: views, and a pool of kernel readings of their answers",
         way=Views(stack=stack, class_weight=class_weight),
     )
+
+
+def local(*, class_weight: str | None = None) -> Recipe:
+    """Ask nobody: a pool of kernel readings of plain local features, or an encoder's beside."""
+    return Recipe(citation=LOCAL_CITATION, way=Unasked(class_weight=class_weight))

@@ -2,7 +2,8 @@
 
 A recipe says its way; `rebox.fit` goes it. `Once` asks about every training sample and fits a map;
 `Searched` then moves a program by the losses of a search; `Refitted` judges each program by the map
-that suits it; `Views` looks at samples from several sides and reads all answers together.
+that suits it; `Views` looks at samples from several sides and reads all answers together; `Unasked`
+reads what can be seen without asking, alone.
 """
 
 from dataclasses import dataclass, field
@@ -23,12 +24,15 @@ class Way:
 
     Attributes
     ----------
+    asks : bool
+        Whether a box is asked; without, none is opened.
     several : bool
         Whether a prediction may ask several queries, or none, and an encoder is read beside them.
     canaries : int
         Canaries that a service is asked unless the user says otherwise.
     """
 
+    asks: ClassVar[bool] = True
     several: ClassVar[bool] = False
     canaries: ClassVar[int] = 0
 
@@ -153,7 +157,27 @@ class Views(Way):
     class_weight: str | None = None
 
     def __post_init__(self) -> None:
-        if self.class_weight not in (None, "balanced"):
-            raise InvalidOption(
-                f"class_weight must be balanced or left out, found {self.class_weight!r}."
-            )
+        _check_weight(self.class_weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unasked(Way):
+    """Asks nobody; reads what can be seen of a sample, and an encoder's features beside.
+
+    Attributes
+    ----------
+    class_weight : {None, "balanced"}
+        As for `Views`.
+    """
+
+    asks: ClassVar[bool] = False
+    several: ClassVar[bool] = True
+    class_weight: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_weight(self.class_weight)
+
+
+def _check_weight(class_weight: str | None) -> None:
+    if class_weight not in (None, "balanced"):
+        raise InvalidOption(f"class_weight must be balanced or left out, found {class_weight!r}.")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
 from rebox.sample.dataset import Dataset
+from rebox.sample.labels import refuse_one_hot
 
 Array = NDArray[Any]
 
@@ -31,6 +32,7 @@ def load_arrays(archive: Path) -> Dataset:
     """
     arrays = read_arrays(archive, ("x", "y"), optional=("groups",), alone=True)
     _check_values(archive, arrays["x"])
+    refuse_one_hot(arrays["y"])
     _check_names(archive, "y", arrays["y"], "labels", "class of each image")
     groups = arrays.get("groups")
     if groups is not None:

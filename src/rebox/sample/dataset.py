@@ -1,17 +1,24 @@
 """What every task is: images, a label for each, and what keeps a trial of them honest."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.errors import InvalidData
+from rebox.errors import InvalidData, InvalidOption
+from rebox.notebook import facts, few, shortened
+from rebox.option import whole
+from rebox.output import encoded
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import read_bytes
+from rebox.subject import encode_groups, held_out
 
 Images = ImageFiles | NDArray[Any]
 """Files decoded when asked, or an array (n, h, w), (n, h, w, channels) or (n, features)."""
@@ -114,6 +121,35 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        what = {"images": f"{len(self):,} {self._kind()}", "classes": self._classes()}
+        subjects = "" if self.groups is None else f", {len(_counts(self.groups)):,} subjects"
+        return f"<Dataset {shortened(self.name)}: {what['images']}, {what['classes']}{subjects}>"
+
+    def _repr_html_(self) -> str:
+        known = None if self.groups is None else f"{len(_counts(self.groups)):,}"
+        card = {} if self.card is None else {"title": self.card.title, "licence": self.card.licence}
+        return facts(
+            f"Dataset {self.name}",
+            {
+                "images": f"{len(self):,} {self._kind()}",
+                "classes": self._classes(),
+                "subjects": known,
+                **card,
+            },
+        )
+
+    def _kind(self) -> str:
+        if isinstance(self.images, ImageFiles):
+            return "image files"
+        size = " x ".join(map(str, self.images.shape[1:]))
+        rows = self.images.ndim == 2
+        return f"rows of {size} features" if rows else f"images of {size}, {self.images.dtype}"
+
+    def _classes(self) -> str:
+        counted = _counts(self.labels)
+        return f"{len(counted):,} classes: {few(counted, counted)}"
+
     @property
     def subjects(self) -> NDArray[Any]:
         """The subject of each image, shape (n,): ``groups``, or a number for every image."""
@@ -129,6 +165,54 @@ class Dataset:
             groups=None if self.groups is None else self.groups[rows],
             published_test=None if self.published_test is None else self.published_test[rows],
         )
+
+    def split(self, hold_out: float = 0.2, seed: int = 0) -> tuple["Dataset", "Dataset"]:
+        """Return what to fit on, and what to measure the model on: no subject is in both.
+
+        Every class is held out in proportion, and none is missing from the first part. Subjects are
+        drawn by ``seed`` alone; a published test is not heeded.
+
+        Parameters
+        ----------
+        hold_out : float
+            The share of the images to hold out, above 0 and below 1.
+        seed : int
+            0 or more.
+
+        Raises
+        ------
+        InvalidOption
+            ``hold_out`` or ``seed`` is out of range.
+        InvalidData
+            A class would be missing from the first part, nothing is held out, or labels cannot be
+            compared with each other.
+        """
+        check_share(hold_out)
+        if not len(self):
+            raise InvalidData(f"{self.name}: found no images; expected some of each class.")
+        if whole("seed", seed) < 0:
+            raise InvalidOption(f"seed must be 0 or more, found {seed}.")
+        classes, targets = self._targets()
+        held = held_out(targets, seed, encode_groups(self.groups, len(self)), hold_out)
+        kept = np.bincount(targets[~held], minlength=len(classes))
+        if not held.any() or not kept.all():
+            name = classes[kept.argmin()]
+            raise InvalidData(
+                f"{self.name}: there are too few subjects to hold some out and to learn every class"
+                f" from others (class {str(name)!r}): give more, or measure on other data."
+            )
+        return self.subset(~held), self.subset(held)
+
+    def _targets(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """Return the classes in order, and the place of each label among them."""
+        try:
+            return np.unique(self.labels, return_inverse=True)
+        except TypeError as error:
+            kinds = ", ".join(sorted({type(label).__name__ for label in self.labels}))
+            raise InvalidData(
+                f"{self.name}: labels are of several kinds ({kinds}); expected one, so that they "
+                "have an order: convert them, as by astype(str)."
+            ) from error
 
     @cached_property
     def checksum(self) -> str:
@@ -146,16 +230,34 @@ class Dataset:
         for column in (self.labels, self.groups, self.published_test):
             # Folders, and so classes, may be named by any bytes.
             text = "none" if column is None else "\0".join(map(str, column))
-            _add(digest, text.encode(errors="surrogateescape"))
+            _add(digest, encoded(text))
         for part in _stored(self.images):
             _add(digest, part)
         return digest.hexdigest()
 
 
+def check_share(hold_out: float) -> None:
+    """Raise `InvalidOption` unless a share can be held out."""
+    if not isinstance(hold_out, Real) or not 0 < hold_out < 1:
+        found = f"{hold_out:g}" if isinstance(hold_out, Real) else repr(hold_out)
+        raise InvalidOption(
+            "hold_out is the share of the images to measure on, as 0.2; found "
+            f"{found}: give a number above 0 and below 1."
+        )
+
+
+def _counts(column: NDArray[Any]) -> dict[Any, int]:
+    """Return how often each value is there, in their order where they have one."""
+    counts = dict(Counter(column.tolist()))
+    with suppress(TypeError):  # what shows a data set must not fail on what is wrong with it
+        counts = dict(sorted(counts.items()))
+    return counts
+
+
 def _stored(images: Images) -> Iterator[bytes]:
     if isinstance(images, ImageFiles):
         for path in images.paths:
-            yield path.name.encode(errors="surrogateescape")
+            yield encoded(path.name)
             yield read_bytes(path)
     else:
         # One byte order, so that every machine finds the same.

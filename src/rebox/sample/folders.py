@@ -19,9 +19,12 @@ ENDINGS = ", ".join(sorted(SUFFIXES))
 CLUTTER = frozenset(
     {
         *("__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"),
-        *("system volume information", "lost+found", "@eadir", "#recycle", "@recycle", "#snapshot"),
+        *("recycler", "recycled", "system volume information", "lost+found", "@eadir", "@tmp"),
+        *("#recycle", "@recycle", "#snapshot", "@recently-snapshot", "network trash folder"),
+        *("temporary items", "__pycache__", "node_modules"),
     }
 )
+LEFT_BESIDE = (":zone.identifier", "@synoeastream", "@synoresource", "~")  # an image, one for each
 PART = re.compile(r"(train|val|valid|test|dev|fold|split)(ing|idation|ation)?[ _-]?(set|data)?\d*")
 TOLD_BESIDE = frozenset({"broken links", ".csv", ".tsv", ".xlsx", ".npz"})  # may be labels
 NAMED = 3  # folders that a sentence names; it counts the others
@@ -114,7 +117,9 @@ def _entries(folder: Path) -> list[Path]:
 def _is_clutter(entry: Path) -> bool:
     hidden = entry.name.startswith(".")
     picture = hidden and entry.suffix.lower() in SUFFIXES and not entry.name.startswith("._")
-    return (hidden and not (picture and entry.is_file())) or entry.name.lower() in CLUTTER
+    name = entry.name.lower()
+    left = name in CLUTTER or name.endswith(LEFT_BESIDE)
+    return left or (hidden and not (picture and entry.is_file()))
 
 
 def _is_image(path: Path) -> bool:

@@ -1,64 +1,89 @@
 """The forms in which other libraries hold samples, as one of those that are read here."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from rebox.errors import InvalidData
+from rebox.sample.foreign import is_content, one_alone, refuse, refuse_one
 from rebox.sample.images import ImageFiles
-
-EXPECTED = (
-    "expected an array, a list of images or of paths, ImageFiles, or a data frame of features"
-)
+from rebox.sample.stored import StoredImages, is_stored
 
 
 def as_samples(x: Any) -> Any:
-    """Return ``x`` as `ImageFiles`, an array, a list, or a data frame.
+    """Return ``x`` as `ImageFiles`, `StoredImages`, an array, a list, or a data frame.
 
     Paths, in a list, an array, a series or a frame's only column, become `ImageFiles`; arrays of
-    other libraries (torch, h5py, zarr) become NumPy's.
+    other libraries (torch, h5py, zarr, xarray) become NumPy's, but for images in a file that are
+    too many to be read at once.
 
     Raises
     ------
     InvalidData
         It is one image or one path, holds paths beside something else, or cannot be read.
     """
-    if isinstance(x, ImageFiles):
+    if is_stored(x):
+        x = StoredImages(x)
+    if isinstance(x, ImageFiles | StoredImages):
         return x
-    if _is_path(x) or isinstance(x, Image.Image):
-        one = "image" if isinstance(x, Image.Image) else "path"
-        raise InvalidData(f"found one {one}, {x!r}; expected several samples: pass [{one}].")
+    if isinstance(x, Image.Image) or (_is_path(x) and not is_content(x)):
+        raise one_alone(x)
     if hasattr(x, "columns"):
         x = _features_or_column(x)
         if hasattr(x, "columns"):
             return x
-    x = as_array(x.to_numpy() if hasattr(x, "to_numpy") else x)
-    if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OUST":
-        x = x.tolist()
-    if isinstance(x, Sequence) and not isinstance(x, np.ndarray):
+    x = _as_array_or_list(x)
+    if isinstance(x, Sequence) and not isinstance(x, np.ndarray | bytes):
         return _of_several([as_array(one) for one in x])
-    if not isinstance(x, np.ndarray) and not hasattr(x, "toarray"):  # of sparse ones others speak
-        raise InvalidData(f"found a {type(x).__name__}; {EXPECTED}: convert it.")
+    if not hasattr(x, "toarray"):  # of sparse ones others speak
+        _refuse_unless_array(x)
     return x
+
+
+def _refuse_unless_array(x: Any) -> None:
+    if not isinstance(x, np.ndarray):
+        raise refuse(x)
+    if x.dtype.names:
+        raise InvalidData(
+            f"found an array of records ({', '.join(x.dtype.names)}); expected an array of "
+            "numbers: pass pandas.DataFrame(X)."
+        )
 
 
 def are_images(x: Any) -> bool:
     """Return whether samples are images: files, an array of 3 or 4 axes, or a list of such."""
     if isinstance(x, list):
         return bool(x) and (isinstance(x[0], Image.Image) or np.ndim(x[0]) in {2, 3})
-    return isinstance(x, ImageFiles) or (isinstance(x, np.ndarray) and x.ndim in {3, 4})
+    if isinstance(x, ImageFiles | StoredImages):
+        return True
+    return isinstance(x, np.ndarray) and x.ndim in {3, 4}
 
 
 def _is_path(x: Any) -> bool:
     return isinstance(x, str | bytes | os.PathLike)
 
 
+def _as_array_or_list(x: Any) -> Any:
+    """Return an array as NumPy's; one of texts or of objects as a list."""
+    if hasattr(x, "to_pylist"):  # pyarrow, whose arrays of texts become NumPy's by copying alone
+        x = x.to_pylist()
+    x = as_array(x.to_numpy() if hasattr(x, "to_numpy") else x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OUST":
+        return x.ravel().tolist() if x.ndim == 1 or x.shape[1:] == (1,) else x
+    return x
+
+
 def _of_several(samples: list[Any]) -> Any:
-    paths = [_is_path(one) for one in samples]
+    if not samples:
+        raise InvalidData("found no samples: hand over at least one.")
+    paths = [_is_path(one) and not is_content(one) for one in samples]
     if not any(paths):
+        reason = refuse_one(samples[0])
+        if reason is not None:
+            raise reason
         return samples
     if not all(paths):
         odd = paths.index(not paths[0])
@@ -71,10 +96,13 @@ def _of_several(samples: list[Any]) -> Any:
 
 def _features_or_column(frame: Any) -> Any:
     """Return a frame of features as it is, and its one column where that holds paths."""
-    for name in frame.columns:
+    names = list(frame.columns)
+    if hasattr(frame, "collect") or not all(isinstance(name, str | int) for name in names):
+        raise refuse(frame)  # polars' lazy frames; pyarrow's tables, whose columns are no names
+    for name in names:
         values = frame[name].to_numpy() if hasattr(frame[name], "to_numpy") else np.empty(0)
         path = values.dtype.kind in "OUT" and next(filter(_is_path, values.tolist()), None)
-        if path and len(frame.columns) == 1:
+        if path and len(names) == 1:
             return values
         if path:
             raise InvalidData(
@@ -90,7 +118,7 @@ def as_array(x: Any) -> Any:
         missing: Any
         dtype, missing = (float, np.nan) if x.dtype.kind in "iuf" else (object, None)
         return np.where(np.ma.getmaskarray(x), missing, np.ma.getdata(x).astype(dtype))
-    if isinstance(x, np.ndarray | Image.Image) or not hasattr(x, "__array__"):
+    if isinstance(x, np.ndarray | Image.Image | Mapping) or not hasattr(x, "__array__"):
         return x
     try:
         return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)

@@ -22,6 +22,13 @@ DECODERS = 8  # most threads that check files: each holds an image in memory
 Rows = slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
 
+def spelled_out(faults: Sequence[str]) -> str:
+    """Return the first few of several faults in a line, and how many more there are."""
+    named = [fault.rstrip(".") for fault in faults[:NAMED_FAULTS]]
+    more = len(faults) - len(named)
+    return "; ".join([*named, *([f"and {more} more"] if more else [])])
+
+
 class ImageFiles:
     """Image files, decoded when asked.
 
@@ -98,19 +105,23 @@ class ImageFiles:
         InvalidData
             Some files are missing, damaged or no images: names the first, counts all of them.
         """
+        faults = {self.paths[place]: fault for place, fault in self.faults().items()}
+        if len(faults) == 1:
+            raise InvalidData(*faults.values())
+        if faults:
+            among = len(set(self.paths))
+            said = spelled_out(list(faults.values()))
+            raise InvalidData(f"{len(faults)} of {among} images cannot be used: {said}.")
+
+    def faults(self) -> dict[int, str]:
+        """Return what is wrong with files that are missing, damaged or no images, by their places.
+
+        Every file is decoded that is new or has changed.
+        """
         paths = list(dict.fromkeys(self.paths))
         with ThreadPoolExecutor(min(DECODERS, os.cpu_count() or 1)) as threads:
-            faults = [fault for fault in list(threads.map(self._fault, paths)) if fault]
-        if not faults:
-            return
-        if len(faults) == 1:
-            raise InvalidData(faults[0])
-        named = [fault.rstrip(".") for fault in faults[:NAMED_FAULTS]]
-        more = len(faults) - len(named)
-        rest = f"; and {more} more" if more else ""
-        raise InvalidData(
-            f"{len(faults)} of {len(paths)} images cannot be used: {'; '.join(named)}{rest}."
-        )
+            faults = dict(zip(paths, threads.map(self._fault, paths), strict=True))
+        return {place: faults[path] for place, path in enumerate(self.paths) if faults[path]}
 
     def _fault(self, path: Path) -> str:
         try:

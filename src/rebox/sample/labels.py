@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
+from rebox.option import meant
 from rebox.sample.forms import as_array
 
 Labels = NDArray[Any]
@@ -26,10 +27,24 @@ def read_labels(y: Any) -> Labels:
         A label is missing, is neither number nor text, or is of another kind than the first.
     """
     values = as_array(y)
+    refuse_one_hot(values)
     if not isinstance(values, np.ndarray):
         values = np.array(values, dtype=object)  # or else one text makes texts of all, of NaN too
         return np.array(_read(values).tolist()) if values.size else values
     return _read(values)
+
+
+def refuse_one_hot(values: Any) -> None:
+    """Raise `InvalidData` where labels are a table with a 1 in each row, and say what to pass."""
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "biuf":
+        return
+    columns = len(values[0]) if len(values) else 0
+    ones = values == 1
+    if columns > 1 and (ones | (values == 0)).all() and (ones.sum(axis=1) == 1).all():
+        raise InvalidData(
+            f"y holds {columns} columns with a 1 in one of them, labels of one-hot form; expected "
+            "one label for each sample: pass y.argmax(axis=1)."
+        )
 
 
 def _read(values: Labels) -> Labels:
@@ -153,9 +168,11 @@ def known_labels(labels: Any, classes: Labels) -> Labels:
     """
     places = places_of(labels, classes)
     if (places < 0).any():
+        names = [str(name) for name in classes]
         unknown = sorted({str(label) for label in read_labels(labels)[places < 0]})
         raise InvalidData(
-            f"the model knows no class {unknown[0]!r}; it knows {', '.join(map(str, classes))}."
+            f"the model knows no class {unknown[0]!r}{meant(unknown[0], names)}; it knows "
+            f"{', '.join(names)}."
         )
     known: Labels = classes[places]
     return known

@@ -14,6 +14,7 @@ from rebox.sample.images import ImageFiles
 from rebox.sample.inputs import Inputs, is_rows
 from rebox.sample.picture import from_pillow
 from rebox.sample.pixels import Pixels
+from rebox.sample.stored import StoredImages
 
 FAR_BELOW = 1 / 4  # 12 or 14 bits in 16, 6 bits in 8
 WHITES = {
@@ -59,7 +60,8 @@ class ImageLoader:
 
     def _refuse_one(self) -> None:
         """Refuse one picture in colour: its lines are no images, each of which would be asked."""
-        first: Any = self._x[0] if isinstance(self._x, np.ndarray | list) else ()
+        several = isinstance(self._x, np.ndarray | list | StoredImages)
+        first: Any = self._x[0] if several else ()
         shape: tuple[int, ...] = () if isinstance(first, Image.Image) else np.shape(first)
         if len(shape) == 2 and shape[1] in {1, 3} and shape != self.inputs.size:
             height, width = self.inputs.size
@@ -85,6 +87,10 @@ class ImageLoader:
                 bits = 8 if image.dtype == np.uint8 else 0
                 self._largest[bits] = max(float(image.max()), self._largest.get(bits, 0.0))
 
+    def faults(self) -> dict[int, str]:
+        """Return what is wrong with files that cannot be read, by their places: `check` refuses."""
+        return self._x.faults() if isinstance(self._x, ImageFiles) else {}
+
     def warn_of_range(self) -> None:
         """Warn where what was checked is far darker than its type allows: it may mean another."""
         if self.inputs.value_range is not None:
@@ -95,8 +101,7 @@ class ImageLoader:
                 end = largest if bits == 0 else 2 ** int(largest).bit_length() - 1
                 warnings.warn(
                     f"the images {what} reach {largest:g} of {white} at most, and read nearly "
-                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}) "
-                    f"(--value-range 0,{end:g}).",
+                    f"black: if {end:g} is their white, pass value_range=(0, {end:g}).",
                     UserWarning,
                     stacklevel=3,
                 )

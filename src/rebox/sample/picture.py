@@ -168,11 +168,11 @@ def _eight_bits(values: NDArray[Any], name: str) -> Picture:
     if values.dtype.kind == "f":
         raise InvalidData(
             f"{name} has floating-point pixels, whose range is not known; expected 8 or 16 bits: "
-            "pass value_range=(low, high) (--value-range), or save it with 8 bits."
+            "pass value_range=(low, high), or save it with 8 bits."
         )
     if values.min() < 0 or values.max() > 65535:
         raise InvalidData(
             f"{name} has 32-bit pixels from {values.min()} to {values.max()}; expected 8 or 16 "
-            "bits: pass value_range=(low, high) (--value-range), or save it with 8 bits."
+            "bits: pass value_range=(low, high), or save it with 8 bits."
         )
     return from_sixteen_bits(values)

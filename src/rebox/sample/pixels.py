@@ -39,9 +39,7 @@ def as_picture(
     low, high = _ends(floats, name)
     if low < 0 or high > 1:
         levels = low >= 0 and high <= 255
-        advice = (
-            "divide by 255" if levels else "pass value_range=(low, high) (--value-range) to say so"
-        )
+        advice = "divide by 255" if levels else "pass value_range=(low, high) to say so"
         raise InvalidData(
             f"{name} spans [{low:g}, {high:g}]; expected uint8 or values in [0, 1]: {advice}."
         )
@@ -116,7 +114,7 @@ def as_grey(pixels: Pixels) -> Pixels:
     """Return a picture (h, w, 1 or 3) in grey, (h, w, 1), as levels or floats as it was."""
     if pixels.shape[2] == 1:
         return pixels
-    grey: NDArray[np.float32] = pixels.astype(np.float32, copy=False) @ LUMA
+    grey = luma(np.moveaxis(pixels.astype(np.float32, copy=False), 2, 0))
     if pixels.dtype == np.uint8:
         return np.rint(grey).astype(np.uint8)[..., None]
     return np.minimum(grey, 1.0)[..., None]  # rounding may lift white
@@ -124,7 +122,8 @@ def as_grey(pixels: Pixels) -> Pixels:
 
 def luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the grey values (h, w) of red, green and blue planes (3, h, w)."""
-    grey: NDArray[np.float32] = np.tensordot(LUMA, planes, axes=1)
+    # plane by plane, not by BLAS, which rounds as the processor likes: levels must not depend on it
+    grey: NDArray[np.float32] = (LUMA[:, None, None] * planes).sum(axis=0)
     return grey
 
 

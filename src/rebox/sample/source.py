@@ -67,7 +67,10 @@ def load(
 
 
 def load_unlabelled(
-    paths: str | Path | Iterable[str | Path], *, path_column: str | None = None
+    paths: str | Path | Iterable[str | Path],
+    *,
+    path_column: str | None = None,
+    keep_bad: bool = False,
 ) -> tuple[Images, list[str]]:
     """Return the images at ``paths`` and a name for each.
 
@@ -78,6 +81,9 @@ def load_unlabelled(
         ``.npz`` with an array ``x``, on its own.
     path_column : str or None
         What the CSVs call their column ``path``.
+    keep_bad : bool
+        Whether files that are named, here or in a CSV, are listed even where they are missing or no
+        images by their suffix: `ImageFiles.faults` tells them.
 
     Returns
     -------
@@ -94,14 +100,14 @@ def load_unlabelled(
     sources = [paths] if isinstance(paths, str | Path) else list(paths)
     if not sources:
         raise InvalidData("no paths were given; expected image files, folders, a .csv or an .npz.")
-    existing = [_existing(source) for source in sources]
+    existing = [Path(source) if keep_bad else _existing(source) for source in sources]
     archives = [path for path in existing if path.suffix.lower() == ".npz" and path.is_file()]
     if archives:
         return _from_archive(archives[0], alone=len(existing) == 1)
     files: list[Path] = []
     names: list[str] = []
     for path in existing:
-        more, called = _listed(path, _columns(path=path_column))
+        more, called = _listed(path, _columns(path=path_column), keep_bad)
         files += more
         names += called
     return ImageFiles(files), names
@@ -121,14 +127,14 @@ def _columns(**names: str | None) -> dict[str, str]:
     return {name: called for name, called in names.items() if called is not None}
 
 
-def _listed(path: Path, columns: dict[str, str]) -> tuple[list[Path], list[str]]:
+def _listed(path: Path, columns: dict[str, str], keep_bad: bool) -> tuple[list[Path], list[str]]:
     if path.is_dir():
         files = images_below(path)
         return files, [str(file) for file in files]
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        return listed_images(path, columns)
-    if suffix in SUFFIXES:
+        return listed_images(path, columns, keep_missing=keep_bad)
+    if suffix in SUFFIXES or keep_bad:
         return [path], [str(path)]
     raise InvalidData(
         f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected an image, "

@@ -1,7 +1,10 @@
 """A CSV that lists image files, with or without their labels."""
 
+import codecs
 import csv
+import itertools
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +19,17 @@ from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
 
 SEPARATORS = ",;\t|"
+SEPARATOR_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's own first line
+WIDE = {  # the longer first: a mark of UTF-32 begins as one of UTF-16 does
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+NO_FILE = {  # what a path begins with that is none here, and what to do about it
+    r"https?://|s3://|gs://": "download the images, and name their files",
+    r"(/|~|[A-Za-z]:|\\\\).*": "if it is one of another machine, write it relative to the CSV",
+}
 
 Row = tuple[int, dict[str, str]]
 """A row's line in the file, and its fields by column."""
@@ -55,12 +69,11 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
                 "shows: fill it in, or remove the column."
             )
     files = _files(table, rows)
+    _say_contradictions(table, rows, files)
     others = _layout(table, needed, ("group",), named).others
     if others:
         grouped = "group" in rows[0][1]
-        advice = (
-            "" if grouped else "; is one the subject? name it by group_column= (--group-column)"
-        )
+        advice = "" if grouped else "; is one the subject? name it by group_column="
         warnings.warn(
             f"{table}: passed over the columns {', '.join(map(repr, others))}{advice}.",
             UserWarning,
@@ -71,15 +84,32 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
     return Dataset(ImageFiles(files), labels, table.stem, groups=groups)
 
 
+def _say_contradictions(table: Path, rows: list[Row], files: list[Path]) -> None:
+    labels: dict[Path, set[str]] = {}
+    for file, (_, row) in zip(files, rows, strict=True):
+        labels.setdefault(file, set()).add(row["label"])
+    several = [file.name for file, said in labels.items() if len(said) > 1]
+    if several:
+        warnings.warn(
+            f"{table}: {len(several)} images are listed with two labels or more, {several[0]} the "
+            "first of them: each counts as an image of its own.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def listed_images(
-    table: Path, columns: Mapping[str, str] | None = None
+    table: Path, columns: Mapping[str, str] | None = None, *, keep_missing: bool = False
 ) -> tuple[list[Path], list[str]]:
     """Return the files that a CSV lists in its column ``path``, and their names as written there.
 
-    Raises `InvalidData` as `read_rows` does, and where a file is missing.
+    Raises `InvalidData` as `read_rows` does, and where a file is missing, unless those are kept.
     """
     rows = read_rows(table, ("path",), named=columns or {})
-    return _files(table, rows), [row["path"] for _, row in rows]
+    names = [row["path"] for _, row in rows]
+    if keep_missing:
+        return [_file(table.parent, name) or table.parent / name for name in names], names
+    return _files(table, rows), names
 
 
 def _files(table: Path, rows: list[Row]) -> list[Path]:
@@ -87,10 +117,12 @@ def _files(table: Path, rows: list[Row]) -> list[Path]:
     missing = [i for i, path in enumerate(paths) if path is None]
     if missing:
         line, row = rows[missing[0]]
+        kinds = (way for begin, way in NO_FILE.items() if re.match(begin, row["path"]))
+        advice = next(kinds, "correct the path")
         more = f" (nor are those of {len(missing) - 1} more lines)" if len(missing) > 1 else ""
         raise InvalidData(
             f"{table}, line {line}: {row['path'] or 'an empty path'!r} is not a file{more}; "
-            "expected a path that is absolute or relative to the CSV: correct the path."
+            f"expected a path that is absolute or relative to the CSV: {advice}."
         )
     return [path for path in paths if path is not None]
 
@@ -117,11 +149,34 @@ def read_rows(
     read, a column is missing, or there are no rows.
     """
     layout = _layout(table, columns, optional, named or {})
-    with _refusals(table), table.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(_parsed(file, layout))
+    with _opened(table) as (file, line, _):
+        rows = list(_parsed(file, layout, line))
     if not rows:
         raise InvalidData(f"{table} lists no images; expected one on each line: add lines.")
     return rows
+
+
+@contextmanager
+def _opened(table: Path) -> Iterator[tuple[Iterator[str], int, str]]:
+    """Yield the lines of a table from its header on, the header's number, and known separators.
+
+    What Excel and other spreadsheets put before the header is passed over: a byte order mark of
+    UTF-8, UTF-16 or UTF-32, blank lines, and ``sep=;``, which says the separator.
+    """
+    with _refusals(table):
+        with table.open("rb") as start:
+            mark = start.read(4)
+        wide = next((name for begin, name in WIDE.items() if mark.startswith(begin)), "utf-8-sig")
+        with table.open(encoding=wide, newline="") as file:
+            separators = SEPARATORS
+            for number, line in enumerate(file):
+                told = SEPARATOR_TOLD.fullmatch(line.strip("\ufeff\r\n"))
+                if told is not None:
+                    separators = told[1]
+                elif line.strip(f"\r\n {SEPARATORS}"):
+                    yield itertools.chain([line], file), number, separators
+                    return
+            yield iter(()), 0, separators
 
 
 @contextmanager
@@ -147,25 +202,35 @@ def _layout(
     table: Path, columns: tuple[str, ...], optional: tuple[str, ...], named: Mapping[str, str]
 ) -> _Layout:
     """Return how ``table`` is written, by its first line: the separator is one that fits."""
-    with _refusals(table), table.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        headers = {mark: _cells(first, mark) for mark in SEPARATORS}
+    with _opened(table) as (file, _, separators):
+        first = next(file, "")
+        headers = {mark: _cells(first, mark) for mark in separators}
     for separator, header in headers.items():
         places = _places(header, (*columns, *optional), named)
         if all(name in places for name in columns):
+            _refuse_twice(table, header, [header[at] for at in places.values()])
             others = [name for at, name in enumerate(header) if name and at not in places.values()]
             return _Layout(separator, places, tuple(others))
     header = max(headers.values(), key=len)
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
     ours = [name for name in columns if name in {"path", "label", "group"}]
-    said = " and ".join(f"{name}_column= (--{name}-column)" for name in ours)
+    said = " and ".join(f"{name}_column=" for name in ours)
     advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "
         f"{', '.join(map(repr, header)) or 'none'}; expected {','.join(columns)} on the first "
         f"line: name the columns so{advice}."
     )
+
+
+def _refuse_twice(table: Path, header: list[str], read: list[str]) -> None:
+    twice = [name for name in read if header.count(name) > 1]
+    if twice:
+        raise InvalidData(
+            f"{table} has {header.count(twice[0])} columns called {twice[0]!r}; expected one: "
+            "rename the others."
+        )
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -187,11 +252,14 @@ def _places(header: list[str], names: tuple[str, ...], named: Mapping[str, str])
     return places
 
 
-def _parsed(lines: Iterator[str], layout: _Layout) -> Iterator[Row]:
+def _parsed(lines: Iterator[str], layout: _Layout, before: int) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
     next(reader, [])
     for fields in reader:
         if any(field.strip() for field in fields):
             # A line that ends early lacks its last fields: they read empty.
             padded = [*fields, *[""] * (max(layout.places.values(), default=0) + 1 - len(fields))]
-            yield reader.line_num, {name: padded[at].strip() for name, at in layout.places.items()}
+            yield (
+                before + reader.line_num,
+                {name: padded[at].strip() for name, at in layout.places.items()},
+            )

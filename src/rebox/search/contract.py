@@ -70,7 +70,11 @@ class Search(abc.ABC, Generic[S]):
 
     @abc.abstractmethod
     def tell(self, state: S, losses: NDArray[np.floating]) -> S:
-        """Return the state after learning ``losses`` of shape (k, n) at the points just asked."""
+        """Return the state after learning ``losses`` of shape (k, n) at the points just asked.
+
+        NaN: not known, in a last step that was cut short. What a search cannot make use of then
+        moves it nowhere; if that is all, it may return ``state`` as it is.
+        """
 
     def solution(self, state: S) -> Vector:
         """Return the best position found so far, of shape (d,)."""

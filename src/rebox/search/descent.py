@@ -70,6 +70,8 @@ class GradientDescent(Search[DescentState]):
         """Return the state after a step along the gradient that ``losses`` (k, n) show."""
         dimension = len(state.position)
         estimator = self._estimator(dimension)
+        if np.isnan(losses).all():
+            return state
         gradient = estimator.estimate(losses, dimension, seed=state.seed, step=state.step)
         if self.clip:
             gradient = clip_norm(gradient, math.sqrt(dimension))

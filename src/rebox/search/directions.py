@@ -188,10 +188,7 @@ class Orthogonal(Directions):
         rows, dimension = shape
         _check_distinct(count, dimension)
         gaussian = _generator(key).standard_normal((rows, dimension, count), dtype=np.float32)
-        basis, triangle = np.linalg.qr(gaussian)
-        # LAPACK fixes the signs of Q; uniform bases need a positive diagonal of R (Mezzadri, 2007).
-        signs = np.where(np.diagonal(triangle, axis1=1, axis2=2) < 0, -1, 1).astype(np.float32)
-        basis *= signs[:, None, :]
+        basis = orthonormal(gaussian).astype(np.float32)
 
         def make(j: int) -> Direction:
             u = basis[:, :, j].copy()
@@ -201,6 +198,22 @@ class Orthogonal(Directions):
             return Direction(u, u * np.float32(dimension))
 
         return Lazy(make, range(count))
+
+
+def orthonormal(columns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return orthonormal columns (rows, d, count) that span what the first ones of each row span.
+
+    By the modified Gram-Schmidt process, whose R has a positive diagonal, as uniform bases need
+    (Mezzadri, 2007). LAPACK's QR differs from processor to processor in the last bits, and with
+    them do the questions of a search; d columns lose few digits to this one.
+    """
+    basis = columns.astype(np.float64)
+    for j in range(basis.shape[2]):
+        own = basis[:, :, j]
+        own /= np.sqrt((own**2).sum(axis=1, keepdims=True))
+        rest = basis[:, :, j + 1 :]
+        rest -= own[:, :, None] * (own[:, :, None] * rest).sum(axis=1, keepdims=True)
+    return basis
 
 
 def _generator(key: Key, j: int = 0) -> np.random.Generator:

@@ -12,6 +12,10 @@ from rebox.errors import InvalidOption
 from rebox.search.contract import Points, Search, SearchState, Vector, check_positive
 from rebox.search.directions import Gaussian, Lazy
 
+GRID = 2.0**-20
+"""What points are rounded to: thousands of times less than a grey level, and as many times more
+than what sums differ by from processor to processor."""
+
 
 @dataclass(frozen=True)
 class EvolutionState(SearchState):
@@ -70,8 +74,14 @@ class CMAES(Search[EvolutionState]):
         return [point[None, :] for point in self._population(state)]
 
     def tell(self, state: EvolutionState, losses: NDArray[np.floating]) -> EvolutionState:
-        """Return the state after ranking the population by the mean of ``losses`` (k, n)."""
-        means = np.asarray(losses, dtype=np.float64).mean(axis=1)
+        """Return the state after ranking the population by the mean of ``losses`` (k, n).
+
+        Points that are not judged by all samples come last; a mean moves to the better half, and so
+        half of the population has to be judged.
+        """
+        means = _means(losses)
+        if 2 * np.isfinite(means).sum() < len(means):
+            return state
         distribution = copy.deepcopy(state.distribution)
         distribution.tell(list(zip(self._population(state), means.tolist(), strict=True)))
         position = distribution.mean.copy()
@@ -88,7 +98,28 @@ class CMAES(Search[EvolutionState]):
         distribution = copy.deepcopy(state.distribution)
         words = np.random.SeedSequence([state.seed, state.step]).generate_state(1)
         distribution.reseed_rng(int(words[0]))
-        return [distribution.ask() for _ in range(distribution.population_size)]
+        if isinstance(distribution, CMA):
+            _sample_by_root(distribution)
+        points = [distribution.ask() for _ in range(distribution.population_size)]
+        return [np.rint(point / GRID) * GRID for point in points]
+
+
+def _sample_by_root(distribution: CMA) -> None:
+    """Have points drawn by the symmetric root of the covariance, B D Bᵀ, in place of B D.
+
+    Eigenvectors of equal eigenvalues, of which there are many at first, are any that span the same
+    space, and LAPACK finds others on another processor; B D makes other points of them. The root
+    is the same whatever they are. What follows only takes B and D together.
+    """
+    vectors, roots = distribution._eigen_decomposition()
+    distribution._B = vectors * roots @ vectors.T
+    distribution._D = np.ones_like(roots)
+
+
+def _means(losses: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean (k,) over all samples; infinite where one is NaN, not known."""
+    means: NDArray[np.float64] = np.asarray(losses, dtype=np.float64).mean(axis=1)
+    return np.where(np.isnan(means), np.inf, means)
 
 
 @dataclass(frozen=True)
@@ -152,7 +183,7 @@ class RandomSearch(Search[BestState]):
 
     def tell(self, state: BestState, losses: NDArray[np.floating]) -> BestState:
         """Return the state that stands at the best point seen, by the mean of ``losses`` (k, n)."""
-        means = np.asarray(losses, dtype=np.float64).mean(axis=1)
+        means = _means(losses)
         loss, best = min(zip(means.tolist(), range(self.candidates), strict=True))
         if loss >= state.loss:
             return replace(state, step=state.step + 1)

@@ -92,9 +92,11 @@ class Estimator(abc.ABC):
     ) -> Vector:
         """Return the estimated gradient (d,) of the mean loss, d being the ``dimension``.
 
-        ``losses`` (k, n) are those of n samples at the k `points` of the same seed and step.
+        ``losses`` (k, n) are those of n samples at the k `points` of the same seed and step; where
+        one of a difference is NaN, not known, there is no slope.
         """
         slopes = self._slopes(np.asarray(losses, dtype=np.float64), self.smoothing_at(step))
+        slopes = np.where(np.isnan(slopes), 0.0, slopes)
         samples = slopes.shape[1]
         rows = samples if self.per_sample else 1
         gradient = np.zeros(dimension)
@@ -102,7 +104,9 @@ class Estimator(abc.ABC):
         for slope, (_, v) in zip(slopes, directions, strict=True):
             # (n,) to (rows,): the mean over samples that share a direction, in float32 as v is.
             weights = slope.reshape(-1, rows).mean(axis=0).astype(v.dtype)
-            gradient += weights @ v
+            # Row by row: BLAS adds up in an order of each processor's own, and a search that goes
+            # another way by the last bit soon asks other questions.
+            gradient += (weights[:, None] * v).sum(axis=0)
         _drawn.cache_clear()  # the step is over
         scale = 1.0 if self.scale is None else self.scale / dimension
         return gradient * (scale / (self.q * rows))

@@ -10,7 +10,7 @@
 pytest then finds and runs the tests of `BoxContract`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ import pytest
 
 from rebox.box.contract import BlackBox, BoxSpec, Images
 from rebox.box.probe import synthetic_images
+from rebox.box.reservation import Settlement
 from rebox.errors import BudgetExhausted, InvalidData
 
 
@@ -226,9 +227,9 @@ class _Account:
         self.reserved.extend(places)
         return self
 
-    def settle(self, answers: Mapping[int, object], *, billed: int, **_: object) -> None:
-        self.answered.extend(answers)
-        self.billed += billed
+    def settle(self, settlement: Settlement) -> None:
+        self.answered.extend(settlement.answers)
+        self.billed += settlement.billed
 
 
 def _images(spec: BoxSpec, n: int) -> Images:

@@ -102,6 +102,18 @@ class SearchContract:
         losses = [self._quadratic(search.solution(s)[None, :]).mean() for s in states]
         assert losses[-1] < self.remains * losses[0]
 
+    def test_a_step_that_was_cut_short_leaves_it_finite(self, search: Search[Any]) -> None:
+        """Losses that are not known are NaN; where none is, it stays where it is."""
+        state = search.init(self._start(), 0)
+        points = search.ask(state, self.samples)
+        losses = self._losses(points, self._quadratic)
+        for known in range(len(points)):
+            cut = np.where(np.arange(len(points))[:, None] < known, losses, np.nan)
+            told = search.tell(state, cut)
+            assert np.isfinite(search.solution(told)).all()
+            if not known:
+                np.testing.assert_array_equal(search.solution(told), search.solution(state))
+
     def test_equal_losses_leave_it_finite(self, search: Search[Any]) -> None:
         """A loss without any slope moves it nowhere infinite."""
         state = search.init(self._start(), 0)

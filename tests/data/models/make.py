@@ -72,6 +72,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         GREY,
         {"queries_per_prediction": 0, "budget": 30},
     ),
+    "rows-local": ("local", "nobody", {}),
     "rows-subjects": ("auto", GREY, {"groups": np.arange(30) // 2}),
     "pictures-map": ("map", COLOUR, {}),
     "pictures-contain": ("map?fit=contain", COLOUR, {}),

@@ -25,10 +25,12 @@ from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
 from rebox.errors import InvalidAnswer, KeyRefused
+from rebox.idle import Held
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
 
+_HELD = Held()  # connections and threads
 _OPENING = threading.Lock()  # for all services: a lock of their own could not be pickled
 
 
@@ -97,8 +99,13 @@ class Service(BlackBox):
         """Ask by as many requests as it takes; no account pays."""
         return self._send(images, reserve_nothing)
 
+    def check_ready(self) -> None:
+        """Raise where its key is missing, or the way there cannot be gone; ask nobody."""
+        self._session().transport.check_ready(self.url, self.key)
+
     def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
         session = self._session()
+        _HELD.use(session)
         session.transport.check_ready(self.url, self.key)
         # several small requests are answered sooner than a large one, and less is lost with one
         share = max(LEAST_BATCH, -(-len(images) // self.terms.in_flight))
@@ -182,6 +189,11 @@ class _Session:
     @property
     def foreign(self) -> bool:
         return self._pid != os.getpid()
+
+    def rest(self) -> None:
+        """Close what nobody uses now; the next question opens it again."""
+        if not self.foreign:
+            self.sender.rest(self.transport.close)
 
 
 def _close(transport: Transport, sender: Sender) -> None:

@@ -4,19 +4,23 @@ Every send is reserved before it leaves and settled when it has ended; a second 
 send. That is why no retrying client is used: it would send behind the account's back.
 """
 
+import contextlib
+import logging
 import random
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from rebox.box.contract import Images
-from rebox.box.reservation import Reserve, Row
+from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
-from rebox.errors import ServiceError
+from rebox.errors import BudgetExhausted, ServiceError
+
+LOG = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 30.0
 
@@ -40,7 +44,10 @@ class Sender:
         self._terms = terms
         self._pace = Pace(terms.per_second, terms.burst)
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
-        self._pool = ThreadPoolExecutor(terms.in_flight, "rebox-sender")
+        self._pool = self._threads()
+        self._lock = threading.Lock()
+        self._calls = 0  # under way
+        self._charged: Failure | None = None  # the last that may have been billed
 
     def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
@@ -66,17 +73,51 @@ class Sender:
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
         requests = [
-            _Request(self._terms, self._pace, exchange, reserve, images, places) for places in parts
+            _Request(self._terms, self._pace, exchange, reserve, images, places, self._note)
+            for places in parts
         ]
         call = _Call()
         self._asking.add(call)
+        with self._in_use() as pool:
+            try:
+                jobs = [pool.submit(call.carry_out, one) for one in requests]
+                wait(jobs, return_when=FIRST_EXCEPTION)
+            finally:
+                call.hear_out()
         try:
-            jobs = [self._pool.submit(call.carry_out, one) for one in requests]
-            wait(jobs, return_when=FIRST_EXCEPTION)
-        finally:
-            call.hear_out()
-        _raise_first(jobs)
+            _raise_first(jobs)
+        except BudgetExhausted as error:
+            if self._charged is None:
+                raise
+            why = f"{self._charged.words}: sends that failed were charged, and {error}"
+            raise BudgetExhausted(why) from error
         return [row for job in jobs for row in job.result()]
+
+    def _note(self, fault: Failure) -> None:
+        if fault.charged:
+            self._charged = fault
+
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._terms.in_flight, "rebox-sender")
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[ThreadPoolExecutor]:
+        with self._lock:
+            self._calls += 1
+            pool = self._pool
+        try:
+            yield pool
+        finally:
+            with self._lock:
+                self._calls -= 1
+
+    def rest(self, close: Callable[[], None]) -> None:
+        """End the threads and ``close``, unless somebody asks; the next call begins new ones."""
+        with self._lock:
+            if not self._calls:
+                self._pool.shutdown(wait=False)
+                self._pool = self._threads()
+                close()
 
     def close(self) -> None:
         """End the threads."""
@@ -130,6 +171,7 @@ class _Request:
     reserve: Reserve
     images: Images
     places: range
+    note: Callable[[Failure], None]
 
     def rows(self, stop: threading.Event) -> list[Row]:
         """Send as often as it takes and may; return the rows of all its images."""
@@ -152,19 +194,22 @@ class _Request:
     def _exchanged(self, places: Sequence[int]) -> tuple[dict[int, Row], list[Failure]]:
         """Send once; return what was answered, by place, and what went wrong."""
         reservation = self.reserve(places)
+        LOG.debug("asking about %d images", len(places))
         try:
             answers = self.exchange(self._images_at(places))
         except Refusal as refusal:
             fault = refusal.fault
-            reservation.settle({}, billed=len(places) if fault.charged else 0, words=fault.words)
+            billed = len(places) if fault.charged else 0
+            reservation.settle(Settlement(billed=billed, words=fault.words))
             return {}, [fault]
         except BaseException as error:
-            reservation.settle({}, billed=len(places), words=type(error).__name__)
+            reservation.settle(Settlement(billed=len(places), words=type(error).__name__))
             raise
         rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Failure)}
         faults = [answer for answer in answers if isinstance(answer, Failure)]
         billed = len(rows) + sum(fault.charged for fault in faults)
-        reservation.settle(rows, billed=billed, words=_worst(faults).words if faults else "")
+        words = _worst(faults).words if faults else ""
+        reservation.settle(Settlement(answers=rows, billed=billed, words=words))
         return rows, faults
 
     def _images_at(self, places: Sequence[int]) -> Images:
@@ -173,6 +218,7 @@ class _Request:
 
     def _back_off(self, fault: Failure, attempt: int, rare: int, stop: threading.Event) -> None:
         """Wait before the next attempt, or end the run."""
+        self.note(fault)
         spent = fault.attempts is not None and rare >= fault.attempts
         if not fault.retry:
             raise fault.error(f"{fault.words}.")
@@ -187,12 +233,15 @@ class _Request:
             self.pace.hold(fault.after_s)
         # jitter: requests that failed together do not come back together
         ceiling = min(LONGEST_BACK_OFF_S, self.terms.back_off_s * 2.0 ** min(attempt - 1, 99))
-        _sleep(_jitter.uniform(0.5, 1.0) * ceiling, stop)
+        pause_s = _jitter.uniform(0.5, 1.0) * ceiling
+        LOG.info("%s; attempt %d, again in %.1f s", fault.words, attempt, pause_s)
+        _sleep(pause_s, stop)
 
     def _wait_for_turn(self, stop: threading.Event) -> None:
         if stop.is_set():
             raise Interrupted
         while (seconds := self.pace.turn()) > 0:
+            LOG.debug("waiting %.1f s for a turn", seconds)
             _sleep(seconds, stop)
 
 

@@ -100,10 +100,15 @@ class Tensor:
         scores = self.scores(raw) if np.isfinite(raw).all() else raw
         return scores if isinstance(scores, Failure) else numbers_of(scores[0], spec)
 
-    def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
-        """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
+    def marked(
+        self, spec: BoxSpec, given: str | None, taken: str | None, axes: str | None = None
+    ) -> BoxSpec:
+        """Return ``spec`` with an identity that tells all this too, and the tensors' names.
+
+        ``axes`` are those of an input that has not the four of ``layout``.
+        """
         steps = self.figures.steps(levels=self.datatype == "UINT8")
-        marks = f"preprocess={steps}&layout={self.layout}&datatype={self.datatype}"
+        marks = f"preprocess={steps}&layout={axes or self.layout}&datatype={self.datatype}"
         ends = f"input={given}&output={taken}"
         identity = f"{spec.identity}&{marks}&{ends}&outputs={self.kind}&pixels={self.pixels}"
         return replace(spec, identity=identity)

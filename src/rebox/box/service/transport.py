@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -83,6 +84,8 @@ class HttpTransport:
                 keepalive_expiry=IDLE_S,
             ),
             "headers": {"User-Agent": "rebox"},
+            # whatever a reply asks to be remembered: the next question does not depend on it
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         }
 
     def check_ready(self, url: str, key: Key) -> None:
@@ -137,8 +140,10 @@ class HttpTransport:
         return replace(reply, secret=secret)
 
     def close(self) -> None:
-        """Close all connections."""
-        for client in self._clients.values():
+        """Close all connections; the next request opens another."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.close()
 
     def _send(self, client: httpx2.Client, request: Request, terms: Terms) -> Reply:

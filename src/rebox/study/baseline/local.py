@@ -1,7 +1,7 @@
 """The local model: the best that can be said without a box.
 
-It is what the recipe ``auto`` itself reads without asking: plain features of the samples, and the
-experts and the pool that a reader makes of them. A box that does not beat it brings nothing.
+It is the recipe ``local``, and what ``auto`` itself reads without asking. A box that does not beat
+it brings nothing.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.local import LocalFeatures, look
-from rebox.reading import PooledReader, TrainingSet, fit_reader
+from rebox.box import Nobody
+from rebox.fit import Model, Session
+from rebox.fit.unasked import UnaskedRun
+from rebox.meter import Meter
+from rebox.recipe import Unasked
+from rebox.recipe.own import LOCAL_CITATION
 from rebox.sample import ImageLoader, Inputs
-from rebox.sample.loader import chunks
-from rebox.study.baseline.batches import CHUNK
 from rebox.study.baseline.contract import Baseline, Trainer, Training
-from rebox.subject import stratified_order
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,8 +25,7 @@ class LocalModel(Baseline):
     """A fitted local model: how samples become images, what is looked at, how that is read."""
 
     inputs: Inputs
-    features: LocalFeatures
-    reader: PooledReader
+    model: Model
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows.
@@ -35,12 +35,7 @@ class LocalModel(Baseline):
         InvalidData
             ``x`` is of another kind than training, or cannot be used.
         """
-        images = ImageLoader(self.inputs, x)
-        parts = [
-            self.reader.probabilities((), self.features.blocks(images.samples(few)), len(few))
-            for few in chunks(len(images), CHUNK)
-        ]
-        return np.concatenate(parts)
+        return np.concatenate(list(self.model.batches((), ImageLoader(self.inputs, x))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +43,19 @@ class Local(Trainer):
     """Reads plain features; ``class_weight`` as in `Trainer.fit`."""
 
     kind: ClassVar[str] = "local"
-    citation: ClassVar[str] = "rebox: a pool of kernel readings of plain features, no box"
+    citation: ClassVar[str] = LOCAL_CITATION
     class_weight: str | None = None
 
     def _fit(self, training: Training) -> LocalModel:
-        images, seed = training.images, training.seed
-        # A reader's landmarks are the first samples.
-        order = stratified_order(training.targets, seed, training.groups)
-        features, seen = look(images, order)
-        training_set = TrainingSet(
-            local=seen,
-            targets=training.targets[order],
-            n_targets=len(training.classes),
-            seed=seed,
-            groups=None if training.groups is None else training.groups[order],
+        session = Session(
+            box=Nobody(),
+            meter=Meter(),
+            samples=training.images,
+            targets=training.targets,
+            seed=training.seed,
+            subjects=training.groups,
         )
-        reader = fit_reader(training_set).reader
-        return LocalModel(
-            classes=training.classes,
-            inputs=images.inputs,
-            features=features,
-            reader=reader.balanced() if training.class_weight == "balanced" else reader,
-        )
+        run = UnaskedRun(Unasked(class_weight=training.class_weight), session)
+        run.go()
+        model = run.read_plain().model
+        return LocalModel(classes=training.classes, inputs=training.images.inputs, model=model)

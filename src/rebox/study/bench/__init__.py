@@ -1,7 +1,15 @@
 """Measures methods against each other: a plan's trials, a ledger's rows, what they say together."""
 
 from rebox.study.bench.comparison import Comparison, compare, compare_cells
-from rebox.study.bench.ledger import Row, answers_of, append, is_done, merged, read_ledger
+from rebox.study.bench.ledger import (
+    Row,
+    answers_of,
+    append,
+    check_ledger,
+    is_done,
+    merged,
+    read_ledger,
+)
 from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, StudyPlan, Trial
 from rebox.study.bench.plan_file import read_plan, shipped_plans
 from rebox.study.bench.published import Published, published, published_for
@@ -31,6 +39,7 @@ __all__ = [
     "answers_of",
     "append",
     "cells_of",
+    "check_ledger",
     "compare",
     "compare_cells",
     "in_cells",

@@ -18,11 +18,32 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.errors import InvalidData
+from rebox.errors import InvalidData, OutputError
+from rebox.output import check_writable, is_stream
 from rebox.subject import encode_groups
 
 Row = dict[str, Any]
 FLOOR = 1e-300  # of a probability, before its logarithm
+
+
+def check_ledger(ledger: Path) -> None:
+    """Refuse what rows cannot be written to, and read from by the next run, before any is measured.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, is a pipe or a device, or a file of something else.
+    """
+    if is_stream(ledger):
+        raise OutputError(f"{ledger} cannot be read again, as a ledger is: name a file.")
+    check_writable(ledger)
+    if ledger.exists():
+        with ledger.open("rb") as file:
+            begins = file.read(1)
+        if begins not in {b"", b"{"}:
+            raise OutputError(
+                f"{ledger} is no ledger, and rows would follow it: name another file."
+            )
 
 
 def append(ledger: Path, row: Row) -> None:

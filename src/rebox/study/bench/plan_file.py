@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.errors import InvalidOption
+from rebox.option import meant
 from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, StudyPlan, Trial
 
 T = TypeVar("T")
@@ -57,8 +58,8 @@ def read_plan(source: str | Path) -> StudyPlan:
         text = PLANS.joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
         raise InvalidOption(
-            f"{str(source)!r} is neither a file nor a plan of ours; these are "
-            f"{', '.join(shipped_plans())}."
+            f"{str(source)!r}{meant(str(source), shipped_plans())} is neither a file nor a plan "
+            f"of ours; these are {', '.join(shipped_plans())}."
         )
     try:
         raw = tomllib.loads(text)
@@ -112,7 +113,8 @@ def _refuse_unknown(what: str, given: Mapping[str, Any], known: Iterable[str]) -
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise InvalidOption(
-            f"{what} has {', '.join(unknown)}; it may have {', '.join(sorted(known))}."
+            f"{what} has {', '.join(unknown)}{meant(unknown[0], known)}; it may have "
+            f"{', '.join(sorted(known))}."
         )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from joblib import Parallel, delayed, effective_n_jobs
 
 from rebox.errors import Error
-from rebox.study.bench.ledger import Row, append, is_done, read_ledger
+from rebox.study.bench.ledger import Row, append, check_ledger, is_done, read_ledger
 from rebox.study.bench.plan import Trial
 from rebox.study.bench.trial import measure
 from rebox.study.bench.workbench import Places, Workbench
@@ -88,7 +88,13 @@ def run(
         Trials at a time; None: as many as the joblib backend in force has workers.
     listeners : callables
         Told of every trial that ends.
+
+    Raises
+    ------
+    OutputError
+        The ledger cannot be written; nothing was measured.
     """
+    check_ledger(ledger)
     held = {row["key"]: row for row in read_ledger(ledger)}
     left = [trial for trial in trials if not is_done(held.get(trial.key, {}))]
     ends = Counter(skipped=len(trials) - len(left))

@@ -134,7 +134,7 @@ class Workbench:
     def _loaded(self, data: str) -> Dataset:
         own, folder = dict(self.places.loaders), self.places.data
         if folder is None and data not in own and not data.startswith("synthetic"):
-            raise InvalidOption(f"the data set {data!r} is read from files: say where (--data).")
+            raise InvalidOption(f"the data set {data!r} is read from files: pass data=FOLDER.")
         try:
             return own[data](folder) if data in own else open_task(data, folder or ".")
         except InvalidData as error:
@@ -252,12 +252,12 @@ class Workbench:
             uri = _with(uri, f"threads={self.places.threads}")
         elif uri.startswith("torch:"):
             uri = _with(uri, f"device={self.places.device}")
-        way = "pass --trust with it"
+        way = "pass trusted= with it"
         return open_foreign(uri, whose="plan", way=way, trusted=self.places.trusted)
 
     def _uri(self, uri: str) -> str:
         if "{models}" in uri and self.places.models is None:
-            raise InvalidOption(f"the box {uri} is a file: say where the models are (--models).")
+            raise InvalidOption(f"the box {uri} is a file: pass models=FOLDER.")
         return uri.replace("{models}", str(self.places.models))
 
 

@@ -6,9 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rebox.artefact import write_atomically
 from rebox.errors import extra
 from rebox.money import dollars
+from rebox.output import encoded, write
 from rebox.study.bench import merged
 from rebox.study.bench.trial_row import plain
 from rebox.study.report import listing, tables
@@ -63,12 +63,12 @@ def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any
 
     Raises
     ------
-    ArtefactError
+    OutputError
         The file cannot be written.
     InvalidData, JournalError, MissingExtra
         See `report`.
     """
-    write_atomically(Path(path), report(ledgers, **options).encode())
+    write(Path(path), encoded(report(ledgers, **options)))
 
 
 def _template() -> Any:

@@ -1,7 +1,7 @@
-"""Ledgers as Markdown: what was published beside what was measured, and how methods differ."""
+"""Ledgers as tables: what was published beside what was measured, and how methods differ."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,38 @@ PEEKS = "†"
 COPIES = "‡"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A table below a heading.
+
+    Attributes
+    ----------
+    title : str
+    below : bool
+        Whether it belongs to the section before it.
+    columns : tuple of Column
+    rows : list
+    """
+
+    title: str
+    below: bool
+    columns: tuple[Column, ...]
+    rows: list[Any]
+
+
 def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
+    """Return the `sections` of ``rows`` as Markdown, below their legend."""
+    legend, parts = sections(rows, reference=reference)
+    lines = "\n\n".join(legend).splitlines()
+    for part in parts:
+        mark = "###" if part.below else "##"
+        lines += ["", f"{mark} {part.title}", "", *in_markdown(part.columns, part.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def sections(
+    rows: Sequence[Row], *, reference: str | None = "auto"
+) -> tuple[list[str], list[Section]]:
     """Return every task's table of ``rows``, and what ``reference`` is ahead of each other method.
 
     Parameters
@@ -29,6 +60,12 @@ def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
     reference : str or None
         A method; None, or one that no row has: no comparisons.
 
+    Returns
+    -------
+    list of str
+        What the figures are, a paragraph each.
+    list of Section
+
     Raises
     ------
     InvalidData
@@ -36,15 +73,15 @@ def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
     """
     trials = [read_row(row) for row in rows]
     cells = in_cells(trials)
-    lines = list(_legend(cells))
+    parts = []
     for task in dict.fromkeys(trial.task for trial in trials):
         own = [cell for cell in cells if cell.task == task]
         gone = [trial for trial in trials if trial.task == task and trial.why is not None]
-        lines += ["", f"## {one_line(task)}", "", *_task_lines(task, own, gone)]
-        ahead = [] if reference is None else _compared(own, reference)
-        if ahead:
-            lines += ["", f"### {reference} against the others on {one_line(task)}", "", *ahead]
-    return "\n".join(lines) + "\n"
+        parts.append(_measured(task, own, gone))
+        ahead = None if reference is None else _compared(task, own, reference)
+        if ahead is not None:
+            parts.append(ahead)
+    return list(_legend(cells)), parts
 
 
 def _legend(cells: Sequence[Cell]) -> Iterator[str]:
@@ -59,14 +96,12 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         "sensitivity / specificity, in percent."
     )
     if any(cell.peeks for cell in cells):
-        yield ""
         yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
     if any(cell.copied for cell in cells):
-        yield ""
         yield f"{COPIES} was trained on copies of test images: no result, either."
 
 
-def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> list[str]:
+def _measured(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> Section:
     metrics = [name for name in METRICS if any(name in cell.figures for cell in cells)]
     rows = [measured(cell, metrics) for cell in sorted(cells, key=_order(cells))]
     rows += _missing(missing)
@@ -82,7 +117,8 @@ def _task_lines(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -
         for row in published()
         if row.task == task and row not in known
     ]
-    return in_markdown(measured_columns(metrics, _marked), rows)
+    columns = tuple(measured_columns(metrics, _marked))
+    return Section(title=one_line(task), below=False, columns=columns, rows=rows)
 
 
 def _missing(trials: Sequence[TrialRow]) -> list[Row]:
@@ -107,14 +143,14 @@ def _marked(row: dict[str, Any]) -> Entry:
     return Entry(text=row["method"], mark=" ".join(marks))
 
 
-def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
-    """Return a row for each method and box that the reference was compared with."""
+def _compared(task: str, cells: Sequence[Cell], reference: str) -> Section | None:
+    """Return a row for each method and box that the reference was compared with, if any."""
     rows: dict[tuple[Cell, Cell], dict[str, Comparison]] = {}
     for metric in COMPARED:
         for one in compare(cells, reference, metric, same_budget=False):
             rows.setdefault((one.theirs, one.ours), {})[metric] = one
     if not rows:
-        return []
+        return None
     columns = (
         Column("box", lambda row: box_name(row[0][0].box)),
         Column(f"{reference} on", lambda row: box_name(row[0][1].box)),
@@ -131,7 +167,8 @@ def _compared(cells: Sequence[Cell], reference: str) -> list[str]:
             for metric in COMPARED
         ),
     )
-    return in_markdown(columns, list(rows.items()))
+    title = f"{reference} against the others on {one_line(task)}"
+    return Section(title=title, below=True, columns=columns, rows=list(rows.items()))
 
 
 def _budget(cell: Cell) -> str:

@@ -104,12 +104,13 @@ def in_markdown(columns: Sequence[Column], rows: Sequence[Any]) -> list[str]:
     """Return the lines of a Markdown table."""
     shown = [column for column in columns if column.when(rows)]
     lines = [[column.title for column in shown], ["---"] * len(shown)]
-    lines += [[_in_line(column, row) for column in shown] for row in rows]
+    lines += [[in_line(column, row) for column in shown] for row in rows]
     texts = ([one_line(part).replace("|", "/") for part in line] for line in lines)
     return [f"| {' | '.join(text)} |" for text in texts]
 
 
-def _in_line(column: Column, row: Any) -> str:
+def in_line(column: Column, row: Any) -> str:
+    """Return what a column shows of a row, on one line."""
     entry = column.entry(row)
     small = f"({entry.small})" if column.number and entry.small else ""
     return " ".join(part for part in (entry.text, small, entry.mark) if part)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.metric import reliability
 from rebox.study.bench import Cell, TrialRow, published_for
 from rebox.study.bench.trial_row import PURPOSES
 from rebox.study.report.setting import Findings, Setting
@@ -19,7 +20,6 @@ from rebox.study.report.words import runs_of
 
 Table = list[dict[str, Any]]
 Matrix = NDArray[np.int64]
-BINS = 15  # of equal width, as Guo et al. (ICML 2017) have them
 
 
 def overview(findings: Findings) -> Table:
@@ -272,21 +272,16 @@ def calibration(cell: Cell) -> tuple[float, Table] | None:
     if answers is None:
         return None
     truth, probabilities, _ = answers
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    bins = []
-    for b in np.unique(place):
-        here = place == b
-        bins.append(
-            {
-                "from": b / BINS,
-                "to": (b + 1) / BINS,
-                "images": int(here.sum()),
-                "confidence": float(confidence[here].mean()),
-                "accuracy": float(right[here].mean()),
-            }
-        )
+    bins = [
+        {
+            "from": b.low,
+            "to": b.high,
+            "images": b.images,
+            "confidence": b.confidence,
+            "accuracy": b.accuracy.value,
+        }
+        for b in reliability(truth, probabilities)
+    ]
     gaps = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
     return sum(gaps) / len(truth), bins
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rebox.metric import BINS
 from rebox.study.bench import Cell
 from rebox.study.report import tables
 from rebox.study.report.figures import style
@@ -112,7 +113,7 @@ def calibration(cell: Cell) -> Any:
     error, bins = calibrated
     figure, axes = style.new_figure(3.4, 3.1)
     total = sum(b["images"] for b in bins)
-    width = 1 / tables.BINS
+    width = 1 / BINS
     axes.bar(
         [b["from"] for b in bins],
         [0.25 * b["images"] / total for b in bins],

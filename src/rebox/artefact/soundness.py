@@ -1,0 +1,266 @@
+"""What a model file may say, whoever wrote it: its checksum only tells that it is whole.
+
+Figures, texts and arrays are looked at before anything is made, allocated or opened by them, and a
+model is let read an answer that was made up before anybody is asked for one that is paid for.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.artefact.contract import Artefact
+from rebox.artefact.schema import (
+    LONGEST,
+    WHOLE,
+    Unsound,
+    each,
+    entries,
+    label,
+    named,
+    number,
+    of_class,
+    one_of,
+    or_none,
+    text,
+    whole,
+)
+from rebox.box import BlackBox
+from rebox.errors import ArtefactError
+from rebox.fit import Model, Verdict
+from rebox.local import PlainFeatures
+from rebox.program import Placement, View
+from rebox.reading import PooledReader, Reader
+from rebox.sample.inputs import RowLayout
+
+Tensors = dict[str, NDArray[Any]]
+
+# What is raised by a description, or arrays, that no rebox writes.
+ABSURD = (
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError),
+    RecursionError,
+)
+
+LARGEST = 2**26  # pixels of a canvas or of a sample
+MOST_FEATURES = 1_000_000
+MOST_LABELS = 2**26  # bytes of all of them
+STEEPEST = 1e6  # of a view's factors: nothing but black and white is left then
+FURTHEST = 1e30  # of what readers are made of: far from where numbers end
+TRIED = 2  # answers that are made up
+LABELS = {
+    "U": text(),
+    "b": one_of(True, False),
+    "f": number(),
+    **dict.fromkeys("iu", whole(high=2 * WHOLE + 1)),
+    "O": label,
+}
+
+_side, _start = whole(1, LONGEST), whole(0, LONGEST)
+_share, _factor = number(0, 1), number(0, STEEPEST)
+_view = of_class(
+    View,
+    window=each(_share, 4, 4),
+    **dict.fromkeys(("scale", "background", "anchor"), _share),
+    **dict.fromkeys(("contrast", "gamma", "saturation"), _factor),
+)
+_placement = of_class(
+    Placement,
+    **dict.fromkeys(("height", "width", "inner_height", "inner_width"), _side),
+    top=_start,
+    left=_start,
+    channels=one_of(1, 3),
+    view=_view,
+)
+_boxes = each(
+    entries(
+        {
+            "identity": text(),
+            "uri": or_none(text()),
+            "classes": or_none(whole(2, MOST_FEATURES)),
+            "queries": named(whole(0)),
+        }
+    ),
+    least=1,
+)
+_questions = each(
+    entries(
+        {
+            "box": whole(0),
+            "price_usd": or_none(number(0)),
+            "placement": _placement,
+            "subspace": or_none(text(80)),
+        }
+    )
+)
+_pool = entries(
+    {
+        "kind": one_of("pool"),
+        "answers": each(
+            entries({"questions": each(whole(0), least=1), "counted": one_of(True, False)})
+        ),
+        "experts": each(entries({"name": text(), "kernel": one_of(True, False)})),
+    }
+)
+
+
+def _check_reader(value: Any, at: str) -> None:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    one_of(*Reader.kinds)(kind, f"{at}.kind")
+    (_pool if kind == "pool" else entries({"kind": text()}))(value, at)
+
+
+_description = entries(
+    {
+        "format": whole(1),
+        "recipe": text(),
+        "seed": whole(0, WHOLE**2),
+        "boxes": _boxes,
+        "classes": entries({"dtype": text(40), "names": each(lambda *_: None, least=2)}),
+        "questions": _questions,
+        "reader": _check_reader,
+        "local": or_none(
+            entries(
+                {
+                    "plain": of_class(PlainFeatures, size=whole(0, MOST_FEATURES)),
+                    "encoder": or_none(entries({"identity": text(), "uri": or_none(text())})),
+                }
+            )
+        ),
+        "inputs": entries(
+            {
+                "size": each(_side, 2, 2),
+                "value_range": or_none(each(number(), 2, 2)),
+                "features": each(text()),
+            },
+            free=frozenset({"features"}),
+        ),
+        "verdict": or_none(of_class(Verdict)),
+    }
+)
+
+
+def check_described(description: Any, tensors: Tensors) -> None:
+    """Raise `Unsound` unless a description of the newest format, and its arrays, may be used."""
+    _description(description, "")
+    for name, array in tensors.items():
+        _check_array(name, array)
+    for place, one in enumerate(description["questions"]):
+        _check_question(one, len(description["boxes"]), f"questions.{place}")
+    for place, block in enumerate(description["reader"].get("answers", ())):
+        if max(block["questions"]) >= len(description["questions"]):
+            raise Unsound(f"reader.answers.{place} looks at a question that is not asked")
+    for place, box in enumerate(description["boxes"]):
+        canaries = tensors.get(f"canaries.{place}")
+        if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
+            raise Unsound(f"canaries.{place} has shape {canaries.shape}")
+    _check_rows(description, tensors)
+    _check_labels(**description["classes"])
+
+
+def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
+    """Let a model read answers that were made up; raise `Unsound` unless it can.
+
+    Parameters
+    ----------
+    artefact : Artefact
+    classes : sequence of int
+        How many source classes each of its boxes has.
+    """
+    model, expected = artefact.model, (TRIED, len(artefact.classes))
+    for place, question in enumerate(model.questions):
+        if question.z.shape != (question.program.dimension,):
+            raise Unsound(f"z.{place} has shape {question.z.shape}")
+        if question.program.arrays() and not np.isfinite(question.program.added(question.z)).all():
+            raise Unsound(f"program.{place} adds what is no number")
+    answers = [_made_up(classes[question.box]) for question in model.questions]
+    with np.errstate(all="ignore"):
+        said = np.asarray(model.reader.probabilities(answers, _seen(model), TRIED))
+    if said.shape != expected or not np.allclose(said.sum(axis=1), 1):  # NaN is not
+        raise Unsound("an answer that is read ends in no probabilities of its classes")
+
+
+def check_box(artefact: Artefact, box: BlackBox) -> None:
+    """Raise `ArtefactError` unless a model asks a box what it takes, and can read its answers."""
+    try:
+        for place, question in enumerate(artefact.model.questions):
+            canvas = question.program.placement
+            shape = (canvas.height, canvas.width, canvas.channels)
+            if shape != box.spec.shape:
+                raise Unsound(f"questions.{place} has shape {shape}, and the box {box.spec.shape}")
+        if artefact.box.classes is None:
+            check_reading(artefact, [len(box.spec.classes)])
+    except ABSURD as error:
+        raise ArtefactError(f"the model is not one of that box ({error}): fit again.") from error
+
+
+def _check_array(name: str, array: NDArray[Any]) -> None:
+    most = np.finfo(np.float64).max if name.startswith("rows.") else FURTHEST
+    if not (np.abs(array.astype(np.float64)) <= most).all():  # NaN is not
+        raise Unsound(f"{name} holds NaN, infinity or more than {most:g}")
+
+
+def _check_question(one: dict[str, Any], boxes: int, at: str) -> None:
+    if one["box"] >= boxes:
+        raise Unsound(f"{at}.box is {one['box']}, expected one of {boxes}")
+    canvas = one["placement"]
+    height, width = canvas["height"], canvas["width"]
+    inside = (
+        canvas["top"] + canvas["inner_height"] <= height
+        and canvas["left"] + canvas["inner_width"] <= width
+    )
+    if not inside or height * width > LARGEST:
+        raise Unsound(f"{at}.placement lies outside of its canvas, or that is too large")
+
+
+def _check_rows(description: dict[str, Any], tensors: Tensors) -> None:
+    inputs, local = description["inputs"], description["local"]
+    low, high = tensors.get("rows.low"), tensors.get("rows.high")
+    if low is None or high is None:
+        if low is not high or (local and local["plain"]["kind"] == "rows"):
+            raise Unsound("rows of features have no bounds")
+        return
+    if low.ndim != 1 or low.shape != high.shape or not len(low) or not (low < high).all():
+        raise Unsound(f"rows.low and rows.high, {low.shape} and {high.shape}, are no bounds")
+    if tuple(inputs["size"]) != RowLayout(low, high).grid:
+        raise Unsound(f"inputs.size is not the grid of {len(low)} features")
+    if inputs.get("features") and len(inputs["features"]) != len(low):
+        raise Unsound(f"inputs.features does not name {len(low)} features")
+    if local and (local["plain"]["kind"], local["plain"]["size"]) != ("rows", len(low)):
+        raise Unsound(f"local.plain is not of {len(low)} features")
+
+
+def _check_labels(dtype: str, names: list[Any]) -> None:
+    kind, size = dtype[1:2], dtype[2:] or "8"
+    known = kind in LABELS and dtype[0] in "<>|" and size.isascii() and size.isdigit()
+    if not known or int(size[:9]) * len(names) > MOST_LABELS:
+        raise Unsound(f"classes.dtype is {dtype[:20]!r}, which is no type of labels")
+    each(LABELS[kind], least=2)(names, "classes.names")
+    labels = np.array(names, dtype=dtype)
+    if labels.tolist() != names or len(np.unique(labels)) != len(names):
+        raise Unsound("classes.names holds a label twice, or one that is none")
+
+
+def _made_up(classes: int) -> NDArray[np.float32]:
+    """Return answers that say nothing, and that say all for one class."""
+    rows = np.full((TRIED, classes), 1 / classes, dtype=np.float32)
+    rows[1] = np.eye(1, classes)
+    return rows
+
+
+def _seen(model: Model) -> list[NDArray[np.float32]]:
+    """Return features of samples that were made up, as wide as those of real ones."""
+    if model.local is None or not isinstance(model.reader, PooledReader):
+        return []
+    blocks = model.reader.blocks[len(model.reader.answers) :]
+    seen = [np.zeros((TRIED, len(block.centre)), dtype=np.float32) for block in blocks]
+    plain = model.local.plain
+    if plain.kind == "picture":
+        picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
+        widths = [block.shape[1] for block in plain.transform([picture])]
+    else:
+        triangle = plain.size * (plain.size + 1) // 2
+        widths = [plain.size if plain.kind == "rows" else triangle]
+    if [one.shape[1] for one in seen[: len(widths)]] != widths:
+        raise Unsound(f"local.plain is seen as {widths} features")
+    return seen

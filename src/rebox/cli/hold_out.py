@@ -1,0 +1,137 @@
+"""``--hold-out``: a part of the data is kept from the fit, and the model measured on it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Self
+
+import typer
+
+from rebox.classifier import Reprogrammer
+from rebox.cli.measured import measured
+from rebox.errors import Error, InvalidOption
+from rebox.fit import Listener
+from rebox.fit.reasons import INTERRUPTED
+from rebox.meter import Spent
+from rebox.metric import Measurement
+from rebox.sample import Dataset, ImageLoader, Inputs
+
+HoldOutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--hold-out",
+        help="Share of the data, as 0.2, to keep from the fit, by subject, and to measure the "
+        "model on; --budget and --max-usd pay for both.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """What a model is worth on what was held out, what that asked, and what kept it from it."""
+
+    measurement: Measurement | None = None
+    spent: Spent = field(default_factory=Spent)
+    error: Error | KeyboardInterrupt | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What is fitted on, what is held out, and what measuring may ask.
+
+    Attributes
+    ----------
+    train : Dataset
+    held_out : Dataset or None
+        None: nothing is, and ``train`` is all of the data.
+    queries : int
+        Set aside from the budget before the fit plans with the rest, so that both stay within it.
+    """
+
+    train: Dataset
+    held_out: Dataset | None = None
+    queries: int = 0
+
+    @classmethod
+    def of(cls, task: Dataset, share: float | None, seed: int, per_prediction: int) -> Self:
+        """Return ``task`` in two parts, drawn by ``seed``."""
+        if share is None:
+            return cls(train=task)
+        train, held_out = task.split(share, seed)
+        return cls(train=train, held_out=held_out, queries=len(held_out) * per_prediction)
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """What measuring asks about, and how much of it, for people."""
+        if self.held_out is None:
+            return ()
+        images = f"{len(self.held_out):,} images held out, by subject"
+        return (("measuring, at most", f"{self.queries:,} for {images}"),)
+
+    def rest_of(
+        self, budget: int | None, max_usd: float | None, price_usd: float | None
+    ) -> tuple[int | None, float | None]:
+        """Return what is left of both caps for the fit.
+
+        Raises
+        ------
+        InvalidOption
+            Nothing is.
+        """
+        if not self.queries:
+            return budget, max_usd
+        queries = None if budget is None else budget - self.queries
+        usd = None if max_usd is None else max_usd - self.queries * (price_usd or 0.0)
+        for cap, given, left in (("--budget", budget, queries), ("--max-usd", max_usd, usd)):
+            if left is not None and left <= 0:
+                raise InvalidOption(
+                    f"measuring the model on the {len(self.held_out or ()):,} images that are held "
+                    f"out may ask {self.queries:,} queries, and {cap} {given:g} leaves nothing for "
+                    f"the fit: raise it, or hold out less."
+                )
+        return queries, usd
+
+    def check(self, value_range: tuple[float, float] | None) -> None:
+        """Look at what is held out before a query is paid for: a fit looks at its own part alone.
+
+        Raises
+        ------
+        InvalidData
+            A file is damaged, or an image has a wrong shape, type or range.
+        """
+        if self.held_out is not None:
+            inputs = Inputs.fit(self.train.images, value_range)
+            ImageLoader(inputs, self.held_out.images).check()
+
+    def measure(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Judged:
+        """Return what ``model`` is worth on the part that it has not seen.
+
+        It is measured as it is saved, by an account of its own: ``rebox evaluate`` would ask the
+        same. After Ctrl-C nothing more is asked.
+        """
+        if self.held_out is None or model.stop_reason_ == INTERRUPTED:
+            return Judged()
+        spent = Spent()
+        try:
+            judge = self._judge(model, encoder, listener)
+            try:
+                measurement = measured(judge, self.held_out)
+            finally:
+                spent = judge.spent_
+        except (Error, KeyboardInterrupt) as error:  # the model has been paid for, and is there
+            return Judged(spent=spent, error=error)
+        return Judged(measurement=measurement, spent=spent)
+
+    def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
+        """Return ``model`` as its file has it."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "model.rebox"
+            model.save(path)
+            return Reprogrammer.load(
+                path,
+                model.box_,
+                encoder=encoder,
+                predict_budget=self.queries or None,
+                journal=model.journal,
+                listeners=(listener,),
+            )

@@ -1,0 +1,117 @@
+"""``rebox show``: what a model is, read from its file alone."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from rebox.artefact import peek
+from rebox.cli.app import app
+from rebox.cli.console import out
+from rebox.cli.options import ModelArgument
+from rebox.cli.wording import spoken
+from rebox.errors import ArtefactError
+from rebox.money import per_thousand
+
+ABOUT = (  # what is printed, and the name of it in JSON
+    ("box", "box"),
+    ("its identity", "identity"),
+    ("its classes", "box_classes"),
+    ("classes", "classes"),
+    ("recipe", "recipe"),
+    ("seed", "seed"),
+    ("encoder", "encoder"),
+    ("size", "size"),
+    ("value range", "value_range"),
+    ("asked by the fit", "queries"),
+    ("each prediction", "queries_per_prediction"),
+    ("price", "price_usd"),
+    ("canaries", "canaries"),
+    ("verdict", "verdict"),
+    ("format", "format"),
+    ("file of", "modified"),
+)
+
+
+@app.command()
+def show(
+    path: ModelArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what a model is: its box, classes, verdict and price. Asks nobody."""
+    facts = facts_of(path)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    table = Table("", Column(str(path), overflow="fold"))
+    for title, name in ABOUT:
+        if facts[name] not in (None, []):
+            table.add_row(title, Text(_said(name, facts[name])))
+    out.print(table)
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return what the file of a model says of it; neither box nor encoder is opened."""
+    version, description, arrays = peek(path)
+    try:
+        facts = _facts(description, len(arrays.get("canaries.0", ())))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path} does not hold what a model of format {version} does: fit again."
+        ) from error
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return {**facts, "format": version, "modified": written.isoformat(timespec="seconds")}
+
+
+def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
+    box, verdict = description["boxes"][0], description["verdict"]
+    local = description["local"] or {}
+    prices = [question["price_usd"] for question in description["questions"]]
+    known = all(price is not None for price in prices)
+    return {
+        "box": box["uri"],
+        "identity": box["identity"],
+        "box_classes": box["classes"],
+        "classes": description["classes"]["names"],
+        "recipe": description["recipe"],
+        "seed": description["seed"],
+        "encoder": (local.get("encoder") or {}).get("identity"),
+        "size": description["inputs"]["size"],
+        "value_range": description["inputs"]["value_range"],
+        "queries": box["queries"],
+        "queries_per_prediction": len(prices),
+        "price_usd": sum(prices) if known else None,
+        "canaries": canaries,
+        "verdict": None if verdict is None else verdict["words"],
+    }
+
+
+def _said(name: str, value: Any) -> str:
+    return WRITTEN[name](value) if name in WRITTEN else str(value)
+
+
+def _counts(queries: dict[str, int]) -> str:
+    parts = ", ".join(f"{n:,} to {what}" for what, n in queries.items() if n and what != "total")
+    return f"{queries['total']:,} queries{f' ({parts})' if parts else ''}"
+
+
+def _times(queries: int) -> str:
+    return f"{queries} {'query' if queries == 1 else 'queries'}" if queries else "asks nobody"
+
+
+WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "classes": lambda names: ", ".join(map(str, names)),
+    "size": lambda size: f"{size[0]} x {size[1]} pixels",
+    "value_range": lambda ends: f"{ends[0]:g} to {ends[1]:g}",
+    "queries": _counts,
+    "queries_per_prediction": _times,
+    "price_usd": lambda usd: f"{per_thousand(usd)} predictions",
+    "canaries": lambda count: f"{count}" if count else "none: the box may change unnoticed",
+    "verdict": spoken,
+}
+"""How a fact is written for people; the others stand as they are."""

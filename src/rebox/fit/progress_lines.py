@@ -1,0 +1,52 @@
+"""What happens during a fit, as lines of text: what `rebox.Reprogrammer` prints by ``verbose``."""
+
+from collections.abc import Callable
+
+from rebox.fit.events import Event, PhaseStarted, StepTaken, Stopped
+from rebox.meter import Spent
+from rebox.money import dollars
+
+STEPS = 2  # the verbosity from which every step has a line
+
+
+class ProgressLines:
+    """Writes a line when a phase begins and ends, and at the end why, for how much, and what for.
+
+    Parameters
+    ----------
+    verbose : int
+        1: these lines; 2 or more: every step, too.
+    write : callable
+        Takes a line; ``print`` unless told otherwise.
+    """
+
+    def __init__(self, verbose: int = 1, write: Callable[[str], object] = print) -> None:
+        self._verbose, self._write = verbose, write
+        self._planned = self._before = 0
+
+    def __call__(self, event: Event) -> None:
+        """Write what there is to say of ``event``."""
+        if isinstance(event, PhaseStarted):
+            self._planned = event.planned
+            self._before = event.spent.by_purpose()[event.purpose]
+            self._write(f"{event.purpose}: up to {event.planned:,} queries")
+        elif isinstance(event, StepTaken):
+            self._step(event)
+        elif isinstance(event, Stopped):
+            self._write(f"ended: {event.reason}; {_asked(event.spent.total, event.spent)}")
+            if event.verdict is not None:
+                self._write(event.verdict.words)
+
+    def _step(self, event: StepTaken) -> None:
+        asked = event.spent.by_purpose()[event.purpose] - self._before
+        loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+        if self._verbose >= STEPS:
+            done = f"{asked:,} of {self._planned:,} queries"
+            self._write(f"{event.purpose}, step {event.step}: {done}{loss}")
+        elif asked >= self._planned > 0:
+            self._write(f"{event.purpose}: {_asked(asked, event.spent)}{loss}")
+
+
+def _asked(queries: int, spent: Spent) -> str:
+    paid = "" if spent.usd == 0 else f", {dollars(spent.usd)} in all"
+    return f"{queries:,} {'query' if queries == 1 else 'queries'} asked{paid}"

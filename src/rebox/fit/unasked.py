@@ -1,0 +1,63 @@
+"""Nobody is asked: a reader of what can be seen of the samples."""
+
+from rebox.fit.local import LocalFeatures, look
+from rebox.fit.model import Model
+from rebox.fit.plan import UnaskedPlan
+from rebox.fit.reasons import NOBODY_ASKED
+from rebox.fit.run import Ending, Run
+from rebox.fit.session import Session
+from rebox.fit.verdict import WHOLE, give_verdict
+from rebox.reading import FittedReader, TrainingSet, fit_reader
+from rebox.recipe import Unasked
+
+
+class UnaskedRun(Run):
+    """A fit of a local model."""
+
+    def __init__(self, way: Unasked, session: Session) -> None:
+        self.way = way
+        self.session = session
+        self.history = []
+        self.plan = UnaskedPlan(images=len(session.targets))
+
+    def go(self) -> str:
+        """Look at all samples, and fit a reader to what is seen."""
+        session, order = self.session, self.session.order  # a reader's landmarks are the first
+        local, seen = look(session.samples, order, session.encoder)
+        fitted = fit_reader(
+            TrainingSet(
+                local=seen,
+                targets=session.targets[order],
+                n_targets=session.n_targets,
+                seed=session.seed,
+                groups=session.subjects_of(order),
+            )
+        )
+        self._take(fitted, local)
+        return NOBODY_ASKED
+
+    def _take(self, fitted: FittedReader, local: LocalFeatures) -> None:
+        balanced = self.way.class_weight == "balanced"
+        reader = fitted.reader.balanced() if balanced else fitted.reader
+        self._model = Model(questions=(), reader=reader, local=local)
+        self._out_of_fold = fitted.out_of_fold + reader.offset
+
+    def read(self) -> Ending:
+        """Return the model, and how it does beside the majority."""
+        session = self.session
+        verdict = give_verdict(
+            session.targets[session.order],
+            {WHOLE: (0, self._out_of_fold)},
+            session.n_targets,
+            session.seed,
+            session.subjects_of(session.order),
+        )
+        return Ending(model=self._model, verdict=verdict)
+
+    def read_plain(self) -> Ending:
+        """Return the model, compared with nothing."""
+        return Ending(model=self._model)
+
+    def read_nothing(self) -> Ending:
+        """Return the model: there is no simpler one to have."""
+        return Ending(model=self._model)
