@@ -101,7 +101,8 @@ class SearchRun(OnceRun):
         for epoch, batches in enumerate(self._epochs()):
             self._begin_epoch(epoch, evaluations)
             for batch in batches:
-                affordable = self._affordable_samples(search.evaluations_at(self._state), len(batch))
+                evaluations = search.evaluations_at(self._state)
+                affordable = self._affordable_samples(evaluations, len(batch))
                 if affordable == 0 or (self.way.same_batch and affordable < len(batch)):
                     return BUDGET_ENDED if step else TOO_SMALL
                 points = search.ask(self._state, affordable)

@@ -102,6 +102,8 @@ class AdaptiveDescent(Search[AdaptiveState]):
 
     def tell(self, state: AdaptiveState, losses: NDArray[np.floating]) -> AdaptiveState:
         """Return the state after a step along the gradient that ``losses`` (k, n) show."""
+        if np.isnan(losses).all():
+            return state
         gradient = self._estimator(state).estimate(
             losses, len(state.position), seed=state.seed, step=state.step
         )
@@ -109,7 +111,7 @@ class AdaptiveDescent(Search[AdaptiveState]):
             state.position, gradient, state.memory, state.step - state.since
         )
         moved = replace(state, position=position, memory=memory, step=state.step + 1)
-        return moved if state.exploiting else self._judged(moved, float(np.mean(losses)))
+        return moved if state.exploiting else self._judged(moved, float(np.nanmean(losses)))
 
     def _judged(self, state: AdaptiveState, loss: float) -> AdaptiveState:
         """Return ``state``, in the second stage if the first has done what it could."""

@@ -114,14 +114,24 @@ class CoordinateDescent(Search[CoordinateState]):
         return Lazy(make, range(2 * len(chosen)))
 
     def slopes(self, losses: NDArray[np.floating]) -> Vector:
-        """Return ĝ (q,) of the mean loss along the coordinates just asked, from losses (2q, n)."""
-        means = np.asarray(losses, dtype=np.float64).mean(axis=1)
-        slopes: Vector = (means[0::2] - means[1::2]) / (2 * self.smoothing)
+        """Return ĝ (q,) of the mean loss along the coordinates just asked, from losses (2q, n).
+
+        It is the mean over the samples of which both sides are known, NaN where none is.
+        """
+        pairs = np.asarray(losses, dtype=np.float64)
+        differences = (pairs[0::2] - pairs[1::2]) / (2 * self.smoothing)
+        known = np.isfinite(differences)
+        sums = np.where(known, differences, 0.0).sum(axis=1)
+        slopes: Vector = np.where(
+            known.any(axis=1), sums / np.maximum(known.sum(axis=1), 1), np.nan
+        )
         return slopes
 
     def tell(self, state: CoordinateState, losses: NDArray[np.floating]) -> CoordinateState:
         """Return the state after Adam's step along each coordinate just asked."""
-        chosen, slopes = self._chosen(state), self.slopes(losses)
+        slopes = self.slopes(losses)
+        known = np.isfinite(slopes)
+        chosen, slopes = self._chosen(state)[known], slopes[known]
         position, times = state.position.copy(), state.times.copy()
         first, second = state.first.copy(), state.second.copy()
         times[chosen] += 1
