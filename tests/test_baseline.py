@@ -17,7 +17,7 @@ from rebox.recipe import recipe_from_name
 from rebox.sample import ImageFiles, ImageLoader, Inputs
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
-ALONE = ("majority", "local", "thumbnail")
+ALONE = ("majority", "local", "thumbnail", "heinsfeld", "diagnet")
 LEARNERS = ("local", "thumbnail")
 
 
@@ -182,6 +182,7 @@ def test_a_prediction_on_another_kind_of_data_is_refused(name):
 def test_names():
     assert set(BASELINES) == {
         "majority", "local", "thumbnail", "probe", "ar", "finetune", "scratch", "bar-as-released",
+        "heinsfeld", "diagnet",
     }  # fmt: skip
     for kind in BASELINES:
         trainer = baseline_from_name(kind)

@@ -113,7 +113,8 @@ def test_several_seeds_differ_seed_by_seed():
     found = compared(rows)
     assert (found.by, found.seeds) == ("seed", 3)
     assert found.difference.value == pytest.approx(0.1)
-    assert found.difference.low == pytest.approx(0.1)  # always the same: no spread at all
+    # always the same, but by one image of ten: what the images leave open stays
+    assert found.difference.low < 0 < found.difference.high
 
 
 def test_of_every_seed_the_folds_in_common_are_compared():

@@ -5,6 +5,7 @@ import math
 import ledgers
 import numpy as np
 import pytest
+from scipy import stats
 
 from rebox.errors import InvalidData
 from rebox.metric import Interval, accuracy, evaluate, macro_auc, proportion
@@ -12,7 +13,7 @@ from rebox.study.bench import (
     answers_of,
     cells_of,
     compare,
-    mean_interval,
+    mean_of,
     published,
     published_for,
 )
@@ -59,12 +60,36 @@ def two_folds(method, seed, noise, **more):
     return rows, np.concatenate(truths), np.concatenate(scores)
 
 
-def test_the_interval_over_seeds_is_students():
-    found = mean_interval([0.1, 0.2, 0.3])
+def test_the_interval_of_points_is_students():
+    found = mean_of([Interval(v, v, v) for v in (0.1, 0.2, 0.3)])
     # t(0.975; 2) = 4.30265, s = 0.1
     assert found.value == pytest.approx(0.2)
     assert found.high - found.value == pytest.approx(4.30265 * 0.1 / math.sqrt(3), rel=1e-5)
     assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
+def test_seeds_that_agree_leave_the_images_interval():
+    found = mean_of([Interval(0.5, 0.4, 0.6)] * 3)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.4, 0.6))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize("spread", [0.002, 0.02, 0.06])
+def test_the_interval_over_seeds_covers_as_it_says(seeds, spread):
+    """2,000 studies: models whose accuracy differs by the seed, on the same 400 test images."""
+    rng, n, truth = np.random.default_rng(seeds), 400, 0.7
+    cut, density = stats.norm.ppf(truth), stats.norm.pdf(stats.norm.ppf(truth))
+    covered, widths = 0, []
+    for _ in range(2000):
+        images = rng.normal(size=n)  # how hard each is; a model is right below a cut of its own
+        cuts = cut + rng.normal(0, spread / density, seeds)
+        right = (images[None, :] < cuts[:, None]).mean(axis=1).tolist()
+        found = mean_of([proportion(round(a * n), n) for a in right])
+        covered += found.low <= truth <= found.high
+        widths.append(found.high - found.low)
+    assert 0.93 < covered / 2000 <= 1.0
+    if spread < 0.01 and seeds > 2:  # seeds that hardly differ make the interval hardly wider
+        assert np.mean(widths) < 1.2 * 2 * 1.96 * math.sqrt(truth * (1 - truth) / n)
 
 
 def test_folds_are_pooled_and_not_averaged():
@@ -184,15 +209,18 @@ def test_grades_have_a_kappa():
     assert -1 <= kappa.low <= kappa.high <= 1
 
 
-def test_seeds_are_averaged_with_students_interval():
-    """Accuracies 0.6, 0.8, 1.0: mean 0.8, s = 0.2, t(0.975, 2) = 4.3027, half = 0.49683."""
+def test_seeds_are_averaged_with_what_images_and_seeds_leave_open():
+    """Accuracies 0.6, 0.8, 1.0: t(0.975, 2) s / sqrt(3) = 0.49683; and Wilson's of ten images."""
     rows = [
         ledgers.row(seed=s, given=ledgers.sure([0] * 5 + [1] * 5, [True] * n + [False] * (10 - n)))
         for s, n in enumerate((6, 8, 10))
     ]
     found = only(rows).figures["accuracy"]
     assert found.value == pytest.approx(0.8)
-    assert found.low == pytest.approx(0.8 - 0.49683, abs=1e-5)
+    each = [proportion(n, 10) for n in (6, 8, 10)]
+    images = np.mean([((f.high - f.low) / 2) ** 2 for f in each])
+    half = math.sqrt(images + 0.49683**2)
+    assert found.low == pytest.approx(0.8 - half, abs=1e-4)
     assert found.high == 1.0  # not beyond what an accuracy can be
 
 
@@ -243,7 +271,7 @@ def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
     assert line("resnet50", "bar-as-released †", "")
     assert "weights not at hand" in line("inception-v3", "ar", "72.30 / 71.94 / 74.71")
     assert "not run" in line("resnet50", "finetune", "52.88 / 54.13 / 53.50")
-    assert "Eslami" in line("no box", "Eslami 2019", "69.40 / 66.40 / 71.30")
+    assert "Eslami" in line("no box", "diagnet", "69.40 / 66.40 / 71.30")
     assert any("chose on test images" in one for one in lines)
     assert any(one.startswith("### auto against the others on abide") for one in lines)
 

@@ -8,8 +8,10 @@ from rebox.search import (
     SGD,
     SPSAGC,
     Adam,
+    AdaptiveDescent,
     Antithetic,
     Coordinate,
+    CoordinateDescent,
     Gaussian,
     GradientDescent,
     OneSided,
@@ -47,6 +49,22 @@ class TestGradientDescent(SearchContract):
     @pytest.fixture(params=DESCENTS.values(), ids=DESCENTS.keys())
     def search(self, request):
         return request.param
+
+
+class TestCoordinateDescent(SearchContract):
+    @pytest.fixture(params=[{"side": 1}, {"importance": False}, {}], ids=["grid", "even", "alone"])
+    def search(self, request):
+        return CoordinateDescent(q=4, smoothing=1e-3, learning_rate=0.05, **request.param)
+
+
+class TestAdaptiveDescent(SearchContract):
+    @pytest.fixture(params=[3, 1000], ids=["two stages", "one"])
+    def search(self, request):
+        estimator = OneSided(smoothing=1e-3)
+        optimiser = Adam(learning_rate=0.05)
+        return AdaptiveDescent(
+            estimator=estimator, optimiser=optimiser, q=5, patience=request.param
+        )
 
 
 class TestCMAES(SearchContract):

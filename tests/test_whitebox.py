@@ -16,7 +16,8 @@ import rebox  # noqa: E402 - with the others
 from rebox.box.torch import TorchBox  # noqa: E402 - needs torch
 from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
 from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
-from rebox.study.baseline.whitebox import WhiteBox, open_whitebox  # noqa: E402 - needs torch
+from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch
+from rebox.study.baseline.whitebox import WhiteBox  # noqa: E402 - needs torch
 
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REAL = {

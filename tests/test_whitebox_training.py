@@ -1,5 +1,6 @@
 """Baselines that open the box: the probe, reprogramming, finetuning, training from scratch."""
 
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -18,9 +19,9 @@ from rebox.reading.assignment import FrequencyMapping, RandomMapping  # noqa: E4
 from rebox.study.baseline import baseline_from_name  # noqa: E402 - with the others
 from rebox.study.baseline.batches import batches  # noqa: E402 - with the others
 from rebox.study.baseline.contract import Training  # noqa: E402 - with the others
+from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch
 from rebox.study.baseline.released import released_assignment  # noqa: E402
 from rebox.study.baseline.reprogramming import Descent, Reprogramming, answers  # noqa: E402 - needs torch
-from rebox.study.baseline.whitebox import open_whitebox  # noqa: E402 - needs torch
 from rebox.study.bench import Places, read_ledger, read_plan, run  # noqa: E402 - with the others
 
 WHITE = ("probe", "ar?epochs=2", "finetune?epochs=2", "scratch?epochs=2", "bar-as-released")
@@ -385,3 +386,21 @@ baseline = "ar?epochs=1&m=2&inner=4"
     run(read_plan(plan).trials, tmp_path / "l.jsonl", Places())
     (row,) = read_ledger(tmp_path / "l.jsonl")
     assert row["box_identity"] == open_whitebox(box).identity
+
+
+def test_bfloat16_trains_alike_and_says_so():
+    """Products in bfloat16, weights and losses in float32: the losses follow within a percent."""
+    x, y = waves(30)
+    exact = small_whitebox()
+    coarse = replace(exact, precision="bfloat16")
+    trainer = baseline_from_name("finetune?epochs=4&lr=0.01&batch=8")
+    losses = [
+        [loss for _, loss in trainer.fit(x, y, whitebox=box, seed=0).curve]
+        for box in (exact, coarse)
+    ]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)
+    assert losses[0] != losses[1]
+    assert "bfloat16" not in exact.identity
+    assert coarse.identity == f"{exact.identity}&precision=bfloat16"
+    with pytest.raises(InvalidOption, match="float32, bfloat16"):
+        replace(exact, precision="int8")

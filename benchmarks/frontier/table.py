@@ -19,10 +19,10 @@ def render(rows: Sequence[Row], ours: str, rival: str) -> str:
     """Return every cell, every comparison of ``ours``, and what it saves against ``rival``."""
     cells = cells_of(rows)
     lines = [
-        "Mean over the seeds (95 % interval: Student's t over the seeds; with one seed the "
-        "bootstrap's or Wilson's over the test images). Queries: asked by the fit, and for each "
-        "prediction. Seconds: of fit and test together, all of them as if no answer had been "
-        "remembered, and without those inside the box."
+        "Mean over the seeds (95 % interval: what test images and seeds leave open together; with "
+        "one seed the bootstrap's or Wilson's over the test images). Queries: asked by the fit, "
+        "and for each prediction. Seconds: of fit and test together, all of them as if no answer "
+        "had been remembered, and without those inside the box."
     ]
     for setting in dict.fromkeys(cell.setting for cell in cells):
         lines += ["", *_setting_lines([cell for cell in cells if cell.setting == setting])]

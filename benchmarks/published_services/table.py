@@ -7,7 +7,7 @@ from typing import Any
 from published_services.trials import SERVICES, TRAINING, bar_queries
 from rebox.metric import METRIC_WORDS, PERCENT, Interval
 from rebox.money import dollars
-from rebox.study.bench import Published, mean_interval, published_for
+from rebox.study.bench import Published, mean_of, published_for
 from rebox.study.report.table import Column, Entry, figure, in_markdown
 
 Row = dict[str, Any]
@@ -198,7 +198,7 @@ def _figure(name: str, part: Sequence[Row]) -> Entry:
     intervals = [Interval(**row["metrics"][name]) for row in part]
     if len(intervals) == 1:
         return figure(name, intervals[0])
-    mean = mean_interval([interval.value for interval in intervals])
+    mean = mean_of(intervals)
     return figure(name, Interval(mean.value, max(0.0, mean.low), min(1.0, mean.high)))
 
 

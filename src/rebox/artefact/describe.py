@@ -28,6 +28,8 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     tensors = {"reader." + name: array for name, array in model.reader.arrays().items()}
     for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
+        for name, array in question.program.arrays().items():
+            tensors[f"program.{number}.{name}"] = array
     for number, box in enumerate(artefact.boxes):
         if len(box.canaries):
             tensors[f"canaries.{number}"] = box.canaries
@@ -106,7 +108,7 @@ def _restore_model(
 ) -> Model:
     questions = tuple(
         Question(
-            program=_restore_program(one),
+            program=_restore_program(one, _part(tensors, f"program.{number}.")),
             z=tensors[f"z.{number}"],
             box=one["box"],
             price_usd=one["price_usd"],
@@ -114,11 +116,7 @@ def _restore_model(
         for number, one in enumerate(description["questions"])
     )
     reader = Reader.kinds[description["reader"]["kind"]]
-    of_reader = {
-        name.removeprefix("reader."): array
-        for name, array in tensors.items()
-        if name.startswith("reader.")
-    }
+    of_reader = _part(tensors, "reader.")
     local = description["local"]
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
@@ -130,7 +128,11 @@ def _restore_model(
     )
 
 
-def _restore_program(described: dict[str, Any]) -> Program:
+def _part(tensors: Tensors, start: str) -> Tensors:
+    return {name.removeprefix(start): a for name, a in tensors.items() if name.startswith(start)}
+
+
+def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program:
     view: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in described["placement"]["view"].items()
@@ -140,7 +142,8 @@ def _restore_program(described: dict[str, Any]) -> Program:
     if subspace is None:
         return Program(placement)
     shape = (placement.height, placement.width, placement.channels)
-    return Program(placement, subspace_from_name(subspace, shape, placement.mask), subspace)
+    named = subspace_from_name(subspace, shape, placement.mask)
+    return Program(placement, named.with_arrays(arrays), subspace)
 
 
 def _restore_encoder(

@@ -171,6 +171,8 @@ def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
     for place, question in enumerate(model.questions):
         if question.z.shape != (question.program.dimension,):
             raise Unsound(f"z.{place} has shape {question.z.shape}")
+        if question.program.arrays() and not np.isfinite(question.program.added(question.z)).all():
+            raise Unsound(f"program.{place} adds what is no number")
     answers = [_made_up(classes[question.box]) for question in model.questions]
     with np.errstate(all="ignore"):
         said = np.asarray(model.reader.probabilities(answers, _seen(model), TRIED))

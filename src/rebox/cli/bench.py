@@ -85,6 +85,9 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     device: Annotated[
         str, typer.Option("--device", help="Where torch models run: cpu, cuda, ...")
     ] = "cpu",
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="Of what is trained through a network: float32, bfloat16")
+    ] = "float32",
     backend: Annotated[
         str | None, typer.Option("--backend", help="A joblib backend: loky, dask, ray, ...")
     ] = None,
@@ -127,6 +130,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         cache=cache,
         threads=threads,
         device=device,
+        dtype=dtype,
         journal=read_journal(journal),
         trusted=tuple(trusted or ()),
     )

@@ -48,6 +48,7 @@ class RefitRun(SearchRun):
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
+        self.train()
         if self.plan.steps == 0:
             self.fit_mapping()
             return TOO_SMALL
@@ -90,8 +91,10 @@ class RefitRun(SearchRun):
         self._searched = MeanSheet(self._sheet.samples, len(self.session.box.spec.classes))
         asking = Asking(self.session.asker("search"), self.program, heard=self._note)
         size = self.plan.batch
-        for step in range(1, self.plan.steps + 1):
-            start = 0 if self.way.same_batch else (step - 1) * size
+        left, step = self.plan.search, 0  # what follows is reserved
+        while (left := left - search.evaluations_at(state) * size) >= 0:
+            start = 0 if self.way.same_batch else step * size
+            step += 1
             self._batch = np.take(places, np.arange(start, start + size), mode="wrap")
             batch = self._sheet.samples[self._batch]
             losses = self._losses(asking, search.ask(state, len(batch)), batch)

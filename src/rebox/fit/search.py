@@ -13,6 +13,7 @@ from rebox.fit.plan import MapPlan, affords_remap, plan_searched
 from rebox.fit.reasons import BUDGET_ENDED, EPOCHS_DONE, TOO_SMALL
 from rebox.fit.run import Ending
 from rebox.fit.session import Session
+from rebox.fit.training import trained
 from rebox.recipe import Searched
 from rebox.seed import Stream, generator
 
@@ -81,8 +82,13 @@ class SearchRun(OnceRun):
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
+        self.train()
         self.fit_mapping()
         return self.search()
+
+    def train(self) -> None:
+        """Train what the program needs to have learnt, before anybody is asked."""
+        self.program = trained(self.program, self.session, self.way.pictures)
 
     def search(self) -> str:
         """Move the program until the budget or the epochs end."""
@@ -95,6 +101,7 @@ class SearchRun(OnceRun):
         for epoch, batches in enumerate(self._epochs()):
             self._begin_epoch(epoch, evaluations)
             for batch in batches:
+                evaluations = search.evaluations_at(self._state)
                 affordable = self._affordable_samples(evaluations, len(batch))
                 if affordable == 0 or (self.way.same_batch and affordable < len(batch)):
                     return BUDGET_ENDED if step else TOO_SMALL

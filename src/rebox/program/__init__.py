@@ -1,6 +1,8 @@
 """What is added to the input: where it sits, what may move, how it is dressed."""
 
 from rebox.program.canvas import Canvas, Placement
+from rebox.program.codec import Autoencoded, Codec
+from rebox.program.naming import subspace_from_name
 from rebox.program.pool import view_pool
 from rebox.program.program import Program
 from rebox.program.subspace import (
@@ -9,14 +11,15 @@ from rebox.program.subspace import (
     LowResolution,
     RandomProjection,
     Subspace,
-    subspace_from_name,
 )
 from rebox.program.view import PLAIN, View
 
 __all__ = [
     "DCT",
     "PLAIN",
+    "Autoencoded",
     "Canvas",
+    "Codec",
     "Full",
     "LowResolution",
     "Placement",

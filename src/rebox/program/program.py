@@ -6,8 +6,10 @@ that any service accepts.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from array_api_compat import array_namespace
+from numpy.typing import NDArray
 
 from rebox.program.canvas import Placement
 from rebox.program.subspace import Array, Subspace
@@ -35,6 +37,10 @@ class Program:
     def dimension(self) -> int:
         """How many numbers move the program; 0 without one."""
         return 0 if self.subspace is None else self.subspace.dimension
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return by name what its subspace has learnt."""
+        return {} if self.subspace is None else self.subspace.arrays()
 
     def added(self, z: Array) -> Array:
         """Return P / 2 of shape (..., height, width, channels) for z of shape (..., dimension).

@@ -1,11 +1,13 @@
 """Few numbers z that stand for many pixels of W.
 
-Every subspace is a linear map z -> W. Its scale is such that one unit in a coordinate of z moves
-W by 1 at its peak or by 1 in root mean square, so that one step size serves them all.
+Every subspace here is a linear map z -> W (`rebox.program.codec` has one that is not). Its scale
+is such that one unit in a coordinate of z moves W by 1 at its peak or by 1 in root mean square, so
+that one step size serves them all.
 """
 
 import abc
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +17,6 @@ from array_api_compat import array_namespace, device
 from numpy.typing import NDArray
 from scipy.fft import idctn
 from scipy.ndimage import zoom
-
-from rebox.errors import InvalidOption
-from rebox.option import options_of, read_options, unknown
 
 IMAGES = 16  # of a random basis that are combined at a time
 
@@ -48,6 +47,15 @@ class Subspace(abc.ABC):
     @abc.abstractmethod
     def expand(self, z: Array) -> Array:
         """Return W of shape (..., height, width, channels) for z of shape (..., dimension)."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return by name what has been learnt, and cannot be made again from a name."""
+        return {}
+
+    def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> "Subspace":
+        """Return the subspace that has learnt what `arrays` of another hold."""
+        del arrays  # most learn nothing
+        return self
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class _Separable(Subspace):
         """Return how many waves there are along each side."""
 
     @abc.abstractmethod
-    def _waves(self, length: int) -> NDArray[np.float64]:
+    def waves(self, length: int) -> NDArray[np.float64]:
         """Return the waves (count, length) along a side of ``length`` pixels."""
 
     @property
@@ -96,7 +104,7 @@ class _Separable(Subspace):
         """Combine the waves; planar in memory."""
         xp = array_namespace(z)
         of_z = {"dtype": z.dtype, "device": device(z)}
-        rows, columns = (xp.asarray(self._waves(length), **of_z) for length in self.shape[:2])
+        rows, columns = (xp.asarray(self.waves(length), **of_z) for length in self.shape[:2])
         shape = (*z.shape[:-1], rows.shape[0], columns.shape[0], self.shape[2])
         planes = xp.moveaxis(xp.reshape(z, shape), -1, -3)
         planar = rows.T @ planes @ columns * xp.asarray(self.mask, **of_z)
@@ -119,7 +127,7 @@ class LowResolution(_Separable):
     def _count(self) -> int:
         return self.side
 
-    def _waves(self, length: int) -> NDArray[np.float64]:
+    def waves(self, length: int) -> NDArray[np.float64]:
         """Return (side, length): each row falls linearly from 1 at its knot to 0 at the next."""
         if self.side == 1:
             return np.ones((1, length))
@@ -145,7 +153,7 @@ class DCT(_Separable):
     def _count(self) -> int:
         return self.frequencies
 
-    def _waves(self, length: int) -> NDArray[np.float64]:
+    def waves(self, length: int) -> NDArray[np.float64]:
         """Return (frequencies, length) cosines of root mean square 1."""
         waves: NDArray[np.float64] = idctn(
             np.eye(self.frequencies, length), axes=(1,), norm="ortho"
@@ -195,32 +203,3 @@ class RandomProjection(Subspace):
             planar = planar + z[..., start : start + IMAGES] @ basis
         planar = xp.reshape(planar, (*z.shape[:-1], channels, height, width))
         return xp.moveaxis(planar, -3, -1)
-
-
-KINDS: dict[str, type[Subspace]] = {
-    "full": Full,
-    "low-resolution": LowResolution,
-    "dct": DCT,
-    "random-projection": RandomProjection,
-}
-
-
-def subspace_from_name(name: str, shape: tuple[int, int, int], mask: NDArray[np.bool_]) -> Subspace:
-    """Return the subspace of ``name``: ``full``, ``low-resolution-8``, ``dct-6``, ....
-
-    The figure after the last hyphen is the first option: the side, the frequencies or the size.
-    Sides and frequencies beyond the input's own would move nothing and are cut to that.
-    """
-    kind, _, figure = name.rpartition("-") if name[-1:].isdigit() else (name, "", "")
-    if kind not in KINDS:
-        raise unknown("subspace", name, KINDS)
-    make = KINDS[kind]
-    option = next(iter(options_of(make)), "")
-    (given,) = read_options(f"subspace {kind!r}", {option: figure} if figure else {}, make)
-    if not option:
-        return make(shape, mask)
-    chosen = given.get(option, getattr(make, option))  # a dataclass keeps defaults as attributes
-    if chosen < 1:
-        raise InvalidOption(f"the figure of a subspace must be at least 1, found {name!r}.")
-    most = chosen if make is RandomProjection else min(shape[:2])
-    return make(shape, mask, **{option: min(chosen, most)})

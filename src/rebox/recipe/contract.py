@@ -33,6 +33,8 @@ RECIPES = Door(
     {
         "auto": "rebox.recipe.own:auto",
         "bar": "rebox.recipe.published:bar",
+        "zoo": "rebox.recipe.published:zoo",
+        "autozoom": "rebox.recipe.published:autozoom",
         "map": "rebox.recipe.own:map_only",
         "random-search": "rebox.recipe.published:random_search",
         "cma-es": "rebox.recipe.published:cma_es",

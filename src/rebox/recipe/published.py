@@ -1,5 +1,7 @@
 """Methods of others, as published: each function's defaults are its paper's settings."""
 
+from typing import Literal
+
 from rebox.errors import InvalidOption
 from rebox.loss import CrossEntropy, Focal
 from rebox.program import Canvas
@@ -12,7 +14,9 @@ from rebox.search import (
     SGD,
     SPSAGC,
     Adam,
+    AdaptiveDescent,
     Antithetic,
+    CoordinateDescent,
     GradientDescent,
     OneSided,
     Rademacher,
@@ -58,6 +62,84 @@ def bar(  # noqa: PLR0913 - a published method has as many settings as it has
             loss=Focal(gamma),
             batch=batch,
             epochs=epochs,
+        ),
+    )
+
+
+def zoo(  # noqa: PLR0913 - as in BAR
+    *,
+    q: int = 16,  # coordinates of a step, 2 queries each for every sample; 128 for one image
+    h: float = 0.1,  # the paper's 1e-4 is lost in 8 bits: this moves a pixel by a dozen levels
+    eta: float = 0.01,  # the paper's, as are Adam's moments
+    importance: bool = True,
+    side: int = 8,  # the reduced attack space; 32 for images of 299 x 299
+    batch: int = 20,
+    m: int = 10,
+    mapping: str = "frequency",
+    inner: int | None = None,
+    overlay: bool = True,  # the attack changes the image itself
+    epochs: int | None = None,
+) -> Recipe:
+    """Descend along coordinates, each by an Adam of its own (Chen et al., AISec 2017).
+
+    ZOO changes one image so that one answer changes; here it moves the program that all samples
+    share, and its loss is the recipe's.
+    """
+    return Recipe(
+        citation="Chen et al.: ZOO, AISec 2017",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=f"low-resolution-{side}",
+            search=CoordinateDescent(
+                q=q, smoothing=h, learning_rate=eta, importance=importance, side=side
+            ),
+            batch=batch,
+            epochs=epochs,
+        ),
+    )
+
+
+def autozoom(  # noqa: PLR0913 - as in BAR
+    *,
+    decoder: Literal["bilinear", "autoencoder"] = "bilinear",
+    side: int = 8,  # of the reduced space; 32 for images of 299 x 299
+    q: int = 4,  # directions once exploring has done what it could
+    eps: float = 1.0,  # on the unit sphere; the released 1 / d is lost in 8 bits
+    eta: float = 0.01,  # 0.002 for ImageNet, 0.01 for small images
+    patience: int = 10,
+    target: float = 0.0,
+    pictures: str | None = None,
+    batch: int = 20,
+    m: int = 10,
+    mapping: str = "frequency",
+    inner: int | None = None,
+    overlay: bool = True,
+    epochs: int | None = None,
+) -> Recipe:
+    """Descend in a space that a decoder reduces, by one direction, later by several (AAAI 2019).
+
+    ``decoder`` is ``bilinear`` or ``autoencoder``, a small convolutional net that is trained on
+    the training pictures, or on those in the folder ``pictures``, before anybody is asked. AutoZOOM
+    changes one image; here it moves the program that all samples share.
+    """
+    reduced = {"bilinear": "low-resolution", "autoencoder": "autoencoder"}[decoder]
+    return Recipe(
+        citation="Tu et al.: AutoZOOM, AAAI 2019",
+        way=Searched(
+            canvas=Canvas(fit="pad", inner=inner, overlay=overlay),
+            mapping=_mapping(mapping, m),
+            subspace=f"{reduced}-{side}",
+            search=AdaptiveDescent(
+                estimator=OneSided(directions=Sphere(), smoothing=eps),
+                optimiser=Adam(learning_rate=eta),
+                q=q,
+                target=target,
+                patience=patience,
+            ),
+            batch=batch,
+            epochs=epochs,
+            pictures=pictures,
         ),
     )
 

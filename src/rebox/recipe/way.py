@@ -80,6 +80,8 @@ class Searched(Once):
         Whether every step judges the same samples, so that losses of different steps compare.
     epochs : int or None
         Passes over the training samples at most; None: until the budget ends.
+    pictures : str or None
+        Folder of unlabelled pictures that an autoencoder is trained on; None: the training samples.
     """
 
     subspace: str
@@ -88,6 +90,7 @@ class Searched(Once):
     batch: int = 20
     same_batch: bool = False
     epochs: int | None = None
+    pictures: str | None = None
 
     def __post_init__(self) -> None:
         if self.remaps and self.same_batch:

@@ -1,6 +1,8 @@
 """How the program moves: flat vectors in, flat vectors out, NumPy only."""
 
+from rebox.search.adaptive import AdaptiveDescent
 from rebox.search.contract import Points, Search, SearchState, Vector
+from rebox.search.coordinate import CoordinateDescent
 from rebox.search.descent import GradientDescent
 from rebox.search.directions import (
     Coordinate,
@@ -20,8 +22,10 @@ __all__ = [
     "SGD",
     "SPSAGC",
     "Adam",
+    "AdaptiveDescent",
     "Antithetic",
     "Coordinate",
+    "CoordinateDescent",
     "Directions",
     "Estimator",
     "Gaussian",

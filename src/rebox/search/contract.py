@@ -55,7 +55,11 @@ class Search(abc.ABC, Generic[S]):
 
     @abc.abstractmethod
     def evaluations(self, dimension: int) -> int:
-        """Return k, the number of points that a step in ``dimension`` dimensions asks for."""
+        """Return k, the number of points that a first step in ``dimension`` dimensions asks for."""
+
+    def evaluations_at(self, state: S) -> int:
+        """Return k at ``state``, for a search whose later steps ask for other numbers of points."""
+        return self.evaluations(len(state.position))
 
     @abc.abstractmethod
     def ask(self, state: S, samples: int) -> Points:
@@ -82,3 +86,10 @@ def check_positive(**options: float) -> None:
     for name, value in options.items():
         if not 0 < value < float("inf"):
             raise InvalidOption(f"{name} must be greater than 0, found {value}.")
+
+
+def check_fraction(**options: float) -> None:
+    """Raise `InvalidOption` unless every option is in [0, 1)."""
+    for name, value in options.items():
+        if not 0 <= value < 1:
+            raise InvalidOption(f"{name} must be in [0, 1), found {value}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rebox.errors import InvalidOption
-from rebox.search.contract import Vector, check_positive
+from rebox.search.contract import Vector, check_fraction, check_positive
 
 Memory = tuple[Vector, ...]
 """What an optimiser remembers between steps: vectors of shape (d,), never changed in place."""
@@ -90,7 +90,7 @@ class Adam(Optimiser):
 
     def __post_init__(self) -> None:
         check_positive(learning_rate=self.learning_rate, epsilon=self.epsilon)
-        _check_fraction(beta1=self.beta1, beta2=self.beta2)
+        check_fraction(beta1=self.beta1, beta2=self.beta2)
 
     def init(self, dimension: int) -> Memory:
         """Return the first and the second moment, zeros of shape (d,)."""
@@ -134,7 +134,7 @@ class SPSAGC(Optimiser):
 
     def __post_init__(self) -> None:
         check_positive(a=self.a)
-        _check_fraction(beta=self.beta)
+        check_fraction(beta=self.beta)
         if not (0 <= self.offset < float("inf") and 0 <= self.alpha < float("inf")):
             raise InvalidOption(
                 f"offset and alpha must be 0 or more, found {self.offset} and {self.alpha}."
@@ -159,9 +159,3 @@ def clip_norm(gradient: Vector, limit: float) -> Vector:
     """Return ``gradient`` (d,), shortened to a norm of ``limit`` where it is longer."""
     norm = float(np.sqrt((gradient**2).sum()))  # as `np.linalg.norm`, but without BLAS
     return gradient if norm <= limit else gradient * (limit / norm)
-
-
-def _check_fraction(**options: float) -> None:
-    for name, value in options.items():
-        if not 0 <= value < 1:
-            raise InvalidOption(f"{name} must be in [0, 1), found {value}.")

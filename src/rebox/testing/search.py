@@ -52,9 +52,10 @@ class SearchContract:
     def test_points_keep_the_shape_law(self, search: Search[Any]) -> None:
         """It asks k points, each (1, d) or (n, d), at every step."""
         state = search.init(self._start(), 0)
+        assert search.evaluations_at(state) == search.evaluations(self.dimension)
         for _ in range(3):
             points = search.ask(state, self.samples)
-            assert len(points) == search.evaluations(self.dimension)
+            assert len(points) == search.evaluations_at(state)
             shapes = {np.shape(point) for point in points}
             assert shapes <= {(1, self.dimension), (self.samples, self.dimension)}
             state = search.tell(state, self._losses(points, self._quadratic))

@@ -218,7 +218,7 @@ class Trainer(abc.ABC):
         y : (n,)
             Labels.
         whitebox : WhiteBox or None
-            The opened box (`rebox.study.baseline.whitebox.open_whitebox`), for those that need one.
+            The opened box (`rebox.study.baseline.opening.open_whitebox`), for those that need one.
         seed : int
             Fixes folds, batches and fresh weights.
         value_range : (low, high) or None

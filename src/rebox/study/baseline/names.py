@@ -2,6 +2,7 @@
 
 from rebox.option import read_name
 from rebox.study.baseline.ar import AR
+from rebox.study.baseline.autism import DiagNet, Heinsfeld
 from rebox.study.baseline.contract import Trainer
 from rebox.study.baseline.finetune import Finetune, FromScratch
 from rebox.study.baseline.linear_probe import LinearProbe
@@ -21,6 +22,8 @@ BASELINES: dict[str, type[Trainer]] = {
         Finetune,
         FromScratch,
         BarAsReleased,
+        Heinsfeld,
+        DiagNet,
     )
 }
 

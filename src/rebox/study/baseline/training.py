@@ -34,7 +34,7 @@ class Network(OpenedBaseline):
         """Return (n, K) probabilities of n images or rows."""
 
         def probabilities(placed: Tensor) -> Tensor:
-            logits: Tensor = self.module(self.whitebox.normalised(placed))
+            logits = self.whitebox.run(self.module, self.whitebox.normalised(placed))
             return logits.softmax(dim=1)
 
         return self.over(x, probabilities)
@@ -59,7 +59,7 @@ def train(
             total = 0.0
             for rows in batches(len(targets), settings.batch, training.seed, epoch):
                 placed = box.images(placement.place(training.images.take(rows)))
-                logits = module(box.normalised(placed))
+                logits = box.run(module, box.normalised(placed))
                 loss = functional.cross_entropy(logits, targets[rows], weight=class_weights)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call] # torch's own

@@ -6,20 +6,18 @@ here counts queries, as nobody is asked.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BOXES, BoxURI, LimitedBox, Preprocess
-from rebox.box.classes import class_names, read_labels
+from rebox.box import Preprocess
+from rebox.box.classes import class_names
 from rebox.box.outputs import Kind, one_line, read_kind
-from rebox.box.preprocess import PreprocessOptions, as_preprocess
+from rebox.box.preprocess import as_preprocess
 from rebox.box.probe import synthetic_images
-from rebox.errors import BoxError, InvalidOption, extra
-from rebox.option import Size, read_options
+from rebox.errors import InvalidOption, extra
 from rebox.program import Placement
 from rebox.sample import ImageLoader
 from rebox.sample.loader import chunks
@@ -29,10 +27,11 @@ with extra("torch", "a white box"):
     import torch
     from torch import Tensor, nn
 
-    from rebox.box.torch import ModuleOptions, fingerprint
+    from rebox.box.torch import fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
 
 OPENING_IMAGES = 2
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +55,9 @@ class WhiteBox:
     device : str
     untrained : callable or None
         Takes a seed; returns the same architecture with weights drawn anew.
+    precision : {"float32", "bfloat16"}
+        Of the products within a module. In bfloat16 its weights, and what goes in and comes out,
+        stay in float32, and memory is laid out with channels last, which is faster then.
     """
 
     module: nn.Module
@@ -67,6 +69,13 @@ class WhiteBox:
     head: str
     device: str
     untrained: Callable[[int], nn.Module] | None = None
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise InvalidOption(
+                f"the precision is one of {', '.join(PRECISIONS)}, found {self.precision!r}."
+            )
 
     @classmethod
     def around(
@@ -136,9 +145,10 @@ class WhiteBox:
     def identity(self) -> str:
         """Its class, a SHA-256 of its weights, and how it is shown images."""
         kind, (height, width) = type(self.module).__name__, self.size
+        coarse = "" if self.precision == "float32" else f"&precision={self.precision}"
         return (
             f"whitebox:{kind}:{fingerprint(self.module)}?preprocess={self.preprocess}"
-            f"&size={height}x{width}&outputs={self.outputs}"
+            f"&size={height}x{width}&outputs={self.outputs}{coarse}"
         )
 
     @property
@@ -157,8 +167,18 @@ class WhiteBox:
 
     def scores(self, images: Tensor) -> Tensor:
         """Return (n, classes) probabilities of images (n, height, width, channels) in [0, 1]."""
-        raw: Tensor = first_output(self.module(self.normalised(images)))
+        raw = self.run(self.module, self.normalised(images))
         return raw if self.outputs == "probabilities" else raw.softmax(dim=1)
+
+    def run(self, module: nn.Module, x: Tensor) -> Tensor:
+        """Return what ``module`` makes of normalised images, in this box's precision."""
+        if self.precision == "float32":
+            return first_output(module(x))
+        kind = torch.device(self.device).type
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(kind, dtype=torch.bfloat16):
+            made = first_output(module(x))
+        return made.to(self.dtype)
 
     def over(
         self, images: ImageLoader, placement: Placement, see: Callable[[Tensor], Tensor]
@@ -180,10 +200,10 @@ class WhiteBox:
         head = self.module.get_submodule(self.head)
         hook = head.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
         try:
-            self.module(x)
+            self.run(self.module, x)
         finally:
             hook.remove()
-        return over_places(taken[-1])
+        return over_places(taken[-1]).to(self.dtype)
 
     def with_head(self, n_targets: int, *, seed: int = 0, fresh: bool = False) -> nn.Module:
         """Return a copy of the module, to be trained, with a new last layer.
@@ -203,7 +223,13 @@ class WhiteBox:
             width = trunk.eval()(torch.zeros(1, self.channels, *self.size, **self._like)).shape[1]
         with seeded(seed, self.device):
             head = nn.Linear(width, n_targets).to(**self._like)
-        return nn.Sequential(trunk, head).requires_grad_()
+        return self._laid_out(nn.Sequential(trunk, head).requires_grad_())
+
+    def _laid_out(self, module: nn.Module) -> nn.Module:
+        if self.precision == "float32":
+            return module
+        laid_out: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's own
+        return laid_out
 
     def _redrawn(self, seed: int) -> nn.Module:
         if self.untrained is None:
@@ -252,84 +278,3 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     ):
         torch.manual_seed(seed)
         yield
-
-
-def open_whitebox(uri: str) -> WhiteBox:
-    """Open the torch module behind a box.
-
-    Parameters
-    ----------
-    uri : str
-        ``torch:resnet50?weights=FILE`` or ``onnx:FILE?preprocess=imagenet``, as `open_box` takes
-        it. ``device`` says where it runs, for both.
-
-    Raises
-    ------
-    InvalidOption
-        The box is of another kind, or one of its options is unknown.
-    BoxError
-        The weights are not at hand, or are of no classifier that torch can run.
-    MissingExtra
-        torch, torchvision, timm or onnx is needed and not installed.
-    """
-    parts = BoxURI.parse(uri)
-    openers: dict[str, Callable[..., WhiteBox]] = {"torch": _open_torch, "onnx": _open_onnx}
-    if parts.scheme not in openers:
-        raise InvalidOption(
-            f"a white box is opened from {' or '.join(openers)}, found {parts.scheme!r}: nobody "
-            "but its owner has the weights of a service."
-        )
-    opener = openers[parts.scheme]
-    # what only the box takes says how it is asked and what it hides: nobody is asked here
-    makers = (opener, BOXES[parts.scheme], LimitedBox)
-    options, *_ = read_options(f"white box {parts.scheme!r}", parts.options, *makers)
-    return opener(parts.target, **options)
-
-
-def _open_torch(target: str, *, module: ModuleOptions) -> WhiteBox:
-    if module.weights not in ("default", "none"):
-        _need_file(module.weights)
-    try:
-        model = module.model(target)
-    except BoxError as error:
-        raise BoxError(f"weights not at hand: {error}") from error
-    return WhiteBox.around(
-        model.module,
-        untrained=lambda seed: replace(module, weights="none", seed=seed).model(target).module,
-        **module.settings(model),
-    )
-
-
-def _open_onnx(
-    target: str,
-    *,
-    size: Size | None = None,
-    channels: int | None = None,
-    output: str | None = None,
-    labels: Path | None = None,
-    outputs: str = "auto",
-    device: str = "cpu",
-    figures: PreprocessOptions,
-) -> WhiteBox:
-    from rebox.study.baseline.onnx_module import OnnxModule  # noqa: PLC0415 - needs onnx
-
-    _need_file(target)
-    module = OnnxModule(Path(target), output=output)
-    preprocess = figures.chosen() or Preprocess()
-    shape = module.image_shape(size or preprocess.size, channels)
-    sample = synthetic_batch(preprocess, shape)
-    return WhiteBox.around(
-        module,
-        size=shape[:2],
-        channels=shape[2],
-        preprocess=preprocess,
-        classes=None if labels is None else read_labels(labels),
-        outputs=outputs,
-        device=device,
-        untrained=lambda seed: module.redrawn(seed, sample),
-    )
-
-
-def _need_file(path: str) -> None:
-    if not Path(path).is_file():
-        raise BoxError(f"weights not at hand: there is no file {path}.")

@@ -14,7 +14,7 @@ from rebox.study.bench.plan import Method, PlannedBox, PlannedTask, Served, Stud
 from rebox.study.bench.plan_file import read_plan, shipped_plans
 from rebox.study.bench.published import Published, published, published_for
 from rebox.study.bench.run import RunEnded, TrialEnded, run
-from rebox.study.bench.summary import Cell, Pooled, cells_of, in_cells, mean_interval
+from rebox.study.bench.summary import Cell, Pooled, cells_of, in_cells, mean_of
 from rebox.study.bench.trial import measure
 from rebox.study.bench.trial_row import TrialRow, read_row
 from rebox.study.bench.workbench import Places, Workbench
@@ -44,7 +44,7 @@ __all__ = [
     "compare_cells",
     "in_cells",
     "is_done",
-    "mean_interval",
+    "mean_of",
     "measure",
     "merged",
     "published",

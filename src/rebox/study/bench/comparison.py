@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rebox.metric import Interval, accuracy_gain, auc_gain, balanced_accuracy_gain
-from rebox.study.bench.summary import METRIC, Cell, Pooled, mean_interval
+from rebox.study.bench.summary import METRIC, Cell, Pooled, mean_of
 from rebox.study.bench.trial_row import TrialRow
 
 ROUNDING = 1e-12  # differences below it are none
@@ -97,8 +97,8 @@ def compare_cells(ours: Cell, theirs: Cell, metric: str) -> Comparison | None:
     """Return how two cells differ on the folds that both have; None where nothing is in common.
 
     Nor is there a difference where a ledger lacks the figure. One seed: a bootstrap over test
-    images, the same resamples for both. Several: the mean of the seeds' differences with Student's
-    interval.
+    images, the same resamples for both. Several: the mean of the seeds' differences, with what
+    the images and the seeds leave open (`rebox.study.bench.summary.mean_of`).
     """
     both = [
         parts
@@ -132,10 +132,15 @@ def _same_images(a: TrialRow, b: TrialRow) -> bool:
 
 
 def _difference(both: Sequence[tuple[Pooled, Pooled]], metric: str) -> tuple[Interval, str]:
-    figures = [(a.figures[metric], b.figures[metric]) for a, b in both]
-    if len(both) > 1:
-        return mean_interval([a.value - b.value for a, b in figures]), "seed"
-    ours, theirs = both[0]
+    differences, by = zip(*(_of_one_seed(*pair, metric) for pair in both), strict=True)
+    if len(both) == 1:
+        return differences[0], by[0]
+    if "bounds" in by:  # what the images leave open is not known: the seeds alone tell
+        differences = tuple(Interval(d.value, d.value, d.value) for d in differences)
+    return mean_of(differences), "seed"
+
+
+def _of_one_seed(ours: Pooled, theirs: Pooled, metric: str) -> tuple[Interval, str]:
     if ours.answers is not None and theirs.answers is not None:
         (truth, scores, subjects), (_, rival, _) = ours.answers, theirs.answers
         by = "image" if subjects is None else "subject"
@@ -143,5 +148,5 @@ def _difference(both: Sequence[tuple[Pooled, Pooled]], metric: str) -> tuple[Int
             return auc_gain(truth, scores, rival, ours.seed, subjects, ours.folds), by
         labels = scores.argmax(axis=1), rival.argmax(axis=1)
         return GAINS[metric](truth, *labels, ours.seed, subjects), by
-    a, b = figures[0]
+    a, b = ours.figures[metric], theirs.figures[metric]
     return Interval(a.value - b.value, a.low - b.high, a.high - b.low), "bounds"

@@ -103,6 +103,9 @@ class PlannedBox:
     weights : str or None
         The same model with its weights, for the baselines that need gradients, as
         `rebox.study.baseline.open_whitebox` takes it; None: ``uri``.
+    untrained : str or None
+        Its architecture alone, for what is trained from scratch, where the weights are not at
+        hand: ``torch:densenet121?weights=none``.
     top_k, decimals, labels_only
         As `rebox.box.limited.LimitedBox` takes them.
     served : Served or None
@@ -113,6 +116,7 @@ class PlannedBox:
     uri: str
     otherwise: str | None = None
     weights: str | None = None
+    untrained: str | None = None
     top_k: int | None = None
     decimals: int | None = None
     labels_only: bool = False
@@ -187,6 +191,12 @@ class Method:
     def peeks(self) -> bool:
         """Whether it chooses anything on test images."""
         return self.baseline is not None and baseline_from_name(self.baseline).peeks
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it draws a network's weights anew, and needs its architecture alone."""
+        trainer = None if self.baseline is None else baseline_from_name(self.baseline)
+        return getattr(trainer, "fresh", False)
 
     @property
     def needs_box(self) -> bool:

@@ -43,7 +43,7 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         dataset, parts = bench.dataset(trial.task), bench.split(trial)
         box = None if trial.box is None or not trial.method.asks else bench.box(trial.box)
         if trial.box is not None and not trial.method.asks:
-            bench.weights(trial.box)
+            bench.weights(trial.box, fresh=trial.method.fresh)
     except (BoxError, InvalidData, MissingExtra) as error:
         return {**_head(trial), "status": "unavailable", "why": " ".join(str(error).split())}
     with threadpool_limits(limits=bench.places.threads):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -39,6 +39,9 @@ class Places:
         machine; several trials at a time use several cores.
     device : str
         Where torch boxes and white boxes run, as ``cuda``.
+    dtype : {"float32", "bfloat16"}
+        Precision of what is trained through a network. Black boxes answer in their own: the
+        differences that a search looks at would drown.
     loaders : tuple of (name, function)
         Data sets besides those of `rebox.sample.TASKS`: functions of the folder of the data sets.
     journal : str, bool or None
@@ -52,6 +55,7 @@ class Places:
     cache: Path | None = None
     threads: int = 1
     device: str = "cpu"
+    dtype: str = "float32"
     loaders: tuple[tuple[str, Loader], ...] = ()
     journal: str | bool | None = None
     trusted: tuple[str, ...] = ()
@@ -196,8 +200,8 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, identity=inner.spec.identity, service=service)
 
-    def weights(self, planned: PlannedBox) -> "WhiteBox":
-        """Return a box's model with its weights.
+    def weights(self, planned: PlannedBox, *, fresh: bool = False) -> "WhiteBox":
+        """Return a box's model with its weights, or, ``fresh``, with any: they are drawn anew.
 
         Raises
         ------
@@ -207,15 +211,18 @@ class Workbench:
             PyTorch is not installed.
         """
         uri = planned.weights or planned.uri
+        if fresh and planned.untrained is not None:
+            uri = planned.untrained
         if self._weights is None or self._weights[0] != uri:
-            from rebox.study.baseline.whitebox import open_whitebox, use_threads  # noqa: PLC0415 - it imports torch
+            from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
+            from rebox.study.baseline.whitebox import use_threads  # noqa: PLC0415 - likewise
 
             use_threads(self.places.threads)
             device = f"device={self.places.device}"
             opened = self._first(
                 uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
             )
-            self._weights = uri, opened
+            self._weights = uri, replace(opened, precision=self.places.dtype)
         return self._weights[1]
 
     def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:

@@ -90,7 +90,8 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         "predictive values, a stratified bootstrap for the rest, on the test images of all folds "
         "of a seed together (of an area, pairs within a fold); where several images show one "
         "subject, subjects are drawn; "
-        "with several seeds Student's t over their figures. Queries: those of "
+        "with several seeds the mean, and what "
+        "images and seeds leave open together. Queries: those of "
         "one fit (mean over fits), and of one prediction. Published: accuracy, or accuracy / "
         "sensitivity / specificity, in percent."
     )

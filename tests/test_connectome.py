@@ -1,0 +1,135 @@
+"""The two published networks of autism, on matrices made here."""
+
+import numpy as np
+import pytest
+
+from rebox.errors import InvalidData, InvalidOption
+from rebox.study.baseline.connectome import set_aside, triangles
+from rebox.study.baseline.contract import Training
+from rebox.study.baseline.names import baseline_from_name
+
+pytest.importorskip("torch")
+from rebox.study.baseline import connectome_net
+
+SIDE = 12
+FAST = {
+    "heinsfeld": "heinsfeld?width1=20&width2=10&epochs1=30&epochs2=30&epochs=40&lr=0.001"
+    "&lr_classifier=0.003&sparse=0.01",
+    "diagnet": "diagnet?extremes=30&lr=0.01",
+}
+
+
+def matrices(n=80, seed=0):
+    """Return correlations of series in which one class has two regions that go together."""
+    rng = np.random.default_rng(seed)
+    targets = np.arange(n) % 2
+    series = rng.standard_normal((n, SIDE, 40))
+    series[targets == 1, 1] += series[targets == 1, 0]
+    return np.stack([np.corrcoef(one) for one in series]).astype(np.float32), targets
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_it_learns_what_goes_together_and_repeats_itself(name):
+    x, y = matrices()
+    held_out, truth = matrices(60, seed=1)
+    trainer = baseline_from_name(FAST[name])
+    fitted, again = (trainer.fit(x, y, value_range=(-1, 1), seed=3) for _ in range(2))
+    probabilities = fitted.predict_proba(held_out)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_array_equal(probabilities, again.predict_proba(held_out))
+    assert (fitted.predict(held_out) == truth).mean() > 0.8
+    assert fitted.curve[-1][1] < fitted.curve[0][1]
+    assert len(fitted.curve) == trainer.epochs
+
+
+def test_it_is_fitted_to_training_labels_alone():
+    x, y = matrices()
+    shuffled = np.random.default_rng(0).permutation(y)
+    fitted = baseline_from_name(FAST["diagnet"]).fit(x, shuffled, value_range=(-1, 1))
+    held_out, truth = matrices(60, seed=1)
+    assert abs((fitted.predict(held_out) == truth).mean() - 0.5) < 0.3
+
+
+def training(x, y, groups=None, value_range=(-1, 1)):
+    return Training(
+        x=x, y=y, whitebox=None, seed=0, value_range=value_range, test=None, class_weight=None,
+        groups=groups,
+    )  # fmt: skip
+
+
+def test_triangles_are_the_users_own_values():
+    x, y = matrices(6)
+    above = np.triu_indices(SIDE, 1)
+    np.testing.assert_allclose(triangles(training(x, y).images), x[:, *above], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((4, 5, 6)), np.zeros((4, 6, 6, 3)), np.zeros((4, 7)), np.zeros((4, 2, 2))]
+)
+@pytest.mark.parametrize("name", FAST)
+def test_what_is_no_matrix_is_refused(name, x):
+    x = x + np.linspace(0, 1, x.size).reshape(x.shape)
+    with pytest.raises(InvalidData, match="square matrices"):
+        baseline_from_name(FAST[name]).fit(x, [0, 1, 0, 1])
+
+
+def test_the_epoch_is_chosen_by_whole_subjects_of_the_training_set():
+    x, y = matrices(40)
+    subjects = np.arange(40) // 4
+    y = subjects % 2
+    rest, held_out = set_aside(training(x, y, subjects), 0.2)
+    assert sorted([*rest, *held_out]) == list(range(40))
+    assert not set(subjects[rest]) & set(subjects[held_out])
+    assert len(np.unique(y[held_out])) == 2
+
+
+def test_neighbours_are_the_likest_of_the_class():
+    x, y = matrices(20)
+    vectors = triangles(training(x, y).images)
+    near = connectome_net.nearest(vectors, y, 3)
+    spectra = [np.linalg.eigh(one) for one in x.astype(np.float64)]
+    for row in range(20):
+        assert (y[near[row]] == y[row]).all()
+        assert row not in near[row]
+        assert len(near[row]) == 3
+    shares = np.mean([v[::-1][:2] / v.sum() for v, _ in spectra], axis=0)
+    weights = shares / shares.sum()
+
+    def likeness(a, b):
+        return sum(
+            w * (spectra[a][1][:, -1 - k] @ spectra[b][1][:, -1 - k]) for k, w in enumerate(weights)
+        )
+
+    others = [b for b in range(20) if b != 4 and y[b] == y[4]]
+    best = sorted(others, key=lambda b: -likeness(4, b))[:3]
+    assert set(best) == set(near[4].tolist())
+
+
+def test_the_extremes_are_the_highest_and_lowest_on_average():
+    vectors = np.array([[0.1, 0.9, -0.5, 0.3, 0.0]] * 3, dtype=np.float32)
+    np.testing.assert_array_equal(connectome_net.extremes(vectors, 1), [1, 2])
+    np.testing.assert_array_equal(connectome_net.extremes(vectors, 99), [1, 2, 3, 4])
+
+
+def test_the_penalty_is_least_where_units_are_as_active_as_asked():
+    import torch
+
+    net = connectome_net.Denoiser(4, 3)
+    with torch.no_grad():
+        net.encoder.weight.zero_()
+        losses = {}
+        for activity in (0.05, 0.2, 0.6):
+            net.encoder.bias.fill_(float(np.arctanh(activity)))
+            losses[activity] = float(net.loss(torch.zeros(5, 4), 0.5, 1000.0))
+    assert losses[0.2] < min(losses[0.05], losses[0.6])
+    assert losses[0.2] == pytest.approx(0.0, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["heinsfeld?validation=0.9", "heinsfeld?corruption1=1", "heinsfeld?epochs=0", "diagnet?batch=0",
+     "diagnet?neighbours=-1"],
+)  # fmt: skip
+def test_nonsense_is_refused(name):
+    with pytest.raises(InvalidOption):
+        baseline_from_name(name)
