@@ -175,3 +175,8 @@ def test_any_text_comes_through_percent_encoding(text):
 )
 def test_a_name_that_is_cut_short_is_recognised(name, known, said):
     assert meant(name, known) == (f" (did you mean '{said}'?)" if said else "")
+
+
+def test_a_name_in_other_letters_is_the_one_that_is_meant():
+    assert meant("Auto", ["autozoom", "auto"]) == " (did you mean 'auto'?)"
+    assert meant("aut", ["autozoom", "auto"]) == " (did you mean 'autozoom' or 'auto'?)"

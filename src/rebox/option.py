@@ -97,6 +97,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     begin with is those cut short, however much longer they are.
     """
     plain = {_plain(one): one for one in known}
+    if _plain(name) in plain:
+        return f" (did you mean {plain[_plain(name)]!r}?)"
     begun = [one for one in plain if one.startswith(_plain(name))] if name.strip("-_") else []
     near = begun if len(begun) in (1, 2) else get_close_matches(_plain(name), plain, n=1)
     return f" (did you mean {' or '.join(repr(plain[one]) for one in near)}?)" if near else ""
