@@ -45,6 +45,8 @@ METHODS: dict[str, tuple[int, ...]] = {
     "map?rule=blm%2B": (1,),
     "bar?q=2&inner=3": (1,),
     "bar?mapping=random&q=1&inner=3": (1,),
+    "zoo?q=2&side=2&inner=3": (1,),
+    "autozoom?side=2&inner=3": (1,),
     "ilm?inner=3": (1,),
     "program?frequencies=2": (1,),
     "program?frequencies=2&rule=ridge": (1,),

@@ -23,7 +23,7 @@ from rebox.box.encoder import FunctionEncoder
 from rebox.cli.app import app
 from rebox.errors import ArtefactError, BoxMismatch, TamperedArtefact
 from rebox.program import Placement, subspace_from_name
-from rebox.program.subspace import KINDS
+from rebox.program.naming import KINDS
 
 MODELS = Path(__file__).parent / "data" / "models"
 STORED = sorted(MODELS.glob("format-*/*.rebox"))

@@ -6,10 +6,13 @@ import gc
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -326,6 +329,17 @@ def test_what_waits_to_try_again_is_stopped_at_once():
 
 
 def test_ctrl_c_hears_out_what_is_under_way():
+    """In a process of its own: a signal that came late would end the one that runs all tests."""
+    script = "import test_service_sending as tests; tests.interrupt_while_both_threads_are_busy()"
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=here, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def interrupt_while_both_threads_are_busy():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     account, once = Paying(), threading.Lock()  # a second signal would find the handler gone
 
     def exchange(images):

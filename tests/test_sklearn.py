@@ -18,6 +18,8 @@ SMALL = "rehearsal:?classes=10&size=8&channels=1&pixels=float32&seed=7"
 NAMES = (
     "auto",
     "map",
+    "zoo?q=2&side=2&inner=6",
+    "autozoom?side=2&inner=6&patience=2",
     "bar?q=2&batch=10&inner=6",
     "random-search?subspace=dct-2&inner=6&batch=20&spread=0.1",
     "cma-es?subspace=dct-2&inner=6&batch=50&spread=0.1",

@@ -15,13 +15,13 @@ def main() -> None:
     An error of ours is one line on stderr and exit code 2; Ctrl-C ends in 130, SIGTERM in 143.
     """
     warnings.showwarning = _show_warning
-    signals.listen()
     if isinstance(sys.stdout, TextIOWrapper):  # of a terminal that knows few letters
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with extra("cli", "the command line"):
-            from rebox.cli.app import app  # noqa: PLC0415 - its packages are an extra
-        app()
+        with signals.listening():
+            with extra("cli", "the command line"):
+                from rebox.cli.app import app  # noqa: PLC0415 - its packages are an extra
+            app()
     except Error as error:
         _say("error", error)
         sys.exit(2)

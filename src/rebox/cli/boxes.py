@@ -44,6 +44,7 @@ KINDS = {  # what they are, and the extra that they need
     "onnx": ("an ONNX file, run here: its path", ""),
     "rehearsal": ("a fixed random network that costs nothing, to rehearse with: no target", ""),
     "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
+    "vertex": ("a Google AutoML endpoint: PROJECT/LOCATION/ENDPOINT", "services"),
 }
 
 URIArgument = Annotated[str, typer.Argument(help="URI of the box.", autocompletion=boxes)]

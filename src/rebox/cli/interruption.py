@@ -29,10 +29,16 @@ class Signals:
         self._since_s = 0.0
         self._held = False
 
-    def listen(self) -> None:
-        """Hear SIGINT and SIGTERM from now on, both as Ctrl-C."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._hear)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear SIGINT and SIGTERM, both as Ctrl-C, and leave them afterwards as they were."""
+        before = {n: signal.signal(n, self._hear) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                if handler is not None:  # None: set by no Python code
+                    signal.signal(number, handler)
 
     @contextmanager
     def held(self) -> Iterator[None]:
