@@ -299,6 +299,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_two_processes(tmp_path):
     plain = ("map", "auto", "local")
     names = [name if name in plain else f"{name}?batch=4" for name in RECIPES]

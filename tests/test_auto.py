@@ -386,6 +386,7 @@ def test_a_student_learns_what_the_box_knows():
     assert (student.predict(new) == truth).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_a_student_of_what_cannot_be_seen_claims_nothing():
     """The box knows the class, the image shows nothing of it: held out as on new images."""
     claims, shown = [], []
@@ -465,6 +466,7 @@ def test_of_noise_nothing_is_promised():
     assert sum(gain.low > 0 for gain in gains) <= 1
 
 
+@pytest.mark.slow
 def test_of_noise_nothing_is_promised_after_many_views():
     gains = []
     for seed in range(3):

@@ -158,6 +158,7 @@ def test_the_ledger_is_the_same_however_many_jobs(measured, tmp_path, jobs):
     assert lasting_rows(tmp_path / "l.jsonl") == lasting_rows(measured / "ledger.jsonl")
 
 
+@pytest.mark.slow
 def test_a_plan_killed_at_any_moment_and_run_again_has_the_same_ledger(measured, tmp_path):
     """SIGKILL to the whole group of processes, at moments drawn from a run's length."""
     ledger = tmp_path / "ledger.jsonl"

@@ -58,6 +58,7 @@ def threads():
     return sum(thread.name.startswith("rebox-sender") for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPEN.exists(), reason="open files are counted by /proc")
 @pytest.mark.parametrize("journal", [False, True], ids=["without journals", "with journals"])
 def test_kept_models_of_a_service_hold_no_threads_or_files(tmp_path, journal):

@@ -223,6 +223,7 @@ def test_a_long_journal_is_listed_whole_and_in_order(journal):
     assert [one["question"] for one in questions(journal)] == list(range(1, 2202))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "read",
     [

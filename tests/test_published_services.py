@@ -51,6 +51,7 @@ class Here:
         return self._rehearsal.bill.as_json()
 
 
+@pytest.mark.slow
 def test_an_epoch_costs_what_was_published_by_the_books_and_by_the_bill(trials, parts, monkeypatch):
     monkeypatch.setenv("AZURE_CUSTOM_VISION_KEY", "no-real-key")
     box = RehearsalBox(classes=43, size=SIDE)

@@ -792,6 +792,7 @@ def test_no_password_of_a_proxy_is_shown(monkeypatch):
     assert "hushed" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_threads_that_share_connections_get_their_own_replies(echo):
     """What is looked at behind a reply is looked at before another thread may use the line."""
     sender = HttpTransport(Terms(timeout_s=60, in_flight=2))

@@ -350,6 +350,7 @@ def test_the_released_mapping_scrambles_its_classes():
         released_assignment(answers_with([[0], [0]], 1), 6, scrambled=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [("resnet50", 64), ("densenet121", 64),
                                             ("inception_v3", 299)])  # fmt: skip
 def test_the_published_models_take_one_step_on_every_path(torchvision, name, size):
