@@ -1,5 +1,5 @@
 # `make` shows what there is.
-.PHONY: help install test slow lint format types bench demo
+.PHONY: help install test slow lowest lint format types bench demo
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -12,6 +12,10 @@ test: ## run the quick tests on all cores
 
 slow: ## run the others: real servers, official clients, models and data
 	pytest -n auto -m slow
+
+lowest: ## run the quick tests on the lowest versions that are declared
+	python3.11 -m venv .venv/lowest && .venv/lowest/bin/pip install -q -e ".[test]" -c constraints-lowest.txt \
+	  && .venv/lowest/bin/python -m pytest -q -n auto -m "not slow" -p no:cacheprovider
 
 lint: ## check style
 	ruff check . && ruff format --check .
