@@ -27,6 +27,7 @@ from rebox.box.service import (
     png,
     unreadable,
 )
+from rebox.box.service.fault import check_size
 from rebox.box.service.labels import NamedService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
 from rebox.errors import InvalidOption, QuotaSpent
@@ -62,12 +63,7 @@ class AzureBox(NamedService):
     def request(self, images: Images) -> Request:
         """Return a request whose body is the file of the only image."""
         file = png(images[0])
-        if len(file) > LARGEST:
-            words = (
-                f"an image takes {len(file) / 1e6:.1f} MB as PNG and Azure takes "
-                f"{LARGEST / 1e6:.0f} MB: open the box with a smaller size"
-            )
-            raise Refusal(Failure(words, charged=False))
+        check_size(len(file), LARGEST, "PNG", "Azure")
         headers = {"Content-Type": "application/octet-stream", "Accept": "application/json"}
         return Request(url=self.url, content=file, headers=headers)
 

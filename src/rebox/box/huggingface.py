@@ -7,11 +7,9 @@ configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5`` asks for the
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from rebox.box.contract import Images
-from rebox.box.limited import check_limits
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -27,39 +25,29 @@ from rebox.box.service import (
     png_base64,
     unreadable,
 )
-from rebox.box.service.labels import UNKNOWN, NamedService, Pairs, pairs_in
+from rebox.box.service.labels import BestService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
 from rebox.errors import InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
-ALL = 100_000  # top_k of one who does not know how many classes there are; it is cut to those
 
 KEY = HeaderKey(  # anybody can have an endpoint at huggingface.cloud
     service="huggingface", variables=("HF_TOKEN",), hosts=("router.huggingface.co",)
 )
 
 
-class HuggingFaceBox(NamedService):
+class HuggingFaceBox(BestService):
     """An image classification model.
 
     Classes are the labels of the model's configuration; one image in a request.
-
-    Parameters
-    ----------
-    top_k : int
-        Classes in an answer.
-    **settings
-        As for every `Service`.
     """
 
-    def __init__(self, *, top_k: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._top_k = top_k
+    most = 100_000  # it is cut to those that there are
 
     def request(self, images: Images) -> Request:
         """Return a request about the only image that asks for all classes: 5 are usual."""
-        body = {"inputs": png_base64(images[0]), "parameters": {"top_k": self._top_k}}
+        body = {"inputs": png_base64(images[0]), "parameters": {"top_k": self.wanted}}
         return Request.of_json(self.url, body)
 
     def refusal(self, reply: Reply) -> Failure | None:
@@ -110,23 +98,18 @@ def open_huggingface(
     if not target:
         raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
     url = base_url or f"{ROUTER}/{quote(target)}"
-    classes = service.names()
-    check_limits(len(classes), top_k, None)
-    shown = len(classes) if top_k is None else top_k
     spec = service.spec(
         scheme="huggingface",
         target=target,
         host=place_of(url),
-        classes=classes,
+        classes=service.names(),
         size=(224, 224),
-        complete=shown == len(classes),
+        top_k=top_k,
     )
-    if shown < len(classes):
-        spec = replace(spec, identity=f"{spec.identity}&top_k={shown}")
     return HuggingFaceBox(
         spec=spec,
         url=url,
-        top_k=ALL if classes == UNKNOWN else shown,
+        top_k=top_k,
         terms=terms,
         key=_key(service, url),
         verify=service.ca,

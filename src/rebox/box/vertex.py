@@ -8,13 +8,11 @@ together. ``top_k=5`` asks for the best 5 alone.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.contract import Images
 from rebox.box.google import COMMAND, GoogleKey
-from rebox.box.limited import check_limits
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -31,7 +29,8 @@ from rebox.box.service import (
     png_base64,
     unreadable,
 )
-from rebox.box.service.labels import UNKNOWN, NamedService, Pairs
+from rebox.box.service.fault import check_size
+from rebox.box.service.labels import BestService, Pairs
 from rebox.box.service.message import ONCE_MORE, wait_s
 from rebox.errors import InvalidOption, KeyRefused, QuotaSpent
 
@@ -40,7 +39,6 @@ TARGET = re.compile(
 )
 LARGEST = 1_500_000  # bytes of a request
 SIZE = (224, 224)
-ALL = 10_000  # classes asked for by one who does not know how many there are
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")  # as protobuf writes a duration
 DAILY = re.compile(r"per ?day|daily", re.IGNORECASE)  # what does not come back within the minute
 UNPAID = ("BILLING_DISABLED", "BILLING_NOT_ENABLED")
@@ -59,34 +57,19 @@ KEY = GoogleKey(
 )
 
 
-class VertexBox(NamedService):
-    """An AutoML image classification model: such an endpoint takes one image in a request.
+class VertexBox(BestService):
+    """An AutoML image classification model: such an endpoint takes one image in a request."""
 
-    Parameters
-    ----------
-    top_k : int
-        Classes in an answer.
-    **settings
-        As for every `Service`.
-    """
-
-    def __init__(self, *, top_k: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._top_k = top_k
+    most = 10_000
 
     def request(self, images: Images) -> Request:
         """Return a request about the only image that asks for all classes: 10 are usual."""
         body = {
             "instances": [{"content": png_base64(images[0])}],
-            "parameters": {"confidenceThreshold": 0.0, "maxPredictions": self._top_k},
+            "parameters": {"confidenceThreshold": 0.0, "maxPredictions": self.wanted},
         }
         request = Request.of_json(self.url, body)
-        if len(request.content) > LARGEST:
-            words = (
-                f"an image takes {len(request.content) / 1e6:.1f} MB as PNG in base64 and Vertex "
-                f"takes {LARGEST / 1e6:.1f} MB: open the box with a smaller size"
-            )
-            raise Refusal(Failure(words, charged=False))
+        check_size(len(request.content), LARGEST, "PNG in base64", "Vertex")
         return request
 
     def refusal(self, reply: Reply) -> Failure | None:
@@ -180,27 +163,22 @@ def open_vertex(
     if parts is None:
         raise InvalidOption(f"expected vertex:PROJECT/LOCATION/ENDPOINT, found {target!r}.")
     url = base_url or f"https://{parts['location']}-aiplatform.googleapis.com"
-    classes = service.names()
-    check_limits(len(classes), top_k, None)
-    shown = len(classes) if top_k is None else top_k
     spec = service.spec(
         scheme="vertex",
         target=target,
         host=place_of(url),
-        classes=classes,
+        classes=service.names(),
         size=SIZE,
-        complete=shown == len(classes),
         sums_to_one=not multilabel,
+        top_k=top_k,
     )
-    if shown < len(classes):
-        spec = replace(spec, identity=f"{spec.identity}&top_k={shown}")
     path = "projects/{project}/locations/{location}/endpoints/{endpoint}".format(
         **parts.groupdict()
     )
     return VertexBox(
         spec=spec,
         url=f"{url.rstrip('/')}/v1/{path}:predict",
-        top_k=ALL if classes == UNKNOWN else shown,
+        top_k=top_k,
         terms=terms,
         key=_key(service, url),
         verify=service.ca,

@@ -33,6 +33,22 @@ class Failure:
     error: type[BoxError] = ServiceError
 
 
+def check_size(taken: int, most: int, form: str, taker: str) -> None:
+    """Refuse to send an image that takes more bytes than the service allows.
+
+    Raises
+    ------
+    Refusal
+        It takes ``taken`` bytes in its ``form``, and ``taker`` takes ``most``.
+    """
+    if taken > most:
+        words = (
+            f"an image takes {taken / 1e6:.1f} MB as {form} and {taker} takes {most / 1e6:g} MB: "
+            "open the box with a smaller size"
+        )
+        raise Refusal(Failure(words, charged=False))
+
+
 def unreadable(words: str) -> Failure:
     """Return the fault of an answer that is not as the service's answers are: it is billed."""
     return Failure(words, error=InvalidAnswer)

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import numpy as np
@@ -49,6 +49,36 @@ class NamedService(Service):
         """Return the rows, in the order of the classes, whatever the order of the answer."""
         answers = self.named(reply, n)
         return [one if isinstance(one, Failure) else row_of(one, self.spec) for one in answers]
+
+
+class BestService(NamedService):
+    """A named service that has to be told how many classes to answer with, the best first.
+
+    Parameters
+    ----------
+    top_k : int or None
+        Classes in an answer; None: all.
+    **settings
+        As for every `Service`.
+
+    Attributes
+    ----------
+    most : int
+        Classes that are asked for where nobody knows how many there are.
+    """
+
+    most: ClassVar[int]
+
+    def __init__(self, *, top_k: int | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._top_k = top_k
+
+    @property
+    def wanted(self) -> int:
+        """How many classes an answer is asked to have."""
+        if self.spec.classes == UNKNOWN:
+            return self.most
+        return len(self.spec.classes) if self._top_k is None else self._top_k
 
 
 class Labels(Service):

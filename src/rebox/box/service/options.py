@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from rebox.box.classes import class_names, read_labels
 from rebox.box.contract import BoxSpec
+from rebox.box.limited import check_limits
 from rebox.box.service.key import HeaderKey
 from rebox.box.service.price import usual_price_usd, usual_usd_per_hour
 from rebox.errors import InvalidOption
@@ -107,20 +108,30 @@ class ServiceOptions:
         pixels: Literal["uint8", "float32"] = "uint8",
         complete: bool = True,
         sums_to_one: bool = False,
+        top_k: int | None = None,
     ) -> BoxSpec:
         """Return the spec of a service; what the URI says goes before what is given here.
 
         Its identity is ``scheme:target@host`` (``identity`` may name another) with the size of the
         images and a digest of the classes: a model at another address is another model, and scores
-        are kept by their columns, so that other names, or another order, are another box.
+        are kept by their columns, so that other names, or another order, are another box. One that
+        is asked for the best ``top_k`` classes alone is another box, too.
+
+        Raises
+        ------
+        InvalidOption
+            There are fewer than ``top_k`` classes.
         """
+        check_limits(len(classes), top_k, None)
+        cut = top_k is not None and top_k < len(classes)
         height, width = _told(self.size, size)
-        complete = _told(self.complete, complete)
+        complete = _told(self.complete, complete and not cut)
         named = _told(self.identity, f"{scheme}:{target}@{host}")
         others = "&others=ignore" if self.others == "ignore" else ""
+        best = f"&top_k={top_k}" if cut else ""
         usual_usd = 0.0 if self.usd_per_hour else usual_price_usd(scheme, f"http://{host}")
         return BoxSpec(
-            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}{others}",
+            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}{others}{best}",
             classes=classes,
             height=height,
             width=width,
