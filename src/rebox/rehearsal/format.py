@@ -1,6 +1,8 @@
 """What a format is: how one service is asked, how it answers and how it refuses."""
 
 import abc
+import base64
+import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -244,6 +246,20 @@ def read_json(request: Incoming) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refused("request", "the body is no JSON object")
     return body
+
+
+def from_base64(text: str, otherwise: str) -> bytes:
+    """Return what a text in base64 holds.
+
+    Raises
+    ------
+    Refused
+        It is none, in the words of ``otherwise``.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise Refused("request", otherwise) from error
 
 
 def dig(value: Any, *path: str) -> Any:

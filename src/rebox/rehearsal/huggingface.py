@@ -1,7 +1,5 @@
 """Hugging Face's image classification task: its hosted inference, and endpoints of one's own."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 
 from rebox.rehearsal.format import (
@@ -11,6 +9,7 @@ from rebox.rehearsal.format import (
     Parsed,
     Refused,
     dig,
+    from_base64,
     only_scored,
     read_json,
     waiting,
@@ -63,10 +62,7 @@ class HuggingFace(Format):
         most = dig(body, "parameters", "top_k")
         if most is not None and not (isinstance(most, int) and most >= 1):
             raise Refused("request", "top_k must be a whole number, at least 1")
-        try:
-            file = base64.b64decode(text.rpartition(",")[2], validate=True)
-        except binascii.Error as error:
-            raise Refused("request", "inputs is no base64") from error
+        file = from_base64(text.rpartition(",")[2], "inputs is no base64")
         return Parsed([file], {"top_k": USUAL_TOP_K if most is None else most})
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:

@@ -4,8 +4,6 @@ Fields are those of the package google-cloud-aiplatform (``ClassificationPredict
 are ``google.rpc.Status`` in JSON.
 """
 
-import base64
-import binascii
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -18,6 +16,7 @@ from rebox.rehearsal.format import (
     Parsed,
     Refused,
     dig,
+    from_base64,
     only_scored,
     read_json,
     waiting,
@@ -133,10 +132,7 @@ def _picture(instance: Any) -> bytes:
     content = instance.get("content") if isinstance(instance, dict) else None
     if not isinstance(content, str):
         raise Refused("request", "content must be a picture in base64.")
-    try:
-        return base64.b64decode(content, validate=True)
-    except binascii.Error as error:
-        raise Refused("request", "content is no base64.") from error
+    return from_base64(content, "content is no base64.")
 
 
 def _number(body: Mapping[str, Any], name: str, usual: float) -> float:

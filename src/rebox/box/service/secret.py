@@ -92,10 +92,6 @@ def _compact(text: str) -> str:
     return "".join(c.lower()[:1] for c in text if not c.isspace())
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode().rstrip("=")
-
-
 def _without_escapes(text: str) -> str:
     """Return ``text`` with the escapes of JSON, HTML and addresses read."""
     read = ESCAPE.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
