@@ -47,6 +47,11 @@ class LocalFeatures:
         return plain if self.encoder is None else [*plain, self.encoder.encode(samples)]
 
 
+def seen_of(order: NDArray[np.intp], asked: int) -> NDArray[np.intp]:
+    """Return which samples are looked at: the first of ``order``, those asked about among them."""
+    return order[: max(asked, SEEN)]
+
+
 def look(
     images: ImageLoader, order: NDArray[np.intp], encoder: Encoder | None = None
 ) -> tuple[LocalFeatures, Blocks]:
@@ -74,7 +79,7 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         The answers.
     """
     everybody = np.arange(len(session.targets))
-    order = np.concatenate([asked, np.setdiff1d(everybody, asked)])[: max(len(asked), SEEN)]
+    order = seen_of(np.concatenate([asked, np.setdiff1d(everybody, asked)]), len(asked))
     _, seen = look(session.samples, order)
 
     def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from rebox.fit.plan import MapPlan, plan_once
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
-from rebox.fit.sheet import Sheet
+from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Once
 from rebox.sample.loader import chunks
@@ -35,7 +35,7 @@ class OnceRun(Run):
         self.plan = self._planned(len(session.samples), session.left("search"))
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
-        self._sheet = self._blank(np.empty(0, dtype=np.intp))
+        self._sheet = self._blank(NO_SAMPLES)
         self._mapping: Mapping | None = None
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
@@ -132,8 +132,7 @@ class OnceRun(Run):
         return np.sort(self.session.order[:size])
 
     def _mapping_of_nothing(self) -> Mapping:
-        nobody = np.empty(0, dtype=np.intp)
-        return self.way.mapping.fit(self._answers_of(self.session.no_scores, nobody))
+        return self.way.mapping.fit(self._answers_of(self.session.no_scores, NO_SAMPLES))
 
     def _answers_of(self, scores: Scores, indices: NDArray[np.intp]) -> Answers:
         """Return ``scores`` of training samples with what a mapping rule wants to know."""

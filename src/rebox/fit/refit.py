@@ -18,7 +18,7 @@ from rebox.fit.reasons import BUDGET_ENDED, NOT_BETTER, TOO_SMALL
 from rebox.fit.run import Ending
 from rebox.fit.search import SearchRun, as_told
 from rebox.fit.session import Session
-from rebox.fit.sheet import MeanSheet, Scores, Sheet
+from rebox.fit.sheet import NO_SAMPLES, MeanSheet, Scores, Sheet
 from rebox.recipe import Refitted
 from rebox.subject import group_split
 
@@ -37,11 +37,10 @@ class RefitRun(SearchRun):
 
     def __init__(self, way: Refitted, session: Session) -> None:
         super().__init__(way, session)
-        nobody = self._sheet.samples
-        self._searched = MeanSheet(nobody, len(session.box.spec.classes))
+        self._searched = MeanSheet(NO_SAMPLES, len(session.box.spec.classes))
         self._dressed: Sheet | None = None
         self._found = np.zeros(self.program.dimension)
-        self._batch = nobody
+        self._batch = NO_SAMPLES
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
         return plan_refitted(self.way, self.program.dimension, images, left)

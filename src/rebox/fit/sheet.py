@@ -11,6 +11,9 @@ from rebox.meter.meter import Heard
 Scores = NDArray[np.float32]
 Kind = TypeVar("Kind", bound=np.generic)
 
+NO_SAMPLES: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+"""Indices, or places, of samples that there are none of."""
+
 
 class Sheet:
     """Answers about samples, by their places: whatever ends an asking, none of them is lost.

@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.choosing import Chooser
-from rebox.fit.local import SEEN, Blocks, LocalFeatures, look
+from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import ViewsPlan, plan_views
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
-from rebox.fit.sheet import Sheet, taken
+from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
+from rebox.sample.loader import chunks
 from rebox.subject import group_split
 
-NOBODY: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 VIEWS_TRIED = "the views that pay have been asked about"
 
 
@@ -79,7 +79,7 @@ class ViewsRun(Run):
     @property
     def _seen(self) -> NDArray[np.intp]:
         """The samples that are looked at without asking: those asked about among them."""
-        return self._order[: max(self.plan.asked, SEEN)]
+        return seen_of(self._order, self.plan.asked)
 
     def go(self) -> str:
         """Ask about the plain view, then about others as long as the budget and their gain last."""
@@ -120,17 +120,14 @@ class ViewsRun(Run):
         self, numbers: Sequence[int], begin: int, end: int
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield a view's number and some samples as it shows them."""
-        chunk = chunk_of(self.session.box.at_once)
-        taken = (
-            self.session.samples.take(self._order[start : min(start + chunk, end)])
-            for start in range(begin, end, chunk)
-        )
-        return place_views({k: self._programs[k].placement for k in numbers}, taken)
+        asked, chunk = self._order[begin:end], chunk_of(self.session.box.at_once)
+        images = (self.session.samples.take(asked[few]) for few in chunks(len(asked), chunk))
+        return place_views({k: self._programs[k].placement for k in numbers}, images)
 
     def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
         if not self._plain:
-            return Ending(model=self._model([], fit_reader(self._known([], NOBODY))))
+            return Ending(model=self._model([], fit_reader(self._known([], NO_SAMPLES))))
         chosen, places = self._choose()
         whole = fit_reader(self._known(chosen, places))
         if not self._done and len(chosen) > 1:
@@ -148,7 +145,7 @@ class ViewsRun(Run):
     def read_plain(self) -> Ending:
         """Return a reader of the answers to the plain view, or of none, and of what is seen."""
         alone = [0] if self._plain and self.session.queries_per_prediction else []
-        places = self._sheets[0].places if alone else NOBODY
+        places = self._sheets[0].places if alone else NO_SAMPLES
         model = self._model(alone, fit_reader(self._known(alone, places)))
         return Ending(model=model, unread=self._answered - len(places))
 
