@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -10,49 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rebox.cli.console import out
-from rebox.fit import Event, PhaseStarted, StepTaken, Working
-from rebox.meter import Spent
-from rebox.money import dollars
+from rebox.fit import Event, Phase, PhaseStarted
 
 INTERVAL_S = 30.0  # between two lines in a log; a run that is shorter writes none
-
-
-@dataclass(frozen=True)
-class Phase:
-    """What is done now, and how far it has come.
-
-    Attributes
-    ----------
-    what : str
-        What is asked for, or done with the answers.
-    planned, asked : int
-        Queries of this phase.
-    before : int
-        Queries asked for the same purpose in earlier phases.
-    """
-
-    what: str = ""
-    planned: int = 0
-    asked: int = 0
-    before: int = 0
-    cost: str = ""
-    loss: str = ""
-
-    def after(self, event: Event) -> "Phase":
-        """Return the phase that ``event`` leads to."""
-        cost = dollars(event.spent.usd) if event.spent.usd else ""
-        if isinstance(event, PhaseStarted):
-            before = _asked(event.spent, event.purpose)
-            return Phase(event.purpose, event.planned, before=before, cost=cost)
-        if isinstance(event, StepTaken):
-            asked = _asked(event.spent, event.purpose) - self.before
-            loss = "" if event.loss is None else f"loss {event.loss:.4f}"
-            return replace(self, asked=asked, cost=cost, loss=loss)
-        return replace(self, what=event.what) if isinstance(event, Working) else self
-
-
-def _asked(spent: Spent, purpose: str) -> int:
-    return spent.by_purpose()[purpose]
 
 
 class Display(Protocol):
@@ -152,8 +111,7 @@ class Lines:
         if now_s - self._last_s < INTERVAL_S and not (turned and self._written):
             return
         self._last_s, self._written = now_s, True
-        counts = f"{phase.asked:,} of {phase.planned:,} queries"
-        said = ", ".join(filter(None, (counts, phase.cost, phase.loss)))
+        said = ", ".join(filter(None, (phase.counts, phase.cost, phase.loss)))
         self._console.print(f"rebox: {phase.what}: {said}", highlight=False, soft_wrap=True)
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from rebox.fit.events import (
 from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
 from rebox.fit.model import Model, Question
+from rebox.fit.phase import Phase
 from rebox.fit.plan import Plan
 from rebox.fit.progress_lines import ProgressLines
 from rebox.fit.session import Session
@@ -24,6 +25,7 @@ __all__ = [
     "LocalFeatures",
     "Model",
     "Outcome",
+    "Phase",
     "PhaseStarted",
     "Plan",
     "ProgressLines",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rebox.fit.events import Event, PhaseStarted, StepTaken, Stopped
+from rebox.fit.phase import Phase
 from rebox.meter import Spent
 from rebox.money import dollars
 
@@ -22,13 +23,12 @@ class ProgressLines:
 
     def __init__(self, verbose: int = 1, write: Callable[[str], object] = print) -> None:
         self._verbose, self._write = verbose, write
-        self._planned = self._before = 0
+        self._phase = Phase()
 
     def __call__(self, event: Event) -> None:
         """Write what there is to say of ``event``."""
+        self._phase = self._phase.after(event)
         if isinstance(event, PhaseStarted):
-            self._planned = event.planned
-            self._before = event.spent.by_purpose()[event.purpose]
             self._write(f"{event.purpose}: up to {event.planned:,} queries")
         elif isinstance(event, StepTaken):
             self._step(event)
@@ -38,13 +38,12 @@ class ProgressLines:
                 self._write(event.verdict.words)
 
     def _step(self, event: StepTaken) -> None:
-        asked = event.spent.by_purpose()[event.purpose] - self._before
-        loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+        phase = self._phase
+        loss = f", {phase.loss}" if phase.loss else ""
         if self._verbose >= STEPS:
-            done = f"{asked:,} of {self._planned:,} queries"
-            self._write(f"{event.purpose}, step {event.step}: {done}{loss}")
-        elif asked >= self._planned > 0:
-            self._write(f"{event.purpose}: {_asked(asked, event.spent)}{loss}")
+            self._write(f"{event.purpose}, step {event.step}: {phase.counts}{loss}")
+        elif phase.asked >= phase.planned > 0:
+            self._write(f"{event.purpose}: {_asked(phase.asked, event.spent)}{loss}")
 
 
 def _asked(queries: int, spent: Spent) -> str:
