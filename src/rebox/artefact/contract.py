@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
+from rebox.meter import counted
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
 
@@ -95,8 +96,7 @@ class Artefact:
     verdict: Verdict | None = None
 
     def __repr__(self) -> str:
-        n = len(self.model.questions)
-        asked = f"{n} {'query' if n == 1 else 'queries'} for each prediction"
+        asked = f"{counted(len(self.model.questions))} for each prediction"
         return (
             f"<Artefact: {self.recipe} on {shortened(self.box.name)}, {len(self.classes):,} "
             f"classes ({few(self.classes)}), {asked}>"

@@ -17,6 +17,7 @@ from rebox.cli.console import out
 from rebox.cli.options import ModelArgument
 from rebox.cli.wording import spoken
 from rebox.errors import ArtefactError
+from rebox.meter import counted, counted_by_purpose
 from rebox.money import per_thousand
 
 ABOUT = (  # what is printed, and the name of it in JSON
@@ -97,20 +98,15 @@ def _said(name: str, value: Any) -> str:
     return WRITTEN[name](value) if name in WRITTEN else str(value)
 
 
-def _counts(queries: dict[str, int]) -> str:
-    parts = ", ".join(f"{n:,} to {what}" for what, n in queries.items() if n and what != "total")
-    return f"{queries['total']:,} queries{f' ({parts})' if parts else ''}"
-
-
 def _times(queries: int) -> str:
-    return f"{queries} {'query' if queries == 1 else 'queries'}" if queries else "asks nobody"
+    return counted(queries) if queries else "asks nobody"
 
 
 WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "classes": lambda names: ", ".join(map(str, names)),
     "size": lambda size: f"{size[0]} x {size[1]} pixels",
     "value_range": lambda ends: f"{ends[0]:g} to {ends[1]:g}",
-    "queries": _counts,
+    "queries": counted_by_purpose,
     "queries_per_prediction": _times,
     "price_usd": lambda usd: f"{per_thousand(usd)} predictions",
     "canaries": lambda count: f"{count}" if count else "none: the box may change unnoticed",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rebox.fit.events import Event, PhaseStarted, StepTaken, Stopped
 from rebox.fit.phase import Phase
-from rebox.meter import Spent
+from rebox.meter import Spent, counted
 from rebox.money import dollars
 
 STEPS = 2  # the verbosity from which every step has a line
@@ -48,4 +48,4 @@ class ProgressLines:
 
 def _asked(queries: int, spent: Spent) -> str:
     paid = "" if spent.usd == 0 else f", {dollars(spent.usd)} in all"
-    return f"{queries:,} {'query' if queries == 1 else 'queries'} asked{paid}"
+    return f"{counted(queries)} asked{paid}"

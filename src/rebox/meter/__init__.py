@@ -6,7 +6,7 @@ answers are to be remembered.
 
 from rebox.meter.account import Account, JournalAccount
 from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
-from rebox.meter.budget import Amount, Budget, Purpose, Spent
+from rebox.meter.budget import Amount, Budget, Purpose, Spent, counted, counted_by_purpose
 from rebox.meter.journal import Journal, default_path
 from rebox.meter.meter import Asker, Meter
 
@@ -22,6 +22,8 @@ __all__ = [
     "Purpose",
     "Spent",
     "accounts",
+    "counted",
+    "counted_by_purpose",
     "default_path",
     "each_fault",
     "faults",

@@ -1,6 +1,7 @@
 """Queries and money: what may be asked, and what has been."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
@@ -16,6 +17,22 @@ Kind = Literal["fit", "predict"]
 def kind_of(purpose: Purpose) -> Kind:
     """Return which budget pays for a purpose."""
     return "predict" if purpose == "predict" else "fit"
+
+
+def counted(queries: int) -> str:
+    """Return ``1 query``, ``1,200 queries``."""
+    return f"{queries:,} {'query' if queries == 1 else 'queries'}"
+
+
+def counted_by_purpose(counts: Mapping[str, int]) -> str:
+    """Return ``1,200 queries (1,000 to map, 200 to predict)``, of `Spent.by_purpose`'s counts."""
+    parts = ", ".join(f"{n:,} to {what}" for what, n in _asked(counts).items())
+    return f"{counted(counts['total'])}{f' ({parts})' if parts else ''}"
+
+
+def _asked(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of the purposes that anything was asked for."""
+    return {what: n for what, n in counts.items() if n and what != "total"}
 
 
 @dataclass(frozen=True)
@@ -155,21 +172,16 @@ class Spent:
     @property
     def words(self) -> str:
         """What was asked, for what, what it cost and what a journal saved, in a line."""
-        counts = ", ".join(f"{n:,} to {what}" for what, n in self._asked().items())
-        queries = f"{self.total:,} {'query' if self.total == 1 else 'queries'}"
-        line = f"{queries}{f' ({counts})' if counts else ''}, {dollars(self.usd)}"
+        line = f"{counted_by_purpose(self.by_purpose())}, {dollars(self.usd)}"
         if self.saved or self.billed != self.total:  # a send that failed may be billed, too
             line = f"{line}: {self.billed:,} billed, {self.saved:,} answered by the journal"
         return line
 
     def _repr_html_(self) -> str:
-        rows = {"queries": self.total, **{f"to {what}": n for what, n in self._asked().items()}}
+        asked = {f"to {what}": n for what, n in _asked(self.by_purpose()).items()}
+        rows = {"queries": self.total, **asked}
         paid = {"billed": self.billed, "answered by the journal": self.saved}
         return facts("Spent", {**rows, **paid, "cost": dollars(self.usd)})
-
-    def _asked(self) -> dict[str, int]:
-        counts = self.by_purpose()
-        return {what: n for what, n in counts.items() if n and what != "total"}
 
     def by_purpose(self) -> dict[str, int]:
         """Return the counts by purpose and their total."""
