@@ -147,6 +147,21 @@ def test_a_budget_that_only_measures_is_refused_before_anything(folder, cap):  #
     assert not (folder / "model.rebox").exists()
 
 
+def fit_map(place, *, box=BOX, hold_out=0.25, **more):
+    """Fit a map to a place's data by the command's own function, whose errors can be seen."""
+    from rebox.cli import fit
+
+    fit.fit(
+        box=box,
+        data=str(place / "data"),
+        recipe="map",
+        budget=40,
+        hold_out=hold_out,
+        model_path=place / "m.rebox",
+        **more,
+    )
+
+
 @pytest.fixture
 def failing(monkeypatch):
     """Let the box fail at the image of a number, counted from 1."""
@@ -168,19 +183,9 @@ def failing(monkeypatch):
 
 
 def test_a_box_that_fails_while_it_is_measured_costs_no_model(folder, failing, capsys):  # noqa: F811
-    from rebox.cli import fit
-
     failing(31, BoxError("the box is gone"))
     with pytest.raises(BoxError, match="gone"):
-        fit.fit(
-            box=BOX,
-            data=str(folder / "data"),
-            recipe="map",
-            budget=40,
-            hold_out=0.25,
-            model_path=folder / "m.rebox",
-            json=folder / "f.json",
-        )
+        fit_map(folder, json=folder / "f.json")
     model = rebox.Reprogrammer.load(folder / "m.rebox")
     assert len(model.classes_) == 2
     record = json.loads((folder / "f.json").read_text())
@@ -191,18 +196,9 @@ def test_a_box_that_fails_while_it_is_measured_costs_no_model(folder, failing, c
 
 
 def test_after_an_interruption_nothing_more_is_asked(folder, failing, capsys):  # noqa: F811
-    from rebox.cli import fit
-
     seen = failing(30, KeyboardInterrupt())
     with contextlib.suppress(KeyboardInterrupt):
-        fit.fit(
-            box=f"{BOX}&batch_size=5",
-            data=str(folder / "data"),
-            recipe="map",
-            budget=40,
-            hold_out=0.25,
-            model_path=folder / "m.rebox",
-        )
+        fit_map(folder, box=f"{BOX}&batch_size=5")
     assert len(seen) == 30
     assert "predict" not in capsys.readouterr().out.partition("asked")[2]
 
@@ -219,7 +215,6 @@ def test_whatever_ends_showing_progress_leaves_the_model_that_was_paid_for(
     hold_out,
     asked,
 ):
-    from rebox.cli import fit
     from rebox.cli.progress import ProgressBar
 
     def fail(_, event):
@@ -228,14 +223,7 @@ def test_whatever_ends_showing_progress_leaves_the_model_that_was_paid_for(
 
     monkeypatch.setattr(ProgressBar, "__call__", fail)
     with pytest.raises(type(ended)):
-        fit.fit(
-            box=f"{BOX}&batch_size=5",
-            data=str(folder / "data"),
-            recipe="map",
-            budget=40,
-            hold_out=hold_out,
-            model_path=folder / "m.rebox",
-        )
+        fit_map(folder, box=f"{BOX}&batch_size=5", hold_out=hold_out)
     queries = rebox.Reprogrammer.load(folder / "m.rebox").artefact_.box.queries
     assert queries["map"] >= asked
     output = capsys.readouterr().out
@@ -244,19 +232,9 @@ def test_whatever_ends_showing_progress_leaves_the_model_that_was_paid_for(
 
 @pytest.mark.parametrize("ended", [KeyboardInterrupt(), BoxError("gone")])
 def test_what_measuring_has_asked_is_told_whatever_ends_it(folder, failing, capsys, ended):  # noqa: F811
-    from rebox.cli import fit
-
     failing(31, ended)
     with pytest.raises(type(ended)):
-        fit.fit(
-            box=BOX,
-            data=str(folder / "data"),
-            recipe="map",
-            budget=40,
-            hold_out=0.25,
-            model_path=folder / "m.rebox",
-            json=folder / "f.json",
-        )
+        fit_map(folder, json=folder / "f.json")
     assert "asked 40 queries (30 to map, 10 to predict), $0.0800" in capsys.readouterr().out
     assert json.loads((folder / "f.json").read_text())["usd"] == 0.08
 
@@ -267,19 +245,10 @@ def test_bad_files_that_are_held_out_are_found_before_the_fit_is_paid_for(
     failing,
     content,
 ):
-    from rebox.cli import fit
-
     seen = failing(1000, None)
     rebox.load(folder / "data").split(0.25)[1].images.paths[0].write_bytes(content)
     with pytest.raises(InvalidData, match="replace or remove the file"):
-        fit.fit(
-            box=BOX,
-            data=str(folder / "data"),
-            recipe="map",
-            budget=40,
-            hold_out=0.25,
-            model_path=folder / "m.rebox",
-        )
+        fit_map(folder)
     assert not seen
     assert not (folder / "m.rebox").exists()
 
