@@ -12,7 +12,7 @@ from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import Amount, Budget, Journal, JournalAccount, Meter, default_path
 from rebox.money import NANO, dollars, per_hour
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
 
 JournalChoice = str | Path | bool | None
 
@@ -133,7 +133,7 @@ def checked_budgets(
 def account_of(
     box: BlackBox,
     recipe: str,
-    images: ImageLoader,
+    samples: SampleLoader,
     targets: NDArray[np.intp],
     seed: int,
     groups: NDArray[np.intp] | None = None,
@@ -145,10 +145,10 @@ def account_of(
     short goes on within the budget it began with. A larger budget does not make it another fit.
     """
     digest = hashlib.sha256()
-    asked = (box.spec.identity, recipe, seed, len(images), sorted(more.items()))
+    asked = (box.spec.identity, recipe, seed, len(samples), sorted(more.items()))
     digest.update(repr(asked).encode())
     digest.update(np.ascontiguousarray(targets).tobytes())
     if groups is not None:
         digest.update(np.ascontiguousarray(groups).tobytes())
-    digest.update(images.digest())  # of all of them: folds of one data set may begin alike
+    digest.update(samples.digest())  # of all of them: folds of one data set may begin alike
     return f"fit-{digest.hexdigest()[:12]}"

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, check_box, digest_of, load, save
 from rebox.box import (
@@ -26,14 +25,22 @@ from rebox.box import (
     open_foreign,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import check_lengths, checked_labels, refusals
+from rebox.classifier.checks import check_lengths, checked_labels, checked_samples, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
-from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit import (
+    Listener,
+    PhaseStarted,
+    ProgressLines,
+    StepTaken,
+    Verdict,
+    check_predictions,
+    tell,
+)
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.notebook import facts
-from rebox.sample.forms import are_images, as_samples
 from rebox.sample.labels import places_of
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
+from rebox.sample.samples import Samples
 
 
 class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
@@ -96,23 +103,32 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         Whoever leaves off has paid for the rows there are and for no more. All together are those
         of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
-        self._check_fitted()
-        with refusals():
-            X = as_samples(X)
-            if not are_images(X):
-                X = validate_data(self, X, reset=False, dtype=np.float64)
-        planned = len(X) * self.queries_per_prediction_
+        samples = self.checked(X)
+        planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        images = ImageLoader(self.artefact_.inputs, X)
-        images.check()
+        samples.check()
         askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         told = self._told
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
-        for step, batch in enumerate(self.artefact_.model.batches(askers, images), start=1):
+        for step, batch in enumerate(self.artefact_.model.batches(askers, samples), start=1):
             yield batch  # before others are told, who might interrupt
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(told, answered)
+
+    def checked(self, X: Any) -> SampleLoader:
+        """Return samples as the model takes them, whose images are not looked at yet; ask nobody.
+
+        Raises `InvalidData` where they are not known by what the model takes, or its box has no
+        answer to one of them, and `NotFitted`.
+        """
+        self._check_fitted()
+        inputs, boxes = self.artefact_.inputs, () if self.box_ is None else (self.box_,)
+        samples = SampleLoader(
+            inputs, checked_samples(self, X, fitted=True, seen=inputs is not None)
+        )
+        check_predictions(self.artefact_.model, boxes, samples)
+        return samples
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
@@ -131,7 +147,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         self._check_fitted()
         labels = checked_labels(y)
         with refusals():
-            X = as_samples(X)
+            X = Samples.of(X)
             check_lengths(X, labels)
         places = places_of(labels, self.classes_)
         if (places < 0).any():
@@ -207,7 +223,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = _opened(artefact, box, path)
+        opened, inputs = _opened(artefact, box, path), artefact.inputs
         model = cls(
             opened or artefact.box.name,
             artefact.recipe,
@@ -216,14 +232,14 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
-            value_range=artefact.inputs.value_range,
+            value_range=None if inputs is None else inputs.value_range,
             random_state=artefact.seed,
             listeners=listeners,
         )
-        if artefact.inputs.rows is not None:
-            model.n_features_in_ = len(artefact.inputs.rows.low)
-        if artefact.inputs.features:
-            model.feature_names_in_ = np.array(artefact.inputs.features, dtype=object)
+        if inputs is not None and inputs.rows is not None:
+            model.n_features_in_ = len(inputs.rows.low)
+        if inputs is not None and inputs.features:
+            model.feature_names_in_ = np.array(inputs.features, dtype=object)
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model

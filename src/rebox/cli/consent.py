@@ -16,7 +16,7 @@ from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.money import dollars
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
@@ -51,8 +51,8 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     typer.confirm("Spend it?", abort=True, err=True)
 
 
-def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
-    """Return how ``model`` would be fitted to ``images``, and how many queries its budget allows.
+def plan(model: Reprogrammer, box: BlackBox, samples: Any) -> tuple[Plan, int]:
+    """Return how ``model`` would be fitted to ``samples``, and how many queries its budget allows.
 
     What the fit would refuse is refused here.
     """
@@ -60,7 +60,7 @@ def plan(model: Reprogrammer, box: BlackBox, images: Any) -> tuple[Plan, int]:
     asks, budget = recipe.way.asks, Budget()
     if asks:
         budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
-    loader = ImageLoader(Inputs.fit(images, model.value_range), images)
+    loader = SampleLoader.of_training(samples, model.value_range)
     session = Session(
         box=box,
         meter=Meter(box.spec.price_usd, budget),

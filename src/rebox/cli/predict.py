@@ -31,7 +31,7 @@ from rebox.cli.predictions import Predictions, fingerprint, partial_of
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
-from rebox.sample import ImageFiles, ImageLoader, load_unlabelled
+from rebox.sample import ImageFiles, SampleLoader, load_unlabelled
 from rebox.sample.images import spelled_out
 
 
@@ -105,11 +105,11 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
     InvalidData
         There are some, and they shall not be ``skipped``; or there are no others.
     """
-    loader = ImageLoader(model.artefact_.inputs, images)
-    if not skipped or not isinstance(images, ImageFiles):
-        loader.check()  # before the canaries are paid for, too
+    samples = model.checked(images)
+    if not skipped or samples.images is None or not isinstance(images, ImageFiles):
+        samples.check()  # before the canaries are paid for, too
         return {}
-    bad = loader.faults()
+    bad = samples.images.faults()
     said = spelled_out(list(bad.values()))
     if len(bad) == len(images):
         raise InvalidData(f"none of {len(bad)} images can be used: {said}.")
@@ -124,12 +124,12 @@ def _table(
     path: Path, model: Reprogrammer, images: Any, names: list[str], bad: dict[int, str]
 ) -> Predictions:
     """Return the table that is written, marked with what it is made of."""
-    account, loader = model.meter_.account, ImageLoader(model.artefact_.inputs, images)
+    account, samples = model.meter_.account, SampleLoader(model.artefact_.inputs, images)
     return Predictions(
         path,
         names,
         model.classes_,
         bad=bad,
-        mark=fingerprint(digest_of(model.artefact_), loader.digest(), names, bad),
+        mark=fingerprint(digest_of(model.artefact_), samples.digest(), names, bad),
         journal=account.journal.path if isinstance(account, JournalAccount) else None,
     )

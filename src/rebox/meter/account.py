@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rebox.box import Images
+from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
@@ -25,6 +25,7 @@ from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
 from rebox.meter.send import Intent
 from rebox.money import NANO, nano_usd
+from rebox.output import encoded
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Account:
 
     def recall(
         self,
-        images: Images,  # noqa: ARG002 - nothing is remembered here
+        images: Queries,  # noqa: ARG002 - nothing is remembered here
         purpose: Purpose,
         *,
         afresh: bool = False,  # noqa: ARG002 - as ever
@@ -151,7 +152,7 @@ class Account:
         """Return how many answers a fit that is repeated need not pay for."""
         return 0
 
-    def peek(self, images: Images) -> dict[int, Row]:  # noqa: ARG002 - nothing is remembered here
+    def peek(self, images: Queries) -> dict[int, Row]:  # noqa: ARG002 - nothing is remembered here
         """Return what is remembered of ``images``, by place, and count nothing."""
         return {}
 
@@ -215,7 +216,7 @@ class JournalAccount(Account):
         self._predicted: Counter[bytes] = Counter()
 
     def recall(
-        self, images: Images, purpose: Purpose, *, afresh: bool = False
+        self, images: Queries, purpose: Purpose, *, afresh: bool = False
     ) -> tuple[dict[int, Row], Reserve]:
         """Return what the journal knows of ``images``, by place, and how to reserve the others."""
         keys = self._keys(images, self._predicted if purpose == "predict" else self._asked)
@@ -268,7 +269,7 @@ class JournalAccount(Account):
         """Return how many answers a fit that is repeated need not pay for."""
         return self.journal.answered("fit", self._fit)
 
-    def peek(self, images: Images) -> dict[int, Row]:
+    def peek(self, images: Queries) -> dict[int, Row]:
         """Return what is remembered of ``images``, by place, and count nothing."""
         return self._rows(self._keys(images, Counter()))
 
@@ -299,18 +300,22 @@ class JournalAccount(Account):
         except ValueError as error:
             raise damaged_answer(self.journal.path) from error
 
-    def _keys(self, images: Images, counts: Counter[bytes]) -> list[bytes]:
+    def _keys(self, images: Queries, counts: Counter[bytes]) -> list[bytes]:
         """Return the key of each image, and count in ``counts`` how often it was asked.
 
         What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
-        not make the whole journal worthless.
+        not make the whole journal worthless. Of a sample that is known by its id, it is that.
         """
         epoch = f"#{self._epoch}" if self._epoch else ""
-        head = f"{self._box}{epoch}\n{images.dtype.name}{images.shape[1:]}\n".encode()
+        # an array of texts is as wide as the longest among them, which says nothing of the others
+        kind = "id" if images.dtype.kind == "U" else images.dtype.name
+        head = f"{self._box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
-            question = hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).digest()
+            named = isinstance(image, str)
+            content = encoded(image) if named else np.ascontiguousarray(image).tobytes()
+            question = hashlib.sha256(head + content).digest()
             with self._lock:  # two threads that ask the same image ask it twice
                 asked = counts[question]
                 counts[question] += 1

@@ -16,9 +16,10 @@ from typing import ClassVar, Self, cast
 import numpy as np
 import pytest
 
-from rebox.box.contract import BlackBox, BoxSpec, Images
+from rebox.box.contract import BlackBox
 from rebox.box.probe import synthetic_images
 from rebox.box.reservation import Settlement
+from rebox.box.spec import BoxSpec, Images
 from rebox.errors import BudgetExhausted, InvalidData
 
 
