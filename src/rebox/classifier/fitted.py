@@ -27,15 +27,8 @@ from rebox.box import (
 from rebox.classifier.accounts import JournalChoice, open_meter
 from rebox.classifier.checks import check_lengths, checked_labels, checked_samples, refusals
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
-from rebox.fit import (
-    Listener,
-    PhaseStarted,
-    ProgressLines,
-    StepTaken,
-    Verdict,
-    check_predictions,
-    tell,
-)
+from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit.suited import check_predictions
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.labels import places_of
@@ -113,28 +106,23 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
         for step, batch in enumerate(self.artefact_.model.batches(askers, samples), start=1):
             yield batch  # before others are told, who might interrupt
-            answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
-            tell(told, answered)
+            tell(told, StepTaken(spent=self.meter_.spent, purpose="predict", step=step))
 
     def checked(self, X: Any) -> SampleLoader:
         """Return samples as the model takes them, whose images are not looked at yet; ask nobody.
 
-        Raises `InvalidData` where they are not known by what the model takes, or its box has no
-        answer to one of them, and `NotFitted`.
+        Raises `NotFitted`, and `InvalidData` where they are not known by what it and its box take.
         """
         self._check_fitted()
         inputs, boxes = self.artefact_.inputs, () if self.box_ is None else (self.box_,)
-        samples = SampleLoader(
-            inputs, checked_samples(self, X, fitted=True, seen=inputs is not None)
-        )
+        X = checked_samples(self, X, fitted=True, seen=inputs is not None)
+        samples = SampleLoader(inputs, X)
         check_predictions(self.artefact_.model, boxes, samples)
         return samples
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
-        probabilities = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return labels
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of `predict`; labels are compared by what they mean.

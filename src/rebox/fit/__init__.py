@@ -17,7 +17,6 @@ from rebox.fit.phase import Phase
 from rebox.fit.plan import Plan
 from rebox.fit.progress_lines import ProgressLines
 from rebox.fit.session import Session
-from rebox.fit.suited import check_predictions
 from rebox.fit.verdict import Verdict, VerdictRow
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "Verdict",
     "VerdictRow",
     "Working",
-    "check_predictions",
     "fit",
     "plan",
     "tell",
