@@ -42,6 +42,7 @@ KINDS = {  # what they are, and the extra that they need
         "services",
     ),
     "onnx": ("an ONNX file, run here: its path", ""),
+    "recorded": ("answers of services, recorded in a file and asked by id: its path", ""),
     "rehearsal": ("a fixed random network that costs nothing, to rehearse with: no target", ""),
     "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
     "vertex": ("a Google AutoML endpoint: PROJECT/LOCATION/ENDPOINT", "services"),

@@ -58,7 +58,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)
     known_labels(task.labels, model.classes_)  # before anything is paid for
-    confirm_predictions(model, len(task.images), yes=yes)
+    confirm_predictions(model, len(task), yes=yes)
     with accounted(model), bar:
         measurement = measured(model, task, positive)
     print_measurement(measurement)

@@ -151,7 +151,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 def _confirm(model: Reprogrammer, box: BlackBox, parts: Parts, *, yes: bool) -> None:
     """Ask whether the fit, and what measures it, may cost what it can."""
     if box.source.remote:  # else nobody is paid, and a plan looks at all images
-        planned, _ = plan(model, box, parts.train.images)
+        planned, _ = plan(model, box, parts.train.samples)
         confirm(box, planned.total + parts.queries, "this fit", yes=yes)
 
 
@@ -185,7 +185,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     That is not always an error of ours: nobody may read the progress any more, or memory be full.
     """
     try:
-        model.fit(task.images, task.labels, groups=task.groups)
+        model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
