@@ -12,10 +12,11 @@ from rebox.fit.events import (
 )
 from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
-from rebox.fit.model import Model, Question
+from rebox.fit.model import Model
 from rebox.fit.phase import Phase
 from rebox.fit.plan import Plan
 from rebox.fit.progress_lines import ProgressLines
+from rebox.fit.question import Question
 from rebox.fit.session import Session
 from rebox.fit.verdict import Verdict, VerdictRow
 

@@ -1,4 +1,4 @@
-"""Classes of a box that bear the names of the user's own: what it says of them is an opinion already."""
+"""Classes of a box that bear the names of the user's: what it says of them is an opinion."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

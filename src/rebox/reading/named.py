@@ -95,19 +95,23 @@ class NamedAnswers:
         product: Matrix = (votes[:, :, None] * how[:, None, :]).reshape(len(scores), -1)
         return product
 
-    def beliefs(self, scores: Scores, targets: NDArray[np.intp]) -> NDArray[np.float64]:
+    def right(self, scores: Scores, targets: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which answers (n,) name the class that is true, of ``targets`` (n,)."""
+        best, _ = self._votes(scores)
+        said: NDArray[np.bool_] = (self.places[targets] == best) & (best >= 0)
+        return said
+
+    def beliefs(self, right: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return the weight (width,) that each shared feature has before anything is fitted.
 
-        A vote's is the log-odds of being right, over all other classes alike (the weight of evidence
-        of Good 1950; one-coin Dawid and Skene 1979), by how often it was in training.
+        A vote's is the log-odds of being right, over all other classes alike (the weight of
+        evidence of Good 1950; Dawid and Skene 1979 with one coin), by how often it was ``right``.
         """
         if not self.width:
             return np.empty(0)
         if self.kind == "scores":
             return np.array([TOGETHER])
-        best, _ = self._votes(scores)
-        right = float((self.places[targets] == best).sum())
-        share = (right + BELIEF * RIGHT) / (len(targets) + BELIEF)
+        share = (right.sum() + BELIEF * RIGHT) / (len(right) + BELIEF)
         others = max(len(self.places) - 1, 1)
         weight = TOGETHER * max(0.0, float(np.log(share * others / (1 - share))))
         return weight * np.array([1.0, SURER, 0.0])[: self.width]

@@ -74,9 +74,7 @@ def fit_stack(
     )
 
     def parts(vector: NDArray[np.float64]) -> Stack:
-        return Stack(
-            vector[:width], vector[width:-count].reshape(depth, count), vector[-count:]
-        )
+        return Stack(vector[:width], vector[width:-count].reshape(depth, count), vector[-count:])
 
     def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logs = parts(vector).log_probabilities(shared, free)

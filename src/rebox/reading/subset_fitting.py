@@ -2,14 +2,17 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from rebox.reading.contract import Matrix
+from rebox.reading.contract import Matrix, Scores
+from rebox.reading.named import NamedAnswers
+from rebox.reading.reader import PooledReader
 from rebox.reading.stacking import Shared, Stack, fit_stack
 from rebox.reading.subsets import Member, Subset, SubsetReader, joined
 from rebox.reading.targets import Targets
@@ -26,14 +29,46 @@ class Evidence:
     member : Member
     shared : (n, K, F)
     free : (n, D)
-    beliefs : (F,)
-        Weights of the shared features before anything is fitted.
+    right : (n,) bool
+        Which answers name the true class, for how far they are believed beforehand; of an opinion,
+        empty.
     """
 
     member: Member
     shared: Shared
     free: Matrix
-    beliefs: NDArray[np.float64]
+    right: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+
+    @classmethod
+    def of_answers(
+        cls, question: int, named: NamedAnswers, scores: Scores, targets: NDArray[np.intp]
+    ) -> Self:
+        """Return what answers (n, source classes) to a question say by their names."""
+        return cls(
+            member=Member(question, named=named),
+            shared=named.shared(scores),
+            free=named.free(scores),
+            right=named.right(scores, targets),
+        )
+
+    @classmethod
+    def of_opinion(cls, question: int | None, opinion: PooledReader, out_of_fold: Matrix) -> Self:
+        """Return what a reader said (n, K) of samples that were held out from it."""
+        return cls(
+            member=Member(question, opinion=opinion),
+            shared=out_of_fold[:, :, None],
+            free=np.empty((len(out_of_fold), 0)),
+        )
+
+    def beliefs(self, rows: slice | NDArray[np.intp], opinions: int) -> NDArray[np.float64]:
+        """Return the weights (F,) of its shared features before anything is fitted.
+
+        One of several ``opinions`` begins with an even share; votes with what they are worth among
+        the samples ``rows``.
+        """
+        if self.member.named is None:
+            return np.array([1.0 / opinions])
+        return self.member.named.beliefs(self.right[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +124,7 @@ class _Fit:
         return min(losses, key=lambda penalty: losses[penalty])
 
     def _held_out(self, subset: Subset, penalty: float) -> Matrix:
-        shared, free, _ = self._features(subset)
+        shared, free = self._features(subset)
         said = np.tile(self.targets.log_prior, (len(self.targets), 1))
         splits = self.targets.splits()
         for kept, held in splits if len(splits) > 1 else ():
@@ -97,29 +132,27 @@ class _Fit:
             said[held] = stack.log_probabilities(shared[held], free[held])
         return said
 
-    def _stack(
-        self, subset: Subset, rows: slice | NDArray[np.intp], penalty: float
-    ) -> Stack:
-        shared, free, beliefs = self._features(subset)
-        return fit_stack(shared[rows], free[rows], self.targets.index[rows], beliefs, penalty)
+    def _stack(self, subset: Subset, rows: slice | NDArray[np.intp], penalty: float) -> Stack:
+        shared, free = self._features(subset)
+        heard = self._heard(subset)
+        opinions = sum(one.member.opinion is not None for one in heard)
+        beliefs = [one.beliefs(rows, opinions) for one in heard]
+        index = self.targets.index[rows]
+        together = np.concatenate([np.empty(0), *beliefs])
+        return fit_stack(shared[rows], free[rows], index, together, penalty)
 
-    def _features(self, subset: Subset) -> tuple[Shared, Matrix, NDArray[np.float64]]:
-        heard = [
+    def _features(self, subset: Subset) -> tuple[Shared, Matrix]:
+        heard, n = self._heard(subset), len(self.targets)
+        if not heard:
+            return np.empty((n, self.targets.count, 0)), np.empty((n, 0))
+        return joined([one.shared for one in heard], [one.free for one in heard], n)
+
+    def _heard(self, subset: Subset) -> list[Evidence]:
+        return [
             one
             for one in self.evidence
             if one.member.question is None or one.member.question in subset
         ]
-        n = len(self.targets)
-        shared, free = joined([one.shared for one in heard], [one.free for one in heard], n)
-        if not heard:
-            shared = np.empty((n, self.targets.count, 0))
-        beliefs = np.concatenate([np.empty(0), *(one.beliefs for one in heard)])
-        opinions = sum(one.member.opinion is not None for one in heard)
-        shares = [
-            np.full(len(one.beliefs), 1.0 if one.member.named is not None else 1.0 / opinions)
-            for one in heard
-        ]
-        return shared, free, beliefs * np.concatenate([np.empty(0), *shares])
 
 
 def subsets_of(questions: Sequence[int]) -> list[Subset]:

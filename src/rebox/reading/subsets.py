@@ -43,7 +43,8 @@ class Member:
 
     def features(self, heard: Heard, local: Sequence[Floats], n: int) -> tuple[Shared, Matrix]:
         """Return shared (n, K, F) and free (n, D) features."""
-        answers = [] if self.question is None else [heard[self.question]]
+        answer = None if self.question is None else heard[self.question]
+        answers = [] if answer is None else [answer]
         if self.named is not None:
             return self.named.shared(answers[0]), self.named.free(answers[0])
         assert self.opinion is not None  # noqa: S101 - one of the two
@@ -76,21 +77,22 @@ class SubsetReader(Reader):
         return tuple(sorted(self.stacks, key=lambda subset: (len(subset), subset)))
 
     def balanced(self, prior: NDArray[np.float64]) -> Self:
-        """Return a reader that reads classes of log shares ``prior`` as if they were equally frequent."""
+        """Return a reader of classes as if equally frequent, which had log shares ``prior``."""
         return replace(self, offset=-prior)
 
     def without(self, question: int) -> Self:
-        """Return a reader that has never heard of a question.
-
-        Raises
-        ------
-        KeyError
-            There is no stack without it.
-        """
-        stacks = {subset: stack for subset, stack in self.stacks.items() if question not in subset}
-        if not stacks:
-            raise KeyError(question)
-        return replace(self, stacks=stacks)
+        """Return a reader that has never heard of a question; those behind it move up."""
+        members = tuple(
+            replace(one, question=_moved(one.question, question))
+            for one in self.members
+            if one.question != question
+        )
+        stacks = {
+            tuple(k - (k > question) for k in subset): stack
+            for subset, stack in self.stacks.items()
+            if question not in subset
+        }
+        return replace(self, members=members, stacks=stacks)
 
     def probabilities(self, answers: Heard, local: Sequence[Floats], n: int) -> Matrix:
         """Return (n, classes) probabilities of samples; what was not asked is None."""
@@ -154,6 +156,11 @@ def joined(shared: Sequence[Shared], free: Sequence[Matrix], n: int) -> tuple[Sh
     if not shared:
         return np.empty((n, 0, 0)), np.empty((n, 0))
     return np.concatenate(shared, axis=2), np.concatenate(free, axis=1)
+
+
+def _moved(number: int | None, gone: int) -> int | None:
+    """Return the number that a question has where another one is gone."""
+    return number if number is None or number < gone else number - 1
 
 
 def _describe(member: Member) -> dict[str, Any]:
