@@ -86,8 +86,8 @@ class FittedSubsets:
     out_of_fold: dict[Subset, Matrix]
 
 
-def fit_subsets(evidence: Sequence[Evidence], questions: int, targets: Targets) -> FittedSubsets:
-    """Return a reader of every subset of some questions.
+class SubsetFitting:
+    """Fits a stack for any subset of some questions.
 
     Parameters
     ----------
@@ -97,21 +97,24 @@ def fit_subsets(evidence: Sequence[Evidence], questions: int, targets: Targets) 
     targets : Targets
         Their classes and folds.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _Fit(evidence, questions, targets).fitted()
 
+    def __init__(self, evidence: Sequence[Evidence], questions: int, targets: Targets) -> None:
+        self.evidence = evidence
+        self.questions = questions
+        self.targets = targets
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    evidence: Sequence[Evidence]
-    questions: int
-    targets: Targets
+    def loss(self, subset: Subset) -> float:
+        """Return the log loss of what a subset says of samples that were held out."""
+        with threadpool_limits(limits=1, user_api="blas"):
+            return self.targets.loss(self._held_out(subset, self.penalty))
 
     def fitted(self) -> FittedSubsets:
+        """Return a reader of every subset."""
         stacks, out_of_fold = {}, {}
-        for subset in subsets_of(range(self.questions)):
-            stacks[subset] = self._stack(subset, slice(None), self.penalty)
-            out_of_fold[subset] = self._held_out(subset, self.penalty)
+        with threadpool_limits(limits=1, user_api="blas"):
+            for subset in subsets_of(range(self.questions)):
+                stacks[subset] = self._stack(subset, slice(None), self.penalty)
+                out_of_fold[subset] = self._held_out(subset, self.penalty)
         members = tuple(one.member for one in self.evidence)
         reader = SubsetReader(members, stacks, np.zeros(self.targets.count))
         return FittedSubsets(reader, out_of_fold)
