@@ -31,7 +31,7 @@ from rebox.cli.predictions import Predictions, fingerprint, partial_of
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
-from rebox.sample import SampleLoader, Samples, load_unlabelled
+from rebox.sample import ImageFiles, SampleLoader, Samples, load_unlabelled
 from rebox.sample.images import spelled_out
 
 
@@ -108,7 +108,8 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
         There are some, and they shall not be ``skipped``; or there are no others.
     """
     samples = model.checked(images)
-    if not skipped or samples.images is None:
+    files = isinstance(Samples.of(images).images, ImageFiles)
+    if not skipped or not files or samples.images is None:
         samples.check()  # before the canaries are paid for, too
         return {}
     bad = samples.images.faults()

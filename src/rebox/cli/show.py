@@ -73,7 +73,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
     box, verdict = description["boxes"][0], description["verdict"]
     nobody = box["identity"] == NOBODY
-    local = description["local"] or {}
+    local, inputs = description["local"] or {}, description["inputs"] or {}
     prices = [question["price_usd"] for question in description["questions"]]
     known = all(price is not None for price in prices)
     return {
@@ -84,8 +84,8 @@ def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
         "recipe": description["recipe"],
         "seed": description["seed"],
         "encoder": (local.get("encoder") or {}).get("identity"),
-        "size": description["inputs"]["size"],
-        "value_range": description["inputs"]["value_range"],
+        "size": inputs.get("size"),
+        "value_range": inputs.get("value_range"),
         "queries": box["queries"],
         "queries_per_prediction": len(prices),
         "price_usd": sum(prices) if known else None,
