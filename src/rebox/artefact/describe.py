@@ -45,7 +45,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "boxes": [_describe_box(box) for box in artefact.boxes],
+        "boxes": [_describe_box(box, among=len(artefact.boxes)) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
         "questions": [
             {
@@ -64,8 +64,10 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
 
 
-def _describe_box(box: BoxRecord) -> dict[str, Any]:
-    return {name: getattr(box, name) for name in ("identity", "uri", "classes", "queries")}
+def _describe_box(box: BoxRecord, among: int) -> dict[str, Any]:
+    # the price of the only box stands beside each question, as before there were several
+    names = ("identity", "uri", "classes", "queries", *(("price_usd",) if among > 1 else ()))
+    return {name: getattr(box, name) for name in names}
 
 
 def _describe_local(local: LocalFeatures) -> dict[str, Any]:
@@ -96,11 +98,20 @@ def restore(
         recipe=description["recipe"],
         seed=description["seed"],
         boxes=tuple(
-            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
+            BoxRecord(
+                **{"price_usd": _price_of(description, number), **box},
+                canaries=tensors.get(f"canaries.{number}", NO_CANARIES),
+            )
             for number, box in enumerate(description["boxes"])
         ),
         verdict=_restore_verdict(description["verdict"]),
     )
+
+
+def _price_of(description: dict[str, Any], box: int) -> float | None:
+    """Return what the answers of a box cost, as its questions say."""
+    asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
+    return asked[0] if asked else None
 
 
 def _restore_model(

@@ -98,6 +98,20 @@ class Model:
                 yield self._read(answers, seen.popleft(), len(scores))
                 answers = []
 
+    def without(self, box: int) -> "Model":
+        """Return a model that asks nothing of a box; the others keep their places.
+
+        Raises
+        ------
+        ArtefactError
+            There is no reading of what is left.
+        """
+        if all(question.box != box for question in self.questions):
+            return self
+        raise ArtefactError(
+            f"the model has no reading without box {box}: open that box, or fit again."
+        )
+
     def _placed(
         self, images: ImageLoader, ranges: Sequence[range], seen: deque[Seen]
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
