@@ -39,7 +39,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "boxes": [_describe_box(box) for box in artefact.boxes],
+        "boxes": [_describe_box(box, among=len(artefact.boxes)) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
         "questions": [_describe_question(question) for question in model.questions],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
@@ -67,8 +67,10 @@ def _describe_inputs(inputs: Inputs) -> dict[str, Any]:
     return described
 
 
-def _describe_box(box: BoxRecord) -> dict[str, Any]:
-    return {name: getattr(box, name) for name in ("identity", "uri", "classes", "queries")}
+def _describe_box(box: BoxRecord, among: int) -> dict[str, Any]:
+    # the price of the only box stands beside each question, as before there were several
+    names = ("identity", "uri", "classes", "queries", *(("price_usd",) if among > 1 else ()))
+    return {name: getattr(box, name) for name in names}
 
 
 def _describe_local(local: LocalFeatures) -> dict[str, Any]:
@@ -91,7 +93,10 @@ def restore(
         recipe=description["recipe"],
         seed=description["seed"],
         boxes=tuple(
-            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
+            BoxRecord(
+                **{"price_usd": _price_of(description, number), **box},
+                canaries=tensors.get(f"canaries.{number}", NO_CANARIES),
+            )
             for number, box in enumerate(description["boxes"])
         ),
         verdict=_restore_verdict(description["verdict"]),
@@ -109,6 +114,12 @@ def _restore_inputs(described: dict[str, Any] | None, tensors: Tensors) -> Input
         value_range=value_range,
         features=tuple(described.get("features", ())),
     )
+
+
+def _price_of(description: dict[str, Any], box: int) -> float | None:
+    """Return what the answers of a box cost, as its questions say."""
+    asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
+    return asked[0] if asked else None
 
 
 def _restore_model(

@@ -79,7 +79,9 @@ _boxes = each(
             "uri": or_none(text()),
             "classes": or_none(whole(2, MOST_FEATURES)),
             "queries": named(whole(0)),
-        }
+            "price_usd": or_none(number(0)),
+        },
+        free=frozenset({"price_usd"}),
     ),
     least=1,
 )
@@ -152,6 +154,9 @@ def check_described(description: Any, tensors: Tensors) -> None:
     for place, block in enumerate(description["reader"].get("answers", ())):
         if max(block["questions"]) >= len(description["questions"]):
             raise Unsound(f"reader.answers.{place} looks at a question that is not asked")
+    names = [box["identity"] for box in description["boxes"]]
+    if len(set(names)) < len(names):
+        raise Unsound("boxes holds a box twice")
     for place, box in enumerate(description["boxes"]):
         canaries = tensors.get(f"canaries.{place}")
         if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
@@ -186,15 +191,18 @@ def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
         raise Unsound("an answer that is read ends in no probabilities of its classes")
 
 
-def check_box(artefact: Artefact, box: BlackBox) -> None:
-    """Raise `ArtefactError` unless a model asks a box what it takes, and can read its answers."""
+def check_box(artefact: Artefact, box: BlackBox, place: int = 0) -> None:
+    """Raise `ArtefactError` unless a model asks a box what it takes, and can read its answers.
+
+    ``place`` says which of the model's boxes it is.
+    """
     try:
-        for place, question in enumerate(artefact.model.questions):
+        for number, question in enumerate(artefact.model.questions):
             canvas = None if question.program is None else question.program.placement
             shape = (canvas.height, canvas.width, canvas.channels) if canvas else (0, 0, 0)
-            if shape != box.spec.shape:
-                raise Unsound(f"questions.{place} has shape {shape}, and the box {box.spec.shape}")
-        if artefact.box.classes is None:
+            if question.box == place and shape != box.spec.shape:
+                raise Unsound(f"questions.{number} has shape {shape}, and the box {box.spec.shape}")
+        if artefact.boxes[place].classes is None:  # of an old file, which has one box
             check_reading(artefact, [len(box.spec.classes)])
     except ABSURD as error:
         raise ArtefactError(f"the model is not one of that box ({error}): fit again.") from error
