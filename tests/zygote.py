@@ -56,12 +56,10 @@ def ask_until_spent(uri, journal, budget, seed):
         account = JournalAccount(
             opened,
             name="team",
-            box=box.spec.identity,
-            price_usd=box.spec.price_usd,
             training=Budget(queries=budget),
             prediction=Budget(),
         )
-        asked = Meter(box.spec.price_usd, account=account).asker(box, "map")
+        asked = Meter(account=account).asker(box, "map")
         rng = np.random.default_rng(seed)
         while True:
             image = rng.integers(0, 256, (1, *box.spec.shape), dtype=np.uint8)

@@ -31,7 +31,7 @@ from rebox.cli.predictions import Predictions, fingerprint, partial_of
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
-from rebox.sample import SampleLoader, Samples, load_unlabelled
+from rebox.sample import ImageFiles, SampleLoader, Samples, load_unlabelled
 from rebox.sample.images import spelled_out
 
 
@@ -75,7 +75,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
-    inputs = (model_path, *paths, box, *journal_files(journal))
+    inputs = (model_path, *paths, *(box or ()), *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
     images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
     refuse_pictures([predictions], images)
@@ -86,7 +86,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     bad = _bad_files(model, images, skipped=skip_bad)
     good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
     table = _table(predictions, model, good, names, bad)
-    paid = model.box_ is not None and model.box_.source.remote
+    paid = any(one.source.remote for one in model.boxes_)
     table.take_over(resume=resume, paid=paid)
     left = good[table.answered :]
     confirm_predictions(model, len(left), yes=yes, check=check)
@@ -108,7 +108,8 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
         There are some, and they shall not be ``skipped``; or there are no others.
     """
     samples = model.checked(images)
-    if not skipped or samples.images is None:
+    files = isinstance(Samples.of(images).images, ImageFiles)
+    if not skipped or not files or samples.images is None:
         samples.check()  # before the canaries are paid for, too
         return {}
     bad = samples.images.faults()

@@ -53,9 +53,7 @@ def verdict_of_boxes(
     verdict = give_verdict(targets.index, said, targets.count, seed, targets.groups, price)
     if verdict is None or len(boxes) < 2:
         return verdict
-    each = tuple(
-        _of_one(k, boxes, names, targets, out_of_fold, seed) for k in range(len(boxes))
-    )
+    each = tuple(_of_one(k, boxes, names, targets, out_of_fold, seed) for k in range(len(boxes)))
     words = " ".join([verdict.words, *(one.words for one in each)])
     return replace(verdict, words=words, boxes=each)
 

@@ -1,9 +1,9 @@
 """Ask several boxes, about each sample only as far as it pays.
 
-Training samples are asked about by all boxes, or, where the budget does not reach so far, by all of
-them about a few and by those that pay about more. What the boxes say, by the names of their classes
-and as a reader has learnt to read it, is stacked for every subset of them; a policy learns from that
-whom to ask about which sample.
+All boxes are asked about every training sample; where the budget does not reach so far, all about a
+few, and those that pay about more. What they say, by the names of their classes and as a reader has
+learnt to read it, is stacked for every subset of them; a policy learns from that whom to ask about
+which sample.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
+from rebox.fit.verdict import Verdict
 from rebox.program import Canvas, Program
 from rebox.reading import TrainingSet, fit_reader
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
@@ -70,7 +71,7 @@ class BoxesRun(Run):
         return ALL_ASKED if asked == self.plan.images else PARTLY_ASKED
 
     def _ask(self, boxes: Sequence[int], count: int) -> None:
-        """Ask boxes about the first ``count`` samples, each chunk of them by all: none runs ahead."""
+        """Ask boxes about the first ``count`` samples, chunk by chunk: none runs ahead."""
         begin = min(len(self._sheets[box]) for box in boxes) if boxes else count
         self._start("map", len(boxes) * max(0, count - begin))
         askings = {
@@ -103,9 +104,7 @@ class BoxesRun(Run):
             spared = fitting.loss(tuple(others)) <= (1 + PAYS) * fitting.loss(tuple(kept))
             kept = others if spared else kept
         while len(kept) > MOST:
-            kept.remove(
-                min(kept, key=lambda one: fitting.loss(tuple(k for k in kept if k != one)))
-            )
+            kept.remove(min(kept, key=lambda one: fitting.loss(tuple(k for k in kept if k != one))))
         return [self._kept[number] for number in kept]
 
     def _places(self, boxes: Sequence[int]) -> NDArray[np.intp]:
@@ -167,9 +166,10 @@ class BoxesRun(Run):
         session = self.session
         usd, queries = session.usd_per_prediction, session.mean_queries
         prices = costs_of([session.boxes[box] for box in boxes])
-        ones = np.ones(len(boxes))
+        ones, most = np.ones(len(boxes)), session.queries_per_prediction
         if usd is None and queries is None:
-            return None
+            capped = most < len(boxes)
+            return Pace(unit="queries", costs=ones, most=most) if capped else None
         if queries is None:
             return Pace(unit="usd", costs=prices, mean=usd)
         if usd is None:
@@ -183,7 +183,7 @@ class BoxesRun(Run):
         fitting: SubsetFitting,
         fitted: FittedSubsets,
         played: Played | None,
-    ):  # type: ignore[no-untyped-def]
+    ) -> Verdict | None:
         return verdict_of_boxes(
             [self.session.boxes[box] for box in boxes],
             fitting.targets,

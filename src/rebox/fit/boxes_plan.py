@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.fit.plan import FEWEST_SCREENED, MOST_SCREENED, Plan
@@ -65,26 +66,9 @@ def plan_boxes(session: Session) -> BoxesPlan:
 
 
 def affordable(session: Session, boxes: Sequence[int], most: int) -> int:
-    """Return about how many samples, of ``most``, what is left of a budget lets all ``boxes`` be asked."""
-    if not boxes:
-        return most
-    left = [session.left("map", box) for box in boxes]
-    shares = [most if one is None else one for one in left]
-    # A sample takes a query of each, and the price of each: a box that alone could be asked about
-    # `share` samples takes one part in `share` of the budget. Queries and dollars are both held.
-    priced = [session.boxes[box].spec.price_usd or 0.0 for box in boxes]
-    queries = session.meter.left("map")
-    by_queries = most if queries is None else queries // len(boxes)
-    dear = [share for share, price in zip(shares, priced, strict=True) if price]
-    by_money = most if not dear else int(1 / sum(1 / max(share, 1e-9) for share in dear) + 1e-9)
-    return max(0, min(most, by_queries, by_money if _caps_money(session) else most))
-
-
-def _caps_money(session: Session) -> bool:
-    """Return whether the budget is in dollars, too: a dear box may be asked less than a free one."""
-    left = session.meter.left("map")
-    each = [session.left("map", place) for place in range(len(session.boxes))]
-    return any(one is not None and one != left for one in each)
+    """Return how many samples, of ``most``, what is left of a budget lets all ``boxes`` see."""
+    left = session.meter.left_each("map", [session.boxes[box] for box in boxes])
+    return most if left is None else min(most, left)
 
 
 def box_name(box: BlackBox) -> str:
@@ -99,6 +83,6 @@ def box_name(box: BlackBox) -> str:
     return f"{scheme}:{short}" if short else named
 
 
-def costs_of(boxes: Sequence[BlackBox]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def costs_of(boxes: Sequence[BlackBox]) -> NDArray[np.float64]:
     """Return US dollars (boxes,) for an answer of each; what is not known counts as nothing."""
     return np.array([box.spec.price_usd or 0.0 for box in boxes], dtype=np.float64)

@@ -85,23 +85,24 @@ class Model:
                 answers = {}
 
     def without(self, box: int) -> Self:
-        """Return the model that does without a box, which keeps its number.
+        """Return the model that asks nothing of a box; the others keep their places.
 
         Raises
         ------
         ArtefactError
-            It cannot: its reader takes the answers to all questions.
+            There is no reading of what is left: its reader takes the answers to all questions.
         """
+        gone = [number for number, one in enumerate(self.questions) if one.box == box]
+        if not gone:
+            return self
         reader, policy, questions = self.reader, self.policy, list(self.questions)
         if not isinstance(reader, SubsetReader):
             raise ArtefactError(
-                f"a model of the one reader {type(reader).__name__} does not do without a box: "
-                "fit one for several boxes."
+                f"the model has no reading without box {box}: open that box, or fit again."
             )
-        gone = [number for number, one in enumerate(questions) if one.box == box]
         for number in reversed(gone):  # those before keep their numbers
-            reader, questions = reader.without(number), questions[:number] + questions[number + 1 :]
-            policy = None if policy is None else policy.without(number)
+            reader, policy = reader.without(number), policy and policy.without(number)
+            del questions[number]
         return replace(self, questions=tuple(questions), reader=reader, policy=policy)
 
     @property

@@ -1,4 +1,4 @@
-"""What each box says of training samples that were held out, and what can be seen without asking."""
+"""What boxes, and a look without asking, say of training samples that were held out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Opinions:
         return [Evidence.of_opinion(None, fitted.reader, fitted.out_of_fold[: self.asked])]
 
     def of(self, question: int, box: BlackBox, scores: Scores) -> list[Evidence]:
-        """Return what the answers (asked, source classes) of a box say: by name, and as they are read."""
+        """Return what answers (asked, source classes) of a box say: by name, and as read."""
         spec, targets = box.spec, self.session.targets[self.rows[: self.asked]]
         places = named_places(self.session.named, spec.classes, self.session.aliases)
         named = (places >= 0).sum() >= NAMED

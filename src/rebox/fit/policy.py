@@ -103,7 +103,7 @@ class Policy:
     def choose(
         self, asked: Subset, log_probabilities: Matrix
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the next question (n,) about each sample, and what it is expected to gain for its cost.
+        """Return the next question (n,) about each sample, and what it is to gain for its cost.
 
         Parameters
         ----------

@@ -222,7 +222,7 @@ def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
 
 
 def _ridge(seen: Matrix) -> Matrix:
-    """Return the matrix (features, n) that makes weights of values: the constant is not penalised."""
+    """Return the matrix (features, n) that makes weights of values; the constant is free."""
     penalty = np.full(seen.shape[1], RIDGE)
     penalty[0] = 1e-9
     return np.asarray(np.linalg.solve(seen.T @ seen + np.diag(penalty), seen.T))

@@ -25,8 +25,8 @@ class Session:
 
     Attributes
     ----------
-    box : BlackBox
-        Who answers; asked through ``meter`` alone.
+    boxes : tuple of BlackBox
+        Who answers, one at least; asked through ``meter`` alone. Questions name them by place.
     meter : Meter
         Holds the budget.
     samples : SampleLoader
@@ -53,7 +53,7 @@ class Session:
         Told of every event.
     """
 
-    box: BlackBox
+    boxes: tuple[BlackBox, ...]
     meter: Meter
     samples: SampleLoader
     targets: NDArray[np.intp]
@@ -72,6 +72,11 @@ class Session:
     def paced(self) -> bool:
         """Whether a prediction asks only as far as it pays."""
         return self.mean_queries is not None or self.usd_per_prediction is not None
+
+    @property
+    def box(self) -> BlackBox:
+        """The first of the boxes, or the only one."""
+        return self.boxes[0]
 
     @cached_property
     def n_targets(self) -> int:
@@ -93,13 +98,16 @@ class Session:
         """Return the subjects of some samples; None where each is its own."""
         return None if self.subjects is None else self.subjects[rows]
 
-    def asker(self, purpose: Purpose) -> Asker:
-        """Return who asks the box for ``purpose``, and reserves every query first."""
-        return self.meter.asker(self.box, purpose)
+    def asker(self, purpose: Purpose, box: int = 0) -> Asker:
+        """Return who asks a box, by its place, and reserves every query first."""
+        return self.meter.asker(self.boxes[box], purpose)
 
-    def left(self, purpose: Purpose = "search") -> int | None:
-        """Return how many more queries ``purpose`` may ask; None: without end."""
-        return self.meter.left(purpose)
+    def left(self, purpose: Purpose = "search", box: int = 0) -> int | None:
+        """Return how many more queries ``purpose`` may ask a box at its price; None: no end.
+
+        What another box asks takes queries and dollars of the same budget.
+        """
+        return self.meter.left(purpose, self.boxes[box])
 
     def tell(self, event: Event) -> None:
         """Tell every listener."""

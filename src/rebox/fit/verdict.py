@@ -198,7 +198,7 @@ def gains_over(
     seed: int,
     groups: NDArray[np.intp] | None = None,
 ) -> tuple[Interval, Interval, Finding]:
-    """Return what ``ours`` has more in macro AUC, what it saves in log loss, and what to make of it."""
+    """Return the gain of ``ours`` in macro AUC, and in log loss, and what to make of them."""
     held_out = _HeldOut(targets, seed, groups)
     gain, sharper = held_out.gain(ours, theirs), held_out.sharper(ours, theirs)
     return gain, sharper, _finding(gain, sharper)
