@@ -44,7 +44,6 @@ POLICY = entries(
     {
         "unit": one_of("usd", "queries", "mixed"),
         "mean": or_none(number(0)),
-        "most": or_none(number(0)),
         "toll": number(0),
         "pairs": each(each(_subset, 2, 2)),
     }

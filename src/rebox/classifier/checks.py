@@ -55,17 +55,20 @@ def check_prediction(recipe: Any, model: Any) -> None:
             "queries_per_prediction must be a whole number, 0 or more, or a mean above 0 as 0.3, "
             f"found {queries!r}."
         )
-    if usd is not None and not (isinstance(usd, Real) and 0 < float(usd) < float("inf")):
-        raise InvalidOption(f"usd_per_prediction must be above 0, found {usd!r}.")
-    plain = queries in {None, 1} and usd is None and model.encoder is None
+    for name in ("usd_per_prediction", "max_usd_per_prediction"):
+        value = getattr(model, name)
+        if value is not None and not (isinstance(value, Real) and 0 < float(value) < float("inf")):
+            raise InvalidOption(f"{name} must be above 0, found {value!r}.")
+    paced = usd is not None or model.max_usd_per_prediction is not None
+    plain = queries in {None, 1} and not paced and model.encoder is None
     if not recipe.way.several and not plain:
         raise InvalidOption(
             f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
             "encoder: use recipe='auto'."
         )
-    if not recipe.way.asks and usd is not None:
+    if not recipe.way.asks and paced:
         raise InvalidOption(
-            f"the recipe {recipe.name!r} asks nobody: leave usd_per_prediction out."
+            f"the recipe {recipe.name!r} asks nobody: leave out what a prediction may cost."
         )
 
 

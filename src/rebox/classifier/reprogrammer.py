@@ -61,6 +61,9 @@ class Reprogrammer(Fitted):
     usd_per_prediction : float or None
         Mean US dollars that a prediction may cost over many, as for a mean of queries; both hold
         where both are given.
+    max_usd_per_prediction : float or None
+        Most US dollars that any one prediction may cost; boxes that cost more are not asked
+        together.
     aliases : mapping or None
         What boxes call your classes where they have other names for them: ``{"joy": "happiness"}``.
     verdict : bool
@@ -128,6 +131,7 @@ class Reprogrammer(Fitted):
         budget: int | None = 1000,
         queries_per_prediction: float | None = None,
         usd_per_prediction: float | None = None,
+        max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
@@ -146,6 +150,7 @@ class Reprogrammer(Fitted):
         self.budget = budget
         self.queries_per_prediction = queries_per_prediction
         self.usd_per_prediction = usd_per_prediction
+        self.max_usd_per_prediction = max_usd_per_prediction
         self.aliases = aliases
         self.encoder = encoder
         self.verdict = verdict
@@ -304,6 +309,7 @@ class Reprogrammer(Fitted):
             queries_per_prediction=pace.most,
             mean_queries=pace.mean_queries,
             usd_per_prediction=pace.mean_usd,
+            max_usd_per_prediction=self.max_usd_per_prediction,
             named=classes.tolist(),
             aliases=self.aliases or {},
             encoder=encoder,

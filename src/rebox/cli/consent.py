@@ -86,6 +86,7 @@ def plan(
         queries_per_prediction=pace.most,
         mean_queries=pace.mean_queries,
         usd_per_prediction=pace.mean_usd,
+        max_usd_per_prediction=model.max_usd_per_prediction,
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -7,6 +7,7 @@ which sample.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -167,15 +168,22 @@ class BoxesRun(Run):
         usd, queries = session.usd_per_prediction, session.mean_queries
         prices = costs_of([session.boxes[box] for box in boxes])
         ones, most = np.ones(len(boxes)), session.queries_per_prediction
-        if usd is None and queries is None:
-            capped = most < len(boxes)
-            return Pace(unit="queries", costs=ones, most=most) if capped else None
-        if queries is None:
-            return Pace(unit="usd", costs=prices, mean=usd)
+        longest = most if most < len(boxes) else None
+        pace = Pace(
+            unit="queries",
+            costs=ones,
+            mean=queries,
+            longest=longest,
+            usd=prices,
+            dearest=session.max_usd_per_prediction,
+        )
         if usd is None:
-            return Pace(unit="queries", costs=ones, mean=queries)
+            held = (queries, longest, pace.dearest) != (None, None, None)
+            return pace if held else None
+        if queries is None:
+            return replace(pace, unit="usd", costs=prices, mean=usd)
         # whichever is the larger share of its mean: both are held then
-        return Pace(unit="mixed", costs=np.maximum(prices / usd, ones / queries), mean=1.0)
+        return replace(pace, unit="mixed", costs=np.maximum(prices / usd, ones / queries), mean=1.0)
 
     def _verdict(
         self,

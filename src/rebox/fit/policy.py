@@ -50,8 +50,6 @@ class Policy:
         Of each question; what costs nothing is asked first, always.
     mean : float or None
         Mean cost of a prediction that is held over many; None: nothing is held.
-    most : float or None
-        Most that a single prediction may cost.
     toll : float
         How much of the objective a unit of cost has to gain.
     worth : (K, K) float64
@@ -65,7 +63,6 @@ class Policy:
     unit: str
     costs: NDArray[np.float64]
     mean: float | None
-    most: float | None
     toll: float
     worth: Matrix
     gains: Mapping[tuple[Subset, Subset], NDArray[np.float64]]
@@ -73,8 +70,8 @@ class Policy:
 
     @property
     def free(self) -> Subset:
-        """The questions that cost nothing."""
-        return tuple(np.flatnonzero(self.costs == 0).tolist())
+        """The questions that are asked first, always: they cost nothing."""
+        return min((asked for asked, _ in self.gains), key=len, default=())
 
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
@@ -120,7 +117,7 @@ class Policy:
             Gain of the plan for a unit of its cost.
         """
         n = len(log_probabilities)
-        plans = self._affordable(asked)
+        plans = self._later.get(asked, [])
         if not plans or not n:
             return np.full(n, STOP, dtype=np.intp), np.zeros(n)
         seen = features(log_probabilities, self.worth)
@@ -132,13 +129,6 @@ class Policy:
         urgency = gain[rows, best] / np.maximum(cost[best], 1e-300)
         first = self._first(asked, seen, plans, best)
         return np.where(pays, first, STOP), np.where(pays, urgency, 0.0)
-
-    def _affordable(self, asked: Subset) -> list[Subset]:
-        plans = self._later.get(asked, [])
-        if self.most is None:
-            return plans
-        room = self.most * (1 + 1e-9)
-        return [then for then in plans if self.cost(then) <= room]
 
     def _first(
         self, asked: Subset, seen: Matrix, plans: Sequence[Subset], best: NDArray[np.intp]
@@ -176,7 +166,7 @@ class Policy:
     def describe(self) -> dict[str, Any]:
         """Return what the arrays do not say, in JSON's types."""
         pairs = [[list(asked), list(then)] for asked, then in self.gains]
-        named = {name: getattr(self, name) for name in ("unit", "mean", "most", "toll")}
+        named = {name: getattr(self, name) for name in ("unit", "mean", "toll")}
         return {**named, "pairs": pairs}
 
     @classmethod
@@ -187,7 +177,6 @@ class Policy:
             unit=described["unit"],
             costs=arrays["costs"],
             mean=described["mean"],
-            most=described["most"],
             toll=described["toll"],
             worth=arrays["worth"],
             gains=dict(zip(pairs, arrays["gains"], strict=True)),

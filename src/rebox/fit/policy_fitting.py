@@ -29,14 +29,30 @@ class Pace:
     unit : {"usd", "queries", "mixed"}
     costs : (q,) float64
         Of each question, in that unit.
-    mean, most : float or None
-        Over many predictions, and of one.
+    mean : float or None
+        Over many predictions.
+    longest : int or None
+        Most questions of one prediction.
+    usd : (q,) float64 or None
+        US dollars of each question.
+    dearest : float or None
+        Most US dollars of one prediction.
     """
 
     unit: str
     costs: NDArray[np.float64]
     mean: float | None = None
-    most: float | None = None
+    longest: int | None = None
+    usd: NDArray[np.float64] | None = None
+    dearest: float | None = None
+
+    def allows(self, subset: Subset) -> bool:
+        """Return whether one prediction may ask these questions."""
+        if self.longest is not None and len(subset) > self.longest:
+            return False
+        if self.dearest is None or self.usd is None:
+            return True
+        return float(self.usd[list(subset)].sum()) <= self.dearest * (1 + 1e-9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +108,12 @@ class _Fitting:
 
     @property
     def free(self) -> Subset:
-        return tuple(np.flatnonzero(self.pace.costs == 0).tolist())
+        """What costs nothing, as far as one prediction may ask it."""
+        subset: Subset = ()
+        for question in np.flatnonzero(self.pace.costs == 0).tolist():
+            more = (*subset, question)
+            subset = more if self.pace.allows(more) else subset
+        return subset
 
     @property
     def full(self) -> Subset:
@@ -100,7 +121,9 @@ class _Fitting:
 
     def policy(self, rows: slice | NDArray[np.intp]) -> Policy:
         """Return the rules that samples ``rows`` teach, at no toll."""
-        reachable = [s for s in self.out_of_fold if set(self.free) <= set(s)]
+        reachable = [
+            s for s in self.out_of_fold if set(self.free) <= set(s) and self.pace.allows(s)
+        ]
         truth = (1 - SEEN) * np.exp(self.out_of_fold[self.full]) + SEEN * self.targets.one_hot
         said = {s: (np.exp(self.out_of_fold[s]) @ self.worth).argmax(axis=1) for s in reachable}
         brought = {s: (truth @ self.worth)[np.arange(len(truth)), said[s]] for s in reachable}
@@ -116,7 +139,6 @@ class _Fitting:
             unit=pace.unit,
             costs=pace.costs,
             mean=pace.mean,
-            most=pace.most,
             toll=0.0,
             worth=self.worth,
             gains=gains,

@@ -41,6 +41,8 @@ class Session:
         Most queries that a prediction may ask; 0 answers without the box.
     mean_queries, usd_per_prediction : float or None
         Mean queries, and US dollars, that a prediction may take over many; None: all are asked.
+    max_usd_per_prediction : float or None
+        Most US dollars of one prediction.
     named : (K,) labels, or empty
         What the target classes are called, for boxes that have classes of these names.
     aliases : mapping
@@ -62,6 +64,7 @@ class Session:
     queries_per_prediction: int = 1
     mean_queries: float | None = None
     usd_per_prediction: float | None = None
+    max_usd_per_prediction: float | None = None
     named: Sequence[Any] = ()
     aliases: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     encoder: Encoder | None = None
@@ -71,7 +74,8 @@ class Session:
     @property
     def paced(self) -> bool:
         """Whether a prediction asks only as far as it pays."""
-        return self.mean_queries is not None or self.usd_per_prediction is not None
+        held = self.mean_queries, self.usd_per_prediction, self.max_usd_per_prediction
+        return any(one is not None for one in held)
 
     @property
     def box(self) -> BlackBox:
