@@ -213,7 +213,8 @@ def _booked(books: Journal, opened: Scene) -> list[tuple[int, int, int]]:
                (SELECT count(*) FROM answer JOIN question ON question.id = question
                 JOIN send AS own ON own.id = send WHERE own.box = box.id),
                (SELECT count(DISTINCT fit || hex(key)) FROM answer
-                JOIN question ON question.id = question JOIN send AS own ON own.id = send WHERE own.box = box.id)
+                JOIN question ON question.id = question
+                JOIN send AS own ON own.id = send WHERE own.box = box.id)
         FROM box LEFT JOIN send ON send.box = box.id WHERE identity = ? GROUP BY box.id
     """
     booked = []
