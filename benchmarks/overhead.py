@@ -31,7 +31,7 @@ from rebox.demo import digits
 from rebox.fit import Session, fit
 from rebox.meter import Budget, Meter
 from rebox.recipe import recipe_from_name
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import Inputs, SampleLoader
 
 BATCH = 20
 PICTURES = 1000
@@ -121,7 +121,7 @@ def search(box: BlackBox, images: np.ndarray, *, q: int) -> tuple[int, float]:
     inputs = Inputs.fit(images)
     targets = np.arange(len(images)) % 2
     start = time.perf_counter()
-    loader = ImageLoader(inputs, images)
+    loader = SampleLoader(inputs, images)
     fit(recipe, Session(boxes=(box,), meter=meter, samples=loader, targets=targets, seed=0))
     return meter.spent.total, time.perf_counter() - start
 

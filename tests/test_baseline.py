@@ -14,7 +14,7 @@ from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Session, fit
 from rebox.meter import Budget, Meter, Payee
 from rebox.recipe import recipe_from_name
-from rebox.sample import ImageFiles, ImageLoader, Inputs
+from rebox.sample import ImageFiles, Inputs, SampleLoader
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
 ALONE = ("majority", "local", "thumbnail", "heinsfeld", "diagnet")
@@ -122,7 +122,7 @@ def test_the_local_model_is_what_auto_reads_without_asking(kind):
     meter = Meter(training=Budget(queries=1))
     meter.reserve(1, "probe", Payee("any"))
     box = rebox.FunctionBox(len, size=(32, 32), classes=2)
-    loader = ImageLoader(Inputs.fit(x), x)
+    loader = SampleLoader(Inputs.fit(x), x)
     targets = np.unique(y, return_inverse=True)[1]
     session = Session(
         boxes=(box,), meter=meter, samples=loader, targets=targets, queries_per_prediction=0, seed=5

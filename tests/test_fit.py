@@ -25,7 +25,7 @@ from rebox.fit.views import VIEWS_TRIED, _programs
 from rebox.meter import Budget, Meter
 from rebox.reading import fit_reader, linear
 from rebox.recipe import RECIPES, Once, Refitted, recipe_from_name
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import ImageLoader, Inputs, SampleLoader
 from rebox.search import AdaptiveDescent
 
 ASKING = [name for name in RECIPES if recipe_from_name(name).way.asks]
@@ -110,7 +110,7 @@ def with_way(recipe, **settings):
 def session_of(box, x, y=None, **more):
     y = np.zeros(len(x), dtype=np.intp) if y is None else y
     settings = {"meter": Meter(), "seed": 0} | more
-    return Session(boxes=(box,), samples=ImageLoader(Inputs.fit(x), x), targets=y, **settings)
+    return Session(boxes=(box,), samples=SampleLoader(Inputs.fit(x), x), targets=y, **settings)
 
 
 def programs_of(x, box):
@@ -121,7 +121,7 @@ def read(outcome, n=40):
     """Return what the model makes of n images, by a box that answers."""
     x, _ = toy(n)
     return np.concatenate(
-        list(outcome.model.batches((counted()[1],), ImageLoader(Inputs.fit(x), x)))
+        list(outcome.model.batches((counted()[1],), SampleLoader(Inputs.fit(x), x)))
     )
 
 

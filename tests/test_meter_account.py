@@ -36,7 +36,7 @@ from rebox.meter import (
 from rebox.meter.send import Intent
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.rehearsal.fault import Status
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import Inputs, SampleLoader
 
 SIDE = 16
 RNG = np.random.default_rng(0)
@@ -529,8 +529,8 @@ def test_a_paid_service_is_journalled_and_not_paid_twice(tmp_path):
 
 
 def name_of(box=None, recipe="auto", x=X, y=Y, seed=0, **more):
-    images = ImageLoader(Inputs.fit(x, None), x)
-    return account_of([box or model()], recipe, images, np.asarray(y), seed, **more)
+    samples = SampleLoader(Inputs.fit(x, None), x)
+    return account_of([box or model()], recipe, samples, np.asarray(y), seed, **more)
 
 
 def test_the_same_fit_has_the_same_account():

@@ -20,7 +20,7 @@ from rebox.reading.assignment import FrequencyMapping
 from rebox.reading.discriminant import DiscriminantMap
 from rebox.reading.ridge import RidgeMap
 from rebox.recipe import Refitted, Searched, recipe_from_name
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import Inputs, SampleLoader
 from rebox.search import CMAES, GradientDescent
 from rebox.subject import stratified_order
 
@@ -61,9 +61,9 @@ def run(recipe, answer, budget, *, data=None, seed=0, listeners=(), raises_at=No
     x, y = grey() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
     meter = Meter([box], Budget(queries=budget))
-    images = ImageLoader(Inputs.fit(x), x)
+    samples = SampleLoader(Inputs.fit(x), x)
     session = Session(
-        boxes=(box,), meter=meter, samples=images, targets=y, seed=seed, listeners=tuple(listeners)
+        boxes=(box,), meter=meter, samples=samples, targets=y, seed=seed, listeners=tuple(listeners)
     )
     outcome = fit(recipe, session)
     assert counts["images"] == meter.spent.total <= budget
@@ -137,9 +137,9 @@ def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
     box = FunctionBox(dim, size=8, classes=3, channels=1)
     x, y = grey()
     recipe = recipe_from_name(QUICK)
-    images = ImageLoader(Inputs.fit(x), x)
+    samples = SampleLoader(Inputs.fit(x), x)
     meter = Meter([box], Budget(queries=5000))
-    session = Session(boxes=(box,), meter=meter, samples=images, targets=y, seed=0)
+    session = Session(boxes=(box,), meter=meter, samples=samples, targets=y, seed=0)
     fitted = RefitRun(recipe.way, session)
     indices = np.arange(40)
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)

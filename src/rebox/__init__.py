@@ -18,6 +18,7 @@ __all__ = [
     "ImageFiles",
     "Recipe",
     "Reprogrammer",
+    "Samples",
     "Spent",
     "__version__",
     "load",
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from rebox.errors import Error
     from rebox.meter import Budget, Spent
     from rebox.recipe import Recipe
-    from rebox.sample import Dataset, ImageFiles, load
+    from rebox.sample import Dataset, ImageFiles, Samples, load
 else:
     # Names are imported when they are asked for: scikit-learn alone takes a second or two.
     ROOMS = {
@@ -39,7 +40,7 @@ else:
         "errors": ("Error",),
         "meter": ("Budget", "Spent"),
         "recipe": ("Recipe",),
-        "sample": ("Dataset", "ImageFiles", "load"),
+        "sample": ("Dataset", "ImageFiles", "Samples", "load"),
     }
 
     def __getattr__(name: str) -> Any:

@@ -81,8 +81,8 @@ class Artefact:
 
     Attributes
     ----------
-    inputs : Inputs
-        How the user's input becomes images.
+    inputs : Inputs or None
+        How the user's input becomes images; None: samples are known by their ids alone.
     model : Model
         What is asked about an image, and how the answers are read.
     classes : (target classes,)
@@ -96,7 +96,7 @@ class Artefact:
         What the box brought.
     """
 
-    inputs: Inputs
+    inputs: Inputs | None
     model: Model
     classes: NDArray[Any]
     recipe: str
@@ -116,14 +116,12 @@ class Artefact:
 
     def facts(self) -> dict[str, object]:
         """Return what is known of the model, in words: its box, classes and how it was made."""
-        height, width = self.inputs.size
-        rows = self.inputs.rows
         return {
             "box" if len(self.boxes) == 1 else "boxes": self.names,
             "recipe": self.recipe,
             "seed": self.seed,
             "classes": f"{len(self.classes):,}: {few(self.classes)}",
-            "takes": f"{height} x {width} images" if rows is None else f"{len(rows.low)} features",
+            "takes": self.takes,
             "queries for each prediction": len(self.model.questions),
         }
 
@@ -131,6 +129,17 @@ class Artefact:
     def names(self) -> str:
         """The names of all its boxes."""
         return ", ".join(box.name for box in self.boxes)
+
+    @property
+    def takes(self) -> str:
+        """What samples are known by, in words."""
+        asked_by_id = any(one.program is None for one in self.model.questions)
+        known = ["ids"] if asked_by_id or self.inputs is None else []
+        if self.inputs is not None and self.inputs.rows is not None:
+            known = [f"{len(self.inputs.rows.low)} features", *known]
+        elif self.inputs is not None:
+            known = ["{} x {} images".format(*self.inputs.size), *known]
+        return " and ".join(known)
 
     @property
     def box(self) -> BoxRecord:

@@ -28,40 +28,43 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     tensors = {"reader." + name: array for name, array in model.reader.arrays().items()}
     for number, question in enumerate(model.questions):
         tensors[f"z.{number}"] = question.z
-        for name, array in question.program.arrays().items():
-            tensors[f"program.{number}.{name}"] = array
+        arrays = {} if question.program is None else question.program.arrays()
+        tensors |= {f"program.{number}.{name}": array for name, array in arrays.items()}
     for number, box in enumerate(artefact.boxes):
         if len(box.canaries):
             tensors[f"canaries.{number}"] = box.canaries
-    if artefact.inputs.rows is not None:
-        tensors["rows.low"] = artefact.inputs.rows.low
-        tensors["rows.high"] = artefact.inputs.rows.high
-    inputs: dict[str, Any] = {
-        "size": artefact.inputs.size,
-        "value_range": artefact.inputs.value_range,
-    }
-    if artefact.inputs.features:  # only then: a model without is written as before there were any
-        inputs["features"] = list(artefact.inputs.features)
+    inputs = artefact.inputs
+    if inputs is not None and inputs.rows is not None:
+        tensors |= {"rows.low": inputs.rows.low, "rows.high": inputs.rows.high}
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
         "boxes": [_describe_box(box, among=len(artefact.boxes)) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
-        "questions": [
-            {
-                "box": question.box,
-                "price_usd": question.price_usd,
-                "placement": asdict(question.program.placement),
-                "subspace": question.program.subspace_name,
-            }
-            for question in model.questions
-        ],
+        "questions": [_describe_question(question) for question in model.questions],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
-        "inputs": inputs,
+        "inputs": None if inputs is None else _describe_inputs(inputs),
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
     }
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
+
+
+def _describe_question(question: Question) -> dict[str, Any]:
+    program = question.program
+    return {
+        "box": question.box,
+        "price_usd": question.price_usd,
+        "placement": None if program is None else asdict(program.placement),
+        "subspace": None if program is None else program.subspace_name,
+    }
+
+
+def _describe_inputs(inputs: Inputs) -> dict[str, Any]:
+    described: dict[str, Any] = {"size": inputs.size, "value_range": inputs.value_range}
+    if inputs.features:  # only then: a model without is written as before there were any
+        described["features"] = list(inputs.features)
+    return described
 
 
 def _describe_box(box: BoxRecord, among: int) -> dict[str, Any]:
@@ -83,16 +86,8 @@ def restore(
     folder: Path = Path(),
 ) -> Artefact:
     """Return the artefact that `describe` described; its encoder as in `rebox.artefact.load`."""
-    inputs = description["inputs"]
-    rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
-    value_range = None if inputs["value_range"] is None else tuple(inputs["value_range"])
     return Artefact(
-        inputs=Inputs(
-            size=tuple(inputs["size"]),
-            rows=rows,
-            value_range=value_range,
-            features=tuple(inputs.get("features", ())),
-        ),
+        inputs=_restore_inputs(description["inputs"], tensors),
         model=_restore_model(description, tensors, encoder, folder),
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
@@ -112,6 +107,19 @@ def _price_of(description: dict[str, Any], box: int) -> float | None:
     """Return what the answers of a box cost, as its questions say."""
     asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
     return asked[0] if asked else None
+
+
+def _restore_inputs(described: dict[str, Any] | None, tensors: Tensors) -> Inputs | None:
+    if described is None:
+        return None
+    rows = RowLayout(tensors["rows.low"], tensors["rows.high"]) if "rows.low" in tensors else None
+    value_range = None if described["value_range"] is None else tuple(described["value_range"])
+    return Inputs(
+        size=tuple(described["size"]),
+        rows=rows,
+        value_range=value_range,
+        features=tuple(described.get("features", ())),
+    )
 
 
 def _restore_model(
@@ -143,7 +151,9 @@ def _part(tensors: Tensors, start: str) -> Tensors:
     return {name.removeprefix(start): a for name, a in tensors.items() if name.startswith(start)}
 
 
-def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program:
+def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program | None:
+    if described["placement"] is None:
+        return None
     view: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in described["placement"]["view"].items()

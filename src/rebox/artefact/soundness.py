@@ -90,7 +90,7 @@ _questions = each(
         {
             "box": whole(0),
             "price_usd": or_none(number(0)),
-            "placement": _placement,
+            "placement": or_none(_placement),
             "subspace": or_none(text(80)),
         }
     )
@@ -129,13 +129,15 @@ _description = entries(
                 }
             )
         ),
-        "inputs": entries(
-            {
-                "size": each(_side, 2, 2),
-                "value_range": or_none(each(number(), 2, 2)),
-                "features": each(text()),
-            },
-            free=frozenset({"features"}),
+        "inputs": or_none(
+            entries(
+                {
+                    "size": each(_side, 2, 2),
+                    "value_range": or_none(each(number(), 2, 2)),
+                    "features": each(text()),
+                },
+                free=frozenset({"features"}),
+            )
         ),
         "verdict": or_none(of_class(Verdict)),
     }
@@ -159,6 +161,7 @@ def check_described(description: Any, tensors: Tensors) -> None:
         canaries = tensors.get(f"canaries.{place}")
         if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
             raise Unsound(f"canaries.{place} has shape {canaries.shape}")
+    _check_ids(description, tensors)
     _check_rows(description, tensors)
     _check_labels(**description["classes"])
 
@@ -174,9 +177,12 @@ def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
     """
     model, expected = artefact.model, (TRIED, len(artefact.classes))
     for place, question in enumerate(model.questions):
-        if question.z.shape != (question.program.dimension,):
+        program = question.program
+        if question.z.shape != (question.dimension,):
             raise Unsound(f"z.{place} has shape {question.z.shape}")
-        if question.program.arrays() and not np.isfinite(question.program.added(question.z)).all():
+        if program is None or not program.arrays():
+            continue
+        if not np.isfinite(program.added(question.z)).all():
             raise Unsound(f"program.{place} adds what is no number")
     answers = [_made_up(classes[question.box]) for question in model.questions]
     with np.errstate(all="ignore"):
@@ -192,8 +198,8 @@ def check_box(artefact: Artefact, box: BlackBox, place: int = 0) -> None:
     """
     try:
         for number, question in enumerate(artefact.model.questions):
-            canvas = question.program.placement
-            shape = (canvas.height, canvas.width, canvas.channels)
+            canvas = None if question.program is None else question.program.placement
+            shape = (canvas.height, canvas.width, canvas.channels) if canvas else (0, 0, 0)
             if question.box == place and shape != box.spec.shape:
                 raise Unsound(f"questions.{number} has shape {shape}, and the box {box.spec.shape}")
         if artefact.boxes[place].classes is None:  # of an old file, which has one box
@@ -212,6 +218,10 @@ def _check_question(one: dict[str, Any], boxes: int, at: str) -> None:
     if one["box"] >= boxes:
         raise Unsound(f"{at}.box is {one['box']}, expected one of {boxes}")
     canvas = one["placement"]
+    if canvas is None:  # a sample's id is asked, which nothing is added to
+        if one["subspace"] is not None:
+            raise Unsound(f"{at} has a program and no placement")
+        return
     height, width = canvas["height"], canvas["width"]
     inside = (
         canvas["top"] + canvas["inner_height"] <= height
@@ -221,8 +231,18 @@ def _check_question(one: dict[str, Any], boxes: int, at: str) -> None:
         raise Unsound(f"{at}.placement lies outside of its canvas, or that is too large")
 
 
+def _check_ids(description: dict[str, Any], tensors: Tensors) -> None:
+    """Raise `Unsound` where a model of ids alone looks at something."""
+    placed = any(one["placement"] for one in description["questions"])
+    rows = {"rows.low", "rows.high"} & set(tensors)
+    if description["inputs"] is None and (description["local"] or placed or rows):
+        raise Unsound("inputs is null, and the model looks at images")
+
+
 def _check_rows(description: dict[str, Any], tensors: Tensors) -> None:
     inputs, local = description["inputs"], description["local"]
+    if inputs is None:
+        return
     low, high = tensors.get("rows.low"), tensors.get("rows.high")
     if low is None or high is None:
         if low is not high or (local and local["plain"]["kind"] == "rows"):

@@ -5,7 +5,7 @@ The boxes themselves stand in modules of their own, imported when they are opene
 """
 
 from rebox.box.canary import Drift, canary_images, drift_between
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, check_scores
+from rebox.box.contract import BlackBox, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
 from rebox.box.limited import LimitedBox
@@ -13,10 +13,13 @@ from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
+from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.registry import BOXES, BoxURI, beside, open_box
+from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
     "BOXES",
+    "ID_QUESTIONS",
     "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
@@ -32,6 +35,7 @@ __all__ = [
     "Nobody",
     "Preprocess",
     "ProbeReport",
+    "Queries",
     "Scores",
     "Scratch",
     "beside",
@@ -43,4 +47,5 @@ __all__ = [
     "open_encoder",
     "open_foreign",
     "probe",
+    "probe_ids",
 ]

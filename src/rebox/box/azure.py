@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
-from rebox.box.contract import Images
 from rebox.box.service import (
     Failure,
     HeaderKey,
@@ -30,6 +29,7 @@ from rebox.box.service import (
 from rebox.box.service.fault import check_size
 from rebox.box.service.labels import NamedService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption, QuotaSpent
 
 ENDPOINT = "AZURE_CUSTOM_VISION_ENDPOINT"

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec, Images
+from rebox.box.spec import BoxSpec, Images
 from rebox.sample.pixels import as_floats
 
 Change = Literal["none", "moved", "changed"]

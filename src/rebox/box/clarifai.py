@@ -9,7 +9,6 @@ owner pleases.
 from collections.abc import Sequence
 from typing import Any
 
-from rebox.box.contract import Images
 from rebox.box.service import (
     Failure,
     HeaderKey,
@@ -24,6 +23,7 @@ from rebox.box.service import (
     unreadable,
 )
 from rebox.box.service.labels import NamedService, Pairs
+from rebox.box.spec import Images
 from rebox.errors import KeyRefused, QuotaSpent, ServiceError
 
 URL = "https://api.clarifai.com"

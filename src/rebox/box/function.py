@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rebox.box.classes import ClassNames, as_names, column_names
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores, as_array
+from rebox.box.contract import BlackBox, as_array
 from rebox.box.outputs import model_scores, one_line
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import BoxError, InvalidAnswer, InvalidOption
 from rebox.option import size_of, whole
 

@@ -20,7 +20,6 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from rebox.box.contract import Images
 from rebox.box.http_answer import AnswerFormat, GivenScores, parse_path
 from rebox.box.http_body import IMAGES, BodyOptions
 from rebox.box.http_key import (
@@ -43,6 +42,7 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import label_of
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 
 BATCH = 32

@@ -24,9 +24,9 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import Images
 from rebox.box.http_key import KEY_PLACE, Written, refuse_in_body
 from rebox.box.service import png
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 from rebox.sample.pixels import as_pillow
 

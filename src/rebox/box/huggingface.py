@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
-from rebox.box.contract import Images
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -27,6 +26,7 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import BestService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
 from rebox.box.reservation import Reserve
+from rebox.box.spec import BoxSpec, Images, Queries, Scores
 from rebox.errors import InvalidOption
 from rebox.option import whole
 
@@ -58,7 +59,14 @@ class LimitedBox(BlackBox):
         if decimals is not None:
             spec = replace(spec, decimals=min(decimals, spec.decimals or decimals))
         if labels_only:
-            spec = replace(spec, complete=False, sums_to_one=True, decimals=None, labels_only=True)
+            spec = replace(
+                spec,
+                complete=False,
+                sums_to_one=True,
+                decimals=None,
+                labels_only=True,
+                best_only=False,
+            )
         identity = f"{spec.identity}|{named}" if named else spec.identity
         self.spec = replace(spec, identity=identity)
         self._box = box
@@ -85,7 +93,7 @@ class LimitedBox(BlackBox):
         """Return what is left of the inner box's answer."""
         return self.ask(images)
 
-    def ask(self, images: Images, reserve: Reserve | None = None) -> NDArray[np.float32]:
+    def ask(self, images: Queries, reserve: Reserve | None = None) -> NDArray[np.float32]:
         """Return what is left of the source's answer; an account keeps it whole."""
         return self.shown(self.source.ask(images, reserve))
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import Images
 from rebox.box.preprocess import Preprocess, PreprocessOptions
 from rebox.box.service import (
     Answer,
@@ -28,6 +27,7 @@ from rebox.box.service import (
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import Tensor, TensorOptions
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 
 BATCH = 32

@@ -1,6 +1,7 @@
 """Nobody: what stands for the box where none is asked."""
 
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import BoxError
 
 NOBODY = "nobody"

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.classes import ClassNames, as_names, column_names, names_in, read_labels
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
 from rebox.box.onnx_file import FileOptions, OnnxFile
 from rebox.box.onnx_input import figures_for
 from rebox.box.outputs import choose_output, holds_rows, model_scores, read_kind, rows_sum_to_one
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import InvalidOption
 
 OPENING_IMAGES = 4

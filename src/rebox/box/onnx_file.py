@@ -12,12 +12,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import Images
 from rebox.box.onnx_external import external_files
 from rebox.box.onnx_input import read_input
 from rebox.box.onnx_runtime import CPU, OnnxRuntime, OpenVino, Precision, Runtime, RuntimeName
 from rebox.box.outputs import one_line
 from rebox.box.preprocess import Affine, Scratch, model_input
+from rebox.box.spec import Images
 from rebox.errors import BoxError, BoxMismatch, InvalidOption
 from rebox.option import Size, size_of, whole
 

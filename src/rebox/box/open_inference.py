@@ -15,7 +15,6 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import Images
 from rebox.box.onnx_input import axes_of, shaped
 from rebox.box.open_inference_model import ModelServer, ServedModel, read_model
 from rebox.box.preprocess import Preprocess, PreprocessOptions
@@ -36,6 +35,7 @@ from rebox.box.service import (
 from rebox.box.service.labels import UNKNOWN, nameless
 from rebox.box.service.naming import array_of
 from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 
 KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)

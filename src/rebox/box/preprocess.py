@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rebox.box.contract import Images
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 
 Order = Literal["rgb", "bgr"]

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec, Images, Scores
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.sample.pixels import as_floats, as_levels
 
 # 5 images, 4 of them again, the same 4 one grey level off, and black, white and a negative

@@ -38,6 +38,7 @@ BOXES = Door(
         "mlflow": "rebox.box.mlflow:open_mlflow",
         "oip": "rebox.box.open_inference:open_oip",
         "onnx": "rebox.box.onnx:open_onnx",
+        "recorded": "rebox.box.recorded:RecordedBox",
         "rehearsal": "rebox.box.rehearsal:RehearsalBox",
         "torch": "rebox.box.torch:open_torch",
         "vertex": "rebox.box.vertex:open_vertex",
@@ -144,6 +145,6 @@ def open_box(uri: str) -> BlackBox:
     if limits not in ({}, {"labels_only": False}):
         box = LimitedBox(box, **limits)
     box.uri = uri
-    shape = " x ".join(map(str, box.spec.shape))
-    LOG.info("opened %s: %d classes, images of %s", box.spec.identity, len(box.spec.classes), shape)
+    taken = box.spec.taken
+    LOG.info("opened %s: %d classes, takes %s", box.spec.identity, len(box.spec.classes), taken)
     return box

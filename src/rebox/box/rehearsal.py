@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.classes import class_names
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
 from rebox.box.limited import check_limits
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import InvalidOption
 from rebox.option import Size, size_of, whole
 

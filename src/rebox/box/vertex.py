@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from rebox.box.contract import Images
 from rebox.box.google import COMMAND, GoogleKey
 from rebox.box.service import (
     LOOPBACK,
@@ -32,6 +31,7 @@ from rebox.box.service import (
 from rebox.box.service.fault import check_size
 from rebox.box.service.labels import BestService, Pairs
 from rebox.box.service.message import ONCE_MORE, wait_s
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption, KeyRefused, QuotaSpent
 
 TARGET = re.compile(

@@ -12,7 +12,7 @@ from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import Amount, Budget, Journal, JournalAccount, Meter, default_path
 from rebox.money import NANO, dollars, per_hour
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
 
 Value = TypeVar("Value")
 JournalChoice = str | Path | bool | None
@@ -148,7 +148,7 @@ def checked_budgets(
 def account_of(
     boxes: Sequence[BlackBox],
     recipe: str,
-    images: ImageLoader,
+    samples: SampleLoader,
     targets: NDArray[np.intp],
     seed: int,
     groups: NDArray[np.intp] | None = None,
@@ -161,12 +161,12 @@ def account_of(
     """
     digest = hashlib.sha256()
     names = [box.spec.identity for box in boxes]
-    asked = (one_or_all(names), recipe, seed, len(images), sorted(more.items()))
+    asked = (one_or_all(names), recipe, seed, len(samples), sorted(more.items()))
     digest.update(repr(asked).encode())
     digest.update(np.ascontiguousarray(targets).tobytes())
     if groups is not None:
         digest.update(np.ascontiguousarray(groups).tobytes())
-    digest.update(images.digest())  # of all of them: folds of one data set may begin alike
+    digest.update(samples.digest())  # of all of them: folds of one data set may begin alike
     return f"fit-{digest.hexdigest()[:12]}"
 
 

@@ -35,6 +35,8 @@ def ask_canaries(
     answers = {}
     for place, box in boxes.items():
         k = wanted if wanted is not None else usual if box.source.remote else 0
+        if box.spec.takes != "images":
+            continue
         left = meter.left("probe", box)
         if k and (left is None or left >= k):
             with contextlib.suppress(Error):
@@ -51,7 +53,9 @@ def warn_of_none(
     for place, box in boxes.items():
         if place in answers:
             continue
-        if meter.spent_by_box[place].probe:
+        if box.spec.takes != "images":
+            why = "the box is asked by ids, and is shown no images"
+        elif meter.spent_by_box[place].probe:
             why = "the box failed to answer them"
         else:
             left = meter.left("probe", box) or 0

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
+from rebox.sample.forms import are_images
 from rebox.sample.labels import read_labels
+from rebox.sample.samples import Samples
 
 
 class InvalidType(InvalidData, TypeError):
@@ -54,6 +56,22 @@ def refusals() -> Iterator[None]:
         raise InvalidData(" ".join(str(error).split())) from error
     except TypeError as error:
         raise InvalidType(" ".join(str(error).split())) from error
+
+
+def checked_samples(estimator: Any, X: Any, *, fitted: bool = False, seen: bool = True) -> Samples:
+    """Return ``X`` as samples; rows by scikit-learn's rules, as ``estimator`` was ``fitted`` to.
+
+    Those that do not have to be ``seen`` are left as they are.
+    """
+    with refusals():
+        samples = Samples.of(X)
+        if not seen or samples.images is None or are_images(samples.images):
+            return samples
+        least = {} if fitted else {"ensure_min_samples": 2}
+        rows = samples.images
+        return samples.showing(
+            validate_data(estimator, rows, reset=not fitted, dtype=np.float64, **least)
+        )
 
 
 def checked_labels(y: Any) -> NDArray[Any]:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, digest_of, load, save
 from rebox.box import (
@@ -23,15 +22,16 @@ from rebox.box import (
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
 from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
 from rebox.classifier.canaries import drift_of
-from rebox.classifier.checks import check_lengths, checked_labels, refusals
+from rebox.classifier.checks import check_lengths, checked_labels, checked_samples, refusals
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
 from rebox.errors import Error
 from rebox.fit import Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
-from rebox.sample.forms import are_images, as_samples
 from rebox.sample.labels import places_of
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
+from rebox.sample.samples import Samples
 
 
 class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
@@ -94,42 +94,51 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         Whoever leaves off has paid for the rows there are and for no more. All together are those
         of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
-        self._check_fitted()
-        with refusals():
-            X = as_samples(X)
-            if not are_images(X):
-                X = validate_data(self, X, reset=False, dtype=np.float64)
-        planned = len(X) * self.queries_per_prediction_
+        known = self._known(X)
+        samples = self._loaded(known)
+        planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         self.meter_.check(planned, "predict")  # before the first of several batches is paid for
-        images = ImageLoader(self.artefact_.inputs, X)
-        images.check()
+        samples.check()
         told = self._told
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
-        for step, batch in enumerate(self._answered(X, images), start=1):
+        for step, batch in enumerate(self._answered(known, samples), start=1):
             yield batch  # before others are told, who might interrupt
-            answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
-            tell(told, answered)
+            tell(told, StepTaken(spent=self.meter_.spent, purpose="predict", step=step))
 
-    def _answered(self, X: Any, images: ImageLoader) -> Iterator[NDArray[np.float64]]:
-        """Yield probabilities of ``X``, all of which ``images`` load, a few at a time."""
+    def checked(self, X: Any) -> SampleLoader:
+        """Return samples as the model takes them, whose images are not looked at yet; ask nobody.
+
+        Raises `NotFitted`, and `InvalidData` where they are not known by what it and its box take.
+        """
+        return self._loaded(self._known(X))
+
+    def _known(self, X: Any) -> Samples:
+        self._check_fitted()
+        return checked_samples(self, X, fitted=True, seen=self.artefact_.inputs is not None)
+
+    def _loaded(self, known: Samples) -> SampleLoader:
+        samples = SampleLoader(self.artefact_.inputs, known)
+        check_predictions(self._model, self.boxes_, samples)
+        return samples
+
+    def _answered(self, known: Samples, samples: SampleLoader) -> Iterator[NDArray[np.float64]]:
+        """Yield probabilities of what is ``known``, all of it as ``samples``, a few at a time."""
         if len(self.boxes_) == 1:
             asker = self.meter_.asker(self.boxes_[0], "predict")
-            yield from self._model.batches((asker,), images)
+            yield from self._model.batches((asker,), samples)
             return
-        inputs, records = self.artefact_.inputs, self.artefact_.boxes
+        records = self.artefact_.boxes
         yield from batches_of_several(
             self._model,
             [KeepingAsker(box, self.meter_) for box in self.boxes_],
-            lambda done: ImageLoader(inputs, X[done:]) if done else images,
+            lambda done: self._loaded(known[done:]) if done else samples,
             lambda place, error: warn_of_gone(records[place], error),
         )
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
-        probabilities = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return labels
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of `predict`; labels are compared by what they mean.
@@ -142,7 +151,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         self._check_fitted()
         labels = checked_labels(y)
         with refusals():
-            X = as_samples(X)
+            X = Samples.of(X)
             check_lengths(X, labels)
         places = places_of(labels, self.classes_)
         if (places < 0).any():
@@ -246,7 +255,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path))
+        opened, inputs = open_recorded(artefact, listed(box), Path(path)), artefact.inputs
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
@@ -259,14 +268,14 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
-            value_range=artefact.inputs.value_range,
+            value_range=None if inputs is None else inputs.value_range,
             random_state=artefact.seed,
             listeners=listeners,
         )
-        if artefact.inputs.rows is not None:
-            model.n_features_in_ = len(artefact.inputs.rows.low)
-        if artefact.inputs.features:
-            model.feature_names_in_ = np.array(artefact.inputs.features, dtype=object)
+        if inputs is not None and inputs.rows is not None:
+            model.n_features_in_ = len(inputs.rows.low)
+        if inputs is not None and inputs.features:
+            model.feature_names_in_ = np.array(inputs.features, dtype=object)
         model._take(artefact, "loaded from a file", ())
         model._open(opened)
         return model

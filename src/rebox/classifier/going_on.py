@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox, Images
+from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Row
 from rebox.errors import ArtefactError, BoxError
 from rebox.fit import Model
@@ -41,7 +41,7 @@ class KeepingAsker(Asker):
         """Give each answer that has not been read once more, when it is asked for."""
         self._again, self._kept = self._kept, defaultdict(list)
 
-    def ask(self, images: Images, heard: Heard | None = None) -> NDArray[np.float32]:
+    def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
         keys = [hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images]
         rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}

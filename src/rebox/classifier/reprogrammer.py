@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import validate_data
 
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, Nobody, open_encoder
@@ -23,7 +22,7 @@ from rebox.classifier.checks import (
     check_lengths,
     check_prediction,
     checked_labels,
-    refusals,
+    checked_samples,
     seed_of,
 )
 from rebox.classifier.fitted import Fitted
@@ -32,10 +31,10 @@ from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.forms import are_images, as_array, as_samples
-from rebox.sample.inputs import Inputs
+from rebox.sample.forms import as_array
 from rebox.sample.labels import warn_of_spellings
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
+from rebox.sample.samples import Samples
 from rebox.subject import encode_groups
 
 
@@ -153,9 +152,10 @@ class Reprogrammer(Fitted):
 
         Parameters
         ----------
-        X : (n, h, w[, channels]) array, list of images or of paths, ImageFiles, or (n, d) rows
+        X : (n, h, w[, channels]) array, images or paths in a list, ImageFiles, (n, d) rows, Samples
             uint8 images, floats in [0, 1] or ``value_range``, Pillow's images, files, or rows of
-            features; also as arrays, series and frames of other libraries.
+            features; also as arrays, series and frames of other libraries. `rebox.Samples` are
+            known by ids, for a box that is asked by those, alone or beside what they show.
         y : (n,)
             Labels of at least two classes.
         groups : (n,) labels that can be hashed, or None
@@ -184,13 +184,14 @@ class Reprogrammer(Fitted):
         if recipe.way.asks:
             budgets = checked_budgets(boxes, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
-        images = ImageLoader(Inputs.fit(X, self.value_range, names), X)
-        images.check()
-        images.warn_of_range()
-        session = self._session(recipe, boxes, budgets, images, targets, subjects)
+        samples = SampleLoader.of_training(X, self.value_range, names)
+        samples.check()
+        if samples.images is not None:
+            samples.images.warn_of_range()
+        session = self._session(recipe, boxes, budgets, samples, targets, subjects)
         outcome = fit(recipe, session)
         artefact = Artefact(
-            inputs=images.inputs,
+            inputs=samples.inputs,
             model=outcome.model,
             classes=classes,
             recipe=recipe.name,
@@ -252,7 +253,7 @@ class Reprogrammer(Fitted):
         recipe: Recipe,
         boxes: tuple[BlackBox, ...],
         budgets: tuple[Budget, Budget],
-        images: ImageLoader,
+        samples: SampleLoader,
         targets: NDArray[np.intp],
         groups: NDArray[np.int64] | None,
     ) -> Session:
@@ -267,7 +268,7 @@ class Reprogrammer(Fitted):
             prediction=budgets[1],
             journal=self.journal if recipe.way.asks else False,
             fit=lambda epochs: account_of(
-                boxes, method, images, targets, seed, groups, views=views, epoch=one_or_all(epochs)
+                boxes, method, samples, targets, seed, groups, views=views, epoch=one_or_all(epochs)
             ),
             account=self.account if recipe.way.asks else None,
         )
@@ -276,7 +277,7 @@ class Reprogrammer(Fitted):
         return Session(
             boxes=boxes,
             meter=meter,
-            samples=images,
+            samples=samples,
             targets=targets,
             seed=seed,
             subjects=groups,
@@ -286,14 +287,11 @@ class Reprogrammer(Fitted):
             listeners=self._told,
         )
 
-    def _checked_training(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], NDArray[np.intp]]:
+    def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
         """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
         for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
             self.__dict__.pop(fact, None)
-        with refusals():
-            X = as_samples(X)
-            if not are_images(X):
-                X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        X = checked_samples(self, X)
         labels = checked_labels(y)
         check_lengths(X, labels)
         classes, targets = np.unique(labels, return_inverse=True)

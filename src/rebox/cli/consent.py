@@ -17,7 +17,7 @@ from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.money import dollars
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
@@ -64,9 +64,9 @@ def _cost_of(paid: Asked, what: str) -> tuple[bool, str, str]:
 
 
 def plan(
-    model: Reprogrammer, boxes: tuple[BlackBox, ...], images: Any
+    model: Reprogrammer, boxes: tuple[BlackBox, ...], samples: Any
 ) -> tuple[Plan, tuple[int | None, ...]]:
-    """Return how ``model`` would be fitted to ``images``, and what its budget allows to each box.
+    """Return how ``model`` would be fitted to ``samples``, and what its budget allows to each box.
 
     What the fit would refuse is refused here.
     """
@@ -74,7 +74,7 @@ def plan(
     asks, budget = recipe.way.asks, Budget()
     if asks:
         budget, _ = checked_budgets(boxes, model.budget, model.max_usd, model.predict_budget)
-    loader = ImageLoader(Inputs.fit(images, model.value_range), images)
+    loader = SampleLoader.of_training(samples, model.value_range)
     session = Session(
         boxes=boxes,
         meter=Meter(boxes, budget),

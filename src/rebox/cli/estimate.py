@@ -61,7 +61,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         max_usd=usd,
         value_range=read_range(value_range) or task.value_range,
     )
-    planned, left = plan(model, opened, parts.train.images)
+    planned, left = plan(model, opened, parts.train.samples)
     allowed = [most + parts.queries for most in left if most is not None]
     if len(opened) > 1:
         _print_boxes(opened, left)

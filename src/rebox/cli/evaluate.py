@@ -58,13 +58,13 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)
     known_labels(task.labels, model.classes_)  # before anything is paid for
-    confirm_predictions(model, len(task.images), yes=yes)
+    confirm_predictions(model, len(task), yes=yes)
     with accounted(model), bar:
         measurement = measured(model, task, positive)
     print_measurement(measurement)
     by_box = model.spent_by_box_
-    usd = usd_per_10k(model.boxes_, by_box, len(task.images))
-    print_usual_cost(usd, model.spent_.predict, len(task.images))
+    usd = usd_per_10k(model.boxes_, by_box, len(task))
+    print_usual_cost(usd, model.spent_.predict, len(task))
     if json is not None:
         seconds = time.perf_counter() - started
         write_record(json, model, seconds, by_box, measurement, usd)

@@ -156,7 +156,7 @@ def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, 
     """Ask whether the fit, and what measures it, may cost what it can."""
     remote = [box for box in boxes if box.source.remote]
     if remote:  # else nobody is paid, and a plan looks at all images
-        planned, left = plan(model, boxes, parts.train.images)
+        planned, left = plan(model, boxes, parts.train.samples)
         box = dearest(remote)
         allowed = left[boxes.index(box)]
         most = planned.total if allowed is None else min(planned.total, allowed)
@@ -193,7 +193,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     That is not always an error of ours: nobody may read the progress any more, or memory be full.
     """
     try:
-        model.fit(task.images, task.labels, groups=task.groups)
+        model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):

@@ -17,7 +17,7 @@ from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
 from rebox.metric import Measurement
-from rebox.sample import Dataset, ImageLoader, Inputs
+from rebox.sample import Dataset, SampleLoader
 
 HoldOutOption = Annotated[
     float | None,
@@ -118,8 +118,8 @@ class Parts:
                 "--account, too, and measures on other data."
             )
         if self.held_out is not None:
-            inputs = Inputs.fit(self.train.images, value_range)
-            ImageLoader(inputs, self.held_out.images).check()
+            train = SampleLoader.of_training(self.train.samples, value_range)
+            SampleLoader(train.inputs, self.held_out.samples).check()
 
     def measure(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Judged:
         """Return what ``model`` is worth on the part that it has not seen.

@@ -19,14 +19,14 @@ FIGURES = {"sensitivity": "sensitivity", "positive_predictive_value": "precision
 
 
 def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) -> Measurement:
-    """Return what ``model`` is worth on ``task``; the box is asked about all of its images."""
+    """Return what ``model`` is worth on ``task``; the box is asked about all of its samples."""
     labels = known_labels(task.labels, model.classes_)
     if positive is None and task.positive in model.classes_.tolist():
         positive = str(task.positive)
     chosen = None if positive is None else known_labels([positive], model.classes_)[0]
     return measure(
         labels,
-        model.predict_proba(task.images),
+        model.predict_proba(task.samples),
         list(model.classes_),
         positive=chosen,
         grades=task.grades,

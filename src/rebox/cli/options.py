@@ -33,8 +33,8 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label[,group]), .npz (x, y[, groups]), or a task, as "
-        "abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group] or id,label), .npz (x, y[, groups] or "
+        "ids, y), or a task, as abide:DIR.",
         autocompletion=completion.tasks,
     ),
 ]

@@ -15,7 +15,7 @@ from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import InvalidOption, OutputError
 from rebox.meter import default_path
 from rebox.output import check_writable, is_stream, place_of
-from rebox.sample import ImageFiles
+from rebox.sample import ImageFiles, Samples
 
 Given = str | Path | None
 """A path, what has one in it, as ``onnx:model.onnx?size=224``, or nothing."""
@@ -78,6 +78,8 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Given]) -> None:
 
 def refuse_pictures(outputs: Iterable[Path | None], images: Any) -> None:
     """Raise `OutputError` where one of the pictures that are read would be written over."""
+    if isinstance(images, Samples):
+        images = images.images
     if isinstance(images, ImageFiles):
         refuse_inputs([path for path in outputs if path is not None], images.paths)
 

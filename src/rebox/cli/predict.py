@@ -31,14 +31,16 @@ from rebox.cli.predictions import Predictions, fingerprint, partial_of
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
-from rebox.sample import ImageFiles, ImageLoader, load_unlabelled
+from rebox.sample import ImageFiles, SampleLoader, Samples, load_unlabelled
 from rebox.sample.images import spelled_out
 
 
 @app.command()
 def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
     model_path: ModelArgument,
-    paths: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV or an .npz.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Images, folders, a CSV (path or id) or an .npz.")
+    ],
     path_column: PathColumnOption = None,
     predictions: Annotated[
         Path,
@@ -105,11 +107,12 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
     InvalidData
         There are some, and they shall not be ``skipped``; or there are no others.
     """
-    loader = ImageLoader(model.artefact_.inputs, images)
-    if not skipped or not isinstance(images, ImageFiles):
-        loader.check()  # before the canaries are paid for, too
+    samples = model.checked(images)
+    files = isinstance(Samples.of(images).images, ImageFiles)
+    if not skipped or not files or samples.images is None:
+        samples.check()  # before the canaries are paid for, too
         return {}
-    bad = loader.faults()
+    bad = samples.images.faults()
     said = spelled_out(list(bad.values()))
     if len(bad) == len(images):
         raise InvalidData(f"none of {len(bad)} images can be used: {said}.")
@@ -121,15 +124,17 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
 
 
 def _table(
-    path: Path, model: Reprogrammer, images: Any, names: list[str], bad: dict[int, str]
+    path: Path, model: Reprogrammer, samples: Any, names: list[str], bad: dict[int, str]
 ) -> Predictions:
     """Return the table that is written, marked with what it is made of."""
-    account, loader = model.meter_.account, ImageLoader(model.artefact_.inputs, images)
+    account = model.meter_.account
+    digest = SampleLoader(model.artefact_.inputs, samples).digest()
     return Predictions(
         path,
         names,
         model.classes_,
+        known_by="id" if isinstance(samples, Samples) and samples.images is None else "path",
         bad=bad,
-        mark=fingerprint(digest_of(model.artefact_), loader.digest(), names, bad),
+        mark=fingerprint(digest_of(model.artefact_), digest, names, bad),
         journal=account.journal.path if isinstance(account, JournalAccount) else None,
     )

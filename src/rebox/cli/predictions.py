@@ -52,7 +52,7 @@ def fingerprint(model: str, images: bytes, names: Iterable[str], bad: Iterable[i
 
 
 class Predictions:
-    """A row for each image: its path, its label, and the probability of each class.
+    """A row for each sample: its path or id, its label, and the probability of each class.
 
     A file gets its name when all rows are there, so that nobody takes a part for the whole. Until
     then they stand in ``NAME.partial``, behind a line that says what they belong to, and stay there
@@ -65,6 +65,8 @@ class Predictions:
     names : sequence of str
         Of all images.
     classes : (K,) labels
+    known_by : {"path", "id"}
+        What the names are.
     bad : collection of int
         Places of images that nobody is asked about: their labels and probabilities stay empty.
     mark : str
@@ -79,6 +81,7 @@ class Predictions:
         names: Sequence[str],
         classes: NDArray[Any],
         *,
+        known_by: str = "path",
         bad: Collection[int],
         mark: str,
         journal: Path | None,
@@ -87,7 +90,7 @@ class Predictions:
         self._names, self._classes, self._bad = names, classes, frozenset(bad)
         self._marks = f"{MARK}{mark}", f"{KEPT}{journal}" if journal is not None else ""
         self._journalled = journal is not None
-        self._header = ["path", "label", *(f"p_{name}" for name in classes)]
+        self._header = [known_by, "label", *(f"p_{name}" for name in classes)]
         self._done = 0  # rows
         self._file: BinaryIO | None = None
         self._open = ExitStack()

@@ -89,7 +89,8 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
-    verdict, local = description["verdict"], description["local"] or {}
+    verdict, inputs = description["verdict"], description["inputs"] or {}
+    local = description["local"] or {}
     boxes = [_box_facts(description, k, canaries[k]) for k in range(len(canaries))]
     prices = [question["price_usd"] for question in description["questions"]]
     only = boxes[0] if len(boxes) == 1 else dict.fromkeys(boxes[0])
@@ -101,8 +102,8 @@ def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
         "recipe": description["recipe"],
         "seed": description["seed"],
         "encoder": (local.get("encoder") or {}).get("identity"),
-        "size": description["inputs"]["size"],
-        "value_range": description["inputs"]["value_range"],
+        "size": inputs.get("size"),
+        "value_range": inputs.get("value_range"),
         "queries": _together(boxes),
         "queries_per_prediction": len(prices),
         "price_usd": None if None in prices else sum(prices),

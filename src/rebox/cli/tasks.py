@@ -64,10 +64,18 @@ def show(
     out.print(table)
 
 
-def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:
+def _known_by(dataset: Dataset) -> Iterator[tuple[str, str]]:
     images = dataset.images
-    kind = "files" if isinstance(images, ImageFiles) else f"{images.dtype} {images.shape[1:]}"
-    yield "images", f"{len(dataset):,}, {kind}"
+    if isinstance(images, ImageFiles):
+        yield "images", f"{len(dataset):,}, files"
+    elif images is not None:
+        yield "images", f"{len(dataset):,}, {images.dtype} {images.shape[1:]}"
+    if dataset.ids is not None:
+        yield "ids", f"{len(dataset):,}, as {dataset.ids[0]}"
+
+
+def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    yield from _known_by(dataset)
     classes, counts = np.unique(dataset.labels, return_counts=True)
     for name, count in zip(classes, counts, strict=True):
         yield f"class {name}", f"{count:,}"

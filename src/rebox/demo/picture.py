@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from rebox.demo.patients import Patients
 from rebox.errors import extra
 from rebox.metric import Interval
 from rebox.output import write
+from rebox.program import Program
 from rebox.reading.assignment import Assignment
-from rebox.sample import ImageLoader
+from rebox.sample import ImageLoader, Inputs
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 BENIGN, MALIGNANT = "#0072B2", "#D55E00"
@@ -90,7 +91,7 @@ def _draw_programs(figure: Any, models: Models, patients: Patients) -> None:
 def _program(model: Reprogrammer) -> NDArray[np.float32]:
     """Return what the program adds, (16, 16) in [-0.5, 0.5]."""
     question = model.artefact_.model.questions[0]
-    added: NDArray[np.float32] = question.program.added(question.z)
+    added: NDArray[np.float32] = cast("Program", question.program).added(question.z)
     return added[:, :, 0]
 
 
@@ -100,8 +101,9 @@ def _dressed(
     """Return a patient on the canvas and the same patient dressed, (16, 16) each."""
     artefact = model.artefact_
     question = artefact.model.questions[0]
-    placed = question.program.placement.place(ImageLoader(artefact.inputs, row[None]).take([0]))
-    dressed = question.program.dress(placed, question.z[None])
+    program, inputs = cast("Program", question.program), cast("Inputs", artefact.inputs)
+    placed = program.placement.place(ImageLoader(inputs, row[None]).take([0]))
+    dressed = program.dress(placed, question.z[None])
     return placed[0, :, :, 0], dressed[0, :, :, 0]
 
 

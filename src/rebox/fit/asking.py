@@ -8,16 +8,17 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import Images
+from rebox.box import Images, Queries
 from rebox.errors import InvalidData
 from rebox.meter import Asker
 from rebox.meter.meter import Heard
 from rebox.program import Placement, Program
+from rebox.sample import Ids, SampleLoader
 from rebox.sample.pixels import as_levels
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
@@ -28,6 +29,7 @@ Batch = TypeVar("Batch")
 _LAST: Any = object()  # what follows the last batch
 Floats = NDArray[np.float32]
 Point = NDArray[np.floating]
+Rows = Sequence[int] | NDArray[np.integer]
 
 
 def chunk_of(at_once: int) -> int:
@@ -59,6 +61,29 @@ def place_views(
             yield k, placement.adjusted(shared[geometric], images)
 
 
+def shown_as(
+    programs: Mapping[int, Program | None], samples: SampleLoader, batches: Iterable[Rows]
+) -> Iterator[tuple[int, Floats | Ids]]:
+    """Yield a question's number and some samples as it shows them: images placed for it, or ids.
+
+    Parameters
+    ----------
+    programs : mapping of int to Program or None
+        One for each question, by its number; None: samples are asked about by their ids.
+    samples : SampleLoader
+        Which have what the questions take (`rebox.fit.suited`).
+    batches : iterable of indices
+        Samples that are taken together: all questions about some, then about others.
+    """
+    placements = {k: one.placement for k, one in programs.items() if one is not None}
+    for rows in batches:
+        if samples.ids is not None:
+            names = samples.ids[np.asarray(rows, dtype=np.intp)]
+            yield from ((k, names) for k, one in programs.items() if one is None)
+        if placements and samples.images is not None:
+            yield from place_views(placements, [samples.images.take(rows)])
+
+
 def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
     """Yield ``batches``, the next of which are made in a thread while one is worked on."""
     makers: list[int] = []
@@ -75,9 +100,9 @@ def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
 
 
 def answered(
-    askings: Mapping[int, "Asking"], placed: Iterator[tuple[int, Floats]]
+    askings: Mapping[int, "Asking"], placed: Iterator[tuple[int, Floats | Ids]]
 ) -> Iterator[tuple[int, Floats]]:
-    """Yield the number of an asking and the scores (n, source classes) of images placed for it.
+    """Yield the number of an asking and the scores (n, source classes) of samples shown for it.
 
     Images are placed and dressed while the box answers those before.
     """
@@ -94,8 +119,8 @@ class Asking:
     ----------
     asker : Asker
         Who asks the box, and counts.
-    program : Program
-        How the samples are dressed.
+    program : Program or None
+        How the samples are dressed; None: they are asked about by their ids.
     point : (1, d) or None
         Where the program stands; None adds nothing.
     heard : callable or None
@@ -105,37 +130,40 @@ class Asking:
     def __init__(
         self,
         asker: Asker,
-        program: Program,
+        program: Program | None,
         point: Point | None = None,
         heard: Heard | None = None,
     ) -> None:
         self._asker = asker
         self._heard = heard
         self._asked = 0
-        self._program = program
-        self._point = point if program.dimension else None
+        self._by_id = program is None
+        self._program = cast("Program", program)  # which ids do without
+        self._point = point if program is not None and program.dimension else None
         # Memory that is used again: for those that wait, the one asked about, and the one made;
         # levels are copies.
         rooms = 1 if asker.spec.pixels == "uint8" else AHEAD + 3
         self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(rooms))
 
-    def ask(self, placed: Floats) -> Floats:
+    def ask(self, placed: Floats | Ids) -> Floats:
         """Return the box's scores (n, source classes) of ``placed`` images.
 
         Parameters
         ----------
-        placed : (n, height, width, channels) float32 in [0, 1]
+        placed : (n, height, width, channels) float32 in [0, 1], or (n,) ids
             Images on their canvas.
         """
         return self.send(self.dress(placed))
 
-    def dress(self, placed: Floats) -> Images:
-        """Return ``placed`` images as they are sent."""
+    def dress(self, placed: Any) -> Queries:
+        """Return ``placed`` images as they are sent; ids as they are."""
+        if self._by_id:
+            return cast("Ids", placed)
         if self._point is None:
             return self._levels(placed)
         return self._sums(placed, [self._added(self._point)])
 
-    def send(self, images: Images) -> Floats:
+    def send(self, images: Queries) -> Floats:
         """Return the box's scores of images that are dressed, asked a chunk at a time."""
         chunk = self._asker.at_once
         parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
@@ -160,7 +188,7 @@ class Asking:
                     yield answers[:n]
                     answers = answers[n:]
 
-    def _ask(self, images: Images) -> Floats:
+    def _ask(self, images: Queries) -> Floats:
         """Return the box's scores of ``images``, and tell of each as soon as it is there."""
         begin, heard = self._asked, self._heard
         self._asked += len(images)

@@ -15,6 +15,7 @@ from rebox.fit.refit import RefitRun
 from rebox.fit.run import Ending, Run
 from rebox.fit.search import SearchRun
 from rebox.fit.session import Session
+from rebox.fit.suited import check_fit
 from rebox.fit.unasked import UnaskedRun
 from rebox.fit.verdict import Verdict
 from rebox.fit.views import ViewsRun
@@ -71,8 +72,11 @@ def run_of(way: Way, session: Session) -> Run:
     Raises
     ------
     InvalidOption
-        It is none of the ways that a fit can go, nor derived from one.
+        It is none of the ways that a fit can go, nor derived from one, or the box cannot go it.
+    InvalidData
+        The samples are not known by what the box takes.
     """
+    check_fit(way, session)
     for kind in type(way).__mro__:
         if kind in RUNS:
             return RUNS[kind](way, session)

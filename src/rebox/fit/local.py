@@ -13,7 +13,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
 from rebox.reading import Answered, TrainingSet, fit_reader
-from rebox.sample.loader import ImageLoader, chunks
+from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
@@ -53,9 +53,15 @@ def seen_of(order: NDArray[np.intp], asked: int) -> NDArray[np.intp]:
 
 
 def look(
-    images: ImageLoader, order: NDArray[np.intp], encoder: Encoder | None = None
-) -> tuple[LocalFeatures, Blocks]:
-    """Return how to look at samples, and what is seen of those in ``order``: blocks (n, d)."""
+    samples: SampleLoader, order: NDArray[np.intp], encoder: Encoder | None = None
+) -> tuple[LocalFeatures | None, Blocks]:
+    """Return how to look at samples, and what is seen of those in ``order``: blocks (n, d).
+
+    Those that are known by their ids alone show nothing: there is no way to look, and no block.
+    """
+    images = samples.images
+    if images is None:
+        return None, []
     local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
     seen: Blocks = []
     for few in chunks(len(order), CHUNK):
@@ -92,10 +98,9 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         )
         return fit_reader(known).out_of_fold[: len(asked)]
 
-    predictions = {
-        LOCAL: (0, out_of_fold(order, local=seen)),
-        ANSWERS: (1, out_of_fold(asked, answers=[Answered(session.box.spec, scores)])),
-    }
+    predictions = {LOCAL: (0, out_of_fold(order, local=seen))} if seen else {}
+    answers = [Answered(session.box.spec, scores)]
+    predictions[ANSWERS] = 1, out_of_fold(asked, answers=answers)
     return give_verdict(
         session.targets[asked],
         predictions,

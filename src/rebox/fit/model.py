@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import ArtefactError
-from rebox.fit.asking import Asking, answered, chunk_of, place_views
+from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import LocalFeatures
 from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading.contract import Reader
-from rebox.sample.loader import ImageLoader, chunks
+from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
@@ -27,7 +27,8 @@ class Question:
 
     Attributes
     ----------
-    program : Program
+    program : Program or None
+        None: the box is asked by the sample's id, as it is.
     z : (dimension,) float32
         Where the program stands.
     box : int
@@ -36,18 +37,24 @@ class Question:
         US dollars for the answer when the model was fitted; None: not known.
     """
 
-    program: Program
+    program: Program | None
     z: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
     box: int = 0
     price_usd: float | None = 0.0
 
     def __repr__(self) -> str:
-        return f"<Question to box {self.box}: {self.program.dimension} numbers of a program>"
+        asked = "an id" if self.program is None else f"{self.dimension} numbers of a program"
+        return f"<Question to box {self.box}: {asked}>"
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers its program has."""
+        return 0 if self.program is None else self.program.dimension
 
     @property
     def point(self) -> NDArray[np.float32] | None:
         """Z as it is asked at."""
-        return self.z[None, :] if self.program.dimension else None
+        return self.z[None, :] if self.dimension else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,30 +80,32 @@ class Model:
         reader = type(self.reader).__name__
         return f"<Model: {len(self.questions)} queries for each prediction, {reader}{beside}>"
 
-    def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
+    def batches(self, askers: Sequence[Asker], samples: SampleLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.
 
         Parameters
         ----------
         askers : sequence of Asker
             Who asks each box that the questions name by its place.
-        images : ImageLoader
+        samples : SampleLoader
+            Which have what the questions take (`rebox.fit.suited`).
         """
         asked = [askers[question.box] for question in self.questions]
         most = max((asker.at_once for asker in asked), default=0)
-        ranges = list(chunks(len(images), chunk_of(most)))
+        ranges = list(chunks(len(samples), chunk_of(most)))
         if not asked:
-            yield from (self._read([], self._see(images, rows), len(rows)) for rows in ranges)
+            yield from (self._read([], self._see(samples, rows), len(rows)) for rows in ranges)
             return
         questions = zip(asked, self.questions, strict=True)
         askings = {k: Asking(who, one.program, one.point) for k, (who, one) in enumerate(questions)}
         seen: deque[Seen] = deque()
-        answers: list[Scores] = []
-        for _, scores in answered(askings, self._placed(images, ranges, seen)):
-            answers.append(scores)
+        answers: dict[int, Scores] = {}
+        shown = shown_as(self._programs, samples, self._looking(samples, ranges, seen))
+        for k, scores in answered(askings, shown):
+            answers[k] = scores
             if len(answers) == len(askings):
-                yield self._read(answers, seen.popleft(), len(scores))
-                answers = []
+                yield self._read([answers[i] for i in askings], seen.popleft(), len(scores))
+                answers = {}
 
     def without(self, box: int) -> "Model":
         """Return a model that asks nothing of a box; the others keep their places.
@@ -112,20 +121,25 @@ class Model:
             f"the model has no reading without box {box}: open that box, or fit again."
         )
 
-    def _placed(
-        self, images: ImageLoader, ranges: Sequence[range], seen: deque[Seen]
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield samples as each question shows them, and note what is ``seen`` of them.
+    @property
+    def _programs(self) -> dict[int, Program | None]:
+        return {k: one.program for k, one in enumerate(self.questions)}
+
+    def _looking(
+        self, samples: SampleLoader, ranges: Sequence[range], seen: deque[Seen]
+    ) -> Iterator[range]:
+        """Yield which samples are asked about together, and note what is ``seen`` of them.
 
         What cannot be looked at is refused before it is paid for.
         """
-        placements = {k: one.program.placement for k, one in enumerate(self.questions)}
         for rows in ranges:
-            seen.append(self._see(images, rows))
-            yield from place_views(placements, [images.take(rows)])
+            seen.append(self._see(samples, rows))
+            yield rows
 
-    def _see(self, images: ImageLoader, rows: range) -> Seen:
-        return [] if self.local is None else self.local.blocks(images.samples(rows))
+    def _see(self, samples: SampleLoader, rows: range) -> Seen:
+        if self.local is None or samples.images is None:
+            return []
+        return self.local.blocks(samples.images.samples(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
         said = self.reader.probabilities(answers, seen, n)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.asking import Asking, answered, chunk_of
+from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import compare
 from rebox.fit.model import Model, Question
 from rebox.fit.plan import MapPlan, plan_once
@@ -13,6 +13,7 @@ from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
+from rebox.program import Program
 from rebox.reading.contract import Answers, Mapping
 from rebox.recipe import Once
 from rebox.sample.loader import chunks
@@ -27,16 +28,27 @@ class OnceRun(Run):
     plan: MapPlan
 
     def __init__(self, way: Once, session: Session) -> None:
-        inputs, spec = session.samples.inputs, session.box.spec
         self.way = way
         self.session = session
         self.history = []
-        self.program = way.program(inputs.size, spec.shape, blocky=inputs.blocky)
+        self.program = self._program()
         self.plan = self._planned(len(session.samples), session.left("search"))
         self._position: Callable[[], NDArray[np.float64]] | None = None
         self._chunks = 0
         self._sheet = self._blank(NO_SAMPLES)
         self._mapping: Mapping | None = None
+
+    def _program(self) -> Program | None:
+        """Return how samples are dressed; None for a box that is asked by their ids."""
+        inputs, spec = self.session.samples.inputs, self.session.box.spec
+        if inputs is None or spec.takes == "ids":
+            return None
+        return self.way.program(inputs.size, spec.shape, blocky=inputs.blocky)
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers the program has."""
+        return 0 if self.program is None else self.program.dimension
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
         return plan_once(self.way, images, left)
@@ -51,7 +63,7 @@ class OnceRun(Run):
     @property
     def position(self) -> NDArray[np.float64]:
         """Where the program stands: at nothing added until a search has begun."""
-        return np.zeros(self.program.dimension) if self._position is None else self._position()
+        return np.zeros(self.dimension) if self._position is None else self._position()
 
     def go(self) -> str:
         """Fit the map and return why it ended."""
@@ -120,10 +132,9 @@ class OnceRun(Run):
         heard = sheet.noting(places.start)
         asking = Asking(self.session.asker("map"), self.program, point, heard)
         chunk = chunk_of(self.session.box.at_once)
-        place, take = self.program.placement.place, self.session.samples.take
         indices = sheet.samples[places.start : places.stop]
-        placed = ((0, place(take(indices[few]))) for few in chunks(len(indices), chunk))
-        for _ in answered({0: asking}, placed):
+        batches = (indices[few] for few in chunks(len(indices), chunk))
+        for _ in answered({0: asking}, shown_as({0: self.program}, self.session.samples, batches)):
             self._chunks += 1
             self._step("map", self._chunks)
 

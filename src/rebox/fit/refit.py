@@ -39,11 +39,11 @@ class RefitRun(SearchRun):
         super().__init__(way, session)
         self._searched = MeanSheet(NO_SAMPLES, len(session.box.spec.classes))
         self._dressed: Sheet | None = None
-        self._found = np.zeros(self.program.dimension)
+        self._found = np.zeros(self.dimension)
         self._batch = NO_SAMPLES
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
-        return plan_refitted(self.way, self.program.dimension, images, left)
+        return plan_refitted(self.way, self.dimension, images, left)
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
@@ -85,7 +85,7 @@ class RefitRun(SearchRun):
         proportion.
         """
         search: Any = self.way.search
-        state = search.init(np.zeros(self.program.dimension), self.session.seed)
+        state = search.init(np.zeros(self.dimension), self.session.seed)
         self._start("search", self.plan.search)
         self._searched = MeanSheet(self._sheet.samples, len(self.session.box.spec.classes))
         asking = Asking(self.session.asker("search"), self.program, heard=self._note)
@@ -148,7 +148,7 @@ class RefitRun(SearchRun):
 
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return held-out losses (k, n) of the batch at each of the k points."""
-        placed = self.program.placement.place(self.session.samples.take(batch))
+        placed = self._placed(batch)
         return np.stack(
             [self._held_out(scores, batch) for scores in asking.ask_each(placed, points)]
         )

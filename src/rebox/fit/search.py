@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from rebox.fit.reasons import BUDGET_ENDED, EPOCHS_DONE, TOO_SMALL
 from rebox.fit.run import Ending
 from rebox.fit.session import Session
 from rebox.fit.training import trained
+from rebox.program import Program
 from rebox.recipe import Searched
+from rebox.sample import ImageLoader
 from rebox.seed import Stream, generator
 
 BITS = 24  # behind the point that a search is told of a loss
@@ -67,6 +69,7 @@ class SearchRun(OnceRun):
     """A fit of a map, then a search."""
 
     way: Searched
+    program: Program
 
     def __init__(self, way: Searched, session: Session) -> None:
         super().__init__(way, session)
@@ -78,7 +81,7 @@ class SearchRun(OnceRun):
         self._untold = 0
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
-        return plan_searched(self.way, self.program.dimension, images, left)
+        return plan_searched(self.way, self.dimension, images, left)
 
     def go(self) -> str:
         """Run the whole recipe and return why it ended."""
@@ -93,8 +96,8 @@ class SearchRun(OnceRun):
     def search(self) -> str:
         """Move the program until the budget or the epochs end."""
         search: Any = self.way.search
-        self._state = search.init(np.zeros(self.program.dimension), self.session.seed)
-        evaluations = search.evaluations(self.program.dimension)
+        self._state = search.init(np.zeros(self.dimension), self.session.seed)
+        evaluations = search.evaluations(self.dimension)
         self._position = lambda: search.solution(self._state)
         asking = Asking(self.session.asker("search"), self.program, heard=self._note)
         step = 0
@@ -153,12 +156,17 @@ class SearchRun(OnceRun):
 
     def _losses(self, asking: Asking, points: Any, batch: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return losses (k, n) of the batch at each of the k points, asked one after the other."""
-        placed = self.program.placement.place(self.session.samples.take(batch))
+        placed = self._placed(batch)
         losses = np.full((len(points), len(batch)), np.nan)
         step = self._under_way = Step(number=self._state.step, samples=batch, losses=losses)
         for k, scores in enumerate(asking.ask_each(placed, points)):
             step.judge(k, self._judged(scores, batch))
         return losses
+
+    def _placed(self, batch: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return training samples (n, height, width, channels) on their canvas."""
+        images = cast("ImageLoader", self.session.samples.images)  # none is searched over without
+        return self.program.placement.place(images.take(batch))
 
     def _judged(
         self, scores: NDArray[np.float32], samples: NDArray[np.intp]

@@ -11,7 +11,7 @@ from rebox.box.encoder import Encoder
 from rebox.fit.events import Event, Listener, tell
 from rebox.meter import Asker, Meter, Purpose
 from rebox.reading.contract import Answers
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import SampleLoader
 from rebox.subject import stratified_order
 
 Scores = NDArray[np.float32]
@@ -27,7 +27,7 @@ class Session:
         Who answers, one at least; asked through ``meter`` alone. Questions name them by place.
     meter : Meter
         Holds the budget.
-    samples : ImageLoader
+    samples : SampleLoader
         n training samples.
     targets : (n,) intp
         Target class of each, counted from 0.
@@ -47,7 +47,7 @@ class Session:
 
     boxes: tuple[BlackBox, ...]
     meter: Meter
-    samples: ImageLoader
+    samples: SampleLoader
     targets: NDArray[np.intp]
     seed: int
     subjects: NDArray[np.intp] | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -24,7 +25,8 @@ def trained(program: Program, session: Session, folder: str | None) -> Program:
         return program
     from rebox.program.autoencoder import train_codec  # noqa: PLC0415 - torch is an extra
 
-    pictures = session.samples if folder is None else _unlabelled(folder)
+    own = cast("ImageLoader", session.samples.images)  # nothing is moved over ids
+    pictures = own if folder is None else _unlabelled(folder)
     few = session.order if folder is None else np.arange(len(pictures))
     side, channels = subspace.side * 2**STAGES, subspace.shape[2]
     placement = Canvas(fit="stretch").placement(pictures.inputs.size, (side, side, channels))

@@ -36,7 +36,7 @@ class UnaskedRun(Run):
         self._take(fitted, local)
         return NOBODY_ASKED
 
-    def _take(self, fitted: FittedReader, local: LocalFeatures) -> None:
+    def _take(self, fitted: FittedReader, local: LocalFeatures | None) -> None:
         balanced = self.way.class_weight == "balanced"
         reader = fitted.reader.balanced() if balanced else fitted.reader
         self._model = Model(questions=(), reader=reader, local=local)

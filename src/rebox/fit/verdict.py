@@ -293,7 +293,7 @@ def _words(
 
 
 def _beside_chance(rows: dict[str, VerdictRow], images: str) -> str:
-    best, chance = rows[WHOLE], rows[MAJORITY].macro_auc.value
+    best, chance = rows[ANSWERS if ANSWERS in rows else WHOLE], rows[MAJORITY].macro_auc.value
     learnt = best.macro_auc.low > chance
     return (
         f"On {images} held out in turn, {best.name} reaches a macro AUC of {best.macro_auc:.3f}; "

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.fit.asking import Asking, answered, chunk_of, place_views
+from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.choosing import Chooser
 from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
 from rebox.fit.model import Model, Question
@@ -29,6 +29,7 @@ from rebox.meter import Purpose
 from rebox.program import Canvas, Program, view_pool
 from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
+from rebox.sample import Ids
 from rebox.sample.loader import chunks
 from rebox.subject import group_split
 
@@ -118,11 +119,11 @@ class ViewsRun(Run):
 
     def _placed(
         self, numbers: Sequence[int], begin: int, end: int
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    ) -> Iterator[tuple[int, NDArray[np.float32] | Ids]]:
         """Yield a view's number and some samples as it shows them."""
         asked, chunk = self._order[begin:end], chunk_of(self.session.box.at_once)
-        images = (self.session.samples.take(asked[few]) for few in chunks(len(asked), chunk))
-        return place_views({k: self._programs[k].placement for k in numbers}, images)
+        batches = (asked[few] for few in chunks(len(asked), chunk))
+        return shown_as({k: self._programs[k] for k in numbers}, self.session.samples, batches)
 
     def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
@@ -293,13 +294,15 @@ class ViewsRun(Run):
         )
 
 
-def _programs(session: Session) -> list[Program]:
+def _programs(session: Session) -> Sequence[Program | None]:
     """Return a program for each view of the pool that the box's input has room for.
 
     Where a box tells labels only, every vote counts: there are as many views as a prediction may
-    ask.
+    ask. An id has one view alone, None.
     """
-    images, spec = session.samples, session.box.spec
+    images, spec = session.samples.images, session.box.spec
+    if images is None or spec.takes == "ids":
+        return [None]
     inputs = images.inputs
     pool = view_pool(
         grey=not inputs.blocky and not images.coloured,

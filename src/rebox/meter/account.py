@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rebox.box import Images
+from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
@@ -90,7 +90,7 @@ class Account:
 
     def recall(
         self,
-        images: Images,  # noqa: ARG002 - nothing is remembered here
+        images: Queries,  # noqa: ARG002 - nothing is remembered here
         purpose: Purpose,
         payee: Payee,
         *,
@@ -158,7 +158,7 @@ class Account:
 
     def peek(
         self,
-        images: Images,  # noqa: ARG002 - nothing is remembered here
+        images: Queries,  # noqa: ARG002 - nothing is remembered here
         box: str,  # noqa: ARG002
     ) -> dict[int, Row]:
         """Return what a box, by its identity, is remembered to have answered; count nothing."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rebox.box import Images
+from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.account import Account, Reserved
@@ -19,6 +19,7 @@ from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
 from rebox.meter.payee import Payee
 from rebox.meter.send import Intent
+from rebox.output import encoded
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class JournalAccount(Account):
         self._predicted: Counter[bytes] = Counter()
 
     def recall(
-        self, images: Images, purpose: Purpose, payee: Payee, *, afresh: bool = False
+        self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
     ) -> tuple[dict[int, Row], Reserve]:
         """Return what the journal knows of ``images``, by place, and how to reserve the others."""
         self._caps[kind_of(purpose)].allows(payee.price_usd)
@@ -137,7 +138,7 @@ class JournalAccount(Account):
         """Return how many answers a fit that is repeated need not pay for."""
         return self.journal.answered("fit", self._fit)
 
-    def peek(self, images: Images, box: str) -> dict[int, Row]:
+    def peek(self, images: Queries, box: str) -> dict[int, Row]:
         """Return what a box, by its identity, is remembered to have answered; count nothing."""
         return self._rows(self._keys(images, box, Counter()))
 
@@ -174,19 +175,23 @@ class JournalAccount(Account):
             self._epochs[box] = self.journal.epoch(box)
         return self._epochs[box]
 
-    def _keys(self, images: Images, box: str, counts: Counter[bytes]) -> list[bytes]:
+    def _keys(self, images: Queries, box: str, counts: Counter[bytes]) -> list[bytes]:
         """Return the key of each image put to a box; count in ``counts`` how often it was asked.
 
         What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
-        not make the whole journal worthless.
+        not make the whole journal worthless. Of a sample that is known by its id, it is that.
         """
         changed = self._epoch(box)
         epoch = f"#{changed}" if changed else ""
-        head = f"{box}{epoch}\n{images.dtype.name}{images.shape[1:]}\n".encode()
+        # an array of texts is as wide as the longest among them, which says nothing of the others
+        kind = "id" if images.dtype.kind == "U" else images.dtype.name
+        head = f"{box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
-            question = hashlib.sha256(head + np.ascontiguousarray(image).tobytes()).digest()
+            named = isinstance(image, str)
+            content = encoded(image) if named else np.ascontiguousarray(image).tobytes()
+            question = hashlib.sha256(head + content).digest()
             with self._lock:  # two threads that ask the same image ask it twice
                 asked = counts[question]
                 counts[question] += 1

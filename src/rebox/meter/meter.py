@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox, Images
+from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Reservation, Reserve, Row, Settlement
 from rebox.errors import BudgetExhausted
 from rebox.meter.account import Account
@@ -175,12 +175,12 @@ class Asker:
         """How many images it is worth handing over at once."""
         return self._box.at_once
 
-    def ask(self, images: Images, heard: Heard | None = None) -> NDArray[np.float32]:
+    def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Count all ``images``; recall what the account knows and let the box answer the rest.
 
         Parameters
         ----------
-        images : (n, height, width, channels)
+        images : (n, height, width, channels), or (n,) ids
         heard : callable or None
             Told of each answer as soon as it is there, from whichever thread: an asking that is
             cut short returns none of those that were paid for.

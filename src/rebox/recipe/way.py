@@ -28,12 +28,15 @@ class Way:
         Whether a box is asked; without, none is opened.
     several : bool
         Whether a prediction may ask several queries, or none, and an encoder is read beside them.
+    dresses : bool
+        Whether samples are dressed before they are shown to a box.
     canaries : int
         Canaries that a service is asked unless the user says otherwise.
     """
 
     asks: ClassVar[bool] = True
     several: ClassVar[bool] = False
+    dresses: ClassVar[bool] = False
     canaries: ClassVar[int] = 0
 
 
@@ -84,6 +87,7 @@ class Searched(Once):
         Folder of unlabelled pictures that an autoencoder is trained on; None: the training samples.
     """
 
+    dresses: ClassVar[bool] = True
     subspace: str
     search: Search[Any]
     loss: Loss = field(default_factory=Focal)

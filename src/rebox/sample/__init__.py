@@ -3,7 +3,8 @@
 from rebox.sample.dataset import Card, Dataset
 from rebox.sample.images import ImageFiles
 from rebox.sample.inputs import Inputs
-from rebox.sample.loader import ImageLoader
+from rebox.sample.loader import ImageLoader, SampleLoader
+from rebox.sample.samples import Ids, Samples
 from rebox.sample.source import load, load_unlabelled
 from rebox.sample.task import TASKS, Task, open_task
 
@@ -11,9 +12,12 @@ __all__ = [
     "TASKS",
     "Card",
     "Dataset",
+    "Ids",
     "ImageFiles",
     "ImageLoader",
     "Inputs",
+    "SampleLoader",
+    "Samples",
     "Task",
     "load",
     "load_unlabelled",

@@ -1,6 +1,7 @@
-"""An ``.npz`` of arrays: images or rows of features ``x``, labels ``y``, maybe ``groups``."""
+"""An ``.npz`` of arrays: images or rows ``x``, ``ids``, or both; labels ``y``, maybe ``groups``."""
 
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData
 from rebox.sample.dataset import Dataset
 from rebox.sample.labels import refuse_one_hot
+from rebox.sample.samples import Ids, as_ids
 
 Array = NDArray[Any]
+
+SINGULAR = {"group": "groups", "id": "ids"}
+TRUTH = "truth"  # what files of recorded answers call the labels
 
 
 def load_arrays(archive: Path) -> Dataset:
@@ -21,8 +26,10 @@ def load_arrays(archive: Path) -> Dataset:
     Parameters
     ----------
     archive : Path
-        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features); ``y`` of shape (n,); and, if
-        they are there, ``groups`` of shape (n,): the subject of each, such as a patient.
+        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features), or ``ids`` of shape (n,), or
+        both; ``y`` of shape (n,); and, if they are there, ``groups`` of shape (n,): the subject of
+        each, such as a patient. A file of recorded answers, whose labels are its ``truth``, will
+        do.
 
     Raises
     ------
@@ -30,21 +37,56 @@ def load_arrays(archive: Path) -> Dataset:
         The file is not an ``.npz``, lacks an array, holds Python objects, NaN or infinity, has an
         array of another shape, an empty label, or an empty group.
     """
-    arrays = read_arrays(archive, ("x", "y"), optional=("groups",), alone=True)
-    _check_values(archive, arrays["x"])
-    refuse_one_hot(arrays["y"])
-    _check_names(archive, "y", arrays["y"], "labels", "class of each image")
+    stored = _stored(archive)
+    known_by = _known_by(stored)
+    recorded = known_by == "ids" and "y" not in stored and TRUTH in stored
+    label = TRUTH if recorded else "y"
+    optional = ("groups",) if known_by == "ids" else ("groups", "ids")
+    arrays = read_arrays(archive, (known_by, label), optional=optional, alone=not recorded)
+    labels = arrays[label]
+    refuse_one_hot(labels)
+    _check_names(archive, label, labels, "labels", "class of each image")
     groups = arrays.get("groups")
     if groups is not None:
         _check_names(archive, "groups", groups, "groups", "subject of each image")
-    return Dataset(arrays["x"], arrays["y"], archive.stem, groups=groups)
+    images, ids = _samples(archive, arrays)
+    return Dataset(images, labels, archive.stem, ids=ids, groups=groups)
 
 
-def array_images(archive: Path) -> Array:
-    """Return ``x`` of an ``.npz`` file, as `load_arrays` does; ``y`` is not read."""
-    values = read_arrays(archive, ("x",))["x"]
-    _check_values(archive, values)
-    return values
+def array_samples(archive: Path) -> tuple[Array | None, Ids | None]:
+    """Return ``x`` and ``ids`` of an ``.npz`` file, as `load_arrays` does; ``y`` is not read."""
+    known_by = _known_by(_stored(archive))
+    return _samples(archive, read_arrays(archive, (known_by,), optional=("ids",)))
+
+
+def _known_by(stored: Collection[str]) -> str:
+    """Return the array that says what samples are: ``x``, or ``ids`` where there is none."""
+    return "ids" if "ids" in stored and "x" not in stored else "x"
+
+
+def _samples(archive: Path, arrays: dict[str, Array]) -> tuple[Array | None, Ids | None]:
+    """Return the images and the ids among ``arrays``, checked."""
+    images, ids = arrays.get("x"), arrays.get("ids")
+    if images is not None:
+        _check_values(archive, images)
+    return images, None if ids is None else ids_of(archive, "ids", ids)
+
+
+def ids_of(archive: Path, array: str, values: Array) -> Ids:
+    """Return an array of a file as ids; raises as `as_ids` does, with the names of both."""
+    try:
+        return as_ids(values)
+    except InvalidData as error:
+        raise InvalidData(f"{archive}, {array}: {error}") from error
+
+
+def _stored(archive: Path) -> Collection[str]:
+    """Return what the arrays of a file are called; nothing where it cannot be read."""
+    try:
+        with archive.open("rb") as file, NpzFile(file, allow_pickle=False) as content:
+            return {_plain(name) for name in content.files}
+    except Exception:  # noqa: BLE001 - whoever reads the arrays says why
+        return ()
 
 
 def read_arrays(
@@ -52,9 +94,9 @@ def read_arrays(
 ) -> dict[str, Array]:
     """Return these arrays of an ``.npz`` file, and the optional ones that it has.
 
-    Names are compared without case, and ``group`` is ``groups``; where they ask ``alone``, other
-    arrays are said to be passed over. Raises `InvalidData` where it is no ``.npz``, lacks one of
-    them, or holds Python objects.
+    Names are compared without case, and ``group`` is ``groups``, ``id`` is ``ids``; where they ask
+    ``alone``, other arrays are said to be passed over. Raises `InvalidData` where it is no
+    ``.npz``, lacks one of them, or holds Python objects.
     """
     try:
         # An open file of our own: np.load leaves the one it opens unclosed if the archive is bad.
@@ -85,7 +127,7 @@ def read_arrays(
 
 
 def _plain(name: str) -> str:
-    return "groups" if name.lower() == "group" else name.lower()
+    return SINGULAR.get(name.lower(), name.lower())
 
 
 def _unreadable(archive: Path, error: Exception) -> str:

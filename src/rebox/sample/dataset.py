@@ -1,4 +1,4 @@
-"""What every task is: images, a label for each, and what keeps a trial of them honest."""
+"""What every task is: samples, a label for each, and what keeps a trial of them honest."""
 
 import hashlib
 from collections import Counter
@@ -18,6 +18,7 @@ from rebox.option import whole
 from rebox.output import encoded
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import read_bytes
+from rebox.sample.samples import Ids, Samples
 from rebox.subject import encode_groups, held_out
 
 Images = ImageFiles | NDArray[Any]
@@ -54,16 +55,18 @@ class Card:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images.
+    """Labelled images, or samples that are known by their ids.
 
     Parameters
     ----------
-    images : ImageFiles or ndarray
-        n images.
+    images : ImageFiles, ndarray or None
+        n images; None: samples are known by their ids alone.
     labels : (n,) ndarray
         The class of each; strings where they come from folders or a CSV.
     name : str
         What reports call it.
+    ids : (n,) str or None
+        What each is called by a box that is asked by ids.
     groups : (n,) ndarray or None
         Subjects, such as patients or lesions: images of one stay on one side of a split. None:
         every image is its own.
@@ -84,10 +87,11 @@ class Dataset:
         There is not one label for each image, or not one subject or mark where those are given.
     """
 
-    images: Images
+    images: Images | None
     labels: NDArray[Any]
     name: str
     _: KW_ONLY
+    ids: Ids | None = None
     groups: NDArray[Any] | None = None
     published_test: NDArray[np.bool_] | None = None
     value_range: tuple[float, float] | None = None
@@ -101,12 +105,15 @@ class Dataset:
                 f"{self.name}: labels have shape {self.labels.shape}; expected one label for each "
                 "image: give a one-dimensional array."
             )
-        if len(self.images) != len(self.labels):
+        if self.images is None and self.ids is None:
+            raise InvalidData(f"{self.name}: found neither images nor ids: give one of both.")
+        if self.images is not None and len(self.images) != len(self.labels):
             raise InvalidData(
                 f"{self.name}: found {len(self.images)} images and {len(self.labels)} labels; "
                 "expected one label for each image: give as many of one as of the other."
             )
-        for what, column in (("groups", self.groups), ("published_test", self.published_test)):
+        for what in ("ids", "groups", "published_test"):
+            column = getattr(self, what)
             if column is not None and column.shape != self.labels.shape:
                 raise InvalidData(
                     f"{self.name}: {what} has shape {column.shape}; expected "
@@ -139,7 +146,14 @@ class Dataset:
             },
         )
 
+    @property
+    def samples(self) -> Any:
+        """What a model is fitted to: the images, or `Samples` where there are ids."""
+        return self.images if self.ids is None else Samples(images=self.images, ids=self.ids)
+
     def _kind(self) -> str:
+        if self.images is None:
+            return "samples by their ids"
         if isinstance(self.images, ImageFiles):
             return "image files"
         size = " x ".join(map(str, self.images.shape[1:]))
@@ -157,13 +171,18 @@ class Dataset:
 
     def subset(self, rows: Rows) -> "Dataset":
         """Return the images at ``rows``, in that order, with all that is said of them."""
-        rows = np.arange(len(self))[list(rows)]
+        places = np.arange(len(self))[list(rows)]
+
+        def part(column: Any) -> Any:
+            return None if column is None else column[places]
+
         return replace(
             self,
-            images=self.images[rows],
-            labels=self.labels[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            published_test=None if self.published_test is None else self.published_test[rows],
+            images=part(self.images),
+            labels=self.labels[places],
+            ids=part(self.ids),
+            groups=part(self.groups),
+            published_test=part(self.published_test),
         )
 
     def split(self, hold_out: float = 0.2, seed: int = 0) -> tuple["Dataset", "Dataset"]:
@@ -216,7 +235,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256, as 64 hexadecimal digits, of labels, subjects, published test and images.
+        """SHA-256, as 64 hexadecimal digits, of labels, subjects, published test, images and ids.
 
         Of image files the names count and the bytes as they are stored, wherever they lie; every
         file is read, so that this takes seconds where the data set is large.
@@ -231,8 +250,10 @@ class Dataset:
             # Folders, and so classes, may be named by any bytes.
             text = "none" if column is None else "\0".join(map(str, column))
             _add(digest, encoded(text))
-        for part in _stored(self.images):
+        for part in () if self.images is None else _stored(self.images):
             _add(digest, part)
+        for name in () if self.ids is None else self.ids.tolist():
+            _add(digest, encoded(name))
         return digest.hexdigest()
 
 

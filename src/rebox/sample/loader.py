@@ -1,19 +1,21 @@
-"""The user's images, one batch after another."""
+"""The user's samples, one batch after another."""
 
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rebox.errors import InvalidData
+from rebox.errors import InvalidData, InvalidOption
+from rebox.output import encoded
 from rebox.sample.images import ImageFiles
 from rebox.sample.inputs import Inputs, is_rows
 from rebox.sample.picture import from_pillow
 from rebox.sample.pixels import Pixels
+from rebox.sample.samples import Samples
 from rebox.sample.stored import StoredImages
 
 FAR_BELOW = 1 / 4  # 12 or 14 bits in 16, 6 bits in 8
@@ -149,3 +151,70 @@ class ImageLoader:
         if self.inputs.rows is not None:
             return list(self.inputs.rows.images(self._x[np.asarray(indices, dtype=np.intp)]))
         return self.inputs.pictures(self._x, indices)
+
+
+class SampleLoader:
+    """Samples by what they are known by: images that are made when they are taken, and ids.
+
+    Parameters
+    ----------
+    inputs : Inputs or None
+        How what the samples show becomes images; None: it is not looked at.
+    x : Samples, or whatever `Samples.of` takes
+
+    Attributes
+    ----------
+    images : ImageLoader or None
+        None: the samples show nothing.
+    ids : (n,) str or None
+        None: they have no names.
+
+    Raises
+    ------
+    InvalidData
+        What they show is not what training samples were, or there are none.
+    """
+
+    def __init__(self, inputs: Inputs | None, x: Any) -> None:
+        samples = Samples.of(x)
+        self._n = len(samples)
+        if not self._n:
+            raise InvalidData("found no samples: hand over at least one.")
+        shown = samples.images
+        self.images = None if inputs is None or shown is None else ImageLoader(inputs, shown)
+        self.ids = samples.ids
+
+    @classmethod
+    def of_training(
+        cls, x: Any, value_range: tuple[float, float] | None = None, features: Sequence[str] = ()
+    ) -> Self:
+        """Return training samples, which say how they become images; `Inputs.fit` has the rest."""
+        samples = Samples.of(x)
+        if samples.images is not None:
+            return cls(Inputs.fit(samples.images, value_range, features), samples)
+        if value_range is not None:
+            raise InvalidOption("value_range is for images, and there are ids alone: leave it out.")
+        return cls(None, samples)
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """How they become images; None: they show nothing."""
+        return None if self.images is None else self.images.inputs
+
+    def __len__(self) -> int:
+        return self._n
+
+    def check(self) -> None:
+        """Look at every image once, if there are some; raises as `ImageLoader.check` does."""
+        if self.images is not None:
+            self.images.check()
+
+    def digest(self) -> bytes:
+        """Return a SHA-256 that changes with any image or id; of images alone, that of them."""
+        shown = b"" if self.images is None else self.images.digest()
+        if self.ids is None:
+            return shown
+        digest = hashlib.sha256(shown)
+        for name in self.ids.tolist():
+            digest.update(hashlib.sha256(encoded(name)).digest())
+        return digest.digest()

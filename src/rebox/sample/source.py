@@ -1,18 +1,24 @@
 """Where a user's images come from: a folder, a CSV, an ``.npz``, or single files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from rebox.errors import InvalidData, InvalidOption
-from rebox.sample.arrays import array_images, load_arrays
+from rebox.sample.arrays import array_samples, load_arrays
 from rebox.sample.dataset import Dataset, Images
 from rebox.sample.folders import images_below, load_folder
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
-from rebox.sample.tables import listed_images, load_table
+from rebox.sample.samples import Ids, Samples
+from rebox.sample.tables import listed_samples, load_table
 from rebox.sample.task import TASKS, open_task
 
 TABLES = (".csv", ".tsv")
+
+Listed = tuple[list[Path] | None, Ids | None, list[str]]
+"""Files, ids and names of samples: None where they have no files, or no ids."""
 
 
 def load(
@@ -27,10 +33,11 @@ def load(
     Parameters
     ----------
     path : str or Path
-        A folder with one sub-folder of images for each class; a CSV with the columns ``path`` and
-        ``label``, and maybe ``group``; an ``.npz`` with the arrays ``x`` and ``y``, and maybe
-        ``groups``; or a task and its folder, as ``abide:DIR`` or ``ham10000?images=first:DIR``
-        (`open_task`). What exists under the whole of the name is taken for a path.
+        A folder with one sub-folder of images for each class; a CSV with the columns ``path`` or
+        ``id``, or both, ``label``, and maybe ``group``; an ``.npz`` with the arrays ``x`` or
+        ``ids``, or both, ``y``, and maybe ``groups``; or a task and its folder, as ``abide:DIR`` or
+        ``ham10000?images=first:DIR`` (`open_task`). What exists under the whole of the name is
+        taken for a path.
     path_column, label_column, group_column : str or None
         What a CSV calls its columns; None: as above.
 
@@ -62,7 +69,8 @@ def load(
         return load_arrays(existing)
     raise InvalidData(
         f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected a folder with a "
-        "sub-folder for each class, a .csv (path,label) or an .npz (x, y): give one of these."
+        "sub-folder for each class, a .csv (path,label or id,label) or an .npz (x, y or ids, y): "
+        "give one of these."
     )
 
 
@@ -71,14 +79,14 @@ def load_unlabelled(
     *,
     path_column: str | None = None,
     keep_bad: bool = False,
-) -> tuple[Images, list[str]]:
-    """Return the images at ``paths`` and a name for each.
+) -> tuple[Images | Samples, list[str]]:
+    """Return the images, or the ids of samples, at ``paths`` and a name for each.
 
     Parameters
     ----------
     paths : str, Path, or several
-        Image files, folders of images at any depth, and CSVs with a column ``path``; or one
-        ``.npz`` with an array ``x``, on its own.
+        Image files, folders of images at any depth, and CSVs with a column ``path``; or CSVs with a
+        column ``id``, or one ``.npz`` with an array ``x``, ``ids``, or both, on their own.
     path_column : str or None
         What the CSVs call their column ``path``.
     keep_bad : bool
@@ -87,10 +95,11 @@ def load_unlabelled(
 
     Returns
     -------
-    images : ImageFiles or ndarray
-        n images; no file is decoded yet.
+    images : ImageFiles, ndarray or Samples
+        n images; no file is decoded yet. `Samples` where all have ids.
     names : list of n str
-        Their paths; what stands in the CSV; ``name.npz[i]`` for row i of an array.
+        Their paths; what stands in the CSV; ``name.npz[i]`` for row i of an array; the ids of
+        samples that have nothing else.
 
     Raises
     ------
@@ -104,41 +113,55 @@ def load_unlabelled(
     archives = [path for path in existing if path.suffix.lower() == ".npz" and path.is_file()]
     if archives:
         return _from_archive(archives[0], alone=len(existing) == 1)
-    files: list[Path] = []
-    names: list[str] = []
-    for path in existing:
-        more, called = _listed(path, _columns(path=path_column), keep_bad)
-        files += more
-        names += called
-    return ImageFiles(files), names
+    parts = [_listed(path, _columns(path=path_column), keep_bad) for path in existing]
+    names = [name for _, _, called in parts for name in called]
+    if all(files is None for files, _, _ in parts):
+        return Samples(ids=_joined(parts)), names
+    files = [file for listed, _, _ in parts for file in listed or ()]
+    if len(files) < len(names):
+        raise InvalidData(
+            "samples that are known by their ids alone were given together with images; expected "
+            "one kind: predict them in runs of their own."
+        )
+    named = all(ids is not None for _, ids, _ in parts)
+    images = ImageFiles(files)
+    return Samples(images=images, ids=_joined(parts)) if named else images, names
 
 
-def _from_archive(archive: Path, *, alone: bool) -> tuple[Images, list[str]]:
+def _joined(parts: Sequence[Listed]) -> Ids:
+    return np.concatenate([ids for _, ids, _ in parts if ids is not None])
+
+
+def _from_archive(archive: Path, *, alone: bool) -> tuple[Images | Samples, list[str]]:
     if not alone:
         raise InvalidData(
             f"{archive} was given together with other paths; expected an .npz on its own: "
             "predict it in a run of its own."
         )
-    images = array_images(archive)
-    return images, [f"{archive}[{row}]" for row in range(len(images))]
+    images, ids = array_samples(archive)
+    if images is not None:
+        names = [f"{archive}[{row}]" for row in range(len(images))]
+        return images if ids is None else Samples(images=images, ids=ids), names
+    return Samples(ids=ids), [] if ids is None else ids.tolist()
 
 
 def _columns(**names: str | None) -> dict[str, str]:
     return {name: called for name, called in names.items() if called is not None}
 
 
-def _listed(path: Path, columns: dict[str, str], keep_bad: bool) -> tuple[list[Path], list[str]]:
+def _listed(path: Path, columns: dict[str, str], keep_bad: bool) -> Listed:
     if path.is_dir():
         files = images_below(path)
-        return files, [str(file) for file in files]
+        return files, None, [str(file) for file in files]
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        return listed_images(path, columns, keep_missing=keep_bad)
+        return listed_samples(path, columns, keep_missing=keep_bad)
     if suffix in SUFFIXES or keep_bad:
-        return [path], [str(path)]
+        return [path], None, [str(path)]
     raise InvalidData(
         f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected an image, "
-        "a folder of images, a .csv with a column path, or an .npz with x: give one of these."
+        "a folder of images, a .csv with a column path or id, or an .npz with x or ids: give one "
+        "of these."
     )
 
 

@@ -1,4 +1,4 @@
-"""A CSV that lists image files, with or without their labels."""
+"""A CSV that lists image files, or the ids of samples, with or without their labels."""
 
 import codecs
 import csv
@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from rebox.errors import InvalidData
 from rebox.sample.dataset import Dataset
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
+from rebox.sample.samples import Ids
 
 SEPARATORS = ",;\t|"
 SEPARATOR_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's own first line
@@ -45,18 +46,20 @@ class _Layout:
 
 
 def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset:
-    """Return the images that a CSV lists in its columns ``path`` and ``label``.
+    """Return the samples that a CSV lists in its columns ``path`` or ``id``, and ``label``.
 
-    A column ``group``, if there is one, names the subject of each image, such as a patient; a
-    warning says which others are passed over. ``columns`` says what the table calls these three;
-    names are compared without case, and commas, semicolons, tabs or bars separate. Paths are
-    absolute, or relative to the CSV; a suffix may be missing where only one file is called so. A
-    file may be listed more than once. Raises `InvalidData` as `listed_images` does, and where a
-    label or a group is empty.
+    Both say that a sample has an image, and an id for a box that is asked by those. A column
+    ``group``, if there is one, names the subject of each image, such as a patient; a warning says
+    which others are passed over. ``columns`` says what the table calls path, label and group; names
+    are compared without case, and commas, semicolons, tabs or bars separate. Paths are absolute, or
+    relative to the CSV; a suffix may be missing where only one file is called so. A file, or an id,
+    may be listed more than once. Raises `InvalidData` as `listed_samples` does, and where a label
+    or a group is empty.
     """
     named = dict(columns or {})
-    needed = ("path", "label", *(name for name in named if name == "group"))
-    rows = read_rows(table, needed, optional=("group",), named=named)
+    known_by = _known_by(table, named)
+    needed = (known_by, "label", *(name for name in named if name == "group"))
+    rows = read_rows(table, needed, optional=("group", "id"), named=named)
     for line, row in rows:
         if not row["label"]:
             raise InvalidData(
@@ -68,9 +71,10 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
                 f"{table}, line {line}: the group is empty; expected the subject that the image "
                 "shows: fill it in, or remove the column."
             )
-    files = _files(table, rows)
-    _say_contradictions(table, rows, files)
-    others = _layout(table, needed, ("group",), named).others
+    files = _files(table, rows) if known_by == "path" else None
+    ids = _ids(table, rows)
+    _say_contradictions(table, rows, files or [row["id"] for _, row in rows])
+    others = _layout(table, needed, ("group", "id"), named).others
     if others:
         grouped = "group" in rows[0][1]
         advice = "" if grouped else "; is one the subject? name it by group_column="
@@ -81,35 +85,69 @@ def load_table(table: Path, columns: Mapping[str, str] | None = None) -> Dataset
         )
     labels = np.array([row["label"] for _, row in rows])
     groups = np.array([row["group"] for _, row in rows]) if "group" in rows[0][1] else None
-    return Dataset(ImageFiles(files), labels, table.stem, groups=groups)
+    images = None if files is None else ImageFiles(files)
+    return Dataset(images, labels, table.stem, ids=ids, groups=groups)
 
 
-def _say_contradictions(table: Path, rows: list[Row], files: list[Path]) -> None:
-    labels: dict[Path, set[str]] = {}
-    for file, (_, row) in zip(files, rows, strict=True):
-        labels.setdefault(file, set()).add(row["label"])
-    several = [file.name for file, said in labels.items() if len(said) > 1]
-    if several:
+def _known_by(table: Path, named: Mapping[str, str]) -> str:
+    """Return the column that says what samples are: ``path``, or ``id`` where there is none."""
+    alone = "path" not in named and _fitting(table, ("path",), (), named) is None
+    return "id" if alone and _fitting(table, ("id",), (), named) is not None else "path"
+
+
+def _ids(table: Path, rows: list[Row]) -> Ids | None:
+    """Return the ids of samples; None where there are none, or images without."""
+    if "id" not in rows[0][1]:
+        return None
+    empty = [line for line, row in rows if not row["id"]]
+    if empty and "path" not in rows[0][1]:
+        raise InvalidData(
+            f"{table}, line {empty[0]}: the id is empty; expected what the sample is called: fill "
+            "it in or remove the line."
+        )
+    if empty:
         warnings.warn(
-            f"{table}: {len(several)} images are listed with two labels or more, {several[0]} the "
+            f"{table}: passed over the column 'id', which is empty in {len(empty)} lines, line "
+            f"{empty[0]} the first of them.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return None
+    return np.array([row["id"] for _, row in rows], dtype=np.str_)
+
+
+def _say_contradictions(table: Path, rows: list[Row], samples: Sequence[Path | str]) -> None:
+    labels: dict[Path | str, set[str]] = {}
+    for sample, (_, row) in zip(samples, rows, strict=True):
+        labels.setdefault(sample, set()).add(row["label"])
+    several = [Path(sample).name for sample, said in labels.items() if len(said) > 1]
+    if several:
+        kind = "images" if isinstance(samples[0], Path) else "ids"
+        warnings.warn(
+            f"{table}: {len(several)} {kind} are listed with two labels or more, {several[0]} the "
             "first of them: each counts as an image of its own.",
             UserWarning,
             stacklevel=4,
         )
 
 
-def listed_images(
+def listed_samples(
     table: Path, columns: Mapping[str, str] | None = None, *, keep_missing: bool = False
-) -> tuple[list[Path], list[str]]:
-    """Return the files that a CSV lists in its column ``path``, and their names as written there.
+) -> tuple[list[Path] | None, Ids | None, list[str]]:
+    """Return the files in a CSV's column ``path``, the ids in ``id``, and what samples are called.
 
-    Raises `InvalidData` as `read_rows` does, and where a file is missing, unless those are kept.
+    That is a path as it is written there, or an id where there are no files. Raises `InvalidData`
+    as `read_rows` does, where an id is empty and where a file is missing, unless those are kept.
     """
-    rows = read_rows(table, ("path",), named=columns or {})
-    names = [row["path"] for _, row in rows]
+    named = columns or {}
+    known_by = _known_by(table, named)
+    rows = read_rows(table, (known_by,), optional=("id",), named=named)
+    ids, names = _ids(table, rows), [row[known_by] for _, row in rows]
+    if known_by == "id":
+        return None, ids, names
     if keep_missing:
-        return [_file(table.parent, name) or table.parent / name for name in names], names
-    return _files(table, rows), names
+        return [_file(table.parent, name) or table.parent / name for name in names], ids, names
+    return _files(table, rows), ids, names
 
 
 def _files(table: Path, rows: list[Row]) -> list[Path]:
@@ -202,16 +240,13 @@ def _layout(
     table: Path, columns: tuple[str, ...], optional: tuple[str, ...], named: Mapping[str, str]
 ) -> _Layout:
     """Return how ``table`` is written, by its first line: the separator is one that fits."""
-    with _opened(table) as (file, _, separators):
-        first = next(file, "")
-        headers = {mark: _cells(first, mark) for mark in separators}
-    for separator, header in headers.items():
-        places = _places(header, (*columns, *optional), named)
-        if all(name in places for name in columns):
-            _refuse_twice(table, header, [header[at] for at in places.values()])
-            others = [name for at, name in enumerate(header) if name and at not in places.values()]
-            return _Layout(separator, places, tuple(others))
-    header = max(headers.values(), key=len)
+    fitting = _fitting(table, columns, optional, named)
+    if fitting is not None:
+        separator, header, places = fitting
+        _refuse_twice(table, header, [header[at] for at in places.values()])
+        others = [name for at, name in enumerate(header) if name and at not in places.values()]
+        return _Layout(separator, places, tuple(others))
+    header = max(_headers(table).values(), key=len)
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
     ours = [name for name in columns if name in {"path", "label", "group"}]
@@ -219,9 +254,33 @@ def _layout(
     advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "
-        f"{', '.join(map(repr, header)) or 'none'}; expected {','.join(columns)} on the first "
+        f"{', '.join(map(repr, header)) or 'none'}; expected {_spelled(columns)} on the first "
         f"line: name the columns so{advice}."
     )
+
+
+def _spelled(columns: tuple[str, ...]) -> str:
+    """Return the header that has ``columns``; a sample may be known by its id in a path's place."""
+    others = ",".join(("id", *columns[1:]))
+    return f"{','.join(columns)} or {others}" if columns[0] == "path" else ",".join(columns)
+
+
+def _headers(table: Path) -> dict[str, list[str]]:
+    """Return what stands on the first line, by the separator that it is read with."""
+    with _opened(table) as (file, _, separators):
+        first = next(file, "")
+        return {mark: _cells(first, mark) for mark in separators}
+
+
+def _fitting(
+    table: Path, columns: tuple[str, ...], optional: tuple[str, ...], named: Mapping[str, str]
+) -> tuple[str, list[str], dict[str, int]] | None:
+    """Return a separator that shows all ``columns``, with header and places; None: none does."""
+    for separator, header in _headers(table).items():
+        places = _places(header, (*columns, *optional), named)
+        if all(name in places for name in columns):
+            return separator, header, places
+    return None
 
 
 def _refuse_twice(table: Path, header: list[str], read: list[str]) -> None:

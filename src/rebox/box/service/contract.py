@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
@@ -25,6 +25,7 @@ from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import InvalidAnswer, KeyRefused
 from rebox.idle import Held
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rebox.box.contract import BoxSpec
 from rebox.box.reservation import Reservation, Reserve, Settlement
+from rebox.box.spec import BoxSpec
 from rebox.errors import BudgetExhausted
 from rebox.money import nano_usd, per_hour
 

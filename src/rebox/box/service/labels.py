@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from rebox.box.contract import Images
 from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import composed, name_of, row_of
 from rebox.box.service.sending import Answer
+from rebox.box.spec import Images
 from rebox.errors import InvalidOption
 from rebox.option import options_of
 

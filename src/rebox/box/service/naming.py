@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec
 from rebox.box.outputs import ROUNDING, clipped, one_line
 from rebox.box.reservation import Row
 from rebox.box.service.fault import Failure, unreadable
+from rebox.box.spec import BoxSpec
 
 NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(%)?\s*", re.ASCII)
 LARGEST = float(np.finfo(np.float32).max)

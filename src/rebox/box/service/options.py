@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from rebox.box.classes import class_names, read_labels
-from rebox.box.contract import BoxSpec
 from rebox.box.limited import check_limits
 from rebox.box.service.key import HeaderKey
 from rebox.box.service.price import usual_price_usd, usual_usd_per_hour
+from rebox.box.spec import BoxSpec
 from rebox.errors import InvalidOption
 from rebox.option import Size
 

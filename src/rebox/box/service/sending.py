@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from rebox.box.contract import Images
 from rebox.box.reservation import Reserve, Row, Settlement
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
+from rebox.box.spec import Images
 from rebox.errors import BudgetExhausted, ServiceError
 
 LOG = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BoxSpec, Images
 from rebox.box.onnx_input import LAYOUTS
 from rebox.box.outputs import Kind, rounding, to_scores
 from rebox.box.preprocess import Preprocess, Scratch, model_input
 from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer
+from rebox.box.spec import BoxSpec, Images
 from rebox.errors import InvalidOption
 
 DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(

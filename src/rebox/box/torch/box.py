@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from rebox.box.classes import ClassNames, as_names, column_names
-from rebox.box.contract import BlackBox, BoxSpec, Images, Scores
+from rebox.box.contract import BlackBox
 from rebox.box.outputs import (
     choose_output,
     holds_rows,
@@ -21,6 +21,7 @@ from rebox.box.outputs import (
 )
 from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
+from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.box.torch.model import ModuleOptions
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import size_of, whole

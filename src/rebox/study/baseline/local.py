@@ -16,7 +16,7 @@ from rebox.fit.unasked import UnaskedRun
 from rebox.meter import Meter
 from rebox.recipe import Unasked
 from rebox.recipe.own import LOCAL_CITATION
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import Inputs, SampleLoader
 from rebox.study.baseline.contract import Baseline, Trainer, Training
 
 
@@ -35,7 +35,7 @@ class LocalModel(Baseline):
         InvalidData
             ``x`` is of another kind than training, or cannot be used.
         """
-        return np.concatenate(list(self.model.batches((), ImageLoader(self.inputs, x))))
+        return np.concatenate(list(self.model.batches((), SampleLoader(self.inputs, x))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Local(Trainer):
         session = Session(
             boxes=(Nobody(),),
             meter=Meter(),
-            samples=training.images,
+            samples=SampleLoader(training.images.inputs, training.x),
             targets=training.targets,
             seed=training.seed,
             subjects=training.groups,

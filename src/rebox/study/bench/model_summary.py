@@ -35,8 +35,9 @@ def _added(fitted: Model | Baseline) -> NDArray[Any] | None:
     """Return (h, w, channels) in [-0.5, 0.5]: what is added to an image in [0, 1]."""
     if isinstance(fitted, Baseline):
         return fitted.program
-    moving = [question for question in fitted.questions if question.program.dimension]
-    return np.asarray(moving[0].program.added(moving[0].z)) if moving else None
+    asked = ((one.program, one.z) for one in fitted.questions)
+    moving = [program.added(z) for program, z in asked if program is not None and len(z)]
+    return np.asarray(moving[0]) if moving else None
 
 
 def source_weights(model: Model, sources: Sequence[str]) -> Row | None:

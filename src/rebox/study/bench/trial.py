@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -116,13 +115,14 @@ def _reprogrammed(
         )
         started = time.perf_counter()
         model.fit(
-            dataset.images[parts.train],
+            dataset.samples[parts.train],
             dataset.labels[parts.train],
             groups=_training_groups(dataset, parts),
         )
         fit_s = time.perf_counter() - started
         fitted = model.spent_
-        tested = _tested(model.predict_proba, model.classes_, dataset, parts, trial.seed)
+        probabilities = model.predict_proba(dataset.samples[parts.test])
+        tested = _tested(probabilities, model.classes_, dataset, parts, trial.seed)
         total_s = time.perf_counter() - started
         model.meter_.account.close()  # before its folder goes
     asked, inside_s = at_hand.asked - asked_before, at_hand.inside_s - inside_before
@@ -181,7 +181,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
     whitebox = None if trial.box is None else bench.weights(trial.box)
-    x, y = dataset.images, read_labels(dataset.labels)
+    x, y = _looked_at(dataset), read_labels(dataset.labels)
     started = time.perf_counter()
     model = trainer.fit(
         x[parts.train],
@@ -193,7 +193,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
     )
     fit_s = time.perf_counter() - started
-    tested = _tested(model.predict_proba, model.classes, dataset, parts, trial.seed)
+    tested = _tested(model.predict_proba(x[parts.test]), model.classes, dataset, parts, trial.seed)
     total_s = time.perf_counter() - started
     return {
         "fit_queries": {"total": 0},
@@ -216,8 +216,17 @@ def _training_groups(dataset: Dataset, parts: Split) -> NDArray[Any] | None:
     return None if dataset.groups is None else dataset.groups[parts.train]
 
 
+def _looked_at(dataset: Dataset) -> Any:
+    if dataset.images is None:
+        raise InvalidData(
+            f"{dataset.name}: samples are known by their ids alone, and a baseline looks at them: "
+            "name a recipe, which asks a box."
+        )
+    return dataset.images
+
+
 def _tested(
-    predict_proba: Callable[[Any], NDArray[np.float64]],
+    probabilities: NDArray[np.float64],
     classes: NDArray[Any],
     dataset: Dataset,
     parts: Split,
@@ -225,7 +234,6 @@ def _tested(
 ) -> Row:
     labels = read_labels(dataset.labels)
     truth = labels[parts.test]
-    probabilities = predict_proba(dataset.images[parts.test])
     names = classes.tolist()
     everything = sorted(set(labels.tolist()))
     # A fold may lack a rare class in training: its column is then 0.

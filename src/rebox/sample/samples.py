@@ -1,0 +1,135 @@
+"""Samples, and what each is known by: a picture or a row of features, an id, or both."""
+
+from dataclasses import dataclass, replace
+from types import EllipsisType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidData
+from rebox.sample.forms import as_array, as_samples
+from rebox.sample.images import Rows
+from rebox.sample.stored import StoredImages
+
+Ids = NDArray[np.str_]
+"""What each sample is called where a box knows it by name, as texts (n,)."""
+
+EXPECTED = "expected a text or a whole number for each sample"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """n samples, each known by an image or a row, by an id, or by both.
+
+    Several rows at once, a slice, a mask or indices, give other `Samples`, so that scikit-learn can
+    split them.
+
+    Parameters
+    ----------
+    images : as `rebox.Reprogrammer.fit` takes X, or None
+        What each sample shows: image files, images or rows of features.
+    ids : (n,) texts or whole numbers, or None
+        What each is called by a box that is asked by name. Ids are compared as texts, and may
+        repeat: they are the same sample then.
+
+    Raises
+    ------
+    InvalidData
+        There is neither, they are not as many, or an id is missing, empty, or no id at all.
+    """
+
+    images: Any = None
+    ids: Ids | None = None
+
+    def __post_init__(self) -> None:
+        if self.images is None and self.ids is None:
+            raise InvalidData(
+                "samples are known by nothing: pass images=, ids=, or both, with one for each."
+            )
+        if self.images is not None:
+            object.__setattr__(self, "images", as_samples(self.images))
+        if self.ids is None:
+            return
+        object.__setattr__(self, "ids", as_ids(self.ids))
+        if self.images is not None and len(self.images) != len(self.ids):
+            raise InvalidData(
+                f"found {len(self.images)} images and {len(self.ids)} ids; expected one of both "
+                "for each sample: give as many of one as of the other."
+            )
+
+    @classmethod
+    def of(cls, x: Any) -> Self:
+        """Return ``x`` if it is samples, else samples that show what it holds."""
+        return x if isinstance(x, cls) else cls(images=as_samples(x))
+
+    def showing(self, images: Any) -> Self:
+        """Return the same samples, which show ``images``."""
+        return replace(self, images=images)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,): by this scikit-learn knows that they can be indexed like an array."""
+        return (len(self),)
+
+    def __len__(self) -> int:
+        return len(self.images if self.ids is None else self.ids)
+
+    def __getitem__(self, rows: Rows | tuple[Rows, EllipsisType]) -> Self:
+        if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
+            rows = rows[0]  # scikit-learn's way to index rows: X[rows, ...]
+        places = np.arange(len(self))[rows]
+        if places.ndim != 1:
+            raise TypeError(f"samples are taken several at once: one alone is X[[{rows}]].")
+        return replace(
+            self,
+            images=None if self.images is None else _taken(self.images, places),
+            ids=None if self.ids is None else self.ids[places],
+        )
+
+    def __repr__(self) -> str:
+        known = (("images", self.images), ("ids", self.ids))
+        return (
+            f"<Samples: {len(self):,}, by {' and '.join(x for x, of in known if of is not None)}>"
+        )
+
+
+def as_ids(ids: Any) -> Ids:
+    """Return ids (n,) as texts; numbers are written without a point.
+
+    Raises
+    ------
+    InvalidData
+        One is missing, empty, or neither a text nor a whole number.
+    """
+    if isinstance(ids, str | bytes):
+        raise InvalidData(f"ids is the one text {ids!r}; {EXPECTED}: pass a list.")
+    values = as_array(ids.to_numpy() if hasattr(ids, "to_numpy") else ids)
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise InvalidData(f"ids have shape {values.shape}; {EXPECTED}: pass one column.")
+    try:
+        texts = [_text(one, at) for at, one in enumerate(values)]
+    except TypeError as error:
+        raise InvalidData(f"ids are a {type(ids).__name__}; {EXPECTED}: pass a list.") from error
+    return np.array(texts, dtype=np.str_)
+
+
+def _text(one: Any, at: int) -> str:
+    if isinstance(one, bytes):
+        one = one.decode("utf-8", "replace")
+    whole = isinstance(one, float | np.floating) and np.isfinite(one) and one == int(one)
+    if whole or (isinstance(one, int | np.integer) and not isinstance(one, bool)):
+        return str(int(one))
+    if not isinstance(one, str) or not one.strip():
+        found = "empty" if isinstance(one, str) else f"{one!r}"
+        raise InvalidData(f"the id of sample {at} is {found}; {EXPECTED}: fill it in.")
+    return str(one)
+
+
+def _taken(images: Any, places: NDArray[np.intp]) -> Any:
+    """Return some of the images, or rows, in the form that all of them have."""
+    if hasattr(images, "iloc"):
+        return images.iloc[places]
+    if isinstance(images, list | StoredImages):
+        return [images[place] for place in places]
+    return images[places]
