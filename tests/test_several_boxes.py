@@ -28,7 +28,7 @@ from rebox.fit import Model, Question
 from rebox.meter import Budget, Journal, JournalAccount, Meter, Spent, accounts, faults
 from rebox.program import Canvas, Program
 from rebox.reading import Answered, TrainingSet, fit_reader
-from rebox.sample import ImageLoader, Inputs
+from rebox.sample import Inputs, SampleLoader
 
 SIDE = 8
 RNG = np.random.default_rng(0)
@@ -309,7 +309,7 @@ def test_others_may_leave_enough_for_the_cheaper_box(journal):
 def name_of(asked, epoch=1):
     x = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
     groups = np.array([0, 0, 1, 1])
-    loader = ImageLoader(Inputs.fit(x, None), x)
+    loader = SampleLoader(Inputs.fit(x, None), x)
     return account_of(asked, "auto", loader, np.arange(4) % 2, 3, groups, views=2, epoch=epoch)
 
 
@@ -419,7 +419,7 @@ def test_a_box_that_cannot_be_opened_is_left_out(tmp_path, readers, place):
     other = readers[place]
     (asker,) = [Meter().asker(box, "predict") for box in loaded.boxes_ if box is loaded.box_]
     askers = [asker, asker]
-    expected = np.concatenate(list(other.batches(askers, ImageLoader(Inputs.fit(X), X))))
+    expected = np.concatenate(list(other.batches(askers, SampleLoader(Inputs.fit(X), X))))
     np.testing.assert_array_equal(loaded.predict_proba(X), expected)
     assert loaded.spent_.predict == 40
     loaded.save(tmp_path / "again.rebox")  # and is whole again when the box is there
@@ -491,7 +491,7 @@ def test_a_box_that_fails_is_left_out_of_what_is_still_to_come(readers, place, f
     first = fails_at // 32 * 32  # of whole chunks
     np.testing.assert_array_equal(said[:first], whole[:first])
     other = Meter().asker(boxes()[1 - place], "predict")
-    rest = readers[place].batches([other, other], ImageLoader(Inputs.fit(X), MANY[first:]))
+    rest = readers[place].batches([other, other], SampleLoader(Inputs.fit(X), MANY[first:]))
     np.testing.assert_array_equal(said[first:], np.concatenate(list(rest)))
     assert asked[1 - place].answered == len(MANY)  # once about each
     assert counts(model)[1 - place] == len(MANY)

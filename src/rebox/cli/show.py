@@ -89,9 +89,9 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
-    verdict, local = description["verdict"], description["local"] or {}
+    verdict, inputs = description["verdict"], description["inputs"] or {}
+    local = description["local"] or {}
     boxes = [_box_facts(description, k, canaries[k]) for k in range(len(canaries))]
-    inputs = description["inputs"] or {}
     prices = [question["price_usd"] for question in description["questions"]]
     only = boxes[0] if len(boxes) == 1 else dict.fromkeys(boxes[0])
     return {
