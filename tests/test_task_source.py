@@ -85,13 +85,13 @@ def test_a_table(tmp_path):
     absolute = picture(tmp_path / "far/2.png", 7)
     picture(tmp_path / "near/a, b.png", 5)
     text = (
-        "id, path ,label\r\n"
+        "note, path ,label\r\n"
         '1,"near/a, b.png","a ""cat"""\r\n'
         "\r\n"
         f"2, {absolute},dog,a field too many\r\n"
         f"2,{absolute},dog\r\n"
     )
-    with pytest.warns(UserWarning, match="passed over the columns 'id'; is one the subject"):
+    with pytest.warns(UserWarning, match="passed over the columns 'note'; is one the subject"):
         data = load(table(tmp_path, text, "utf-8-sig"))
     assert data.labels.tolist() == ['a "cat"', "dog", "dog"]
     assert [image[0, 0, 0] for image in data.images] == [5, 7, 7]

@@ -126,6 +126,11 @@ class Artefact:
         }
 
     @property
+    def names(self) -> str:
+        """The names of all its boxes."""
+        return ", ".join(box.name for box in self.boxes)
+
+    @property
     def takes(self) -> str:
         """What samples are known by, in words."""
         asked_by_id = any(one.program is None for one in self.model.questions)
@@ -135,11 +140,6 @@ class Artefact:
         elif self.inputs is not None:
             known = ["{} x {} images".format(*self.inputs.size), *known]
         return " and ".join(known)
-
-    @property
-    def names(self) -> str:
-        """The names of all its boxes."""
-        return ", ".join(box.name for box in self.boxes)
 
     @property
     def box(self) -> BoxRecord:

@@ -113,6 +113,12 @@ def restore(
     )
 
 
+def _price_of(description: dict[str, Any], box: int) -> float | None:
+    """Return what the answers of a box cost, as its questions say."""
+    asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
+    return asked[0] if asked else None
+
+
 def _restore_inputs(described: dict[str, Any] | None, tensors: Tensors) -> Inputs | None:
     if described is None:
         return None
@@ -124,12 +130,6 @@ def _restore_inputs(described: dict[str, Any] | None, tensors: Tensors) -> Input
         value_range=value_range,
         features=tuple(described.get("features", ())),
     )
-
-
-def _price_of(description: dict[str, Any], box: int) -> float | None:
-    """Return what the answers of a box cost, as its questions say."""
-    asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
-    return asked[0] if asked else None
 
 
 def _restore_model(

@@ -13,11 +13,13 @@ from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
+from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.registry import BOXES, BoxURI, beside, open_box
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
     "BOXES",
+    "ID_QUESTIONS",
     "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
@@ -45,4 +47,5 @@ __all__ = [
     "open_encoder",
     "open_foreign",
     "probe",
+    "probe_ids",
 ]

@@ -106,6 +106,11 @@ class BlackBox(abc.ABC):
         """Raise `InvalidData` where one of ``ids`` (n,) is known to have no answer; ask nobody."""
 
     @property
+    def ids(self) -> NDArray[np.str_] | None:
+        """Every id (n,) that it can be asked about; None: it takes images, or does not say."""
+        return None
+
+    @property
     def at_once(self) -> int:
         """How many images it is worth handing over at once."""
         return min(32, self.spec.batch_size)  # enough to keep a box busy, 20 MB at 224 x 224

@@ -16,8 +16,7 @@ from rebox.box.contract import BlackBox
 from rebox.box.spec import BoxSpec, Scores
 from rebox.errors import BoxError, InvalidData, InvalidOption
 from rebox.option import meant
-from rebox.sample.arrays import read_arrays
-from rebox.sample.samples import as_ids
+from rebox.sample.arrays import ids_of, read_arrays
 
 ARRAYS = ("ids", "truth", "services", "usd_per_10k", "labels", "confidence")
 PRICED = 10_000  # queries that a price in the file is for
@@ -130,7 +129,8 @@ def _read(archive: Path) -> dict[str, Array]:
     try:
         arrays = read_arrays(archive, ARRAYS)
         _check_shapes(archive, arrays)
-        arrays |= {name: as_ids(arrays[name]) for name in ("ids", "services")}
+        for name in ("ids", "services"):
+            arrays[name] = ids_of(archive, name, arrays[name])
         _check_values(archive, arrays)
     except InvalidData as error:
         raise BoxError(str(error)) from error

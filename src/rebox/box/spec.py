@@ -158,11 +158,13 @@ class BoxSpec:
             "identity": self.identity,
             "classes": f"{len(self.classes):,}: {few(self.classes)}",
             "takes": self.taken,
-            "answers": self._answers(),
+            "answers": self.answers,
             "price": self._price,
         }
 
-    def _answers(self) -> str:
+    @property
+    def answers(self) -> str:
+        """What an answer holds, in words."""
         if self.labels_only:
             return "a label"
         if self.best_only:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
 from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
@@ -17,9 +18,10 @@ GONE = (BoxError, InvalidOption, MissingExtra)
 
 def listed(box: BoxChoice) -> list[str | BlackBox]:
     """Return the boxes that were named: none, one or several."""
-    if box is None:
-        return []
-    return [box] if isinstance(box, str | BlackBox) else list(box)
+    if isinstance(box, list | tuple):
+        return list(box)
+    one: Any = box  # `rebox.open_box` refuses what is no box
+    return [] if box is None else [one]
 
 
 def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:

@@ -36,7 +36,7 @@ def ask_canaries(
     for place, box in boxes.items():
         k = wanted if wanted is not None else usual if box.source.remote else 0
         if box.spec.takes != "images":
-            k = 0
+            continue
         left = meter.left("probe", box)
         if k and (left is None or left >= k):
             with contextlib.suppress(Error):

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BOXES, PROBE_QUESTIONS, BlackBox, open_box, probe
+from rebox.box import (
+    BOXES,
+    ID_QUESTIONS,
+    PROBE_QUESTIONS,
+    BlackBox,
+    open_box,
+    probe,
+    probe_ids,
+)
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
 from rebox.cli.app import app
@@ -71,18 +79,28 @@ def probe_box(
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
-    if budget < PROBE_QUESTIONS:
+    questions = PROBE_QUESTIONS if box.spec.takes == "images" else ID_QUESTIONS
+    if budget < questions:
         raise InvalidOption(
-            f"a probe asks {PROBE_QUESTIONS} questions: --budget {budget} does not pay for them."
+            f"a probe asks {questions} questions: --budget {budget} does not pay for them."
         )
-    confirm([(box, PROBE_QUESTIONS)], "this probe", yes=yes)
+    confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
-    report = probe(meter.asker(box, "probe").ask, box.spec)
-    for line in report.lines():
+    lines, doubts = _probed(box, meter)
+    for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
-    for doubt in report.doubts:
+    for doubt in doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
     receipt(meter.spent, [box])
+
+
+def _probed(box: BlackBox, meter: Meter) -> tuple[list[str], list[str]]:
+    """Return what a probe says of ``box``, by whatever it takes, and what speaks against it."""
+    ask = meter.asker(box, "probe").ask
+    if box.spec.takes == "ids":
+        return probe_ids(ask, box).lines(), []
+    report = probe(ask, box.spec)
+    return report.lines(), report.doubts
 
 
 @box_app.command(name="labels")

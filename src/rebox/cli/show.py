@@ -40,15 +40,6 @@ ABOUT = (  # what is printed, and the name of it in JSON
     ("file of", "modified"),
 )
 
-OF_EACH: Mapping[str, tuple[str, Callable[[Any], str]]] = {  # of a box among several
-    "its classes": ("box_classes", str),
-    "asked by the fit": ("queries", counted_by_purpose),
-    "cost": ("usd", dollars),
-    "price": ("price_usd", lambda usd: UNKNOWN if usd is None else per_thousand(usd)),
-    "each prediction": ("queries_per_prediction", str),
-    "canaries": ("canaries", lambda count: str(count or "none")),
-}
-
 
 @app.command()
 def show(
@@ -61,21 +52,26 @@ def show(
         typer.echo(json.dumps(facts, indent=2))
         return
     table = Table("", Column(str(path), overflow="fold"))
+    for place, box in enumerate(facts["boxes"] if len(facts["boxes"]) > 1 else (), start=1):
+        table.add_row(f"box {place}", Text(_of_several(box)))
     for title, name in ABOUT:
         if facts[name] not in (None, []):
             table.add_row(title, Text(_said(name, facts[name])))
     out.print(table)
-    if len(facts["boxes"]) > 1:
-        out.print(_boxes_table(facts["boxes"]))
 
 
-def _boxes_table(boxes: list[dict[str, Any]]) -> Table:
-    """Return what is known of several boxes, a row for each."""
-    table = Table(Column("box", overflow="fold"), *OF_EACH)
-    for box in boxes:
-        words = (written(box[name]) for name, written in OF_EACH.values())
-        table.add_row(Text(box["box"] or box["identity"]), *words)
-    return table
+def _of_several(box: dict[str, Any]) -> str:
+    """Return what is known of a box among others, for people."""
+    price = UNKNOWN if box["price_usd"] is None else per_thousand(box["price_usd"])
+    kept = "no canary" if not box["canaries"] else f"canaries: {box['canaries']}"
+    asked = box["queries_per_prediction"]
+    each = (
+        f"{counted(asked)} for each prediction, {kept}" if asked else "predictions ask it nothing"
+    )
+    return (
+        f"{box['box'] or box['identity']}\n{box['box_classes']} classes, {price}, {each}\n"
+        f"asked by the fit: {counted_by_purpose(box['queries'])}, {dollars(box['usd'])}"
+    )
 
 
 def facts_of(path: Path) -> dict[str, Any]:
@@ -93,9 +89,9 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
-    verdict, local = description["verdict"], description["local"] or {}
+    verdict, inputs = description["verdict"], description["inputs"] or {}
+    local = description["local"] or {}
     boxes = [_box_facts(description, k, canaries[k]) for k in range(len(canaries))]
-    inputs = description["inputs"] or {}
     prices = [question["price_usd"] for question in description["questions"]]
     only = boxes[0] if len(boxes) == 1 else dict.fromkeys(boxes[0])
     return {

@@ -69,12 +69,15 @@ def _samples(archive: Path, arrays: dict[str, Array]) -> tuple[Array | None, Ids
     images, ids = arrays.get("x"), arrays.get("ids")
     if images is not None:
         _check_values(archive, images)
-    if ids is None:
-        return images, None
+    return images, None if ids is None else ids_of(archive, "ids", ids)
+
+
+def ids_of(archive: Path, array: str, values: Array) -> Ids:
+    """Return an array of a file as ids; raises as `as_ids` does, with the names of both."""
     try:
-        return images, as_ids(ids)
+        return as_ids(values)
     except InvalidData as error:
-        raise InvalidData(f"{archive}: {error}") from error
+        raise InvalidData(f"{archive}, {array}: {error}") from error
 
 
 def _stored(archive: Path) -> Collection[str]:

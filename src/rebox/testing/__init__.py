@@ -1,6 +1,7 @@
 """Tests that ship with the package: supply a fixture, inherit them."""
 
 from rebox.testing.box import BoxContract
+from rebox.testing.ids import IdBoxContract
 from rebox.testing.search import SearchContract
 
-__all__ = ["BoxContract", "SearchContract"]
+__all__ = ["BoxContract", "IdBoxContract", "SearchContract"]
