@@ -94,36 +94,32 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         Whoever leaves off has paid for the rows there are and for no more. All together are those
         of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
-        known = self._known(X)
-        samples = self._loaded(known)
+        samples = self.checked(X)
         planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
-        self.meter_.check(planned, "predict")  # before the first of several batches is paid for
+        if self._model.policy is None:  # how much one asks is not known before
+            self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         samples.check()
         told = self._told
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
-        for step, batch in enumerate(self._answered(known, samples), start=1):
+        for step, batch in enumerate(self._answered(samples), start=1):
             yield batch  # before others are told, who might interrupt
             tell(told, StepTaken(spent=self.meter_.spent, purpose="predict", step=step))
 
     def checked(self, X: Any) -> SampleLoader:
         """Return samples as the model takes them, whose images are not looked at yet; ask nobody.
 
-        Raises `NotFitted`, and `InvalidData` where they are not known by what it and its box take.
+        Raises `NotFitted`, and `InvalidData` where they are not known by what it and boxes take.
         """
-        return self._loaded(self._known(X))
-
-    def _known(self, X: Any) -> Samples:
         self._check_fitted()
-        return checked_samples(self, X, fitted=True, seen=self.artefact_.inputs is not None)
-
-    def _loaded(self, known: Samples) -> SampleLoader:
-        samples = SampleLoader(self.artefact_.inputs, known)
+        inputs = self.artefact_.inputs
+        X = checked_samples(self, X, fitted=True, seen=inputs is not None)
+        samples = SampleLoader(inputs, X)
         check_predictions(self._model, self.boxes_, samples)
         return samples
 
-    def _answered(self, known: Samples, samples: SampleLoader) -> Iterator[NDArray[np.float64]]:
-        """Yield probabilities of what is ``known``, all of it as ``samples``, a few at a time."""
+    def _answered(self, samples: SampleLoader) -> Iterator[NDArray[np.float64]]:
+        """Yield probabilities of ``samples``, a few at a time."""
         if len(self.boxes_) == 1:
             asker = self.meter_.asker(self.boxes_[0], "predict")
             yield from self._model.batches((asker,), samples)
@@ -132,7 +128,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         yield from batches_of_several(
             self._model,
             [KeepingAsker(box, self.meter_) for box in self.boxes_],
-            lambda done: self._loaded(known[done:]) if done else samples,
+            samples,
             lambda place, error: warn_of_gone(records[place], error),
         )
 
@@ -255,11 +251,12 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened, inputs = open_recorded(artefact, listed(box), Path(path)), artefact.inputs
+        opened = open_recorded(artefact, listed(box), Path(path))
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
         ]
+        inputs = artefact.inputs
         model = cls(
             one_or_all(named),
             artefact.recipe,

@@ -3,7 +3,6 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,9 @@ from rebox.box.reservation import Row
 from rebox.errors import ArtefactError, BoxError
 from rebox.fit import Model
 from rebox.meter import Asker, Meter
+from rebox.meter.journal_account import content_of
 from rebox.meter.meter import Heard
+from rebox.sample.loader import SampleLoader
 
 Probabilities = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ class KeepingAsker(Asker):
 
     def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
-        keys = [hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest() for image in images]
+        keys = [hashlib.sha256(content_of(image)).digest() for image in images]
         rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}
         left = [place for place in range(len(images)) if place not in rows]
         if left:
@@ -61,7 +62,7 @@ class KeepingAsker(Asker):
 def batches_of_several(
     model: Model,
     askers: Sequence[KeepingAsker],
-    samples_from: Callable[[int], Any],
+    samples: SampleLoader,
     gone: Callable[[int, BoxError], None],
 ) -> Iterator[Probabilities]:
     """Yield what `Model.batches` does; a box that fails is left out of what is still to come.
@@ -71,8 +72,7 @@ def batches_of_several(
     model : Model
     askers : sequence of KeepingAsker
         One for each box.
-    samples_from : callable
-        Returns a loader of all samples but so many first ones.
+    samples : SampleLoader
     gone : callable
         Told which box was left out, and why, before it goes on without.
 
@@ -81,16 +81,17 @@ def batches_of_several(
     BoxError
         A box failed, and the model has no reading without it.
     """
-    done = 0
     while True:
+        done = 0
         try:
-            for batch in model.batches(askers, samples_from(done)):
+            for batch in model.batches(askers, samples):
                 for asker in askers:
                     asker.forget()
                 done += len(batch)
                 yield batch
         except BoxError as error:
             model = _without_failed(model, askers, error, gone)
+            samples = samples.but_first(done)
             for asker in askers:
                 asker.begin_again()
         else:

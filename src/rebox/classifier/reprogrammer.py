@@ -23,6 +23,7 @@ from rebox.classifier.checks import (
     check_prediction,
     checked_labels,
     checked_samples,
+    pace_of,
     seed_of,
 )
 from rebox.classifier.fitted import Fitted
@@ -52,9 +53,19 @@ class Reprogrammer(Fitted):
     budget : int or None
         Most queries (images answered by a box) that ``fit`` may ask, of all boxes together.
         Predictions are counted apart.
-    queries_per_prediction : int
-        Most queries that the prediction of one image may ask; 0 answers without the box, by a local
-        student of it. All recipes but ``auto`` take 1.
+    queries_per_prediction : int, float or None
+        A whole number: most queries that the prediction of one sample may ask; 0 answers without
+        the box, by a local student of it. Another number, as 0.3: the mean over many predictions,
+        each of which asks only as far as it pays. None: one query of each box. All recipes but
+        ``auto`` take 1.
+    usd_per_prediction : float or None
+        Mean US dollars that a prediction may cost over many, as for a mean of queries; both hold
+        where both are given.
+    max_usd_per_prediction : float or None
+        Most US dollars that any one prediction may cost; boxes that cost more are not asked
+        together.
+    aliases : mapping or None
+        What boxes call your classes where they have other names for them: ``{"joy": "happiness"}``.
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
@@ -118,7 +129,10 @@ class Reprogrammer(Fitted):
         recipe: str | Recipe = "auto",
         *,
         budget: int | None = 1000,
-        queries_per_prediction: int = 1,
+        queries_per_prediction: float | None = None,
+        usd_per_prediction: float | None = None,
+        max_usd_per_prediction: float | None = None,
+        aliases: Mapping[str, str | Sequence[str]] | None = None,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
@@ -135,6 +149,9 @@ class Reprogrammer(Fitted):
         self.recipe = recipe
         self.budget = budget
         self.queries_per_prediction = queries_per_prediction
+        self.usd_per_prediction = usd_per_prediction
+        self.max_usd_per_prediction = max_usd_per_prediction
+        self.aliases = aliases
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
@@ -188,7 +205,7 @@ class Reprogrammer(Fitted):
         samples.check()
         if samples.images is not None:
             samples.images.warn_of_range()
-        session = self._session(recipe, boxes, budgets, samples, targets, subjects)
+        session = self._session(recipe, boxes, budgets, samples, classes, targets, subjects)
         outcome = fit(recipe, session)
         artefact = Artefact(
             inputs=samples.inputs,
@@ -223,7 +240,7 @@ class Reprogrammer(Fitted):
     def checked_recipe(self) -> Recipe:
         """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        check_prediction(recipe, self.queries_per_prediction, self.encoder)
+        check_prediction(recipe, self)
         whole("verbose", self.verbose, at_least=0)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
@@ -254,11 +271,12 @@ class Reprogrammer(Fitted):
         boxes: tuple[BlackBox, ...],
         budgets: tuple[Budget, Budget],
         samples: SampleLoader,
+        classes: NDArray[Any],
         targets: NDArray[np.intp],
         groups: NDArray[np.int64] | None,
     ) -> Session:
         """Return what a fit is handed, and become the model of these boxes and this meter."""
-        seed, views = seed_of(self.random_state), int(self.queries_per_prediction)
+        seed, pace = seed_of(self.random_state), pace_of(self, len(boxes))
         encoder = None if self.encoder is None else open_encoder(self.encoder)
         # recipes of a user's own may share a name, and must not share an account
         method = recipe.name if isinstance(self.recipe, str) else repr(recipe)
@@ -268,7 +286,14 @@ class Reprogrammer(Fitted):
             prediction=budgets[1],
             journal=self.journal if recipe.way.asks else False,
             fit=lambda epochs: account_of(
-                boxes, method, samples, targets, seed, groups, views=views, epoch=one_or_all(epochs)
+                boxes,
+                method,
+                samples,
+                targets,
+                seed,
+                groups,
+                epoch=one_or_all(epochs),
+                **pace.asked,
             ),
             account=self.account if recipe.way.asks else None,
         )
@@ -281,7 +306,12 @@ class Reprogrammer(Fitted):
             targets=targets,
             seed=seed,
             subjects=groups,
-            queries_per_prediction=views,
+            queries_per_prediction=pace.most,
+            mean_queries=pace.mean_queries,
+            usd_per_prediction=pace.mean_usd,
+            max_usd_per_prediction=self.max_usd_per_prediction,
+            named=classes.tolist(),
+            aliases=self.aliases or {},
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,

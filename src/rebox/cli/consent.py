@@ -10,6 +10,7 @@ import typer
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
+from rebox.classifier.checks import pace_of
 from rebox.cli.console import err
 from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
@@ -75,13 +76,17 @@ def plan(
     if asks:
         budget, _ = checked_budgets(boxes, model.budget, model.max_usd, model.predict_budget)
     loader = SampleLoader.of_training(samples, model.value_range)
+    pace = pace_of(model, len(boxes))
     session = Session(
         boxes=boxes,
         meter=Meter(boxes, budget),
         samples=loader,
         targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
         seed=0,
-        queries_per_prediction=model.queries_per_prediction,
+        queries_per_prediction=pace.most,
+        mean_queries=pace.mean_queries,
+        usd_per_prediction=pace.mean_usd,
+        max_usd_per_prediction=model.max_usd_per_prediction,
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -1,7 +1,9 @@
 """One parcel: who is asked about what, for whom, and who is told."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,14 @@ class Session:
         Subject of each, held out with all its samples; None: each sample shows its own.
     queries_per_prediction : int
         Most queries that a prediction may ask; 0 answers without the box.
+    mean_queries, usd_per_prediction : float or None
+        Mean queries, and US dollars, that a prediction may take over many; None: all are asked.
+    max_usd_per_prediction : float or None
+        Most US dollars of one prediction.
+    named : (K,) labels, or empty
+        What the target classes are called, for boxes that have classes of these names.
+    aliases : mapping
+        What boxes call them otherwise.
     encoder : Encoder or None
         Features of the user's own, beside the plain ones.
     compare : bool
@@ -52,9 +62,20 @@ class Session:
     seed: int
     subjects: NDArray[np.intp] | None = None
     queries_per_prediction: int = 1
+    mean_queries: float | None = None
+    usd_per_prediction: float | None = None
+    max_usd_per_prediction: float | None = None
+    named: Sequence[Any] = ()
+    aliases: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     encoder: Encoder | None = None
     compare: bool = False
     listeners: tuple[Listener, ...] = ()
+
+    @property
+    def paced(self) -> bool:
+        """Whether a prediction asks only as far as it pays."""
+        held = self.mean_queries, self.usd_per_prediction, self.max_usd_per_prediction
+        return any(one is not None for one in held)
 
     @property
     def box(self) -> BlackBox:

@@ -6,8 +6,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
@@ -189,11 +191,14 @@ class JournalAccount(Account):
         head = f"{box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
-            named = isinstance(image, str)
-            content = encoded(image) if named else np.ascontiguousarray(image).tobytes()
-            question = hashlib.sha256(head + content).digest()
+            question = hashlib.sha256(head + content_of(image)).digest()
             with self._lock:  # two threads that ask the same image ask it twice
                 asked = counts[question]
                 counts[question] += 1
             keys.append(hashlib.sha256(question + asked.to_bytes(8)).digest())
         return keys
+
+
+def content_of(query: NDArray[Any] | str) -> bytes:
+    """Return what one query says: the pixels of an image, or an id."""
+    return encoded(query) if isinstance(query, str) else np.ascontiguousarray(query).tobytes()

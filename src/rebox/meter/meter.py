@@ -102,6 +102,22 @@ class Meter:
         """
         return self._left(purpose, 0.0 if box is None else box.spec.price_usd)
 
+    def left_each(self, purpose: Purpose, boxes: Sequence[BlackBox]) -> int | None:
+        """Return how many more samples ``purpose`` may ask all ``boxes`` about; None: without end.
+
+        Raises
+        ------
+        InvalidOption
+            The budget is in dollars, and what one of them costs is not known.
+        """
+        prices = [box.spec.price_usd for box in boxes]
+        together = None if None in prices else sum(price or 0.0 for price in prices)
+        queries, samples = self._left(purpose, 0.0), self._left(purpose, together)
+        if queries is None:
+            return samples
+        shared = queries // max(1, len(boxes))
+        return shared if samples is None else min(samples, shared)
+
     def _left(self, purpose: Purpose, price_usd: float | None) -> int | None:
         kind = kind_of(purpose)
         with self._lock:
