@@ -122,7 +122,7 @@ def search(box: BlackBox, images: np.ndarray, *, q: int) -> tuple[int, float]:
     targets = np.arange(len(images)) % 2
     start = time.perf_counter()
     loader = SampleLoader(inputs, images)
-    fit(recipe, Session(box=box, meter=meter, samples=loader, targets=targets, seed=0))
+    fit(recipe, Session(boxes=(box,), meter=meter, samples=loader, targets=targets, seed=0))
     return meter.spent.total, time.perf_counter() - start
 
 

@@ -56,12 +56,10 @@ def metered(box: BlackBox, journal: Journal | None) -> Asker:
     account = JournalAccount(
         journal,
         name="benchmark",
-        box=box.spec.identity,
-        price_usd=0.002,
         training=Budget(),
         prediction=Budget(),
     )
-    return Meter(0.002, account=account).asker(box, "map")
+    return Meter(account=account).asker(box, "map")
 
 
 def images_of(n: int, seed: int) -> np.ndarray:

@@ -305,6 +305,24 @@ OPTIONS = {
         "does not pay",
     ),
     "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
+    "one box twice": ({"--box": (BOX, BOX), "--recipe": "auto"}, "two of the boxes are"),
+    "two boxes for a recipe of one": ({"--box": (BOX, BOX + "&seed=1")}, "'map' asks one box"),
+    "dollars for boxes that do not pay for one query of any": (
+        {
+            "--box": [f"{BOX}&seed={k}&price_usd=0.0{k}" for k in (2, 1)],
+            "--recipe": "auto",
+            "--max-usd": 0.001,
+        },
+        "$0.0010 does not pay for one query at $0.0100 each",
+    ),
+    "dollars for boxes one of which may cost anything": (
+        {
+            "--box": (BOX, HTTP.replace("&price_usd=0", "")),
+            "--recipe": "auto",
+            "--max-usd": 1,
+        },
+        "price_usd=, 0 if it is free",
+    ),
     "a share to hold out that is none": ({"--hold-out": 20}, "as 0.2; found 20"),
     "a hold-out that takes all of the budget": (
         {"--hold-out": 0.5, "--budget": 3},
@@ -487,7 +505,10 @@ def fit_by_command_line(folder, data, options):
     """Return the error of `rebox fit`, if any, and its warnings; it writes into ``folder``."""
     given = {"--box": BOX, "--data": data, "--recipe": "map", "--budget": 30, "--seed": 0}
     given |= {"--out": folder / "m.rebox", **options}
-    arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
+    each = {
+        key: value if isinstance(value, tuple | list) else [value] for key, value in given.items()
+    }
+    arguments = [f"{key}={one}" for key, some in each.items() for one in some if one is not None]
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         error = CliRunner().invoke(app, ["fit", *arguments]).exception

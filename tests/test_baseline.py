@@ -12,7 +12,7 @@ from PIL import Image
 import rebox
 from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Session, fit
-from rebox.meter import Budget, Meter
+from rebox.meter import Budget, Meter, Payee
 from rebox.recipe import recipe_from_name
 from rebox.sample import ImageFiles, Inputs, SampleLoader
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
@@ -120,12 +120,12 @@ def test_the_local_model_is_what_auto_reads_without_asking(kind):
     if kind == "images":  # auto's own: harder than day and night
         y = np.where(x[:, :10].mean(axis=(1, 2, 3)) > x[:, 10:].mean(axis=(1, 2, 3)), "a", "b")
     meter = Meter(training=Budget(queries=1))
-    meter.reserve(1, "probe")
+    meter.reserve(1, "probe", Payee("any"))
     box = rebox.FunctionBox(len, size=(32, 32), classes=2)
     loader = SampleLoader(Inputs.fit(x), x)
     targets = np.unique(y, return_inverse=True)[1]
     session = Session(
-        box=box, meter=meter, samples=loader, targets=targets, queries_per_prediction=0, seed=5
+        boxes=(box,), meter=meter, samples=loader, targets=targets, queries_per_prediction=0, seed=5
     )
     auto = fit(recipe_from_name("auto"), session).model
     assert not auto.questions

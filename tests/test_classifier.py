@@ -67,9 +67,9 @@ def test_every_budget_gives_a_usable_model_and_is_kept(recipe, budget):
     assert set(model.predict(ROWS)) <= {0, 1}
 
 
-@pytest.mark.parametrize("box", [None, 7, b"demo:digits", ["demo:digits"]])
+@pytest.mark.parametrize("box", [None, 7, b"demo:digits", [b"demo:digits"], []])
 def test_what_is_no_box_is_refused(box):
-    said = "pass box=URI, or recipe='local'" if box is None else "name a box by scheme:target"
+    said = "pass box=URI, or recipe='local'" if not box else "name a box by scheme:target"
     with pytest.raises(InvalidOption, match=said):
         Reprogrammer(box, budget=5).fit(np.zeros((4, 3, 3)), [0, 1, 0, 1])
 

@@ -90,7 +90,7 @@ def toy(n=90, classes=3, size=4):
 def run(recipe, box, budget, *, data=None, seed=0, listeners=(), usd=None):
     x, y = toy() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
-    meter = Meter(box.spec.price_usd, Budget(queries=budget, usd=usd))
+    meter = Meter([box], Budget(queries=budget, usd=usd))
     session = session_of(
         box,
         x,
@@ -110,7 +110,7 @@ def with_way(recipe, **settings):
 def session_of(box, x, y=None, **more):
     y = np.zeros(len(x), dtype=np.intp) if y is None else y
     settings = {"meter": Meter(), "seed": 0} | more
-    return Session(box=box, samples=SampleLoader(Inputs.fit(x), x), targets=y, **settings)
+    return Session(boxes=(box,), samples=SampleLoader(Inputs.fit(x), x), targets=y, **settings)
 
 
 def programs_of(x, box):

@@ -152,7 +152,7 @@ def fit_map(place, *, box=BOX, hold_out=0.25, **more):
     from rebox.cli import fit
 
     fit.fit(
-        box=box,
+        box=[box],
         data=str(place / "data"),
         recipe="map",
         budget=40,

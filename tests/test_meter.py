@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from rebox.box import FunctionBox
 from rebox.box.reservation import Settlement
 from rebox.errors import BoxError, BudgetExhausted, InvalidOption
-from rebox.meter import Budget, Meter, Spent
+from rebox.meter import Budget, Meter, Payee, Spent
 
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TRAINING = PURPOSES[:-1]
+
+
+FREE = Payee("free")
 
 
 def even(images):
@@ -30,10 +33,10 @@ def box_of(function=even, **options):
     return FunctionBox(function, size=2, classes=2, **options)
 
 
-def pay(meter, queries, purpose):
+def pay(meter, queries, purpose, payee=FREE):
     """Count ``queries`` and have them billed, as an asker does."""
-    meter.reserve(queries, purpose)
-    _, reserve = meter.account.recall(IMAGES, purpose)
+    meter.reserve(queries, purpose, payee)
+    _, reserve = meter.account.recall(IMAGES, purpose, payee)
     reserve(range(queries)).settle(Settlement(billed=queries))
 
 
@@ -60,13 +63,13 @@ IMAGES = np.zeros((3, 2, 2, 3), dtype=np.float32)
 )
 def test_dollars_pay_for_whole_queries(price, usd, allowed):
     assert Budget(usd=usd).allows(price) == allowed
-    meter = Meter(price, Budget(usd=usd))
+    meter, payee = Meter(training=Budget(usd=usd)), Payee("a", price)
     if allowed:
-        pay(meter, allowed, "search")
+        pay(meter, allowed, "search", payee)
         assert meter.spent.usd == pytest.approx(allowed * price)
         assert meter.spent.usd <= usd + 1e-9
     with pytest.raises(BudgetExhausted):
-        meter.reserve(1, "search")
+        meter.reserve(1, "search", payee)
 
 
 @settings(max_examples=200, deadline=None)
@@ -127,17 +130,17 @@ def test_endless_money_is_refused_or_no_cap():
     questions=st.lists(st.tuples(st.integers(1, 25), st.sampled_from(PURPOSES)), max_size=25),
 )
 def test_no_order_of_questions_exceeds_a_budget(cap, predictions, questions):
-    meter = Meter(0.5, Budget(queries=cap), Budget(queries=predictions))
+    meter, payee = Meter((), Budget(queries=cap), Budget(queries=predictions)), Payee("a", 0.5)
     counted = dict.fromkeys(PURPOSES, 0)
     for queries, purpose in questions:
         left = meter.left(purpose)
         if left is None or queries <= left:
-            pay(meter, queries, purpose)
+            pay(meter, queries, purpose, payee)
             counted[purpose] += queries
         else:
             before = meter.spent
             with pytest.raises(BudgetExhausted, match=f"{left} left"):
-                meter.reserve(queries, purpose)
+                meter.reserve(queries, purpose, payee)
             assert meter.spent == before
     trained = sum(counted[purpose] for purpose in TRAINING)
     assert meter.spent.by_purpose() == counted | {"total": sum(counted.values())}
@@ -151,10 +154,10 @@ def test_no_order_of_questions_exceeds_a_budget(cap, predictions, questions):
 
 def test_the_budget_can_be_spent_to_the_last_query():
     meter = Meter(training=Budget(queries=5))
-    meter.reserve(4, "map")
-    meter.reserve(1, "search")
+    meter.reserve(4, "map", FREE)
+    meter.reserve(1, "search", FREE)
     assert meter.left() == 0
-    meter.reserve(10**6, "predict")  # a budget of its own, here without end
+    meter.reserve(10**6, "predict", FREE)  # a budget of its own, here without end
     assert meter.left("predict") is None
 
 
@@ -167,7 +170,7 @@ def test_eight_threads_share_one_budget():
         start.wait()
         while True:
             try:
-                meter.reserve(1 + thread % 3, TRAINING[thread % 4])
+                meter.reserve(1 + thread % 3, TRAINING[thread % 4], FREE)
             except BudgetExhausted:
                 return
             granted[thread] += 1 + thread % 3
@@ -182,11 +185,11 @@ def test_eight_threads_share_one_budget():
 
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])  # noqa: S301 - our own bytes
 def test_a_copy_counts_on_by_itself(copied):
-    meter = Meter(0.1, Budget(queries=9), Budget(queries=3))
-    pay(meter, 4, "probe")
+    meter = Meter((), Budget(queries=9), Budget(queries=3))
+    pay(meter, 4, "probe", Payee("a", 0.1))
     twin = copied(meter)
-    twin.reserve(5, "validate")
-    twin.reserve(3, "predict")
+    twin.reserve(5, "validate", FREE)
+    twin.reserve(3, "predict", FREE)
     assert (twin.left(), twin.left("predict")) == (0, 0)
     assert meter.spent == Spent(probe=4, billed=4, usd=pytest.approx(0.4))
 
@@ -196,7 +199,7 @@ def test_a_copy_counts_on_by_itself(copied):
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_every_image_is_counted_for_its_purpose(purpose):
-    inner, meter = box_of(price_usd=0.25), Meter(0.25, Budget(queries=10))
+    inner, meter = box_of(price_usd=0.25), Meter(training=Budget(queries=10))
     box = meter.asker(inner, purpose)
     np.testing.assert_array_equal(box.ask(IMAGES), even(IMAGES))
     assert inner.answered == 3

@@ -6,6 +6,7 @@ import os
 import pickle
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from rebox.meter import (
     Journal,
     JournalAccount,
     Meter,
+    Payee,
     Spent,
     accounts,
     faults,
@@ -48,27 +50,35 @@ def journal(tmp_path):
         yield opened
 
 
+PAID = Payee("paid", 0.1)
+
+
+def unpriced():
+    """Return a box that may cost what nobody has told."""
+    box = model()
+    box.spec = replace(box.spec, price_usd=None)
+    return box
+
+
 def model(**more):
     return RehearsalBox(**{"classes": 5, "size": SIDE, "pixels": "uint8"} | more)
 
 
-def account_in(journal, box, *, price=0.002, training=None, prediction=None, name="a", fit=None):
+def account_in(journal, *, training=None, prediction=None, name="a", fit=None):
     return JournalAccount(
         journal,
         name=name,
-        box=box.source.spec.identity,
-        price_usd=price,
         training=training or Budget(),
         prediction=prediction or Budget(),
         fit=fit,
     )
 
 
-def metered(journal, box, purpose="map", *, afresh=False, **more):
-    price = more.get("price", 0.002)
-    account = account_in(journal, box, **more)
+def metered(journal, box, purpose="map", *, afresh=False, price=0.002, **more):
+    for one in (box, box.source):
+        one.spec = replace(one.spec, price_usd=price)
     budgets = more.get("training"), more.get("prediction")
-    return Meter(price, *budgets, account).asker(box, purpose, afresh=afresh)
+    return Meter((), *budgets, account_in(journal, **more)).asker(box, purpose, afresh=afresh)
 
 
 def spent(box):
@@ -153,11 +163,13 @@ KEYS = {
 
 @pytest.mark.parametrize("change", KEYS)
 def test_another_image_has_another_key(journal, change):
-    account = account_in(journal, model())
+    account = account_in(journal)
     images = X[:1], KEYS[change](X[0])[None]
-    keys = [account_in(journal, model())._keys(one, Counter()) for one in images]
+    keys = [account_in(journal)._keys(one, "a box", Counter()) for one in images]
     assert keys[0] != keys[1]
-    assert keys[0] == account._keys(np.asfortranarray(X[:1]), Counter())  # by shape, not by memory
+    assert keys[0] == account._keys(
+        np.asfortranarray(X[:1]), "a box", Counter()
+    )  # by shape, not by memory
 
 
 def test_another_box_has_another_key(journal):
@@ -178,7 +190,7 @@ def test_afresh_asks_what_the_journal_knows_and_forgets_nothing(journal):
 
 
 def test_what_no_journal_remembers_is_billed_as_it_is_asked():
-    box = Meter(0.5, Budget(queries=24)).asker(model(), "map")
+    box = Meter(training=Budget(queries=24)).asker(model(price_usd=0.5), "map")
     box.ask(X)
     assert spent(box) == Spent(map=24, billed=24, usd=12.0)
 
@@ -346,7 +358,7 @@ def test_the_cap_of_predictions_is_for_one_process_where_no_account_is_shared(jo
 
 def test_a_prediction_that_was_not_billed_is_given_back(journal):
     box = metered(journal, model(), "predict", prediction=Budget(queries=4))
-    _, reserve = box._meter.account.recall(X, "predict")
+    _, reserve = box._meter.account.recall(X, "predict", PAID)
     reserve(range(4)).settle(Settlement(billed=1, words="three failed"))
     reserve(range(3))
     with pytest.raises(BudgetExhausted):
@@ -360,9 +372,11 @@ def test_a_prediction_that_was_not_billed_is_given_back(journal):
 @pytest.mark.parametrize("whose", ["training", "prediction"])
 def test_a_cap_in_dollars_is_refused_where_the_price_is_not_known(journal, kind, whose):
     budgets = {"training": Budget(), "prediction": Budget(), whose: Budget(usd=5.0)}
-    more = {} if kind is Account else {"journal": journal, "name": "a", "box": "b"}
+    account = kind(**budgets, **({} if kind is Account else {"journal": journal, "name": "a"}))
+    purpose = {"training": "map", "prediction": "predict"}[whose]
     with pytest.raises(InvalidOption, match=r"cap of \$5\.00 cannot be kept .* price_usd="):
-        kind(price_usd=None, **budgets, **more)
+        account.recall(X, purpose, Payee("b", None))
+    account.recall(X, purpose, PAID)
 
 
 def test_what_was_billed_at_a_price_that_is_not_known_is_not_told_as_nothing(journal):
@@ -373,7 +387,7 @@ def test_what_was_billed_at_a_price_that_is_not_known_is_not_told_as_nothing(jou
     metered(journal, model(), price=0.5, name="b").ask(X[3:5])
     assert [(line.unpriced, line.usd) for line in accounts(journal)] == [(3, 0.0), (0, 1.0)]
     assert faults(journal) == []
-    alone = Meter(None).asker(model(), "map")
+    alone = Meter().asker(unpriced(), "map")
     assert alone._meter.spent.usd == 0.0
     alone.ask(X[:2])
     assert alone._meter.spent.usd is None
@@ -396,8 +410,8 @@ def test_a_fit_on_a_service_of_unknown_price(tmp_path, journal_choice):
 
 
 def test_an_account_in_memory_keeps_to_its_budgets():
-    account = Account(0.1, Budget(usd=0.3), Budget(queries=2))
-    known, reserve = account.recall(X, "map")
+    account = Account(Budget(usd=0.3), Budget(queries=2))
+    known, reserve = account.recall(X, "map", PAID)
     assert known == {}
     first = reserve([0, 1])
     with pytest.raises(BudgetExhausted, match="2 have been billed"):
@@ -407,7 +421,7 @@ def test_an_account_in_memory_keeps_to_its_budgets():
     assert account.spent == Spent(billed=3, usd=0.3)
     with pytest.raises(BudgetExhausted):
         reserve([4])
-    _, predicting = account.recall(X, "predict")
+    _, predicting = account.recall(X, "predict", PAID)
     predicting([0, 1]).settle(Settlement(billed=0))
     predicting([0, 1])  # the first two were given back
     with pytest.raises(BudgetExhausted):
@@ -418,12 +432,8 @@ def test_an_account_in_memory_keeps_to_its_budgets():
 def test_the_worst_case_is_reserved_and_what_was_used_is_settled(journal, where):
     """As where a price is for each token: an answer is paid for by its length."""
     cap = Budget(usd=1.0)
-    account = (
-        Account(0.1, cap, Budget())
-        if where == "memory"
-        else account_in(journal, model(), price=0.1, training=cap)
-    )
-    _, reserve = account.recall(X, "map")
+    account = Account(cap, Budget()) if where == "memory" else account_in(journal, training=cap)
+    _, reserve = account.recall(X, "map", PAID)
     first = reserve([0, 1], nano_usd_each=400_000_000)
     with pytest.raises(BudgetExhausted):
         reserve([2], nano_usd_each=200_000_001)
@@ -461,7 +471,7 @@ HERE = AZURE.format("http://127.0.0.1:1")
 def opened(box, journal=None, account="a"):
     box = open_box(box) if isinstance(box, str) else box
     return open_meter(
-        box, training=Budget(), prediction=Budget(), journal=journal, fit=lambda _: account
+        [box], training=Budget(), prediction=Budget(), journal=journal, fit=lambda _: account
     ).account
 
 
@@ -520,7 +530,7 @@ def test_a_paid_service_is_journalled_and_not_paid_twice(tmp_path):
 
 def name_of(box=None, recipe="auto", x=X, y=Y, seed=0, **more):
     samples = SampleLoader(Inputs.fit(x, None), x)
-    return account_of(box or model(), recipe, samples, np.asarray(y), seed, **more)
+    return account_of([box or model()], recipe, samples, np.asarray(y), seed, **more)
 
 
 def test_the_same_fit_has_the_same_account():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rebox.box import FunctionBox
 from rebox.box.reservation import Settlement
-from rebox.meter import Budget, Journal, JournalAccount, Meter, accounts
+from rebox.meter import Budget, Journal, JournalAccount, Meter, Payee, accounts
 from rebox.meter.packing import EXACT_UP_TO, packed, rounded, unpacked
 
 SCORE = st.floats(0, 1, width=32)
@@ -132,7 +132,7 @@ def test_an_answer_is_the_same_paid_for_or_remembered(tmp_path):
     answers = []
     for _ in range(2):
         with Journal(tmp_path / "journal.sqlite") as journal:
-            meter = metered(journal, box)
+            meter = metered(journal)
             answers.append(meter.asker(box, "map").ask(images))
     assert box.answered == 5
     assert meter.spent.saved == 5
@@ -141,12 +141,10 @@ def test_an_answer_is_the_same_paid_for_or_remembered(tmp_path):
     assert (answers[0] != thousand(images)).any()  # or nothing was rounded
 
 
-def metered(journal, box):
+def metered(journal):
     account = JournalAccount(
         journal,
         name="size",
-        box=box.spec.identity,
-        price_usd=0.0,
         training=Budget(),
         prediction=Budget(),
     )
@@ -158,11 +156,11 @@ def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
     n = 2000
     rows = softmax(np.random.default_rng(5), n, 1000)
     with Journal(tmp_path / "journal.sqlite") as journal:
-        account = metered(journal, FunctionBox(thousand, size=2, classes=1000)).account
+        account = metered(journal).account
         journal._open().execute("PRAGMA synchronous=OFF")  # for speed: it changes no byte of it
         images = np.random.default_rng(6).random((n, 2, 2, 3), dtype=np.float32)
         for image, row in zip(images, rows, strict=True):
-            _, reserve = account.recall(image[None], "map")
+            _, reserve = account.recall(image[None], "map", Payee("thousand"))
             reserve([0]).settle(Settlement(answers={0: row}, billed=1))
         assert accounts(journal)[0].answered == n
         journal._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -60,10 +60,10 @@ def run(recipe, answer, budget, *, data=None, seed=0, listeners=(), raises_at=No
     box = FunctionBox(counted, size=8, classes=3, channels=1)
     x, y = grey() if data is None else data
     recipe = recipe_from_name(recipe) if isinstance(recipe, str) else recipe
-    meter = Meter(0.0, Budget(queries=budget))
+    meter = Meter([box], Budget(queries=budget))
     samples = SampleLoader(Inputs.fit(x), x)
     session = Session(
-        box=box, meter=meter, samples=samples, targets=y, seed=seed, listeners=tuple(listeners)
+        boxes=(box,), meter=meter, samples=samples, targets=y, seed=seed, listeners=tuple(listeners)
     )
     outcome = fit(recipe, session)
     assert counts["images"] == meter.spent.total <= budget
@@ -138,8 +138,8 @@ def test_a_candidate_is_judged_by_a_mapping_fitted_without_the_sample():
     x, y = grey()
     recipe = recipe_from_name(QUICK)
     samples = SampleLoader(Inputs.fit(x), x)
-    meter = Meter(0.0, Budget(queries=5000))
-    session = Session(box=box, meter=meter, samples=samples, targets=y, seed=0)
+    meter = Meter([box], Budget(queries=5000))
+    session = Session(boxes=(box,), meter=meter, samples=samples, targets=y, seed=0)
     fitted = RefitRun(recipe.way, session)
     indices = np.arange(40)
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 40).astype(np.float32)

@@ -101,12 +101,10 @@ def ask(tmp_path, uri, rehearsal, budget=None):
     account = JournalAccount(
         journal,
         name="faults",
-        box=box.source.spec.identity,
-        price_usd=box.spec.price_usd,
         training=Budget(queries=budget),
         prediction=Budget(),
     )
-    meter = Meter(box.spec.price_usd, account=account)
+    meter = Meter(account=account)
     scores = error = None
     try:
         scores = meter.asker(box, "map").ask(IMAGES)
@@ -489,8 +487,6 @@ def play_at_home(tmp_path):
         account = JournalAccount(
             journal,
             name="faults",
-            box=box.spec.identity,
-            price_usd=0.0,
             training=Budget(),
             prediction=Budget(),
         )

@@ -11,7 +11,7 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.box.reservation import Settlement
 from rebox.box.service.hours import Hours
 from rebox.errors import BudgetExhausted, InvalidOption
-from rebox.meter import Account, Budget, Journal, JournalAccount
+from rebox.meter import Account, Budget, Journal, JournalAccount, Payee
 from rebox.rehearsal import Limits, Rehearsal, limits_of
 from rebox.rehearsal.fault import Status
 
@@ -35,8 +35,8 @@ def spec(**prices):
 
 def timed(cap=None, **prices):
     """Return a clock, an account with a cap in dollars, and how a send is reserved."""
-    clock, account = Clock(), Account(0.0, Budget(usd=cap), Budget())
-    _, plain = account.recall(IMAGES, "map")
+    clock, account = Clock(), Account(Budget(usd=cap), Budget())
+    _, plain = account.recall(IMAGES, "map", Payee("timed"))
     return clock, account, Hours(spec(**prices), LONGEST_S, clock).reserving(plain)
 
 
@@ -140,9 +140,9 @@ def box_of(service, more=""):
 
 def test_our_books_say_what_the_bill_says(tmp_path):
     with rehearsed([None, Status(503)], latency_s=0.1) as service, box_of(service) as box:
-        account = journal_account(tmp_path, box)
+        account = journal_account(tmp_path)
         for _ in range(2):
-            _, reserve = account.recall(IMAGES, "map", afresh=True)
+            _, reserve = account.recall(IMAGES, "map", Payee.of(box), afresh=True)
             box.ask(IMAGES, reserve)
         bill = service.bill
     assert bill.queries == account.spent.billed == 12
@@ -152,12 +152,10 @@ def test_our_books_say_what_the_bill_says(tmp_path):
     assert (written.queries, written.nano_usd / NANO) == (12, account.spent.usd)
 
 
-def journal_account(folder, box, **budget):
+def journal_account(folder, **budget):
     return JournalAccount(
         Journal(folder / "j.sqlite"),
         name="hours",
-        box=box.spec.identity,
-        price_usd=box.spec.price_usd,
         training=Budget(**budget),
         prediction=Budget(),
     )
@@ -170,8 +168,8 @@ def test_the_time_of_another_process_counts_against_the_cap(tmp_path):
         asked = []
         for _ in range(3):  # as processes that are started again
             with box_of(service, "&in_flight=1&timeout_s=0.5") as box:
-                account = journal_account(tmp_path, box, usd=cap)
-                _, reserve = account.recall(IMAGES, "map", afresh=True)
+                account = journal_account(tmp_path, usd=cap)
+                _, reserve = account.recall(IMAGES, "map", Payee.of(box), afresh=True)
                 with pytest.raises(BudgetExhausted):
                     box.ask(IMAGES, reserve)
                 asked.append(account.spent.billed)

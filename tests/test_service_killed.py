@@ -108,6 +108,15 @@ def test_runs_of_the_command_line_lose_nothing_and_leave_all_of_it(monkeypatch):
         assert (count.wrong_codes, count.unused, count.notes) == (0, 0, [])
 
 
+def test_eight_processes_that_are_killed_share_a_budget_for_three_boxes(monkeypatch):
+    """The measurement of ``benchmarks/several_kills.py``, with a tenth of its kills."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    for count in importlib.import_module("several_kills").measure(20, 1, seed=7).values():
+        assert count.rounds == 1
+        assert (count.over_queries, count.over_dollars, count.unbooked) == (0, 0, 0)
+        assert (count.lost, count.twice, count.wrong, count.faults) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("processes", [2, 8])
 def test_processes_share_a_budget(tmp_path, zygote, service, processes):
     before = service.bill.queries

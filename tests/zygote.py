@@ -56,18 +56,59 @@ def ask_until_spent(uri, journal, budget, seed):
         account = JournalAccount(
             opened,
             name="team",
-            box=box.spec.identity,
-            price_usd=box.spec.price_usd,
             training=Budget(queries=budget),
             prediction=Budget(),
         )
-        asked = Meter(box.spec.price_usd, account=account).asker(box, "map")
+        asked = Meter(account=account).asker(box, "map")
         rng = np.random.default_rng(seed)
         while True:
             image = rng.integers(0, 256, (1, *box.spec.shape), dtype=np.uint8)
             try:
                 asked.ask(image)
             except BudgetExhausted:
+                return
+
+
+def questions_of(seed, n, boxes):
+    """Return (n,) boxes by their places, and the (n, ...) images that they are asked about."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
+    return rng.integers(0, boxes, n), images
+
+
+def ask_several(uris, journal, queries, usd, seed, questions):
+    """Put questions of its own to several boxes until all are answered, or no box may be asked.
+
+    Who is started again with a seed asks the same again; all seeds share one account.
+    """
+    from contextlib import ExitStack
+
+    from rebox.box import open_box
+    from rebox.errors import BudgetExhausted
+    from rebox.meter import Budget, Journal, JournalAccount, Meter
+
+    with ExitStack() as stack:
+        boxes = [stack.enter_context(open_box(uri)) for uri in uris]
+        account = JournalAccount(
+            stack.enter_context(Journal(journal)),
+            name="team",
+            training=Budget(queries=queries, usd=usd),
+            prediction=Budget(),
+            fit=f"fit {seed}",
+        )
+        meter = Meter(boxes, account=account)
+        places, images = questions_of(seed, questions, len(boxes))
+        refused = set()
+        for start in range(0, questions, 6):  # a few at a time, whoever is asked
+            few = slice(start, start + 6)
+            for place, box in enumerate(boxes):
+                asked = images[few][places[few] == place]
+                try:
+                    if len(asked) and place not in refused:
+                        meter.asker(box, "map").ask(asked)
+                except BudgetExhausted:
+                    refused.add(place)
+            if len(refused) == len(boxes):
                 return
 
 
@@ -82,7 +123,12 @@ def command(arguments, log):
     main()
 
 
-JOBS = {"fit": fit, "ask_until_spent": ask_until_spent, "command": command}
+JOBS = {
+    "fit": fit,
+    "ask_until_spent": ask_until_spent,
+    "ask_several": ask_several,
+    "command": command,
+}
 
 
 class Zygote:

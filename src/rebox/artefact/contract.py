@@ -29,6 +29,8 @@ class BoxRecord:
         What the fit asked it, by purpose.
     canaries : (k, source classes) float32
         What it answered to the first k `rebox.box.canary_images` when the model was fitted.
+    price_usd : float or None
+        US dollars for a query when the model was fitted; None: not known.
     """
 
     identity: str
@@ -36,6 +38,7 @@ class BoxRecord:
     classes: int | None
     queries: dict[str, int] = field(default_factory=dict)
     canaries: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    price_usd: float | None = None
 
     def __repr__(self) -> str:
         return f"<BoxRecord {shortened(self.name)}>"
@@ -43,8 +46,14 @@ class BoxRecord:
     @classmethod
     def of(cls, box: BlackBox, queries: dict[str, int]) -> Self:
         """Return the record of ``box``."""
-        classes = len(box.spec.classes)
-        return cls(identity=box.spec.identity, uri=box.uri, classes=classes, queries=queries)
+        spec = box.spec
+        return cls(
+            identity=spec.identity,
+            uri=box.uri,
+            classes=len(spec.classes),
+            queries=queries,
+            price_usd=spec.price_usd,
+        )
 
     @property
     def name(self) -> str:
@@ -98,7 +107,7 @@ class Artefact:
     def __repr__(self) -> str:
         asked = f"{counted(len(self.model.questions))} for each prediction"
         return (
-            f"<Artefact: {self.recipe} on {shortened(self.box.name)}, {len(self.classes):,} "
+            f"<Artefact: {self.recipe} on {shortened(self.names)}, {len(self.classes):,} "
             f"classes ({few(self.classes)}), {asked}>"
         )
 
@@ -108,13 +117,18 @@ class Artefact:
     def facts(self) -> dict[str, object]:
         """Return what is known of the model, in words: its box, classes and how it was made."""
         return {
-            "box": self.box.name,
+            "box" if len(self.boxes) == 1 else "boxes": self.names,
             "recipe": self.recipe,
             "seed": self.seed,
             "classes": f"{len(self.classes):,}: {few(self.classes)}",
             "takes": self.takes,
             "queries for each prediction": len(self.model.questions),
         }
+
+    @property
+    def names(self) -> str:
+        """The names of all its boxes."""
+        return ", ".join(box.name for box in self.boxes)
 
     @property
     def takes(self) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rebox.artefact.contract import Artefact, BoxRecord
 from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
-from rebox.fit import LocalFeatures, Model, Question, Verdict, VerdictRow
+from rebox.fit import BoxVerdict, LocalFeatures, Model, Policy, Question, Verdict, VerdictRow
 from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
@@ -39,15 +39,25 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
-        "boxes": [_describe_box(box) for box in artefact.boxes],
+        "boxes": [_describe_box(box, among=len(artefact.boxes)) for box in artefact.boxes],
         "classes": {"dtype": labels.dtype.str, "names": labels.tolist()},
         "questions": [_describe_question(question) for question in model.questions],
         "reader": {"kind": model.reader.kind, **model.reader.describe()},
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": None if inputs is None else _describe_inputs(inputs),
-        "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
+        "verdict": None if artefact.verdict is None else _describe_verdict(artefact.verdict),
     }
+    if model.policy is not None:
+        description["policy"] = model.policy.describe()
+        tensors |= {"policy." + name: array for name, array in model.policy.arrays().items()}
     return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
+
+
+def _describe_verdict(verdict: Verdict) -> dict[str, Any]:
+    described = asdict(verdict)
+    if not verdict.boxes:  # only then: that of one box is written as before there were several
+        del described["boxes"]
+    return described
 
 
 def _describe_question(question: Question) -> dict[str, Any]:
@@ -67,8 +77,10 @@ def _describe_inputs(inputs: Inputs) -> dict[str, Any]:
     return described
 
 
-def _describe_box(box: BoxRecord) -> dict[str, Any]:
-    return {name: getattr(box, name) for name in ("identity", "uri", "classes", "queries")}
+def _describe_box(box: BoxRecord, among: int) -> dict[str, Any]:
+    # the price of the only box stands beside each question, as before there were several
+    names = ("identity", "uri", "classes", "queries", *(("price_usd",) if among > 1 else ()))
+    return {name: getattr(box, name) for name in names}
 
 
 def _describe_local(local: LocalFeatures) -> dict[str, Any]:
@@ -91,11 +103,20 @@ def restore(
         recipe=description["recipe"],
         seed=description["seed"],
         boxes=tuple(
-            BoxRecord(**box, canaries=tensors.get(f"canaries.{number}", NO_CANARIES))
+            BoxRecord(
+                **{"price_usd": _price_of(description, number), **box},
+                canaries=tensors.get(f"canaries.{number}", NO_CANARIES),
+            )
             for number, box in enumerate(description["boxes"])
         ),
         verdict=_restore_verdict(description["verdict"]),
     )
+
+
+def _price_of(description: dict[str, Any], box: int) -> float | None:
+    """Return what the answers of a box cost, as its questions say."""
+    asked = [one["price_usd"] for one in description["questions"] if one["box"] == box]
+    return asked[0] if asked else None
 
 
 def _restore_inputs(described: dict[str, Any] | None, tensors: Tensors) -> Inputs | None:
@@ -129,10 +150,12 @@ def _restore_model(
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
         local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder, folder))
+    policy = description.get("policy")
     return Model(
         questions=questions,
         reader=reader.restore(description["reader"], of_reader),
         local=local,
+        policy=None if policy is None else Policy.restore(policy, _part(tensors, "policy.")),
     )
 
 
@@ -191,4 +214,8 @@ def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
         name: None if described[name] is None else Interval(**described[name])
         for name in ("gain", "sharper")
     }
-    return Verdict(**described | gains | {"rows": rows})
+    boxes = tuple(
+        BoxVerdict(**one | {name: Interval(**one[name]) for name in ("gain", "sharper")})
+        for one in described.get("boxes", ())
+    )
+    return Verdict(**described | gains | {"rows": rows, "boxes": boxes})

@@ -17,8 +17,9 @@ from safetensors.numpy import save as serialise
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.describe import Tensors, describe, restore
+from rebox.artefact.reader_soundness import check_reading
 from rebox.artefact.schema import Unsound
-from rebox.artefact.soundness import ABSURD, check_described, check_reading
+from rebox.artefact.soundness import ABSURD, check_described
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
 from rebox.box import Encoder
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact

@@ -4,13 +4,13 @@ Figures, texts and arrays are looked at before anything is made, allocated or op
 model is let read an answer that was made up before anybody is asked for one that is paid for.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact
+from rebox.artefact.reader_soundness import POLICY, check_reader, check_reading, check_subsets
 from rebox.artefact.schema import (
     LONGEST,
     WHOLE,
@@ -28,10 +28,9 @@ from rebox.artefact.schema import (
 )
 from rebox.box import BlackBox
 from rebox.errors import ArtefactError
-from rebox.fit import Model, Verdict
+from rebox.fit import Verdict
 from rebox.local import PlainFeatures
 from rebox.program import Placement, View
-from rebox.reading import PooledReader, Reader
 from rebox.sample.inputs import RowLayout
 
 Tensors = dict[str, NDArray[Any]]
@@ -47,7 +46,6 @@ MOST_FEATURES = 1_000_000
 MOST_LABELS = 2**26  # bytes of all of them
 STEEPEST = 1e6  # of a view's factors: nothing but black and white is left then
 FURTHEST = 1e30  # of what readers are made of: far from where numbers end
-TRIED = 2  # answers that are made up
 LABELS = {
     "U": text(),
     "b": one_of(True, False),
@@ -79,7 +77,9 @@ _boxes = each(
             "uri": or_none(text()),
             "classes": or_none(whole(2, MOST_FEATURES)),
             "queries": named(whole(0)),
-        }
+            "price_usd": or_none(number(0)),
+        },
+        free=frozenset({"price_usd"}),
     ),
     least=1,
 )
@@ -93,21 +93,11 @@ _questions = each(
         }
     )
 )
-_pool = entries(
-    {
-        "kind": one_of("pool"),
-        "answers": each(
-            entries({"questions": each(whole(0), least=1), "counted": one_of(True, False)})
-        ),
-        "experts": each(entries({"name": text(), "kernel": one_of(True, False)})),
-    }
-)
 
 
-def _check_reader(value: Any, at: str) -> None:
-    kind = value.get("kind") if isinstance(value, dict) else None
-    one_of(*Reader.kinds)(kind, f"{at}.kind")
-    (_pool if kind == "pool" else entries({"kind": text()}))(value, at)
+def _verdict(value: Any, at: str) -> None:
+    """Refuse what is no verdict; that of one box says nothing of several."""
+    of_class(Verdict)({"boxes": [], **value} if isinstance(value, dict) else value, at)
 
 
 _description = entries(
@@ -118,7 +108,7 @@ _description = entries(
         "boxes": _boxes,
         "classes": entries({"dtype": text(40), "names": each(lambda *_: None, least=2)}),
         "questions": _questions,
-        "reader": _check_reader,
+        "reader": check_reader,
         "local": or_none(
             entries(
                 {
@@ -137,8 +127,10 @@ _description = entries(
                 free=frozenset({"features"}),
             )
         ),
-        "verdict": or_none(of_class(Verdict)),
-    }
+        "verdict": or_none(_verdict),
+        "policy": POLICY,
+    },
+    free=frozenset({"policy"}),
 )
 
 
@@ -152,49 +144,31 @@ def check_described(description: Any, tensors: Tensors) -> None:
     for place, block in enumerate(description["reader"].get("answers", ())):
         if max(block["questions"]) >= len(description["questions"]):
             raise Unsound(f"reader.answers.{place} looks at a question that is not asked")
+    names = [box["identity"] for box in description["boxes"]]
+    if len(set(names)) < len(names):
+        raise Unsound("boxes holds a box twice")
     for place, box in enumerate(description["boxes"]):
         canaries = tensors.get(f"canaries.{place}")
         if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
             raise Unsound(f"canaries.{place} has shape {canaries.shape}")
+    check_subsets(description, tensors)
     _check_ids(description, tensors)
     _check_rows(description, tensors)
     _check_labels(**description["classes"])
 
 
-def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
-    """Let a model read answers that were made up; raise `Unsound` unless it can.
+def check_box(artefact: Artefact, box: BlackBox, place: int = 0) -> None:
+    """Raise `ArtefactError` unless a model asks a box what it takes, and can read its answers.
 
-    Parameters
-    ----------
-    artefact : Artefact
-    classes : sequence of int
-        How many source classes each of its boxes has.
+    ``place`` says which of the model's boxes it is.
     """
-    model, expected = artefact.model, (TRIED, len(artefact.classes))
-    for place, question in enumerate(model.questions):
-        program = question.program
-        if question.z.shape != (question.dimension,):
-            raise Unsound(f"z.{place} has shape {question.z.shape}")
-        if program is None or not program.arrays():
-            continue
-        if not np.isfinite(program.added(question.z)).all():
-            raise Unsound(f"program.{place} adds what is no number")
-    answers = [_made_up(classes[question.box]) for question in model.questions]
-    with np.errstate(all="ignore"):
-        said = np.asarray(model.reader.probabilities(answers, _seen(model), TRIED))
-    if said.shape != expected or not np.allclose(said.sum(axis=1), 1):  # NaN is not
-        raise Unsound("an answer that is read ends in no probabilities of its classes")
-
-
-def check_box(artefact: Artefact, box: BlackBox) -> None:
-    """Raise `ArtefactError` unless a model asks a box what it takes, and can read its answers."""
     try:
-        for place, question in enumerate(artefact.model.questions):
+        for number, question in enumerate(artefact.model.questions):
             canvas = None if question.program is None else question.program.placement
             shape = (canvas.height, canvas.width, canvas.channels) if canvas else (0, 0, 0)
-            if shape != box.spec.shape:
-                raise Unsound(f"questions.{place} has shape {shape}, and the box {box.spec.shape}")
-        if artefact.box.classes is None:
+            if question.box == place and shape != box.spec.shape:
+                raise Unsound(f"questions.{number} has shape {shape}, and the box {box.spec.shape}")
+        if artefact.boxes[place].classes is None:  # of an old file, which has one box
             check_reading(artefact, [len(box.spec.classes)])
     except ABSURD as error:
         raise ArtefactError(f"the model is not one of that box ({error}): fit again.") from error
@@ -259,28 +233,3 @@ def _check_labels(dtype: str, names: list[Any]) -> None:
     labels = np.array(names, dtype=dtype)
     if labels.tolist() != names or len(np.unique(labels)) != len(names):
         raise Unsound("classes.names holds a label twice, or one that is none")
-
-
-def _made_up(classes: int) -> NDArray[np.float32]:
-    """Return answers that say nothing, and that say all for one class."""
-    rows = np.full((TRIED, classes), 1 / classes, dtype=np.float32)
-    rows[1] = np.eye(1, classes)
-    return rows
-
-
-def _seen(model: Model) -> list[NDArray[np.float32]]:
-    """Return features of samples that were made up, as wide as those of real ones."""
-    if model.local is None or not isinstance(model.reader, PooledReader):
-        return []
-    blocks = model.reader.blocks[len(model.reader.answers) :]
-    seen = [np.zeros((TRIED, len(block.centre)), dtype=np.float32) for block in blocks]
-    plain = model.local.plain
-    if plain.kind == "picture":
-        picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
-        widths = [block.shape[1] for block in plain.transform([picture])]
-    else:
-        triangle = plain.size * (plain.size + 1) // 2
-        widths = [plain.size if plain.kind == "rows" else triangle]
-    if [one.shape[1] for one in seen[: len(widths)]] != widths:
-        raise Unsound(f"local.plain is seen as {widths} features")
-    return seen

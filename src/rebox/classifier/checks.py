@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,19 +23,67 @@ class InvalidType(InvalidData, TypeError):
     """Data of a type that cannot be read, as scikit-learn wants it called."""
 
 
-def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
+@dataclass(frozen=True, kw_only=True)
+class PredictionPace:
+    """How much a prediction may ask.
+
+    Attributes
+    ----------
+    most : int
+        Queries of one prediction.
+    mean_queries, mean_usd : float or None
+        Over many predictions; None: no mean is held.
+    """
+
+    most: int
+    mean_queries: float | None = None
+    mean_usd: float | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What tells a fit from others; the mean price does not change what a fit asks."""
+        return {"views": self.most}
+
+
+def check_prediction(recipe: Any, model: Any) -> None:
     """Refuse what the way of a recipe cannot do, and what none can."""
     if not isinstance(recipe, Recipe):
         raise InvalidOption(f"a recipe is a name or a Recipe, found {recipe!r}.")
-    if isinstance(queries, bool) or not isinstance(queries, int | np.integer) or queries < 0:
+    queries, usd = model.queries_per_prediction, model.usd_per_prediction
+    if isinstance(queries, bool) or not isinstance(queries, Real | None) or not _is_count(queries):
         raise InvalidOption(
-            f"queries_per_prediction must be a whole number, 0 or more, found {queries!r}."
+            "queries_per_prediction must be a whole number, 0 or more, or a mean above 0 as 0.3, "
+            f"found {queries!r}."
         )
-    if not recipe.way.several and (queries != 1 or encoder is not None):
+    for name in ("usd_per_prediction", "max_usd_per_prediction"):
+        value = getattr(model, name)
+        if value is not None and not (isinstance(value, Real) and 0 < float(value) < float("inf")):
+            raise InvalidOption(f"{name} must be above 0, found {value!r}.")
+    paced = usd is not None or model.max_usd_per_prediction is not None
+    plain = queries in {None, 1} and not paced and model.encoder is None
+    if not recipe.way.several and not plain:
         raise InvalidOption(
             f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
             "encoder: use recipe='auto'."
         )
+    if not recipe.way.asks and paced:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks nobody: leave out what a prediction may cost."
+        )
+
+
+def _is_count(queries: Any) -> bool:
+    return queries is None or 0 <= queries < float("inf")
+
+
+def pace_of(model: Any, boxes: int) -> PredictionPace:
+    """Return how much a prediction may ask, where a fit asks so many boxes."""
+    queries, usd = model.queries_per_prediction, model.usd_per_prediction
+    if queries is None:
+        return PredictionPace(most=boxes, mean_usd=usd)
+    if queries % 1:
+        return PredictionPace(most=boxes, mean_queries=float(queries), mean_usd=usd)
+    return PredictionPace(most=int(queries), mean_usd=usd)
 
 
 def seed_of(random_state: Any) -> int:

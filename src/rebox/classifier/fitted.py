@@ -1,6 +1,7 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,26 +11,23 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from rebox.artefact import Artefact, check_box, digest_of, load, save
+from rebox.artefact import Artefact, digest_of, load, save
 from rebox.box import (
-    NOBODY,
     BlackBox,
     Drift,
     Encoder,
-    Images,
-    beside,
-    canary_images,
-    drift_between,
-    open_box,
+    Nobody,
     open_encoder,
-    open_foreign,
 )
-from rebox.classifier.accounts import JournalChoice, open_meter
+from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
+from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
+from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import check_lengths, checked_labels, checked_samples, refusals
-from rebox.errors import BoxError, Error, InvalidOption, ServiceError
-from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.errors import Error
+from rebox.fit import Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.fit.suited import check_predictions
-from rebox.meter import Account, Budget, Meter, Spent
+from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.labels import places_of
 from rebox.sample.loader import SampleLoader
@@ -45,7 +43,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     Attributes
     ----------
-    classes_, box_, artefact_, meter_, stop_reason_, history_, verdict_
+    classes_, boxes_, box_, artefact_, meter_, stop_reason_, history_, verdict_
         As for `rebox.Reprogrammer`.
     """
 
@@ -55,7 +53,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     listeners: Sequence[Listener]
     verbose: int
     classes_: NDArray[Any]
-    box_: BlackBox | None
+    boxes_: tuple[BlackBox, ...]
     artefact_: Artefact
     meter_: Meter
     stop_reason_: str
@@ -99,26 +97,40 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         samples = self.checked(X)
         planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
-        self.meter_.check(planned, "predict")  # before the first of several batches is paid for
+        if self._model.policy is None:  # how much one asks is not known before
+            self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         samples.check()
-        askers = () if self.box_ is None else (self.meter_.asker(self.box_, "predict"),)
         told = self._told
         tell(told, PhaseStarted(spent=self.meter_.spent, purpose="predict", planned=planned))
-        for step, batch in enumerate(self.artefact_.model.batches(askers, samples), start=1):
+        for step, batch in enumerate(self._answered(samples), start=1):
             yield batch  # before others are told, who might interrupt
             tell(told, StepTaken(spent=self.meter_.spent, purpose="predict", step=step))
 
     def checked(self, X: Any) -> SampleLoader:
         """Return samples as the model takes them, whose images are not looked at yet; ask nobody.
 
-        Raises `NotFitted`, and `InvalidData` where they are not known by what it and its box take.
+        Raises `NotFitted`, and `InvalidData` where they are not known by what it and boxes take.
         """
         self._check_fitted()
-        inputs, boxes = self.artefact_.inputs, () if self.box_ is None else (self.box_,)
+        inputs = self.artefact_.inputs
         X = checked_samples(self, X, fitted=True, seen=inputs is not None)
         samples = SampleLoader(inputs, X)
-        check_predictions(self.artefact_.model, boxes, samples)
+        check_predictions(self._model, self.boxes_, samples)
         return samples
+
+    def _answered(self, samples: SampleLoader) -> Iterator[NDArray[np.float64]]:
+        """Yield probabilities of ``samples``, a few at a time."""
+        if len(self.boxes_) == 1:
+            asker = self.meter_.asker(self.boxes_[0], "predict")
+            yield from self._model.batches((asker,), samples)
+            return
+        records = self.artefact_.boxes
+        yield from batches_of_several(
+            self._model,
+            [KeepingAsker(box, self.meter_) for box in self.boxes_],
+            samples,
+            lambda place, error: warn_of_gone(records[place], error),
+        )
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
@@ -149,16 +161,43 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         return float(np.average(right, weights=sample_weight))
 
     @property
+    def box_(self) -> BlackBox | None:
+        """The first, or the only, box that is asked; None where nobody is."""
+        return next((box for box in self.boxes_ if not isinstance(box, Nobody)), None)
+
+    @property
+    def _model(self) -> Model:
+        """The model without the boxes that could not be opened."""
+        model = self.artefact_.model
+        for place, box in enumerate(self.boxes_):
+            if isinstance(box, Nobody) and any(one.box == place for one in model.questions):
+                model = model.without(place)
+        return model
+
+    @property
     def queries_per_prediction_(self) -> int:
         """How many queries the prediction of one image asks."""
         self._check_fitted()
-        return len(self.artefact_.model.questions)
+        return sum(self.queries_by_box_)
+
+    @property
+    def queries_by_box_(self) -> tuple[int, ...]:
+        """How many of them each of ``boxes_`` is asked."""
+        self._check_fitted()
+        asked = Counter(question.box for question in self._model.questions)
+        return tuple(asked[place] for place in range(len(self.boxes_)))
 
     @property
     def spent_(self) -> Spent:
         """What the fit and every prediction since have asked."""
         self._check_fitted()
         return self.meter_.spent
+
+    @property
+    def spent_by_box_(self) -> tuple[Spent, ...]:
+        """What each of ``boxes_`` has been asked, by the fit and every prediction since."""
+        self._check_fitted()
+        return self.meter_.spent_by_box
 
     def save(self, path: str | Path) -> None:
         """Write the model to ``path``, whole or not at all, through links.
@@ -180,7 +219,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     def load(
         cls,
         path: str | Path,
-        box: str | BlackBox | None = None,
+        box: BoxChoice = None,
         *,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         predict_budget: int | None = None,
@@ -194,10 +233,11 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         ----------
         path : str or Path
             A file that ``save`` wrote.
-        box : str, BlackBox or None
+        box : str, BlackBox, list of them or None
             The box it was fitted for; None: opened from the URI in the file, or no box at all for a
             model that answers without one. A model of the recipe ``local`` opens none whatever is
-            given.
+            given. Of several boxes, those that are given, and the others from their URIs: one that
+            cannot be opened is left out with a warning, if the model has a reading without it.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
@@ -211,9 +251,14 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened, inputs = _opened(artefact, box, path), artefact.inputs
+        opened = open_recorded(artefact, listed(box), Path(path))
+        named = [
+            record.name if isinstance(one, Nobody) else one
+            for one, record in zip(opened, artefact.boxes, strict=True)
+        ]
+        inputs = artefact.inputs
         model = cls(
-            opened or artefact.box.name,
+            one_or_all(named),
             artefact.recipe,
             budget=None,
             queries_per_prediction=len(artefact.model.questions),
@@ -252,14 +297,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         self.artefact_, self.classes_, self.verdict_ = artefact, artefact.classes, artefact.verdict
         self.stop_reason_, self.history_ = reason, history
 
-    def _open(self, box: BlackBox | None) -> None:
-        """Ask ``box`` from now on, out of an account of this model's own unless one is named."""
-        self.box_, prediction = box, Budget(queries=self.predict_budget)
-        if box is None:
-            self.meter_ = Meter(prediction=prediction)
+    def _open(self, boxes: tuple[BlackBox, ...]) -> None:
+        """Ask ``boxes`` from now on, out of an account of this model's own unless one is named."""
+        self.boxes_, prediction = boxes, Budget(queries=self.predict_budget)
+        if self.box_ is None:
+            self.meter_ = Meter(boxes, prediction=prediction)
             return
+        _ = self._model  # a reading without those that are gone, if any are
         self.meter_ = open_meter(
-            box,
+            boxes,
             training=Budget(),
             prediction=prediction,
             journal=self.journal,
@@ -267,13 +313,15 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             account=self.account,
         )
 
-    def check_box(self) -> Drift | None:
+    def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.
 
         Returns
         -------
         Drift or None
             None where the model has no canaries.
+        dict of Drift
+            Of a model of several boxes: one for each that has canaries, by its identity.
 
         Raises
         ------
@@ -281,18 +329,14 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             There is no fitted model.
         """
         self._check_fitted()
-        before = self.artefact_.box.canaries
-        if self.box_ is None or not len(before):
-            return None
-        spec, account = self.box_.spec, self.meter_.account
-        images = canary_images(spec, len(before))
-        stale = _remembers(account, images, before, self.box_)
-        # under the budget of predictions: a fit may have spent its own to the last query
-        asked = self.meter_.asker(self.box_, "predict", afresh=True).ask(images)
-        drift = drift_between(before, asked, spec)
-        if drift.change == "changed" and stale:
-            account.forget()  # or else a new fit would be given the answers of the old box
-        return drift
+        drifts = {
+            record.identity: drift_of(box, record.canaries, self.meter_)
+            for box, record in zip(self.boxes_, self.artefact_.boxes, strict=True)
+            if len(record.canaries) and not isinstance(box, Nobody)
+        }
+        if len(self.boxes_) > 1:
+            return drifts
+        return next(iter(drifts.values()), None)
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -302,49 +346,3 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "artefact_")
-
-
-def _opened(artefact: Artefact, box: str | BlackBox | None, path: str | Path) -> BlackBox | None:
-    """Return the box, given or named in the file, that a model asks; None where it asks nobody."""
-    record = artefact.box
-    if not artefact.model.questions and (box is None or record.identity == NOBODY):
-        return None
-    if box is None and record.uri is None:
-        raise InvalidOption(
-            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
-            "name: use the model there, and pass the box to Reprogrammer.load."
-        )
-    if isinstance(box, BlackBox):
-        opened = box
-    elif box is not None:
-        opened = open_box(box)
-    else:
-        opened = _open_from_file(record.name, Path(path))
-    record.check(opened)
-    check_box(artefact, opened)
-    return opened
-
-
-def _open_from_file(uri: str, path: Path) -> BlackBox:
-    """Open the box that the model file at ``path`` names; its own files may lie beside it."""
-    try:
-        way = f"pass box={uri!r}"
-        return open_foreign(beside(uri, path.parent), whose="model", way=way)
-    except ServiceError:
-        raise
-    except BoxError as error:
-        raise BoxError(
-            f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
-            "box= if it lies elsewhere."
-        ) from error
-
-
-def _remembers(
-    account: Account, images: Images, before: NDArray[np.float32], box: BlackBox
-) -> bool:
-    """Return whether the journal answers as the box did when the model was fitted."""
-    known = account.peek(images)
-    if len(known) < len(before):
-        return False
-    rows = box.shown(np.stack([known[place] for place in range(len(before))]))
-    return drift_between(before, rows, box.spec).change != "changed"

@@ -1,8 +1,6 @@
 """The scikit-learn estimator: how it is fitted; `Fitted` is what it can do then."""
 
-import contextlib
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,17 +8,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, canary_images, open_box, open_encoder
-from rebox.classifier.accounts import JournalChoice, account_of, checked_budgets, open_meter
+from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.classifier.accounts import (
+    JournalChoice,
+    account_of,
+    checked_budgets,
+    one_or_all,
+    open_meter,
+)
+from rebox.classifier.boxes import BoxChoice, listed, open_each
+from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     check_lengths,
     check_prediction,
     checked_labels,
     checked_samples,
+    pace_of,
     seed_of,
 )
 from rebox.classifier.fitted import Fitted
-from rebox.errors import Error, InvalidData, InvalidOption
+from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
 from rebox.option import whole
@@ -31,26 +38,34 @@ from rebox.sample.loader import SampleLoader
 from rebox.sample.samples import Samples
 from rebox.subject import encode_groups
 
-MOST_CANARIES = 100
-
 
 class Reprogrammer(Fitted):
     """Teaches a classifier that can only be asked a task of your own, within a budget of queries.
 
     Parameters
     ----------
-    box : str, BlackBox or None
-        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``; the recipe ``local``
-        needs none, and opens none.
+    box : str, BlackBox, list of them or None
+        A box, or the URI of one, as ``onnx:model.onnx?preprocess=imagenet``; several that may be
+        asked, each at its price; the recipe ``local`` needs none, and opens none.
     recipe : str or Recipe
         A method, with its options as in ``bar?q=5``: one of `rebox.recipe.RECIPES`. ``auto`` needs
         no choice but the budget; ``local`` asks nobody and needs none.
     budget : int or None
-        Most queries (images answered by the box) that ``fit`` may ask. Predictions are counted
-        apart.
-    queries_per_prediction : int
-        Most queries that the prediction of one image may ask; 0 answers without the box, by a local
-        student of it. All recipes but ``auto`` take 1.
+        Most queries (images answered by a box) that ``fit`` may ask, of all boxes together.
+        Predictions are counted apart.
+    queries_per_prediction : int, float or None
+        A whole number: most queries that the prediction of one sample may ask; 0 answers without
+        the box, by a local student of it. Another number, as 0.3: the mean over many predictions,
+        each of which asks only as far as it pays. None: one query of each box. All recipes but
+        ``auto`` take 1.
+    usd_per_prediction : float or None
+        Mean US dollars that a prediction may cost over many, as for a mean of queries; both hold
+        where both are given.
+    max_usd_per_prediction : float or None
+        Most US dollars that any one prediction may cost; boxes that cost more are not asked
+        together.
+    aliases : mapping or None
+        What boxes call your classes where they have other names for them: ``{"joy": "happiness"}``.
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
@@ -58,7 +73,8 @@ class Reprogrammer(Fitted):
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
         of a list of images, which runs here; ``auto`` reads its features beside the answers.
     max_usd : float or None
-        Most US dollars that ``fit`` may spend, at the box's price, which has to be known.
+        Most US dollars that ``fit`` may spend on all boxes together, at their prices, which have to
+        be known.
     predict_budget : int or None
         Most queries that all predictions of this object together may ask, and with an ``account``
         all that it has ever paid for; None: no cap.
@@ -87,8 +103,11 @@ class Reprogrammer(Fitted):
     ----------
     classes_ : (target classes,)
         Labels, sorted.
+    boxes_ : tuple of BlackBox
+        The opened boxes, as questions name them by their place; `rebox.box.Nobody` for one that is
+        not asked.
     box_ : BlackBox or None
-        The opened box; None where nobody is asked, and for a loaded model that answers without one.
+        The first of them that is asked, or the only one; None where nobody is.
     artefact_ : Artefact
         What ``save`` writes.
     meter_ : Meter
@@ -106,11 +125,14 @@ class Reprogrammer(Fitted):
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         self,
-        box: str | BlackBox | None = None,
+        box: BoxChoice = None,
         recipe: str | Recipe = "auto",
         *,
         budget: int | None = 1000,
-        queries_per_prediction: int = 1,
+        queries_per_prediction: float | None = None,
+        usd_per_prediction: float | None = None,
+        max_usd_per_prediction: float | None = None,
+        aliases: Mapping[str, str | Sequence[str]] | None = None,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
@@ -127,6 +149,9 @@ class Reprogrammer(Fitted):
         self.recipe = recipe
         self.budget = budget
         self.queries_per_prediction = queries_per_prediction
+        self.usd_per_prediction = usd_per_prediction
+        self.max_usd_per_prediction = max_usd_per_prediction
+        self.aliases = aliases
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
@@ -171,16 +196,16 @@ class Reprogrammer(Fitted):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         subjects = encode_groups(as_array(groups), len(X), least=2)
-        box = self._opened(recipe)
+        boxes = self._opened(recipe)
         budgets = Budget(), Budget()
         if recipe.way.asks:
-            budgets = checked_budgets(box, self.budget, self.max_usd, self.predict_budget)
+            budgets = checked_budgets(boxes, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
         samples = SampleLoader.of_training(X, self.value_range, names)
         samples.check()
         if samples.images is not None:
             samples.images.warn_of_range()
-        session = self._session(recipe, box, budgets, samples, targets, subjects)
+        session = self._session(recipe, boxes, budgets, samples, classes, targets, subjects)
         outcome = fit(recipe, session)
         artefact = Artefact(
             inputs=samples.inputs,
@@ -188,24 +213,34 @@ class Reprogrammer(Fitted):
             classes=classes,
             recipe=recipe.name,
             seed=session.seed,
-            boxes=(BoxRecord.of(box, self.meter_.spent.by_purpose()),),
+            boxes=self._records({}),
             verdict=outcome.verdict,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
         if outcome.error is not None:
             raise outcome.error
-        canaries = self._ask_canaries(box, recipe.way.canaries)  # last: the model is there
-        queries = self.meter_.spent.by_purpose()
-        record = replace(artefact.box, canaries=canaries, queries=queries)
-        self.artefact_ = replace(artefact, boxes=(record,))
-        self._warn_of_canaries()
+        asked = {question.box for question in artefact.model.questions}
+        those = {place: boxes[place] for place in sorted(asked)}
+        canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
+        self.artefact_ = replace(artefact, boxes=self._records(canaries))
+        if self.canaries:
+            warn_of_none(those, canaries, self.meter_, self.canaries)
         return self
+
+    def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
+        """Return what is written of each box, with the ``canaries`` that it has answered."""
+        each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
+        records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
+        return tuple(
+            replace(record, canaries=canaries[place]) if place in canaries else record
+            for place, record in records
+        )
 
     def checked_recipe(self) -> Recipe:
         """Return the recipe, or raise `InvalidOption` where other options do not go with it."""
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        check_prediction(recipe, self.queries_per_prediction, self.encoder)
+        check_prediction(recipe, self)
         whole("verbose", self.verbose, at_least=0)
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
@@ -213,85 +248,73 @@ class Reprogrammer(Fitted):
             )
         return recipe
 
-    def _opened(self, recipe: Recipe) -> BlackBox:
-        """Return the box, opened if need be, or `Nobody` for a recipe that asks none."""
+    def _opened(self, recipe: Recipe) -> tuple[BlackBox, ...]:
+        """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
         if not recipe.way.asks:
-            return Nobody()
-        if self.box is None:
+            return (Nobody(),)
+        named = listed(self.box)
+        if not named:
             raise InvalidOption(
                 f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
                 "asks nobody."
             )
-        return self.box if isinstance(self.box, BlackBox) else open_box(self.box)
+        if len(named) > 1 and not recipe.way.several:
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
+                "recipe='auto'."
+            )
+        return open_each(named)
 
     def _session(
         self,
         recipe: Recipe,
-        box: BlackBox,
+        boxes: tuple[BlackBox, ...],
         budgets: tuple[Budget, Budget],
         samples: SampleLoader,
+        classes: NDArray[Any],
         targets: NDArray[np.intp],
         groups: NDArray[np.int64] | None,
     ) -> Session:
-        """Return what a fit is handed, and become the model of this box and this meter."""
-        seed, views = seed_of(self.random_state), int(self.queries_per_prediction)
+        """Return what a fit is handed, and become the model of these boxes and this meter."""
+        seed, pace = seed_of(self.random_state), pace_of(self, len(boxes))
         encoder = None if self.encoder is None else open_encoder(self.encoder)
         # recipes of a user's own may share a name, and must not share an account
         method = recipe.name if isinstance(self.recipe, str) else repr(recipe)
         meter = open_meter(
-            box,
+            boxes,
             training=budgets[0],
             prediction=budgets[1],
             journal=self.journal if recipe.way.asks else False,
-            fit=lambda epoch: account_of(
-                box, method, samples, targets, seed, groups, views=views, epoch=epoch
+            fit=lambda epochs: account_of(
+                boxes,
+                method,
+                samples,
+                targets,
+                seed,
+                groups,
+                epoch=one_or_all(epochs),
+                **pace.asked,
             ),
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
-        self.box_, self.meter_ = box if recipe.way.asks else None, meter
+        self.boxes_, self.meter_ = boxes, meter
         return Session(
-            box=box,
+            boxes=boxes,
             meter=meter,
             samples=samples,
             targets=targets,
             seed=seed,
             subjects=groups,
-            queries_per_prediction=views,
+            queries_per_prediction=pace.most,
+            mean_queries=pace.mean_queries,
+            usd_per_prediction=pace.mean_usd,
+            max_usd_per_prediction=self.max_usd_per_prediction,
+            named=classes.tolist(),
+            aliases=self.aliases or {},
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,
-        )
-
-    def _ask_canaries(self, box: BlackBox, usual: int) -> NDArray[np.float32]:
-        """Return the box's answers to the canaries, or none where they are not paid for."""
-        k = self.canaries if self.canaries is not None else usual if box.source.remote else 0
-        if box.spec.takes != "images":
-            k = 0
-        left = self.meter_.left("probe")
-        if k and self.artefact_.model.questions and (left is None or left >= k):
-            # a canary that is not answered must not cost the model that has just been paid for
-            with contextlib.suppress(Error):
-                return self.meter_.asker(box, "probe").ask(canary_images(box.spec, k))
-        return np.empty((0, 0), dtype=np.float32)
-
-    def _warn_of_canaries(self) -> None:
-        """Say that canaries were wanted, and the model has none: a later check would be refused."""
-        if not self.canaries or len(self.artefact_.box.canaries):
-            return
-        if not self.artefact_.model.questions:
-            why = "the model asks no box that could change"
-        elif self.box_ is not None and self.box_.spec.takes != "images":
-            why = "the box is asked by ids, and is shown no images"
-        elif self.spent_.probe:
-            why = "the box failed to answer them"
-        else:
-            left = self.meter_.left("probe") or 0
-            why = f"the budget had {left} queries left for them: raise it by {self.canaries - left}"
-        warnings.warn(
-            f"canaries={self.canaries} were wanted, and there are none: {why}.",
-            UserWarning,
-            stacklevel=3,
         )
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:

@@ -164,7 +164,7 @@ def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, 
                 queries[bench.box(planned).box.source] += whole
         usd = 0.0
         for box, count in queries.items():
-            confirm(box, count, f"the trials that ask {box.spec.identity}", yes=yes)
+            confirm([(box, count)], f"the trials that ask {box.spec.identity}", yes=yes)
             if box.spec.price_usd is None and max_usd is not None:
                 raise InvalidOption(
                     f"a cap of {dollars(max_usd)} cannot be kept where the price of a query is not "

@@ -21,7 +21,7 @@ from rebox.cli.app import app
 from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
 from rebox.cli.console import err, out
-from rebox.cli.model import accounted, is_fit_for_use, need_canaries
+from rebox.cli.model import accounted, canaries_of, is_fit_for_use, need_canaries
 from rebox.cli.options import (
     JournalOption,
     ModelArgument,
@@ -84,14 +84,14 @@ def probe_box(
         raise InvalidOption(
             f"a probe asks {questions} questions: --budget {budget} does not pay for them."
         )
-    confirm(box, questions, "this probe", yes=yes)
+    confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
     lines, doubts = _probed(box, meter)
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     for doubt in doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
-    receipt(meter.spent, box)
+    receipt(meter.spent, [box])
 
 
 def _probed(box: BlackBox, meter: Meter) -> tuple[list[str], list[str]]:
@@ -117,7 +117,7 @@ def labels(
 
     check_outputs(path, inputs=(uri, *journal_files(journal)))
     with open_labels(uri) as box:
-        confirm(box, 1, "this question", yes=yes)
+        confirm([(box, 1)], "this question", yes=yes)
         meter = _meter(box, "labels", Budget(), journal)
         # names are not in the journal, so that they are always asked for anew
         meter.asker(box, "probe", afresh=True).ask(box.grey())
@@ -126,13 +126,13 @@ def labels(
         write(path, encoded("".join(f"{name}\n" for name in names)))
     for name in names:
         out.print(name, highlight=False, markup=False)
-    receipt(meter.spent, box, err)
+    receipt(meter.spent, [box], console=err)
 
 
 def _meter(box: BlackBox, what: str, budget: Budget, journal: str | None) -> Meter:
     """Return a meter for questions that no fit asks, under an account of their own."""
     return open_meter(
-        box,
+        [box],
         training=budget,
         prediction=Budget(),
         journal=read_journal(journal),
@@ -150,7 +150,7 @@ def check_box(
     """Ask a model's canaries again: exit code 1 if the box has changed under it."""
     model = Reprogrammer.load(model_path, box, journal=read_journal(journal))
     need_canaries(model, str(model_path))
-    confirm(model.box_, len(model.artefact_.box.canaries), "this check", yes=yes)
+    confirm(canaries_of(model), "this check", yes=yes)
     with accounted(model):
         usable = is_fit_for_use(model)
     if not usable:

@@ -1,6 +1,7 @@
 """Before money is spent: what a fit will ask, and somebody who says so."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import typer
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
+from rebox.classifier.checks import pace_of
 from rebox.cli.console import err
 from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
@@ -24,25 +26,21 @@ FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has
 NAME_IT = ", or name the price in the box's URI by price_usd=, 0 if it is free"
 
 
-def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None:
-    """Ask whether ``queries`` may be spent on ``what``, where that may cost more than $1.
+Asked = Sequence[tuple[BlackBox, int]]
+"""Boxes, and how many queries each may be asked."""
+
+
+def confirm(asked: Asked, what: str, *, yes: bool) -> None:
+    """Ask whether so many queries may be spent on ``what``, where that may cost more than $1.
 
     The price of a box that runs on this machine says what a service would charge: nobody is paid.
 
     Raises `InvalidOption` where nobody is there to be asked, and ``--yes`` was not given.
     """
-    if yes or box is None or not box.source.remote:
+    paid = [(box, queries) for box, queries in asked if queries and box.source.remote]
+    if yes or not paid:
         return
-    price = usd_per_query(box)
-    if price is None:
-        few = queries <= FREE_HAND_QUERIES
-        words, way = f"{what} may ask {queries:,} queries, at a price that is not known", NAME_IT
-    elif box.spec.usd_per_hour:
-        about = f"about {dollars(queries * price)}: {time_words(box, queries)}"
-        few, words, way = queries * price <= FREE_HAND_USD, f"{what} may cost {about}", ""
-    else:
-        few = queries * price <= FREE_HAND_USD
-        words, way = f"{what} may cost up to {dollars(queries * price)}", ""
+    few, words, way = _cost_of(paid, what)
     if few:
         return
     if not sys.stdin.isatty():
@@ -51,22 +49,44 @@ def confirm(box: BlackBox | None, queries: int, what: str, *, yes: bool) -> None
     typer.confirm("Spend it?", abort=True, err=True)
 
 
-def plan(model: Reprogrammer, box: BlackBox, samples: Any) -> tuple[Plan, int]:
-    """Return how ``model`` would be fitted to ``samples``, and how many queries its budget allows.
+def _cost_of(paid: Asked, what: str) -> tuple[bool, str, str]:
+    """Return whether that is little, what it may cost in words, and what else can be done."""
+    prices = [(usd_per_query(box), queries) for box, queries in paid]
+    unknown = sum(queries for price, queries in prices if price is None)
+    usd = sum(queries * price for price, queries in prices if price is not None)
+    few = usd <= FREE_HAND_USD and unknown <= FREE_HAND_QUERIES
+    if unknown:
+        words = f"{what} may ask {unknown:,} queries, at a price that is not known"
+        return few, f"{words}, and cost {dollars(usd)} besides" if usd else words, NAME_IT
+    timed = [time_words(box, queries) for box, queries in paid if box.spec.usd_per_hour]
+    if timed:
+        return few, f"{what} may cost about {dollars(usd)}: {', '.join(timed)}", ""
+    return few, f"{what} may cost up to {dollars(usd)}", ""
+
+
+def plan(
+    model: Reprogrammer, boxes: tuple[BlackBox, ...], samples: Any
+) -> tuple[Plan, tuple[int | None, ...]]:
+    """Return how ``model`` would be fitted to ``samples``, and what its budget allows to each box.
 
     What the fit would refuse is refused here.
     """
     recipe = model.checked_recipe()
     asks, budget = recipe.way.asks, Budget()
     if asks:
-        budget, _ = checked_budgets(box, model.budget, model.max_usd, model.predict_budget)
+        budget, _ = checked_budgets(boxes, model.budget, model.max_usd, model.predict_budget)
     loader = SampleLoader.of_training(samples, model.value_range)
+    pace = pace_of(model, len(boxes))
     session = Session(
-        box=box,
-        meter=Meter(box.spec.price_usd, budget),
+        boxes=boxes,
+        meter=Meter(boxes, budget),
         samples=loader,
         targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
         seed=0,
-        queries_per_prediction=model.queries_per_prediction,
+        queries_per_prediction=pace.most,
+        mean_queries=pace.mean_queries,
+        usd_per_prediction=pace.mean_usd,
+        max_usd_per_prediction=model.max_usd_per_prediction,
     )
-    return fit_plan(recipe, session), (session.left() if asks else model.budget) or 0
+    left = tuple(session.left("map", place) for place in range(len(boxes)))
+    return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -23,7 +23,7 @@ from rebox.cli.options import (
     YesOption,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
-from rebox.cli.printing import write_record
+from rebox.cli.printing import print_usual_cost, usd_per_10k, write_record
 from rebox.cli.progress import ProgressBar
 from rebox.sample import load
 from rebox.sample.labels import known_labels
@@ -51,7 +51,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
-    inputs = (model_path, data, box, *journal_files(journal))
+    inputs = (model_path, data, *(box or ()), *journal_files(journal))
     check_outputs(json, inputs=inputs)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     refuse_pictures([json], task.images)
@@ -62,5 +62,9 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     with accounted(model), bar:
         measurement = measured(model, task, positive)
     print_measurement(measurement)
+    by_box = model.spent_by_box_
+    usd = usd_per_10k(model.boxes_, by_box, len(task))
+    print_usual_cost(usd, model.spent_.predict, len(task))
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, model.spent_, measurement)
+        seconds = time.perf_counter() - started
+        write_record(json, model, seconds, by_box, measurement, usd)

@@ -47,14 +47,17 @@ from rebox.cli.output import (
     write_model,
 )
 from rebox.cli.printing import (
+    dearest,
     print_cut_short,
     print_verdict,
     receipt,
+    receipt_of,
     usd_per_query,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
 from rebox.cli.wording import OPTIONS
+from rebox.meter import Spent
 from rebox.sample import Dataset, load
 
 
@@ -98,7 +101,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     without such a model; 130, Ctrl-C; 143, SIGTERM.
     """
     started = time.perf_counter()
-    inputs = (data, box, encoder, *journal_files(journal))
+    inputs = (data, *(box or ()), encoder, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
     columns = {
@@ -112,7 +115,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     opened, bar = open_asked(box, recipe), ProgressBar(err)
     parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
     parts.check(chosen_range, account)
-    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(opened))
+    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(dearest(opened)))
     model = Reprogrammer(
         opened,
         recipe,
@@ -137,22 +140,27 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     print_verdict(model.verdict_, _local_command(read))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
-    spent = model.spent_ + judged.spent
-    receipt(spent, opened)
+    by_box = judged.added_to(model.spent_by_box_)
+    receipt(sum(by_box, Spent()), opened, by_box)
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
+        seconds = time.perf_counter() - started
+        write_record(json, model, seconds, by_box, judged.measurement, judged.usd_per_10k)
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
-        print_cut_short(model, opened, again)
+        print_cut_short(model, again)
     if (error := cut or judged.error) is not None:
         raise error
 
 
-def _confirm(model: Reprogrammer, box: BlackBox, parts: Parts, *, yes: bool) -> None:
+def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, yes: bool) -> None:
     """Ask whether the fit, and what measures it, may cost what it can."""
-    if box.source.remote:  # else nobody is paid, and a plan looks at all images
-        planned, _ = plan(model, box, parts.train.samples)
-        confirm(box, planned.total + parts.queries, "this fit", yes=yes)
+    remote = [box for box in boxes if box.source.remote]
+    if remote:  # else nobody is paid, and a plan looks at all images
+        planned, left = plan(model, boxes, parts.train.samples)
+        box = dearest(remote)
+        allowed = left[boxes.index(box)]
+        most = planned.total if allowed is None else min(planned.total, allowed)
+        confirm([(box, most + parts.queries)], "this fit", yes=yes)
 
 
 def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
@@ -160,7 +168,7 @@ def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
     try:
         write_model(path, content_of(model.artefact_), force=force)
     except OSError:
-        receipt(model.spent_, model.box_)
+        receipt_of(model)
         raise
 
 
@@ -189,7 +197,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     except (Exception, KeyboardInterrupt) as error:
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
-                receipt(model.meter_.spent, model.box_)
+                receipt_of(model)
             raise
         return error
     return None

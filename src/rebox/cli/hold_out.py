@@ -1,14 +1,17 @@
 """``--hold-out``: a part of the data is kept from the fit, and the model measured on it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Self
 
 import typer
 
+from rebox.box import Nobody
 from rebox.classifier import Reprogrammer
 from rebox.cli.measured import measured
+from rebox.cli.printing import usd_per_10k
 from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
@@ -31,8 +34,14 @@ class Judged:
     """What a model is worth on what was held out, what that asked, and what kept it from it."""
 
     measurement: Measurement | None = None
-    spent: Spent = field(default_factory=Spent)
+    by_box: tuple[Spent, ...] = ()
+    usd_per_10k: float | None = None
     error: Exception | KeyboardInterrupt | None = None
+
+    def added_to(self, by_box: Sequence[Spent]) -> list[Spent]:
+        """Return what each box was asked ``by_box`` and in measuring."""
+        more = self.by_box or (Spent(),) * len(by_box)
+        return [one + other for one, other in zip(by_box, more, strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,16 +129,17 @@ class Parts:
         """
         if self.held_out is None or model.stop_reason_ == INTERRUPTED:
             return Judged()
-        spent = Spent()
+        by_box: tuple[Spent, ...] = ()
         try:
             judge = self._judge(model, encoder, listener)
             try:
                 measurement = measured(judge, self.held_out)
             finally:
-                spent = judge.spent_
+                by_box = judge.spent_by_box_
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
-            return Judged(spent=spent, error=error)
-        return Judged(measurement=measurement, spent=spent)
+            return Judged(by_box=by_box, error=error)
+        usd = usd_per_10k(judge.boxes_, by_box, len(self.held_out))
+        return Judged(measurement=measurement, by_box=by_box, usd_per_10k=usd)
 
     def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
         """Return ``model`` as its file has it."""
@@ -138,7 +148,7 @@ class Parts:
             model.save(path)
             return Reprogrammer.load(
                 path,
-                model.box_,
+                [box for box in model.boxes_ if not isinstance(box, Nobody)],
                 encoder=encoder,
                 predict_budget=self.queries or None,
                 journal=model.journal,

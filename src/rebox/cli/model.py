@@ -3,30 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
-from rebox.box import Drift
+from rebox.box import BlackBox, Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.consent import confirm
 from rebox.cli.console import out
 from rebox.cli.options import read_journal
-from rebox.cli.printing import receipt
+from rebox.cli.printing import receipt_of
 from rebox.cli.progress import ProgressBar
 from rebox.errors import InvalidOption
 
 
 def load_model(
     path: Path,
-    box: str | None,
+    boxes: list[str] | None,
     budget: int | None,
     journal: str | None,
     account: str | None,
     bar: ProgressBar,
 ) -> Reprogrammer:
-    """Return the model that ``path`` holds, with its box and whoever pays for it."""
+    """Return the model that ``path`` holds, with its boxes and whoever pays for them."""
     return Reprogrammer.load(
         path,
-        box,
+        boxes,
         predict_budget=budget,
         journal=read_journal(journal),
         account=account,
@@ -38,18 +37,26 @@ def confirm_predictions(
     model: Reprogrammer, images: int, *, yes: bool, check: bool = False
 ) -> None:
     """Refuse what the budget does not allow, and ask before much money is spent."""
-    queries = images * model.queries_per_prediction_
+    each = zip(model.boxes_, model.queries_by_box_, strict=True)
+    asked = [(box, images * queries) for box, queries in each]
     if check:
-        queries += len(model.artefact_.box.canaries)
-    model.meter_.check(queries, "predict")  # before the first of them is paid for
-    confirm(model.box_, queries, f"the prediction of {images:,} images", yes=yes)
+        asked += canaries_of(model)
+    # before the first of them is paid for
+    model.meter_.check(sum(queries for _, queries in asked), "predict")
+    confirm(asked, f"the prediction of {images:,} images", yes=yes)
+
+
+def canaries_of(model: Reprogrammer) -> list[tuple[BlackBox, int]]:
+    """Return how many canaries a check asks each box of ``model``."""
+    records = zip(model.boxes_, model.artefact_.boxes, strict=True)
+    return [(box, len(record.canaries)) for box, record in records]
 
 
 def need_canaries(model: Reprogrammer, called: str) -> None:
     """Raise `InvalidOption` where nothing tells whether the box of ``model`` has changed."""
     if not model.artefact_.model.questions:
         raise InvalidOption(f"{called} asks no box: there is none that could change under it.")
-    if not len(model.artefact_.box.canaries):
+    if not any(queries for _, queries in canaries_of(model)):
         raise InvalidOption(
             f"{called} has no canaries, so that it cannot be told whether its box has changed: fit "
             "with --canaries 3 to have some."
@@ -58,9 +65,13 @@ def need_canaries(model: Reprogrammer, called: str) -> None:
 
 def is_fit_for_use(model: Reprogrammer) -> bool:
     """Ask the canaries, which `need_canaries` has seen to be there, and print what they say."""
-    drift = cast("Drift", model.check_box())
-    out.print(drift.words, highlight=False)
-    return drift.change != "changed"
+    drifts = model.check_box()
+    if isinstance(drifts, Drift):
+        out.print(drifts.words, highlight=False)
+        return drifts.change != "changed"
+    for name, drift in (drifts or {}).items():
+        out.print(f"{name}: {drift.words}", highlight=False, markup=False)
+    return all(drift.change != "changed" for drift in (drifts or {}).values())
 
 
 @contextmanager
@@ -69,4 +80,4 @@ def accounted(model: Reprogrammer) -> Iterator[None]:
     try:
         yield
     finally:
-        receipt(model.spent_, model.box_)
+        receipt_of(model)

@@ -6,24 +6,26 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BlackBox, Nobody, open_box
+from rebox.box import BlackBox, Nobody
+from rebox.classifier.boxes import open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
 
 AskedBoxOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--box",
-        help="URI of the box, as onnx:model.onnx?preprocess=imagenet; the recipe local needs none.",
+        help="URI of the box, as onnx:model.onnx?preprocess=imagenet; several for as many boxes "
+        "under one budget; the recipe local needs none.",
         autocompletion=completion.boxes,
     ),
 ]
 OtherBoxOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--box",
-        help="URI of the box; default: the one in the model.",
+        help="URI of the box, or of one of them; default: those in the model.",
         autocompletion=completion.boxes,
     ),
 ]
@@ -122,21 +124,21 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choi
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
-def open_asked(box: str | None, recipe: str) -> BlackBox:
-    """Return the box that ``recipe`` asks, opened; `Nobody` for one that asks none."""
+def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks, opened; `Nobody` for one that asks none."""
     if not recipe_from_name(recipe).way.asks:
-        return Nobody()
-    if box is None:
+        return (Nobody(),)
+    if not boxes:
         raise InvalidOption(
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    return open_box(box)
+    return open_each(boxes)
 
 
-def most_asked(box: BlackBox, per_prediction: int) -> int:
-    """Return how many queries a prediction may ask ``box``; `Nobody` is asked none."""
-    return 0 if isinstance(box, Nobody) else per_prediction
+def most_asked(boxes: tuple[BlackBox, ...], per_prediction: int) -> int:
+    """Return how many queries a prediction may ask ``boxes``; `Nobody` is asked none."""
+    return 0 if isinstance(boxes[0], Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

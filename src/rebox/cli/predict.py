@@ -75,7 +75,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
-    inputs = (model_path, *paths, box, *journal_files(journal))
+    inputs = (model_path, *paths, *(box or ()), *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
     images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
     refuse_pictures([predictions], images)
@@ -86,7 +86,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     bad = _bad_files(model, images, skipped=skip_bad)
     good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
     table = _table(predictions, model, good, names, bad)
-    paid = model.box_ is not None and model.box_.source.remote
+    paid = any(one.source.remote for one in model.boxes_)
     table.take_over(resume=resume, paid=paid)
     left = good[table.answered :]
     confirm_predictions(model, len(left), yes=yes, check=check)

@@ -1,13 +1,16 @@
 """What the commands print, and what they write to files."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from rebox.box import BlackBox
+from rebox.box import BlackBox, Nobody
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
 from rebox.cli.measured import record_of
@@ -16,7 +19,7 @@ from rebox.cli.wording import spoken
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
 from rebox.metric import Measurement
-from rebox.money import UNKNOWN, duration, per_hour, per_thousand
+from rebox.money import UNKNOWN, dollars, duration, per_hour, per_thousand
 
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
@@ -35,21 +38,51 @@ def print_verdict(verdict: Verdict | None, instead: str) -> None:
         out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
 
 
-def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
-    """Print what ``box`` was asked, what it cost, for how long, and what the journal saved."""
-    kept = ""
-    if box is not None and box.spec.usd_per_hour and spent.usd is not None:
-        by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
-        hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
-        kept = f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
-    console.print(f"asked {spent.words}{kept}", highlight=False)
+def receipt(
+    spent: Spent,
+    boxes: Sequence[BlackBox],
+    by_box: Sequence[Spent] = (),
+    console: Console = out,
+) -> None:
+    """Print what was asked, what it cost, for how long, and what the journal saved.
+
+    Of several boxes, a line for each besides.
+    """
+    if len(boxes) == 1:
+        console.print(f"asked {spent.words}{_kept(spent, boxes[0])}", highlight=False)
+        return
+    console.print(f"asked {spent.words}", highlight=False)
+    for box, part in zip(boxes, by_box, strict=True):
+        if not isinstance(box, Nobody):
+            line = f"  {name_of(box)}: {part.words}{_kept(part, box)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_cut_short(model: Reprogrammer, box: BlackBox, how: str) -> None:
+def receipt_of(model: Reprogrammer) -> None:
+    """Print what a model was asked for, by its fit and since, to the end or not."""
+    receipt(model.meter_.spent, model.boxes_, model.meter_.spent_by_box)
+
+
+def name_of(box: BlackBox) -> str:
+    """Return what a box is called where several are told apart."""
+    return box.uri or box.spec.identity
+
+
+def _kept(spent: Spent, box: BlackBox) -> str:
+    """Return for how long ``box`` was kept ready, where that is paid for."""
+    if not box.spec.usd_per_hour or spent.usd is None:
+        return ""
+    by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
+    hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
+    return f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
+
+
+def print_cut_short(model: Reprogrammer, how: str) -> None:
     """Print what a fit that was cut short has been answered, and what going on takes."""
     answered, read = model.n_answered_, model.n_read_
     of_them = "all of them" if answered == read else f"{read:,} of them"
-    paid = "were paid for" if box.source.remote else "came in"
+    remote = any(box.source.remote for box in model.boxes_)
+    paid = "were paid for" if remote else "came in"
     out.print(f"{answered:,} answers {paid}, and the model has {of_them}.", highlight=False)
     account = model.meter_.account
     if isinstance(account, JournalAccount):
@@ -89,6 +122,12 @@ def usd_per_query(box: BlackBox) -> float | None:
     return None if price is None else price + box.spec.usd_per_hour / _answers_per_hour(box)
 
 
+def dearest(boxes: Sequence[BlackBox]) -> BlackBox:
+    """Return the box whose queries cost most, as far as that can be told; an unknown price does."""
+    prices = [inf if (price := usd_per_query(box)) is None else price for box in boxes]
+    return boxes[prices.index(max(prices))]
+
+
 def time_words(box: BlackBox, queries: int) -> str:
     """Return how long a box is kept for ``queries``, at what price, and what was assumed."""
     pace = _answers_per_hour(box)
@@ -103,24 +142,70 @@ def _answers_per_hour(box: BlackBox) -> float:
     return 3600 * (box.source.per_second or USUAL_PER_SECOND)
 
 
+def usd_per_10k(
+    boxes: Sequence[BlackBox], by_box: Sequence[Spent], predictions: int
+) -> float | None:
+    """Return what 10,000 predictions cost at the boxes' prices, by what so many have asked.
+
+    A journal that answered some for nothing does so once. None: the price of a box that was asked
+    is not known.
+    """
+    usd = 0.0
+    for box, spent in zip(boxes, by_box, strict=True):
+        price = usd_per_query(box) if spent.predict else 0.0
+        if price is None:
+            return None
+        usd += spent.predict * price
+    return usd * 10_000 / predictions
+
+
+def print_usual_cost(usd: float | None, asked: int, predictions: int) -> None:
+    """Print what predictions ask, and cost, in the mean."""
+    if asked:
+        each = f"{asked / predictions:.2f}".rstrip("0").rstrip(".")
+        words = f"each prediction asked {each} {'query' if each == '1' else 'queries'}"
+        out.print(f"{words}: {dollars(usd)} for 10,000", highlight=False)
+
+
 def write_record(
     path: Path,
     model: Reprogrammer,
     seconds: float,
-    spent: Spent,
+    by_box: Sequence[Spent],
     measurement: Measurement | None = None,
+    usd_per_10k: float | None = None,
 ) -> None:
-    """Write what was done and what came out of it, as JSON, for ``--json``."""
+    """Write what was done and what came out of it, as JSON, for ``--json``.
+
+    Parameters
+    ----------
+    by_box : sequence of Spent
+        What each box of ``model`` was asked.
+    usd_per_10k : float or None
+        What 10,000 predictions cost, as measured.
+    """
     metrics = {} if measurement is None else measurement.figures
+    names = [record.name for record in model.artefact_.boxes]
+    spent = sum(by_box, Spent())
+    each = zip(names, by_box, strict=True)
     record = {
         "recipe": model.artefact_.recipe,
-        "box": model.artefact_.box.name,
+        "box": names[0],
+        **({} if len(names) == 1 else {"boxes": [_record_of(*one) for one in each]}),
         "seed": model.artefact_.seed,
         "seconds": round(seconds, 3),
-        "usd": None if spent.usd is None else round(spent.usd, 6),
-        "queries": spent.by_purpose(),
+        **_cost_of(spent),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
-        **({} if measurement is None else record_of(measurement)),
+        **({} if measurement is None else {"usd_per_10k": usd_per_10k, **record_of(measurement)}),
     }
     write(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def _record_of(name: str, spent: Spent) -> dict[str, Any]:
+    return {"box": name, **_cost_of(spent)}
+
+
+def _cost_of(spent: Spent) -> dict[str, Any]:
+    usd = None if spent.usd is None else round(spent.usd, 6)
+    return {"usd": usd, "queries": spent.by_purpose()}

@@ -1,6 +1,7 @@
 """``rebox show``: what a model is, read from its file alone."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from rebox.cli.options import ModelArgument
 from rebox.cli.wording import spoken
 from rebox.errors import ArtefactError
 from rebox.meter import counted, counted_by_purpose
-from rebox.money import per_thousand
+from rebox.money import UNKNOWN, dollars, per_thousand
 
 ABOUT = (  # what is printed, and the name of it in JSON
     ("box", "box"),
@@ -51,17 +52,34 @@ def show(
         typer.echo(json.dumps(facts, indent=2))
         return
     table = Table("", Column(str(path), overflow="fold"))
+    for place, box in enumerate(facts["boxes"] if len(facts["boxes"]) > 1 else (), start=1):
+        table.add_row(f"box {place}", Text(_of_several(box)))
     for title, name in ABOUT:
         if facts[name] not in (None, []):
             table.add_row(title, Text(_said(name, facts[name])))
     out.print(table)
 
 
+def _of_several(box: dict[str, Any]) -> str:
+    """Return what is known of a box among others, for people."""
+    price = UNKNOWN if box["price_usd"] is None else per_thousand(box["price_usd"])
+    kept = "no canary" if not box["canaries"] else f"canaries: {box['canaries']}"
+    asked = box["queries_per_prediction"]
+    each = (
+        f"{counted(asked)} for each prediction, {kept}" if asked else "predictions ask it nothing"
+    )
+    return (
+        f"{box['box'] or box['identity']}\n{box['box_classes']} classes, {price}, {each}\n"
+        f"asked by the fit: {counted_by_purpose(box['queries'])}, {dollars(box['usd'])}"
+    )
+
+
 def facts_of(path: Path) -> dict[str, Any]:
     """Return what the file of a model says of it; neither box nor encoder is opened."""
     version, description, arrays = peek(path)
     try:
-        facts = _facts(description, len(arrays.get("canaries.0", ())))
+        canaries = [len(arrays.get(f"canaries.{k}", ())) for k in range(len(description["boxes"]))]
+        facts = _facts(description, canaries)
     except (LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(
             f"{path} does not hold what a model of format {version} does: fit again."
@@ -70,28 +88,54 @@ def facts_of(path: Path) -> dict[str, Any]:
     return {**facts, "format": version, "modified": written.isoformat(timespec="seconds")}
 
 
-def _facts(description: dict[str, Any], canaries: int) -> dict[str, Any]:
-    box, verdict = description["boxes"][0], description["verdict"]
-    nobody = box["identity"] == NOBODY
-    local, inputs = description["local"] or {}, description["inputs"] or {}
+def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
+    verdict, inputs = description["verdict"], description["inputs"] or {}
+    local = description["local"] or {}
+    boxes = [_box_facts(description, k, canaries[k]) for k in range(len(canaries))]
     prices = [question["price_usd"] for question in description["questions"]]
-    known = all(price is not None for price in prices)
+    only = boxes[0] if len(boxes) == 1 else dict.fromkeys(boxes[0])
     return {
-        "box": box["uri"],
-        "identity": None if nobody else box["identity"],
-        "box_classes": None if nobody else box["classes"],
+        "box": only["box"],
+        "identity": only["identity"],
+        "box_classes": only["box_classes"],
         "classes": description["classes"]["names"],
         "recipe": description["recipe"],
         "seed": description["seed"],
         "encoder": (local.get("encoder") or {}).get("identity"),
         "size": inputs.get("size"),
         "value_range": inputs.get("value_range"),
-        "queries": box["queries"],
+        "queries": _together(boxes),
         "queries_per_prediction": len(prices),
-        "price_usd": sum(prices) if known else None,
-        "canaries": canaries if prices else None,  # nobody is asked who could change
+        "price_usd": None if None in prices else sum(prices),
+        "canaries": only["canaries"],
+        "boxes": boxes,
         "verdict": None if verdict is None else verdict["words"],
     }
+
+
+def _box_facts(description: dict[str, Any], place: int, canaries: int) -> dict[str, Any]:
+    box = description["boxes"][place]
+    prices = [one["price_usd"] for one in description["questions"] if one["box"] == place]
+    nobody, total = box["identity"] == NOBODY, box["queries"].get("total", 0)
+    price = box.get("price_usd", prices[0] if prices else None)
+    return {
+        "box": box["uri"],
+        "identity": None if nobody else box["identity"],
+        "box_classes": None if nobody else box["classes"],
+        "queries": box["queries"],
+        "usd": None if price is None else total * price,
+        "price_usd": price,
+        "queries_per_prediction": len(prices),
+        "canaries": canaries if prices else None,  # nobody is asked who could change
+    }
+
+
+def _together(boxes: list[dict[str, Any]]) -> dict[str, int]:
+    """Return what all boxes were asked, by purpose."""
+    total: Counter[str] = Counter()
+    for box in boxes:
+        total.update(box["queries"])
+    return dict(total)
 
 
 def _said(name: str, value: Any) -> str:

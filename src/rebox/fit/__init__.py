@@ -12,14 +12,18 @@ from rebox.fit.events import (
 )
 from rebox.fit.fit import Outcome, fit, plan
 from rebox.fit.local import LocalFeatures
-from rebox.fit.model import Model, Question
+from rebox.fit.model import Model
 from rebox.fit.phase import Phase
 from rebox.fit.plan import Plan
+from rebox.fit.policy import CurvePoint, Policy
 from rebox.fit.progress_lines import ProgressLines
+from rebox.fit.question import Question
 from rebox.fit.session import Session
-from rebox.fit.verdict import Verdict, VerdictRow
+from rebox.fit.verdict import BoxVerdict, Verdict, VerdictRow
 
 __all__ = [
+    "BoxVerdict",
+    "CurvePoint",
     "Event",
     "Listener",
     "LocalFeatures",
@@ -28,6 +32,7 @@ __all__ = [
     "Phase",
     "PhaseStarted",
     "Plan",
+    "Policy",
     "ProgressLines",
     "Question",
     "Session",

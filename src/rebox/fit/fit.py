@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rebox.errors import InvalidOption
+from rebox.fit.boxes import BoxesRun
 from rebox.fit.events import StepTaken, StopFit, Stopped
 from rebox.fit.model import Model
 from rebox.fit.once import OnceRun
+from rebox.fit.opinions import all_named
 from rebox.fit.plan import Plan
 from rebox.fit.reasons import FAILED, INTERRUPTED, carry_out
 from rebox.fit.refit import RefitRun
@@ -21,11 +23,22 @@ from rebox.fit.verdict import Verdict
 from rebox.fit.views import ViewsRun
 from rebox.recipe import Once, Recipe, Refitted, Searched, Unasked, Views, Way
 
+
+def views_run(way: Views, session: Session) -> Run:
+    """Return a fit that looks from several sides at one box, or asks several."""
+    several = len(session.boxes) > 1 or session.paced
+    one, spec = session.queries_per_prediction == 1, session.box.spec
+    named = all_named(session.box, session.named, session.aliases)
+    if several or (one and (named or spec.best_only)):
+        return BoxesRun(way, session)
+    return ViewsRun(way, session)
+
+
 RUNS: Mapping[type[Way], Callable[[Any, Session], Run]] = {
     Once: OnceRun,
     Searched: SearchRun,
     Refitted: RefitRun,
-    Views: ViewsRun,
+    Views: views_run,
     Unasked: UnaskedRun,
 }
 

@@ -1,9 +1,10 @@
 """What a fit ends with: the questions to ask about a sample, and how to read the answers."""
 
+import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,50 +12,18 @@ from numpy.typing import NDArray
 from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import LocalFeatures
+from rebox.fit.policy import Policy
+from rebox.fit.question import Question
+from rebox.fit.rounds import Rounds
 from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading.contract import Reader
+from rebox.reading.subsets import SubsetReader
 from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 Seen = list[NDArray[np.float32]]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Question:
-    """One query about a sample: who is asked, how it is dressed, and what that costs.
-
-    Attributes
-    ----------
-    program : Program or None
-        None: the box is asked by the sample's id, as it is.
-    z : (dimension,) float32
-        Where the program stands.
-    box : int
-        Which of a model's boxes is asked.
-    price_usd : float or None
-        US dollars for the answer when the model was fitted; None: not known.
-    """
-
-    program: Program | None
-    z: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
-    box: int = 0
-    price_usd: float | None = 0.0
-
-    def __repr__(self) -> str:
-        asked = "an id" if self.program is None else f"{self.dimension} numbers of a program"
-        return f"<Question to box {self.box}: {asked}>"
-
-    @property
-    def dimension(self) -> int:
-        """How many numbers its program has."""
-        return 0 if self.program is None else self.program.dimension
-
-    @property
-    def point(self) -> NDArray[np.float32] | None:
-        """Z as it is asked at."""
-        return self.z[None, :] if self.dimension else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,11 +38,14 @@ class Model:
         How the answers are read, and what can be seen without asking.
     local : LocalFeatures or None
         How samples are looked at; None: the reader is given answers alone.
+    policy : Policy or None
+        Which questions are asked about which sample; None: all of them.
     """
 
     questions: tuple[Question, ...]
     reader: Reader
     local: LocalFeatures | None = None
+    policy: Policy | None = None
 
     def __repr__(self) -> str:
         beside = "" if self.local is None else ", beside what can be seen without asking"
@@ -91,6 +63,11 @@ class Model:
             Which have what the questions take (`rebox.fit.suited`).
         """
         asked = [askers[question.box] for question in self.questions]
+        if self.policy is not None and isinstance(self.reader, SubsetReader):
+            see = functools.partial(self._see, samples)
+            rounds = Rounds(self.questions, asked, self.reader, self.policy, samples, see)
+            yield from map(self._checked, rounds.blocks())
+            return
         most = max((asker.at_once for asker in asked), default=0)
         ranges = list(chunks(len(samples), chunk_of(most)))
         if not asked:
@@ -106,6 +83,27 @@ class Model:
             if len(answers) == len(askings):
                 yield self._read([answers[i] for i in askings], seen.popleft(), len(scores))
                 answers = {}
+
+    def without(self, box: int) -> Self:
+        """Return the model that asks nothing of a box; the others keep their places.
+
+        Raises
+        ------
+        ArtefactError
+            There is no reading of what is left: its reader takes the answers to all questions.
+        """
+        gone = [number for number, one in enumerate(self.questions) if one.box == box]
+        if not gone:
+            return self
+        reader, policy, questions = self.reader, self.policy, list(self.questions)
+        if not isinstance(reader, SubsetReader):
+            raise ArtefactError(
+                f"the model has no reading without box {box}: open that box, or fit again."
+            )
+        for number in reversed(gone):  # those before keep their numbers
+            reader, policy = reader.without(number), policy and policy.without(number)
+            del questions[number]
+        return replace(self, questions=tuple(questions), reader=reader, policy=policy)
 
     @property
     def _programs(self) -> dict[int, Program | None]:
@@ -128,7 +126,9 @@ class Model:
         return self.local.blocks(samples.images.samples(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
-        said = self.reader.probabilities(answers, seen, n)
+        return self._checked(self.reader.probabilities(answers, seen, n))
+
+    def _checked(self, said: Probabilities) -> Probabilities:
         if not np.isfinite(said).all():  # as a file may have it whose checksum is right
             raise ArtefactError("the model's figures end in NaN: it was made by no fit; fit again.")
         return said

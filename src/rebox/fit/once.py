@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import compare
-from rebox.fit.model import Model, Question
+from rebox.fit.model import Model
 from rebox.fit.plan import MapPlan, plan_once
+from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session

@@ -1,7 +1,9 @@
 """One parcel: who is asked about what, for whom, and who is told."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,8 @@ class Session:
 
     Attributes
     ----------
-    box : BlackBox
-        Who answers; asked through ``meter`` alone.
+    boxes : tuple of BlackBox
+        Who answers, one at least; asked through ``meter`` alone. Questions name them by place.
     meter : Meter
         Holds the budget.
     samples : SampleLoader
@@ -37,6 +39,14 @@ class Session:
         Subject of each, held out with all its samples; None: each sample shows its own.
     queries_per_prediction : int
         Most queries that a prediction may ask; 0 answers without the box.
+    mean_queries, usd_per_prediction : float or None
+        Mean queries, and US dollars, that a prediction may take over many; None: all are asked.
+    max_usd_per_prediction : float or None
+        Most US dollars of one prediction.
+    named : (K,) labels, or empty
+        What the target classes are called, for boxes that have classes of these names.
+    aliases : mapping
+        What boxes call them otherwise.
     encoder : Encoder or None
         Features of the user's own, beside the plain ones.
     compare : bool
@@ -45,16 +55,32 @@ class Session:
         Told of every event.
     """
 
-    box: BlackBox
+    boxes: tuple[BlackBox, ...]
     meter: Meter
     samples: SampleLoader
     targets: NDArray[np.intp]
     seed: int
     subjects: NDArray[np.intp] | None = None
     queries_per_prediction: int = 1
+    mean_queries: float | None = None
+    usd_per_prediction: float | None = None
+    max_usd_per_prediction: float | None = None
+    named: Sequence[Any] = ()
+    aliases: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     encoder: Encoder | None = None
     compare: bool = False
     listeners: tuple[Listener, ...] = ()
+
+    @property
+    def paced(self) -> bool:
+        """Whether a prediction asks only as far as it pays."""
+        held = self.mean_queries, self.usd_per_prediction, self.max_usd_per_prediction
+        return any(one is not None for one in held)
+
+    @property
+    def box(self) -> BlackBox:
+        """The first of the boxes, or the only one."""
+        return self.boxes[0]
 
     @cached_property
     def n_targets(self) -> int:
@@ -76,13 +102,16 @@ class Session:
         """Return the subjects of some samples; None where each is its own."""
         return None if self.subjects is None else self.subjects[rows]
 
-    def asker(self, purpose: Purpose) -> Asker:
-        """Return who asks the box for ``purpose``, and reserves every query first."""
-        return self.meter.asker(self.box, purpose)
+    def asker(self, purpose: Purpose, box: int = 0) -> Asker:
+        """Return who asks a box, by its place, and reserves every query first."""
+        return self.meter.asker(self.boxes[box], purpose)
 
-    def left(self, purpose: Purpose = "search") -> int | None:
-        """Return how many more queries ``purpose`` may ask; None: without end."""
-        return self.meter.left(purpose)
+    def left(self, purpose: Purpose = "search", box: int = 0) -> int | None:
+        """Return how many more queries ``purpose`` may ask a box at its price; None: no end.
+
+        What another box asks takes queries and dollars of the same budget.
+        """
+        return self.meter.left(purpose, self.boxes[box])
 
     def tell(self, event: Event) -> None:
         """Tell every listener."""

@@ -24,14 +24,14 @@ def check_fit(way: Way, session: Session) -> None:
         The way dresses what is shown to a box, and the box is asked by ids; or nobody is asked, and
         nothing can be seen.
     """
-    box, samples = session.box, session.samples
-    if way.asks:
+    samples = session.samples
+    for box in session.boxes if way.asks else ():
         check_asked(box, samples)
-    if way.dresses and box.spec.takes == "ids":
-        raise InvalidOption(
-            f"the recipe moves a program over what is shown to a box, and {box.spec.identity} is "
-            "asked by ids: use the recipe auto or map."
-        )
+        if way.dresses and box.spec.takes == "ids":
+            raise InvalidOption(
+                f"the recipe moves a program over what is shown to a box, and {box.spec.identity} "
+                "is asked by ids: use the recipe auto or map."
+            )
     if samples.images is not None:
         return
     if session.encoder is not None:

@@ -54,6 +54,28 @@ class VerdictRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoxVerdict:
+    """What one of several boxes brought beside the others, on samples that were held out.
+
+    Attributes
+    ----------
+    name : str
+    price_usd : float or None
+        Of a query; None: not known.
+    gain, sharper : Interval
+        Macro AUC, and nats of log loss, of all boxes together over all others, with 95 % intervals.
+    words : str
+        The same in plain words.
+    """
+
+    name: str
+    price_usd: float | None
+    gain: Interval
+    sharper: Interval
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What each part brought.
 
@@ -73,6 +95,8 @@ class Verdict:
         make the gain in AUC look surer than it is: both have to be above 0.
     words : str
         The same in plain words.
+    boxes : tuple of BoxVerdict
+        What each of several boxes brought.
     """
 
     rows: tuple[VerdictRow, ...]
@@ -80,6 +104,7 @@ class Verdict:
     gain: Interval | None
     sharper: Interval | None
     words: str
+    boxes: tuple[BoxVerdict, ...] = ()
 
     @property
     def finding(self) -> Finding | None:
@@ -164,6 +189,19 @@ def give_verdict(
     return Verdict(
         rows=tuple(rows.values()), images=len(targets), gain=gain, sharper=sharper, words=words
     )
+
+
+def gains_over(
+    targets: NDArray[np.intp],
+    ours: Matrix,
+    theirs: Matrix,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+) -> tuple[Interval, Interval, Finding]:
+    """Return the gain of ``ours`` in macro AUC, and in log loss, and what to make of them."""
+    held_out = _HeldOut(targets, seed, groups)
+    gain, sharper = held_out.gain(ours, theirs), held_out.sharper(ours, theirs)
+    return gain, sharper, _finding(gain, sharper)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,9 @@ from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.choosing import Chooser
 from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
-from rebox.fit.model import Model, Question
+from rebox.fit.model import Model
 from rebox.fit.plan import ViewsPlan, plan_views
+from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session

@@ -4,11 +4,13 @@ A `Meter` counts what is asked. Its `Account` keeps what is sent and billed, in 
 answers are to be remembered.
 """
 
-from rebox.meter.account import Account, JournalAccount
+from rebox.meter.account import Account
 from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
 from rebox.meter.budget import Amount, Budget, Purpose, Spent, counted, counted_by_purpose
 from rebox.meter.journal import Journal, default_path
+from rebox.meter.journal_account import JournalAccount
 from rebox.meter.meter import Asker, Meter
+from rebox.meter.payee import Payee
 
 __all__ = [
     "Account",
@@ -19,6 +21,7 @@ __all__ = [
     "Journal",
     "JournalAccount",
     "Meter",
+    "Payee",
     "Purpose",
     "Spent",
     "accounts",

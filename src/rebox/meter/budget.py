@@ -96,8 +96,15 @@ class Budget:
         caps = {"queries, at most": self.queries, "cost, at most": usd}
         return facts("Budget", caps, note="" if any(caps.values()) else "no cap")
 
-    def allows(self, price_usd: float | None) -> int | None:
-        """Return how many queries at ``price_usd`` each it pays for; None: without end.
+    def allows(self, price_usd: float | None, spent: "Amount | None" = None) -> int | None:
+        """Return how many queries at ``price_usd`` each are left of it; None: without end.
+
+        Parameters
+        ----------
+        price_usd : float or None
+            US dollars; None: not known.
+        spent : Amount or None
+            What has been spent of it, at whatever prices.
 
         Raises
         ------
@@ -109,10 +116,11 @@ class Budget:
                 f"a cap of {dollars(self.usd)} cannot be kept where the price of a query is not "
                 "known: name it in the box's URI by price_usd=, 0 if it is free."
             )
-        by_money = None
+        used, by_money = spent or Amount(), None
         if self.usd is not None and price_usd:
-            by_money = nano_usd(self.usd) // nano_usd(price_usd)
-        caps = [cap for cap in (self.queries, by_money) if cap is not None]
+            by_money = max(0, nano_usd(self.usd) - used.nano_usd) // nano_usd(price_usd)
+        by_count = None if self.queries is None else max(0, self.queries - used.queries)
+        caps = [cap for cap in (by_count, by_money) if cap is not None]
         return min(caps) if caps else None
 
     def is_exceeded_by(self, amount: Amount) -> bool:

@@ -1,7 +1,8 @@
 """The meter: every image is reserved before it is asked about, so that none is over the budget."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,44 +11,46 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Reservation, Reserve, Row, Settlement
-from rebox.errors import BudgetExhausted, InvalidOption
+from rebox.errors import BudgetExhausted
 from rebox.meter.account import Account
-from rebox.meter.budget import Budget, Kind, Purpose, Spent, kind_of
+from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
+from rebox.meter.payee import Payee
 
 Heard = Callable[[NDArray[np.intp], NDArray[np.float32]], None]
 """Takes the places of images that have been answered, and their scores (n, classes)."""
 
 
 class Meter:
-    """Counts every image by purpose and holds the budgets; safe to share between threads.
+    """Counts every image by box and purpose and holds the budgets; threads may share it.
 
     Parameters
     ----------
-    price_usd : float or None
-        US dollars per query; None: not known.
+    boxes : iterable of BlackBox
+        Those that it counts, in the order that they are told apart in; others that are asked come
+        after them.
     training : Budget
-        Cap on probe, map, search and validate together.
+        Cap on probe, map, search and validate together, over all boxes.
     prediction : Budget
-        Cap on predict.
+        Cap on predict, over all boxes.
     account : Account or None
         Who pays; None: an account of this process alone, with the same budgets.
     """
 
     def __init__(
         self,
-        price_usd: float | None = 0.0,
+        boxes: Iterable[BlackBox] = (),
         training: Budget | None = None,
         prediction: Budget | None = None,
         account: Account | None = None,
     ) -> None:
-        self.price_usd = price_usd
-        self._box: str | None = None
         self._budgets: dict[Kind, Budget] = {
             "fit": training or Budget(),
             "predict": prediction or Budget(),
         }
-        self.account = account or Account(price_usd, self._budgets["fit"], self._budgets["predict"])
-        self._counts: dict[Purpose, int] = {}
+        self.account = account or Account(self._budgets["fit"], self._budgets["predict"])
+        self._boxes = [Payee.of(box).box for box in boxes]
+        self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # by box and purpose
+        self._asked: dict[Kind, Amount] = {"fit": Amount(), "predict": Amount()}
         self._answered: dict[Kind, int] = {"fit": 0, "predict": 0}
         self._lock = threading.RLock()
 
@@ -63,8 +66,16 @@ class Meter:
     def spent(self) -> Spent:
         """What has been asked so far."""
         with self._lock:
-            counts = dict(self._counts)
+            counts = sum(self._counts.values(), Counter[str]())
         return replace(self.account.spent, **counts)
+
+    @property
+    def spent_by_box(self) -> tuple[Spent, ...]:
+        """What each box has been asked so far, in the order of the boxes."""
+        with self._lock:
+            order = [*self._boxes, *(box for box in self._counts if box not in self._boxes)]
+            counts = [(box, Counter(self._counts.get(box))) for box in order]
+        return tuple(replace(self.account.spent_on(box), **count) for box, count in counts)
 
     def asker(self, box: BlackBox, purpose: Purpose, *, afresh: bool = False) -> "Asker":
         """Return who asks ``box``, for ``purpose``, within the budget.
@@ -74,21 +85,43 @@ class Meter:
         afresh : bool
             Whether to ask even what the account remembers.
         """
-        identity = box.source.spec.identity
-        self._box = self._box or identity
-        if self._box != identity:  # it has one price, and its account one box's answers
-            raise InvalidOption(
-                f"this meter counts what {self._box} is asked: give {identity} a meter of its own."
-            )
         return Asker(box, self, purpose, afresh)
 
-    def left(self, purpose: Purpose = "search") -> int | None:
-        """Return how many more queries ``purpose`` may ask; None: without end."""
+    def left(self, purpose: Purpose = "search", box: BlackBox | None = None) -> int | None:
+        """Return how many more queries ``purpose`` may ask; None: without end.
+
+        Parameters
+        ----------
+        box : BlackBox or None
+            Whom: dollars that are left are counted at its price. None: anybody, at no price.
+
+        Raises
+        ------
+        InvalidOption
+            The budget is in dollars, and what the box costs is not known.
+        """
+        return self._left(purpose, 0.0 if box is None else box.spec.price_usd)
+
+    def left_each(self, purpose: Purpose, boxes: Sequence[BlackBox]) -> int | None:
+        """Return how many more samples ``purpose`` may ask all ``boxes`` about; None: without end.
+
+        Raises
+        ------
+        InvalidOption
+            The budget is in dollars, and what one of them costs is not known.
+        """
+        prices = [box.spec.price_usd for box in boxes]
+        together = None if None in prices else sum(price or 0.0 for price in prices)
+        queries, samples = self._left(purpose, 0.0), self._left(purpose, together)
+        if queries is None:
+            return samples
+        shared = queries // max(1, len(boxes))
+        return shared if samples is None else min(samples, shared)
+
+    def _left(self, purpose: Purpose, price_usd: float | None) -> int | None:
         kind = kind_of(purpose)
-        allowed = self._budgets[kind].allows(self.price_usd)
         with self._lock:
-            used = sum(count for one, count in self._counts.items() if kind_of(one) == kind)
-        return None if allowed is None else allowed - used
+            return self._budgets[kind].allows(price_usd, self._asked[kind])
 
     def replayed(self) -> Self | None:
         """Return a meter whose fit is answered by what its account remembers, and asks nobody.
@@ -98,9 +131,11 @@ class Meter:
         account = self.account.replayed()
         if account is None or self.account.remembered() <= self.answered():
             return None
-        return type(self)(self.price_usd, self._budgets["fit"], self._budgets["predict"], account)
+        again = type(self)((), self._budgets["fit"], self._budgets["predict"], account)
+        again._boxes = self._boxes
+        return again
 
-    def reserve(self, queries: int, purpose: Purpose) -> None:
+    def reserve(self, queries: int, purpose: Purpose, payee: Payee) -> None:
         """Count ``queries`` before they are asked; what fails afterwards stays counted.
 
         Raises
@@ -108,9 +143,11 @@ class Meter:
         BudgetExhausted
             They would exceed the budget; nothing was counted.
         """
+        kind = kind_of(purpose)
         with self._lock:
-            self.check(queries, purpose)
-            self._counts[purpose] = self._counts.get(purpose, 0) + queries
+            _check(queries, purpose, self._left(purpose, payee.price_usd))
+            self._asked[kind] += Amount.of(queries, payee.nano_usd_each)
+            self._counts[payee.box][purpose] += queries
 
     def answered(self, purpose: Purpose = "search") -> int:
         """Return how many answers have come in from the budget that pays for ``purpose``."""
@@ -122,14 +159,20 @@ class Meter:
         with self._lock:
             self._answered[kind_of(purpose)] += answers
 
-    def check(self, queries: int, purpose: Purpose) -> None:
-        """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; count nothing."""
-        left = self.left(purpose)
-        if left is not None and queries > left:
-            raise BudgetExhausted(
-                f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
-                "Ask about fewer images or raise the budget."
-            )
+    def check(self, queries: int, purpose: Purpose, box: BlackBox | None = None) -> None:
+        """Raise `BudgetExhausted` if ``queries`` more would exceed the budget; count nothing.
+
+        ``box`` as for `left`.
+        """
+        _check(queries, purpose, self.left(purpose, box))
+
+
+def _check(queries: int, purpose: Purpose, left: int | None) -> None:
+    if left is not None and queries > left:
+        raise BudgetExhausted(
+            f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
+            "Ask about fewer images or raise the budget."
+        )
 
 
 class Asker:
@@ -138,6 +181,7 @@ class Asker:
     def __init__(self, box: BlackBox, meter: Meter, purpose: Purpose, afresh: bool) -> None:
         self.spec = box.spec
         self._box = box
+        self._payee = Payee.of(box)
         self._meter = meter
         self._purpose: Purpose = purpose
         self._afresh = afresh
@@ -166,9 +210,9 @@ class Asker:
         BudgetExhausted
             They would exceed the budget of the meter, or what the account may be billed.
         """
-        self._meter.reserve(len(images), self._purpose)
+        self._meter.reserve(len(images), self._purpose, self._payee)
         account, source = self._meter.account, self._box.source
-        known, reserve = account.recall(images, self._purpose, afresh=self._afresh)
+        known, reserve = account.recall(images, self._purpose, self._payee, afresh=self._afresh)
         left = [place for place in range(len(images)) if place not in known]
         rows = dict(known)
         self._note(known, heard)

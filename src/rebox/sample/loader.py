@@ -176,9 +176,8 @@ class SampleLoader:
     """
 
     def __init__(self, inputs: Inputs | None, x: Any) -> None:
-        samples = Samples.of(x)
-        self._n = len(samples)
-        if not self._n:
+        self._samples = samples = Samples.of(x)
+        if not len(samples):
             raise InvalidData("found no samples: hand over at least one.")
         shown = samples.images
         self.images = None if inputs is None or shown is None else ImageLoader(inputs, shown)
@@ -202,7 +201,11 @@ class SampleLoader:
         return None if self.images is None else self.images.inputs
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._samples)
+
+    def but_first(self, n: int) -> Self:
+        """Return the samples without the first ``n``, of which some are left."""
+        return type(self)(self.inputs, self._samples[n:]) if n else self
 
     def check(self) -> None:
         """Look at every image once, if there are some; raises as `ImageLoader.check` does."""

@@ -48,7 +48,7 @@ class Local(Trainer):
 
     def _fit(self, training: Training) -> LocalModel:
         session = Session(
-            box=Nobody(),
+            boxes=(Nobody(),),
             meter=Meter(),
             samples=SampleLoader(training.images.inputs, training.x),
             targets=training.targets,

@@ -1,0 +1,282 @@
+"""What kills cost where several processes share one budget for three boxes of different prices.
+
+    python benchmarks/several_kills.py --out benchmarks/SEVERAL_KILLS.md   # 400 SIGKILLs
+    python benchmarks/several_kills.py --kills 20 --rounds 1
+
+Three services are played on this machine; their own bills are what journal and budget are held
+against. Eight processes put questions to all of them, each those of its seed, out of one account in
+one journal: first by meters alone, then by fits on the command line. One drawn at random is killed
+and begins anew, again and again; in the end all of them may come to theirs. The budget pays for
+about half of what they would ask: queries and dollars both end.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from zygote import SIDE, Zygote, data, questions_of
+
+from rebox.box import BlackBox, open_box
+from rebox.box.rehearsal import RehearsalBox
+from rebox.meter import Budget, Journal, JournalAccount, faults
+from rebox.money import NANO, nano_usd
+from rebox.rehearsal import Limits, Rehearsal
+
+PRICES = (0.001, 0.004, 0.0)
+PROCESSES = 8
+IN_FLIGHT = 3
+QUESTIONS = 120  # of each process
+BUDGET = {"queries": 500, "usd": 0.6}  # for 960 questions of $1.60
+LATENCY_S = 0.005
+KEY = "no secret: the services take any"
+KINDS = {"questions": "ask_several", "fits": "command"}
+
+
+@dataclass
+class Counts:
+    """What was seen of rounds of one kind; the first row of the table says what each is."""
+
+    rounds: int = 0
+    kills: int = 0
+    over_queries: int = 0
+    over_dollars: int = 0
+    unbooked: int = 0
+    lost: int = 0
+    twice: int = 0
+    wrong: int = 0
+    faults: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where rounds take place: a folder, three services, and who forks the processes."""
+
+    folder: Path
+    services: tuple[Rehearsal, ...]
+    zygote: Zygote
+
+    @property
+    def uris(self) -> list[str]:
+        """How the services are opened, each at its price."""
+        patience = f"&size={SIDE}&in_flight={IN_FLIGHT}&per_second=10000"
+        priced = zip(self.services, PRICES, strict=True)
+        return [f"{service.uri}{patience}&price_usd={price}" for service, price in priced]
+
+    @property
+    def bills(self) -> list[int]:
+        """Images that each service has billed."""
+        return [service.bill.queries for service in self.services]
+
+    def fork(self, kind: str, journal: Path, seed: int) -> int:
+        """Begin a process of a seed and return its number."""
+        return self.zygote.fork(KINDS[kind], **self._job(kind, journal, seed))
+
+    def _job(self, kind: str, journal: Path, seed: int) -> dict[str, Any]:
+        if kind == "questions":
+            known = {"uris": self.uris, "journal": str(journal), "seed": seed}
+            return {**known, **BUDGET, "questions": QUESTIONS}
+        asked = [word for uri in self.uris for word in ("--box", uri)]
+        words = {
+            "--data": self.folder / "data.npz",
+            "--budget": BUDGET["queries"],
+            "--max-usd": BUDGET["usd"],
+            "--queries-per-prediction": 3,
+            "--seed": seed,
+            "--account": "team",
+            "--journal": journal,
+            "--out": self.folder / f"{seed}.rebox",
+        }
+        given = [str(word) for pair in words.items() for word in pair]
+        log = self.folder / f"{seed}.log"
+        return {"arguments": ["fit", *asked, *given, "--yes", "--force"], "log": str(log)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50, help="in each round")
+    parser.add_argument("--rounds", type=int, default=4, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    counts = measure(chosen.kills, chosen.rounds, chosen.seed)
+    text = "\n".join(lines(counts, chosen.seed)) + "\n"
+    print(text)
+    if chosen.out is not None:
+        chosen.out.write_text(text, encoding="utf-8")
+
+
+def measure(kills: int, rounds: int, seed: int) -> dict[str, Counts]:
+    """Return what so many kills in each of so many rounds have done, by kind."""
+    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
+    counts = {kind: Counts() for kind in KINDS}
+    for kind in KINDS:
+        for _ in range(rounds):
+            with scene() as opened:
+                play(opened, kind, kills, draw, counts[kind])
+            print(kind, counts[kind], file=sys.stderr, flush=True)
+    return counts
+
+
+@contextmanager
+def scene() -> Iterator[Scene]:
+    """Open three services that nobody has asked yet."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        x, y = data()
+        np.savez(folder / "data.npz", x=x, y=y)
+        limits = [Limits(batch_size=1, latency_s=LATENCY_S, price_usd=one) for one in PRICES]
+        served = (Rehearsal("azure-custom-vision", box_of(k), limits=limits[k]) for k in range(3))
+        services = tuple(stack.enter_context(one) for one in served)
+        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        zygote = Zygote(**threads, COLUMNS="200", AZURE_CUSTOM_VISION_KEY=KEY)
+        stack.callback(zygote.close)
+        yield Scene(folder, services, zygote)
+
+
+def box_of(place: int) -> BlackBox:
+    """Return what answers behind a service."""
+    return RehearsalBox(classes=5, size=SIDE, pixels="uint8", seed=place)
+
+
+def play(opened: Scene, kind: str, kills: int, draw: random.Random, counts: Counts) -> None:
+    """Let processes share a budget and be killed; hold what they leave against the bills."""
+    journal = opened.folder / "journal.sqlite"
+    running = [opened.fork(kind, journal, seed) for seed in range(PROCESSES)]
+    ended = 0
+    while ended < kills:
+        time.sleep(draw.uniform(0.0, 0.1))
+        seed = draw.randrange(PROCESSES)
+        os.kill(running[seed], signal.SIGKILL)  # it may have ended, but is still to be reaped
+        ended += opened.zygote.reap(running[seed]) == -signal.SIGKILL
+        running[seed] = opened.fork(kind, journal, seed)
+        if all(_is_spent(journal)):
+            break  # whoever is started now asks nothing
+    for pid in running:
+        opened.zygote.reap(pid)
+    counts.rounds += 1
+    counts.kills += ended
+    with Journal(journal) as books:
+        hold_against(opened, books, ended, counts)
+        if kind == "questions":
+            counts.wrong += _wrong(opened, books)
+
+
+def _is_spent(path: Path) -> tuple[bool, bool]:
+    """Return whether the queries are spent, and the dollars but for less than a query's."""
+    if not path.exists():
+        return False, False
+    with Journal(path) as books:
+        spent = books.billed("team", "fit")
+    left = nano_usd(BUDGET["usd"]) - spent.nano_usd
+    return spent.queries >= BUDGET["queries"], left < nano_usd(PRICES[0])
+
+
+def hold_against(opened: Scene, books: Journal, kills: int, counts: Counts) -> None:
+    """Count where books, budget and bills differ as they must not."""
+    spent, bills = books.billed("team", "fit"), opened.bills
+    usd = sum(n * nano_usd(price) for n, price in zip(bills, PRICES, strict=True))
+    counts.over_queries += max(spent.queries, sum(bills)) > BUDGET["queries"]
+    counts.over_dollars += max(spent.nano_usd, usd) > nano_usd(BUDGET["usd"])
+    booked = _booked(books, opened)
+    for place, billed in enumerate(bills):
+        sent, answered, distinct = booked[place]
+        counts.unbooked += max(0, billed - sent)
+        counts.lost += max(0, billed - answered - kills * IN_FLIGHT)
+        counts.twice += answered - distinct
+    counts.faults += len(faults(books))
+    counts.notes.append(
+        f"billed {' + '.join(map(str, bills))}, booked {spent.queries} and "
+        f"${spent.nano_usd / NANO:.3f}"
+    )
+
+
+def _booked(books: Journal, opened: Scene) -> list[tuple[int, int, int]]:
+    """Return of each box the images that are booked, their answers, and those to other questions.
+
+    Two fits that share an account may ask the same at once, and both pay for it.
+    """
+    query = """
+        SELECT coalesce(sum(coalesce(billed, send.queries)), 0),
+               (SELECT count(*) FROM answer JOIN question ON question.id = question
+                JOIN send AS own ON own.id = send WHERE own.box = box.id),
+               (SELECT count(DISTINCT fit || hex(key)) FROM answer
+                JOIN question ON question.id = question
+                JOIN send AS own ON own.id = send WHERE own.box = box.id)
+        FROM box LEFT JOIN send ON send.box = box.id WHERE identity = ? GROUP BY box.id
+    """
+    booked = []
+    for uri in opened.uris:
+        with open_box(uri) as box:
+            rows = books.rows(query, (box.spec.identity,))
+        sent, answered, distinct = rows[0] if rows else (0, 0, 0)
+        booked.append((int(sent), int(answered), int(distinct)))
+    return booked
+
+
+def _wrong(opened: Scene, books: Journal) -> int:
+    """Return how many answers of the journal are not those of the box that was asked."""
+    account = JournalAccount(books, name="team", training=Budget(), prediction=Budget())
+    wrong = 0
+    for place, uri in enumerate(opened.uris):
+        with open_box(uri) as box:
+            identity = box.spec.identity
+        for seed in range(PROCESSES):
+            places, images = questions_of(seed, QUESTIONS, len(PRICES))
+            asked = images[places == place]
+            known = account.peek(asked, identity)
+            true = box_of(place).ask(asked)
+            wrong += sum(not np.allclose(row, true[i], atol=1e-3) for i, row in known.items())
+    return wrong
+
+
+TITLES = {
+    "rounds": "rounds",
+    "kills": "SIGKILL",
+    "over_queries": "rounds over the budget in queries",
+    "over_dollars": "in dollars",
+    "unbooked": "images billed and not in the books of their box",
+    "lost": "answers lost beyond what was in flight",
+    "twice": "questions of one fit answered twice",
+    "wrong": "answers of another box",
+    "faults": "faults in journals",
+}
+
+
+def lines(counts: dict[str, Counts], seed: int) -> list[str]:
+    """Return the table, as Markdown."""
+    names = [one.name for one in fields(Counts) if one.name != "notes"]
+    return [
+        "# What kills cost several boxes",
+        "",
+        "Printed by `python benchmarks/several_kills.py --out benchmarks/SEVERAL_KILLS.md`, seed "
+        f"{seed}:",
+        f"{PROCESSES} processes with one account in one journal; services at "
+        f"{', '.join(f'${price:g}' for price in PRICES)} a query, {IN_FLIGHT} requests in flight "
+        f"at each; {BUDGET['queries']} queries and ${BUDGET['usd']:.2f} for all.",
+        "",
+        f"| | {' | '.join(TITLES[name] for name in names)} |",
+        f"|---|{'---:|' * len(names)}",
+        *(
+            f"| {kind} | {' | '.join(str(getattr(row, name)) for name in names)} |"
+            for kind, row in counts.items()
+        ),
+        "",
+        *(f"- {kind}: {note}" for kind, row in counts.items() for note in row.notes),
+    ]
+
+
+if __name__ == "__main__":
+    main()

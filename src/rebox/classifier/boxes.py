@@ -1,0 +1,158 @@
+"""The boxes of a fit, opened, and those that a model file names."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rebox.artefact import Artefact, BoxRecord, check_box
+from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
+
+BoxChoice = str | BlackBox | Sequence[str | BlackBox] | None
+"""A box, or the URI of one, or several of them."""
+
+GONE = (BoxError, InvalidOption, MissingExtra)
+"""What a box may fail with when it is opened."""
+
+
+def listed(box: BoxChoice) -> list[str | BlackBox]:
+    """Return the boxes that were named: none, one or several."""
+    if isinstance(box, list | tuple):
+        return list(box)
+    one: Any = box  # `rebox.open_box` refuses what is no box
+    return [] if box is None else [one]
+
+
+def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be.
+
+    Raises
+    ------
+    BoxError
+        One cannot be opened.
+    InvalidOption
+        Two of them are the same, or one shows a part of what another answers.
+    """
+    opened = tuple(box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    names = [box.source.spec.identity for box in opened]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidOption(
+                f"two of the boxes are {name}: name each once, as what one answers the other does."
+            )
+    return opened
+
+
+def open_recorded(
+    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+) -> tuple[BlackBox, ...]:
+    """Return a box for each record of ``artefact``; `Nobody` for one that is not asked.
+
+    Those that are not ``given`` are opened from the URIs in the file at ``path``. Of several, those
+    that cannot be are left out, with a warning each.
+
+    Raises
+    ------
+    BoxMismatch
+        A box that was given is none of those.
+    BoxError, InvalidOption
+        The only box cannot be opened, or one that was given.
+    ArtefactError
+        A box does not take what the model asks.
+    """
+    if len(given) > len(artefact.boxes):
+        raise InvalidOption(
+            f"{path} asks {_count(artefact)}, and {len(given)} were given: pass box= for one that "
+            "lies elsewhere than the file says."
+        )
+    opened = _opened(artefact, given, path)
+    for place, box in enumerate(opened):
+        if not isinstance(box, Nobody):
+            check_box(artefact, box, place)
+    return opened
+
+
+def _count(artefact: Artefact) -> str:
+    n = len(artefact.boxes)
+    return "one box" if n == 1 else f"{n} boxes"
+
+
+def _opened(
+    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+) -> tuple[BlackBox, ...]:
+    if len(artefact.boxes) > 1:
+        return _several(artefact, given, path)
+    return (_only(artefact, given[0] if given else None, path),)
+
+
+def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBox:
+    """Return the box, given or named in the file, that a model of one box asks."""
+    record = artefact.box
+    if not artefact.model.questions and (box is None or record.identity == NOBODY):
+        return Nobody()
+    opened = _from_file(record, path) if box is None else open_each([box])[0]
+    record.check(opened)
+    return opened
+
+
+def _several(
+    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+) -> tuple[BlackBox, ...]:
+    own = _assigned(artefact, open_each(given))
+    asked = {question.box for question in artefact.model.questions}
+    return tuple(
+        own.get(place) or (_found(record, path) if place in asked else Nobody())
+        for place, record in enumerate(artefact.boxes)
+    )
+
+
+def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackBox]:
+    """Return the boxes that were ``given``, by the places of their records."""
+    places = {record.identity: place for place, record in enumerate(artefact.boxes)}
+    for box in given:
+        if box.spec.identity not in places:
+            raise BoxMismatch(
+                f"the box is {box.spec.identity}, but the model was fitted for "
+                f"{', '.join(places)}: open one of those, or fit again."
+            )
+        artefact.boxes[places[box.spec.identity]].check(box)
+    return {places[box.spec.identity]: box for box in given}
+
+
+def _found(record: BoxRecord, path: Path) -> BlackBox:
+    """Return one of several boxes as the file names it; `Nobody`, with a warning, if it is gone."""
+    try:
+        box = _from_file(record, path)
+        record.check(box)
+    except GONE as error:
+        warn_of_gone(record, error)
+        return Nobody()
+    return box
+
+
+def warn_of_gone(record: BoxRecord, error: Exception) -> None:
+    """Say that a model goes on without one of its boxes, and why."""
+    warnings.warn(
+        f"the model goes on without the box {record.name}: {error}", UserWarning, stacklevel=2
+    )
+
+
+def _from_file(record: BoxRecord, path: Path) -> BlackBox:
+    """Open the box that the model file at ``path`` names; its own files may lie beside it."""
+    if record.uri is None:
+        raise InvalidOption(
+            f"{path} was fitted for a box made in Python ({record.identity}), which no file can "
+            "name: use the model there, and pass the box to Reprogrammer.load."
+        )
+    uri = record.uri
+    try:
+        way = f"pass box={uri!r}"
+        return open_foreign(beside(uri, path.parent), whose="model", way=way)
+    except ServiceError:
+        raise
+    except BoxError as error:
+        raise BoxError(
+            f"{path} was fitted for {uri}, and {str(error).partition('; check its path')[0]}: pass "
+            "box= if it lies elsewhere."
+        ) from error

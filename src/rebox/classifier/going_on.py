@@ -1,0 +1,116 @@
+"""Predictions that go on without a box that fails, where a model asks several."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox, Queries
+from rebox.box.reservation import Row
+from rebox.errors import ArtefactError, BoxError
+from rebox.fit import Model
+from rebox.meter import Asker, Meter
+from rebox.meter.journal_account import content_of
+from rebox.meter.meter import Heard
+from rebox.sample.loader import SampleLoader
+
+Probabilities = NDArray[np.float64]
+
+
+class KeepingAsker(Asker):
+    """Keeps its answers until they have been read: what fails beside it asks none of them again.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether its box has.
+    """
+
+    def __init__(self, box: BlackBox, meter: Meter) -> None:
+        super().__init__(box, meter, "predict", afresh=False)
+        self.failed = False
+        self._kept: dict[bytes, list[Row]] = defaultdict(list)
+        self._again: dict[bytes, list[Row]] = {}
+
+    def forget(self) -> None:
+        """Forget what has been read."""
+        self._kept.clear()
+
+    def begin_again(self) -> None:
+        """Give each answer that has not been read once more, when it is asked for."""
+        self._again, self._kept = self._kept, defaultdict(list)
+
+    def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
+        """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
+        keys = [hashlib.sha256(content_of(image)).digest() for image in images]
+        rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}
+        left = [place for place in range(len(images)) if place not in rows]
+        if left:
+            try:
+                scores = super().ask(images[left] if rows else images, heard)
+            except BoxError:
+                self.failed = True
+                raise
+            rows |= zip(left, scores, strict=True)
+        for place, key in enumerate(keys):
+            self._kept[key].append(rows[place])
+        return np.stack([rows[place] for place in range(len(images))])
+
+
+def batches_of_several(
+    model: Model,
+    askers: Sequence[KeepingAsker],
+    samples: SampleLoader,
+    gone: Callable[[int, BoxError], None],
+) -> Iterator[Probabilities]:
+    """Yield what `Model.batches` does; a box that fails is left out of what is still to come.
+
+    Parameters
+    ----------
+    model : Model
+    askers : sequence of KeepingAsker
+        One for each box.
+    samples : SampleLoader
+    gone : callable
+        Told which box was left out, and why, before it goes on without.
+
+    Raises
+    ------
+    BoxError
+        A box failed, and the model has no reading without it.
+    """
+    while True:
+        done = 0
+        try:
+            for batch in model.batches(askers, samples):
+                for asker in askers:
+                    asker.forget()
+                done += len(batch)
+                yield batch
+        except BoxError as error:
+            model = _without_failed(model, askers, error, gone)
+            samples = samples.but_first(done)
+            for asker in askers:
+                asker.begin_again()
+        else:
+            return
+
+
+def _without_failed(
+    model: Model,
+    askers: Sequence[KeepingAsker],
+    error: BoxError,
+    gone: Callable[[int, BoxError], None],
+) -> Model:
+    asked = {question.box for question in model.questions}
+    failed = [place for place, asker in enumerate(askers) if asker.failed and place in asked]
+    if not failed:  # it is no box that failed
+        raise error
+    try:
+        model = model.without(failed[0])
+    except ArtefactError:
+        raise error from None
+    gone(failed[0], error)
+    return model

@@ -1,0 +1,101 @@
+"""What each of several boxes brought beside the others, at what price."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rebox.box import BlackBox
+from rebox.fit.boxes_plan import box_name
+from rebox.fit.policy_fitting import Played
+from rebox.fit.verdict import LOCAL, WHOLE, BoxVerdict, Verdict, gains_over, give_verdict
+from rebox.money import dollars
+from rebox.reading.contract import Matrix
+from rebox.reading.subsets import Subset
+from rebox.reading.targets import Targets
+
+PREDICTIONS = 10_000  # that prices are said for
+
+
+def verdict_of_boxes(
+    boxes: Sequence[BlackBox],
+    targets: Targets,
+    out_of_fold: Mapping[Subset, Matrix],
+    played: Played | None,
+    *,
+    local: bool,
+    seed: int,
+) -> Verdict | None:
+    """Return the verdict on all boxes, and one for each.
+
+    Parameters
+    ----------
+    boxes : sequence of BlackBox
+        In the order of the questions.
+    targets : Targets
+    out_of_fold : mapping
+        Log-probabilities (n, K) after each subset of the questions.
+    played : Played or None
+        What the policy does about the samples; None: all are asked.
+    local : bool
+        Whether anything is seen without asking.
+    seed : int
+        The bootstraps'.
+    """
+    every = tuple(range(len(boxes)))
+    names = [box_name(box) for box in boxes]
+    said = {LOCAL: (0, out_of_fold[()])} if local else {}
+    if len(boxes) > 1:
+        said |= {f"{name} alone": (1, out_of_fold[k,]) for k, name in enumerate(names)}
+    whole = out_of_fold[every] if played is None else played.log_probabilities
+    said[WHOLE] = (len(boxes), whole)
+    price = None if any(box.spec.price_usd is None for box in boxes) else _mean_price(boxes)
+    verdict = give_verdict(targets.index, said, targets.count, seed, targets.groups, price)
+    if verdict is None or len(boxes) < 2:
+        return verdict
+    each = tuple(_of_one(k, boxes, names, targets, out_of_fold, seed) for k in range(len(boxes)))
+    words = " ".join([verdict.words, *(one.words for one in each)])
+    return replace(verdict, words=words, boxes=each)
+
+
+def _mean_price(boxes: Sequence[BlackBox]) -> float:
+    return float(np.mean([box.spec.price_usd or 0.0 for box in boxes]))
+
+
+def _of_one(
+    place: int,
+    boxes: Sequence[BlackBox],
+    names: Sequence[str],
+    targets: Targets,
+    out_of_fold: Mapping[Subset, Matrix],
+    seed: int,
+) -> BoxVerdict:
+    every = tuple(range(len(boxes)))
+    others = tuple(k for k in every if k != place)
+    gain, sharper, finding = gains_over(
+        targets.index, out_of_fold[every], out_of_fold[others], seed, targets.groups
+    )
+    price = boxes[place].spec.price_usd
+    return BoxVerdict(
+        name=names[place],
+        price_usd=price,
+        gain=gain,
+        sharper=sharper,
+        words=_words(names[place], [names[k] for k in others], price, finding, f"{gain:+.3f}"),
+    )
+
+
+def _words(
+    name: str, others: Sequence[str], price_usd: float | None, finding: str, gain: str
+) -> str:
+    beside = f"beside {', '.join(others)}"
+    many = f"{PREDICTIONS:,} predictions"
+    price = "an unknown price" if price_usd is None else dollars(PREDICTIONS * price_usd)
+    if finding == "helps":
+        return f"{name} helps {beside}: {gain} in macro AUC, for {price} per {many}."
+    if finding == "little":
+        return f"{name} helps by little {beside}: {gain} in macro AUC, for {price} per {many}."
+    if finding == "nothing":
+        spare = f" and save {price} per {many}" if price_usd else ""
+        return f"{name} adds nothing {beside}, {gain} in macro AUC: drop it{spare}."
+    return f"It cannot be told whether {name} adds anything {beside}: {gain} in macro AUC."

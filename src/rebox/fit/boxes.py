@@ -1,0 +1,251 @@
+"""Ask several boxes, about each sample only as far as it pays.
+
+All boxes are asked about every training sample; where the budget does not reach so far, all about a
+few, and those that pay about more. What they say, by the names of their classes and as a reader has
+learnt to read it, is stacked for every subset of them; a policy learns from that whom to ask about
+which sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.fit.asking import Asking, answered, chunk_of, shown_as
+from rebox.fit.box_verdict import verdict_of_boxes
+from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, plan_boxes
+from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
+from rebox.fit.model import Model
+from rebox.fit.opinions import Opinions
+from rebox.fit.policy_fitting import Pace, Played, fit_policy
+from rebox.fit.question import Question
+from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
+from rebox.fit.run import Ending, Run
+from rebox.fit.session import Session
+from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
+from rebox.fit.verdict import Verdict
+from rebox.program import Canvas, Program
+from rebox.reading import TrainingSet, fit_reader
+from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
+from rebox.recipe import Views
+from rebox.sample.loader import chunks
+
+MOST = 6  # boxes that every subset of is read: there are 64
+PAYS = 0.002  # share of the log loss that a box has to save, as another view has to
+
+
+class BoxesRun(Run):
+    """A fit of a reader, and perhaps of a policy, to the answers of several boxes."""
+
+    plan: BoxesPlan
+
+    def __init__(self, way: Views, session: Session) -> None:
+        self.way = way
+        self.session = session
+        self.history = []
+        self.plan = plan_boxes(session)
+        self._programs = [_program(session, place) for place in range(len(session.boxes))]
+        self._sheets = [Sheet(session.order, len(box.spec.classes)) for box in session.boxes]
+        self._kept = list(range(len(session.boxes)))
+
+    @cached_property
+    def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
+        """How samples are looked at, and what is seen of them in the order of asking."""
+        session = self.session
+        if not (self.way.stack or session.encoder is not None):
+            return None, []
+        return look(session.samples, seen_of(session.order, self.plan.images), session.encoder)
+
+    def go(self) -> str:
+        """Ask all boxes, then those that pay."""
+        _ = self._looked  # may refuse a sample: before anything is paid for
+        self._ask(self._kept, self.plan.each)
+        if self.plan.more or len(self._kept) > MOST:
+            self._work("choosing boxes")
+            self._kept = self._worth_asking()
+        if self.plan.more:
+            more = affordable(self.session, self._kept, self.plan.more)
+            self._ask(self._kept, self.plan.each + more)
+        asked = min((len(self._sheets[box]) for box in self._kept), default=0)
+        return ALL_ASKED if asked == self.plan.images else PARTLY_ASKED
+
+    def _ask(self, boxes: Sequence[int], count: int) -> None:
+        """Ask boxes about the first ``count`` samples, chunk by chunk: none runs ahead."""
+        begin = min(len(self._sheets[box]) for box in boxes) if boxes else count
+        self._start("map", len(boxes) * max(0, count - begin))
+        askings = {
+            box: Asking(
+                self.session.asker("map", box),
+                self._programs[box],
+                heard=self._sheets[box].noting(begin),
+            )
+            for box in boxes
+        }
+        most = max((self.session.boxes[box].at_once for box in boxes), default=0)
+        rows = self.session.order[begin:count]
+        few = (rows[part.start : part.stop] for part in chunks(len(rows), chunk_of(most)))
+        shown = shown_as({box: self._programs[box] for box in boxes}, self.session.samples, few)
+        for step, _ in enumerate(answered(askings, shown), start=1):
+            self._step("map", step)
+
+    def _worth_asking(self) -> list[int]:
+        """Return the boxes that lower the loss of what all say together, by what they cost."""
+        places = self._places(self._kept)
+        if not len(places):
+            return self._kept[:MOST]
+        fitting = self._fitting(self._kept, places)
+        kept = list(range(len(self._kept)))
+        prices = costs_of([self.session.boxes[box] for box in self._kept])
+        for number in sorted(kept, key=lambda one: (-prices[one], one)):
+            others = [one for one in kept if one != number]
+            if not others:
+                break
+            spared = fitting.loss(tuple(others)) <= (1 + PAYS) * fitting.loss(tuple(kept))
+            kept = others if spared else kept
+        while len(kept) > MOST:
+            kept.remove(min(kept, key=lambda one: fitting.loss(tuple(k for k in kept if k != one))))
+        return [self._kept[number] for number in kept]
+
+    def _places(self, boxes: Sequence[int]) -> NDArray[np.intp]:
+        """Return the places, in the order of asking, of samples that all of ``boxes`` answered."""
+        if not boxes:
+            return NO_SAMPLES
+        places = self._sheets[boxes[0]].places
+        for box in boxes[1:]:
+            places = np.intersect1d(places, self._sheets[box].places)
+        return places
+
+    def _fitting(self, boxes: Sequence[int], places: NDArray[np.intp]) -> SubsetFitting:
+        """Return what fits a stack for any subset of ``boxes``, to the samples at ``places``."""
+        session, blocks = self.session, self._looked[1]
+        others = np.setdiff1d(np.arange(len(seen_of(session.order, self.plan.images))), places)
+        rows = np.concatenate([places, others]) if blocks else places
+        opinions = Opinions(
+            session, session.order[rows], [taken_rows(block, rows) for block in blocks], len(places)
+        )
+        evidence = opinions.local()
+        for number, box in enumerate(boxes):
+            scores = taken(self._sheets[box].at(places), np.arange(len(places)))
+            evidence += opinions.of(number, session.boxes[box], scores)
+        return SubsetFitting(evidence, len(boxes), opinions.targets)
+
+    def read(self) -> Ending:
+        """Return the model that all answers so far make, and what they brought."""
+        answered_boxes = [box for box in self._kept if len(self._sheets[box])]
+        places = self._places(answered_boxes)
+        while len(places) < len(self._kept) and len(answered_boxes) > 1:  # one of them lags behind
+            answered_boxes.remove(min(answered_boxes, key=lambda box: len(self._sheets[box])))
+            places = self._places(answered_boxes)
+        if not len(places):
+            return self.read_nothing()
+        if len(answered_boxes) > MOST:
+            answered_boxes = answered_boxes[:MOST]
+        fitting = self._fitting(answered_boxes, places)
+        fitted = fitting.fitted()
+        pace = self._pace(answered_boxes)
+        policy, played = None, None
+        if pace is not None:
+            worth = np.eye(self.session.n_targets)
+            policy, played = fit_policy(fitted.out_of_fold, fitting.targets, pace, worth)
+        reader = fitted.reader
+        if self.way.class_weight == "balanced":
+            reader = reader.balanced(fitting.targets.log_prior)
+        model = Model(
+            questions=self._questions(answered_boxes),
+            reader=reader,
+            local=self._looked[0],
+            policy=policy,
+        )
+        verdict = self._verdict(answered_boxes, fitting, fitted, played)
+        unread = self._answered - len(places) * len(answered_boxes)
+        return Ending(model=model, verdict=verdict, unread=unread)
+
+    def _pace(self, boxes: Sequence[int]) -> Pace | None:
+        """Return what a prediction may cost; None: each box is asked about every sample."""
+        session = self.session
+        usd, queries = session.usd_per_prediction, session.mean_queries
+        prices = costs_of([session.boxes[box] for box in boxes])
+        ones, most = np.ones(len(boxes)), session.queries_per_prediction
+        longest = most if most < len(boxes) else None
+        pace = Pace(
+            unit="queries",
+            costs=ones,
+            mean=queries,
+            longest=longest,
+            usd=prices,
+            dearest=session.max_usd_per_prediction,
+        )
+        if usd is None:
+            held = (queries, longest, pace.dearest) != (None, None, None)
+            return pace if held else None
+        if queries is None:
+            return replace(pace, unit="usd", costs=prices, mean=usd)
+        # whichever is the larger share of its mean: both are held then
+        return replace(pace, unit="mixed", costs=np.maximum(prices / usd, ones / queries), mean=1.0)
+
+    def _verdict(
+        self,
+        boxes: Sequence[int],
+        fitting: SubsetFitting,
+        fitted: FittedSubsets,
+        played: Played | None,
+    ) -> Verdict | None:
+        return verdict_of_boxes(
+            [self.session.boxes[box] for box in boxes],
+            fitting.targets,
+            fitted.out_of_fold,
+            played,
+            local=bool(self._looked[1]),
+            seed=self.session.seed,
+        )
+
+    def _questions(self, boxes: Sequence[int]) -> tuple[Question, ...]:
+        return tuple(
+            Question(
+                program=self._programs[box],
+                box=box,
+                price_usd=self.session.boxes[box].spec.price_usd,
+            )
+            for box in boxes
+        )
+
+    def read_plain(self) -> Ending:
+        """Return a reader of what can be seen without asking, if anything can."""
+        local, blocks = self._looked
+        if not blocks:
+            return self.read_nothing()
+        session = self.session
+        rows = seen_of(session.order, self.plan.images)
+        known = TrainingSet(
+            local=blocks,
+            targets=session.targets[rows],
+            n_targets=session.n_targets,
+            seed=session.seed,
+            groups=session.subjects_of(rows),
+        )
+        model = Model(questions=(), reader=fit_reader(known).reader, local=local)
+        return Ending(model=model, unread=self._answered)
+
+    def read_nothing(self) -> Ending:
+        """Return the classes' shares, which need no question."""
+        session = self.session
+        known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
+        model = Model(questions=(), reader=fit_reader(known).reader)
+        return Ending(model=model, unread=self._answered)
+
+
+def taken_rows(block: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return rows of a block; all of them in order are not copied."""
+    return block if np.array_equal(rows, np.arange(len(block))) else block[rows]
+
+
+def _program(session: Session, place: int) -> Program | None:
+    """Return how samples are shown to a box as they are; None: it is asked by their ids."""
+    spec, images = session.boxes[place].spec, session.samples.images
+    if spec.takes == "ids" or images is None:
+        return None
+    inputs = images.inputs
+    placement = Canvas(fit="contain").placement(inputs.size, spec.shape, blocky=inputs.blocky)
+    return Program(placement)

@@ -1,0 +1,88 @@
+"""What a budget allows where several boxes are asked, or one beside a policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import BlackBox
+from rebox.fit.plan import FEWEST_SCREENED, MOST_SCREENED, Plan
+from rebox.fit.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxesPlan(Plan):
+    """All boxes are asked about the same samples; those that pay about more of them.
+
+    Attributes
+    ----------
+    boxes : tuple of str
+        What they are called.
+    each : int
+        Samples that every box is asked about.
+    more : int
+        Samples beyond those that the cheapest box by itself might be asked about.
+    """
+
+    boxes: tuple[str, ...]
+    each: int
+    more: int = 0
+
+    @property
+    def total(self) -> int:
+        """Most queries of the whole fit."""
+        return self.each * len(self.boxes) + self.more * max(1, len(self.boxes) - 1)
+
+    @property
+    def most_per_prediction(self) -> int:
+        """One of each box."""
+        return len(self.boxes)
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Each box, and the samples that it is asked about."""
+        asked = f"{self.each:,} of {self.images:,} training samples"
+        lines = [(box, asked) for box in self.boxes]
+        if self.more:
+            lines.append(("boxes that pay", f"up to {self.more:,} samples more"))
+        return tuple(lines)
+
+
+def plan_boxes(session: Session) -> BoxesPlan:
+    """Return how a fit asks the boxes of ``session``.
+
+    If the budget does not pay for asking each about every sample, all are asked about a few, and
+    those that pay about more.
+    """
+    images, boxes = len(session.targets), session.boxes
+    each = min(images, affordable(session, range(len(boxes)), images))
+    more = 0
+    if each < images and len(boxes) > 1 and each >= 2 * FEWEST_SCREENED:
+        each = max(FEWEST_SCREENED, min(MOST_SCREENED, each // 2))
+        more = images - each
+    names = tuple(box_name(box) for box in boxes)
+    return BoxesPlan(images=images, boxes=names, each=each, more=more)
+
+
+def affordable(session: Session, boxes: Sequence[int], most: int) -> int:
+    """Return how many samples, of ``most``, what is left of a budget lets all ``boxes`` see."""
+    left = session.meter.left_each("map", [session.boxes[box] for box in boxes])
+    return most if left is None else min(most, left)
+
+
+def box_name(box: BlackBox) -> str:
+    """Return what a box is called among several: the service or the file, without its folder."""
+    named = box.spec.identity.partition("@")[0] if box.uri is None else box.uri
+    scheme, _, rest = named.partition(":")
+    target, _, options = rest.partition("?")
+    for option in options.split("&"):
+        if option.startswith("service="):
+            return option.removeprefix("service=")
+    short = target.rstrip("/").rpartition("/")[2] or target
+    return f"{scheme}:{short}" if short else named
+
+
+def costs_of(boxes: Sequence[BlackBox]) -> NDArray[np.float64]:
+    """Return US dollars (boxes,) for an answer of each; what is not known counts as nothing."""
+    return np.array([box.spec.price_usd or 0.0 for box in boxes], dtype=np.float64)

@@ -1,0 +1,219 @@
+"""The policy: which question about a sample pays next, given what is known of it, and when to stop.
+
+For every pair of what has been asked and what might be, a linear rule says from the opinion so far
+how much the objective is expected to gain; a question is asked if the best of these gains is worth
+its price. The plan is made anew after each answer (rolling horizon), so that only the gains have to
+be learnt, and the price of a unit of the objective can be set afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.reading.contract import Arrays, Matrix
+from rebox.reading.subsets import Subset
+
+STOP = -1  # in place of a question
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """What one price of asking comes to, on training samples that were held out.
+
+    Attributes
+    ----------
+    cost : float
+        Mean cost of a prediction.
+    gain : float
+        Mean of the objective less that of asking all; with its 95 % interval ``low`` to ``high``.
+    """
+
+    cost: float
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Policy:
+    """Whom to ask about which sample.
+
+    Attributes
+    ----------
+    unit : {"usd", "queries", "mixed"}
+        What costs are counted in; mixed: shares of both means.
+    costs : (q,) float64
+        Of each question; what costs nothing is asked first, always.
+    mean : float or None
+        Mean cost of a prediction that is held over many; None: nothing is held.
+    toll : float
+        How much of the objective a unit of cost has to gain.
+    worth : (K, K) float64
+        What it is worth to say a class (column) where another (row) is true.
+    gains : mapping of (asked, asked later) to (features,) float64
+        The rules.
+    curve : tuple of CurvePoint
+        Cheap ones first.
+    """
+
+    unit: str
+    costs: NDArray[np.float64]
+    mean: float | None
+    toll: float
+    worth: Matrix
+    gains: Mapping[tuple[Subset, Subset], NDArray[np.float64]]
+    curve: tuple[CurvePoint, ...] = field(default=())
+
+    @property
+    def free(self) -> Subset:
+        """The questions that are asked first, always: they cost nothing."""
+        return min((asked for asked, _ in self.gains), key=len, default=())
+
+    @cached_property
+    def _later(self) -> Mapping[Subset, list[Subset]]:
+        later: dict[Subset, list[Subset]] = {}
+        for asked, then in self.gains:
+            later.setdefault(asked, []).append(then)
+        return later
+
+    def cost(self, questions: Sequence[int]) -> float:
+        """Return what ``questions`` cost together."""
+        return float(self.costs[list(questions)].sum())
+
+    def at(self, toll: float) -> Self:
+        """Return the policy at another toll."""
+        return replace(self, toll=toll)
+
+    def without(self, question: int) -> Self:
+        """Return the policy that has never heard of a question; those behind it move up."""
+        gains = {
+            (_moved(asked, question), _moved(then, question)): rule
+            for (asked, then), rule in self.gains.items()
+            if question not in then
+        }
+        return replace(self, gains=gains, costs=np.delete(self.costs, question))
+
+    def choose(
+        self, asked: Subset, log_probabilities: Matrix
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the next question (n,) about each sample, and what it is to gain for its cost.
+
+        Parameters
+        ----------
+        asked : tuple of int
+            What has been asked about all of them.
+        log_probabilities : (n, K)
+            The opinion so far.
+
+        Returns
+        -------
+        question : (n,) intp
+            -1: stop.
+        urgency : (n,) float64
+            Gain of the plan for a unit of its cost.
+        """
+        n = len(log_probabilities)
+        plans = self._later.get(asked, [])
+        if not plans or not n:
+            return np.full(n, STOP, dtype=np.intp), np.zeros(n)
+        seen = features(log_probabilities, self.worth)
+        gain = np.stack([seen @ self.gains[asked, then] for then in plans], axis=1)
+        cost = np.array([self.cost(_less(then, asked)) for then in plans])
+        best = (gain - self.toll * cost).argmax(axis=1)
+        rows = np.arange(n)
+        pays = gain[rows, best] > self.toll * cost[best]
+        urgency = gain[rows, best] / np.maximum(cost[best], 1e-300)
+        first = self._first(asked, seen, plans, best)
+        return np.where(pays, first, STOP), np.where(pays, urgency, 0.0)
+
+    def _first(
+        self, asked: Subset, seen: Matrix, plans: Sequence[Subset], best: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Return which question of each sample's best plan by itself gains most for its cost."""
+        first = np.full(len(seen), STOP, dtype=np.intp)
+        for number, then in enumerate(plans):
+            rows = best == number
+            ahead = _less(then, asked)
+            if not rows.any():
+                continue
+            alone = [self.gains.get((asked, _with(asked, q))) for q in ahead]
+            rates = np.stack(
+                [
+                    np.full(rows.sum(), -np.inf)
+                    if rule is None
+                    else seen[rows] @ rule / self.costs[q]
+                    for q, rule in zip(ahead, alone, strict=True)
+                ],
+                axis=1,
+            )
+            first[rows] = np.array(ahead)[rates.argmax(axis=1)]
+        return first
+
+    def arrays(self) -> Arrays:
+        """Return the arrays that make it up."""
+        curve = [(one.cost, one.gain, one.low, one.high) for one in self.curve]
+        return {
+            "costs": self.costs,
+            "worth": self.worth,
+            "gains": np.array(list(self.gains.values())),
+            "curve": np.array(curve, dtype=np.float64).reshape(len(curve), 4),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the arrays do not say, in JSON's types."""
+        pairs = [[list(asked), list(then)] for asked, then in self.gains]
+        named = {name: getattr(self, name) for name in ("unit", "mean", "toll")}
+        return {**named, "pairs": pairs}
+
+    @classmethod
+    def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
+        """Return the policy that `describe` and `arrays` described."""
+        pairs = [(tuple(asked), tuple(then)) for asked, then in described["pairs"]]
+        return cls(
+            unit=described["unit"],
+            costs=arrays["costs"],
+            mean=described["mean"],
+            toll=described["toll"],
+            worth=arrays["worth"],
+            gains=dict(zip(pairs, arrays["gains"], strict=True)),
+            curve=tuple(
+                CurvePoint(cost=cost, gain=gain, low=low, high=high)
+                for cost, gain, low, high in arrays["curve"].tolist()
+            ),
+        )
+
+
+def features(log_probabilities: Matrix, worth: Matrix) -> Matrix:
+    """Return (n, 5 + 2K): how sure an opinion is, and of what.
+
+    Parameters
+    ----------
+    log_probabilities : (n, K)
+    worth : (K, K)
+        Of saying a class where another is true.
+    """
+    p = np.exp(log_probabilities)
+    expected = p @ worth
+    said = expected.argmax(axis=1)
+    ranked = -np.sort(-expected, axis=1)
+    doubt = (p * worth.max(axis=1)).sum(axis=1) - ranked[:, 0]  # what the truth would bring more
+    entropy = -(p * log_probabilities).sum(axis=1)
+    one = np.eye(p.shape[1])[said]
+    plain = [np.ones(len(p)), doubt, doubt**2, ranked[:, 0] - ranked[:, 1], entropy]
+    return np.concatenate([np.stack(plain, axis=1), one / 2, one * doubt[:, None]], axis=1)
+
+
+def _less(then: Subset, asked: Subset) -> list[int]:
+    return [question for question in then if question not in asked]
+
+
+def _with(asked: Subset, question: int) -> Subset:
+    return tuple(sorted((*asked, question)))
+
+
+def _moved(subset: Subset, gone: int) -> Subset:
+    return tuple(number - (number > gone) for number in subset)

@@ -1,0 +1,250 @@
+"""How a policy is learnt, from opinions about training samples that were held out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.fit.policy import STOP, CurvePoint, Policy, features
+from rebox.metric.interval import Z
+from rebox.reading.contract import Matrix
+from rebox.reading.subsets import Subset
+from rebox.reading.targets import Targets
+from rebox.subject import mean_error
+
+RIDGE = 3.0  # penalty of a rule's weights, but of the constant
+SEEN = 0.25  # how far a sample's own label counts beside what all answers say of it
+TOLLS = 40  # tried, for the operating point and the curve
+POINTS = 12  # of the curve that is kept
+CLOSE = 40  # halvings of the interval in which the toll lies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What a prediction may cost.
+
+    Attributes
+    ----------
+    unit : {"usd", "queries", "mixed"}
+    costs : (q,) float64
+        Of each question, in that unit.
+    mean : float or None
+        Over many predictions.
+    longest : int or None
+        Most questions of one prediction.
+    usd : (q,) float64 or None
+        US dollars of each question.
+    dearest : float or None
+        Most US dollars of one prediction.
+    """
+
+    unit: str
+    costs: NDArray[np.float64]
+    mean: float | None = None
+    longest: int | None = None
+    usd: NDArray[np.float64] | None = None
+    dearest: float | None = None
+
+    def allows(self, subset: Subset) -> bool:
+        """Return whether one prediction may ask these questions."""
+        if self.longest is not None and len(subset) > self.longest:
+            return False
+        if self.dearest is None or self.usd is None:
+            return True
+        return float(self.usd[list(subset)].sum()) <= self.dearest * (1 + 1e-9)
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a policy did about n samples.
+
+    Attributes
+    ----------
+    asked : list of tuple of int
+        The questions about each.
+    log_probabilities : (n, K)
+        The opinion it stopped with.
+    cost : (n,) float64
+    """
+
+    asked: list[Subset]
+    log_probabilities: Matrix
+    cost: NDArray[np.float64]
+
+
+def fit_policy(
+    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Pace, worth: Matrix
+) -> tuple[Policy, Played]:
+    """Return a policy at the toll that keeps its pace, and what it does about training samples.
+
+    Rules of a fold are learnt from the others, so that its curve promises nothing that it has seen.
+
+    Parameters
+    ----------
+    out_of_fold : mapping
+        Log-probabilities (n, K) after each subset of the questions.
+    targets : Targets
+    pace : Pace
+    worth : (K, K)
+        Of saying a class (column) where another (row) is true.
+    """
+    fitting = _Fitting(out_of_fold, targets, pace, worth)
+    policy = fitting.policy(slice(None))
+    parts = [(fitting.policy(kept), held) for kept, held in targets.splits()]
+    if len(parts) < 2:
+        parts = [(policy, np.arange(len(targets)))]
+    tried = _Tried(fitting, parts)
+    toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
+    return replace(policy, toll=toll, curve=tried.curve()), tried.played(toll)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitting:
+    out_of_fold: Mapping[Subset, Matrix]
+    targets: Targets
+    pace: Pace
+    worth: Matrix
+
+    @property
+    def free(self) -> Subset:
+        """What costs nothing, as far as one prediction may ask it."""
+        subset: Subset = ()
+        for question in np.flatnonzero(self.pace.costs == 0).tolist():
+            more = (*subset, question)
+            subset = more if self.pace.allows(more) else subset
+        return subset
+
+    @property
+    def full(self) -> Subset:
+        return max(self.out_of_fold, key=len)
+
+    def policy(self, rows: slice | NDArray[np.intp]) -> Policy:
+        """Return the rules that samples ``rows`` teach, at no toll."""
+        reachable = [
+            s for s in self.out_of_fold if set(self.free) <= set(s) and self.pace.allows(s)
+        ]
+        truth = (1 - SEEN) * np.exp(self.out_of_fold[self.full]) + SEEN * self.targets.one_hot
+        said = {s: (np.exp(self.out_of_fold[s]) @ self.worth).argmax(axis=1) for s in reachable}
+        brought = {s: (truth @ self.worth)[np.arange(len(truth)), said[s]] for s in reachable}
+        gains = {}
+        for asked in reachable:
+            seen = features(self.out_of_fold[asked][rows], self.worth)
+            solve = _ridge(seen)
+            for then in reachable:
+                if set(asked) < set(then):
+                    gains[asked, then] = solve @ (brought[then] - brought[asked])[rows]
+        pace = self.pace
+        return Policy(
+            unit=pace.unit,
+            costs=pace.costs,
+            mean=pace.mean,
+            toll=0.0,
+            worth=self.worth,
+            gains=gains,
+        )
+
+    def value(self, log_probabilities: Matrix) -> NDArray[np.float64]:
+        """Return what is brought (n,) by deciding by an opinion, by the samples' own labels."""
+        said = (np.exp(log_probabilities) @ self.worth).argmax(axis=1)
+        brought: NDArray[np.float64] = self.worth[self.targets.index, said]
+        return brought
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """Policies of each fold, played about the samples that they have not seen."""
+
+    fitting: _Fitting
+    parts: Sequence[tuple[Policy, NDArray[np.intp]]]
+    known: dict[float, Played] = field(default_factory=dict)
+
+    def played(self, toll: float) -> Played:
+        if toll not in self.known:
+            self.known[toll] = self._played(toll)
+        return self.known[toll]
+
+    def _played(self, toll: float) -> Played:
+        n = len(self.fitting.targets)
+        asked: list[Subset] = [()] * n
+        logs, cost = np.empty((n, self.fitting.targets.count)), np.empty(n)
+        for policy, rows in self.parts:
+            opinions = {s: said[rows] for s, said in self.fitting.out_of_fold.items()}
+            part = play(policy.at(toll), opinions)
+            for row, subset in zip(rows.tolist(), part.asked, strict=True):
+                asked[row] = subset
+            logs[rows], cost[rows] = part.log_probabilities, part.cost
+        return Played(asked, logs, cost)
+
+    def tolls(self) -> NDArray[np.float64]:
+        """Return tolls from where all pays to where nothing does."""
+        costs = self.fitting.pace.costs
+        dearest = np.ptp(self.fitting.worth) / max(costs[costs > 0].min(initial=np.inf), 1e-300)
+        dearest = dearest if np.isfinite(dearest) and dearest > 0 else 1.0
+        return np.geomspace(dearest * 1e-6, dearest, TOLLS)
+
+    def toll_at(self, mean: float) -> float:
+        """Return the least toll whose mean cost is no more than ``mean``."""
+        if self.played(0.0).cost.mean() <= mean:
+            return 0.0
+        low, high = float(self.tolls()[0]) * 1e-3, float(self.tolls()[-1])
+        for _ in range(CLOSE):
+            middle = float(np.sqrt(low * high))
+            if self.played(middle).cost.mean() <= mean:
+                high = middle
+            else:
+                low = middle
+            if high / low < 1.001:
+                break
+        return high
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return what is lost against asking all, at a few costs, cheap ones first."""
+        full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
+        plays = [self.played(float(toll)) for toll in [0.0, *self.tolls()]]
+        by_cost = {round(float(one.cost.mean()), 12): one for one in plays}
+        costs = sorted(by_cost)
+        kept = np.unique(np.linspace(0, len(costs) - 1, POINTS).round().astype(int))
+        return tuple(self._point(by_cost[costs[at]], full) for at in kept)
+
+    def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:
+        apart = self.fitting.value(played.log_probabilities) - full
+        groups = self.fitting.targets.groups
+        n = len(apart)
+        error = float(apart.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
+        if groups is not None:
+            error = mean_error(apart, groups)
+        mean = float(apart.mean())
+        return CurvePoint(
+            cost=float(played.cost.mean()), gain=mean, low=mean - Z * error, high=mean + Z * error
+        )
+
+
+def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
+    """Return what ``policy`` does about samples whose opinions after all subsets are known."""
+    first = opinions[policy.free]
+    n = len(first)
+    asked: list[Subset] = [policy.free] * n
+    logs, cost = first.copy(), np.zeros(n)
+    waiting: dict[Subset, NDArray[np.intp]] = {policy.free: np.arange(n)}
+    while waiting:
+        arrived: dict[Subset, list[NDArray[np.intp]]] = {}
+        for subset, rows in waiting.items():
+            questions, _ = policy.choose(subset, opinions[subset][rows])
+            for question in np.unique(questions[questions != STOP]).tolist():
+                moved = rows[questions == question]
+                arrived.setdefault(tuple(sorted((*subset, question))), []).append(moved)
+                cost[moved] += policy.costs[question]
+        waiting = {subset: np.concatenate(rows) for subset, rows in arrived.items()}
+        for subset, rows in waiting.items():
+            logs[rows] = opinions[subset][rows]
+            for row in rows.tolist():
+                asked[row] = subset
+    return Played(asked, logs, cost)
+
+
+def _ridge(seen: Matrix) -> Matrix:
+    """Return the matrix (features, n) that makes weights of values; the constant is free."""
+    penalty = np.full(seen.shape[1], RIDGE)
+    penalty[0] = 1e-9
+    return np.asarray(np.linalg.solve(seen.T @ seen + np.diag(penalty), seen.T))

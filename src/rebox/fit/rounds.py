@@ -1,0 +1,179 @@
+"""Predictions in rounds: everybody's next question together, so that batches are full.
+
+Where a mean price is held, it is held over the samples of one call: what a block of them cost more
+or less than its share makes the next one slower or quicker to ask, and what would go over is not
+asked.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.fit.asking import Asking, answered, chunk_of, shown_as
+from rebox.fit.policy import STOP, Policy
+from rebox.fit.question import Question
+from rebox.meter import Asker
+from rebox.reading.contract import Matrix
+from rebox.reading.subsets import Subset, SubsetReader
+from rebox.sample.loader import SampleLoader, chunks
+
+Seen = list[NDArray[np.float32]]
+Rows = NDArray[np.intp]
+
+BLOCK = 1024  # samples that go through their rounds together
+MANY = 100  # samples over which a mean price is held to the cent; of fewer, one may cost it all
+FASTER, SLOWER = 0.5, 2.0  # most that the toll changes from block to block
+
+
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """Asks about samples what a policy says, and reads the answers.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+    askers : sequence of Asker
+        Who asks each question.
+    reader : SubsetReader
+    policy : Policy
+    samples : SampleLoader
+    see : callable
+        What can be seen of some rows without asking.
+    """
+
+    questions: Sequence[Question]
+    askers: Sequence[Asker]
+    reader: SubsetReader
+    policy: Policy
+    samples: SampleLoader
+    see: Callable[[range], Seen]
+
+    def blocks(self) -> Iterator[Matrix]:
+        """Yield (n, K) probabilities, a block of samples at a time."""
+        purse = Purse(self.policy, len(self.samples))
+        for rows in chunks(len(self.samples), BLOCK):
+            purse.begin(len(rows))
+            yield np.exp(_Block(self, rows, purse).log_probabilities())
+
+
+class Purse:
+    """Holds a policy's mean price over the samples of one call.
+
+    Parameters
+    ----------
+    policy : Policy
+    samples : int
+        Of the call.
+    """
+
+    def __init__(self, policy: Policy, samples: int) -> None:
+        self.policy = policy
+        self._spent = self._before = 0.0
+        self._done = self._block = 0
+        # A few samples may happen to be hard ones: there a prediction costs what it may.
+        self._slack = policy.cost(range(len(policy.costs))) if samples < MANY else 0.0
+
+    def begin(self, samples: int) -> None:
+        """Let so many more samples be asked about, at a toll that what is left pays for."""
+        mean, block = self.policy.mean, self._spent - self._before
+        if mean is not None and self._done:
+            share = self._left(mean) + mean * samples
+            usual = block * samples / self._block  # what these cost if they are as the last were
+            change = usual / share if share > 0 else SLOWER
+            self.policy = self.policy.at(self.policy.toll * float(np.clip(change, FASTER, SLOWER)))
+        self._before, self._block = self._spent, samples
+        self._done += samples
+
+    def afford(self, costs: NDArray[np.float64], urgency: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Pay for questions of so high costs, the most urgent first, and say for which (n,)."""
+        pays = np.ones(len(costs), dtype=bool)
+        if self.policy.mean is not None:
+            order = np.argsort(-urgency, kind="stable")
+            room = (self._left(self.policy.mean) + self._slack) * (1 + 1e-12)
+            pays[order] = np.cumsum(costs[order]) <= room
+        self._spent += float(costs[pays].sum())
+        return pays
+
+    def _left(self, mean: float) -> float:
+        return mean * self._done - self._spent
+
+
+class _Block:
+    def __init__(self, rounds: Rounds, rows: range, purse: Purse) -> None:
+        self._all, self._rows, self._purse = rounds, np.asarray(rows, dtype=np.intp), purse
+        self._seen = _stacked([rounds.see(few) for few in _parts(rows)])
+        self._heard = [
+            np.zeros((len(rows), len(one.spec.classes)), np.float32) for one in rounds.askers
+        ]
+        self._logs: Matrix | None = None
+
+    def log_probabilities(self) -> Matrix:
+        everybody = np.arange(len(self._rows))
+        waiting: dict[Subset, Rows] = {self._ask_all(everybody): everybody}
+        while waiting:
+            for subset, rows in waiting.items():
+                self._note(rows, self._opinion(subset, rows))
+            waiting = self._asked(waiting)
+        assert self._logs is not None  # noqa: S101 - there are samples
+        return self._logs
+
+    def _ask_all(self, rows: Rows) -> Subset:
+        """Ask what costs nothing about all samples."""
+        for question in self._all.policy.free:
+            self._ask(question, rows)
+        return self._all.policy.free
+
+    def _asked(self, waiting: dict[Subset, Rows]) -> dict[Subset, Rows]:
+        """Ask everybody's next question, and return who has been asked what by then."""
+        policy, logs = self._purse.policy, self._logs
+        assert logs is not None  # noqa: S101 - each has an opinion
+        wanted = []
+        for subset, rows in waiting.items():
+            questions, urgency = policy.choose(subset, logs[rows])
+            go = questions != STOP
+            wanted += list(
+                zip(rows[go], questions[go], urgency[go], [subset] * int(go.sum()), strict=True)
+            )
+        if not wanted:
+            return {}
+        rows, questions, urgency = (
+            np.array(column) for column in list(zip(*wanted, strict=True))[:3]
+        )
+        pays = self._purse.afford(policy.costs[questions], urgency)
+        arrived: dict[Subset, list[int]] = {}
+        for at in np.flatnonzero(pays).tolist():
+            after = tuple(sorted((*wanted[at][3], int(questions[at]))))
+            arrived.setdefault(after, []).append(int(rows[at]))
+        for question in np.unique(questions[pays]).tolist():
+            self._ask(question, np.sort(rows[pays & (questions == question)]))
+        return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in arrived.items()}
+
+    def _ask(self, question: int, rows: Rows) -> None:
+        one, asker = self._all.questions[question], self._all.askers[question]
+        asking = Asking(asker, one.program, one.point)
+        few = [self._rows[rows[part]] for part in chunks(len(rows), chunk_of(asker.at_once))]
+        shown = shown_as({0: one.program}, self._all.samples, few)
+        parts = [scores for _, scores in answered({0: asking}, shown)]
+        self._heard[question][rows] = np.concatenate(parts)
+
+    def _opinion(self, subset: Subset, rows: Rows) -> Matrix:
+        heard = [
+            scores[rows] if question in subset else None
+            for question, scores in enumerate(self._heard)
+        ]
+        return self._all.reader.log_probabilities(heard, [x[rows] for x in self._seen], len(rows))
+
+    def _note(self, rows: Rows, logs: Matrix) -> None:
+        if self._logs is None:
+            self._logs = np.empty((len(self._rows), logs.shape[1]))
+        self._logs[rows] = logs
+
+
+def _parts(rows: range) -> Iterator[range]:
+    return (rows[few.start : few.stop] for few in chunks(len(rows), chunk_of(0)))
+
+
+def _stacked(parts: Sequence[Seen]) -> Seen:
+    return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]

@@ -1,0 +1,204 @@
+"""An account that is kept in a journal: what it has answered is not paid for again."""
+
+import copy
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.box import Queries
+from rebox.box.reservation import Reserve, Row, Settlement
+from rebox.errors import BudgetExhausted
+from rebox.meter.account import Account, Reserved
+from rebox.meter.budget import Amount, Budget, Kind, Purpose, kind_of
+from rebox.meter.journal import Journal
+from rebox.meter.journal_file import damaged_answer
+from rebox.meter.packing import packed, rounded, unpacked
+from rebox.meter.payee import Payee
+from rebox.meter.send import Intent
+from rebox.output import encoded
+
+
+@dataclass(frozen=True)
+class _JournalReserved(Reserved):
+    """A reservation that stands in a journal, under the number of its send."""
+
+    journal: Journal
+    send: int
+
+    def settle(self, settlement: Settlement) -> None:
+        # counted first: a journal that cannot be written does not undo what was billed
+        super().settle(settlement)
+        order = {place: i for i, place in enumerate(self.places)}
+        self.journal.settle(
+            self.send,
+            {order[place]: packed(row) for place, row in settlement.answers.items()},
+            billed=settlement.billed,
+            words=settlement.words,
+            nano_usd_each=settlement.nano_usd_each,
+        )
+
+
+class JournalAccount(Account):
+    """Keeps everything in a journal, and asks nothing that the journal knows.
+
+    Parameters
+    ----------
+    name : str
+        Who pays: processes that name the same account share one budget.
+    fit : str or None
+        Which fit, or which model, it is for; None: the account is its own.
+    training, prediction
+        As for every `Account`; the budgets hold for all processes together. Only predictions of a
+        model that has an account to itself are counted anew by each process: a model is used again
+        and again.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        name: str,
+        training: Budget,
+        prediction: Budget,
+        fit: str | None = None,
+    ) -> None:
+        super().__init__(training, prediction)
+        self.journal = journal
+        self.name = name.encode("utf-8", "replace").decode()
+        self._fit = self.name if fit is None else fit
+        alone = self._fit == self.name
+        self._shared: dict[Kind, Budget] = {
+            "fit": training,
+            "predict": Budget() if alone else prediction,
+        }
+        self._budgets = {"fit": Budget(), "predict": prediction if alone else Budget()}
+        self._epochs: dict[str, int] = {}
+        self._paying = True
+        self._asked: Counter[bytes] = Counter()
+        self._predicted: Counter[bytes] = Counter()
+
+    def recall(
+        self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
+    ) -> tuple[dict[int, Row], Reserve]:
+        """Return what the journal knows of ``images``, by place, and how to reserve the others."""
+        self._caps[kind_of(purpose)].allows(payee.price_usd)
+        counts = self._predicted if purpose == "predict" else self._asked
+        keys = self._keys(images, payee.box, counts)
+        rows = {} if afresh else self._rows(keys)
+        self._save(payee, len(rows))
+        left = [key for place, key in enumerate(keys) if place not in rows]
+        return rows, functools.partial(self._reserve_keys, left, purpose, payee)
+
+    def _reserve_keys(
+        self,
+        keys: Sequence[bytes],
+        purpose: Purpose,
+        payee: Payee,
+        places: Sequence[int],
+        *,
+        nano_usd_each: int | None = None,
+    ) -> _JournalReserved:
+        """Set aside what a send may cost, and commit to the journal that it is about to leave."""
+        if not self._paying:
+            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
+        held = self._reserve(kind_of(purpose), payee, places, nano_usd_each=nano_usd_each)
+        intent = Intent(
+            account=self.name,
+            kind=held.kind,
+            fit=self._fit,
+            purpose=purpose,
+            box=payee.box,
+            keys=[keys[place] for place in places],
+            nano_usd_each=held.nano_usd_each,
+            budget=self._shared[held.kind],
+        )
+        try:
+            send = self.journal.reserve(intent)
+        except BaseException:
+            held.settle(Settlement(billed=0))
+            raise
+        return _JournalReserved(**vars(held), journal=self.journal, send=send)
+
+    def kept(self, scores: Row) -> Row:
+        """Return ``scores`` (n, classes) as they will be recalled."""
+        return rounded(scores)
+
+    def replayed(self) -> "JournalAccount":
+        """Return an account that gives a fit its answers once more, and pays for no other."""
+        again = copy.copy(self)
+        again._asked, again._paying = Counter(), False
+        again._bills = dict(self._bills)
+        return again
+
+    def remembered(self) -> int:
+        """Return how many answers a fit that is repeated need not pay for."""
+        return self.journal.answered("fit", self._fit)
+
+    def peek(self, images: Queries, box: str) -> dict[int, Row]:
+        """Return what a box, by its identity, is remembered to have answered; count nothing."""
+        return self._rows(self._keys(images, box, Counter()))
+
+    def begin_predictions(self) -> None:
+        """Forget how often each image was asked: predicting it again asks nothing new."""
+        self._predicted.clear()
+
+    def forget(self, box: str) -> None:
+        """Recall nothing of what a box answered up to now: it has changed."""
+        self.journal.begin_epoch(box)
+        self._epochs[box] = self.journal.epoch(box)
+
+    def close(self) -> None:
+        """Close the journal; the next question opens it again."""
+        self.journal.close()
+
+    def billed_to_others(self) -> Amount:
+        """Return what other fits have cost the account."""
+        if self._fit == self.name:
+            return Amount()
+        return self.journal.billed_to_others(self.name, "fit", self._fit)
+
+    def _rows(self, keys: Sequence[bytes]) -> dict[int, Row]:
+        """Return what the journal has answered, by place in ``keys``."""
+        known = self.journal.answers(keys)
+        try:
+            return {i: unpacked(known[key]) for i, key in enumerate(keys) if key in known}
+        except ValueError as error:
+            raise damaged_answer(self.journal.path) from error
+
+    def _epoch(self, box: str) -> int:
+        """Return how often a box had changed when it was first asked."""
+        if box not in self._epochs:
+            self._epochs[box] = self.journal.epoch(box)
+        return self._epochs[box]
+
+    def _keys(self, images: Queries, box: str, counts: Counter[bytes]) -> list[bytes]:
+        """Return the key of each image put to a box; count in ``counts`` how often it was asked.
+
+        What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
+        so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
+        not make the whole journal worthless. Of a sample that is known by its id, it is that.
+        """
+        changed = self._epoch(box)
+        epoch = f"#{changed}" if changed else ""
+        # an array of texts is as wide as the longest among them, which says nothing of the others
+        kind = "id" if images.dtype.kind == "U" else images.dtype.name
+        head = f"{box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
+        keys = []
+        for image in images:
+            question = hashlib.sha256(head + content_of(image)).digest()
+            with self._lock:  # two threads that ask the same image ask it twice
+                asked = counts[question]
+                counts[question] += 1
+            keys.append(hashlib.sha256(question + asked.to_bytes(8)).digest())
+        return keys
+
+
+def content_of(query: NDArray[Any] | str) -> bytes:
+    """Return what one query says: the pixels of an image, or an id."""
+    return encoded(query) if isinstance(query, str) else np.ascontiguousarray(query).tobytes()

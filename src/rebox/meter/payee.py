@@ -1,0 +1,33 @@
+"""A box as whoever pays for its answers sees it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from rebox.box import BlackBox
+from rebox.money import nano_usd
+
+
+@dataclass(frozen=True)
+class Payee:
+    """Whom an answer is paid to, and at what price.
+
+    Attributes
+    ----------
+    box : str
+        Identity of the box that is really asked, whatever a box around it hides of its answers.
+    price_usd : float or None
+        US dollars for a query; None: not known, which is not 0.
+    """
+
+    box: str
+    price_usd: float | None = 0.0
+
+    @classmethod
+    def of(cls, box: BlackBox) -> Self:
+        """Return the payee of the questions that ``box`` is asked."""
+        return cls(box.source.spec.identity, box.spec.price_usd)
+
+    @property
+    def nano_usd_each(self) -> int:
+        """The price in 1e-9 US dollars; 0 where it is not known."""
+        return nano_usd(self.price_usd or 0.0)

@@ -1,0 +1,166 @@
+"""What is looked at of answers to one question where classes have names in common with the user's.
+
+Two kinds of features. *Shared* ones say of each target class how far the answer speaks for it, and
+one weight serves all classes: few labels tell it. *Free* ones have a weight for each target class:
+they tell what a box means that calls things by other names, or confuses two, and take more labels.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from rebox.box import BoxSpec
+from rebox.reading.contract import Arrays, Matrix, Scores
+from rebox.reading.features import FLOOR
+
+Kind = Literal["best", "label", "scores"]
+
+CERTAIN = 0.01  # a confidence of 0 or 1 is read as if this were left to doubt
+KNOTS = 64  # of the distribution of confidences
+REACH = 1.7  # ranks from -1 to 1 are scaled by it, to about the spread of the logits: √3
+RIGHT, BELIEF = 0.7, 4.0  # so often is an answer right, beforehand, as if seen so many times
+TOGETHER = 0.6  # of a vote's weight by itself: boxes err together
+SURER = 0.3  # how far a vote's weight grows with a confidence that is a deviation higher
+
+
+@dataclass(frozen=True, eq=False)
+class NamedAnswers:
+    """How answers of a box are looked at, class by class.
+
+    Attributes
+    ----------
+    kind : {"best", "label", "scores"}
+        The best class with its confidence, the best class alone, or scores of all classes.
+    places : (K,) intp
+        Which source class has the name of each target class; -1: none.
+    seen : (c,) intp
+        Source classes that were answered in training: what others mean is not known.
+    scale : (2,) float64
+        Mean and deviation of the logit of the confidences.
+    knots, ranks : (m,) float64
+        Confidences, and the share of them that is lower, less that which is higher.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("best", "label", "scores")
+    kind: Kind
+    places: NDArray[np.intp]
+    seen: NDArray[np.intp]
+    scale: NDArray[np.float64]
+    knots: NDArray[np.float64]
+    ranks: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, spec: BoxSpec, places: NDArray[np.intp], scores: Scores) -> Self:
+        """Return how to look at answers of a box, after ``scores`` (n, source classes) of it."""
+        kind: Kind = "best" if spec.best_only else "label" if spec.labels_only else "scores"
+        answered = scores.max(axis=1, initial=0.0) > 0
+        confidences = scores.max(axis=1, initial=0.0)[answered].astype(np.float64)
+        seen = np.unique(scores[answered].argmax(axis=1)).astype(np.intp)
+        logits = _logits(confidences) if len(confidences) else np.zeros(1)
+        knots, ranks = _ranks(confidences) if len(confidences) else (np.zeros(1), np.zeros(1))
+        scale = np.array([logits.mean(), max(float(logits.std()), 1e-6)])
+        return cls(kind, places, seen if kind != "scores" else seen[:0], scale, knots, ranks)
+
+    @property
+    def width(self) -> int:
+        """How many shared features there are."""
+        if (self.places < 0).all():
+            return 0
+        return {"best": 3, "label": 1, "scores": 1}[self.kind]
+
+    def shared(self, scores: Scores) -> NDArray[np.float64]:
+        """Return (n, K, width): how far each answer speaks for each target class."""
+        if not self.width:
+            return np.empty((len(scores), len(self.places), 0))
+        named = self.places >= 0
+        if self.kind == "scores":
+            logs = np.log(scores[:, self.places[named]].astype(np.float64) + FLOOR)
+            said = np.zeros((len(scores), len(self.places), 1))
+            said[:, named, 0] = logs - logs.mean(axis=1, keepdims=True)
+            return said
+        best, how = self._votes(scores)
+        votes = (best[:, None] == self.places[None, :]) & named
+        by_class: NDArray[np.float64] = votes[:, :, None] * how[:, None, :]
+        return by_class
+
+    def free(self, scores: Scores) -> Matrix:
+        """Return (n, features): which class was answered, and how surely."""
+        if self.kind == "scores":
+            return np.empty((len(scores), 0))
+        best, how = self._votes(scores)
+        votes = best[:, None] == self.seen[None, :]
+        product: Matrix = (votes[:, :, None] * how[:, None, :]).reshape(len(scores), -1)
+        return product
+
+    def right(self, scores: Scores, targets: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which answers (n,) name the class that is true, of ``targets`` (n,)."""
+        best, _ = self._votes(scores)
+        said: NDArray[np.bool_] = (self.places[targets] == best) & (best >= 0)
+        return said
+
+    def beliefs(self, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the weight (width,) that each shared feature has before anything is fitted.
+
+        A vote's is the log-odds of being right, over all other classes alike (the weight of
+        evidence of Good 1950; Dawid and Skene 1979 with one coin), by how often it was ``right``.
+        """
+        if not self.width:
+            return np.empty(0)
+        if self.kind == "scores":
+            return np.array([TOGETHER])
+        share = (right.sum() + BELIEF * RIGHT) / (len(right) + BELIEF)
+        others = max(len(self.places) - 1, 1)
+        weight = TOGETHER * max(0.0, float(np.log(share * others / (1 - share))))
+        return weight * np.array([1.0, SURER, 0.0])[: self.width]
+
+    def _votes(self, scores: Scores) -> tuple[NDArray[np.intp], Matrix]:
+        """Return the best class (n,) of each answer, -2 for none, and how it was said (n, g)."""
+        confidence = scores.max(axis=1, initial=0.0).astype(np.float64)
+        best = np.where(confidence > 0, scores.argmax(axis=1), -2)
+        one = np.ones((len(scores), 1))
+        if self.kind == "label":
+            return best, one
+        mean, deviation = self.scale
+        sure = (_logits(confidence) - mean) / deviation
+        rank = REACH * np.interp(confidence, self.knots, self.ranks)
+        return best, np.column_stack([one, sure, rank])
+
+    def arrays(self) -> Arrays:
+        """Return the arrays that make it up."""
+        return {
+            "places": self.places.astype(np.int64),
+            "seen": self.seen.astype(np.int64),
+            "scale": self.scale,
+            "knots": self.knots,
+            "ranks": self.ranks,
+        }
+
+    @classmethod
+    def restore(cls, kind: Any, arrays: Arrays) -> Self:
+        """Return what `arrays` and its kind described."""
+        return cls(
+            kind,
+            arrays["places"].astype(np.intp),
+            arrays["seen"].astype(np.intp),
+            arrays["scale"],
+            arrays["knots"],
+            arrays["ranks"],
+        )
+
+
+def _logits(confidences: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped: NDArray[np.float64] = logit(np.clip(confidences, CERTAIN, 1 - CERTAIN))
+    return clipped
+
+
+def _ranks(confidences: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a few confidences and their ranks from -1 to 1, those of equal ones the same."""
+    ordered = np.sort(confidences)
+    knots = np.unique(ordered)
+    if len(knots) > KNOTS:
+        knots = np.unique(np.quantile(ordered, np.linspace(0, 1, KNOTS)))
+    below, upto = (np.searchsorted(ordered, knots, side=side) for side in ("left", "right"))
+    return knots, (below + upto) / len(ordered) - 1.0
