@@ -1,6 +1,6 @@
 """An artefact as arrays and JSON, and back."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact, BoxRecord
+from rebox.artefact.deciding import describe_deciding, restore_deciding, restore_decision
 from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
 from rebox.fit import LocalFeatures, Model, Question, Verdict, VerdictRow
@@ -36,6 +37,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     if artefact.inputs.rows is not None:
         tensors["rows.low"] = artefact.inputs.rows.low
         tensors["rows.high"] = artefact.inputs.rows.high
+    decided, deciding = describe_deciding(artefact)
     inputs: dict[str, Any] = {
         "size": artefact.inputs.size,
         "value_range": artefact.inputs.value_range,
@@ -60,8 +62,10 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": inputs,
         "verdict": None if artefact.verdict is None else asdict(artefact.verdict),
+        "deciding": deciding,
     }
-    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
+    arrays = {**tensors, **decided}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}, description
 
 
 def _describe_box(box: BoxRecord) -> dict[str, Any]:
@@ -91,7 +95,10 @@ def restore(
             value_range=value_range,
             features=tuple(inputs.get("features", ())),
         ),
-        model=_restore_model(description, tensors, encoder, folder),
+        model=replace(
+            _restore_model(description, tensors, encoder, folder),
+            decision=restore_decision(description["deciding"], tensors),
+        ),
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
@@ -100,6 +107,7 @@ def restore(
             for number, box in enumerate(description["boxes"])
         ),
         verdict=_restore_verdict(description["verdict"]),
+        **restore_deciding(description["deciding"], tensors),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact
+from rebox.artefact.deciding import check_decided, check_deciding
 from rebox.artefact.schema import (
     LONGEST,
     WHOLE,
@@ -136,6 +137,7 @@ _description = entries(
             free=frozenset({"features"}),
         ),
         "verdict": or_none(of_class(Verdict)),
+        "deciding": check_deciding,
     }
 )
 
@@ -155,6 +157,7 @@ def check_described(description: Any, tensors: Tensors) -> None:
         if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
             raise Unsound(f"canaries.{place} has shape {canaries.shape}")
     _check_rows(description, tensors)
+    check_decided(description["deciding"], tensors, len(description["classes"]["names"]))
     _check_labels(**description["classes"])
 
 

@@ -10,6 +10,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
 from rebox.sample.labels import read_labels
@@ -32,6 +33,20 @@ def check_prediction(recipe: Any, queries: Any, encoder: Any) -> None:
             f"the recipe {recipe.name!r} asks one query for each prediction and takes no "
             "encoder: use recipe='auto'."
         )
+
+
+def checked_objective(
+    recipe: Recipe, objective: Any, ordered: Order, classes: NDArray[Any]
+) -> Objective:
+    """Return what is decided for, or raise `InvalidOption` where the recipe cannot decide so."""
+    read = read_objective(objective, classes, ordered)
+    if read.kind != "accuracy" and not recipe.way.holds_out:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} has seen every training image that it reads, and a "
+            f"decision for {read.kind.replace('_', ' ')} is chosen on images that were held out: "
+            "use recipe='auto', 'local' or 'map'."
+        )
+    return read
 
 
 def seed_of(random_state: Any) -> int:

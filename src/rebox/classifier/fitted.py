@@ -1,13 +1,11 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
@@ -26,13 +24,14 @@ from rebox.box import (
     open_foreign,
 )
 from rebox.classifier.accounts import JournalChoice, open_meter
-from rebox.classifier.checks import check_lengths, checked_labels, refusals
+from rebox.classifier.checks import refusals
+from rebox.classifier.deciding import Deciding
+from rebox.decision import OperatingPoint
 from rebox.errors import BoxError, Error, InvalidOption, ServiceError
 from rebox.fit import Listener, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.meter import Account, Budget, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.forms import are_images, as_samples
-from rebox.sample.labels import places_of
 from rebox.sample.loader import ImageLoader
 
 
@@ -40,12 +39,12 @@ class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is 
     """A prediction was asked for before ``fit``."""
 
 
-class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+class Fitted(Deciding):
     """What a fitted, or loaded, model can do.
 
     Attributes
     ----------
-    classes_, box_, artefact_, meter_, stop_reason_, history_, verdict_
+    classes_, box_, artefact_, meter_, stop_reason_, history_, verdict_, promised_
         As for `rebox.Reprogrammer`.
     """
 
@@ -61,6 +60,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     stop_reason_: str
     history_: tuple[StepTaken, ...]
     verdict_: Verdict | None
+    promised_: OperatingPoint | None
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
@@ -113,36 +113,6 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             yield batch  # before others are told, who might interrupt
             answered = StepTaken(spent=self.meter_.spent, purpose="predict", step=step)
             tell(told, answered)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
-        probabilities = self.predict_proba(X)
-        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return labels
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of `predict`; labels are compared by what they mean.
-
-        Raises
-        ------
-        InvalidData
-            There is not one label for each of ``X``; nothing was asked.
-        """
-        self._check_fitted()
-        labels = checked_labels(y)
-        with refusals():
-            X = as_samples(X)
-            check_lengths(X, labels)
-        places = places_of(labels, self.classes_)
-        if (places < 0).any():
-            warnings.warn(
-                f"y holds {str(labels[places < 0][0])!r}, which is none of the model's classes: it "
-                "counts as wrong.",
-                UserWarning,
-                stacklevel=2,
-            )
-        right = self.predict_proba(X).argmax(axis=1) == places
-        return float(np.average(right, weights=sample_weight))
 
     @property
     def queries_per_prediction_(self) -> int:
@@ -216,6 +186,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            objective=artefact.objective.value(artefact.classes.tolist()),
+            ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=artefact.inputs.value_range,
             random_state=artefact.seed,
             listeners=listeners,
@@ -247,6 +219,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         """Become the model of ``artefact``."""
         self.artefact_, self.classes_, self.verdict_ = artefact, artefact.classes, artefact.verdict
         self.stop_reason_, self.history_ = reason, history
+        self.promised_ = artefact.promised
 
     def _open(self, box: BlackBox | None) -> None:
         """Ask ``box`` from now on, out of an account of this model's own unless one is named."""

@@ -7,7 +7,7 @@ import typer
 
 from rebox.cli.app import app
 from rebox.cli.console import err
-from rebox.cli.measured import measured, print_measurement
+from rebox.cli.measured import measured, print_measured
 from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
@@ -60,7 +60,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     known_labels(task.labels, model.classes_)  # before anything is paid for
     confirm_predictions(model, len(task.images), yes=yes)
     with accounted(model), bar:
-        measurement = measured(model, task, positive)
-    print_measurement(measurement)
+        judged = measured(model, task, positive)
+    print_measured(judged)
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, model.spent_, measurement)
+        write_record(json, model, time.perf_counter() - started, model.spent_, judged)

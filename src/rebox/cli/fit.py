@@ -15,7 +15,7 @@ from rebox.cli.consent import confirm, plan
 from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.interruption import signals
-from rebox.cli.measured import print_measurement
+from rebox.cli.measured import print_measured
 from rebox.cli.options import (
     AccountOption,
     AskedBoxOption,
@@ -27,6 +27,8 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    ObjectiveOption,
+    OrderedOption,
     PathColumnOption,
     PerPredictionOption,
     RangeOption,
@@ -70,6 +72,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     max_usd: UsdOption = None,
     per_prediction: PerPredictionOption = 1,
     encoder: EncoderOption = None,
+    objective: ObjectiveOption = "accuracy",
+    ordered: OrderedOption = False,
     seed: SeedOption = 0,
     model_path: Annotated[
         Path, typer.Option("--out", help="The model to write; - is standard output.")
@@ -98,7 +102,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     without such a model; 130, Ctrl-C; 143, SIGTERM.
     """
     started = time.perf_counter()
-    inputs = (data, box, encoder, *journal_files(journal))
+    inputs = (data, box, encoder, objective, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
     columns = {
@@ -124,6 +128,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         journal=read_journal(journal),
         account=account,
         canaries=canaries,
+        objective=objective,
+        ordered=ordered or task.grades,
         value_range=chosen_range,
         random_state=seed,
         listeners=(bar,),
@@ -134,13 +140,13 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     with signals.held():
         _write(model_path, model, force=force)
     read = {"data": data, **columns, "value_range": value_range, "encoder": encoder}
-    print_verdict(model.verdict_, _local_command(read))
+    print_verdict(model.verdict_, _local_command(read), model.note_)
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     spent = model.spent_ + judged.spent
     receipt(spent, opened)
     if json is not None:
-        write_record(json, model, time.perf_counter() - started, spent, judged.measurement)
+        write_record(json, model, time.perf_counter() - started, spent, judged.measured)
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
         print_cut_short(model, opened, again)
@@ -168,8 +174,8 @@ def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: Progres
     """Return what the model is worth on what was held out, if anything was, and print it."""
     with bar:
         judged = parts.measure(model, encoder, bar)
-    if judged.measurement is not None:
-        print_measurement(judged.measurement)
+    if judged.measured is not None:
+        print_measured(judged.measured)
     return judged
 
 

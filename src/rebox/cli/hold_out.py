@@ -8,12 +8,11 @@ from typing import Annotated, Self
 import typer
 
 from rebox.classifier import Reprogrammer
-from rebox.cli.measured import measured
+from rebox.cli.measured import Measured, measured
 from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
-from rebox.metric import Measurement
 from rebox.sample import Dataset, ImageLoader, Inputs
 
 HoldOutOption = Annotated[
@@ -30,7 +29,7 @@ HoldOutOption = Annotated[
 class Judged:
     """What a model is worth on what was held out, what that asked, and what kept it from it."""
 
-    measurement: Measurement | None = None
+    measured: Measured | None = None
     spent: Spent = field(default_factory=Spent)
     error: Exception | KeyboardInterrupt | None = None
 
@@ -124,12 +123,12 @@ class Parts:
         try:
             judge = self._judge(model, encoder, listener)
             try:
-                measurement = measured(judge, self.held_out)
+                found = measured(judge, self.held_out)
             finally:
                 spent = judge.spent_
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
             return Judged(spent=spent, error=error)
-        return Judged(measurement=measurement, spent=spent)
+        return Judged(measured=found, spent=spent)
 
     def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
         """Return ``model`` as its file has it."""

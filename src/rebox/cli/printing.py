@@ -10,21 +10,25 @@ from rich.table import Table
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
-from rebox.cli.measured import record_of
+from rebox.cli.measured import Measured, record_of, record_of_point
 from rebox.cli.output import write
 from rebox.cli.wording import spoken
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
-from rebox.metric import Measurement
 from rebox.money import UNKNOWN, duration, per_hour, per_thousand
 
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
 
-def print_verdict(verdict: Verdict | None, instead: str) -> None:
-    """Print what the box brought, and the command ``instead`` that fits the local model."""
-    if verdict is None:
-        return
+def print_verdict(verdict: Verdict | None, instead: str, note: str = "") -> None:
+    """Print what the box brought, the command ``instead`` that fits the local model, and a note."""
+    if verdict is not None:
+        _print_verdict(verdict, instead)
+    if note:
+        out.print(spoken(note), highlight=False)
+
+
+def _print_verdict(verdict: Verdict, instead: str) -> None:
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
@@ -108,10 +112,10 @@ def write_record(
     model: Reprogrammer,
     seconds: float,
     spent: Spent,
-    measurement: Measurement | None = None,
+    measured: Measured | None = None,
 ) -> None:
     """Write what was done and what came out of it, as JSON, for ``--json``."""
-    metrics = {} if measurement is None else measurement.figures
+    metrics = {} if measured is None else measured.measurement.figures
     record = {
         "recipe": model.artefact_.recipe,
         "box": model.artefact_.box.name,
@@ -121,6 +125,7 @@ def write_record(
         "queries": spent.by_purpose(),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
-        **({} if measurement is None else record_of(measurement)),
+        **({} if measured is None else record_of(measured.measurement)),
+        "operating_point": record_of_point(model, None if measured is None else measured.point),
     }
     write(path, (json.dumps(record, indent=2) + "\n").encode())

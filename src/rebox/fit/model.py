@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import Decision
 from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, place_views
 from rebox.fit.local import LocalFeatures
@@ -62,16 +63,25 @@ class Model:
         How the answers are read, and what can be seen without asking.
     local : LocalFeatures or None
         How samples are looked at; None: the reader is given answers alone.
+    decision : Decision or None
+        Which class is said, given how probable each is; None: the most probable.
     """
 
     questions: tuple[Question, ...]
     reader: Reader
     local: LocalFeatures | None = None
+    decision: Decision | None = None
 
     def __repr__(self) -> str:
         beside = "" if self.local is None else ", beside what can be seen without asking"
         reader = type(self.reader).__name__
         return f"<Model: {len(self.questions)} queries for each prediction, {reader}{beside}>"
+
+    def decide(self, probabilities: Probabilities) -> NDArray[np.intp]:
+        """Return the place (n,) of the class that is said, given ``probabilities`` (n, K)."""
+        if self.decision is None:
+            return np.asarray(probabilities.argmax(axis=1), dtype=np.intp)
+        return self.decision.decide(probabilities)
 
     def batches(self, askers: Sequence[Asker], images: ImageLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.

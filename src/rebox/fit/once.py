@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import HeldOut
 from rebox.fit.asking import Asking, answered, chunk_of
 from rebox.fit.local import compare
 from rebox.fit.model import Model, Question
@@ -14,6 +15,7 @@ from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.reading.contract import Answers, Mapping
+from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.recipe import Once
 from rebox.sample.loader import chunks
 from rebox.seed import Stream, generator
@@ -37,6 +39,7 @@ class OnceRun(Run):
         self._chunks = 0
         self._sheet = self._blank(NO_SAMPLES)
         self._mapping: Mapping | None = None
+        self._opinions: HeldOut | None = None
 
     def _planned(self, images: int, left: int | None) -> MapPlan:
         return plan_once(self.way, images, left)
@@ -77,7 +80,12 @@ class OnceRun(Run):
         verdict = None
         if session.compare and len(places):
             verdict = compare(session, self._sheet.samples[places], self._sheet.at(places))
-        return Ending(model=self._model(self.mapping), verdict=verdict, unread=self._unread)
+        return Ending(
+            model=self._model(self.mapping),
+            verdict=verdict,
+            held_out=self._opinions,
+            unread=self._unread,
+        )
 
     def read_plain(self) -> Ending:
         """Return the model with the mapping as it is, compared with nothing."""
@@ -102,9 +110,20 @@ class OnceRun(Run):
         return Model(questions=(question,), reader=mapping)
 
     def _map(self) -> None:
-        places = self._sheet.places
+        places, rule = self._sheet.places, self.way.mapping
         answers = self._answers_of(self._sheet.at(places), self._sheet.samples[places])
-        self._mapping = self.way.mapping.fit(answers)
+        if not (self.way.holds_out and isinstance(rule, ProbabilisticRule)):
+            self._mapping = rule.fit(answers)
+            return
+        fitted = rule.cross_fit(answers)
+        self._mapping = fitted.mapping
+        shift = -np.log(self.session.prior) if rule.class_weight else 0.0
+        self._opinions = HeldOut(
+            log_probabilities=fitted.logits + shift,
+            targets=answers.targets,
+            groups=answers.groups,
+            assumed=self.session.assumed(rule.class_weight),
+        )
 
     @property
     def _point(self) -> NDArray[np.float64] | None:
