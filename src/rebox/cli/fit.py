@@ -50,6 +50,7 @@ from rebox.cli.output import (
 )
 from rebox.cli.printing import (
     print_cut_short,
+    print_decided,
     print_verdict,
     receipt,
     usd_per_query,
@@ -140,11 +141,12 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     with signals.held():
         _write(model_path, model, force=force)
     read = {"data": data, **columns, "value_range": value_range, "encoder": encoder}
-    print_verdict(model.verdict_, _local_command(read), model.note_)
+    print_verdict(model.verdict_, _local_command(read))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     spent = model.spent_ + judged.spent
     receipt(spent, opened)
+    print_decided(model)
     if json is not None:
         write_record(json, model, time.perf_counter() - started, spent, judged.measured)
     if cut is not None:

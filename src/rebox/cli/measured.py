@@ -70,7 +70,7 @@ def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) ->
 
 def print_measured(judged: Measured) -> None:
     """Print every figure, and the operating point beside what training promised."""
-    _print_measurement(judged.measurement)
+    print_measurement(judged.measurement)
     promised = {} if judged.promised is None else judged.promised.figures
     table = Table(f"decided for {judged.objective}", "promised by training", "on these images")
     for name, figure in judged.point.figures.items():
@@ -91,7 +91,7 @@ def record_of_point(model: Reprogrammer, point: OperatingPoint | None) -> dict[s
     return {"objective": artefact.objective.value(artefact.classes.tolist()), **figures}
 
 
-def _print_measurement(measurement: Measurement) -> None:
+def print_measurement(measurement: Measurement) -> None:
     table = Table(measurement.title, "value", "95 % interval")
     for name, figure in measurement.figures.items():
         table.add_row(name.replace("_", " "), *figure.parts(".4f"))

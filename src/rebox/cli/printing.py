@@ -13,6 +13,7 @@ from rebox.cli.console import out
 from rebox.cli.measured import Measured, record_of, record_of_point
 from rebox.cli.output import write
 from rebox.cli.wording import spoken
+from rebox.decision import OperatingPoint
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
 from rebox.money import UNKNOWN, duration, per_hour, per_thousand
@@ -20,15 +21,10 @@ from rebox.money import UNKNOWN, duration, per_hour, per_thousand
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
 
-def print_verdict(verdict: Verdict | None, instead: str, note: str = "") -> None:
-    """Print what the box brought, the command ``instead`` that fits the local model, and a note."""
-    if verdict is not None:
-        _print_verdict(verdict, instead)
-    if note:
-        out.print(spoken(note), highlight=False)
-
-
-def _print_verdict(verdict: Verdict, instead: str) -> None:
+def print_verdict(verdict: Verdict | None, instead: str) -> None:
+    """Print what the box brought, and the command ``instead`` that fits the local model."""
+    if verdict is None:
+        return
     table = Table("held-out training images", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
@@ -37,6 +33,25 @@ def _print_verdict(verdict: Verdict, instead: str) -> None:
     if verdict.advice:
         out.print("The local model asks nobody:", highlight=False)
         out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
+
+
+def print_decided(model: Reprogrammer) -> None:
+    """Print what a model decides for, if it is not accuracy, and what that leaves undone."""
+    artefact = model.artefact_
+    if artefact.objective.kind != "accuracy":
+        words = artefact.objective.words(model.classes_.tolist())
+        out.print(f"decides for {words}; {_promise(artefact.promised)}.", highlight=False)
+    if model.note_:
+        out.print(spoken(model.note_), highlight=False)
+
+
+def _promise(promised: OperatingPoint | None) -> str:
+    if promised is None or not promised.figures:
+        return "nothing was held out to tell what that is worth"
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {figure:.3f}" for name, figure in promised.figures.items()
+    )
+    return f"on {promised.images:,} training images held out in turn: {figures}"
 
 
 def receipt(spent: Spent, box: BlackBox | None, console: Console = out) -> None:
