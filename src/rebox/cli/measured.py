@@ -92,6 +92,7 @@ def record_of_point(model: Reprogrammer, point: OperatingPoint | None) -> dict[s
 
 
 def print_measurement(measurement: Measurement) -> None:
+    """Print the figures with their intervals, the confusion matrix, and each class."""
     table = Table(measurement.title, "value", "95 % interval")
     for name, figure in measurement.figures.items():
         table.add_row(name.replace("_", " "), *figure.parts(".4f"))
