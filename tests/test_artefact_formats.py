@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from rebox import Reprogrammer
+from rebox import Reprogrammer, Samples
 from rebox.artefact import load, save
 from rebox.artefact.file import _digest
 from rebox.artefact.upgrade import FORMAT, STEPS, upgrade
@@ -55,7 +55,8 @@ def number(path):
 def expected(path):
     """Return the samples that were shown to a stored model, and what it said of them."""
     with np.load(path.parent / "expected.npz") as file:
-        return file[path.stem.partition("-")[0]], file[path.stem]
+        x, said = file[path.stem.partition("-")[0]], file[path.stem]
+    return Samples(ids=x) if x.dtype.kind == "U" else x, said
 
 
 def labelled(path):
@@ -155,7 +156,8 @@ def test_the_command_line_predicts_and_evaluates_with_a_stored_model(path, tmp_p
     x, _ = expected(path)
     classes, said = load(path).classes, labelled(path)
     labels = classes[np.arange(len(x)) % 2]
-    np.savez(tmp_path / "data.npz", x=x, y=labels)
+    known = {"ids": x.ids} if isinstance(x, Samples) else {"x": x}
+    np.savez(tmp_path / "data.npz", y=labels, **known)
     for command in (
         ("predict", path, tmp_path / "data.npz", "--out", tmp_path / "said.csv"),
         ("evaluate", path, "--data", tmp_path / "data.npz", "--json", tmp_path / "figures.json"),

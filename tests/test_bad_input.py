@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image, PngImagePlugin
+from recordings import recording
 from test_artefact_odd import DEEP, read, signed
 from test_artefact_odd import MODELS as STORED_MODELS
 from typer.testing import CliRunner
@@ -304,6 +305,24 @@ OPTIONS = {
         "does not pay",
     ),
     "dollars alone on a free box": ({"--budget": None, "--max-usd": 1}, "free"),
+    "one box twice": ({"--box": (BOX, BOX), "--recipe": "auto"}, "two of the boxes are"),
+    "two boxes for a recipe of one": ({"--box": (BOX, BOX + "&seed=1")}, "'map' asks one box"),
+    "dollars for boxes that do not pay for one query of any": (
+        {
+            "--box": [f"{BOX}&seed={k}&price_usd=0.0{k}" for k in (2, 1)],
+            "--recipe": "auto",
+            "--max-usd": 0.001,
+        },
+        "$0.0010 does not pay for one query at $0.0100 each",
+    ),
+    "dollars for boxes one of which may cost anything": (
+        {
+            "--box": (BOX, HTTP.replace("&price_usd=0", "")),
+            "--recipe": "auto",
+            "--max-usd": 1,
+        },
+        "price_usd=, 0 if it is free",
+    ),
     "a share to hold out that is none": ({"--hold-out": 20}, "as 0.2; found 20"),
     "a hold-out that takes all of the budget": (
         {"--hold-out": 0.5, "--budget": 3},
@@ -339,6 +358,59 @@ OPTIONS = {
         {"--recipe": "auto", "--encoder": "onnx:nowhere.onnx"},
         "nowhere.onnx",
     ),
+}
+
+
+def recorded(text="id,label\ns000.jpg,0\ns001.jpg,1\n", service="?service=Good", **more):
+    """Return what writes answers and a table; the data and the options of `fit` that name them."""
+
+    def make(folder):
+        recording(folder / "a.npz", **more)
+        (folder / "d.csv").write_text(text)
+        return folder / "d.csv", {"--box": f"recorded:{folder / 'a.npz'}{service}"}
+
+    return make
+
+
+def by_ids(**options):
+    """Return what makes the same, with more options of `fit`."""
+
+    def make(folder):
+        data, named = recorded()(folder)
+        return data, named | {f"--{name.replace('_', '-')}": it for name, it in options.items()}
+
+    return make
+
+
+# name: (how data is made, and options that go with it, what the error says)
+RECORDED = {
+    "recorded answers that are not there": (
+        lambda folder: (pictures(folder), {"--box": f"recorded:{folder / 'nowhere.npz'}"}),
+        "nowhere.npz",
+    ),
+    "recorded answers of several services": (recorded(service=""), "choose one by service="),
+    "recorded answers of another service": (recorded(service="?service=good"), "mean 'Good'?"),
+    "recorded answers with an id twice": (recorded(ids=np.zeros(120, int)), "ids has '0' twice"),
+    "recorded answers of fewer labels": (recorded(labels=np.zeros((9, 3), int)), "(120, 3)"),
+    "recorded answers at no price": (
+        recorded(usd_per_10k=np.array([np.nan, 1, 1])),
+        "0 or more",
+    ),
+    "recorded answers with Python objects": (recorded(ids=np.array([None] * 120)), "never loaded"),
+    "fewer names than recorded classes": (
+        recorded(service="?service=Good&labels=a,b"),
+        "names 2 classes",
+    ),
+    "id without an answer": (recorded("id,label\ns000.jpg,0\nwho,1\n"), "'who' the first"),
+    "CSV with an empty id": (recorded("id,label\ns000.jpg,0\n,1\n"), "line 3: the id is empty"),
+    "images for a box that is asked by ids": (
+        lambda folder: (pictures(folder), recorded()(folder)[1]),
+        "samples have none",
+    ),
+    "ids for a box that takes images": (by_ids(box=BOX), "takes images"),
+    "a recipe that dresses, for ids": (by_ids(recipe="bar"), "use the recipe auto or map"),
+    "a local model of ids alone": (by_ids(recipe="local"), "a model that asks nobody"),
+    "value range of ids": (by_ids(value_range="0,1"), "is for images"),
 }
 
 # name: (how the ONNX file is made, what the error says)
@@ -433,7 +505,10 @@ def fit_by_command_line(folder, data, options):
     """Return the error of `rebox fit`, if any, and its warnings; it writes into ``folder``."""
     given = {"--box": BOX, "--data": data, "--recipe": "map", "--budget": 30, "--seed": 0}
     given |= {"--out": folder / "m.rebox", **options}
-    arguments = [f"{key}={value}" for key, value in given.items() if value is not None]
+    each = {
+        key: value if isinstance(value, tuple | list) else [value] for key, value in given.items()
+    }
+    arguments = [f"{key}={one}" for key, some in each.items() for one in some if one is not None]
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         error = CliRunner().invoke(app, ["fit", *arguments]).exception
@@ -472,6 +547,12 @@ def test_model(name, tmp_path):
     make, said = MODELS[name]
     options = {"--box": make(tmp_path)}
     check(fit_by_command_line(tmp_path, pictures(tmp_path), options), said, tmp_path)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded(name, tmp_path):
+    make, said = RECORDED[name]
+    check(fit_by_command_line(tmp_path, *make(tmp_path)), said, tmp_path)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -517,7 +598,7 @@ def fit_with_function(function):
 def print_table():
     """Print what each bad input gets, as Markdown."""
     print("| input | what it gets |\n|---|---|")  # noqa: T201 - the table is the point
-    for name, given in {**DATA, **OPTIONS, **MODELS, **FILES, **ANSWERS}.items():
+    for name, given in {**DATA, **OPTIONS, **RECORDED, **MODELS, **FILES, **ANSWERS}.items():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             told = []
@@ -525,6 +606,8 @@ def print_table():
                 error = fit_with_function(given[0])
             elif name in FILES:
                 error = predict_by_command_line(folder, given[0](folder))
+            elif name in RECORDED:
+                error, told = fit_by_command_line(folder, *given[0](folder))
             else:
                 data = given[0](folder) if name in DATA else pictures(folder)
                 options = given[0] if name in OPTIONS else {}

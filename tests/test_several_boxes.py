@@ -274,7 +274,7 @@ def test_a_cap_in_dollars_is_one_where_any_box_costs(places):
 
 def test_a_cap_in_dollars_takes_the_price_of_every_box():
     asked = [boxes(1)[0], unpriced()]
-    with pytest.raises(InvalidOption, match=r"the box .*seed=1.*: a cap of \$1\.00 .*price_usd="):
+    with pytest.raises(InvalidOption, match=r"seed=1.*: a cap of \$1\.00 .*price_usd="):
         checked_budgets(asked, 50, 1.0, None)
     assert checked_budgets(asked, 50, None, None)[0] == Budget(queries=50)
 

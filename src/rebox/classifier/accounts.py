@@ -113,7 +113,7 @@ def check_prices(boxes: Sequence[BlackBox], budget: Budget) -> None:
         except InvalidOption as error:
             if len(boxes) == 1:
                 raise
-            raise InvalidOption(f"of the box {box.uri or box.spec.identity}: {error}") from None
+            raise InvalidOption(f"{box.uri or box.spec.identity}: {error}") from None
 
 
 def checked_budgets(

@@ -1,0 +1,249 @@
+"""Several boxes, one budget: accuracy against the mean price of a prediction.
+
+    python benchmarks/several.py run --data DIR [--only 'rafdb | 1000 | *'] [--cache DIR]
+    python benchmarks/several.py table
+
+``run`` fits on a few labels, predicts all (or many) others and writes a line for each into the
+ledger; a rerun skips what is there. ``table`` writes RESULTS.md from it. Recorded answers of
+services are in ``DIR/answers``, models in ``DIR/models``. Training labels alone choose anything.
+"""
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rebox
+from rebox.box import BlackBox, open_box
+from rebox.metric import evaluate
+from rebox.sample import Samples, open_task
+from rebox.study.bench.remember import RememberingBox
+from rebox.study.task import holdout
+
+HERE = Path(__file__).parent / "several"
+SEEDS = range(5)
+ANSWERS = {  # labels, and mean prices of 10,000 predictions that are tried; None: all are asked
+    "rafdb": {
+        1000: (None, 1, 4.5, 5, 10, 15),
+        300: (None, 4.5, 10),
+        100: (None, 4.5, 10),
+        20: (None,),
+        7669: (None, 1, 5, 10, 15),
+    },
+    "waimai": {1000: (None, 0.2, 0.7, 2), 300: (None, 0.7, 2), 100: (None, 2), 20: (None,)},
+    "digit": {1000: (None, 25, 41), 300: (None, 25), 20: (None,)},
+    "yelp": {1000: (None, 0.75, 2.5), 300: (None, 0.75, 2.5), 20: (None,)},
+}
+SERVED = {  # models in place of services, and US dollars for 1,000 answers
+    "squeezenet": ("imagenet_squeezenet1_1.onnx?preprocess=imagenet", 1.0),
+    "resnet50": ("imagenet_resnet50.onnx?preprocess=imagenet", 4.0),
+    "moderation": ("moderation_mobilenet_v2.onnx?preprocess=unit", 2.0),
+    "signs": ("gtsrb_cnn.onnx?preprocess=raw", 0.5),
+}
+PICTURES = {"ham10000": (1000, 1500), "eyepacs": (1000, 700)}  # training and test images
+PACES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "queries 0.3": {"queries_per_prediction": 0.3},
+    "usd 5": {"usd_per_prediction": 0.0005},
+    "usd 20": {"usd_per_prediction": 0.002},
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fit, and the predictions that are measured."""
+
+    task: str
+    labels: int
+    pace: str
+    seed: int
+    boxes: str = "services"
+
+    @property
+    def key(self) -> str:
+        """What names it in the ledger."""
+        return f"{self.task} | {self.labels} | {self.boxes} | {self.pace} | {self.seed}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the fit is given beside the boxes."""
+        if self.pace in PACES:
+            return PACES[self.pace]
+        return {"usd_per_prediction": float(self.pace.removeprefix("usd ")) / 1e4}
+
+
+def trials() -> Iterator[Trial]:
+    """Yield all that is measured."""
+    for seed in SEEDS:
+        for task, settings in ANSWERS.items():
+            for labels, prices in settings.items():
+                for price in prices:
+                    pace = "all" if price is None else f"usd {price:g}"
+                    yield Trial(task, labels, pace, seed)
+        for task, (labels, _) in PICTURES.items():
+            for pace in PACES:
+                yield Trial(task, labels, pace, seed, "four models")
+            for pace in ("all", "queries 0.3"):
+                yield Trial(task, labels, pace, seed, "squeezenet")
+
+
+def recorded(trial: Trial, data: Path) -> tuple[Any, ...]:
+    """Return boxes, training samples and their labels, test samples and theirs, and no groups."""
+    file = data / "answers" / f"{trial.task}.npz"
+    with np.load(file) as answers:
+        ids, truth, services = answers["ids"], answers["truth"].astype(str), answers["services"]
+    order = np.random.default_rng(trial.seed).permutation(len(ids))
+    few, others = order[: trial.labels], order[trial.labels :]
+    boxes = [f"recorded:{file}?service={name}" for name in services]
+    return (
+        boxes,
+        Samples(ids=ids[few]),
+        truth[few],
+        Samples(ids=ids[others]),
+        truth[others],
+        None,
+        None,
+    )
+
+
+def pictured(trial: Trial, data: Path, cache: Path | None) -> tuple[Any, ...]:
+    """Return the same for pictures, asked of models; and the subjects of all."""
+    dataset = open_task(trial.task, data)
+    labels, tested = PICTURES[trial.task]
+    parts = holdout(dataset, train=labels, test=tested, seed=trial.seed)
+    names = list(SERVED) if trial.boxes == "four models" else [trial.boxes]
+    boxes = [served(data, name, cache) for name in names]
+    groups = dataset.groups
+    return (
+        boxes,
+        *(
+            part
+            for rows in (parts.train, parts.test)
+            for part in (dataset.images[rows], dataset.labels[rows])
+        ),
+        *(None if groups is None else groups[rows] for rows in (parts.train, parts.test)),
+    )
+
+
+def served(data: Path, name: str, cache: Path | None) -> BlackBox:
+    """Return a model at its price, whose answers are kept between trials."""
+    file, price = SERVED[name]
+    uri = f"onnx:{data / 'models' / file}&price_usd={price / 1000:g}"
+    return RememberingBox(open_box(uri), cache)
+
+
+def measure(trial: Trial, data: Path, cache: Path | None) -> dict[str, Any]:
+    """Return a row of the ledger."""
+    made = pictured(trial, data, cache) if trial.task in PICTURES else recorded(trial, data)
+    boxes, X, y, X_test, y_test, groups, test_groups = made
+    start = time.perf_counter()
+    model = rebox.Reprogrammer(
+        boxes, budget=10**7, journal=False, random_state=trial.seed, **trial.options
+    )
+    model.fit(X, y, groups=groups)
+    fit_s = time.perf_counter() - start
+    fitted = model.spent_
+    probabilities = model.predict_proba(X_test)
+    places = np.searchsorted(model.classes_, y_test)
+    figures = evaluate(
+        y_test, probabilities, model.classes_.tolist(), seed=trial.seed, groups=test_groups
+    )
+    asked, usd = model.spent_.predict, model.spent_.usd - fitted.usd
+    n = len(y_test)
+    row = {
+        "key": trial.key,
+        **vars(trial),
+        "tested": n,
+        "accuracy": float((probabilities.argmax(axis=1) == places).mean()),
+        "figures": {name: one.value for name, one in figures.items()},
+        "usd_per_10k": usd / n * 1e4,
+        "queries_per_prediction": asked / n,
+        "asked": [one.predict / n for one in model.meter_.spent_by_box],
+        "fit_s": fit_s,
+        "predict_s": time.perf_counter() - start - fit_s,
+        "verdict": str(model.verdict_),
+    }
+    for box in boxes:
+        if isinstance(box, RememberingBox):
+            row["box_s"] = row.get("box_s", 0.0) + box.inside_s
+            box.close()
+    return row
+
+
+def read(ledger: Path) -> list[dict[str, Any]]:
+    """Return the rows of a ledger."""
+    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
+
+
+def run(given: argparse.Namespace) -> None:
+    """Run what the ledger does not hold."""
+    done = {row["key"] for row in read(given.ledger)}
+    for trial in trials():
+        if trial.key in done or not fnmatch(trial.key, given.only):
+            continue
+        row = measure(trial, given.data, given.cache)
+        with given.ledger.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+        print(
+            f"{trial.key}: accuracy {row['accuracy']:.4f}, ${row['usd_per_10k']:.2f} per 10,000, "
+            f"{row['queries_per_prediction']:.2f} queries, fit {row['fit_s']:.0f} s",
+            flush=True,
+        )
+
+
+def table(given: argparse.Namespace) -> None:
+    """Write a line for each setting, over its seeds."""
+    cells = defaultdict(list)
+    for row in read(given.ledger):
+        cells[row["task"], row["labels"], row["boxes"], row["pace"]].append(row)
+    lines = [
+        "# Several boxes: what accuracy costs",
+        "",
+        "Written by `python benchmarks/several.py table`; do not edit. Mean, and least to most,",
+        "over the seeds. The pace is the mean price of 10,000 predictions in US dollars, or the",
+        "mean of queries, that the fit was given; all: every box is asked about every sample.",
+        "",
+        "| task | labels | boxes | pace | seeds | accuracy | balanced accuracy | $ per 10,000 "
+        "| queries |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for (task, labels, boxes, pace), rows in cells.items():
+        figures = [
+            [row["accuracy"] for row in rows],
+            [row["figures"]["balanced_accuracy"] for row in rows],
+            [row["usd_per_10k"] for row in rows],
+            [row["queries_per_prediction"] for row in rows],
+        ]
+        words = [f"{np.mean(one):.3f} ({np.min(one):.3f} to {np.max(one):.3f})" for one in figures]
+        lines.append(
+            f"| {task} | {labels} | {boxes} | {pace} | {len(rows)} | {' | '.join(words)} |"
+        )
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    running.add_argument("--data", type=Path, required=True)
+    running.add_argument("--cache", type=Path, help="keeps models' answers")
+    running.add_argument(
+        "--only", default="*", help="a pattern of 'task | labels | boxes | pace | seed'"
+    )
+    tabling = commands.add_parser("table", help="write the ledger as Markdown")
+    tabling.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    for command in (running, tabling):
+        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
+    given = parser.parse_args()
+    (run if given.command == "run" else table)(given)
+
+
+if __name__ == "__main__":
+    main()
