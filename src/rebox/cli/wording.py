@@ -20,6 +20,7 @@ OPTIONS = {
     "journal": "--journal",
     "label_column": "--label-column",
     "max_usd": "--max-usd",
+    "max_usd_per_prediction": "--max-usd-per-prediction",
     "models": "--models",
     "objective": "--objective",
     "ordered": "--ordered",
@@ -30,6 +31,7 @@ OPTIONS = {
     "recipe": "--recipe",
     "silent_share": "--silent-share",
     "trusted": "--trust",
+    "usd_per_prediction": "--usd-per-prediction",
     "value_range": "--value-range",
 }
 """What the command line calls a parameter."""
