@@ -74,8 +74,9 @@ def _rows(path: Path) -> list[list[str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
         raise InvalidData(
-            f"{path} cannot be read as a CSV of costs ({error}): expected a line of classes that "
+            f"{path} cannot be read as a CSV of costs ({why}): expected a line of classes that "
             "are said, and a line for each true one."
         ) from error
     if not rows or any(len(row) != len(rows[0]) or not row[0].strip() for row in rows[1:]):

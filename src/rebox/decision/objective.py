@@ -115,9 +115,9 @@ def _parted(value: Any) -> tuple[Kind, Any]:
 
 def _sensitivity(told: Any, classes: NDArray[Any]) -> tuple[int, float]:
     """Return the place of the class, and the sensitivity that is asked for."""
-    if isinstance(told, str):
-        name, sign, share = told.rpartition(">=")
-        told = {"class": name.strip(), "at_least": _number(share)} if sign else {}
+    if isinstance(told, str) and ">=" in told:
+        name, _, share = told.rpartition(">=")
+        told = {"class": name.strip(), "at_least": _number(share)}
     if not isinstance(told, dict) or set(told) != {"class", "at_least"}:
         raise InvalidOption(
             f"a sensitivity names its class and what it is to be, as {FORMS.split(', ')[3]}; found "
