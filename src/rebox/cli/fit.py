@@ -28,13 +28,11 @@ from rebox.cli.options import (
     JsonOption,
     LabelColumnOption,
     PathColumnOption,
-    PerPredictionOption,
     RangeOption,
     RecipeOption,
     SeedOption,
     UsdOption,
     YesOption,
-    most_asked,
     open_asked,
     read_journal,
     read_range,
@@ -46,13 +44,12 @@ from rebox.cli.output import (
     refuse_pictures,
     write_model,
 )
+from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
 from rebox.cli.printing import (
-    dearest,
     print_cut_short,
     print_verdict,
     receipt,
     receipt_of,
-    usd_per_query,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -71,7 +68,9 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
-    per_prediction: PerPredictionOption = 1,
+    queries_per_prediction: QueriesOption = None,
+    usd_per_prediction: MeanUsdOption = None,
+    max_usd_per_prediction: MostUsdOption = None,
     encoder: EncoderOption = None,
     seed: SeedOption = 0,
     model_path: Annotated[
@@ -113,14 +112,18 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
     opened, bar = open_asked(box, recipe), ProgressBar(err)
-    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
+    per_prediction = PerPrediction(
+        queries_per_prediction=queries_per_prediction,
+        usd_per_prediction=usd_per_prediction,
+        max_usd_per_prediction=max_usd_per_prediction,
+    )
+    parts = Parts.of(task, hold_out, seed, per_prediction, opened)
     parts.check(chosen_range, account)
-    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(dearest(opened)))
+    queries, usd = parts.rest_of(budget, max_usd)
     model = Reprogrammer(
         opened,
         recipe,
         budget=queries,
-        queries_per_prediction=per_prediction,
         encoder=encoder,
         verdict=True,
         max_usd=usd,
@@ -130,6 +133,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         value_range=chosen_range,
         random_state=seed,
         listeners=(bar,),
+        **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)
     with bar:
@@ -154,13 +158,14 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 
 def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, yes: bool) -> None:
     """Ask whether the fit, and what measures it, may cost what it can."""
-    remote = [box for box in boxes if box.source.remote]
-    if remote:  # else nobody is paid, and a plan looks at all images
+    if any(box.source.remote for box in boxes):  # else nobody is paid, and a plan takes a look
         planned, left = plan(model, boxes, parts.train.samples)
-        box = dearest(remote)
-        allowed = left[boxes.index(box)]
-        most = planned.total if allowed is None else min(planned.total, allowed)
-        confirm([(box, most + parts.queries)], "this fit", yes=yes)
+        most = [
+            n if allowed is None else min(n, allowed)
+            for n, allowed in zip(planned.by_box, left, strict=True)
+        ]
+        asked = [*zip(boxes, most, strict=True), *parts.asked(boxes)]
+        confirm(asked, "this fit", yes=yes)
 
 
 def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:

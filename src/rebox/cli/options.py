@@ -66,13 +66,6 @@ PredictBudgetOption = Annotated[
     ),
 ]
 UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
-PerPredictionOption = Annotated[
-    int,
-    typer.Option(
-        "--queries-per-prediction",
-        help="Most queries for each prediction; 0 answers without the box.",
-    ),
-]
 EncoderOption = Annotated[
     str | None,
     typer.Option("--encoder", help="A feature extractor of your own, as onnx:encoder.onnx."),
@@ -134,11 +127,6 @@ def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
             "nobody."
         )
     return open_each(boxes)
-
-
-def most_asked(boxes: tuple[BlackBox, ...], per_prediction: int) -> int:
-    """Return how many queries a prediction may ask ``boxes``; `Nobody` is asked none."""
-    return 0 if isinstance(boxes[0], Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

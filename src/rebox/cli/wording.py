@@ -20,6 +20,7 @@ OPTIONS = {
     "journal": "--journal",
     "label_column": "--label-column",
     "max_usd": "--max-usd",
+    "max_usd_per_prediction": "--max-usd-per-prediction",
     "models": "--models",
     "path_column": "--path-column",
     "predict_budget": "--budget",
@@ -27,6 +28,7 @@ OPTIONS = {
     "random_state": "--seed",
     "recipe": "--recipe",
     "trusted": "--trust",
+    "usd_per_prediction": "--usd-per-prediction",
     "value_range": "--value-range",
 }
 """What the command line calls a parameter."""
