@@ -108,12 +108,10 @@ class _Fitting:
 
     @property
     def free(self) -> Subset:
-        """What costs nothing, as far as one prediction may ask it."""
-        subset: Subset = ()
-        for question in np.flatnonzero(self.pace.costs == 0).tolist():
-            more = (*subset, question)
-            subset = more if self.pace.allows(more) else subset
-        return subset
+        """What costs nothing, unless it would be all that one prediction may ask."""
+        subset: Subset = tuple(np.flatnonzero(self.pace.costs == 0).tolist())
+        longest = self.pace.longest
+        return subset if longest is None or len(subset) < longest else ()
 
     @property
     def full(self) -> Subset:
