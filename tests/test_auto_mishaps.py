@@ -120,7 +120,11 @@ def test_an_estimate_refuses_what_a_fit_would(tmp_path, recipe, queries):
     np.savez(tmp_path / "data.npz", x=matrices()[0].astype(np.float32), y=matrices()[1])
     with pytest.raises(InvalidOption, match="quer"):
         estimate(
-            tmp_path / "data.npz", "rehearsal:", recipe=recipe, budget=100, per_prediction=queries
+            tmp_path / "data.npz",
+            ["rehearsal:"],
+            recipe=recipe,
+            budget=100,
+            queries_per_prediction=queries,
         )
 
 

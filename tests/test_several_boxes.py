@@ -17,6 +17,7 @@ from rebox.box import LimitedBox, Nobody
 from rebox.box.rehearsal import RehearsalBox
 from rebox.classifier.accounts import account_of, checked_budgets, open_meter
 from rebox.cli.app import app
+from rebox.cli.per_prediction import PerPrediction
 from rebox.errors import (
     ArtefactError,
     BoxError,
@@ -336,13 +337,14 @@ def test_other_boxes_have_another_account():
 
 
 def test_a_model_keeps_what_each_box_was_asked_and_costs(tmp_path):
-    model = rebox.Reprogrammer(URIS[:2], budget=60, random_state=0, canaries=2).fit(X, Y)
+    model = rebox.Reprogrammer(URIS[:2], budget=83, random_state=0, canaries=1).fit(X, Y)
     model.save(tmp_path / "m.rebox")
     first, second = load_artefact(tmp_path / "m.rebox").boxes
-    assert (first.queries["map"], first.queries["probe"]) == (40, 2)
-    assert second.queries["total"] == 0
+    assert (first.queries["map"], first.queries["probe"]) == (40, 1)
+    assert (second.queries["map"], second.queries["probe"]) == (40, 1)
     assert (first.price_usd, second.price_usd) == (0.001, 0.004)
-    assert (len(first.canaries), len(second.canaries)) == (2, 0)  # asked of those that it asks
+    assert (len(first.canaries), len(second.canaries)) == (1, 1)
+    assert (first.canaries != second.canaries).any()
     assert [one.uri for one in (first, second)] == list(URIS[:2])
 
 
@@ -361,7 +363,8 @@ def test_a_model_of_two_boxes_predicts_as_it_did_when_loaded(tmp_path):
 
 
 def test_a_box_that_is_not_asked_is_not_opened(tmp_path):
-    model = rebox.Reprogrammer(URIS[:2], budget=60, random_state=0).fit(X, Y)
+    model = fitted(list(URIS[:2]))
+    model.artefact_ = replace(model.artefact_, model=reading(boxes(), [0]))
     assert model.queries_by_box_ == (1, 0)
     model.save(tmp_path / "m.rebox")
     with warnings.catch_warnings():
@@ -567,8 +570,10 @@ def test_each_box_is_checked_by_its_own_canaries(tmp_path):
 
 
 def test_canaries_that_are_not_paid_for_are_missed_by_name():
-    with pytest.warns(UserWarning, match="were wanted, and there are none: the budget had 0"):
-        rebox.Reprogrammer(URIS[:2], budget=40, random_state=0, canaries=2).fit(X, Y)
+    with pytest.warns(
+        UserWarning, match=r"were wanted of .*, and there are none: the budget had 0"
+    ):
+        rebox.Reprogrammer(URIS[:2], budget=80, random_state=0, canaries=2).fit(X, Y)
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -577,6 +582,7 @@ def test_canaries_that_are_not_paid_for_are_missed_by_name():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     return tmp_path
 
@@ -592,26 +598,79 @@ def test_an_estimate_says_how_far_the_budget_goes_with_each_box(place):
     said = invoke("estimate", *BOTH, "--data", "data.npz", "--budget", 100, "--max-usd", 0.2)
     assert said.exit_code == 0
     lines = said.stdout.splitlines()
-    (first,) = [line for line in lines if "seed=0" in line]
-    (second,) = [line for line in lines if "seed=1" in line]
-    assert "100 at most" in first
-    assert "$0.10" in first
-    assert "50 at most" in second
-    assert "$0.20" in second
-    (cost,) = [line for line in lines if "cost of the fit" in line]
-    assert "$0.16 at most" in cost  # 40 images, wherever they are asked
+    first, second = (next(line for line in lines if f"seed={k}" in line) for k in range(2))
+    assert [word.strip() for word in first.split("│")[2:5]] == ["100", "40", "$0.0400"]
+    assert [word.strip() for word in second.split("│")[2:5]] == ["50", "40", "$0.16"]
+    costs = {
+        name: line for line in lines for name in ("the fit", "1,000") if f"cost of {name}" in line
+    }
+    assert "$0.20" in costs["the fit"]
+    assert "$5.00" in costs["1,000"]
 
 
 def test_a_fit_and_its_measure_tell_boxes_apart(place):
-    given = (*BOTH, "--data", "data.npz", "--budget", 60, "--out", "m.rebox", "--json", "o.json")
+    given = (*BOTH, "--data", "data.npz", "--budget", 80, "--out", "m.rebox", "--json", "o.json")
     said = invoke("fit", *given)
     assert said.exit_code == 0
     assert f"{URIS[0]}: 40 queries (40 to map), $0.0400" in said.stdout
-    assert f"{URIS[1]}: 0 queries, $0.00" in said.stdout
+    assert f"{URIS[1]}: 40 queries (40 to map), $0.16" in said.stdout
     record = json.loads((place / "o.json").read_text())
     assert [one["box"] for one in record["boxes"]] == list(URIS[:2])
-    assert [one["usd"] for one in record["boxes"]] == [0.04, 0.0]
-    assert record["usd"] == 0.04
+    assert [one["usd"] for one in record["boxes"]] == [0.04, 0.16]
+    assert record["usd"] == 0.2
+
+
+def each(**options):
+    return PerPrediction(**options)
+
+
+@pytest.mark.parametrize(
+    ("asked", "n", "options", "queries", "usd"),
+    [
+        ((0,), 500, each(), 500, 0.5),
+        ((0,), 500, each(queries_per_prediction=3.0), 1500, 1.5),
+        ((0,), 500, each(queries_per_prediction=0), 0, 0.0),
+        ((0, 1, 2), 500, each(), 1500, 2.5),
+        ((0, 1, 2), 500, each(queries_per_prediction=1.0), 500, 2.0),
+        ((0, 1, 2), 500, each(queries_per_prediction=0.3), 150, 0.6),
+        ((0, 1, 2), 10, each(queries_per_prediction=0.3), 6, 0.024),  # one may ask all
+        ((0, 1, 2), 500, each(usd_per_prediction=0.002), 1500, 1.0),
+        ((0, 1, 2), 10, each(usd_per_prediction=0.002), 30, 0.025),
+        ((0, 1, 2), 500, each(max_usd_per_prediction=0.001), 1500, 0.5),
+        ((2,), 500, each(), 500, 0.0),
+    ],
+)
+def test_what_predictions_take_at_most(asked, n, options, queries, usd):
+    those = [boxes(3)[place] for place in asked]
+    assert options.queries(those, n) == queries
+    assert options.usd(those, n) == pytest.approx(usd)
+
+
+def test_what_predictions_cost_is_not_known_where_a_price_is_not():
+    assert each().usd([boxes(1)[0], unpriced()], 9) is None
+    assert each(queries_per_prediction=0).usd([unpriced()], 9) == 0.0
+
+
+@pytest.mark.parametrize("held", [None, 0.25])
+def test_a_fit_at_a_mean_price_keeps_to_its_budget_and_to_that_price(place, held):
+    """What is measured within the same budget, too."""
+    given = (*BOTH, "--data", "data.npz", "--budget", 90, "--max-usd", 0.2, "--json", "o.json")
+    hold_out = () if held is None else ("--hold-out", held)
+    said = invoke("fit", *given, "--usd-per-prediction", 0.002, *hold_out)
+    assert said.exit_code == 0, said.output
+    record = json.loads((place / "o.json").read_text())
+    assert record["queries"]["total"] <= 90
+    assert 0 < record["usd"] <= 0.2
+    assert sum(one["usd"] for one in record["boxes"]) == pytest.approx(record["usd"])
+    said = invoke("evaluate", "model.rebox", "--data", "data.npz", "--json", "e.json")
+    assert said.exit_code == 0
+    record = json.loads((place / "e.json").read_text())
+    spent = sum(
+        one["queries"]["predict"] * price
+        for one, price in zip(record["boxes"], PRICES, strict=False)
+    )
+    assert record["usd_per_10k"] == pytest.approx(10_000 * spent / len(X))
+    assert spent <= len(X) * 0.002 + sum(PRICES)  # of a few, one may ask all
 
 
 def test_what_a_model_says_of_its_boxes(place):

@@ -1,6 +1,8 @@
 """``rebox estimate``: what a budget allows, said before anybody is asked."""
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.table import Column, Table
 from rich.text import Text
@@ -18,17 +20,17 @@ from rebox.cli.options import (
     GroupColumnOption,
     LabelColumnOption,
     PathColumnOption,
-    PerPredictionOption,
     RangeOption,
     RecipeOption,
     SeedOption,
     UsdOption,
-    most_asked,
     open_asked,
     read_range,
 )
-from rebox.cli.printing import dearest, name_of, print_price, time_words, usd_per_query
+from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
+from rebox.cli.printing import name_of, print_price, time_words, usd_per_query
 from rebox.errors import Error
+from rebox.fit import Plan
 from rebox.money import dollars
 from rebox.sample import load
 
@@ -43,7 +45,9 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
-    per_prediction: PerPredictionOption = 1,
+    queries_per_prediction: QueriesOption = None,
+    usd_per_prediction: MeanUsdOption = None,
+    max_usd_per_prediction: MostUsdOption = None,
     value_range: RangeOption = None,
     hold_out: HoldOutOption = None,
     seed: SeedOption = 0,
@@ -51,48 +55,61 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     """Say what a budget allows, without asking anything."""
     opened = open_asked(box, recipe)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
-    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
-    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(dearest(opened)))
+    per_prediction = PerPrediction(
+        queries_per_prediction=queries_per_prediction,
+        usd_per_prediction=usd_per_prediction,
+        max_usd_per_prediction=max_usd_per_prediction,
+    )
+    parts = Parts.of(task, hold_out, seed, per_prediction, opened)
+    queries, usd = parts.rest_of(budget, max_usd)
     model = Reprogrammer(
         list(opened),
         recipe,
         budget=queries,
-        queries_per_prediction=per_prediction,
         max_usd=usd,
         value_range=read_range(value_range) or task.value_range,
+        **per_prediction.options,
     )
     planned, left = plan(model, opened, parts.train.samples)
-    allowed = [most + parts.queries for most in left if most is not None]
     if len(opened) > 1:
-        _print_boxes(opened, left)
-    most = min(per_prediction, planned.most_per_prediction)
+        _print_boxes(opened, left, planned)
+    allowed = [most + parts.queries for most in left if most is not None]
     title = f"{recipe} with at most {max(allowed, default=planned.total):,} queries"
     table = Table("", "queries", title=title, title_style="")
     for name, words in (*planned.lines, *parts.lines):
         table.add_row(name, words)
     if None not in left:
         table.add_row("left over", f"{max(allowed) - parts.queries - planned.total:,}")
-    table.add_row("each prediction", f"{most} at most")
-    table.add_row("cost of the fit", _cost(planned.total, opened, usd))
+    table.add_row("each prediction", _asked(per_prediction, opened, planned))
+    table.add_row("cost of the fit", _cost(opened, planned.by_box, usd))
     if parts.queries:
-        table.add_row("cost of measuring it", _cost(parts.queries, opened))
-    table.add_row("cost of 1,000 predictions", _cost(1000 * most, opened))
+        table.add_row("cost of measuring it", _words(opened, parts.usd))
+    most = min(per_prediction.pace(opened).most, planned.most_per_prediction)
+    many = replace(per_prediction, queries_per_prediction=most)
+    if per_prediction.pace(opened).mean_queries is not None:
+        many = per_prediction
+    table.add_row("cost of 1,000 predictions", _words(opened, many.usd(opened, 1000)))
     out.print(table)
-    for one in opened:
-        if one.spec.usd_per_hour:
-            words = time_words(one, planned.total)
+    _print_assumptions(opened, planned)
+
+
+def _print_boxes(boxes: Sequence[BlackBox], left: Sequence[int | None], planned: Plan) -> None:
+    """Print how far the budget goes with each of several boxes, and what the fit would ask it."""
+    table = Table(Column("box", overflow="fold"), "alone, at most", "this fit, at most", "cost")
+    for box, most, asked in zip(boxes, left, planned.by_box, strict=True):
+        words = "no cap" if most is None else f"{most:,}"
+        table.add_row(Text(name_of(box)), words, f"{asked:,}", _cost([box], [asked]))
+    out.print(table)
+
+
+def _print_assumptions(boxes: Sequence[BlackBox], planned: Plan) -> None:
+    """Print what the costs assume of each box, and what keeps it from being asked."""
+    for box, queries in zip(boxes, planned.by_box, strict=True):
+        if box.spec.usd_per_hour:
+            words = time_words(box, queries)
             out.print(f"dollars depend on the time that it is kept: {words}.", highlight=False)
-        print_price(one.uri or "", usd_per_query(one), one.spec.usd_per_hour)
-        _warn_of_readiness(one)
-
-
-def _print_boxes(boxes: tuple[BlackBox, ...], left: tuple[int | None, ...]) -> None:
-    """Print how far the budget goes with each of several boxes, if no other is asked."""
-    table = Table(Column("if one box alone were asked", overflow="fold"), "queries", "cost")
-    for box, most in zip(boxes, left, strict=True):
-        words = "as many as there are" if most is None else f"{most:,} at most"
-        table.add_row(Text(name_of(box)), words, _cost(most or 0, (box,)))
-    out.print(table)
+        print_price(box.uri or "", usd_per_query(box), box.spec.usd_per_hour)
+        _warn_of_readiness(box)
 
 
 def _warn_of_readiness(box: BlackBox) -> None:
@@ -103,13 +120,25 @@ def _warn_of_readiness(box: BlackBox) -> None:
         warnings.warn(f"a fit could not begin yet: {error}", UserWarning, stacklevel=2)
 
 
-def _cost(queries: int, boxes: tuple[BlackBox, ...], max_usd: float | None = None) -> str:
-    """Return what so many queries cost, wherever they go; no more than the cap."""
-    box = dearest(boxes)
-    price = usd_per_query(box)
-    if price is None:
-        return dollars(None)
-    usd = queries * price
-    if len(boxes) > 1:
-        return f"{dollars(usd if max_usd is None else min(usd, max_usd))} at most"
-    return f"about {dollars(usd)}" if box.spec.usd_per_hour else dollars(usd)
+def _asked(per_prediction: PerPrediction, boxes: Sequence[BlackBox], planned: Plan) -> str:
+    """Return how many queries a prediction asks, in words."""
+    pace = per_prediction.pace(boxes)
+    if pace.mean_queries is not None:
+        return f"{pace.mean_queries:g} in the mean"
+    return f"{min(pace.most, planned.most_per_prediction)} at most"
+
+
+def _cost(boxes: Sequence[BlackBox], asked: Sequence[int], max_usd: float | None = None) -> str:
+    """Return what so many queries of each box cost; no more than the cap."""
+    usd: float | None = 0.0
+    for box, queries in zip(boxes, asked, strict=True):
+        price = usd_per_query(box) if queries else 0.0
+        usd = None if usd is None or price is None else usd + queries * price
+    if usd is not None and max_usd is not None and len(boxes) > 1:
+        usd = min(usd, max_usd)
+    return _words(boxes, usd)
+
+
+def _words(boxes: Sequence[BlackBox], usd: float | None) -> str:
+    about = usd is not None and any(box.spec.usd_per_hour for box in boxes)
+    return f"about {dollars(usd)}" if about else dollars(usd)

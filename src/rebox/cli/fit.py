@@ -15,7 +15,7 @@ from rebox.cli.consent import confirm, plan
 from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.interruption import signals
-from rebox.cli.measured import print_measurement
+from rebox.cli.measured import print_measured
 from rebox.cli.options import (
     AccountOption,
     AskedBoxOption,
@@ -27,14 +27,14 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    ObjectiveOption,
+    OrderedOption,
     PathColumnOption,
-    PerPredictionOption,
     RangeOption,
     RecipeOption,
     SeedOption,
     UsdOption,
     YesOption,
-    most_asked,
     open_asked,
     read_journal,
     read_range,
@@ -46,13 +46,13 @@ from rebox.cli.output import (
     refuse_pictures,
     write_model,
 )
+from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
 from rebox.cli.printing import (
-    dearest,
     print_cut_short,
+    print_decided,
     print_verdict,
     receipt,
     receipt_of,
-    usd_per_query,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -71,8 +71,12 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     recipe: RecipeOption = "auto",
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
-    per_prediction: PerPredictionOption = 1,
+    queries_per_prediction: QueriesOption = None,
+    usd_per_prediction: MeanUsdOption = None,
+    max_usd_per_prediction: MostUsdOption = None,
     encoder: EncoderOption = None,
+    objective: ObjectiveOption = "accuracy",
+    ordered: OrderedOption = False,
     seed: SeedOption = 0,
     model_path: Annotated[
         Path, typer.Option("--out", help="The model to write; - is standard output.")
@@ -101,7 +105,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     without such a model; 130, Ctrl-C; 143, SIGTERM.
     """
     started = time.perf_counter()
-    inputs = (data, *(box or ()), encoder, *journal_files(journal))
+    inputs = (data, *(box or ()), encoder, objective, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
     columns = {
@@ -113,23 +117,30 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
     opened, bar = open_asked(box, recipe), ProgressBar(err)
-    parts = Parts.of(task, hold_out, seed, most_asked(opened, per_prediction))
+    per_prediction = PerPrediction(
+        queries_per_prediction=queries_per_prediction,
+        usd_per_prediction=usd_per_prediction,
+        max_usd_per_prediction=max_usd_per_prediction,
+    )
+    parts = Parts.of(task, hold_out, seed, per_prediction, opened)
     parts.check(chosen_range, account)
-    queries, usd = parts.rest_of(budget, max_usd, usd_per_query(dearest(opened)))
+    queries, usd = parts.rest_of(budget, max_usd)
     model = Reprogrammer(
         opened,
         recipe,
         budget=queries,
-        queries_per_prediction=per_prediction,
         encoder=encoder,
         verdict=True,
         max_usd=usd,
         journal=read_journal(journal),
         account=account,
         canaries=canaries,
+        objective=objective,
+        ordered=ordered or task.grades,
         value_range=chosen_range,
         random_state=seed,
         listeners=(bar,),
+        **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)
     with bar:
@@ -142,9 +153,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     by_box = judged.added_to(model.spent_by_box_)
     receipt(sum(by_box, Spent()), opened, by_box)
+    print_decided(model)
     if json is not None:
         seconds = time.perf_counter() - started
-        write_record(json, model, seconds, by_box, judged.measurement, judged.usd_per_10k)
+        write_record(json, model, seconds, by_box, judged.measured, judged.usd_per_10k)
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
         print_cut_short(model, again)
@@ -154,13 +166,14 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 
 def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, yes: bool) -> None:
     """Ask whether the fit, and what measures it, may cost what it can."""
-    remote = [box for box in boxes if box.source.remote]
-    if remote:  # else nobody is paid, and a plan looks at all images
+    if any(box.source.remote for box in boxes):  # else nobody is paid, and a plan takes a look
         planned, left = plan(model, boxes, parts.train.samples)
-        box = dearest(remote)
-        allowed = left[boxes.index(box)]
-        most = planned.total if allowed is None else min(planned.total, allowed)
-        confirm([(box, most + parts.queries)], "this fit", yes=yes)
+        most = [
+            n if allowed is None else min(n, allowed)
+            for n, allowed in zip(planned.by_box, left, strict=True)
+        ]
+        asked = [*zip(boxes, most, strict=True), *parts.asked(boxes)]
+        confirm(asked, "this fit", yes=yes)
 
 
 def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
@@ -176,8 +189,8 @@ def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: Progres
     """Return what the model is worth on what was held out, if anything was, and print it."""
     with bar:
         judged = parts.measure(model, encoder, bar)
-    if judged.measurement is not None:
-        print_measurement(judged.measurement)
+    if judged.measured is not None:
+        print_measured(judged.measured)
     return judged
 
 

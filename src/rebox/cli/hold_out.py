@@ -1,5 +1,6 @@
 """``--hold-out``: a part of the data is kept from the fit, and the model measured on it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import Annotated, Self
 
 import typer
 
-from rebox.box import Nobody
+from rebox.box import BlackBox, Nobody
 from rebox.classifier import Reprogrammer
-from rebox.cli.measured import measured
-from rebox.cli.printing import usd_per_10k
+from rebox.cli.measured import Measured, measured
+from rebox.cli.per_prediction import PerPrediction
+from rebox.cli.printing import dearest, usd_per_10k, usd_per_query
 from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
-from rebox.metric import Measurement
 from rebox.sample import Dataset, SampleLoader
 
 HoldOutOption = Annotated[
@@ -33,7 +34,7 @@ HoldOutOption = Annotated[
 class Judged:
     """What a model is worth on what was held out, what that asked, and what kept it from it."""
 
-    measurement: Measurement | None = None
+    measured: Measured | None = None
     by_box: tuple[Spent, ...] = ()
     usd_per_10k: float | None = None
     error: Exception | KeyboardInterrupt | None = None
@@ -53,21 +54,38 @@ class Parts:
     train : Dataset
     held_out : Dataset or None
         None: nothing is, and ``train`` is all of the data.
-    queries : int
-        Set aside from the budget before the fit plans with the rest, so that both stay within it.
+    queries, usd : int, float or None
+        Set aside from the budget before the fit plans with the rest, so that both stay within it;
+        dollars are None where a price is not known.
     """
 
     train: Dataset
     held_out: Dataset | None = None
     queries: int = 0
+    usd: float | None = 0.0
 
     @classmethod
-    def of(cls, task: Dataset, share: float | None, seed: int, per_prediction: int) -> Self:
+    def of(
+        cls,
+        task: Dataset,
+        share: float | None,
+        seed: int,
+        per_prediction: PerPrediction,
+        boxes: Sequence[BlackBox],
+    ) -> Self:
         """Return ``task`` in two parts, drawn by ``seed``."""
         if share is None:
             return cls(train=task)
         train, held_out = task.split(share, seed)
-        return cls(train=train, held_out=held_out, queries=len(held_out) * per_prediction)
+        queries = per_prediction.queries(boxes, len(held_out))
+        usd = per_prediction.usd(boxes, len(held_out))
+        return cls(train=train, held_out=held_out, queries=queries, usd=usd)
+
+    def asked(self, boxes: Sequence[BlackBox]) -> list[tuple[BlackBox, int]]:
+        """Return of whom measuring may ask how much, in what it costs at most."""
+        box = dearest(boxes)
+        price = usd_per_query(box)
+        return [(box, math.ceil(self.usd / price) if price and self.usd else self.queries)]
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
@@ -77,9 +95,7 @@ class Parts:
         images = f"{len(self.held_out):,} images held out, by subject"
         return (("measuring, at most", f"{self.queries:,} for {images}"),)
 
-    def rest_of(
-        self, budget: int | None, max_usd: float | None, price_usd: float | None
-    ) -> tuple[int | None, float | None]:
+    def rest_of(self, budget: int | None, max_usd: float | None) -> tuple[int | None, float | None]:
         """Return what is left of both caps for the fit.
 
         Raises
@@ -90,7 +106,7 @@ class Parts:
         if not self.queries:
             return budget, max_usd
         queries = None if budget is None else budget - self.queries
-        usd = None if max_usd is None else max_usd - self.queries * (price_usd or 0.0)
+        usd = None if max_usd is None else max_usd - (self.usd or 0.0)
         for cap, given, left in (("--budget", budget, queries), ("--max-usd", max_usd, usd)):
             if left is not None and left <= 0:
                 raise InvalidOption(
@@ -133,13 +149,13 @@ class Parts:
         try:
             judge = self._judge(model, encoder, listener)
             try:
-                measurement = measured(judge, self.held_out)
+                found = measured(judge, self.held_out)
             finally:
                 by_box = judge.spent_by_box_
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
             return Judged(by_box=by_box, error=error)
         usd = usd_per_10k(judge.boxes_, by_box, len(self.held_out))
-        return Judged(measurement=measurement, by_box=by_box, usd_per_10k=usd)
+        return Judged(measured=found, by_box=by_box, usd_per_10k=usd)
 
     def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
         """Return ``model`` as its file has it."""

@@ -66,13 +66,6 @@ PredictBudgetOption = Annotated[
     ),
 ]
 UsdOption = Annotated[float | None, typer.Option("--max-usd", help="Most US dollars to spend.")]
-PerPredictionOption = Annotated[
-    int,
-    typer.Option(
-        "--queries-per-prediction",
-        help="Most queries for each prediction; 0 answers without the box.",
-    ),
-]
 EncoderOption = Annotated[
     str | None,
     typer.Option("--encoder", help="A feature extractor of your own, as onnx:encoder.onnx."),
@@ -82,6 +75,23 @@ RangeOption = Annotated[
     typer.Option(
         "--value-range",
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
+    ),
+]
+ObjectiveOption = Annotated[
+    str,
+    typer.Option(
+        "--objective",
+        help="What labels are decided for: accuracy, balanced_accuracy, kappa, "
+        "'sensitivity:CLASS>=0.9', or costs:FILE.csv (what is said in its first line, what is true "
+        "in its first column).",
+    ),
+]
+OrderedOption = Annotated[
+    bool,
+    typer.Option(
+        "--ordered",
+        help="The classes are grades, in sorted order, numbers as numbers; default: the task's "
+        "own word.",
     ),
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
@@ -134,11 +144,6 @@ def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
             "nobody."
         )
     return open_each(boxes)
-
-
-def most_asked(boxes: tuple[BlackBox, ...], per_prediction: int) -> int:
-    """Return how many queries a prediction may ask ``boxes``; `Nobody` is asked none."""
-    return 0 if isinstance(boxes[0], Nobody) else per_prediction
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

@@ -35,6 +35,11 @@ class BoxesPlan(Plan):
         return self.each * len(self.boxes) + self.more * max(1, len(self.boxes) - 1)
 
     @property
+    def by_box(self) -> tuple[int, ...]:
+        """Each is asked about the same samples, and any may be one that pays."""
+        return (self.each + self.more,) * len(self.boxes)
+
+    @property
     def most_per_prediction(self) -> int:
         """One of each box."""
         return len(self.boxes)

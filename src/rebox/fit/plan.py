@@ -36,6 +36,11 @@ class Plan(abc.ABC):
         """What it asks about, and how much of it, for people."""
 
     @property
+    def by_box(self) -> tuple[int, ...]:
+        """Most queries of each box."""
+        return (self.total,)
+
+    @property
     def most_per_prediction(self) -> int:
         """Queries that the prediction of one image asks, at most."""
         return 1
