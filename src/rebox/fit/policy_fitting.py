@@ -21,7 +21,7 @@ CLOSE = 40  # halvings of the interval in which the toll lies
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class AskingPace:
     """What a prediction may cost.
 
     Attributes
@@ -74,7 +74,7 @@ class Played:
 
 
 def fit_policy(
-    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Pace, worth: Matrix
+    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: AskingPace, worth: Matrix
 ) -> tuple[Policy, Played]:
     """Return a policy at the toll that keeps its pace, and what it does about training samples.
 
@@ -85,7 +85,7 @@ def fit_policy(
     out_of_fold : mapping
         Log-probabilities (n, K) after each subset of the questions.
     targets : Targets
-    pace : Pace
+    pace : AskingPace
     worth : (K, K)
         Of saying a class (column) where another (row) is true.
     """
@@ -103,7 +103,7 @@ def fit_policy(
 class _Fitting:
     out_of_fold: Mapping[Subset, Matrix]
     targets: Targets
-    pace: Pace
+    pace: AskingPace
     worth: Matrix
 
     @property
