@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image, PngImagePlugin
+from recordings import recording
 from test_artefact_odd import DEEP, read, signed
 from test_artefact_odd import MODELS as STORED_MODELS
 from typer.testing import CliRunner
@@ -24,6 +25,7 @@ BOX = "rehearsal:?classes=10"
 HTTP = "http:https://host.example/v1?classes=a,b&price_usd=0"
 SIZE = (20, 30)
 STORED = STORED_MODELS / "format-5" / "rows-map.rebox"
+DECIDING = STORED_MODELS / "format-6" / "rows-kappa.rebox"
 
 
 def pictures(folder, *, classes=("a", "b"), count=6):
@@ -346,6 +348,19 @@ OPTIONS = {
     "output under a file": ({"--out": "/dev/null/m.rebox"}, "cannot write"),
     "value range upside down": ({"--value-range": "1,-1"}, "low, high"),
     "value range that is no pair": ({"--value-range": "1"}, "-1,1"),
+    "unknown objective": ({"--objective": "acuracy"}, "did you mean 'accuracy'"),
+    "sensitivity for a class that there is not": (
+        {"--objective": "sensitivity:c>=0.9"},
+        "names the class 'c'",
+    ),
+    "sensitivity of 90": ({"--objective": "sensitivity:a>=90"}, "above 0 and below 1"),
+    "sensitivity for no class": ({"--objective": "sensitivity:0.9"}, "names its class"),
+    "kappa of classes without an order": ({"--objective": "kappa"}, "pass ordered=True"),
+    "costs in a file that is not there": ({"--objective": "costs:nowhere.csv"}, "nowhere.csv"),
+    "objective of a recipe that holds nothing out": (
+        {"--recipe": "bar", "--objective": "balanced_accuracy"},
+        "recipe='auto', 'local' or 'map'",
+    ),
     "negative queries per prediction": (
         {"--recipe": "auto", "--queries-per-prediction": -1},
         "0 or more",
@@ -357,6 +372,59 @@ OPTIONS = {
         {"--recipe": "auto", "--encoder": "onnx:nowhere.onnx"},
         "nowhere.onnx",
     ),
+}
+
+
+def recorded(text="id,label\ns000.jpg,0\ns001.jpg,1\n", service="?service=Good", **more):
+    """Return what writes answers and a table; the data and the options of `fit` that name them."""
+
+    def make(folder):
+        recording(folder / "a.npz", **more)
+        (folder / "d.csv").write_text(text)
+        return folder / "d.csv", {"--box": f"recorded:{folder / 'a.npz'}{service}"}
+
+    return make
+
+
+def by_ids(**options):
+    """Return what makes the same, with more options of `fit`."""
+
+    def make(folder):
+        data, named = recorded()(folder)
+        return data, named | {f"--{name.replace('_', '-')}": it for name, it in options.items()}
+
+    return make
+
+
+# name: (how data is made, and options that go with it, what the error says)
+RECORDED = {
+    "recorded answers that are not there": (
+        lambda folder: (pictures(folder), {"--box": f"recorded:{folder / 'nowhere.npz'}"}),
+        "nowhere.npz",
+    ),
+    "recorded answers of several services": (recorded(service=""), "choose one by service="),
+    "recorded answers of another service": (recorded(service="?service=good"), "mean 'Good'?"),
+    "recorded answers with an id twice": (recorded(ids=np.zeros(120, int)), "ids has '0' twice"),
+    "recorded answers of fewer labels": (recorded(labels=np.zeros((9, 3), int)), "(120, 3)"),
+    "recorded answers at no price": (
+        recorded(usd_per_10k=np.array([np.nan, 1, 1])),
+        "0 or more",
+    ),
+    "recorded answers with Python objects": (recorded(ids=np.array([None] * 120)), "never loaded"),
+    "fewer names than recorded classes": (
+        recorded(service="?service=Good&labels=a,b"),
+        "names 2 classes",
+    ),
+    "id without an answer": (recorded("id,label\ns000.jpg,0\nwho,1\n"), "'who' the first"),
+    "CSV with an empty id": (recorded("id,label\ns000.jpg,0\n,1\n"), "line 3: the id is empty"),
+    "images for a box that is asked by ids": (
+        lambda folder: (pictures(folder), recorded()(folder)[1]),
+        "samples have none",
+    ),
+    "ids for a box that takes images": (by_ids(box=BOX), "takes images"),
+    "a recipe that dresses, for ids": (by_ids(recipe="bar"), "use the recipe auto or map"),
+    "a local model of ids alone": (by_ids(recipe="local"), "a model that asks nobody"),
+    "value range of ids": (by_ids(value_range="0,1"), "is for images"),
 }
 
 # name: (how the ONNX file is made, what the error says)
@@ -391,11 +459,11 @@ ANSWERS = {
 }
 
 
-def odd(change):
+def odd(change, stored=STORED):
     """Return a maker of a model file whose checksum is right and whose content is odd."""
 
     def make(folder):
-        description, tensors = read(STORED)
+        description, tensors = read(stored)
         kinds = change(description, tensors)
         (folder / "odd.rebox").write_bytes(signed(description, tensors, kinds))
         return folder / "odd.rebox"
@@ -430,6 +498,22 @@ FILES = {
     "model whose parts do not fit": (
         odd(lambda _, tensors: tensors.update({"reader.bias": np.zeros(3)})),
         "fit again",
+    ),
+    "model that decides among more classes": (
+        odd(lambda _, arrays: arrays.update({"decision.grades": np.arange(3)}), DECIDING),
+        "decision.grades has shape (3,), of 2 classes",
+    ),
+    "model whose grades are none": (
+        odd(lambda _, arrays: arrays["decision.grades"].fill(7), DECIDING),
+        "not those of 2 classes",
+    ),
+    "model without what it decides by": (
+        odd(lambda said, _: said["deciding"]["objective"].update(grades=None), DECIDING),
+        "does not say what kappa takes",
+    ),
+    "model whose sets are of other classes": (
+        odd(lambda _, arrays: arrays["sets.places"].fill(2), DECIDING),
+        "sets.places are not those of 2 classes",
     ),
     "model that asks a stranger": (box_at("oip:https://h.example/m?classes=a,b"), "REBOX_TRUSTED"),
     "model that takes another key": (
@@ -495,6 +579,12 @@ def test_model(name, tmp_path):
     check(fit_by_command_line(tmp_path, pictures(tmp_path), options), said, tmp_path)
 
 
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded(name, tmp_path):
+    make, said = RECORDED[name]
+    check(fit_by_command_line(tmp_path, *make(tmp_path)), said, tmp_path)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_file(name, tmp_path, monkeypatch):
     monkeypatch.delenv("REBOX_TRUSTED", raising=False)
@@ -538,7 +628,7 @@ def fit_with_function(function):
 def print_table():
     """Print what each bad input gets, as Markdown."""
     print("| input | what it gets |\n|---|---|")  # noqa: T201 - the table is the point
-    for name, given in {**DATA, **OPTIONS, **MODELS, **FILES, **ANSWERS}.items():
+    for name, given in {**DATA, **OPTIONS, **RECORDED, **MODELS, **FILES, **ANSWERS}.items():
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             told = []
@@ -546,6 +636,8 @@ def print_table():
                 error = fit_with_function(given[0])
             elif name in FILES:
                 error = predict_by_command_line(folder, given[0](folder))
+            elif name in RECORDED:
+                error, told = fit_by_command_line(folder, *given[0](folder))
             else:
                 data = given[0](folder) if name in DATA else pictures(folder)
                 options = given[0] if name in OPTIONS else {}

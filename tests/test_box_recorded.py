@@ -1,4 +1,5 @@
 import os
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import rebox
 from rebox.box import BoxSpec, open_box, probe_ids
 from rebox.box.recorded import LEAST_SURE
 from rebox.errors import BoxError, Error, InvalidData, InvalidOption
+from rebox.rehearsal import Rehearsal
+from rebox.study.bench.remember import RememberingBox
 from rebox.testing import IdBoxContract
 
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -232,3 +235,19 @@ def test_real_answers(name):
     model.fit(rebox.Samples(ids=content["ids"][train]), content["truth"][train])
     right = model.score(rebox.Samples(ids=content["ids"][test]), content["truth"][test])
     assert right > (named[200:] == content["truth"][test]).mean() - 0.1
+
+
+def test_what_shows_images_refuses_a_box_of_ids(file):
+    with pytest.raises(InvalidOption, match="is asked by ids, and a service is shown images"):
+        Rehearsal("clarifai", open_box(uri(file)))
+
+
+def test_a_bench_remembers_answers_by_id(file, tmp_path):
+    ids = answers()["ids"][[0, 1, 0]]
+    bare = open_box(uri(file)).ask(ids)
+    for answered in (2, 0):
+        with closing(RememberingBox(open_box(uri(file)), tmp_path / "kept")) as box:
+            np.testing.assert_array_equal(box.ask(ids), bare)
+            assert (box.asked, box.answered) == (3, answered)
+            with pytest.raises(InvalidData, match="'who' the first"):
+                box.ask(np.array(["who"]))

@@ -6,6 +6,7 @@ Zaharia, Zou: FrugalML, NeurIPS 2020): what each service took each sample for, a
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,8 @@ class RecordedBox(BlackBox):
 
 def _read(archive: Path) -> dict[str, Array]:
     """Return the arrays of a file of answers, checked; ids and services are texts."""
+    if not os.path.isfile(archive):  # noqa: PTH113 - Path.is_file raises for a long name
+        raise BoxError(f"the answers {archive} cannot be read: no such file; check its path.")
     try:
         arrays = read_arrays(archive, ARRAYS)
         _check_shapes(archive, arrays)

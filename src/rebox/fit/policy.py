@@ -18,6 +18,7 @@ from rebox.reading.contract import Arrays, Matrix
 from rebox.reading.subsets import Subset
 
 STOP = -1  # in place of a question
+LEAST = 1e-30  # of a cost that gains are divided by: what is free is most urgent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class Policy:
         best = (gain - self.toll * cost).argmax(axis=1)
         rows = np.arange(n)
         pays = gain[rows, best] > self.toll * cost[best]
-        urgency = gain[rows, best] / np.maximum(cost[best], 1e-300)
+        urgency = gain[rows, best] / np.maximum(cost[best], LEAST)
         first = self._first(asked, seen, plans, best)
         return np.where(pays, first, STOP), np.where(pays, urgency, 0.0)
 
@@ -145,7 +146,7 @@ class Policy:
                 [
                     np.full(rows.sum(), -np.inf)
                     if rule is None
-                    else seen[rows] @ rule / self.costs[q]
+                    else seen[rows] @ rule / max(self.costs[q], LEAST)
                     for q, rule in zip(ahead, alone, strict=True)
                 ],
                 axis=1,

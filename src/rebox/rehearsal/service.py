@@ -93,6 +93,11 @@ class Rehearsal:
         gzip: bool = False,
     ) -> None:
         kind: type[Format] = REHEARSALS[service]
+        if box.spec.takes != "images":
+            raise InvalidOption(
+                f"{box.spec.identity} is asked by ids, and a service is shown images: ask the box "
+                "itself."
+            )
         if classes is None and model is not None:
             public = kind.public_classes(model)
             classes = public if len(public) == len(box.spec.classes) else None

@@ -254,15 +254,15 @@ def _layout(
     advice = f", or say by {said} what they are called" if ours else ""
     raise InvalidData(
         f"{table} has no column {' or '.join(map(repr, absent))}; found "
-        f"{', '.join(map(repr, header)) or 'none'}; expected {_spelled(columns)} on the first "
-        f"line: name the columns so{advice}."
+        f"{', '.join(map(repr, header)) or 'none'}; expected {_spelled(columns, absent)} on the "
+        f"first line: name the columns so{advice}."
     )
 
 
-def _spelled(columns: tuple[str, ...]) -> str:
-    """Return the header that has ``columns``; a sample may be known by its id in a path's place."""
-    others = ",".join(("id", *columns[1:]))
-    return f"{','.join(columns)} or {others}" if columns[0] == "path" else ",".join(columns)
+def _spelled(columns: tuple[str, ...], absent: list[str]) -> str:
+    """Return the header that is expected: a sample may be known by its id in a path's place."""
+    header = ",".join(columns)
+    return f"{header} or {header.replace('path', 'id', 1)}" if "path" in absent else header
 
 
 def _headers(table: Path) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ Runs in every checkout since the first. What a checkout does not know yet is nam
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import rebox
 
 GREY = "rehearsal:?classes=6&size=8&channels=1"
 COLOUR = "rehearsal:?classes=9&size=16&channels=3&pixels=float32"
+ANSWERS = "answers.npz"  # beside the models that are asked by ids
+RECORDED = f"recorded:{ANSWERS}?service=Good"
 SHOWN = 5  # samples whose probabilities are stored
 
 
@@ -38,7 +41,22 @@ def make_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "pictures": (pictures, np.arange(12) % 2 + 3),
         "grey": (pictures[:8, :, :, 0], np.arange(8) % 2 + 3),
         "matrices": (matrices, np.arange(20) % 2 == 0),
+        "ids": (np.array([f"s{i}" for i in range(30)]), np.arange(30) % 3),
     }
+
+
+def write_answers(path: Path, ids: np.ndarray, truth: np.ndarray) -> None:
+    """Write what a service that is right about three in four said of samples."""
+    rng = np.random.default_rng(21)
+    labels = np.where(rng.random(len(ids)) < 0.75, truth, (truth + 1) % 3)
+    confidence = rng.uniform(0.4, 1, (len(ids), 1)).astype(np.float32)
+    said = {"labels": labels[:, None], "confidence": confidence}
+    np.savez(path, ids=ids, truth=truth, services=["Good"], usd_per_10k=[10.0], **said)
+
+
+def samples_of(x: np.ndarray) -> Any:
+    """Return samples as they are fitted to: texts are the ids of them."""
+    return rebox.Samples(ids=x) if x.dtype.kind == "U" else x
 
 
 # Name: recipe, box, more arguments. The first word of a name is the kind of data.
@@ -73,6 +91,10 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"queries_per_prediction": 0, "budget": 30},
     ),
     "rows-local": ("local", "nobody", {}),
+    "rows-even": ("local", "nobody", {"objective": "balanced_accuracy"}),
+    "rows-kappa": ("auto", GREY, {"objective": "kappa", "ordered": True}),
+    "rows-sensitivity": ("map", GREY, {"objective": "sensitivity:ill>=0.8"}),
+    "pictures-costs": ("auto?stack=false", COLOUR, {"objective": {"costs": [[0, 1], [5, 0]]}}),
     "rows-subjects": ("auto", GREY, {"groups": np.arange(30) // 2}),
     "pictures-map": ("map", COLOUR, {}),
     "pictures-contain": ("map?fit=contain", COLOUR, {}),
@@ -81,6 +103,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "matrices-map": ("map", GREY, {"value_range": (-1, 1)}),
     "matrices-auto": ("auto", GREY, {"value_range": (-1, 1)}),
     "matrices-encoder": ("auto", GREY, {"value_range": (-1, 1), "encoder": "brightness"}),
+    "ids-map": ("map", RECORDED, {}),
+    "ids-auto": ("auto", RECORDED, {}),
     "matrices-canaries": ("map", GREY, {"value_range": (-1, 1), "canaries": 3}),
 }
 
@@ -96,28 +120,34 @@ def main() -> None:
     stored = given.folder / "expected.npz"
     expected = dict(np.load(stored)) if stored.exists() else {}
     data = make_data()
+    write_answers(given.folder / ANSWERS, *data["ids"])
     expected |= {kind: x[-SHOWN:] for kind, (x, _) in data.items()}
     for name in given.names or CASES:
+        x, y = data[name.partition("-")[0]]
         try:
-            model = fit(name, *data[name.partition("-")[0]])
-        except (TypeError, ValueError, ImportError) as error:
+            with contextlib.chdir(given.folder):
+                model = fit(name, x, y)
+        except (AttributeError, TypeError, ValueError, ImportError) as error:
             print(f"{name}: not in this checkout: {error}")  # noqa: T201 - a script
             continue
         model.save(given.folder / f"{name}{given.suffix}.rebox")
-        expected[name + given.suffix] = model.predict_proba(expected[name.partition("-")[0]])
+        shown = samples_of(x[-SHOWN:])
+        expected[name + given.suffix] = model.predict_proba(shown)
+        if "objective" in CASES[name][2]:
+            expected[f"{name}{given.suffix} decided"] = model.predict(shown)
     np.savez_compressed(stored, **expected)
 
 
 def fit(name: str, x: np.ndarray, y: np.ndarray) -> rebox.Reprogrammer:
     """Return the fitted model of that name."""
     recipe, box, more = CASES[name]
-    asked = {"budget": 90, "random_state": 2} | more
+    asked = {"budget": 90, "random_state": 2, "journal": False} | more
     groups = {"groups": asked.pop("groups")} if "groups" in asked else {}
     if "encoder" in asked:
         from rebox.box.encoder import FunctionEncoder
 
         asked["encoder"] = FunctionEncoder(brightness, identity=asked["encoder"])
-    return rebox.Reprogrammer(box, recipe, **asked).fit(x, y, **groups)
+    return rebox.Reprogrammer(box, recipe, **asked).fit(samples_of(x), y, **groups)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Images, Scores, check_scores
+from rebox.output import encoded
 
 DIGEST_BYTES = 20
 MOST_KEYS = 500  # in one SELECT: every SQLite takes 999 parameters
@@ -67,6 +69,15 @@ class RememberingBox(BlackBox):
         if self._store is not None:
             self._store.close()
 
+    @property
+    def ids(self) -> NDArray[np.str_] | None:
+        """Every id that the inner box can be asked about."""
+        return self._box.ids
+
+    def check_ids(self, ids: NDArray[np.str_]) -> None:
+        """Refuse ids that the inner box has no answer to."""
+        self._box.check_ids(ids)
+
     def answer(self, images: Images) -> Scores:
         """Return what is remembered, and ask for the rest."""
         start = time.perf_counter()
@@ -125,7 +136,9 @@ def _open(path: Path, identity: str) -> sqlite3.Connection:
     return store
 
 
-def _digest(image: np.ndarray) -> bytes:
+def _digest(image: np.ndarray | str) -> bytes:
+    if isinstance(image, str):
+        return hashlib.blake2b(encoded(image), digest_size=DIGEST_BYTES).digest()
     # Images are planar in memory: their bytes in that order need no copy.
     planar = np.ascontiguousarray(np.moveaxis(image, 2, 0))
     return hashlib.blake2b(planar.data, digest_size=DIGEST_BYTES).digest()

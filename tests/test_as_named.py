@@ -1,0 +1,187 @@
+"""Names of classes that a box and the user have in common, and what few labels make of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rebox.box import BoxSpec
+from rebox.reading.as_named import NOBODY, named_places
+from rebox.reading.named import NamedAnswers
+from rebox.reading.stacking import fit_stack
+from rebox.reading.subset_fitting import Evidence, SubsetFitting, subsets_of
+from rebox.reading.subsets import SubsetReader
+from rebox.reading.targets import Targets
+
+K = 3
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        (["cat", "dog"], ["Dog", "CAT"], [1, 0]),
+        (["cats", "dogs"], ["cat", "dog"], [0, 1]),
+        (["puppy", "fox"], ["foxes", "puppies"], [1, 0]),
+        (["brown_dog", "red-fox"], ["Red Fox", "brown  dog"], [1, 0]),
+        ([0, 1], ["0", "1"], [0, 1]),
+        ([0.0, 1.0], ["1", "0"], [1, 0]),
+        (["tench", "other"], ["tench, Tinca tinca", "goldfish"], [0, NOBODY]),
+        (["glass", "bus", "gas"], ["glas", "bu", "ga"], [NOBODY, NOBODY, NOBODY]),
+        (["cat", "Cat"], ["CAT", "dog"], [NOBODY, NOBODY]),  # which of the two would it be?
+        (["cat", "Cat"], ["cat", "Cat"], [0, 1]),
+        (["a", "b"], ["Birds", "bird", "a"], [2, NOBODY]),
+    ],
+)
+def test_names_are_compared_after_case_spaces_and_plural(mine, theirs, expected):
+    assert named_places(mine, theirs).tolist() == expected
+
+
+def test_the_user_says_what_a_box_calls_a_class():
+    theirs = ["happiness", "anger", "surprise"]
+    assert named_places(["joy", "rage"], theirs).tolist() == [NOBODY, NOBODY]
+    assert named_places(["joy", "rage"], theirs, {"Joy": "Happiness"}).tolist() == [0, NOBODY]
+    several = {"rage": ["fury", "Anger"]}
+    assert named_places(["joy", "rage"], theirs, several).tolist() == [NOBODY, 1]
+
+
+@given(st.lists(st.text("abcXYZ _-s", min_size=1, max_size=8), min_size=2, max_size=6, unique=True))
+def test_a_place_is_nobodys_or_within_the_box(names):
+    places = named_places(names, names[::-1])
+    assert ((places >= NOBODY) & (places < len(names))).all()
+    exact = [names[::-1].index(name) for name in names]
+    assert places.tolist() == exact  # what is spelled alike is the same class
+
+
+def spec_of(name, classes=K):
+    """Return what is declared of such a box."""
+    return BoxSpec(
+        identity=name,
+        classes=tuple(str(k) for k in range(classes)),
+        height=0,
+        width=0,
+        channels=0,
+        takes="ids",
+        complete=False,
+        sums_to_one=False,
+        best_only=True,
+    )
+
+
+def evidence_of(truth, answers):
+    """Return what several boxes' answers say by their names."""
+    made = []
+    for number, scores in enumerate(answers):
+        spec = spec_of(f"box {number}")
+        looked = NamedAnswers.fit(spec, named_places(range(K), spec.classes), scores)
+        made.append(Evidence.of_answers(number, looked, scores, truth))
+    return made
+
+
+def answers_of(accuracies, n, seed):
+    """Return truth and the answers of boxes that err apart from each other."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, K, n)
+    answers = []
+    for accuracy in accuracies:
+        right = random.random(n) < accuracy
+        said = np.where(right, truth, (truth + random.integers(1, K, n)) % K)
+        sure = np.where(right, random.beta(6, 2, n), random.beta(3, 3, n))
+        scores = np.zeros((n, K), dtype=np.float32)
+        scores[np.arange(n), said] = np.clip(sure, 0.01, 1)
+        answers.append(scores)
+    return truth, answers
+
+
+@pytest.mark.parametrize("labels", [6, 20, 60])
+def test_with_few_labels_the_opinion_is_no_worse_than_the_box_as_it_is(labels):
+    ours, alone = [], []
+    for seed in range(10):
+        truth, answers = answers_of([0.8, 0.75, 0.5], labels + 2000, seed)
+        few = [scores[:labels] for scores in answers]
+        targets = Targets.dealt(truth[:labels], K, seed)
+        reader = SubsetFitting(evidence_of(truth[:labels], few), 3, targets).fitted().reader
+        said = reader.probabilities([scores[labels:] for scores in answers], [], 2000)
+        ours.append((said.argmax(axis=1) == truth[labels:]).mean())
+        alone.append((answers[0][labels:].argmax(axis=1) == truth[labels:]).mean())
+    assert np.mean(ours) > np.mean(alone) + 0.02  # three that err apart know more than the best
+
+
+def test_labels_of_another_language_are_learnt():
+    truth, (scores,) = answers_of([0.9], 800, 0)
+    scrambled = np.ascontiguousarray(scores[:, [2, 0, 1]])  # it says 0 where 2 is true
+    evidence = evidence_of(truth[:400], [scrambled[:400]])
+    fitted = SubsetFitting(evidence, 1, Targets.dealt(truth[:400], K, 0)).fitted()
+    said = fitted.reader.probabilities([scrambled[400:]], [], 400).argmax(axis=1)
+    assert (said == truth[400:]).mean() > 0.85
+
+
+def test_an_answer_that_names_nothing_says_nothing():
+    truth, answers = answers_of([0.9, 0.6], 300, 1)
+    reader = (
+        SubsetFitting(evidence_of(truth, answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
+    )
+    silent = np.zeros((1, K), dtype=np.float32)
+    said = reader.probabilities([silent, silent], [], 1)
+    assert said.max() < 0.5  # bias alone: no class stands out
+
+
+def test_every_subset_is_read_and_a_question_can_be_forgotten():
+    truth, answers = answers_of([0.85, 0.7, 0.6], 400, 2)
+    fitted = SubsetFitting(evidence_of(truth, answers), 3, Targets.dealt(truth, K, 0)).fitted()
+    losses = {}
+    for subset in subsets_of(range(3)):
+        heard = [answers[k] if k in subset else None for k in range(3)]
+        said = fitted.reader.log_probabilities(heard, [], 400)
+        assert np.allclose(np.exp(said).sum(axis=1), 1)
+        losses[subset] = -fitted.out_of_fold[subset][np.arange(400), truth].mean()
+    assert losses[0, 1, 2] < losses[0, 1] < losses[0,] < losses[()]
+    left = fitted.reader.without(1)  # what was the third is the second now
+    both = fitted.reader.probabilities([answers[0], None, answers[2]], [], 400)
+    assert np.array_equal(left.probabilities([answers[0], answers[2]], [], 400), both)
+
+
+def test_a_reader_of_subsets_is_the_same_after_its_arrays():
+    truth, answers = answers_of([0.85, 0.7], 200, 3)
+    reader = (
+        SubsetFitting(evidence_of(truth, answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
+    )
+    again = SubsetReader.restore(reader.describe(), reader.arrays())
+    for heard in ([answers[0], None], answers, [None, None]):
+        ours = reader.probabilities(heard, [], 200)
+        assert np.array_equal(again.probabilities(heard, [], 200), ours)
+
+
+def test_held_out_samples_are_not_believed_beforehand():
+    """How often a box is right is counted without those that are held out."""
+    shares, truth = [], np.arange(24) % K
+    for seed in range(20):
+        said = np.random.default_rng(seed).integers(0, K, 24)
+        scores = (0.5 * np.eye(K)[said]).astype(np.float32)
+        evidence = evidence_of(truth, [scores])
+        fitted = SubsetFitting(evidence, 1, Targets.dealt(truth, K, seed)).fitted()
+        shares.append((fitted.out_of_fold[0,].argmax(axis=1) == truth).mean())
+    assert np.mean(shares) < 1 / K + 0.08
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.3, 30))
+def test_a_stack_is_where_its_loss_is_flat(seed, penalty):
+    random = np.random.default_rng(seed)
+    shared, free = random.normal(size=(60, K, 2)), random.normal(size=(60, 4))
+    targets = random.integers(0, K, 60)
+    beliefs = np.array([1.0, 0.0])
+
+    def loss(one):
+        logs = one.log_probabilities(shared, free)
+        apart = ((one.shared - beliefs) ** 2).sum() * 4 + (one.bias**2).sum()
+        return -logs[np.arange(60), targets].sum() + 0.5 * (apart + penalty * (one.free**2).sum())
+
+    stack = fit_stack(shared, free, targets, beliefs, penalty)
+    least = loss(stack)
+    for _ in range(5):
+        moved = type(stack)(
+            stack.shared + random.normal(size=2) * 0.05,
+            stack.free + random.normal(size=(4, K)) * 0.05,
+            stack.bias + random.normal(size=K) * 0.05,
+        )
+        assert loss(moved) > least
