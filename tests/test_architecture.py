@@ -21,7 +21,7 @@ RINGS = (
     "subject",
     "sample",
     "program search loss box metric local",
-    "reading",
+    "reading decision",
     "meter recipe testing rehearsal",
     "fit",
     "artefact",

@@ -42,6 +42,9 @@ CHANGED = [
         "5/rows-auto",
         "5/rows-balanced",
         "5/rows-low-resolution",
+        "6/pictures-costs",
+        "6/rows-kappa",
+        "6/rows-sensitivity",
     )
 ]
 MOST_BYTES = 200 * 2**20
@@ -223,9 +226,11 @@ def test_whatever_stands_for_a_description_is_refused(read_file, metadata, tmp_p
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("at", ["questions", "boxes", "classes", "reader", "inputs", "verdict"])
+@pytest.mark.parametrize(
+    "at", ["questions", "boxes", "classes", "reader", "inputs", "verdict", "deciding"]
+)
 def test_what_is_shown_of_a_file_is_looked_at_too(at, tmp_path):
-    description, tensors = read(MODELS / "format-5" / "rows-auto.rebox")
+    description, tensors = read(MODELS / "format-6" / "rows-auto.rebox")
     (tmp_path / "m").write_bytes(signed(put(description, (at,), [{"a": 1}]), tensors))
     with pytest.raises(ArtefactError, match="does not hold what a model"):
         peek(tmp_path / "m")

@@ -25,6 +25,7 @@ BOX = "rehearsal:?classes=10"
 HTTP = "http:https://host.example/v1?classes=a,b&price_usd=0"
 SIZE = (20, 30)
 STORED = STORED_MODELS / "format-5" / "rows-map.rebox"
+DECIDING = STORED_MODELS / "format-6" / "rows-kappa.rebox"
 
 
 def pictures(folder, *, classes=("a", "b"), count=6):
@@ -347,6 +348,19 @@ OPTIONS = {
     "output under a file": ({"--out": "/dev/null/m.rebox"}, "cannot write"),
     "value range upside down": ({"--value-range": "1,-1"}, "low, high"),
     "value range that is no pair": ({"--value-range": "1"}, "-1,1"),
+    "unknown objective": ({"--objective": "acuracy"}, "did you mean 'accuracy'"),
+    "sensitivity for a class that there is not": (
+        {"--objective": "sensitivity:c>=0.9"},
+        "names the class 'c'",
+    ),
+    "sensitivity of 90": ({"--objective": "sensitivity:a>=90"}, "above 0 and below 1"),
+    "sensitivity for no class": ({"--objective": "sensitivity:0.9"}, "names its class"),
+    "kappa of classes without an order": ({"--objective": "kappa"}, "pass ordered=True"),
+    "costs in a file that is not there": ({"--objective": "costs:nowhere.csv"}, "nowhere.csv"),
+    "objective of a recipe that holds nothing out": (
+        {"--recipe": "bar", "--objective": "balanced_accuracy"},
+        "recipe='auto', 'local' or 'map'",
+    ),
     "negative queries per prediction": (
         {"--recipe": "auto", "--queries-per-prediction": -1},
         "0 or more",
@@ -445,11 +459,11 @@ ANSWERS = {
 }
 
 
-def odd(change):
+def odd(change, stored=STORED):
     """Return a maker of a model file whose checksum is right and whose content is odd."""
 
     def make(folder):
-        description, tensors = read(STORED)
+        description, tensors = read(stored)
         kinds = change(description, tensors)
         (folder / "odd.rebox").write_bytes(signed(description, tensors, kinds))
         return folder / "odd.rebox"
@@ -484,6 +498,22 @@ FILES = {
     "model whose parts do not fit": (
         odd(lambda _, tensors: tensors.update({"reader.bias": np.zeros(3)})),
         "fit again",
+    ),
+    "model that decides among more classes": (
+        odd(lambda _, arrays: arrays.update({"decision.grades": np.arange(3)}), DECIDING),
+        "decision.grades has shape (3,), of 2 classes",
+    ),
+    "model whose grades are none": (
+        odd(lambda _, arrays: arrays["decision.grades"].fill(7), DECIDING),
+        "not those of 2 classes",
+    ),
+    "model without what it decides by": (
+        odd(lambda said, _: said["deciding"]["objective"].update(grades=None), DECIDING),
+        "does not say what kappa takes",
+    ),
+    "model whose sets are of other classes": (
+        odd(lambda _, arrays: arrays["sets.places"].fill(2), DECIDING),
+        "sets.places are not those of 2 classes",
     ),
     "model that asks a stranger": (box_at("oip:https://h.example/m?classes=a,b"), "REBOX_TRUSTED"),
     "model that takes another key": (

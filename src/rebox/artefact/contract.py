@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
+from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict
 from rebox.meter import counted
@@ -94,6 +95,12 @@ class Artefact:
         Those that its questions name by their place.
     verdict : Verdict or None
         What the box brought.
+    objective : Objective
+        What its decisions are made for.
+    promised : OperatingPoint or None
+        What they are worth, as far as its training tells; None: it does not.
+    sets : SetCalibration or None
+        What sets of classes are made by; None: there are none.
     """
 
     inputs: Inputs | None
@@ -103,6 +110,9 @@ class Artefact:
     seed: int
     boxes: tuple[BoxRecord, ...]
     verdict: Verdict | None = None
+    objective: Objective = field(default_factory=Objective)
+    promised: OperatingPoint | None = None
+    sets: SetCalibration | None = None
 
     def __repr__(self) -> str:
         asked = f"{counted(len(self.model.questions))} for each prediction"
@@ -121,6 +131,7 @@ class Artefact:
             "recipe": self.recipe,
             "seed": self.seed,
             "classes": f"{len(self.classes):,}: {few(self.classes)}",
+            "decides for": self.objective.words(self.classes.tolist()),
             "takes": self.takes,
             "queries for each prediction": len(self.model.questions),
         }

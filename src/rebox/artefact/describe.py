@@ -1,6 +1,6 @@
 """An artefact as arrays and JSON, and back."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact, BoxRecord
+from rebox.artefact.deciding import describe_deciding, restore_deciding, restore_decision
 from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
 from rebox.fit import BoxVerdict, LocalFeatures, Model, Policy, Question, Verdict, VerdictRow
@@ -36,6 +37,7 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
     inputs = artefact.inputs
     if inputs is not None and inputs.rows is not None:
         tensors |= {"rows.low": inputs.rows.low, "rows.high": inputs.rows.high}
+    decided, deciding = describe_deciding(artefact)
     description = {
         "recipe": artefact.recipe,
         "seed": artefact.seed,
@@ -46,11 +48,13 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "local": None if model.local is None else _describe_local(model.local),
         "inputs": None if inputs is None else _describe_inputs(inputs),
         "verdict": None if artefact.verdict is None else _describe_verdict(artefact.verdict),
+        "deciding": deciding,
     }
     if model.policy is not None:
         description["policy"] = model.policy.describe()
         tensors |= {"policy." + name: array for name, array in model.policy.arrays().items()}
-    return {name: np.ascontiguousarray(array) for name, array in tensors.items()}, description
+    arrays = {**tensors, **decided}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}, description
 
 
 def _describe_verdict(verdict: Verdict) -> dict[str, Any]:
@@ -98,7 +102,10 @@ def restore(
     """Return the artefact that `describe` described; its encoder as in `rebox.artefact.load`."""
     return Artefact(
         inputs=_restore_inputs(description["inputs"], tensors),
-        model=_restore_model(description, tensors, encoder, folder),
+        model=replace(
+            _restore_model(description, tensors, encoder, folder),
+            decision=restore_decision(description["deciding"], tensors),
+        ),
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
@@ -110,6 +117,7 @@ def restore(
             for number, box in enumerate(description["boxes"])
         ),
         verdict=_restore_verdict(description["verdict"]),
+        **restore_deciding(description["deciding"], tensors),
     )
 
 

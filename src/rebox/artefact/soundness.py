@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact
+from rebox.artefact.deciding import check_decided, check_deciding
 from rebox.artefact.reader_soundness import POLICY, check_reader, check_reading, check_subsets
 from rebox.artefact.schema import (
     LONGEST,
@@ -128,6 +129,7 @@ _description = entries(
             )
         ),
         "verdict": or_none(_verdict),
+        "deciding": check_deciding,
         "policy": POLICY,
     },
     free=frozenset({"policy"}),
@@ -154,6 +156,7 @@ def check_described(description: Any, tensors: Tensors) -> None:
     check_subsets(description, tensors)
     _check_ids(description, tensors)
     _check_rows(description, tensors)
+    check_decided(description["deciding"], tensors, len(description["classes"]["names"]))
     _check_labels(**description["classes"])
 
 

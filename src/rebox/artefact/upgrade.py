@@ -120,6 +120,17 @@ def _boxes(old: Description, tensors: Tensors) -> tuple[Description, Tensors]:
     return description, _renamed(arrays, "canaries", "canaries.0")
 
 
+def _deciding(old: Description, tensors: Tensors) -> tuple[Description, Tensors]:
+    """5 to 6: what decisions are made for; until then, the most probable class was said."""
+    accuracy = dict.fromkeys(("grades", "place", "at_least", "costs"))
+    deciding = {
+        "decision": None,
+        "objective": {"kind": "accuracy", **accuracy},
+        "promised": None,
+    }
+    return {**old, "deciding": deciding}, tensors
+
+
 def _renamed(tensors: Tensors, old: str, new: str) -> Tensors:
     return {
         new + name.removeprefix(old) if name.startswith(old) else name: array
@@ -132,6 +143,7 @@ STEPS: tuple[Callable[[Description, Tensors], tuple[Description, Tensors]], ...]
     _sharper,
     _outside,
     _boxes,
+    _deciding,
 )
 FORMAT = len(STEPS) + 1  # the newest
 

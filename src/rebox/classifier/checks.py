@@ -12,6 +12,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.recipe import Recipe
 from rebox.sample.forms import are_images
@@ -84,6 +85,20 @@ def pace_of(model: Any, boxes: int) -> PredictionPace:
     if queries % 1:
         return PredictionPace(most=boxes, mean_queries=float(queries), mean_usd=usd)
     return PredictionPace(most=int(queries), mean_usd=usd)
+
+
+def checked_objective(
+    recipe: Recipe, objective: Any, ordered: Order, classes: NDArray[Any]
+) -> Objective:
+    """Return what is decided for, or raise `InvalidOption` where the recipe cannot decide so."""
+    read = read_objective(objective, classes, ordered)
+    if read.kind != "accuracy" and not recipe.way.holds_out:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} has seen every training image that it reads, and a "
+            f"decision for {read.kind.replace('_', ' ')} is chosen on images that were held out: "
+            "use recipe='auto', 'local' or 'map'."
+        )
+    return read
 
 
 def seed_of(random_state: Any) -> int:

@@ -1,6 +1,5 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,42 +7,35 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from rebox.artefact import Artefact, digest_of, load, save
-from rebox.box import (
-    BlackBox,
-    Drift,
-    Encoder,
-    Nobody,
-    open_encoder,
-)
+from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
 from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
 from rebox.classifier.canaries import drift_of
-from rebox.classifier.checks import check_lengths, checked_labels, checked_samples, refusals
+from rebox.classifier.checks import checked_samples
+from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.decision import OperatingPoint
 from rebox.errors import Error
 from rebox.fit import Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
-from rebox.sample.labels import places_of
 from rebox.sample.loader import SampleLoader
-from rebox.sample.samples import Samples
 
 
 class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
     """A prediction was asked for before ``fit``."""
 
 
-class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+class Fitted(Deciding):
     """What a fitted, or loaded, model can do.
 
     Attributes
     ----------
-    classes_, boxes_, box_, artefact_, meter_, stop_reason_, history_, verdict_
+    classes_, boxes_, box_, artefact_, meter_, stop_reason_, history_, verdict_, promised_
         As for `rebox.Reprogrammer`.
     """
 
@@ -59,6 +51,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
     stop_reason_: str
     history_: tuple[StepTaken, ...]
     verdict_: Verdict | None
+    promised_: OperatingPoint | None
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return (n, classes) probabilities of ``X``, in the order of ``classes_``.
@@ -132,34 +125,6 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             lambda place, error: warn_of_gone(records[place], error),
         )
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the (n,) most probable labels of ``X``; it asks as `predict_proba` does."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy of `predict`; labels are compared by what they mean.
-
-        Raises
-        ------
-        InvalidData
-            There is not one label for each of ``X``; nothing was asked.
-        """
-        self._check_fitted()
-        labels = checked_labels(y)
-        with refusals():
-            X = Samples.of(X)
-            check_lengths(X, labels)
-        places = places_of(labels, self.classes_)
-        if (places < 0).any():
-            warnings.warn(
-                f"y holds {str(labels[places < 0][0])!r}, which is none of the model's classes: it "
-                "counts as wrong.",
-                UserWarning,
-                stacklevel=2,
-            )
-        right = self.predict_proba(X).argmax(axis=1) == places
-        return float(np.average(right, weights=sample_weight))
-
     @property
     def box_(self) -> BlackBox | None:
         """The first, or the only, box that is asked; None where nobody is."""
@@ -226,6 +191,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         journal: JournalChoice = None,
         account: str | None = None,
         listeners: Sequence[Listener] = (),
+        without: Sequence[str] = (),
     ) -> Self:
         """Return the model in ``path``, ready to predict.
 
@@ -242,6 +208,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
             As for a new model; predictions without an account have one for this model alone.
+        without : sequence of str
+            Boxes, by their URIs or identities, that are not opened.
 
         Raises
         ------
@@ -251,7 +219,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path))
+        opened = open_recorded(artefact, listed(box), Path(path), without)
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
@@ -265,6 +233,8 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            objective=artefact.objective.value(artefact.classes.tolist()),
+            ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=None if inputs is None else inputs.value_range,
             random_state=artefact.seed,
             listeners=listeners,
@@ -296,6 +266,7 @@ class Fitted(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         """Become the model of ``artefact``."""
         self.artefact_, self.classes_, self.verdict_ = artefact, artefact.classes, artefact.verdict
         self.stop_reason_, self.history_ = reason, history
+        self.promised_ = artefact.promised
 
     def _open(self, boxes: tuple[BlackBox, ...]) -> None:
         """Ask ``boxes`` from now on, out of an account of this model's own unless one is named."""

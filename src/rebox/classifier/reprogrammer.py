@@ -1,4 +1,4 @@
-"""The scikit-learn estimator: how it is fitted; `Fitted` is what it can do then."""
+"""The scikit-learn estimator: how it is fitted; `Fitted` and `Movable` are what it can do then."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +22,13 @@ from rebox.classifier.checks import (
     check_lengths,
     check_prediction,
     checked_labels,
+    checked_objective,
     checked_samples,
     pace_of,
     seed_of,
 )
-from rebox.classifier.fitted import Fitted
+from rebox.classifier.movable import Movable
+from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
 from rebox.meter import Budget
@@ -39,7 +41,7 @@ from rebox.sample.samples import Samples
 from rebox.subject import encode_groups
 
 
-class Reprogrammer(Fitted):
+class Reprogrammer(Movable):
     """Teaches a classifier that can only be asked a task of your own, within a budget of queries.
 
     Parameters
@@ -89,6 +91,15 @@ class Reprogrammer(Fitted):
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
         else 0.
+    objective : str or dict
+        What `predict` decides for: ``accuracy``, ``balanced_accuracy``, ``kappa`` (quadratic; of
+        ordered classes), ``{"sensitivity": {"class": NAME, "at_least": 0.9}}`` or ``{"costs":
+        matrix}``, what it costs to say each class (columns) of each true one (rows), in the order
+        of ``classes_``; also ``"sensitivity:NAME>=0.9"`` and ``"costs:FILE.csv"``. Chosen on
+        training images held out; all but accuracy take ``auto``, ``local`` or ``map``.
+        `predict_proba` is the same for all.
+    ordered : bool or sequence
+        Whether the classes are grades in their sorted order; or all of them, from the least on.
     value_range : (low, high) or None
         Values of images and matrices that read black and white, as (-1, 1) for correlations;
         None: uint8, or floats in [0, 1]. Rows of features are scaled by training.
@@ -121,6 +132,10 @@ class Reprogrammer(Fitted):
         Every step of the search.
     verdict_ : Verdict or None
         What the box brought, by training images held out; None where no reading was held out.
+    promised_ : OperatingPoint or None
+        What decisions are worth by the objective, by training images held out.
+    note_ : str
+        What the objective leaves undone, in a sentence; empty where there is nothing to say.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
@@ -140,6 +155,8 @@ class Reprogrammer(Fitted):
         journal: JournalChoice = None,
         account: str | None = None,
         canaries: int | None = None,
+        objective: str | Mapping[str, Any] = "accuracy",
+        ordered: Order = False,
         value_range: tuple[float, float] | None = None,
         random_state: int | np.random.RandomState | None = None,
         listeners: Sequence[Listener] = (),
@@ -159,6 +176,8 @@ class Reprogrammer(Fitted):
         self.journal = journal
         self.account = account
         self.canaries = canaries
+        self.objective = objective
+        self.ordered = ordered
         self.value_range = value_range
         self.random_state = random_state
         self.listeners = listeners
@@ -195,6 +214,7 @@ class Reprogrammer(Fitted):
         """
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
+        objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = encode_groups(as_array(groups), len(X), least=2)
         boxes = self._opened(recipe)
         budgets = Budget(), Budget()
@@ -206,7 +226,7 @@ class Reprogrammer(Fitted):
         if samples.images is not None:
             samples.images.warn_of_range()
         session = self._session(recipe, boxes, budgets, samples, classes, targets, subjects)
-        outcome = fit(recipe, session)
+        outcome = fit(recipe, replace(session, objective=objective))
         artefact = Artefact(
             inputs=samples.inputs,
             model=outcome.model,
@@ -215,9 +235,13 @@ class Reprogrammer(Fitted):
             seed=session.seed,
             boxes=self._records({}),
             verdict=outcome.verdict,
+            objective=objective,
+            promised=outcome.decided.promised,
+            sets=outcome.decided.sets,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
+        self.note_ = outcome.decided.note
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}

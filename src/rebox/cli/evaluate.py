@@ -7,7 +7,7 @@ import typer
 
 from rebox.cli.app import app
 from rebox.cli.console import err
-from rebox.cli.measured import measured, print_measurement
+from rebox.cli.measured import measured, print_measured
 from rebox.cli.model import accounted, confirm_predictions, load_model
 from rebox.cli.options import (
     AccountOption,
@@ -60,11 +60,11 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     known_labels(task.labels, model.classes_)  # before anything is paid for
     confirm_predictions(model, len(task), yes=yes)
     with accounted(model), bar:
-        measurement = measured(model, task, positive)
-    print_measurement(measurement)
+        judged = measured(model, task, positive)
+    print_measured(judged)
     by_box = model.spent_by_box_
     usd = usd_per_10k(model.boxes_, by_box, len(task))
     print_usual_cost(usd, model.spent_.predict, len(task))
     if json is not None:
         seconds = time.perf_counter() - started
-        write_record(json, model, seconds, by_box, measurement, usd)
+        write_record(json, model, seconds, by_box, judged, usd)

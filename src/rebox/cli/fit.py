@@ -15,7 +15,7 @@ from rebox.cli.consent import confirm, plan
 from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.interruption import signals
-from rebox.cli.measured import print_measurement
+from rebox.cli.measured import print_measured
 from rebox.cli.options import (
     AccountOption,
     AskedBoxOption,
@@ -27,6 +27,8 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    ObjectiveOption,
+    OrderedOption,
     PathColumnOption,
     RangeOption,
     RecipeOption,
@@ -47,6 +49,7 @@ from rebox.cli.output import (
 from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
 from rebox.cli.printing import (
     print_cut_short,
+    print_decided,
     print_verdict,
     receipt,
     receipt_of,
@@ -72,6 +75,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     encoder: EncoderOption = None,
+    objective: ObjectiveOption = "accuracy",
+    ordered: OrderedOption = False,
     seed: SeedOption = 0,
     model_path: Annotated[
         Path, typer.Option("--out", help="The model to write; - is standard output.")
@@ -100,7 +105,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     without such a model; 130, Ctrl-C; 143, SIGTERM.
     """
     started = time.perf_counter()
-    inputs = (data, *(box or ()), encoder, *journal_files(journal))
+    inputs = (data, *(box or ()), encoder, objective, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
     columns = {
@@ -130,6 +135,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         journal=read_journal(journal),
         account=account,
         canaries=canaries,
+        objective=objective,
+        ordered=ordered or task.grades,
         value_range=chosen_range,
         random_state=seed,
         listeners=(bar,),
@@ -146,9 +153,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
     by_box = judged.added_to(model.spent_by_box_)
     receipt(sum(by_box, Spent()), opened, by_box)
+    print_decided(model)
     if json is not None:
         seconds = time.perf_counter() - started
-        write_record(json, model, seconds, by_box, judged.measurement, judged.usd_per_10k)
+        write_record(json, model, seconds, by_box, judged.measured, judged.usd_per_10k)
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
         print_cut_short(model, again)
@@ -181,8 +189,8 @@ def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: Progres
     """Return what the model is worth on what was held out, if anything was, and print it."""
     with bar:
         judged = parts.measure(model, encoder, bar)
-    if judged.measurement is not None:
-        print_measurement(judged.measurement)
+    if judged.measured is not None:
+        print_measured(judged.measured)
     return judged
 
 

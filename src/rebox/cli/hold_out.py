@@ -11,14 +11,13 @@ import typer
 
 from rebox.box import BlackBox, Nobody
 from rebox.classifier import Reprogrammer
-from rebox.cli.measured import measured
+from rebox.cli.measured import Measured, measured
 from rebox.cli.per_prediction import PerPrediction
 from rebox.cli.printing import dearest, usd_per_10k, usd_per_query
 from rebox.errors import InvalidOption
 from rebox.fit import Listener
 from rebox.fit.reasons import INTERRUPTED
 from rebox.meter import Spent
-from rebox.metric import Measurement
 from rebox.sample import Dataset, SampleLoader
 
 HoldOutOption = Annotated[
@@ -35,7 +34,7 @@ HoldOutOption = Annotated[
 class Judged:
     """What a model is worth on what was held out, what that asked, and what kept it from it."""
 
-    measurement: Measurement | None = None
+    measured: Measured | None = None
     by_box: tuple[Spent, ...] = ()
     usd_per_10k: float | None = None
     error: Exception | KeyboardInterrupt | None = None
@@ -150,13 +149,13 @@ class Parts:
         try:
             judge = self._judge(model, encoder, listener)
             try:
-                measurement = measured(judge, self.held_out)
+                found = measured(judge, self.held_out)
             finally:
                 by_box = judge.spent_by_box_
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the model has been paid for, and is there
             return Judged(by_box=by_box, error=error)
         usd = usd_per_10k(judge.boxes_, by_box, len(self.held_out))
-        return Judged(measurement=measurement, by_box=by_box, usd_per_10k=usd)
+        return Judged(measured=found, by_box=by_box, usd_per_10k=usd)
 
     def _judge(self, model: Reprogrammer, encoder: str | None, listener: Listener) -> Reprogrammer:
         """Return ``model`` as its file has it."""

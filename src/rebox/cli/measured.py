@@ -1,7 +1,7 @@
 """What a model is worth on labelled data: measured, printed, and written for ``--json``."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,28 +10,85 @@ from rich.text import Text
 
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
+from rebox.decision import OperatingPoint, operating_point
 from rebox.metric import ClassFigures, Measurement, measure
 from rebox.sample import Dataset
-from rebox.sample.labels import known_labels
+from rebox.sample.labels import known_labels, places_of
 
 SHOWN = 12  # most classes that a terminal has room for; of more, the worst are named
 FIGURES = {"sensitivity": "sensitivity", "positive_predictive_value": "precision", "f1": "F1"}
 
 
-def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) -> Measurement:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a model is worth on labelled data.
+
+    Attributes
+    ----------
+    measurement : Measurement
+    objective : str
+        What the model decides for, in words.
+    point : OperatingPoint
+        What its decisions are worth by that.
+    promised : OperatingPoint or None
+        The same as its training promised it.
+    """
+
+    measurement: Measurement
+    objective: str
+    point: OperatingPoint
+    promised: OperatingPoint | None
+
+
+def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) -> Measured:
     """Return what ``model`` is worth on ``task``; the box is asked about all of its samples."""
-    labels = known_labels(task.labels, model.classes_)
-    if positive is None and task.positive in model.classes_.tolist():
-        positive = str(task.positive)
+    labels, names = known_labels(task.labels, model.classes_), model.classes_.tolist()
+    artefact, objective = model.artefact_, model.artefact_.objective
     chosen = None if positive is None else known_labels([positive], model.classes_)[0]
-    return measure(
+    if positive is None and objective.place is not None:
+        chosen = names[objective.place]
+    elif positive is None and task.positive in names:
+        chosen = task.positive
+    probabilities = model.predict_proba(task.samples)
+    decided = artefact.model.decide(probabilities)
+    measurement = measure(
         labels,
-        model.predict_proba(task.samples),
+        probabilities,
         list(model.classes_),
         positive=chosen,
-        grades=task.grades,
+        grades=task.grades or objective.grades == tuple(range(len(names))),
         groups=task.groups,
+        decided=decided,
     )
+    return Measured(
+        measurement=measurement,
+        objective=objective.words(names),
+        point=operating_point(objective, places_of(labels, model.classes_), decided, task.groups),
+        promised=artefact.promised,
+    )
+
+
+def print_measured(judged: Measured) -> None:
+    """Print every figure, and the operating point beside what training promised."""
+    print_measurement(judged.measurement)
+    promised = {} if judged.promised is None else judged.promised.figures
+    table = Table(f"decided for {judged.objective}", "promised by training", "on these images")
+    for name, figure in judged.point.figures.items():
+        said = f"{promised[name]:.4f}" if name in promised else "nothing"
+        table.add_row(name.replace("_", " "), said, f"{figure:.4f}")
+    out.print(table)
+
+
+def record_of_point(model: Reprogrammer, point: OperatingPoint | None) -> dict[str, Any]:
+    """Return what ``--json`` holds of an operating point: the objective, promised and measured."""
+    artefact = model.artefact_
+    figures = {
+        name: None
+        if one is None
+        else {figure: asdict(value) for figure, value in one.figures.items()}
+        for name, one in (("promised", artefact.promised), ("measured", point))
+    }
+    return {"objective": artefact.objective.value(artefact.classes.tolist()), **figures}
 
 
 def print_measurement(measurement: Measurement) -> None:

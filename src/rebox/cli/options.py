@@ -77,6 +77,23 @@ RangeOption = Annotated[
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
     ),
 ]
+ObjectiveOption = Annotated[
+    str,
+    typer.Option(
+        "--objective",
+        help="What labels are decided for: accuracy, balanced_accuracy, kappa, "
+        "'sensitivity:CLASS>=0.9', or costs:FILE.csv (what is said in its first line, what is true "
+        "in its first column).",
+    ),
+]
+OrderedOption = Annotated[
+    bool,
+    typer.Option(
+        "--ordered",
+        help="The classes are grades, in sorted order, numbers as numbers; default: the task's "
+        "own word.",
+    ),
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
 
 

@@ -29,6 +29,7 @@ from rebox.cli.options import (
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
 from rebox.cli.predictions import Predictions, fingerprint, partial_of
 from rebox.cli.progress import ProgressBar
+from rebox.cli.saying import Saying, SetsOption, SilentOption
 from rebox.errors import InvalidData
 from rebox.meter import JournalAccount
 from rebox.sample import ImageFiles, SampleLoader, Samples, load_unlabelled
@@ -65,6 +66,8 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
             "journal, which answers at no cost what was answered before.",
         ),
     ] = False,
+    sets: SetsOption = None,
+    silent_share: SilentOption = 0.0,
     skip_bad: Annotated[
         bool,
         typer.Option(
@@ -81,11 +84,12 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     refuse_pictures([predictions], images)
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)
+    saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))
     bad = _bad_files(model, images, skipped=skip_bad)
     good = images if not bad else images[[i for i in range(len(names)) if i not in bad]]
-    table = _table(predictions, model, good, names, bad)
+    table = _table(predictions, model, saying, good, names, bad)
     paid = any(one.source.remote for one in model.boxes_)
     table.take_over(resume=resume, paid=paid)
     left = good[table.answered :]
@@ -124,7 +128,12 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
 
 
 def _table(
-    path: Path, model: Reprogrammer, samples: Any, names: list[str], bad: dict[int, str]
+    path: Path,
+    model: Reprogrammer,
+    saying: Saying,
+    samples: Any,
+    names: list[str],
+    bad: dict[int, str],
 ) -> Predictions:
     """Return the table that is written, marked with what it is made of."""
     account = model.meter_.account
@@ -132,9 +141,9 @@ def _table(
     return Predictions(
         path,
         names,
-        model.classes_,
+        saying,
         known_by="id" if isinstance(samples, Samples) and samples.images is None else "path",
         bad=bad,
-        mark=fingerprint(digest_of(model.artefact_), digest, names, bad),
+        mark=fingerprint(digest_of(model.artefact_) + saying.mark, digest, names, bad),
         journal=account.journal.path if isinstance(account, JournalAccount) else None,
     )

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.cli.console import err
+from rebox.cli.saying import Saying
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import OutputError
 from rebox.output import encoded, is_stream, place_of, refusals, replacing, write
@@ -52,7 +53,7 @@ def fingerprint(model: str, images: bytes, names: Iterable[str], bad: Iterable[i
 
 
 class Predictions:
-    """A row for each sample: its path or id, its label, and the probability of each class.
+    """A row for each sample: its path or id, its label, each class's probability, and its set.
 
     A file gets its name when all rows are there, so that nobody takes a part for the whole. Until
     then they stand in ``NAME.partial``, behind a line that says what they belong to, and stay there
@@ -64,7 +65,8 @@ class Predictions:
         A file, a stream, or ``-``.
     names : sequence of str
         Of all images.
-    classes : (K,) labels
+    saying : Saying
+        What is said of samples.
     known_by : {"path", "id"}
         What the names are.
     bad : collection of int
@@ -79,7 +81,7 @@ class Predictions:
         self,
         path: Path,
         names: Sequence[str],
-        classes: NDArray[Any],
+        saying: Saying,
         *,
         known_by: str = "path",
         bad: Collection[int],
@@ -87,10 +89,10 @@ class Predictions:
         journal: Path | None,
     ) -> None:
         self.path, self.partial = path, partial_of(path)
-        self._names, self._classes, self._bad = names, classes, frozenset(bad)
+        self._names, self._saying, self._bad = names, saying, frozenset(bad)
         self._marks = f"{MARK}{mark}", f"{KEPT}{journal}" if journal is not None else ""
         self._journalled = journal is not None
-        self._header = [known_by, "label", *(f"p_{name}" for name in classes)]
+        self._header = [known_by, *saying.columns]
         self._done = 0  # rows
         self._file: BinaryIO | None = None
         self._open = ExitStack()
@@ -203,12 +205,10 @@ class Predictions:
 
     def add(self, probabilities: NDArray[np.float64]) -> None:
         """Write the rows of the next images, (k, K)."""
-        labels = self._classes[probabilities.argmax(axis=1)]
         rows: list[list[str]] = []
-        for label, row in zip(labels, probabilities, strict=True):
+        for said in self._saying.rows(probabilities):
             rows += self._empty_rows(self._done + len(rows))
-            name = self._names[self._done + len(rows)]
-            rows.append([name, str(label), *(f"{p:.6g}" for p in row)])
+            rows.append([self._names[self._done + len(rows)], *said])
         self._write(rows)
         self._done += len(rows)
 

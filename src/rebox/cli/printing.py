@@ -13,12 +13,12 @@ from rich.table import Table
 from rebox.box import BlackBox, Nobody
 from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
-from rebox.cli.measured import record_of
+from rebox.cli.measured import Measured, record_of, record_of_point
 from rebox.cli.output import write
 from rebox.cli.wording import spoken
+from rebox.decision import OperatingPoint
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
-from rebox.metric import Measurement
 from rebox.money import UNKNOWN, dollars, duration, per_hour, per_thousand
 
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
@@ -36,6 +36,25 @@ def print_verdict(verdict: Verdict | None, instead: str) -> None:
     if verdict.advice:
         out.print("The local model asks nobody:", highlight=False)
         out.print(f"  {instead}", highlight=False, soft_wrap=True)  # one line, to be copied
+
+
+def print_decided(model: Reprogrammer) -> None:
+    """Print what a model decides for, if it is not accuracy, and what that leaves undone."""
+    artefact = model.artefact_
+    if artefact.objective.kind != "accuracy":
+        words = artefact.objective.words(model.classes_.tolist())
+        out.print(f"decides for {words}; {_promise(artefact.promised)}.", highlight=False)
+    if model.note_:
+        out.print(spoken(model.note_), highlight=False)
+
+
+def _promise(promised: OperatingPoint | None) -> str:
+    if promised is None or not promised.figures:
+        return "nothing was held out to tell what that is worth"
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {figure:.3f}" for name, figure in promised.figures.items()
+    )
+    return f"on {promised.images:,} training images held out in turn: {figures}"
 
 
 def receipt(
@@ -172,7 +191,7 @@ def write_record(
     model: Reprogrammer,
     seconds: float,
     by_box: Sequence[Spent],
-    measurement: Measurement | None = None,
+    measured: Measured | None = None,
     usd_per_10k: float | None = None,
 ) -> None:
     """Write what was done and what came out of it, as JSON, for ``--json``.
@@ -184,7 +203,7 @@ def write_record(
     usd_per_10k : float or None
         What 10,000 predictions cost, as measured.
     """
-    metrics = {} if measurement is None else measurement.figures
+    metrics = {} if measured is None else measured.measurement.figures
     names = [record.name for record in model.artefact_.boxes]
     spent = sum(by_box, Spent())
     each = zip(names, by_box, strict=True)
@@ -197,9 +216,14 @@ def write_record(
         **_cost_of(spent),
         "verdict": None if model.verdict_ is None else asdict(model.verdict_),
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
-        **({} if measurement is None else {"usd_per_10k": usd_per_10k, **record_of(measurement)}),
+        **({} if measured is None else _record_of_measured(measured, usd_per_10k)),
+        "operating_point": record_of_point(model, None if measured is None else measured.point),
     }
     write(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def _record_of_measured(measured: Measured, usd_per_10k: float | None) -> dict[str, Any]:
+    return {"usd_per_10k": usd_per_10k, **record_of(measured.measurement)}
 
 
 def _record_of(name: str, spent: Spent) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from rebox.cli.app import app
 from rebox.cli.console import out
 from rebox.cli.options import ModelArgument
 from rebox.cli.wording import spoken
+from rebox.decision import Objective
 from rebox.errors import ArtefactError
 from rebox.meter import counted, counted_by_purpose
+from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
 
 ABOUT = (  # what is printed, and the name of it in JSON
@@ -35,6 +37,8 @@ ABOUT = (  # what is printed, and the name of it in JSON
     ("each prediction", "queries_per_prediction"),
     ("price", "price_usd"),
     ("canaries", "canaries"),
+    ("decides for", "objective"),
+    ("promises", "promised"),
     ("verdict", "verdict"),
     ("format", "format"),
     ("file of", "modified"),
@@ -66,7 +70,9 @@ def _of_several(box: dict[str, Any]) -> str:
     kept = "no canary" if not box["canaries"] else f"canaries: {box['canaries']}"
     asked = box["queries_per_prediction"]
     each = (
-        f"{counted(asked)} for each prediction, {kept}" if asked else "predictions ask it nothing"
+        f"up to {counted(asked)} for each prediction, {kept}"
+        if asked
+        else "predictions ask it nothing"
     )
     return (
         f"{box['box'] or box['identity']}\n{box['box_classes']} classes, {price}, {each}\n"
@@ -109,6 +115,8 @@ def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
         "price_usd": None if None in prices else sum(prices),
         "canaries": only["canaries"],
         "boxes": boxes,
+        "objective": _objective(description),
+        "promised": _promised(description["deciding"]["promised"]),
         "verdict": None if verdict is None else verdict["words"],
     }
 
@@ -138,6 +146,30 @@ def _together(boxes: list[dict[str, Any]]) -> dict[str, int]:
     return dict(total)
 
 
+def _objective(description: dict[str, Any]) -> Any:
+    told = description["deciding"]["objective"]
+    return Objective(**told).value(description["classes"]["names"])
+
+
+def _promised(point: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if point is None else point["figures"]
+
+
+def _promise(figures: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {Interval(**figure):.3f}" for name, figure in figures.items()
+    )
+
+
+def _decides(objective: Any) -> str:
+    if isinstance(objective, str):
+        return objective.replace("_", " ")
+    if "costs" in objective:
+        return f"least expected cost, by {objective['costs']}"
+    told = objective["sensitivity"]
+    return f"sensitivity for {told['class']} of at least {told['at_least']:g}"
+
+
 def _said(name: str, value: Any) -> str:
     return WRITTEN[name](value) if name in WRITTEN else str(value)
 
@@ -154,6 +186,8 @@ WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "queries_per_prediction": _times,
     "price_usd": lambda usd: f"{per_thousand(usd)} predictions",
     "canaries": lambda count: f"{count}" if count else "none: the box may change unnoticed",
+    "objective": _decides,
+    "promised": _promise,
     "verdict": spoken,
 }
 """How a fact is written for people; the others stand as they are."""

@@ -22,18 +22,21 @@ OPTIONS = {
     "max_usd": "--max-usd",
     "max_usd_per_prediction": "--max-usd-per-prediction",
     "models": "--models",
+    "objective": "--objective",
+    "ordered": "--ordered",
     "path_column": "--path-column",
     "predict_budget": "--budget",
     "queries_per_prediction": "--queries-per-prediction",
     "random_state": "--seed",
     "recipe": "--recipe",
+    "silent_share": "--silent-share",
     "trusted": "--trust",
     "usd_per_prediction": "--usd-per-prediction",
     "value_range": "--value-range",
 }
 """What the command line calls a parameter."""
 
-VALUES = {("journal", "False"): "none"}
+VALUES = {("journal", "False"): "none", ("ordered", "True"): ""}
 """What a value of a parameter is called there, if it is not written alike."""
 
 _NAMES = "|".join(OPTIONS)

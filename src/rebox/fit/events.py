@@ -63,10 +63,13 @@ class Stopped(Event):
     ----------
     verdict : Verdict or None
         What the box brought, where held-out predictions tell.
+    note : str
+        What decisions leave undone; empty where there is nothing to say.
     """
 
     reason: str
     verdict: Verdict | None = None
+    note: str = ""
 
 
 class StopFit(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 from rebox.errors import InvalidOption
 from rebox.fit.boxes import BoxesRun
+from rebox.fit.deciding import Decided, decided_by
 from rebox.fit.events import StepTaken, StopFit, Stopped
 from rebox.fit.model import Model
 from rebox.fit.once import OnceRun
@@ -54,6 +55,8 @@ class Outcome:
         Why the fit ended.
     history : tuple of StepTaken
         Every step of the search.
+    decided : Decided
+        How the model decides, and what that promises.
     verdict : Verdict or None
         What the box brought, where held-out predictions tell.
     answered : int
@@ -68,6 +71,7 @@ class Outcome:
     model: Model
     reason: str
     history: tuple[StepTaken, ...]
+    decided: Decided
     verdict: Verdict | None = None
     answered: int = 0
     read: int = 0
@@ -112,21 +116,29 @@ def fit(recipe: Recipe, session: Session) -> Outcome:
     )
     run = run if error is None else _with_all_remembered(recipe.way, run)
     ending, cut = _ending(run)
+    decided, cut_there = decided_by(session, ending.held_out)
+    cut = cut or cut_there
     if cut is not None:
         reason = INTERRUPTED if isinstance(cut, KeyboardInterrupt) else FAILED
     answered = run.session.meter.answered()
     if reason != FAILED:  # what failed may be a listener: it is not told again
         with contextlib.suppress(StopFit):
-            session.tell(Stopped(spent=session.meter.spent, reason=reason, verdict=ending.verdict))
+            session.tell(_stopped(session, reason, ending, decided))
     return Outcome(
-        model=ending.model,
+        model=replace(ending.model, decision=decided.decision),
         reason=reason,
         history=tuple(run.history),
+        decided=decided,
         verdict=ending.verdict,
         answered=answered,
         read=answered - ending.unread,
         error=error or cut,
     )
+
+
+def _stopped(session: Session, reason: str, ending: Ending, decided: Decided) -> Stopped:
+    spent = session.meter.spent
+    return Stopped(spent=spent, reason=reason, verdict=ending.verdict, note=decided.note)
 
 
 def _with_all_remembered(way: Way, run: Run) -> Run:

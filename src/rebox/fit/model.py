@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import Decision
 from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import LocalFeatures
@@ -40,17 +41,26 @@ class Model:
         How samples are looked at; None: the reader is given answers alone.
     policy : Policy or None
         Which questions are asked about which sample; None: all of them.
+    decision : Decision or None
+        Which class is said, given how probable each is; None: the most probable.
     """
 
     questions: tuple[Question, ...]
     reader: Reader
     local: LocalFeatures | None = None
     policy: Policy | None = None
+    decision: Decision | None = None
 
     def __repr__(self) -> str:
         beside = "" if self.local is None else ", beside what can be seen without asking"
         reader = type(self.reader).__name__
         return f"<Model: {len(self.questions)} queries for each prediction, {reader}{beside}>"
+
+    def decide(self, probabilities: Probabilities) -> NDArray[np.intp]:
+        """Return the place (n,) of the class that is said, given ``probabilities`` (n, K)."""
+        if self.decision is None:
+            return np.asarray(probabilities.argmax(axis=1), dtype=np.intp)
+        return self.decision.decide(probabilities)
 
     def batches(self, askers: Sequence[Asker], samples: SampleLoader) -> Iterator[Probabilities]:
         """Yield (n, target classes) probabilities, a few samples at a time.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import HeldOut
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.local import compare
 from rebox.fit.model import Model
@@ -16,6 +17,7 @@ from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.program import Program
 from rebox.reading.contract import Answers, Mapping
+from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.recipe import Once
 from rebox.sample.loader import chunks
 from rebox.seed import Stream, generator
@@ -38,6 +40,7 @@ class OnceRun(Run):
         self._chunks = 0
         self._sheet = self._blank(NO_SAMPLES)
         self._mapping: Mapping | None = None
+        self._opinions: HeldOut | None = None
 
     def _program(self) -> Program | None:
         """Return how samples are dressed; None for a box that is asked by their ids."""
@@ -90,7 +93,12 @@ class OnceRun(Run):
         verdict = None
         if session.compare and len(places):
             verdict = compare(session, self._sheet.samples[places], self._sheet.at(places))
-        return Ending(model=self._model(self.mapping), verdict=verdict, unread=self._unread)
+        return Ending(
+            model=self._model(self.mapping),
+            verdict=verdict,
+            held_out=self._opinions,
+            unread=self._unread,
+        )
 
     def read_plain(self) -> Ending:
         """Return the model with the mapping as it is, compared with nothing."""
@@ -115,9 +123,20 @@ class OnceRun(Run):
         return Model(questions=(question,), reader=mapping)
 
     def _map(self) -> None:
-        places = self._sheet.places
+        places, rule = self._sheet.places, self.way.mapping
         answers = self._answers_of(self._sheet.at(places), self._sheet.samples[places])
-        self._mapping = self.way.mapping.fit(answers)
+        if not (self.way.holds_out and isinstance(rule, ProbabilisticRule)):
+            self._mapping = rule.fit(answers)
+            return
+        fitted = rule.cross_fit(answers)
+        self._mapping = fitted.mapping
+        shift = -np.log(self.session.prior) if rule.class_weight else 0.0
+        self._opinions = HeldOut(
+            log_probabilities=fitted.logits + shift,
+            targets=answers.targets,
+            groups=answers.groups,
+            assumed=self.session.assumed(rule.class_weight),
+        )
 
     @property
     def _point(self) -> NDArray[np.float64] | None:

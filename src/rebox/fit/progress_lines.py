@@ -36,6 +36,8 @@ class ProgressLines:
             self._write(f"ended: {event.reason}; {_asked(event.spent.total, event.spent)}")
             if event.verdict is not None:
                 self._write(event.verdict.words)
+            if event.note:
+                self._write(event.note)
 
     def _step(self, event: StepTaken) -> None:
         phase = self._phase

@@ -3,6 +3,7 @@
 import abc
 from dataclasses import dataclass
 
+from rebox.decision import HeldOut
 from rebox.fit.events import PhaseStarted, StepTaken, Working
 from rebox.fit.model import Model
 from rebox.fit.plan import Plan
@@ -20,12 +21,15 @@ class Ending:
     model : Model
     verdict : Verdict or None
         What the answers brought.
+    held_out : HeldOut or None
+        What was said of training samples by fits that did not know them, where the way has it.
     unread : int
         Answers that had no part in it.
     """
 
     model: Model
     verdict: Verdict | None = None
+    held_out: HeldOut | None = None
     unread: int = 0
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
+from rebox.decision import Objective
 from rebox.fit.events import Event, Listener, tell
 from rebox.meter import Asker, Meter, Purpose
 from rebox.reading.contract import Answers
@@ -51,6 +52,8 @@ class Session:
         Features of the user's own, beside the plain ones.
     compare : bool
         Whether a recipe that does not look at samples itself is compared with a model that does.
+    objective : Objective
+        What is decided for.
     listeners : tuple of callables
         Told of every event.
     """
@@ -69,6 +72,7 @@ class Session:
     aliases: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     encoder: Encoder | None = None
     compare: bool = False
+    objective: Objective = field(default_factory=Objective)
     listeners: tuple[Listener, ...] = ()
 
     @property
@@ -92,6 +96,10 @@ class Session:
         """Share (classes,) of each target class."""
         shares: NDArray[np.float64] = np.bincount(self.targets) / len(self.targets)
         return shares
+
+    def assumed(self, class_weight: str | None) -> NDArray[np.float64] | None:
+        """Return the shares (classes,) that readings go by; None: those that classes have."""
+        return None if class_weight is None else np.full(self.n_targets, 1 / self.n_targets)
 
     @cached_property
     def order(self) -> NDArray[np.intp]:

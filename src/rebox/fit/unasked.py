@@ -1,5 +1,6 @@
 """Nobody is asked: a reader of what can be seen of the samples."""
 
+from rebox.decision import HeldOut
 from rebox.fit.local import LocalFeatures, look
 from rebox.fit.model import Model
 from rebox.fit.plan import UnaskedPlan
@@ -41,6 +42,13 @@ class UnaskedRun(Run):
         reader = fitted.reader.balanced() if balanced else fitted.reader
         self._model = Model(questions=(), reader=reader, local=local)
         self._out_of_fold = fitted.out_of_fold + reader.offset
+        session, order = self.session, self.session.order
+        self._held_out = HeldOut(
+            log_probabilities=self._out_of_fold,
+            targets=session.targets[order],
+            groups=session.subjects_of(order),
+            assumed=session.assumed(self.way.class_weight),
+        )
 
     def read(self) -> Ending:
         """Return the model, and how it does beside the majority."""
@@ -52,7 +60,7 @@ class UnaskedRun(Run):
             session.seed,
             session.subjects_of(session.order),
         )
-        return Ending(model=self._model, verdict=verdict)
+        return Ending(model=self._model, verdict=verdict, held_out=self._held_out)
 
     def read_plain(self) -> Ending:
         """Return the model, compared with nothing."""

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import HeldOut
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.choosing import Chooser
@@ -129,7 +130,9 @@ class ViewsRun(Run):
     def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
         if not self._plain:
-            return Ending(model=self._model([], fit_reader(self._known([], NO_SAMPLES))))
+            blind = fit_reader(self._known([], NO_SAMPLES))
+            held_out = self._held_out(blind, self._seen)
+            return Ending(model=self._model([], blind), held_out=held_out)
         chosen, places = self._choose()
         whole = fit_reader(self._known(chosen, places))
         if not self._done and len(chosen) > 1:
@@ -142,7 +145,8 @@ class ViewsRun(Run):
             whole = fit_reader(self._known([], places, imitated=chosen))
             chosen = []
         verdict = self._verdict(chosen, places, local, alone, whole)
-        return Ending(model=self._model(chosen, whole), verdict=verdict)
+        held_out = self._held_out(whole, self._order[places], places >= self._choosing)
+        return Ending(model=self._model(chosen, whole), verdict=verdict, held_out=held_out)
 
     def read_plain(self) -> Ending:
         """Return a reader of the answers to the plain view, or of none, and of what is seen."""
@@ -259,6 +263,26 @@ class ViewsRun(Run):
             questions=self._questions(chosen),
             reader=fitted.reader.balanced() if balanced else fitted.reader,
             local=self._looked[0],
+        )
+
+    def _held_out(
+        self,
+        fitted: FittedReader,
+        rows: NDArray[np.intp],
+        fresh: NDArray[np.bool_] | None = None,
+    ) -> HeldOut:
+        """Return what was said of the samples ``rows``, the first that were read, held out.
+
+        ``fresh`` are those that chose no view.
+        """
+        session, weight = self.session, self.way.class_weight
+        said = fitted.out_of_fold[: len(rows)]
+        return HeldOut(
+            log_probabilities=said if weight is None else said + fitted.reader.balanced().offset,
+            targets=session.targets[rows],
+            groups=session.subjects_of(rows),
+            assumed=session.assumed(weight),
+            fresh=fresh,
         )
 
     def _questions(self, chosen: Sequence[int]) -> tuple[Question, ...]:

@@ -22,6 +22,7 @@ from rebox.metric.confusion import (
     sensitivity,
     specificity,
 )
+from rebox.metric.cost import mean_cost
 from rebox.metric.evaluation import METRIC_WORDS, METRICS, PERCENT, evaluate
 from rebox.metric.interval import Interval, proportion
 from rebox.metric.measurement import ClassFigures, Measurement, measure
@@ -48,6 +49,7 @@ __all__ = [
     "expected_calibration_error",
     "log_loss",
     "macro_auc",
+    "mean_cost",
     "measure",
     "predictive_value",
     "proportion",

@@ -15,7 +15,14 @@ from rebox.metric.confusion import (
     sensitivity,
 )
 from rebox.metric.interval import Interval
-from rebox.metric.labels import Floats, Integers, checked_scores, columns_of, warn_of_absent
+from rebox.metric.labels import (
+    Floats,
+    Integers,
+    checked_scores,
+    columns_of,
+    said_of,
+    warn_of_absent,
+)
 from rebox.metric.ranking import auc_interval
 from rebox.subject import encode_groups
 
@@ -35,7 +42,7 @@ METRICS = tuple(METRIC_WORDS)  # in the order of tables
 PERCENT = frozenset(METRICS) - {"macro_auc", "quadratic_kappa"}  # the others have three decimals
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - each a thing that labelled images may come with
     labels: ArrayLike,
     probabilities: ArrayLike,
     classes: Sequence[Any],
@@ -45,8 +52,9 @@ def evaluate(
     grades: bool = False,
     groups: ArrayLike | None = None,
     folds: ArrayLike | None = None,
+    decided: ArrayLike | None = None,
 ) -> dict[str, Interval]:
-    """Return every figure that the labels define; predictions are the classes of highest score.
+    """Return every figure that the labels define.
 
     Parameters
     ----------
@@ -66,6 +74,8 @@ def evaluate(
     folds : (n,) or None
         Which of several models, each of a fold of its own, gave an image's scores: the area then
         counts pairs of images within a fold alone.
+    decided : (n,) or None
+        The place of the class that is predicted of each image; None: that of the highest score.
 
     Returns
     -------
@@ -89,23 +99,24 @@ def evaluate(
     counts = np.bincount(truth, minlength=len(classes))
     warn_of_absent(counts, classes, "macro_auc and balanced_accuracy", stacklevel=3)
     subjects = encode_groups(groups, len(truth))
-    figures = _of_all_classes(truth, scores, seed, subjects, grades=grades, folds=folds)
+    said = said_of(scores, decided)
+    figures = _of_all_classes(truth, scores, said, seed, subjects, grades=grades, folds=folds)
     if positive is not None or len(classes) == 2:
         k = _place_of(positive, classes)
-        figures |= _of_positive(truth == k, scores.argmax(axis=1) == k, subjects)
+        figures |= _of_positive(truth == k, said == k, subjects)
     return figures
 
 
 def _of_all_classes(
     truth: Integers,
     scores: Floats,
+    predictions: Integers,
     seed: int,
     groups: Integers | None,
     *,
     grades: bool,
     folds: ArrayLike | None,
 ) -> dict[str, Interval]:
-    predictions = scores.argmax(axis=1)
     figures = {
         "accuracy": accuracy(truth, predictions, groups),
         "balanced_accuracy": balanced_accuracy(truth, predictions, seed, groups),

@@ -59,6 +59,26 @@ def checked_scores(probabilities: ArrayLike, expected: tuple[int, int]) -> Float
     return scores
 
 
+def said_of(scores: Floats, decided: ArrayLike | None) -> Integers:
+    """Return the place (n,) that is ``decided`` of each image, or else of its highest score.
+
+    Raises
+    ------
+    InvalidData
+        There is not one place of a column of ``scores`` (n, K) for each image.
+    """
+    if decided is None:
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    said = np.asarray(decided)
+    known = said.shape == (len(scores),) and said.dtype.kind in "iu"
+    if not known or said.min() < 0 or said.max() >= scores.shape[1]:
+        raise InvalidData(
+            f"decided has shape {said.shape} and holds {said.dtype}; expected ({len(scores)},), "
+            f"for each image the place of a class from 0 to {scores.shape[1] - 1}."
+        )
+    return said.astype(np.int64)
+
+
 def need_two_classes(counts: Integers, figure: str) -> None:
     """Raise InvalidData unless two of ``counts`` (K,) are above 0."""
     if np.count_nonzero(counts) < 2:

@@ -16,7 +16,7 @@ from rebox.metric.calibration import (
 from rebox.metric.confusion import confusion_matrix, f1_scores, share_of
 from rebox.metric.evaluation import evaluate
 from rebox.metric.interval import Interval
-from rebox.metric.labels import Floats, Integers, checked_scores, columns_of
+from rebox.metric.labels import Integers, checked_scores, columns_of, said_of
 from rebox.notebook import table
 from rebox.subject import encode_groups
 
@@ -94,16 +94,26 @@ def measure(
     *,
     grades: bool = False,
     groups: ArrayLike | None = None,
+    decided: ArrayLike | None = None,
 ) -> Measurement:
     """Return all that ``labels`` tell of ``probabilities``.
 
     Parameters, warnings and errors are those of `evaluate`; rows of ``probabilities`` sum to 1.
     """
-    figures = evaluate(labels, probabilities, classes, positive, seed, grades=grades, groups=groups)
+    figures = evaluate(
+        labels,
+        probabilities,
+        classes,
+        positive,
+        seed,
+        grades=grades,
+        groups=groups,
+        decided=decided,
+    )
     names = np.asarray(classes).tolist()
     truth = columns_of(labels, classes)
     rows = checked_scores(probabilities, (len(truth), len(names)))
-    subjects = encode_groups(groups, len(truth))
+    subjects, said = encode_groups(groups, len(truth)), said_of(rows, decided)
     figures |= {
         "log_loss": log_loss(labels, rows, classes, seed, groups),
         "expected_calibration_error": expected_calibration_error(
@@ -115,16 +125,15 @@ def measure(
         subjects=len(truth) if subjects is None else len(np.unique(subjects)),
         figures=figures,
         classes=tuple(names),
-        confusion=confusion_matrix(truth, rows.argmax(axis=1), range(len(names))),
-        per_class=_of_each_class(truth, rows, names, seed, subjects),
+        confusion=confusion_matrix(truth, said, range(len(names))),
+        per_class=_of_each_class(truth, said, names, seed, subjects),
         reliability=reliability(truth, rows, subjects),
     )
 
 
 def _of_each_class(
-    truth: Integers, rows: Floats, names: Sequence[Any], seed: int, groups: Integers | None
+    truth: Integers, predicted: Integers, names: Sequence[Any], seed: int, groups: Integers | None
 ) -> tuple[ClassFigures, ...]:
-    predicted = rows.argmax(axis=1)
     f1 = f1_scores(truth, predicted, len(names), seed, groups)
     each = []
     for k, name in enumerate(names):

@@ -39,6 +39,11 @@ class Way:
     dresses: ClassVar[bool] = False
     canaries: ClassVar[int] = 0
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether training samples are read by fits that did not know them: decisions need it."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class Once(Way):
@@ -54,6 +59,11 @@ class Once(Way):
 
     canvas: Canvas
     mapping: MappingRule
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether the rule reads what it has not seen."""
+        return isinstance(self.mapping, ProbabilisticRule)
 
     def program(
         self, data: tuple[int, int], box: tuple[int, int, int], *, blocky: bool = False
@@ -103,6 +113,11 @@ class Searched(Once):
             raise InvalidOption(f"batch must be at least 1, found {self.batch}.")
         if self.epochs is not None and self.epochs < 1:
             raise InvalidOption(f"epochs must be at least 1, found {self.epochs}.")
+
+    @property
+    def holds_out(self) -> bool:
+        """No: the program has seen all training samples."""
+        return False
 
     @property
     def remaps(self) -> bool:
@@ -160,6 +175,11 @@ class Views(Way):
     stack: bool = True
     class_weight: str | None = None
 
+    @property
+    def holds_out(self) -> bool:
+        """Yes: every opinion of the reader's is cross-fitted."""
+        return True
+
     def __post_init__(self) -> None:
         _check_weight(self.class_weight)
 
@@ -177,6 +197,11 @@ class Unasked(Way):
     asks: ClassVar[bool] = False
     several: ClassVar[bool] = True
     class_weight: str | None = None
+
+    @property
+    def holds_out(self) -> bool:
+        """Yes: every opinion of the reader's is cross-fitted."""
+        return True
 
     def __post_init__(self) -> None:
         _check_weight(self.class_weight)

@@ -91,6 +91,10 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"queries_per_prediction": 0, "budget": 30},
     ),
     "rows-local": ("local", "nobody", {}),
+    "rows-even": ("local", "nobody", {"objective": "balanced_accuracy"}),
+    "rows-kappa": ("auto", GREY, {"objective": "kappa", "ordered": True}),
+    "rows-sensitivity": ("map", GREY, {"objective": "sensitivity:ill>=0.8"}),
+    "pictures-costs": ("auto?stack=false", COLOUR, {"objective": {"costs": [[0, 1], [5, 0]]}}),
     "rows-subjects": ("auto", GREY, {"groups": np.arange(30) // 2}),
     "pictures-map": ("map", COLOUR, {}),
     "pictures-contain": ("map?fit=contain", COLOUR, {}),
@@ -127,7 +131,10 @@ def main() -> None:
             print(f"{name}: not in this checkout: {error}")  # noqa: T201 - a script
             continue
         model.save(given.folder / f"{name}{given.suffix}.rebox")
-        expected[name + given.suffix] = model.predict_proba(samples_of(x[-SHOWN:]))
+        shown = samples_of(x[-SHOWN:])
+        expected[name + given.suffix] = model.predict_proba(shown)
+        if "objective" in CASES[name][2]:
+            expected[f"{name}{given.suffix} decided"] = model.predict(shown)
     np.savez_compressed(stored, **expected)
 
 
