@@ -23,7 +23,7 @@ TIMID = 0.8  # share of what may be spent below which a toll is too high
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Spending:
     """What a prediction may cost.
 
     Attributes
@@ -76,7 +76,7 @@ class Played:
 
 
 def fit_policy(
-    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Pace, worth: Matrix
+    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Spending, worth: Matrix
 ) -> tuple[Policy, Played]:
     """Return a policy at the toll that keeps its pace, and what it does about training samples.
 
@@ -87,7 +87,7 @@ def fit_policy(
     out_of_fold : mapping
         Log-probabilities (n, K) after each subset of the questions.
     targets : Targets
-    pace : Pace
+    pace : Spending
     worth : (K, K)
         Of saying a class (column) where another (row) is true.
     """
@@ -105,7 +105,7 @@ def fit_policy(
 class _Fitting:
     out_of_fold: Mapping[Subset, Matrix]
     targets: Targets
-    pace: Pace
+    pace: Spending
     worth: Matrix
 
     @property
