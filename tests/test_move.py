@@ -100,7 +100,7 @@ def test_others_are_answered_by_the_journal_and_the_budget_is_kept(tmp_path):
     assert (record.identity, record.price_usd) == ("new", 0.002)
     assert record.queries["map"] == 30
     assert [one.price_usd for one in model.artefact_.model.questions] == [0.001, 0.002]
-    assert model.verdict_ is None
+    assert (model.verdict_, model.promised_, model.artefact_.sets) == (None, None, None)
 
 
 def test_a_move_that_is_repeated_is_answered_and_ends_the_same(tmp_path):

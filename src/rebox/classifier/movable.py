@@ -53,6 +53,8 @@ class Movable(Fitted):
         A box that only lies elsewhere, of the same identity, is asked from there, and nothing is
         fitted. Of another one, what hangs on it is fitted anew to a few labelled samples, about
         which all boxes of the model are asked: what the journal has of the others costs nothing.
+        Decisions stay; the verdict, and what was promised of decisions and sets, went with the old
+        box.
 
         Parameters
         ----------
@@ -139,8 +141,12 @@ class Movable(Fitted):
         record = replace(
             BoxRecord.of(box, queries), canaries=canaries.get(place, np.empty((0, 0), np.float32))
         )
-        self.artefact_ = replace(self.artefact_, model=moved.model, verdict=None)
-        self.meter_, self.verdict_ = meter, None
+        # what was measured of the model with the old box says nothing of this one
+        artefact = replace(
+            self.artefact_, model=moved.model, verdict=None, promised=None, sets=None
+        )
+        self._take(artefact, f"moved to {record.name}", self.history_)
+        self.meter_ = meter
         self._put(place, box, record)
         self.moved_ = moved
 
