@@ -141,8 +141,8 @@ def test_a_stored_model_says_what_it_said(path):
 @stored()
 def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, tmp_path):
     model = opened(path)
-    for archive in path.parent.glob("answers.npz"):  # a recorded box is found beside its model
-        shutil.copy(archive, tmp_path)
+    if path.stem.startswith("ids"):  # the file of its box lies beside a model
+        shutil.copy(path.parent / "answers.npz", tmp_path)
     for name in "ab":
         model.save(tmp_path / name)
         model = Reprogrammer.load(tmp_path / name, encoder=ENCODER if path in ENCODED else None)

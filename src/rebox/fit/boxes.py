@@ -19,7 +19,7 @@ from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, plan_boxes
 from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
-from rebox.fit.policy_fitting import Spending, Played, fit_policy
+from rebox.fit.policy_fitting import Played, Spending, fit_policy
 from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
