@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_as_named import K, answers_of, evidence_of
 
 from rebox.fit.policy import STOP, Policy, features
-from rebox.fit.policy_fitting import Pace, fit_policy, play
+from rebox.fit.policy_fitting import Spending, fit_policy, play
 from rebox.fit.rounds import MANY, Purse
 from rebox.reading.subset_fitting import SubsetFitting
 from rebox.reading.targets import Targets
@@ -48,7 +48,7 @@ def three():
 def policy_of(three, **pace):
     costs = pace.pop("costs", PRICES)
     unit = pace.pop("unit", "usd")
-    pace = Pace(unit=unit, costs=costs, **pace)
+    pace = Spending(unit=unit, costs=costs, **pace)
     return fit_policy(three.fitted.out_of_fold, three.targets, pace, np.eye(K))
 
 
@@ -137,7 +137,7 @@ def test_an_objective_that_counts_a_class_more_is_served_better_by_its_own_polic
     worth = np.diag([1.0, 1.0, 10.0])
     brought = []
     for taught in (worth, np.eye(K)):
-        pace = Pace(unit="usd", costs=PRICES, mean=0.0007)
+        pace = Spending(unit="usd", costs=PRICES, mean=0.0007)
         policy, _ = fit_policy(three.fitted.out_of_fold, three.targets, pace, taught)
         fresh = play(policy, three.opinions)
         said = (np.exp(fresh.log_probabilities) @ worth).argmax(axis=1)

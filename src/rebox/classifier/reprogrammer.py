@@ -1,4 +1,4 @@
-"""The scikit-learn estimator: how it is fitted; `Fitted` is what it can do then."""
+"""The scikit-learn estimator: how it is fitted; `Fitted` and `Movable` are what it can do then."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ from rebox.classifier.checks import (
     pace_of,
     seed_of,
 )
-from rebox.classifier.fitted import Fitted
+from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
@@ -44,7 +44,7 @@ from rebox.sample.samples import Samples
 from rebox.subject import encode_groups
 
 
-class Reprogrammer(Fitted):
+class Reprogrammer(Movable):
     """Teaches a classifier that can only be asked a task of your own, within a budget of queries.
 
     Parameters

@@ -73,7 +73,9 @@ def _of_several(box: dict[str, Any]) -> str:
     kept = "no canary" if not box["canaries"] else f"canaries: {box['canaries']}"
     asked = box["queries_per_prediction"]
     each = (
-        f"{counted(asked)} for each prediction, {kept}" if asked else "predictions ask it nothing"
+        f"up to {counted(asked)} for each prediction, {kept}"
+        if asked
+        else "predictions ask it nothing"
     )
     return (
         f"{box['box'] or box['identity']}\n{box['box_classes']} classes, {price}, {each}\n"

@@ -21,7 +21,7 @@ from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
 from rebox.fit.policy import Policy
-from rebox.fit.policy_fitting import Pace, Played, fit_policy
+from rebox.fit.policy_fitting import Played, Spending, fit_policy
 from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
@@ -199,14 +199,14 @@ class BoxesRun(Run):
             fresh=places >= self._chosen_by if self._chosen_by else None,
         )
 
-    def _pace(self, boxes: Sequence[int]) -> Pace | None:
+    def _pace(self, boxes: Sequence[int]) -> Spending | None:
         """Return what a prediction may cost; None: each box is asked about every sample."""
         session = self.session
         usd, queries = session.usd_per_prediction, session.mean_queries
         prices = costs_of([session.boxes[box] for box in boxes])
         ones, most = np.ones(len(boxes)), session.queries_per_prediction
         longest = most if most < len(boxes) else None
-        pace = Pace(
+        pace = Spending(
             unit="queries",
             costs=ones,
             mean=queries,

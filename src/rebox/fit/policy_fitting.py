@@ -17,11 +17,13 @@ RIDGE = 3.0  # penalty of a rule's weights, but of the constant
 SEEN = 0.25  # how far a sample's own label counts beside what all answers say of it
 TOLLS = 40  # tried, for the operating point and the curve
 POINTS = 12  # of the curve that is kept
-CLOSE = 40  # halvings of the interval in which the toll lies
+HALVINGS = 60  # of the interval in which the toll lies, at most
+CLOSE = 1.001  # its ends, at last
+TIMID = 0.8  # share of what may be spent below which a toll is too high
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Spending:
     """What a prediction may cost.
 
     Attributes
@@ -74,7 +76,7 @@ class Played:
 
 
 def fit_policy(
-    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Pace, worth: Matrix
+    out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Spending, worth: Matrix
 ) -> tuple[Policy, Played]:
     """Return a policy at the toll that keeps its pace, and what it does about training samples.
 
@@ -85,7 +87,7 @@ def fit_policy(
     out_of_fold : mapping
         Log-probabilities (n, K) after each subset of the questions.
     targets : Targets
-    pace : Pace
+    pace : Spending
     worth : (K, K)
         Of saying a class (column) where another (row) is true.
     """
@@ -103,7 +105,7 @@ def fit_policy(
 class _Fitting:
     out_of_fold: Mapping[Subset, Matrix]
     targets: Targets
-    pace: Pace
+    pace: Spending
     worth: Matrix
 
     @property
@@ -182,19 +184,23 @@ class _Tried:
         return np.geomspace(dearest * 1e-6, dearest, TOLLS)
 
     def toll_at(self, mean: float) -> float:
-        """Return the least toll whose mean cost is no more than ``mean``."""
+        """Return the least toll whose mean cost is no more than ``mean``.
+
+        Where samples look alike, as those that nothing is seen of, all of them are asked about at
+        one toll and none at the next: the lower one is taken, and who predicts keeps the mean.
+        """
         if self.played(0.0).cost.mean() <= mean:
             return 0.0
         low, high = float(self.tolls()[0]) * 1e-3, float(self.tolls()[-1])
-        for _ in range(CLOSE):
+        for _ in range(HALVINGS):
             middle = float(np.sqrt(low * high))
             if self.played(middle).cost.mean() <= mean:
                 high = middle
             else:
                 low = middle
-            if high / low < 1.001:
+            if high / low < CLOSE:
                 break
-        return high
+        return low if self.played(high).cost.mean() < TIMID * mean else high
 
     def curve(self, toll: float) -> tuple[CurvePoint, ...]:
         """Return what is lost against asking all, at ``toll`` and a few more, cheap ones first."""

@@ -25,6 +25,8 @@ Rows = NDArray[np.intp]
 BLOCK = 1024  # samples that go through their rounds together
 MANY = 100  # samples over which a mean price is held to the cent; of fewer, one may cost it all
 FASTER, SLOWER = 0.5, 2.0  # most that the toll changes from block to block
+TIMID = 0.9  # share of a block's means that has to be spent before it is over, if questions pay
+LOWERED = 6  # times that the toll is halved for that
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ class Purse:
     def __init__(self, policy: Policy, samples: int) -> None:
         self.policy = policy
         self._spent = self._before = 0.0
-        self._done = self._block = 0
+        self._done = self._block = self._lowered = 0
         # A few samples may happen to be hard ones: there a prediction costs what it may.
         self._slack = policy.cost(range(len(policy.costs))) if samples < MANY else 0.0
 
@@ -84,7 +86,7 @@ class Purse:
             usual = block * samples / self._block  # what these cost if they are as the last were
             change = usual / share if share > 0 else SLOWER
             self.policy = self.policy.at(self.policy.toll * float(np.clip(change, FASTER, SLOWER)))
-        self._before, self._block = self._spent, samples
+        self._before, self._block, self._lowered = self._spent, samples, 0
         self._done += samples
 
     def afford(self, costs: NDArray[np.float64], urgency: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -96,6 +98,17 @@ class Purse:
             pays[order] = np.cumsum(costs[order]) <= room
         self._spent += float(costs[pays].sum())
         return pays
+
+    def lower(self) -> bool:
+        """Ask for less gain where much is left of what a block may cost; say whether it does."""
+        mean, toll = self.policy.mean, self.policy.toll
+        if mean is None or toll == 0 or self._lowered == LOWERED:
+            return False
+        if self._left(mean) <= (1 - TIMID) * mean * self._block:
+            return False
+        self._lowered += 1
+        self.policy = self.policy.at(toll / 2)
+        return True
 
     def _left(self, mean: float) -> float:
         return mean * self._done - self._spent
@@ -112,13 +125,24 @@ class _Block:
 
     def log_probabilities(self) -> Matrix:
         everybody = np.arange(len(self._rows))
-        waiting: dict[Subset, Rows] = {self._ask_all(everybody): everybody}
-        while waiting:
-            for subset, rows in waiting.items():
-                self._note(rows, self._opinion(subset, rows))
-            waiting = self._asked(waiting)
+        first = self._ask_all(everybody)
+        self._asked_about: list[Subset] = [first] * len(everybody)
+        self._note(everybody, self._opinion(first, everybody))
+        self._go_round()
+        while self._purse.lower():
+            self._go_round()
         assert self._logs is not None  # noqa: S101 - there are samples
         return self._logs
+
+    def _go_round(self) -> None:
+        """Ask until no question pays."""
+        by_state: dict[Subset, list[int]] = {}
+        for row, subset in enumerate(self._asked_about):
+            by_state.setdefault(subset, []).append(row)
+        waiting = {subset: np.array(rows, dtype=np.intp) for subset, rows in by_state.items()}
+        while waiting := self._asked(waiting):
+            for subset, rows in waiting.items():
+                self._note(rows, self._opinion(subset, rows))
 
     def _ask_all(self, rows: Rows) -> Subset:
         """Ask what costs nothing about all samples."""
@@ -147,6 +171,7 @@ class _Block:
         for at in np.flatnonzero(pays).tolist():
             after = tuple(sorted((*wanted[at][3], int(questions[at]))))
             arrived.setdefault(after, []).append(int(rows[at]))
+            self._asked_about[int(rows[at])] = after
         for question in np.unique(questions[pays]).tolist():
             self._ask(question, np.sort(rows[pays & (questions == question)]))
         return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in arrived.items()}
