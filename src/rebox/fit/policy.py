@@ -74,6 +74,13 @@ class Policy:
         """The questions that are asked first, always: they cost nothing."""
         return min((asked for asked, _ in self.gains), key=len, default=())
 
+    @property
+    def point(self) -> CurvePoint | None:
+        """What it comes to: the point of the curve whose cost is nearest below the mean."""
+        most = np.inf if self.mean is None else self.mean * (1 + 1e-9)
+        below = [one for one in self.curve if one.cost <= most]
+        return below[-1] if below else next(iter(self.curve), None)
+
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
         later: dict[Subset, list[Subset]] = {}
@@ -197,7 +204,7 @@ def features(log_probabilities: Matrix, worth: Matrix) -> Matrix:
     worth : (K, K)
         Of saying a class where another is true.
     """
-    p = np.exp(log_probabilities)
+    p, worth = np.exp(log_probabilities), worth / (np.ptp(worth) or 1.0)  # in whatever it counts
     expected = p @ worth
     said = expected.argmax(axis=1)
     ranked = -np.sort(-expected, axis=1)
