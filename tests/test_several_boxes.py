@@ -524,6 +524,30 @@ def test_the_next_call_asks_a_box_that_failed_again(readers):
         np.testing.assert_array_equal(model.predict_proba(X), fitted(boxes()).predict_proba(X))
 
 
+@pytest.mark.parametrize("pace", [{}, {"usd_per_prediction": 0.003}, {"queries_per_prediction": 1}])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_fit_of_several_boxes_has_a_reading_without_each(tmp_path, place, pace):
+    """What a fit really leaves: in the same process, and from the file without the box's own."""
+    options = {"budget": 400, "random_state": 0, "journal": False}
+    model = rebox.Reprogrammer(list(URIS[:2]), "auto?stack=false", **options, **pace)
+    with_uri(model.fit(X, Y), place, gone_uri(tmp_path)).save(tmp_path / "m.rebox")
+    with pytest.warns(UserWarning, match="goes on without"):
+        loaded = rebox.Reprogrammer.load(tmp_path / "m.rebox")
+    alone = loaded.predict_proba(MANY)
+    assert loaded.queries_by_box_[place] == 0
+    asked = boxes()
+    asked[place] = Failing(0, seed=place, price_usd=PRICES[place])
+    model.boxes_, model.meter_ = tuple(asked), Meter(asked)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        said = model.predict_proba(MANY)
+    assert len(told) == 1 or (pace and not told)  # at a pace, it may be the other that is asked
+    np.testing.assert_allclose(said.sum(axis=1), 1)
+    if told:
+        np.testing.assert_array_equal(said, alone)
+    assert asked[1 - place].answered <= len(MANY)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BudgetExhausted])
 def test_what_is_no_failure_of_a_box_ends_a_prediction(readers, error):
     model = fitted(boxes())

@@ -45,12 +45,16 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
 
 
 def open_recorded(
-    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+    artefact: Artefact,
+    given: Sequence[str | BlackBox],
+    path: Path,
+    without: Sequence[str] = (),
 ) -> tuple[BlackBox, ...]:
     """Return a box for each record of ``artefact``; `Nobody` for one that is not asked.
 
-    Those that are not ``given`` are opened from the URIs in the file at ``path``. Of several, those
-    that cannot be are left out, with a warning each.
+    Those that are not ``given`` are opened from the URIs in the file at ``path``, but for those
+    that it shall do ``without``. Of several, those that cannot be opened are left out, with a
+    warning each.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def open_recorded(
             f"{path} asks {_count(artefact)}, and {len(given)} were given: pass box= for one that "
             "lies elsewhere than the file says."
         )
-    opened = _opened(artefact, given, path)
+    opened = _opened(artefact, given, path, without)
     for place, box in enumerate(opened):
         if not isinstance(box, Nobody):
             check_box(artefact, box, place)
@@ -79,10 +83,12 @@ def _count(artefact: Artefact) -> str:
 
 
 def _opened(
-    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+    artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
     if len(artefact.boxes) > 1:
-        return _several(artefact, given, path)
+        return _several(artefact, given, path, without)
+    if artefact.box.uri in without or artefact.box.identity in without:
+        return (Nobody(),)
     return (_only(artefact, given[0] if given else None, path),)
 
 
@@ -97,10 +103,11 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
 
 
 def _several(
-    artefact: Artefact, given: Sequence[str | BlackBox], path: Path
+    artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
     own = _assigned(artefact, open_each(given))
     asked = {question.box for question in artefact.model.questions}
+    asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
     return tuple(
         own.get(place) or (_found(record, path) if place in asked else Nobody())
         for place, record in enumerate(artefact.boxes)

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from rebox.artefact import Artefact, digest_of, load, save
-from rebox.box import (
-    BlackBox,
-    Drift,
-    Encoder,
-    Nobody,
-    open_encoder,
-)
+from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
 from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
 from rebox.classifier.canaries import drift_of
@@ -197,6 +191,7 @@ class Fitted(Deciding):
         journal: JournalChoice = None,
         account: str | None = None,
         listeners: Sequence[Listener] = (),
+        without: Sequence[str] = (),
     ) -> Self:
         """Return the model in ``path``, ready to predict.
 
@@ -213,6 +208,8 @@ class Fitted(Deciding):
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
         predict_budget, journal, account, listeners
             As for a new model; predictions without an account have one for this model alone.
+        without : sequence of str
+            Boxes, by their URIs or identities, that are not opened.
 
         Raises
         ------
@@ -222,7 +219,7 @@ class Fitted(Deciding):
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path))
+        opened = open_recorded(artefact, listed(box), Path(path), without)
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)

@@ -44,7 +44,9 @@ class PerPrediction:
     @property
     def options(self) -> dict[str, Any]:
         """How they are handed over to `rebox.Reprogrammer`."""
-        return asdict(self)
+        queries = self.queries_per_prediction
+        whole = queries is not None and queries.is_integer()  # typed as 5, and read as 5.0
+        return asdict(self) | {"queries_per_prediction": int(queries or 0) if whole else queries}
 
     def pace(self, boxes: Sequence[BlackBox]) -> PredictionPace:
         """Return how many queries one of ``boxes`` may be; none of `Nobody`."""

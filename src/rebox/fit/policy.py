@@ -74,6 +74,19 @@ class Policy:
         """The questions that are asked first, always: they cost nothing."""
         return min((asked for asked, _ in self.gains), key=len, default=())
 
+    @property
+    def point(self) -> CurvePoint | None:
+        """What it comes to: where the curve costs what is held, or all that pays if that is less.
+
+        Between two points of it some samples are treated as by one and some as by the other.
+        """
+        if not self.curve or self.mean is None or self.mean >= self.curve[-1].cost:
+            return self.curve[-1] if self.curve else None
+        rows = np.array([(one.cost, one.gain, one.low, one.high) for one in self.curve])
+        cost = max(self.mean, self.curve[0].cost)
+        gain, low, high = (float(np.interp(cost, rows[:, 0], column)) for column in rows.T[1:])
+        return CurvePoint(cost=cost, gain=gain, low=low, high=high)
+
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
         later: dict[Subset, list[Subset]] = {}
@@ -197,7 +210,7 @@ def features(log_probabilities: Matrix, worth: Matrix) -> Matrix:
     worth : (K, K)
         Of saying a class where another is true.
     """
-    p = np.exp(log_probabilities)
+    p, worth = np.exp(log_probabilities), worth / (np.ptp(worth) or 1.0)  # in whatever it counts
     expected = p @ worth
     said = expected.argmax(axis=1)
     ranked = -np.sort(-expected, axis=1)
