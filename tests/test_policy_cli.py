@@ -1,6 +1,7 @@
 """Asking where it pays, for an objective: in Python, on the command line, and in model files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -186,8 +187,14 @@ def test_samples_that_chose_the_boxes_promise_nothing(place):
 
 def test_the_point_of_a_policy_is_the_one_at_its_mean(place):
     policy = model_of(place, usd_per_prediction=0.0004).artefact_.model.policy
-    assert 0.9 * 0.0004 < policy.point.cost <= 0.0004
-    assert policy.point in policy.curve
+    point, ends = policy.point, [policy.curve[0], policy.curve[-1]]
+    assert point.cost == 0.0004
+    before = max((one for one in policy.curve if one.cost <= 0.0004), key=lambda one: one.cost)
+    after = min((one for one in policy.curve if one.cost > 0.0004), key=lambda one: one.cost)
+    for name in ("gain", "low", "high"):
+        low, high = sorted(getattr(one, name) for one in (before, after))
+        assert low <= getattr(point, name) <= high
+    assert [replace(policy, mean=mean).point for mean in (0.0, 1.0)] == ends
     capped = model_of(place, max_usd_per_prediction=0.001).artefact_.model.policy
     assert capped.mean is None
     assert capped.point == capped.curve[-1]
@@ -262,7 +269,7 @@ def test_the_command_line_tells_the_operating_point(place, invoke):
     assert line.endswith("(95 %, training images held out).")
     policy = json.loads((place / "f.json").read_text())["policy"]
     assert (policy["unit"], policy["mean"]) == ("usd", 0.0004)
-    assert policy["point"] in policy["curve"]
+    assert policy["point"]["cost"] == 0.0004
     shown = json.loads(invoke("show", "m.rebox", "--json"))
     words = shown["policy"].pop("words")
     assert f"asks where it pays: {words}." == line

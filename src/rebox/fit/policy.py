@@ -77,10 +77,16 @@ class Policy:
 
     @property
     def point(self) -> CurvePoint | None:
-        """What it comes to: the point of the curve whose cost is nearest below the mean."""
-        most = np.inf if self.mean is None else self.mean * (1 + 1e-9)
-        below = [one for one in self.curve if one.cost <= most]
-        return below[-1] if below else next(iter(self.curve), None)
+        """What it comes to: where the curve costs what is held, or all that pays if that is less.
+
+        Between two points of it some samples are treated as by one and some as by the other.
+        """
+        if not self.curve or self.mean is None or self.mean >= self.curve[-1].cost:
+            return self.curve[-1] if self.curve else None
+        rows = np.array([(one.cost, one.gain, one.low, one.high) for one in self.curve])
+        cost = max(self.mean, self.curve[0].cost)
+        gain, low, high = (float(np.interp(cost, rows[:, 0], column)) for column in rows.T[1:])
+        return CurvePoint(cost=cost, gain=gain, low=low, high=high)
 
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
