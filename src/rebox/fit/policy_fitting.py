@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.policy import STOP, CurvePoint, Policy, features
+from rebox.fit.curve import AskedGroup, CurvePoint
+from rebox.fit.policy import STOP, Policy, doubt_of, features
 from rebox.metric.interval import Z
 from rebox.reading.contract import Matrix
 from rebox.reading.subsets import Subset
@@ -19,6 +20,8 @@ TOLLS = 40  # tried, for the operating point and the curve
 POINTS = 12  # of the curve that is kept
 HALVINGS = 60  # of the interval in which the toll lies, at most
 CLOSE = 1.001  # its ends, at last
+TENTHS = 10  # of the samples, by how doubtful they are
+ALIKE = 1e-3  # of what is at stake: doubts that differ by less are the same
 TIMID = 0.8  # share of what may be spent below which a toll is too high
 
 
@@ -74,6 +77,13 @@ class Played:
     log_probabilities: Matrix
     cost: NDArray[np.float64]
 
+    def asks(self, questions: int) -> NDArray[np.bool_]:
+        """Return whether each question was asked about each sample, (n, questions)."""
+        asks = np.zeros((len(self.asked), questions), dtype=bool)
+        for row, subset in enumerate(self.asked):
+            asks[row, list(subset)] = True
+        return asks
+
 
 def fit_policy(
     out_of_fold: Mapping[Subset, Matrix], targets: Targets, pace: Spending, worth: Matrix
@@ -98,7 +108,7 @@ def fit_policy(
         parts = [(policy, np.arange(len(targets)))]
     tried = _Tried(fitting, parts)
     toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
-    return replace(policy, toll=toll, curve=tried.curve(toll)), tried.played(toll)
+    return tried.described(replace(policy, toll=toll)), tried.played(toll)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,18 +212,45 @@ class _Tried:
                 break
         return low if self.played(high).cost.mean() < TIMID * mean else high
 
-    def curve(self, toll: float) -> tuple[CurvePoint, ...]:
-        """Return what is lost against asking all, at ``toll`` and a few more, cheap ones first."""
+    def described(self, policy: Policy) -> Policy:
+        """Return a policy that knows what it did about these samples."""
         full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
-        plays = [self.played(float(toll)) for toll in [toll, 0.0, *self.tolls()]]
-        by_cost = {round(float(one.cost.mean()), 12): one for one in reversed(plays)}
+        played, targets = self.played(policy.toll), self.fitting.targets
+        classes = [np.flatnonzero(targets.index == k) for k in range(targets.count)]
+        told = replace(policy, curve=self.curve(full), point=self._point(played, full))
+        doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
+        apart = np.ptp(doubt) > ALIKE * np.ptp(policy.worth)
+        tenths = np.array_split(np.argsort(doubt, kind="stable"), TENTHS if apart else 1)
+        return replace(
+            told,
+            by_class=self._groups(played, doubt, classes),
+            by_doubt=self._groups(played, doubt, [rows for rows in tenths if len(rows)]),
+        )
+
+    def _groups(
+        self, played: Played, doubt: NDArray[np.float64], groups: Sequence[NDArray[np.intp]]
+    ) -> tuple[AskedGroup, ...]:
+        asks = played.asks(len(self.fitting.pace.costs))
+        return tuple(
+            AskedGroup(
+                samples=float(len(rows)),
+                doubt=float(doubt[rows].mean()) if len(rows) else 0.0,
+                asked=_shares(asks[rows]),
+            )
+            for rows in groups
+        )
+
+    def curve(self, full: NDArray[np.float64]) -> tuple[CurvePoint, ...]:
+        """Return what is lost against asking all, ``full``, at a few costs, cheap ones first."""
+        plays = [self.played(float(toll)) for toll in [0.0, *self.tolls()]]
+        by_cost = {round(float(one.cost.mean()), 12): one for one in plays}
         costs = sorted(by_cost)
-        own = costs.index(round(float(plays[0].cost.mean()), 12))
-        kept = np.unique([*np.linspace(0, len(costs) - 1, POINTS).round().astype(int), own])
+        kept = np.unique(np.linspace(0, len(costs) - 1, POINTS).round().astype(int))
         return tuple(self._point(by_cost[costs[at]], full) for at in kept)
 
     def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:
-        apart = self.fitting.value(played.log_probabilities) - full
+        value = self.fitting.value(played.log_probabilities)
+        apart = value - full
         groups = self.fitting.targets.groups
         n = len(apart)
         error = float(apart.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
@@ -221,7 +258,12 @@ class _Tried:
             error = mean_error(apart, groups)
         mean = float(apart.mean())
         return CurvePoint(
-            cost=float(played.cost.mean()), gain=mean, low=mean - Z * error, high=mean + Z * error
+            cost=float(played.cost.mean()),
+            value=float(value.mean()),
+            gain=mean,
+            low=float(mean - Z * error),
+            high=float(mean + Z * error),
+            asked=_shares(played.asks(len(self.fitting.pace.costs))),
         )
 
 
@@ -246,6 +288,11 @@ def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
             for row in rows.tolist():
                 asked[row] = subset
     return Played(asked, logs, cost)
+
+
+def _shares(asks: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return the share of samples that each question was asked about; 0 of none."""
+    return tuple((asks.sum(axis=0) / max(1, len(asks))).tolist())
 
 
 def _ridge(seen: Matrix) -> Matrix:

@@ -52,13 +52,14 @@ class Rounds:
     samples: SampleLoader
     see: Callable[[range], Seen]
 
-    def blocks(self) -> Iterator[Matrix]:
-        """Yield (n, K) probabilities, a block of samples at a time."""
+    def blocks(self) -> Iterator[tuple[Matrix, list[Subset]]]:
+        """Yield (n, K) probabilities, and what was asked about each, a block at a time."""
         purse = Purse(self.policy, len(self.samples))
         for rows in chunks(len(self.samples), BLOCK):
             purse.begin(len(rows))
-            known = _Block(self, rows, purse).log_probabilities()
-            yield np.exp(self.reader.weighed(known))
+            block = _Block(self, rows, purse)
+            known = block.log_probabilities()
+            yield np.exp(self.reader.weighed(known)), block.asked_about
 
 
 class Purse:
@@ -122,11 +123,12 @@ class _Block:
             np.zeros((len(rows), len(one.spec.classes)), np.float32) for one in rounds.askers
         ]
         self._logs: Matrix | None = None
+        self.asked_about: list[Subset] = [()] * len(rows)
 
     def log_probabilities(self) -> Matrix:
         everybody = np.arange(len(self._rows))
         first = self._ask_all(everybody)
-        self._asked_about: list[Subset] = [first] * len(everybody)
+        self.asked_about = [first] * len(everybody)
         self._note(everybody, self._opinion(first, everybody))
         self._go_round()
         while self._purse.lower():
@@ -137,7 +139,7 @@ class _Block:
     def _go_round(self) -> None:
         """Ask until no question pays."""
         by_state: dict[Subset, list[int]] = {}
-        for row, subset in enumerate(self._asked_about):
+        for row, subset in enumerate(self.asked_about):
             by_state.setdefault(subset, []).append(row)
         waiting = {subset: np.array(rows, dtype=np.intp) for subset, rows in by_state.items()}
         while waiting := self._asked(waiting):
@@ -171,7 +173,7 @@ class _Block:
         for at in np.flatnonzero(pays).tolist():
             after = tuple(sorted((*wanted[at][3], int(questions[at]))))
             arrived.setdefault(after, []).append(int(rows[at]))
-            self._asked_about[int(rows[at])] = after
+            self.asked_about[int(rows[at])] = after
         for question in np.unique(questions[pays]).tolist():
             self._ask(question, np.sort(rows[pays & (questions == question)]))
         return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in arrived.items()}
