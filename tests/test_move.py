@@ -203,7 +203,7 @@ def uri(seed, price=0.001):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("rebox.cli.console.out._width", 200)  # of a console that is there
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     rebox.Reprogrammer([uri(0), uri(1)], budget=400, random_state=0, journal="j.sqlite").fit(
         X, Y

@@ -606,7 +606,7 @@ def test_canaries_that_are_not_paid_for_are_missed_by_name():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("rebox.cli.console.out._width", 200)  # of a console that is there
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     return tmp_path
 
