@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import rebox
 from rebox.box import FunctionBox
 from rebox.box.rehearsal import RehearsalBox
-from rebox.cli.app import app
+from rebox.cli.app import app, out
 from rebox.errors import BoxError, InvalidData, InvalidOption
 from rebox.meter import Spent
 
@@ -203,7 +203,7 @@ def uri(seed, price=0.001):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rebox.cli.console.out._width", 200)  # of a console that is there
+    monkeypatch.setattr(out, "_width", 200)  # however wide a terminal is
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     rebox.Reprogrammer([uri(0), uri(1)], budget=400, random_state=0, journal="j.sqlite").fit(
         X, Y

@@ -16,7 +16,7 @@ from rebox.artefact import load as load_artefact
 from rebox.box import LimitedBox, Nobody
 from rebox.box.rehearsal import RehearsalBox
 from rebox.classifier.accounts import account_of, checked_budgets, open_meter
-from rebox.cli.app import app
+from rebox.cli.app import app, out
 from rebox.cli.per_prediction import PerPrediction
 from rebox.errors import (
     ArtefactError,
@@ -606,7 +606,7 @@ def test_canaries_that_are_not_paid_for_are_missed_by_name():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rebox.cli.console.out._width", 200)  # of a console that is there
+    monkeypatch.setattr(out, "_width", 200)  # however wide a terminal is
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     return tmp_path
 
