@@ -72,7 +72,8 @@ class Policy:
     @property
     def free(self) -> Subset:
         """The questions that are asked first, always: they cost nothing."""
-        return min((asked for asked, _ in self.gains), key=len, default=())
+        costless = tuple(np.flatnonzero(self.costs == 0).tolist())  # where nothing else is asked
+        return min((asked for asked, _ in self.gains), key=len, default=costless)
 
     @property
     def point(self) -> CurvePoint | None:
@@ -103,11 +104,16 @@ class Policy:
         return replace(self, toll=toll)
 
     def without(self, question: int) -> Self:
-        """Return the policy that has never heard of a question; those behind it move up."""
+        """Return the policy that has never heard of a question; those behind it move up.
+
+        No rule was learnt without a question that is asked first, always: those that go by an
+        opinion with it go by one without it then.
+        """
+        beside = [pair for pair in self.gains if question in pair[0]]
+        without = [pair for pair in self.gains if question not in pair[1]]
         gains = {
-            (_moved(asked, question), _moved(then, question)): rule
-            for (asked, then), rule in self.gains.items()
-            if question not in then
+            (_moved(asked, question), _moved(then, question)): self.gains[asked, then]
+            for asked, then in (*beside, *without)  # what was learnt without it counts
         }
         return replace(self, gains=gains, costs=np.delete(self.costs, question))
 
@@ -230,4 +236,4 @@ def _with(asked: Subset, question: int) -> Subset:
 
 
 def _moved(subset: Subset, gone: int) -> Subset:
-    return tuple(number - (number > gone) for number in subset)
+    return tuple(number - (number > gone) for number in subset if number != gone)
