@@ -100,6 +100,9 @@ def recorded(trial: Trial, data: Path) -> tuple[Any, ...]:
     with np.load(file) as answers:
         ids, truth, services = answers["ids"], answers["truth"].astype(str), answers["services"]
     order = np.random.default_rng(trial.seed).permutation(len(ids))
+    # one of each class at least: what nobody has labelled is no class of the user's
+    firsts = np.unique(truth[order], return_index=True)[1]
+    order = order[np.concatenate([firsts, np.setdiff1d(np.arange(len(ids)), firsts)])]
     few, others = order[: trial.labels], order[trial.labels :]
     boxes = [f"recorded:{file}?service={name}" for name in services]
     return (

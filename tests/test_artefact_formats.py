@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -140,6 +141,8 @@ def test_a_stored_model_says_what_it_said(path):
 @stored()
 def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, tmp_path):
     model = opened(path)
+    if path.stem.startswith("ids"):  # the file of its box lies beside a model
+        shutil.copy(path.parent / "answers.npz", tmp_path)
     for name in "ab":
         model.save(tmp_path / name)
         model = Reprogrammer.load(tmp_path / name, encoder=ENCODER if path in ENCODED else None)
@@ -155,7 +158,7 @@ def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, t
 def test_the_command_line_predicts_and_evaluates_with_a_stored_model(path, tmp_path):
     x, _ = expected(path)
     classes, said = load(path).classes, labelled(path)
-    labels = classes[np.arange(len(x)) % 2]
+    labels = classes[np.arange(len(x)) % len(classes)]
     known = {"ids": x.ids} if isinstance(x, Samples) else {"x": x}
     np.savez(tmp_path / "data.npz", y=labels, **known)
     for command in (

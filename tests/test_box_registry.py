@@ -46,7 +46,7 @@ def test_an_option_twice_is_refused():
 
 
 def test_an_unknown_scheme_names_the_known_ones():
-    with pytest.raises(InvalidOption, match="onnx, rehearsal, torch"):
+    with pytest.raises(InvalidOption, match="onnx, recorded, rehearsal, torch"):
         open_box("clarify:x")
 
 
@@ -67,7 +67,7 @@ def test_the_box_remembers_its_uri():
 def test_built_in_schemes_need_no_installed_metadata(monkeypatch):
     monkeypatch.setattr(door, "entry_points", lambda **_: ())
     services = {"azure-custom-vision", "clarifai", "http", "huggingface", "mlflow", "oip", "vertex"}
-    assert set(BOXES) == {"demo", "onnx", "rehearsal", "torch"} | services
+    assert set(BOXES) == {"demo", "onnx", "recorded", "rehearsal", "torch"} | services
     assert len(open_box("rehearsal:").spec.classes) == 10
     assert len(open_box("demo:digits").spec.classes) == 10
 

@@ -197,7 +197,7 @@ def fitted(tmp_path, file):
     data = listed(tmp_path / "train.csv", range(90))
     given = ("--box", uri(file), "--data", data, "--budget", 90, "--journal", tmp_path / "j.sqlite")
     said = invoke("estimate", *given[:6])
-    assert "90 of 90 training images" in said
+    assert "90 of 90 training samples" in said
     invoke("fit", *given, "--out", tmp_path / "m.rebox")
     return tmp_path
 

@@ -1,6 +1,6 @@
 """What the estimator accepts: scikit-learn's rules for rows and labels, ours for the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -12,8 +12,12 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from rebox.box import BlackBox
 from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
+from rebox.notebook import few
+from rebox.option import meant
+from rebox.reading.as_named import named_places
 from rebox.recipe import Recipe
 from rebox.sample.forms import are_images
 from rebox.sample.labels import read_labels
@@ -39,11 +43,6 @@ class PredictionPace:
     most: int
     mean_queries: float | None = None
     mean_usd: float | None = None
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What tells a fit from others; the mean price does not change what a fit asks."""
-        return {"views": self.most}
 
 
 def check_prediction(recipe: Any, model: Any) -> None:
@@ -99,6 +98,27 @@ def checked_objective(
             "use recipe='auto', 'local' or 'map'."
         )
     return read
+
+
+def check_aliases(aliases: Any, classes: NDArray[Any], boxes: Sequence[BlackBox]) -> None:
+    """Refuse other names than those of a user's classes, for any class of a box."""
+    if not isinstance(aliases or {}, Mapping):
+        raise InvalidOption(
+            "aliases say what a box calls a class of yours, as {'joy': 'happiness'}; found "
+            f"{aliases!r:.80}."
+        )
+    own, theirs = [str(name) for name in classes], [box.spec.classes for box in boxes]
+    for label, names in (aliases or {}).items():
+        _check_named(f"aliases name a class {str(label)!r}", label, [own], "your labels are")
+        for name in [names] if isinstance(names, str) else names:
+            found = f"aliases say that a box calls {str(label)!r} {str(name)!r}"
+            _check_named(found, name, theirs, "classes of boxes are")
+
+
+def _check_named(found: str, name: Any, known: Sequence[Sequence[str]], whose: str) -> None:
+    if all((named_places([name], names) < 0).all() for names in known):
+        every = list(dict.fromkeys(name for names in known for name in names))
+        raise InvalidOption(f"{found}{meant(str(name), every)}: {whose} {few(every)}.")
 
 
 def seed_of(random_state: Any) -> int:

@@ -19,6 +19,8 @@ from rebox.classifier.accounts import (
 from rebox.classifier.boxes import BoxChoice, listed, open_each
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
+    PredictionPace,
+    check_aliases,
     check_lengths,
     check_prediction,
     checked_labels,
@@ -31,6 +33,7 @@ from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Listener, Session, fit
+from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.recipe import Recipe, recipe_from_name
@@ -217,6 +220,7 @@ class Reprogrammer(Movable):
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = encode_groups(as_array(groups), len(X), least=2)
         boxes = self._opened(recipe)
+        check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
             budgets = checked_budgets(boxes, self.budget, self.max_usd, self.predict_budget)
@@ -317,7 +321,7 @@ class Reprogrammer(Movable):
                 seed,
                 groups,
                 epoch=one_or_all(epochs),
-                **pace.asked,
+                **self._asks(pace, boxes, classes),
             ),
             account=self.account if recipe.way.asks else None,
         )
@@ -340,6 +344,20 @@ class Reprogrammer(Movable):
             compare=self.verdict,
             listeners=self._told,
         )
+
+    def _asks(
+        self, pace: PredictionPace, boxes: tuple[BlackBox, ...], classes: NDArray[Any]
+    ) -> dict[str, Any]:
+        """Return what else tells a fit from others, as other questions are asked for it."""
+        aliases = self.aliases or {}
+        means = pace.mean_queries, pace.mean_usd, self.max_usd_per_prediction
+        named = len(boxes) == 1 and all_named(boxes[0], classes.tolist(), aliases)
+        return {
+            "views": pace.most,
+            **({"paced": True} if any(mean is not None for mean in means) else {}),
+            **({"named": True} if named else {}),
+            **({"aliases": sorted(aliases.items())} if aliases else {}),
+        }
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
         """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import typer
@@ -10,7 +9,7 @@ import typer
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
-from rebox.classifier.checks import pace_of
+from rebox.classifier.checks import check_aliases, pace_of
 from rebox.cli.console import err
 from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
@@ -18,7 +17,7 @@ from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.money import dollars
-from rebox.sample import SampleLoader
+from rebox.sample import Dataset, SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
@@ -65,9 +64,9 @@ def _cost_of(paid: Asked, what: str) -> tuple[bool, str, str]:
 
 
 def plan(
-    model: Reprogrammer, boxes: tuple[BlackBox, ...], samples: Any
+    model: Reprogrammer, boxes: tuple[BlackBox, ...], task: Dataset
 ) -> tuple[Plan, tuple[int | None, ...]]:
-    """Return how ``model`` would be fitted to ``samples``, and what its budget allows to each box.
+    """Return how ``model`` would be fitted to ``task``, and what its budget allows to each box.
 
     What the fit would refuse is refused here.
     """
@@ -75,7 +74,9 @@ def plan(
     asks, budget = recipe.way.asks, Budget()
     if asks:
         budget, _ = checked_budgets(boxes, model.budget, model.max_usd, model.predict_budget)
-    loader = SampleLoader.of_training(samples, model.value_range)
+    loader = SampleLoader.of_training(task.samples, model.value_range)
+    classes = np.unique(task.labels)
+    check_aliases(model.aliases, classes, boxes)
     pace = pace_of(model, len(boxes))
     session = Session(
         boxes=boxes,
@@ -87,6 +88,8 @@ def plan(
         mean_queries=pace.mean_queries,
         usd_per_prediction=pace.mean_usd,
         max_usd_per_prediction=model.max_usd_per_prediction,
+        named=classes.tolist(),
+        aliases=model.aliases or {},
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -14,6 +14,7 @@ from rebox.cli.consent import plan
 from rebox.cli.console import out
 from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
+    AliasOption,
     AskedBoxOption,
     BudgetOption,
     DataOption,
@@ -25,6 +26,7 @@ from rebox.cli.options import (
     SeedOption,
     UsdOption,
     open_asked,
+    read_aliases,
     read_range,
 )
 from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
@@ -48,6 +50,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     queries_per_prediction: QueriesOption = None,
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
+    alias: AliasOption = None,
     value_range: RangeOption = None,
     hold_out: HoldOutOption = None,
     seed: SeedOption = 0,
@@ -68,9 +71,10 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         budget=queries,
         max_usd=usd,
         value_range=read_range(value_range) or task.value_range,
+        aliases=read_aliases(alias),
         **per_prediction.options,
     )
-    planned, left = plan(model, opened, parts.train.samples)
+    planned, left = plan(model, opened, parts.train)
     if len(opened) > 1:
         _print_boxes(opened, left, planned)
     allowed = [most + parts.queries for most in left if most is not None]

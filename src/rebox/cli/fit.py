@@ -18,6 +18,7 @@ from rebox.cli.interruption import signals
 from rebox.cli.measured import print_measured
 from rebox.cli.options import (
     AccountOption,
+    AliasOption,
     AskedBoxOption,
     BudgetOption,
     CanariesOption,
@@ -36,6 +37,7 @@ from rebox.cli.options import (
     UsdOption,
     YesOption,
     open_asked,
+    read_aliases,
     read_journal,
     read_range,
 )
@@ -47,6 +49,7 @@ from rebox.cli.output import (
     write_model,
 )
 from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
+from rebox.cli.policy import print_policy
 from rebox.cli.printing import (
     print_cut_short,
     print_decided,
@@ -74,6 +77,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     queries_per_prediction: QueriesOption = None,
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
+    alias: AliasOption = None,
     encoder: EncoderOption = None,
     objective: ObjectiveOption = "accuracy",
     ordered: OrderedOption = False,
@@ -140,6 +144,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         value_range=chosen_range,
         random_state=seed,
         listeners=(bar,),
+        aliases=read_aliases(alias),
         **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)
@@ -154,6 +159,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     by_box = judged.added_to(model.spent_by_box_)
     receipt(sum(by_box, Spent()), opened, by_box)
     print_decided(model)
+    print_policy(model)
     if json is not None:
         seconds = time.perf_counter() - started
         write_record(json, model, seconds, by_box, judged.measured, judged.usd_per_10k)
@@ -167,7 +173,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
 def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, yes: bool) -> None:
     """Ask whether the fit, and what measures it, may cost what it can."""
     if any(box.source.remote for box in boxes):  # else nobody is paid, and a plan takes a look
-        planned, left = plan(model, boxes, parts.train.samples)
+        planned, left = plan(model, boxes, parts.train)
         most = [
             n if allowed is None else min(n, allowed)
             for n, allowed in zip(planned.by_box, left, strict=True)

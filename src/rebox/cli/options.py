@@ -77,6 +77,13 @@ RangeOption = Annotated[
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
     ),
 ]
+AliasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--alias",
+        help="What boxes call a class of yours, as joy=happiness; several for as many names.",
+    ),
+]
 ObjectiveOption = Annotated[
     str,
     typer.Option(
@@ -144,6 +151,17 @@ def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
             "nobody."
         )
     return open_each(boxes)
+
+
+def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:
+    """Return what ``--alias`` says, as `rebox.Reprogrammer` takes it."""
+    aliases: dict[str, list[str]] = {}
+    for text in texts or ():
+        label, _, name = (part.strip() for part in text.partition("="))
+        if not label or not name:
+            raise InvalidOption(f"--alias must look like CLASS=NAME, found {text!r}.")
+        aliases.setdefault(label, []).append(name)
+    return aliases
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:

@@ -15,6 +15,7 @@ from rebox.classifier import Reprogrammer
 from rebox.cli.console import out
 from rebox.cli.measured import Measured, record_of, record_of_point
 from rebox.cli.output import write
+from rebox.cli.policy import record_of_policy
 from rebox.cli.wording import spoken
 from rebox.decision import OperatingPoint
 from rebox.fit import Verdict
@@ -207,6 +208,7 @@ def write_record(
     names = [record.name for record in model.artefact_.boxes]
     spent = sum(by_box, Spent())
     each = zip(names, by_box, strict=True)
+    policy = model.artefact_.model.policy
     record = {
         "recipe": model.artefact_.recipe,
         "box": names[0],
@@ -218,6 +220,7 @@ def write_record(
         "metrics": {name: asdict(interval) for name, interval in metrics.items()},
         **({} if measured is None else _record_of_measured(measured, usd_per_10k)),
         "operating_point": record_of_point(model, None if measured is None else measured.point),
+        "policy": None if policy is None else record_of_policy(policy),
     }
     write(path, (json.dumps(record, indent=2) + "\n").encode())
 

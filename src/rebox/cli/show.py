@@ -16,9 +16,11 @@ from rebox.box import NOBODY
 from rebox.cli.app import app
 from rebox.cli.console import out
 from rebox.cli.options import ModelArgument
+from rebox.cli.policy import policy_words, record_of_policy
 from rebox.cli.wording import spoken
 from rebox.decision import Objective
 from rebox.errors import ArtefactError
+from rebox.fit import Policy
 from rebox.meter import counted, counted_by_purpose
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
@@ -36,6 +38,7 @@ ABOUT = (  # what is printed, and the name of it in JSON
     ("asked by the fit", "queries"),
     ("each prediction", "queries_per_prediction"),
     ("price", "price_usd"),
+    ("asks where it pays", "policy"),
     ("canaries", "canaries"),
     ("decides for", "objective"),
     ("promises", "promised"),
@@ -85,7 +88,7 @@ def facts_of(path: Path) -> dict[str, Any]:
     version, description, arrays = peek(path)
     try:
         canaries = [len(arrays.get(f"canaries.{k}", ())) for k in range(len(description["boxes"]))]
-        facts = _facts(description, canaries)
+        facts = {**_facts(description, canaries), "policy": _policy(description, arrays)}
     except (LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(
             f"{path} does not hold what a model of format {version} does: fit again."
@@ -151,6 +154,17 @@ def _objective(description: dict[str, Any]) -> Any:
     return Objective(**told).value(description["classes"]["names"])
 
 
+def _policy(description: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how a model asks where it pays, and what that loses."""
+    if (described := description.get("policy")) is None:
+        return None
+    start = "policy."
+    own = {k.removeprefix(start): array for k, array in arrays.items() if k.startswith(start)}
+    policy = Policy.restore(described, own)
+    words = policy_words(policy, Objective(**description["deciding"]["objective"]))
+    return {"words": words, **record_of_policy(policy)}
+
+
 def _promised(point: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if point is None else point["figures"]
 
@@ -188,6 +202,7 @@ WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "canaries": lambda count: f"{count}" if count else "none: the box may change unnoticed",
     "objective": _decides,
     "promised": _promise,
+    "policy": lambda policy: policy["words"],
     "verdict": spoken,
 }
 """How a fact is written for people; the others stand as they are."""

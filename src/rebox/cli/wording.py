@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 OPTIONS = {
     "account": "--account",
+    "aliases": "--alias",
     "box": "--box",
     "budget": "--budget",
     "canaries": "--canaries",

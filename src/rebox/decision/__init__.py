@@ -10,6 +10,7 @@ from rebox.decision.objective import KINDS, Objective, read_objective
 from rebox.decision.operating import OperatingPoint, left_undone, operating_point, promised
 from rebox.decision.order import Order
 from rebox.decision.sets import PredictionSets, SetCalibration, check_coverage, needed
+from rebox.decision.worth import worth_of
 
 __all__ = [
     "KINDS",
@@ -29,4 +30,5 @@ __all__ = [
     "promised",
     "read_objective",
     "undecided",
+    "worth_of",
 ]

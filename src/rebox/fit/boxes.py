@@ -13,13 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.decision import HeldOut, worth_of
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.box_verdict import verdict_of_boxes
 from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, plan_boxes
 from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
-from rebox.fit.policy_fitting import Spending, Played, fit_policy
+from rebox.fit.policy import Policy
+from rebox.fit.policy_fitting import Played, Spending, fit_policy
 from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
@@ -28,6 +30,7 @@ from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
 from rebox.fit.verdict import Verdict
 from rebox.program import Canvas, Program
 from rebox.reading import TrainingSet, fit_reader
+from rebox.reading.contract import Matrix
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
 from rebox.recipe import Views
 from rebox.sample.loader import chunks
@@ -49,6 +52,7 @@ class BoxesRun(Run):
         self._programs = [_program(session, place) for place in range(len(session.boxes))]
         self._sheets = [Sheet(session.order, len(box.spec.classes)) for box in session.boxes]
         self._kept = list(range(len(session.boxes)))
+        self._chosen_by = 0  # samples, the first of them, that told which boxes pay
 
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
@@ -93,6 +97,7 @@ class BoxesRun(Run):
     def _worth_asking(self) -> list[int]:
         """Return the boxes that lower the loss of what all say together, by what they cost."""
         places = self._places(self._kept)
+        self._chosen_by = len(places)
         if not len(places):
             return self._kept[:MOST]
         fitting = self._fitting(self._kept, places)
@@ -133,34 +138,66 @@ class BoxesRun(Run):
 
     def read(self) -> Ending:
         """Return the model that all answers so far make, and what they brought."""
-        answered_boxes = [box for box in self._kept if len(self._sheets[box])]
-        places = self._places(answered_boxes)
-        while len(places) < len(self._kept) and len(answered_boxes) > 1:  # one of them lags behind
-            answered_boxes.remove(min(answered_boxes, key=lambda box: len(self._sheets[box])))
-            places = self._places(answered_boxes)
+        boxes, places = self._to_read()
         if not len(places):
             return self.read_nothing()
-        if len(answered_boxes) > MOST:
-            answered_boxes = answered_boxes[:MOST]
-        fitting = self._fitting(answered_boxes, places)
+        fitting = self._fitting(boxes, places)
         fitted = fitting.fitted()
-        pace = self._pace(answered_boxes)
-        policy, played = None, None
-        if pace is not None:
-            worth = np.eye(self.session.n_targets)
-            policy, played = fit_policy(fitted.out_of_fold, fitting.targets, pace, worth)
+        asked_all = self._held_out(fitting, fitted.out_of_fold[*range(len(boxes)),], places)
+        policy, played = self._policy(boxes, fitting, fitted, asked_all)
         reader = fitted.reader
         if self.way.class_weight == "balanced":
             reader = reader.balanced(fitting.targets.log_prior)
         model = Model(
-            questions=self._questions(answered_boxes),
+            questions=self._questions(boxes),
             reader=reader,
             local=self._looked[0],
             policy=policy,
         )
-        verdict = self._verdict(answered_boxes, fitting, fitted, played)
-        unread = self._answered - len(places) * len(answered_boxes)
-        return Ending(model=model, verdict=verdict, unread=unread)
+        said = None if played is None else played.log_probabilities
+        return Ending(
+            model=model,
+            verdict=self._verdict(boxes, fitting, fitted, played),
+            held_out=asked_all if said is None else self._held_out(fitting, said, places),
+            unread=self._answered - len(places) * len(boxes),
+        )
+
+    def _to_read(self) -> tuple[list[int], NDArray[np.intp]]:
+        """Return the boxes whose answers are read, and the places of samples that all answered."""
+        boxes = [box for box in self._kept if len(self._sheets[box])]
+        places = self._places(boxes)
+        while len(places) < len(self._kept) and len(boxes) > 1:  # one of them lags behind
+            boxes.remove(min(boxes, key=lambda box: len(self._sheets[box])))
+            places = self._places(boxes)
+        return boxes[:MOST], places
+
+    def _policy(
+        self,
+        boxes: Sequence[int],
+        fitting: SubsetFitting,
+        fitted: FittedSubsets,
+        asked_all: HeldOut,
+    ) -> tuple[Policy | None, Played | None]:
+        """Return whom a prediction asks, and what that does about training samples, if not all."""
+        pace = self._pace(boxes)
+        if pace is None:
+            return None, None
+        worth = worth_of(self.session.objective, asked_all)
+        return fit_policy(fitted.out_of_fold, fitting.targets, pace, worth)
+
+    def _held_out(self, fitting: SubsetFitting, said: Matrix, places: NDArray[np.intp]) -> HeldOut:
+        """Return what was said (n, K) of the samples at ``places``, each held out from it.
+
+        Those that chose which boxes are asked are not fresh.
+        """
+        targets, weight = fitting.targets, self.way.class_weight
+        return HeldOut(
+            log_probabilities=said if weight is None else said - targets.log_prior,
+            targets=targets.index,
+            groups=targets.groups,
+            assumed=self.session.assumed(weight),
+            fresh=places >= self._chosen_by if self._chosen_by else None,
+        )
 
     def _pace(self, boxes: Sequence[int]) -> Spending | None:
         """Return what a prediction may cost; None: each box is asked about every sample."""

@@ -100,13 +100,15 @@ class Model:
         Raises
         ------
         ArtefactError
-            There is no reading of what is left: its reader takes the answers to all questions.
+            There is no reading of what is left: its reader takes the answers to all questions, or
+            nobody would be asked any more, and who is asked for an answer must not be given the
+            classes' shares.
         """
         gone = [number for number, one in enumerate(self.questions) if one.box == box]
         if not gone:
             return self
         reader, policy, questions = self.reader, self.policy, list(self.questions)
-        if not isinstance(reader, SubsetReader):
+        if not isinstance(reader, SubsetReader) or len(gone) == len(questions):
             raise ArtefactError(
                 f"the model has no reading without box {box}: open that box, or fit again."
             )

@@ -66,8 +66,10 @@ class Opinions:
             looked = NamedAnswers.fit(spec, places, scores)
             evidence.append(Evidence.of_answers(question, looked, scores, targets))
         if not short:
-            rows = self.rows if self.seen else self.rows[: self.asked]
-            fitted = self._fitted([Answered(spec, scores)], rows, self.seen)
+            # Beside the only box, what is seen is read with its answers; beside several, once.
+            seen = self.seen if len(self.session.boxes) == 1 else ()
+            rows = self.rows if seen else self.rows[: self.asked]
+            fitted = self._fitted([Answered(spec, scores)], rows, seen)
             said = fitted.out_of_fold[: self.asked]
             evidence.append(Evidence.of_opinion(question, fitted.reader, said))
         return evidence

@@ -72,7 +72,21 @@ class Policy:
     @property
     def free(self) -> Subset:
         """The questions that are asked first, always: they cost nothing."""
-        return min((asked for asked, _ in self.gains), key=len, default=())
+        costless = tuple(np.flatnonzero(self.costs == 0).tolist())  # where nothing else is asked
+        return min((asked for asked, _ in self.gains), key=len, default=costless)
+
+    @property
+    def point(self) -> CurvePoint | None:
+        """What it comes to: where the curve costs what is held, or all that pays if that is less.
+
+        Between two points of it some samples are treated as by one and some as by the other.
+        """
+        if not self.curve or self.mean is None or self.mean >= self.curve[-1].cost:
+            return self.curve[-1] if self.curve else None
+        rows = np.array([(one.cost, one.gain, one.low, one.high) for one in self.curve])
+        cost = max(self.mean, self.curve[0].cost)
+        gain, low, high = (float(np.interp(cost, rows[:, 0], column)) for column in rows.T[1:])
+        return CurvePoint(cost=cost, gain=gain, low=low, high=high)
 
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
@@ -90,11 +104,16 @@ class Policy:
         return replace(self, toll=toll)
 
     def without(self, question: int) -> Self:
-        """Return the policy that has never heard of a question; those behind it move up."""
+        """Return the policy that has never heard of a question; those behind it move up.
+
+        No rule was learnt without a question that is asked first, always: those that go by an
+        opinion with it go by one without it then.
+        """
+        beside = [pair for pair in self.gains if question in pair[0]]
+        without = [pair for pair in self.gains if question not in pair[1]]
         gains = {
-            (_moved(asked, question), _moved(then, question)): rule
-            for (asked, then), rule in self.gains.items()
-            if question not in then
+            (_moved(asked, question), _moved(then, question)): self.gains[asked, then]
+            for asked, then in (*beside, *without)  # what was learnt without it counts
         }
         return replace(self, gains=gains, costs=np.delete(self.costs, question))
 
@@ -197,7 +216,7 @@ def features(log_probabilities: Matrix, worth: Matrix) -> Matrix:
     worth : (K, K)
         Of saying a class where another is true.
     """
-    p = np.exp(log_probabilities)
+    p, worth = np.exp(log_probabilities), worth / (np.ptp(worth) or 1.0)  # in whatever it counts
     expected = p @ worth
     said = expected.argmax(axis=1)
     ranked = -np.sort(-expected, axis=1)
@@ -217,4 +236,4 @@ def _with(asked: Subset, question: int) -> Subset:
 
 
 def _moved(subset: Subset, gone: int) -> Subset:
-    return tuple(number - (number > gone) for number in subset)
+    return tuple(number - (number > gone) for number in subset if number != gone)

@@ -98,7 +98,7 @@ def fit_policy(
         parts = [(policy, np.arange(len(targets)))]
     tried = _Tried(fitting, parts)
     toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
-    return replace(policy, toll=toll, curve=tried.curve()), tried.played(toll)
+    return replace(policy, toll=toll, curve=tried.curve(toll)), tried.played(toll)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,13 +202,14 @@ class _Tried:
                 break
         return low if self.played(high).cost.mean() < TIMID * mean else high
 
-    def curve(self) -> tuple[CurvePoint, ...]:
-        """Return what is lost against asking all, at a few costs, cheap ones first."""
+    def curve(self, toll: float) -> tuple[CurvePoint, ...]:
+        """Return what is lost against asking all, at ``toll`` and a few more, cheap ones first."""
         full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
-        plays = [self.played(float(toll)) for toll in [0.0, *self.tolls()]]
-        by_cost = {round(float(one.cost.mean()), 12): one for one in plays}
+        plays = [self.played(float(toll)) for toll in [toll, 0.0, *self.tolls()]]
+        by_cost = {round(float(one.cost.mean()), 12): one for one in reversed(plays)}
         costs = sorted(by_cost)
-        kept = np.unique(np.linspace(0, len(costs) - 1, POINTS).round().astype(int))
+        own = costs.index(round(float(plays[0].cost.mean()), 12))
+        kept = np.unique([*np.linspace(0, len(costs) - 1, POINTS).round().astype(int), own])
         return tuple(self._point(by_cost[costs[at]], full) for at in kept)
 
     def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:

@@ -57,7 +57,8 @@ class Rounds:
         purse = Purse(self.policy, len(self.samples))
         for rows in chunks(len(self.samples), BLOCK):
             purse.begin(len(rows))
-            yield np.exp(_Block(self, rows, purse).log_probabilities())
+            known = _Block(self, rows, purse).log_probabilities()
+            yield np.exp(self.reader.weighed(known))
 
 
 class Purse:

@@ -63,7 +63,7 @@ class SubsetReader(Reader):
     stacks : mapping of tuple of int to Stack
         By the questions that were answered.
     offset : (classes,) float64
-        Added to the log-probabilities in the end.
+        What `weighed` adds to log-probabilities.
     """
 
     kind: ClassVar[str] = "subsets"
@@ -96,18 +96,25 @@ class SubsetReader(Reader):
 
     def probabilities(self, answers: Heard, local: Sequence[Floats], n: int) -> Matrix:
         """Return (n, classes) probabilities of samples; what was not asked is None."""
-        return np.exp(self.log_probabilities(answers, local, n))
+        return np.exp(self.weighed(self.log_probabilities(answers, local, n)))
+
+    def weighed(self, log_probabilities: Matrix) -> Matrix:
+        """Return (n, classes) log-probabilities by the shares of classes that are to be assumed."""
+        weighed: Matrix = log_softmax(log_probabilities + self.offset, axis=1)
+        return weighed
 
     def log_probabilities(self, answers: Heard, local: Sequence[Floats], n: int) -> Matrix:
-        """Return (n, classes) log-probabilities of samples; what was not asked is None."""
+        """Return (n, classes) log-probabilities of samples; what was not asked is None.
+
+        By the shares that classes had in training, as a policy has learnt to take them.
+        """
         subset = tuple(k for k, scores in enumerate(answers) if scores is not None)
         features = [one.features(answers, local, n) for one in self._heard(subset)]
         shared, free = joined([part for part, _ in features], [part for _, part in features], n)
         stack = self.stacks[subset]
         if not features:  # as wide as the classes
             shared = np.empty((n, len(stack.bias), 0))
-        logs: Matrix = log_softmax(stack.log_probabilities(shared, free) + self.offset, axis=1)
-        return logs
+        return stack.log_probabilities(shared, free)
 
     def _heard(self, subset: Subset) -> list[Member]:
         return [one for one in self.members if one.question is None or one.question in subset]
