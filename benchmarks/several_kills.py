@@ -38,7 +38,10 @@ PRICES = (0.001, 0.004, 0.0)
 PROCESSES = 8
 IN_FLIGHT = 3
 QUESTIONS = 120  # of each process
-BUDGET = {"queries": 500, "usd": 0.6}  # for 960 questions of $1.60
+BUDGETS = {  # of 960 questions for $1.60; of fits that together ask 180 and more for $0.30
+    "questions": {"queries": 500, "usd": 0.6},
+    "fits": {"queries": 150, "usd": 0.2},
+}
 LATENCY_S = 0.005
 KEY = "no secret: the services take any"
 KINDS = {"questions": "ask_several", "fits": "command"}
@@ -87,12 +90,12 @@ class Scene:
     def _job(self, kind: str, journal: Path, seed: int) -> dict[str, Any]:
         if kind == "questions":
             known = {"uris": self.uris, "journal": str(journal), "seed": seed}
-            return {**known, **BUDGET, "questions": QUESTIONS}
+            return {**known, **BUDGETS[kind], "questions": QUESTIONS}
         asked = [word for uri in self.uris for word in ("--box", uri)]
         words = {
             "--data": self.folder / "data.npz",
-            "--budget": BUDGET["queries"],
-            "--max-usd": BUDGET["usd"],
+            "--budget": BUDGETS[kind]["queries"],
+            "--max-usd": BUDGETS[kind]["usd"],
             "--queries-per-prediction": 3,
             "--seed": seed,
             "--account": "team",
@@ -162,34 +165,36 @@ def play(opened: Scene, kind: str, kills: int, draw: random.Random, counts: Coun
         os.kill(running[seed], signal.SIGKILL)  # it may have ended, but is still to be reaped
         ended += opened.zygote.reap(running[seed]) == -signal.SIGKILL
         running[seed] = opened.fork(kind, journal, seed)
-        if all(_is_spent(journal)):
+        if all(_is_spent(journal, kind)):
             break  # whoever is started now asks nothing
     for pid in running:
         opened.zygote.reap(pid)
     counts.rounds += 1
     counts.kills += ended
     with Journal(journal) as books:
-        hold_against(opened, books, ended, counts)
+        hold_against(opened, books, ended, counts, BUDGETS[kind])
         if kind == "questions":
             counts.wrong += _wrong(opened, books)
 
 
-def _is_spent(path: Path) -> tuple[bool, bool]:
+def _is_spent(path: Path, kind: str) -> tuple[bool, bool]:
     """Return whether the queries are spent, and the dollars but for less than a query's."""
     if not path.exists():
         return False, False
     with Journal(path) as books:
         spent = books.billed("team", "fit")
-    left = nano_usd(BUDGET["usd"]) - spent.nano_usd
-    return spent.queries >= BUDGET["queries"], left < nano_usd(PRICES[0])
+    left = nano_usd(BUDGETS[kind]["usd"]) - spent.nano_usd
+    return spent.queries >= BUDGETS[kind]["queries"], left < nano_usd(PRICES[0])
 
 
-def hold_against(opened: Scene, books: Journal, kills: int, counts: Counts) -> None:
+def hold_against(
+    opened: Scene, books: Journal, kills: int, counts: Counts, budget: dict[str, Any]
+) -> None:
     """Count where books, budget and bills differ as they must not."""
     spent, bills = books.billed("team", "fit"), opened.bills
     usd = sum(n * nano_usd(price) for n, price in zip(bills, PRICES, strict=True))
-    counts.over_queries += max(spent.queries, sum(bills)) > BUDGET["queries"]
-    counts.over_dollars += max(spent.nano_usd, usd) > nano_usd(BUDGET["usd"])
+    counts.over_queries += max(spent.queries, sum(bills)) > budget["queries"]
+    counts.over_dollars += max(spent.nano_usd, usd) > nano_usd(budget["usd"])
     booked = _booked(books, opened)
     for place, billed in enumerate(bills):
         sent, answered, distinct = booked[place]
@@ -255,6 +260,10 @@ TITLES = {
 }
 
 
+def _caps(kind: str) -> str:
+    return f"{BUDGETS[kind]['queries']} queries and ${BUDGETS[kind]['usd']:.2f}"
+
+
 def lines(counts: dict[str, Counts], seed: int) -> list[str]:
     """Return the table, as Markdown."""
     names = [one.name for one in fields(Counts) if one.name != "notes"]
@@ -265,7 +274,7 @@ def lines(counts: dict[str, Counts], seed: int) -> list[str]:
         f"{seed}:",
         f"{PROCESSES} processes with one account in one journal; services at "
         f"{', '.join(f'${price:g}' for price in PRICES)} a query, {IN_FLIGHT} requests in flight "
-        f"at each; {BUDGET['queries']} queries and ${BUDGET['usd']:.2f} for all.",
+        f"at each. For all of them {_caps('questions')}, or for fits {_caps('fits')}.",
         "",
         f"| | {' | '.join(TITLES[name] for name in names)} |",
         f"|---|{'---:|' * len(names)}",
