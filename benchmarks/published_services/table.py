@@ -15,6 +15,8 @@ Row = dict[str, Any]
 BOXES = {
     "azure": "azure",
     "clarifai": "clarifai-moderation",
+    "clarifai-nsfw": "clarifai-nsfw",
+    "clarifai-moderation-v3": "clarifai-moderation",
 }  # as `rebox.study.bench.published` names them
 FIGURES = ("accuracy", "sensitivity", "specificity", "macro_auc")
 METHODS = {

@@ -20,6 +20,8 @@ from rebox.study.task import Split
 TRAINING, TESTED = 930, 105
 POSITIVE = "autism"  # dx_group 1
 KEYS = ("AZURE_CUSTOM_VISION_KEY", "CLARIFAI_PAT")
+# Drawing, Hentai, Neutral, Porn, Sexy: five names stand for five others
+MODERATION = ("drug", "gore", "safe", "explicit", "suggestive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +82,31 @@ SERVICES = {
         size=224,
         m=2,  # two of five: a third would be shared
         qs=(15, 25),
-        # Drawing, Hentai, Neutral, Porn, Sexy: five names stand for five others
-        classes=("drug", "gore", "safe", "explicit", "suggestive"),
+        classes=MODERATION,
+        model="moderation-recognition",
+    ),
+    "clarifai-nsfw": Served(
+        scheme="clarifai",
+        file="open_nsfw.onnx",
+        preprocess="unit",
+        price_usd=0.0012,
+        batch_size=128,
+        size=224,
+        m=1,  # one of two
+        qs=(15, 25),
+        classes=("sfw", "nsfw"),
+        model="nsfw-recognition",
+    ),
+    "clarifai-moderation-v3": Served(
+        scheme="clarifai",
+        file="inception_v3_nsfw5.onnx",
+        preprocess="unit",
+        price_usd=0.0012,
+        batch_size=128,
+        size=299,
+        m=2,
+        qs=(15, 25),
+        classes=MODERATION,
         model="moderation-recognition",
     ),
 }
@@ -152,7 +177,7 @@ def trials(seeds: list[int]) -> Iterator[Trial]:
 
 def serve(served: Served, models: Path, pipe: Connection) -> None:
     """Rehearse ``served`` and tell the bill whenever anything is said, until None is."""
-    box = rebox.open_box(f"onnx:{models / served.file}?preprocess={served.preprocess}")
+    box = rebox.open_box(f"onnx:{models / served.file}?preprocess={served.preprocess}&threads=1")
     limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
     with Rehearsal(
         served.scheme, box, classes=served.classes, model=served.model, limits=limits
