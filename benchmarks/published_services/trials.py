@@ -212,7 +212,7 @@ class Service:
 
 def uri_of(uri: str, size: int, price_usd: float) -> str:
     """Return the URI of a rehearsal with nothing to wait for."""
-    return f"{uri}&size={size}&price_usd={price_usd}&in_flight=4&per_second=100000"
+    return f"{uri}&size={size}&price_usd={price_usd}&in_flight=4&per_second=100000&timeout_s=900"
 
 
 def measure(
