@@ -146,7 +146,15 @@ def test_the_ledger_is_what_the_results_say(trials):
         assert row["fit_bill"]["queries"] == row["fit"]["billed"] == 930 * (row["q"] + 1)
         assert row["fit_bill"]["usd"] == pytest.approx(930 * (row["q"] + 1) * price_usd)
     written = (BENCHMARKS / "published_services" / "RESULTS.md").read_text(encoding="utf-8")
-    assert published("published_services.table").render(rows) == written
+    table = published("published_services.table")
+    assert table.render(rows) == written
+    whole = [{**row, "threads": 1} for row in rows]
+    assert "earlier version" not in table.render(whole)
+    older = {name: value for name, value in rows[0].items() if name != "threads"}
+    assert "earlier version than the rest:** azure at q = 1" in table.render([*whole[1:], older])
+    asked = {row["service"] for row in rows}
+    absent = [name for name in trials.SERVICES if name not in asked]
+    assert (f"**Not run so far:** {', '.join(absent)}." in written) == bool(absent)
 
 
 def test_the_same_money_pays_for_every_method(trials):

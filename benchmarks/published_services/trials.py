@@ -19,6 +19,7 @@ from rebox.study.task import Split
 
 TRAINING, TESTED = 930, 105
 POSITIVE = "autism"  # dx_group 1
+THREADS = 1  # of the model, so that it adds up in one order
 KEYS = ("AZURE_CUSTOM_VISION_KEY", "CLARIFAI_PAT")
 # Drawing, Hentai, Neutral, Porn, Sexy: five names stand for five others
 MODERATION = ("drug", "gore", "safe", "explicit", "suggestive")
@@ -177,7 +178,9 @@ def trials(seeds: list[int]) -> Iterator[Trial]:
 
 def serve(served: Served, models: Path, pipe: Connection) -> None:
     """Rehearse ``served`` and tell the bill whenever anything is said, until None is."""
-    box = rebox.open_box(f"onnx:{models / served.file}?preprocess={served.preprocess}&threads=1")
+    box = rebox.open_box(
+        f"onnx:{models / served.file}?preprocess={served.preprocess}&threads={THREADS}"
+    )
     limits = Limits(batch_size=served.batch_size, price_usd=served.price_usd)
     with Rehearsal(
         served.scheme, box, classes=served.classes, model=served.model, limits=limits
@@ -275,6 +278,7 @@ def measure(
         **asdict(trial),
         **trial.settings,
         "max_usd": trial.max_usd,
+        "threads": THREADS,
         "train": len(parts.train),
         "test": len(parts.test),
         "fit": asdict(fitted),
