@@ -45,6 +45,7 @@ POLICY = entries(
         "unit": one_of("usd", "queries", "mixed"),
         "mean": or_none(number(0)),
         "toll": number(0),
+        "first": _subset,
         "pairs": each(each(_subset, 2, 2)),
     }
 )
@@ -74,7 +75,8 @@ def check_subsets(description: dict[str, Any], tensors: Tensors) -> None:
     known = all(x in subsets for pair in pairs for x in pair)
     k = len(description["classes"]["names"])
     fits = _policy_fits(tensors, len(pairs), len(count or ()), k)
-    if not pairs or not known or not fits or (tensors["policy.costs"] < 0).any():
+    known = known and tuple(policy["first"]) in subsets
+    if not known or not fits or (tensors["policy.costs"] < 0).any():
         raise Unsound("policy is none of the questions that are asked")
 
 

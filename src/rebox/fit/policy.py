@@ -41,6 +41,8 @@ class Policy:
         What it is worth to say a class (column) where another (row) is true.
     gains : mapping of (asked, asked later) to (features,) float64
         The rules.
+    first : tuple of int
+        The questions that are asked about every sample, before any other.
     curve : tuple of CurvePoint
         Cheap ones first.
     point : CurvePoint or None
@@ -58,23 +60,18 @@ class Policy:
     toll: float
     worth: Matrix
     gains: Mapping[tuple[Subset, Subset], NDArray[np.float64]]
+    first: Subset = ()
     curve: tuple[CurvePoint, ...] = field(default=())
     point: CurvePoint | None = None
     by_class: tuple[AskedGroup, ...] = field(default=())
     by_doubt: tuple[AskedGroup, ...] = field(default=())
 
     @property
-    def free(self) -> Subset:
-        """The questions that are asked first, always: they cost nothing."""
-        costless = tuple(np.flatnonzero(self.costs == 0).tolist())  # where nothing else is asked
-        return min((asked for asked, _ in self.gains), key=len, default=costless)
-
-    @property
     def everybody(self) -> Subset:
         """The questions that are asked about every sample, or nearly."""
         shares = self.point.asked if self.point is not None else ()
         asked = (number for number, share in enumerate(shares) if share >= NEARLY)
-        return tuple(sorted({*self.free, *asked}))
+        return tuple(sorted({*self.first, *asked}))
 
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
@@ -107,6 +104,7 @@ class Policy:
             self,
             gains=gains,
             costs=np.delete(self.costs, question),
+            first=_moved(tuple(number for number in self.first if number != question), question),
             curve=tuple(one.without(question) for one in self.curve),
             point=self.point and self.point.without(question),
             by_class=tuple(one.without(question) for one in self.by_class),
@@ -186,7 +184,7 @@ class Policy:
         """Return what the arrays do not say, in JSON's types."""
         pairs = [[list(asked), list(then)] for asked, then in self.gains]
         named = {name: getattr(self, name) for name in ("unit", "mean", "toll")}
-        return {**named, "pairs": pairs}
+        return {**named, "first": list(self.first), "pairs": pairs}
 
     @classmethod
     def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
@@ -198,6 +196,7 @@ class Policy:
             mean=described["mean"],
             toll=described["toll"],
             worth=arrays["worth"],
+            first=tuple(described["first"]),
             gains=dict(zip(pairs, arrays["gains"], strict=True)),
             curve=CurvePoint.listed(arrays["curve"]),
             point=next(iter(CurvePoint.listed(arrays["point"])), None),

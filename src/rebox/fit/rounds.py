@@ -100,6 +100,10 @@ class Purse:
         self._spent += float(costs[pays].sum())
         return pays
 
+    def pay(self, cost: float) -> None:
+        """Pay what is asked about every sample, which the mean has room for."""
+        self._spent += cost
+
     def lower(self) -> bool:
         """Ask for less gain where much is left of what a block may cost; say whether it does."""
         mean, toll = self.policy.mean, self.policy.toll
@@ -147,10 +151,12 @@ class _Block:
                 self._note(rows, self._opinion(subset, rows))
 
     def _ask_all(self, rows: Rows) -> Subset:
-        """Ask what costs nothing about all samples."""
-        for question in self._all.policy.free:
+        """Ask the first questions about all samples."""
+        policy = self._purse.policy
+        for question in policy.first:
             self._ask(question, rows)
-        return self._all.policy.free
+        self._purse.pay(policy.cost(policy.first) * len(rows))
+        return policy.first
 
     def _asked(self, waiting: dict[Subset, Rows]) -> dict[Subset, Rows]:
         """Ask everybody's next question, and return who has been asked what by then."""
