@@ -1,7 +1,7 @@
 """What an objective brings on test images: decisions, promises, sets; five seeds of two tasks.
 
-    python benchmarks/decisions.py run --data DIR --models DIR --cache DIR --ledger decisions.jsonl
-    python benchmarks/decisions.py show --ledger decisions.jsonl
+    python benchmarks/decisions.py run --data DIR --models DIR --cache DIR [--ledger FILE]
+    python benchmarks/decisions.py show
 
 DIR holds the data sets as `rebox task list` has them, and the boxes as ONNX files. A row for each
 objective: what is there is not measured again. HAM10000 is the half of the lesions that was not
@@ -41,6 +41,7 @@ OBJECTIVES = {
 }
 COVERAGE, SILENT, ENOUGH = 0.9, 0.2, 30  # of sets; subjects of a class that a coverage is shown for
 Row = dict[str, Any]
+HERE = Path(__file__).parent / "decisions"
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["run", "show"])
-    parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--cache", type=Path, help="folder of remembered answers")
@@ -192,7 +193,17 @@ def show_sets(sets: list[Row]) -> None:
         least = min(one["subjects"] for one in of_class)
         few = "" if least >= ENOUGH else ", too few subjects to ask of it"
         share = f"{proportion(held, tested):.3f}" if tested else "none tested"
-        print(f"    sets, coverage of {name} ({least} subjects{few}): {share}")
+        within = sum(holds(one) for one in of_class)
+        seeds = f"{COVERAGE:g} in the interval of {within} of {len(of_class)} seeds"
+        print(f"    sets, coverage of {name} ({least} subjects{few}): {share}, {seeds}")
+
+
+def holds(of_class: Row) -> bool:
+    """Return whether the interval of one seed's coverage holds what was asked for."""
+    if not of_class["tested"]:
+        return True
+    interval = proportion(of_class["covered"], of_class["tested"])
+    return interval.low <= COVERAGE <= interval.high
 
 
 def spread(values: list[float]) -> str:

@@ -284,6 +284,15 @@ def test_the_command_line_decides_promises_and_measures(data, objective, shown, 
     assert counts.sum(axis=0).tolist() == np.bincount(said, minlength=3).tolist()
 
 
+def test_the_costs_that_are_read_are_not_written_over(data):
+    costs = data / "costs.csv"
+    costs.write_text("truth,0,1,2\n0,0,1,1\n1,1,0,1\n2,1,1,0\n")
+    words = ("fit", "--recipe", "local", "--data", data / "d.npz", "--objective", f"costs:{costs}")
+    result = CliRunner().invoke(app, [str(one) for one in (*words, "--out", costs, "--force")])
+    assert "it is what is read" in str(result.exception)
+    assert costs.read_text().startswith("truth")
+
+
 def test_predictions_follow_the_decision_and_have_sets(data):
     model, out = data / "m.rebox", data / "p.csv"
     words = ("--recipe", "local", "--data", data / "d.npz", "--objective", "balanced_accuracy")

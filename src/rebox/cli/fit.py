@@ -109,7 +109,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     without such a model; 130, Ctrl-C; 143, SIGTERM.
     """
     started = time.perf_counter()
-    inputs = (data, *(box or ()), encoder, objective, *journal_files(journal))
+    costs = objective if objective.startswith("costs:") else None
+    inputs = (data, *(box or ()), encoder, costs, *journal_files(journal))
     check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
     columns = {
