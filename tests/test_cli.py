@@ -54,7 +54,7 @@ def test_fit_evaluate_predict(folder):
     fit(folder, "--json", folder / "fit.json")
     record = json.loads((folder / "fit.json").read_text())
     figures = {"recipe", "box", "seed", "seconds", "usd", "queries", "metrics"}
-    figures |= {"operating_point"}
+    figures |= {"operating_point", "policy"}
     assert record.keys() == figures | {"verdict"}
     assert record["queries"] == {
         "probe": 0, "map": 30, "search": 0, "validate": 0, "predict": 0, "total": 30
