@@ -276,6 +276,16 @@ def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
     assert any(one.startswith("### auto against the others on abide") for one in lines)
 
 
+def test_a_table_marks_what_is_not_of_float32():
+    rows = [row("ar", 0, 0.5), row("finetune", 0, 0.6)]
+    assert "§" not in render(rows)
+    rows[1]["precision"] = "bfloat16"
+    text = render(rows)
+    assert "| finetune § |" in text
+    assert "| ar |" in text
+    assert "§ went through the opened network in bfloat16" in text
+
+
 def test_a_bar_in_a_name_does_not_break_a_table():
     assert "| a/b |" in render([row("a|b", 0, 0.5)])
 

@@ -75,6 +75,20 @@ def test_a_price_is_known_or_unknown_or_not_spoken_of():
     assert read_row(known).usd == 0
 
 
+def test_a_row_is_of_float32_unless_it_says_otherwise():
+    def precision(**changes):
+        return read_row(ledgers.row("ar", **changes)).precision
+
+    assert precision() == precision(precision=None) == precision(precision="float32") == "float32"
+    assert precision(precision="bfloat16") == "bfloat16"
+    # rows that were written before they said so have it in the network's identity
+    opened = "whitebox:ResNet:0f?preprocess=unit&size=8x8&outputs=logits"
+    assert precision(box_identity=opened) == "float32"
+    assert precision(box_identity=f"{opened}&precision=bfloat16") == "bfloat16"
+    # a black box answers in its own, whatever its file is called
+    assert precision(box_identity="onnx:0f?runtime=openvino&precision=bf16") == "float32"
+
+
 def test_what_was_unavailable_says_why():
     assert read_row(ledgers.missing(why="weights not at hand")).why == "weights not at hand"
     assert read_row(ledgers.row()).why is None

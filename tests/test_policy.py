@@ -59,7 +59,7 @@ def test_the_mean_price_is_kept_and_the_most_doubtful_are_asked_about(three, mea
     assert played.cost.mean() <= mean
     assert 0.5 * mean < fresh.cost.mean() < 1.3 * mean  # not timid, and not far off on others
     asked = fresh.cost > 0
-    doubt = 1 - np.exp(three.opinions[policy.free]).max(axis=1)
+    doubt = 1 - np.exp(three.opinions[policy.first]).max(axis=1)
     assert doubt[asked].mean() > doubt[~asked].mean()
 
 
@@ -83,13 +83,13 @@ def test_more_money_brings_more_and_asking_where_it_pays_more_than_asking_at_ran
 
 def test_a_free_box_is_always_asked_and_first(three):
     policy, played = policy_of(three, mean=0.0005)
-    assert policy.free == (2,)
+    assert policy.first == (2,)
     assert all(2 in subset for subset in played.asked)
 
 
 def test_queries_cost_alike_and_their_mean_is_kept(three):
     policy, played = policy_of(three, unit="queries", costs=np.ones(3), mean=0.5)
-    assert policy.free == ()
+    assert policy.first == ()
     assert played.cost.mean() <= 0.5
     assert {len(subset) for subset in played.asked} >= {0, 1}
 
@@ -130,7 +130,7 @@ def test_a_policy_is_the_same_after_its_arrays_and_without_a_box(three):
     left = policy.without(0)  # the dear box is the first now, the free one the second
     questions, _ = left.choose((1,), logs)
     assert set(np.unique(questions)) <= {STOP, 0}
-    assert left.free == (1,)
+    assert left.first == (1,)
 
 
 def test_an_objective_that_counts_a_class_more_is_served_better_by_its_own_policy(three):

@@ -89,10 +89,42 @@ def test_every_published_run_spends_its_money_to_the_cent(trials, parts, q, quer
     assert model.stop_reason_ == "every epoch is done"
 
 
+CLARIFAI = {
+    "clarifai": ("moderation-recognition", 5, 2),
+    "clarifai-nsfw": ("nsfw-recognition", 2, 1),
+    "clarifai-moderation-v3": ("moderation-recognition", 5, 2),
+}
+
+
+@pytest.mark.parametrize("service", CLARIFAI)
 @pytest.mark.parametrize(("q", "queries", "usd"), [(15, 14_880, 17.856), (25, 24_180, 29.016)])
-def test_clarifai_goes_by_the_formula(trials, q, queries, usd):
-    trial = trials.Trial(service="clarifai", q=q, method="bar", seed=0)
+def test_clarifai_goes_by_the_formula(trials, service, q, queries, usd):
+    trial = trials.Trial(service=service, q=q, method="bar", seed=0)
     assert (trials.bar_queries(q), trial.max_usd) == (queries, usd)
+    served = trials.SERVICES[service]
+    assert (served.model, len(served.classes), served.m) == CLARIFAI[service]
+    assert trial.settings["recipe"] == f"bar?q={q}&epochs=1&mapping=random&m={served.m}"
+    # each source class speaks for one target class
+    assert 2 * served.m <= len(served.classes)
+
+
+@pytest.mark.parametrize("service", CLARIFAI)
+def test_a_model_is_asked_under_the_name_that_the_service_gives_it(trials, service, monkeypatch):
+    monkeypatch.setenv("CLARIFAI_PAT", "no-real-key")
+    served = trials.SERVICES[service]
+    model = RehearsalBox(classes=len(served.classes), size=SIDE)
+    rehearsal = Rehearsal("clarifai", model, classes=served.classes, model=served.model)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    with (
+        rehearsal as playing,
+        rebox.open_box(trials.uri_of(playing.uri, SIDE, served.price_usd)) as box,
+    ):
+        assert f"clarifai:{served.model}" in playing.uri
+        answers = box.ask(images)
+        assert set(box.spec.classes) == set(served.classes)
+        order = [box.spec.classes.index(name) for name in served.classes]
+        expected = model.ask(images)
+        np.testing.assert_allclose(answers[:, order], expected, atol=1e-6)
 
 
 def test_books_that_do_not_agree_are_no_result(trials, tmp_path):
@@ -114,7 +146,15 @@ def test_the_ledger_is_what_the_results_say(trials):
         assert row["fit_bill"]["queries"] == row["fit"]["billed"] == 930 * (row["q"] + 1)
         assert row["fit_bill"]["usd"] == pytest.approx(930 * (row["q"] + 1) * price_usd)
     written = (BENCHMARKS / "published_services" / "RESULTS.md").read_text(encoding="utf-8")
-    assert published("published_services.table").render(rows) == written
+    table = published("published_services.table")
+    assert table.render(rows) == written
+    whole = [{**row, "threads": 1} for row in rows]
+    assert "earlier version" not in table.render(whole)
+    older = {name: value for name, value in rows[0].items() if name != "threads"}
+    assert "earlier version than the rest:** azure at q = 1" in table.render([*whole[1:], older])
+    asked = {row["service"] for row in rows}
+    absent = [name for name in trials.SERVICES if name not in asked]
+    assert (f"**Not run so far:** {', '.join(absent)}." in written) == bool(absent)
 
 
 def test_the_same_money_pays_for_every_method(trials):

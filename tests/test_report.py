@@ -11,6 +11,7 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 from rebox.errors import InvalidData
 from rebox.study.bench import published
 from rebox.study.report import findings_of, open_ledger, report, tables
+from rebox.study.report.listing import marked
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -65,6 +66,17 @@ def test_who_peeked_is_marked_and_never_best():
         marked = [row for row in rows_of(setting) if row["method"] == "bar-as-released"]
         assert marked
         assert all(row["peeks"] for row in marked)
+
+
+def test_what_is_not_of_float32_is_marked_wherever_it_stands():
+    rows = [ledgers.row("auto"), ledgers.row("ar", precision="bfloat16", peeks=True)]
+    setting = findings_of(rows).settings[0]
+    for rows_of in (tables.results, tables.costs, tables.fits, tables.differences):
+        found = {row["method"]: row["coarse"] for row in rows_of(setting)}
+        assert found.pop("ar") == "bfloat16"
+        assert set(found.values()) <= {""}
+    marks = [marked(row).mark for row in tables.results(setting)]
+    assert marks == ["", "peeked at test data, bfloat16"]
 
 
 def test_equal_methods_are_both_best():

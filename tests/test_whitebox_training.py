@@ -365,7 +365,7 @@ def test_the_published_models_take_one_step_on_every_path(torchvision, name, siz
         assert found.sum(axis=1) == pytest.approx(1)
 
 
-def test_a_bench_row_says_whose_weights_it_used(tmp_path):
+def test_a_bench_row_says_whose_weights_it_used_and_in_which_precision(tmp_path):
     """The demo's digit recogniser, a file of the package."""
     box = f"onnx:{files('rebox.demo') / 'digits.onnx'}?preprocess=unit"
     plan = tmp_path / "p.toml"
@@ -381,12 +381,22 @@ test = 12
 uri = "{box}"
 [methods.ar]
 baseline = "ar?epochs=1&m=2&inner=4"
+[methods.majority]
+baseline = "majority"
+[methods.map]
+recipe = "map"
 [[cells]]
 '''
     )
-    run(read_plan(plan).trials, tmp_path / "l.jsonl", Places())
-    (row,) = read_ledger(tmp_path / "l.jsonl")
-    assert row["box_identity"] == open_whitebox(box).identity
+    identity = open_whitebox(box).identity
+    suffixes = {"float32": "", "bfloat16": "&precision=bfloat16"}
+    for dtype, suffix in suffixes.items():
+        ledger = tmp_path / f"{dtype}.jsonl"
+        run(read_plan(plan).trials, ledger, Places(dtype=dtype))
+        rows = {row["method"]: row for row in read_ledger(ledger)}
+        assert rows["ar"]["box_identity"] == f"{identity}{suffix}"
+        kept = {method: row["precision"] for method, row in rows.items()}
+        assert kept == {"ar": dtype, "majority": None, "map": None}
 
 
 def test_bfloat16_trains_alike_and_says_so():

@@ -4,6 +4,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
 
 from rebox.errors import InvalidOption
 from rebox.sample import Dataset, open_task
@@ -30,7 +31,22 @@ def flowers17(folder: Path | None) -> Dataset:
     return load_folder(folder / "flowers17")
 
 
+def tumours(_: Path | None) -> Dataset:
+    """Return the demo's patients, all of them: 30 figures each, benign or malignant."""
+    data = load_breast_cancer()
+    return Dataset(data.data, data.target_names[data.target], "tumours")
+
+
+def inverted_digits(_: Path | None) -> Dataset:
+    """Return scikit-learn's handwritten digits, black on white: the demo's box knows the others."""
+    data = load_digits()
+    images = (1 - data.images / data.images.max()).astype(np.float32)
+    return Dataset(images, data.target.astype(str), "inverted-digits")
+
+
 LOADERS: tuple[tuple[str, Loader], ...] = (
     ("ham10000", unseen_ham10000),
     ("flowers17", flowers17),
+    ("tumours", tumours),
+    ("inverted-digits", inverted_digits),
 )

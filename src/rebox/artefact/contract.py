@@ -1,5 +1,6 @@
 """Everything a prediction needs but the box."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
-from rebox.fit import Model, Verdict
+from rebox.fit import Model, Verdict, short_name
 from rebox.meter import counted
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
@@ -60,6 +61,15 @@ class BoxRecord:
     def name(self) -> str:
         """How it is opened, or what it is."""
         return self.uri or self.identity
+
+    @classmethod
+    def short_names(cls, boxes: Sequence[Self]) -> list[str]:
+        """Return what each of ``boxes`` is called among them: no two are called alike."""
+        names = [short_name(box.uri, box.identity) for box in boxes]
+        return [
+            name if names.count(name) == 1 else f"{name} ({place + 1})"
+            for place, name in enumerate(names)
+        ]
 
     def check(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is this one."""

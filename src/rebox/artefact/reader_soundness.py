@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rebox.artefact.contract import Artefact
 from rebox.artefact.schema import Unsound, each, entries, number, one_of, or_none, text, whole
-from rebox.fit import Model
+from rebox.fit import AskedGroup, CurvePoint, Model
 from rebox.reading import NamedAnswers, PooledReader, Reader, SubsetReader
 
 Tensors = dict[str, NDArray[Any]]
@@ -45,6 +45,7 @@ POLICY = entries(
         "unit": one_of("usd", "queries", "mixed"),
         "mean": or_none(number(0)),
         "toll": number(0),
+        "first": _subset,
         "pairs": each(each(_subset, 2, 2)),
     }
 )
@@ -71,12 +72,27 @@ def check_subsets(description: dict[str, Any], tensors: Tensors) -> None:
     if policy is None:
         return
     pairs = [(tuple(asked), tuple(then)) for asked, then in policy["pairs"]]
-    shapes = [tensors[f"policy.{name}"].shape for name in ("costs", "worth", "gains", "curve")]
-    k = len(description["classes"]["names"])
-    expected = [(len(count or ()),), (k, k), (len(pairs), 5 + 2 * k), (shapes[3][0], 4)]
     known = all(x in subsets for pair in pairs for x in pair)
-    if not pairs or not known or shapes != expected or (tensors["policy.costs"] < 0).any():
+    k = len(description["classes"]["names"])
+    fits = _policy_fits(tensors, len(pairs), len(count or ()), k)
+    known = known and tuple(policy["first"]) in subsets
+    if not known or not fits or (tensors["policy.costs"] < 0).any():
         raise Unsound("policy is none of the questions that are asked")
+
+
+def _policy_fits(tensors: Tensors, pairs: int, questions: int, classes: int) -> bool:
+    """Return whether the arrays of a policy are as large as they have to be."""
+    point, group = (len(told.figures()) + questions for told in (CurvePoint, AskedGroup))
+    told = {"curve": point, "point": point, "by_class": group, "by_doubt": group}
+    rows = {name: len(tensors[f"policy.{name}"]) for name in told}
+    shapes = {
+        "costs": (questions,),
+        "worth": (classes, classes),
+        "gains": (pairs, 5 + 2 * classes),
+        **{name: (rows[name], columns) for name, columns in told.items()},
+    }
+    few = rows["point"] <= 1 and rows["by_class"] in {0, classes}
+    return few and all(tensors[f"policy.{name}"].shape == x for name, x in shapes.items())
 
 
 def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:

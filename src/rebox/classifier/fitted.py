@@ -19,7 +19,7 @@ from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
-from rebox.fit import Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit import Batch, Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
@@ -87,6 +87,13 @@ class Fitted(Deciding):
         Whoever leaves off has paid for the rows there are and for no more. All together are those
         of `predict_proba`, to the bit; it raises as that does, when the first are asked for.
         """
+        return (batch.probabilities for batch in self.predict_batches(X))
+
+    def predict_batches(self, X: Any) -> Iterator[Batch]:
+        """Yield what `predict_proba_batches` does, with the boxes that were asked of each sample.
+
+        ``asked`` of a batch is of shape (k, boxes): all of them, but of a model with a policy.
+        """
         samples = self.checked(X)
         planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
@@ -111,11 +118,11 @@ class Fitted(Deciding):
         check_predictions(self._model, self.boxes_, samples)
         return samples
 
-    def _answered(self, samples: SampleLoader) -> Iterator[NDArray[np.float64]]:
-        """Yield probabilities of ``samples``, a few at a time."""
+    def _answered(self, samples: SampleLoader) -> Iterator[Batch]:
+        """Yield what is said of ``samples``, a few at a time."""
         if len(self.boxes_) == 1:
             asker = self.meter_.asker(self.boxes_[0], "predict")
-            yield from self._model.batches((asker,), samples)
+            yield from self._model.told_batches((asker,), samples)
             return
         records = self.artefact_.boxes
         yield from batches_of_several(

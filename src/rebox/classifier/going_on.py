@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Row
 from rebox.errors import ArtefactError, BoxError
-from rebox.fit import Model
+from rebox.fit import Batch, Model
 from rebox.meter import Asker, Meter
 from rebox.meter.journal_account import content_of
 from rebox.meter.meter import Heard
 from rebox.sample.loader import SampleLoader
-
-Probabilities = NDArray[np.float64]
 
 
 class KeepingAsker(Asker):
@@ -64,8 +62,8 @@ def batches_of_several(
     askers: Sequence[KeepingAsker],
     samples: SampleLoader,
     gone: Callable[[int, BoxError], None],
-) -> Iterator[Probabilities]:
-    """Yield what `Model.batches` does; a box that fails is left out of what is still to come.
+) -> Iterator[Batch]:
+    """Yield what `Model.told_batches` does; a box that fails is left out of what is still to come.
 
     Parameters
     ----------
@@ -84,7 +82,7 @@ def batches_of_several(
     while True:
         done = 0
         try:
-            for batch in model.batches(askers, samples):
+            for batch in model.told_batches(askers, samples):
                 for asker in askers:
                     asker.forget()
                 done += len(batch)

@@ -98,8 +98,8 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
         if check and not is_fit_for_use(model):
             raise typer.Exit(1)
         with table:
-            for probabilities in model.predict_proba_batches(left) if len(left) else ():
-                table.add(probabilities)
+            for batch in model.predict_batches(left) if len(left) else ():
+                table.add(batch)
     out.print(f"wrote {predictions}: {len(names) - len(bad):,} predictions.", highlight=False)
 
 

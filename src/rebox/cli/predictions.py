@@ -13,13 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rebox.cli.console import err
 from rebox.cli.saying import Saying
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import OutputError
+from rebox.fit import Batch
 from rebox.output import encoded, is_stream, place_of, refusals, replacing, write
 
 MARK, KEPT = "#rebox predict, partial: ", ", answers kept in "
@@ -53,7 +51,7 @@ def fingerprint(model: str, images: bytes, names: Iterable[str], bad: Iterable[i
 
 
 class Predictions:
-    """A row for each sample: its path or id, its label, each class's probability, and its set.
+    """A row for each sample: its path or id, and what `Saying` says of it.
 
     A file gets its name when all rows are there, so that nobody takes a part for the whole. Until
     then they stand in ``NAME.partial``, behind a line that says what they belong to, and stay there
@@ -203,10 +201,10 @@ class Predictions:
         _lock(file)
         return file
 
-    def add(self, probabilities: NDArray[np.float64]) -> None:
-        """Write the rows of the next images, (k, K)."""
+    def add(self, batch: Batch) -> None:
+        """Write the rows of the next images."""
         rows: list[list[str]] = []
-        for said in self._saying.rows(probabilities):
+        for said in self._saying.rows(batch):
             rows += self._empty_rows(self._done + len(rows))
             rows.append([self._names[self._done + len(rows)], *said])
         self._write(rows)

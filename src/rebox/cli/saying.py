@@ -1,4 +1,4 @@
-"""What ``rebox predict`` says of an image: a label, probabilities, and a set where asked for."""
+"""What ``rebox predict`` says of an image: a label, probabilities, a set, and who was asked."""
 
 import json
 from collections.abc import Iterator
@@ -8,11 +8,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from rebox.artefact import BoxRecord
 from rebox.classifier import Reprogrammer
 from rebox.classifier.deciding import set_calibration
 from rebox.decision import most_probable
+from rebox.fit import Batch
 
 BETWEEN = "|"  # the classes of a set
+BESIDE = " + "  # the boxes that were asked
 COVERAGE = 0.9  # of sets that are not shown
 
 SetsOption = Annotated[
@@ -43,6 +46,12 @@ class Saying:
     silent_share : float
         The share of images that have no label.
 
+    Attributes
+    ----------
+    columns : tuple of str
+        The last is ``asked``, the boxes that were asked about a sample, where the model has a
+        policy: others ask all of theirs, always.
+
     Raises
     ------
     InvalidOption
@@ -59,15 +68,19 @@ class Saying:
         if self._shown or silent_share:
             self._sets = set_calibration(model.artefact_, self._coverage, silent_share)
         sets = ("set",) if self._shown else ()
-        self.columns = ("label", *(f"p_{name}" for name in model.classes_), *sets)
+        self._boxes = np.array(BoxRecord.short_names(model.artefact_.boxes), dtype=object)
+        self._tells = model.artefact_.model.policy is not None  # or all are always asked
+        asked = ("asked",) if self._tells else ()
+        self.columns = ("label", *(f"p_{name}" for name in model.classes_), *sets, *asked)
 
     @property
     def mark(self) -> str:
         """What tells its rows from others of the same model; empty where labels are all."""
         return "" if self._sets is None else f"{self._shown} {self._coverage} {self._silent}"
 
-    def rows(self, probabilities: NDArray[np.float64]) -> Iterator[list[str]]:
-        """Yield what stands in the `columns` for each row of ``probabilities`` (n, K)."""
+    def rows(self, batch: Batch) -> Iterator[list[str]]:
+        """Yield what stands in the `columns` for each sample of ``batch``."""
+        probabilities = batch.probabilities
         labels = [str(name) for name in self._classes[self._model.decide(probabilities)]]
         sets = [""] * len(labels)
         if self._sets is not None:
@@ -79,8 +92,9 @@ class Saying:
                 "" if quiet else name for name, quiet in zip(labels, made.unsure, strict=True)
             ]
             sets = [_joined(names) for names in made.labels]
-        for label, row, names in zip(labels, probabilities, sets, strict=True):
-            yield [label, *(f"{p:.6g}" for p in row), *((names,) if self._shown else ())]
+        for label, row, names, asked in zip(labels, probabilities, sets, batch.asked, strict=True):
+            told = (BESIDE.join(self._boxes[asked]),) if self._tells else ()
+            yield [label, *(f"{p:.6g}" for p in row), *((names,) if self._shown else ()), *told]
 
 
 def _joined(names: NDArray[Any]) -> str:

@@ -1,5 +1,8 @@
 """Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
+from rebox.fit.batch import Batch
+from rebox.fit.boxes_plan import short_name
+from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.events import (
     Event,
     Listener,
@@ -15,13 +18,15 @@ from rebox.fit.local import LocalFeatures
 from rebox.fit.model import Model
 from rebox.fit.phase import Phase
 from rebox.fit.plan import Plan
-from rebox.fit.policy import CurvePoint, Policy
+from rebox.fit.policy import Policy
 from rebox.fit.progress_lines import ProgressLines
 from rebox.fit.question import Question
 from rebox.fit.session import Session
 from rebox.fit.verdict import BoxVerdict, Verdict, VerdictRow
 
 __all__ = [
+    "AskedGroup",
+    "Batch",
     "BoxVerdict",
     "CurvePoint",
     "Event",
@@ -44,5 +49,6 @@ __all__ = [
     "Working",
     "fit",
     "plan",
+    "short_name",
     "tell",
 ]

@@ -77,8 +77,13 @@ def affordable(session: Session, boxes: Sequence[int], most: int) -> int:
 
 
 def box_name(box: BlackBox) -> str:
+    """Return what a box is called among several."""
+    return short_name(box.uri, box.spec.identity)
+
+
+def short_name(uri: str | None, identity: str) -> str:
     """Return what a box is called among several: the service or the file, without its folder."""
-    named = box.spec.identity.partition("@")[0] if box.uri is None else box.uri
+    named = identity.partition("@")[0] if uri is None else uri
     scheme, _, rest = named.partition(":")
     target, _, options = rest.partition("?")
     for option in options.split("&"):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rebox.decision import Decision
 from rebox.errors import ArtefactError
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
+from rebox.fit.batch import Batch
 from rebox.fit.local import LocalFeatures
 from rebox.fit.policy import Policy
 from rebox.fit.question import Question
@@ -63,7 +64,11 @@ class Model:
         return self.decision.decide(probabilities)
 
     def batches(self, askers: Sequence[Asker], samples: SampleLoader) -> Iterator[Probabilities]:
-        """Yield (n, target classes) probabilities, a few samples at a time.
+        """Yield the probabilities, (n, target classes), of `told_batches`."""
+        return (batch.probabilities for batch in self.told_batches(askers, samples))
+
+    def told_batches(self, askers: Sequence[Asker], samples: SampleLoader) -> Iterator[Batch]:
+        """Yield probabilities, and who was asked, a few samples at a time.
 
         Parameters
         ----------
@@ -76,8 +81,16 @@ class Model:
         if self.policy is not None and isinstance(self.reader, SubsetReader):
             see = functools.partial(self._see, samples)
             rounds = Rounds(self.questions, asked, self.reader, self.policy, samples, see)
-            yield from map(self._checked, rounds.blocks())
+            for said, numbers in rounds.blocks():
+                asked_of = [[self.questions[number].box for number in some] for some in numbers]
+                yield Batch.of(self._checked(said), asked_of, len(askers))
             return
+        boxes = np.isin(np.arange(len(askers)), [question.box for question in self.questions])
+        for said in self._asking_all(asked, samples):
+            yield Batch(probabilities=said, asked=np.tile(boxes, (len(said), 1)))
+
+    def _asking_all(self, asked: Sequence[Asker], samples: SampleLoader) -> Iterator[Probabilities]:
+        """Yield probabilities; ``asked`` says who asks each question."""
         most = max((asker.at_once for asker in asked), default=0)
         ranges = list(chunks(len(samples), chunk_of(most)))
         if not asked:

@@ -14,29 +14,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.reading.contract import Arrays, Matrix
 from rebox.reading.subsets import Subset
 
 STOP = -1  # in place of a question
+NEARLY = 0.99  # of all samples
 LEAST = 1e-30  # of a cost that gains are divided by: what is free is most urgent
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurvePoint:
-    """What one price of asking comes to, on training samples that were held out.
-
-    Attributes
-    ----------
-    cost : float
-        Mean cost of a prediction.
-    gain : float
-        Mean of the objective less that of asking all; with its 95 % interval ``low`` to ``high``.
-    """
-
-    cost: float
-    gain: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,8 +41,17 @@ class Policy:
         What it is worth to say a class (column) where another (row) is true.
     gains : mapping of (asked, asked later) to (features,) float64
         The rules.
+    first : tuple of int
+        The questions that are asked about every sample, before any other.
     curve : tuple of CurvePoint
         Cheap ones first.
+    point : CurvePoint or None
+        What was chosen, ``toll``, comes to.
+    by_class : tuple of AskedGroup
+        Whom it asks, for each class.
+    by_doubt : tuple of AskedGroup
+        For each tenth of the samples, the least doubtful first, by what was known of them once
+        `everybody` was asked; a single one where that is the same of all of them.
     """
 
     unit: str
@@ -67,26 +60,18 @@ class Policy:
     toll: float
     worth: Matrix
     gains: Mapping[tuple[Subset, Subset], NDArray[np.float64]]
+    first: Subset = ()
     curve: tuple[CurvePoint, ...] = field(default=())
+    point: CurvePoint | None = None
+    by_class: tuple[AskedGroup, ...] = field(default=())
+    by_doubt: tuple[AskedGroup, ...] = field(default=())
 
     @property
-    def free(self) -> Subset:
-        """The questions that are asked first, always: they cost nothing."""
-        costless = tuple(np.flatnonzero(self.costs == 0).tolist())  # where nothing else is asked
-        return min((asked for asked, _ in self.gains), key=len, default=costless)
-
-    @property
-    def point(self) -> CurvePoint | None:
-        """What it comes to: where the curve costs what is held, or all that pays if that is less.
-
-        Between two points of it some samples are treated as by one and some as by the other.
-        """
-        if not self.curve or self.mean is None or self.mean >= self.curve[-1].cost:
-            return self.curve[-1] if self.curve else None
-        rows = np.array([(one.cost, one.gain, one.low, one.high) for one in self.curve])
-        cost = max(self.mean, self.curve[0].cost)
-        gain, low, high = (float(np.interp(cost, rows[:, 0], column)) for column in rows.T[1:])
-        return CurvePoint(cost=cost, gain=gain, low=low, high=high)
+    def everybody(self) -> Subset:
+        """The questions that are asked about every sample, or nearly."""
+        shares = self.point.asked if self.point is not None else ()
+        asked = (number for number, share in enumerate(shares) if share >= NEARLY)
+        return tuple(sorted({*self.first, *asked}))
 
     @cached_property
     def _later(self) -> Mapping[Subset, list[Subset]]:
@@ -115,7 +100,16 @@ class Policy:
             (_moved(asked, question), _moved(then, question)): self.gains[asked, then]
             for asked, then in (*beside, *without)  # what was learnt without it counts
         }
-        return replace(self, gains=gains, costs=np.delete(self.costs, question))
+        return replace(
+            self,
+            gains=gains,
+            costs=np.delete(self.costs, question),
+            first=_moved(tuple(number for number in self.first if number != question), question),
+            curve=tuple(one.without(question) for one in self.curve),
+            point=self.point and self.point.without(question),
+            by_class=tuple(one.without(question) for one in self.by_class),
+            by_doubt=tuple(one.without(question) for one in self.by_doubt),
+        )
 
     def choose(
         self, asked: Subset, log_probabilities: Matrix
@@ -175,19 +169,22 @@ class Policy:
 
     def arrays(self) -> Arrays:
         """Return the arrays that make it up."""
-        curve = [(one.cost, one.gain, one.low, one.high) for one in self.curve]
+        count = len(self.costs)
         return {
             "costs": self.costs,
             "worth": self.worth,
             "gains": np.array(list(self.gains.values())),
-            "curve": np.array(curve, dtype=np.float64).reshape(len(curve), 4),
+            "curve": CurvePoint.table(self.curve, count),
+            "point": CurvePoint.table([] if self.point is None else [self.point], count),
+            "by_class": AskedGroup.table(self.by_class, count),
+            "by_doubt": AskedGroup.table(self.by_doubt, count),
         }
 
     def describe(self) -> dict[str, Any]:
         """Return what the arrays do not say, in JSON's types."""
         pairs = [[list(asked), list(then)] for asked, then in self.gains]
         named = {name: getattr(self, name) for name in ("unit", "mean", "toll")}
-        return {**named, "pairs": pairs}
+        return {**named, "first": list(self.first), "pairs": pairs}
 
     @classmethod
     def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
@@ -199,11 +196,12 @@ class Policy:
             mean=described["mean"],
             toll=described["toll"],
             worth=arrays["worth"],
+            first=tuple(described["first"]),
             gains=dict(zip(pairs, arrays["gains"], strict=True)),
-            curve=tuple(
-                CurvePoint(cost=cost, gain=gain, low=low, high=high)
-                for cost, gain, low, high in arrays["curve"].tolist()
-            ),
+            curve=CurvePoint.listed(arrays["curve"]),
+            point=next(iter(CurvePoint.listed(arrays["point"])), None),
+            by_class=AskedGroup.listed(arrays["by_class"]),
+            by_doubt=AskedGroup.listed(arrays["by_doubt"]),
         )
 
 
@@ -220,11 +218,18 @@ def features(log_probabilities: Matrix, worth: Matrix) -> Matrix:
     expected = p @ worth
     said = expected.argmax(axis=1)
     ranked = -np.sort(-expected, axis=1)
-    doubt = (p * worth.max(axis=1)).sum(axis=1) - ranked[:, 0]  # what the truth would bring more
+    doubt = doubt_of(p, worth)
     entropy = -(p * log_probabilities).sum(axis=1)
     one = np.eye(p.shape[1])[said]
     plain = [np.ones(len(p)), doubt, doubt**2, ranked[:, 0] - ranked[:, 1], entropy]
     return np.concatenate([np.stack(plain, axis=1), one / 2, one * doubt[:, None]], axis=1)
+
+
+def doubt_of(probabilities: Matrix, worth: Matrix) -> NDArray[np.float64]:
+    """Return (n,): what the truth is expected to bring more than what would be said."""
+    best = (probabilities @ worth).max(axis=1)
+    doubt: NDArray[np.float64] = (probabilities * worth.max(axis=1)).sum(axis=1) - best
+    return doubt
 
 
 def _less(then: Subset, asked: Subset) -> list[int]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.policy import STOP, CurvePoint, Policy, features
+from rebox.fit.curve import AskedGroup, CurvePoint
+from rebox.fit.policy import STOP, Policy, doubt_of, features
 from rebox.metric.interval import Z
 from rebox.reading.contract import Matrix
 from rebox.reading.subsets import Subset
@@ -17,8 +19,12 @@ RIDGE = 3.0  # penalty of a rule's weights, but of the constant
 SEEN = 0.25  # how far a sample's own label counts beside what all answers say of it
 TOLLS = 40  # tried, for the operating point and the curve
 POINTS = 12  # of the curve that is kept
+LIKE = 1e-4  # of the objective: another beginning has to bring more
+DEARER = 1.01  # a toll is so much higher where less is asked
 HALVINGS = 60  # of the interval in which the toll lies, at most
 CLOSE = 1.001  # its ends, at last
+TENTHS = 10  # of the samples, by how doubtful they are
+ALIKE = 1e-3  # of what is at stake: doubts that differ by less are the same
 TIMID = 0.8  # share of what may be spent below which a toll is too high
 
 
@@ -57,6 +63,10 @@ class Spending:
         return float(self.usd[list(subset)].sum()) <= self.dearest * (1 + 1e-9)
 
 
+Parts = Sequence[tuple[Policy, NDArray[np.intp]]]
+"""Policies, and the samples that each has not seen."""
+
+
 @dataclass(frozen=True, eq=False)
 class Played:
     """What a policy did about n samples.
@@ -73,6 +83,13 @@ class Played:
     asked: list[Subset]
     log_probabilities: Matrix
     cost: NDArray[np.float64]
+
+    def asks(self, questions: int) -> NDArray[np.bool_]:
+        """Return whether each question was asked about each sample, (n, questions)."""
+        asks = np.zeros((len(self.asked), questions), dtype=bool)
+        for row, subset in enumerate(self.asked):
+            asks[row, list(subset)] = True
+        return asks
 
 
 def fit_policy(
@@ -96,9 +113,37 @@ def fit_policy(
     parts = [(fitting.policy(kept), held) for kept, held in targets.splits()]
     if len(parts) < 2:
         parts = [(policy, np.arange(len(targets)))]
-    tried = _Tried(fitting, parts)
+    tried = _best_start(fitting, parts)
     toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
-    return replace(policy, toll=toll, curve=tried.curve(toll)), tried.played(toll)
+    policy = replace(_from(policy, tried.first), toll=toll)
+    return tried.described(policy), tried.played(toll)
+
+
+def _best_start(fitting: "_Fitting", parts: Parts) -> "_Tried":
+    """Return the policies that begin with the questions that it is best to ask everybody.
+
+    A plan is judged by its end, and knows nothing of what its first answers will change in it. So
+    that what is cheap and tells whom to ask the dear ones about is asked first, each beginning that
+    the mean has room for is tried on held-out samples.
+    """
+    best, most = _Tried(fitting, parts, fitting.free), -np.inf
+    mean = fitting.pace.mean
+    if mean is None:
+        return best
+    for first in fitting.reachable:
+        if fitting.cost(first) > mean * (1 + 1e-9):
+            continue
+        tried = _Tried(fitting, parts, first)
+        value = float(fitting.expected(tried.held(mean)).mean())
+        if value > most + LIKE:
+            best, most = tried, value
+    return best
+
+
+def _from(policy: Policy, first: Subset) -> Policy:
+    """Return a policy that asks ``first`` about every sample, and knows no rule for less."""
+    gains = {pair: rule for pair, rule in policy.gains.items() if set(first) <= set(pair[0])}
+    return replace(policy, first=first, gains=gains)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +164,33 @@ class _Fitting:
     def full(self) -> Subset:
         return max(self.out_of_fold, key=len)
 
+    @cached_property
+    def reachable(self) -> list[Subset]:
+        """What a prediction may have asked, small ones first."""
+        may = (s for s in self.out_of_fold if set(self.free) <= set(s) and self.pace.allows(s))
+        return sorted(may, key=lambda subset: (len(subset), self.cost(subset), subset))
+
+    def cost(self, subset: Subset) -> float:
+        """Return what the questions cost together."""
+        return float(self.pace.costs[list(subset)].sum())
+
+    @cached_property
+    def truth(self) -> Matrix:
+        """How probable the classes are, (n, K), by all that is known of the samples."""
+        known = np.exp(self.out_of_fold[self.full])
+        truth: Matrix = (1 - SEEN) * known + SEEN * self.targets.one_hot
+        return truth
+
+    def expected(self, log_probabilities: Matrix) -> NDArray[np.float64]:
+        """Return what it is expected to bring (n,) to decide by an opinion."""
+        said = (np.exp(log_probabilities) @ self.worth).argmax(axis=1)
+        brought: NDArray[np.float64] = (self.truth @ self.worth)[np.arange(len(said)), said]
+        return brought
+
     def policy(self, rows: slice | NDArray[np.intp]) -> Policy:
         """Return the rules that samples ``rows`` teach, at no toll."""
-        reachable = [
-            s for s in self.out_of_fold if set(self.free) <= set(s) and self.pace.allows(s)
-        ]
-        truth = (1 - SEEN) * np.exp(self.out_of_fold[self.full]) + SEEN * self.targets.one_hot
-        said = {s: (np.exp(self.out_of_fold[s]) @ self.worth).argmax(axis=1) for s in reachable}
-        brought = {s: (truth @ self.worth)[np.arange(len(truth)), said[s]] for s in reachable}
+        reachable = self.reachable
+        brought = {s: self.expected(self.out_of_fold[s]) for s in reachable}
         gains = {}
         for asked in reachable:
             seen = features(self.out_of_fold[asked][rows], self.worth)
@@ -156,7 +220,8 @@ class _Tried:
     """Policies of each fold, played about the samples that they have not seen."""
 
     fitting: _Fitting
-    parts: Sequence[tuple[Policy, NDArray[np.intp]]]
+    parts: Parts
+    first: Subset
     known: dict[float, Played] = field(default_factory=dict)
 
     def played(self, toll: float) -> Played:
@@ -170,11 +235,26 @@ class _Tried:
         logs, cost = np.empty((n, self.fitting.targets.count)), np.empty(n)
         for policy, rows in self.parts:
             opinions = {s: said[rows] for s, said in self.fitting.out_of_fold.items()}
-            part = play(policy.at(toll), opinions)
+            part = play(_from(policy, self.first).at(toll), opinions)
             for row, subset in zip(rows.tolist(), part.asked, strict=True):
                 asked[row] = subset
             logs[rows], cost[rows] = part.log_probabilities, part.cost
         return Played(asked, logs, cost)
+
+    def held(self, mean: float) -> Matrix:
+        """Return the opinions (n, K) that are stopped with where no more than ``mean`` is spent.
+
+        As predictions do it: at the toll that comes to it, the most urgent are asked first.
+        """
+        toll = self.toll_at(mean)
+        played = self.played(toll)
+        if played.cost.mean() <= mean:
+            return played.log_probabilities
+        # all look alike, and all would be asked: as many of them are as the mean pays for
+        before = self.played(toll * DEARER)
+        share = (mean - before.cost.mean()) / (played.cost.mean() - before.cost.mean())
+        drawn = np.arange(len(played.cost)) % 1000 < 1000 * share
+        return np.where(drawn[:, None], played.log_probabilities, before.log_probabilities)
 
     def tolls(self) -> NDArray[np.float64]:
         """Return tolls from where all pays to where nothing does."""
@@ -202,18 +282,45 @@ class _Tried:
                 break
         return low if self.played(high).cost.mean() < TIMID * mean else high
 
-    def curve(self, toll: float) -> tuple[CurvePoint, ...]:
-        """Return what is lost against asking all, at ``toll`` and a few more, cheap ones first."""
+    def described(self, policy: Policy) -> Policy:
+        """Return a policy that knows what it did about these samples."""
         full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
-        plays = [self.played(float(toll)) for toll in [toll, 0.0, *self.tolls()]]
-        by_cost = {round(float(one.cost.mean()), 12): one for one in reversed(plays)}
+        played, targets = self.played(policy.toll), self.fitting.targets
+        classes = [np.flatnonzero(targets.index == k) for k in range(targets.count)]
+        told = replace(policy, curve=self.curve(full), point=self._point(played, full))
+        doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
+        apart = np.ptp(doubt) > ALIKE * np.ptp(policy.worth)
+        tenths = np.array_split(np.argsort(doubt, kind="stable"), TENTHS if apart else 1)
+        return replace(
+            told,
+            by_class=self._groups(played, doubt, classes),
+            by_doubt=self._groups(played, doubt, [rows for rows in tenths if len(rows)]),
+        )
+
+    def _groups(
+        self, played: Played, doubt: NDArray[np.float64], groups: Sequence[NDArray[np.intp]]
+    ) -> tuple[AskedGroup, ...]:
+        asks = played.asks(len(self.fitting.pace.costs))
+        return tuple(
+            AskedGroup(
+                samples=float(len(rows)),
+                doubt=float(doubt[rows].mean()) if len(rows) else 0.0,
+                asked=_shares(asks[rows]),
+            )
+            for rows in groups
+        )
+
+    def curve(self, full: NDArray[np.float64]) -> tuple[CurvePoint, ...]:
+        """Return what is lost against asking all, ``full``, at a few costs, cheap ones first."""
+        plays = [self.played(float(toll)) for toll in [0.0, *self.tolls()]]
+        by_cost = {round(float(one.cost.mean()), 12): one for one in plays}
         costs = sorted(by_cost)
-        own = costs.index(round(float(plays[0].cost.mean()), 12))
-        kept = np.unique([*np.linspace(0, len(costs) - 1, POINTS).round().astype(int), own])
+        kept = np.unique(np.linspace(0, len(costs) - 1, POINTS).round().astype(int))
         return tuple(self._point(by_cost[costs[at]], full) for at in kept)
 
     def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:
-        apart = self.fitting.value(played.log_probabilities) - full
+        value = self.fitting.value(played.log_probabilities)
+        apart = value - full
         groups = self.fitting.targets.groups
         n = len(apart)
         error = float(apart.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
@@ -221,17 +328,22 @@ class _Tried:
             error = mean_error(apart, groups)
         mean = float(apart.mean())
         return CurvePoint(
-            cost=float(played.cost.mean()), gain=mean, low=mean - Z * error, high=mean + Z * error
+            cost=float(played.cost.mean()),
+            value=float(value.mean()),
+            gain=mean,
+            low=float(mean - Z * error),
+            high=float(mean + Z * error),
+            asked=_shares(played.asks(len(self.fitting.pace.costs))),
         )
 
 
 def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
     """Return what ``policy`` does about samples whose opinions after all subsets are known."""
-    first = opinions[policy.free]
-    n = len(first)
-    asked: list[Subset] = [policy.free] * n
-    logs, cost = first.copy(), np.zeros(n)
-    waiting: dict[Subset, NDArray[np.intp]] = {policy.free: np.arange(n)}
+    logs = opinions[policy.first].copy()
+    n = len(logs)
+    asked: list[Subset] = [policy.first] * n
+    cost = np.full(n, policy.cost(policy.first))
+    waiting: dict[Subset, NDArray[np.intp]] = {policy.first: np.arange(n)}
     while waiting:
         arrived: dict[Subset, list[NDArray[np.intp]]] = {}
         for subset, rows in waiting.items():
@@ -246,6 +358,11 @@ def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
             for row in rows.tolist():
                 asked[row] = subset
     return Played(asked, logs, cost)
+
+
+def _shares(asks: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return the share of samples that each question was asked about; 0 of none."""
+    return tuple((asks.sum(axis=0) / max(1, len(asks))).tolist())
 
 
 def _ridge(seen: Matrix) -> Matrix:

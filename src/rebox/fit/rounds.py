@@ -52,13 +52,14 @@ class Rounds:
     samples: SampleLoader
     see: Callable[[range], Seen]
 
-    def blocks(self) -> Iterator[Matrix]:
-        """Yield (n, K) probabilities, a block of samples at a time."""
+    def blocks(self) -> Iterator[tuple[Matrix, list[Subset]]]:
+        """Yield (n, K) probabilities, and what was asked about each, a block at a time."""
         purse = Purse(self.policy, len(self.samples))
         for rows in chunks(len(self.samples), BLOCK):
             purse.begin(len(rows))
-            known = _Block(self, rows, purse).log_probabilities()
-            yield np.exp(self.reader.weighed(known))
+            block = _Block(self, rows, purse)
+            known = block.log_probabilities()
+            yield np.exp(self.reader.weighed(known)), block.asked_about
 
 
 class Purse:
@@ -99,6 +100,10 @@ class Purse:
         self._spent += float(costs[pays].sum())
         return pays
 
+    def pay(self, cost: float) -> None:
+        """Pay what is asked about every sample, which the mean has room for."""
+        self._spent += cost
+
     def lower(self) -> bool:
         """Ask for less gain where much is left of what a block may cost; say whether it does."""
         mean, toll = self.policy.mean, self.policy.toll
@@ -122,11 +127,12 @@ class _Block:
             np.zeros((len(rows), len(one.spec.classes)), np.float32) for one in rounds.askers
         ]
         self._logs: Matrix | None = None
+        self.asked_about: list[Subset] = [()] * len(rows)
 
     def log_probabilities(self) -> Matrix:
         everybody = np.arange(len(self._rows))
         first = self._ask_all(everybody)
-        self._asked_about: list[Subset] = [first] * len(everybody)
+        self.asked_about = [first] * len(everybody)
         self._note(everybody, self._opinion(first, everybody))
         self._go_round()
         while self._purse.lower():
@@ -137,7 +143,7 @@ class _Block:
     def _go_round(self) -> None:
         """Ask until no question pays."""
         by_state: dict[Subset, list[int]] = {}
-        for row, subset in enumerate(self._asked_about):
+        for row, subset in enumerate(self.asked_about):
             by_state.setdefault(subset, []).append(row)
         waiting = {subset: np.array(rows, dtype=np.intp) for subset, rows in by_state.items()}
         while waiting := self._asked(waiting):
@@ -145,10 +151,12 @@ class _Block:
                 self._note(rows, self._opinion(subset, rows))
 
     def _ask_all(self, rows: Rows) -> Subset:
-        """Ask what costs nothing about all samples."""
-        for question in self._all.policy.free:
+        """Ask the first questions about all samples."""
+        policy = self._purse.policy
+        for question in policy.first:
             self._ask(question, rows)
-        return self._all.policy.free
+        self._purse.pay(policy.cost(policy.first) * len(rows))
+        return policy.first
 
     def _asked(self, waiting: dict[Subset, Rows]) -> dict[Subset, Rows]:
         """Ask everybody's next question, and return who has been asked what by then."""
@@ -171,7 +179,7 @@ class _Block:
         for at in np.flatnonzero(pays).tolist():
             after = tuple(sorted((*wanted[at][3], int(questions[at]))))
             arrived.setdefault(after, []).append(int(rows[at]))
-            self._asked_about[int(rows[at])] = after
+            self.asked_about[int(rows[at])] = after
         for question in np.unique(questions[pays]).tolist():
             self._ask(question, np.sort(rows[pays & (questions == question)]))
         return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in arrived.items()}

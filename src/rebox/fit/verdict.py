@@ -111,7 +111,7 @@ class Verdict:
         """What the intervals say of the box; None where nothing was compared."""
         if self.gain is None or self.sharper is None:
             return None
-        return _finding(self.gain, self.sharper)
+        return finding_of(self.gain, self.sharper)
 
     @property
     def advice(self) -> str:
@@ -201,7 +201,7 @@ def gains_over(
     """Return the gain of ``ours`` in macro AUC, and in log loss, and what to make of them."""
     held_out = _HeldOut(targets, seed, groups)
     gain, sharper = held_out.gain(ours, theirs), held_out.sharper(ours, theirs)
-    return gain, sharper, _finding(gain, sharper)
+    return gain, sharper, finding_of(gain, sharper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,7 +282,8 @@ class _HeldOut:
         return Interval(value, max(least, value - down), min(1.0, value + up))
 
 
-def _finding(gain: Interval, sharper: Interval) -> Finding:
+def finding_of(gain: Interval, sharper: Interval) -> Finding:
+    """Return what the intervals of a gain in macro AUC and of one in log loss say."""
     if gain.low > 0 and sharper.low > 0:
         return "helps" if max(gain.value, sharper.value) >= MATTERS else "little"
     return "nothing" if max(gain.high, sharper.high) < MATTERS else "unknown"
@@ -311,7 +312,7 @@ def _words(
         )
     measured = f"a gain of {measured.format('with the box')}"
     price = _price(ours.queries, price_usd)
-    finding = _finding(gain, sharper)
+    finding = finding_of(gain, sharper)
     if finding == "helps":
         return f"The box helps: on {images} held out in turn, {measured}, for {price}."
     if finding == "little":

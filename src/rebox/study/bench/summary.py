@@ -19,7 +19,7 @@ from scipy import stats
 
 from rebox.metric import Interval, evaluate
 from rebox.study.bench.ledger import Row, Tested
-from rebox.study.bench.trial_row import TrialRow, read_row
+from rebox.study.bench.trial_row import FLOAT32, TrialRow, read_row
 
 METRIC = "macro_auc"
 SHARED = (  # by all trials of a cell
@@ -142,6 +142,12 @@ class Cell:
     def copied(self) -> bool:
         """Whether it was trained on copies of test images."""
         return any(trial.copied for trial in self.trials)
+
+    @property
+    def coarse(self) -> str:
+        """The precision of what any of its trials computed through a network, if not float32."""
+        named = (trial.precision for trial in self.trials if trial.precision != FLOAT32)
+        return next(named, "")
 
     @cached_property
     def seeds(self) -> tuple[Pooled, ...]:

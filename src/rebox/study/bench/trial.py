@@ -137,6 +137,7 @@ def _reprogrammed(
         "verdict": verdict_of(model),
         "stop_reason": model.stop_reason_,
         "box_identity": at_hand.identity,
+        "precision": None,  # the box's own: nothing is computed through it
         **_shown(trial, model, at_hand),
         **tested,
     }
@@ -206,6 +207,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "stop_reason": None,
         "note": model.note,
         "box_identity": None if whitebox is None else whitebox.identity,
+        "precision": None if whitebox is None else whitebox.precision,
         "program": None if trial.fold else program_picture(model),
         "reading": None,
         **tested,

@@ -5,6 +5,7 @@ no character that could break a page or turn its text around.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from rebox.study.bench.ledger import Row, Tested, answers_of, is_done
 T = TypeVar("T")
 PURPOSES = ("probe", "map", "search", "validate", "predict")
 TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+FLOAT32 = "float32"
+PRECISION = re.compile(r"^whitebox:.*&precision=(\w+)")
 UNNAMED = "task not named"
 TEXTS = ("plan", "split", "stop_reason", "note", "version")  # empty where a row has none
 COUNTS = ("budget", "fold", "folds", "train", "test")  # None where a row has none
@@ -47,6 +50,8 @@ class TrialRow:
     per_prediction, seed : int
     peeks, copied : bool
         Whether the method chose anything on test images, was trained on copies of them.
+    precision : str
+        Of what was computed through an opened network: ``float32`` where a row does not say.
     class_names : tuple of str
         Empty where the ledger does not say.
     grades : bool
@@ -83,6 +88,7 @@ class TrialRow:
     folds: int | None
     peeks: bool
     copied: bool
+    precision: str
     split: str
     train: int | None
     test: int | None
@@ -188,6 +194,7 @@ def _read(row: Row) -> TrialRow:
         seed=int(row.get("seed", 0)),
         peeks=bool(row.get("peeks", False)),
         copied=bool(row.get("resampled", False)),
+        precision=plain(row.get("precision") or _told_by(row.get("box_identity"))),
         classes=_optional(int, row.get("classes")) or len(names) or None,
         class_names=names,
         positive=_optional(plain, row.get("positive")),
@@ -205,6 +212,12 @@ def _read(row: Row) -> TrialRow:
         verdict=plain(verdict.get("words") or ""),
         row=row,
     )
+
+
+def _told_by(identity: object) -> str:
+    """Return the precision that an opened network's identity names: older rows say it there."""
+    named = PRECISION.search(identity) if isinstance(identity, str) else None
+    return FLOAT32 if named is None else named[1]
 
 
 def _spent(row: Row) -> tuple[dict[str, int], Mapping[str, Any]]:

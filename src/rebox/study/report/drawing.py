@@ -7,7 +7,7 @@ from typing import Any
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
 from rebox.study.report import figures, listing, tables
-from rebox.study.report.setting import PEEKED, Setting, label_of
+from rebox.study.report.setting import Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
 from rebox.study.report.words import several
@@ -98,7 +98,9 @@ class Drawer:
         views = tuple(view for part in parts if (view := part(cell)) is not None)
         if not views:
             return None
-        return MethodCard(heading=cell.name, mark=PEEKED if cell.peeks else "", figures=views)
+        return MethodCard(
+            heading=cell.name, mark=listing.mark_of(tables.marks(cell)), figures=views
+        )
 
     def _confusion(self, cell: Cell) -> FigureView | None:
         matrix = tables.confusion(cell)

@@ -30,8 +30,16 @@ def costing(name: str) -> Callable[[Row], str]:
 
 
 def marked(row: Row) -> Entry:
-    """Return a method's name, with a mark if it chose anything on test images."""
-    return Entry(text=row["method"], mark=PEEKED if row["peeks"] else "")
+    """Return a method's name, with what must not be overlooked: see `mark_of`."""
+    return Entry(text=row["method"], small=row.get("runs", ""), mark=mark_of(row))
+
+
+def mark_of(row: Row) -> str:
+    """Return whether a method chose anything on test images, and a precision that is not float32.
+
+    A figure of bfloat16 is a result, but not to the last digit that of float32.
+    """
+    return ", ".join([PEEKED] * row["peeks"] + [row["coarse"]] * bool(row["coarse"]))
 
 
 def measured_columns(metrics: Sequence[str], method: Callable[[Row], Entry]) -> list[Column]:
@@ -82,11 +90,7 @@ def _per_prediction(row: Row) -> Entry:
 
 def results_table(setting: Setting) -> TableView:
     """Return the figures of each method."""
-
-    def method(row: Row) -> Entry:
-        return Entry(text=row["method"], small=row["runs"], mark=PEEKED if row["peeks"] else "")
-
-    columns = measured_columns(setting.metrics, method)
+    columns = measured_columns(setting.metrics, marked)
     return on_page(f"Results on test images: {setting.title}", columns, tables.results(setting))
 
 
@@ -254,7 +258,7 @@ def roc_table(cells: Sequence[Cell]) -> TableView:
         if curve is not None
     ]
     rates = [f"{place / 10:.1f}" for place in range(11)]
-    name = Column("method", lambda row: marked({"method": row[0].name, "peeks": row[0].peeks}))
+    name = Column("method", lambda row: marked(tables.marks(row[0])))
     caption = "True positive rate at false positive rates"
     return on_page(caption, [name, *numbered(rates, lambda rate: f"{rate:.2f}")], rows)
 

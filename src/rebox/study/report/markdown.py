@@ -17,6 +17,7 @@ from rebox.study.report.words import box_name, count
 
 PEEKS = "†"
 COPIES = "‡"
+COARSE = "§"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,9 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{PEEKS} chose on test images: no result, but a measure of what that is worth."
     if any(cell.copied for cell in cells):
         yield f"{COPIES} was trained on copies of test images: no result, either."
+    coarse = sorted({cell.coarse for cell in cells if cell.coarse})
+    if coarse:
+        yield f"{COARSE} went through the opened network in {', '.join(coarse)}, not in float32."
 
 
 def _measured(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> Section:
@@ -138,8 +142,9 @@ def _order(cells: Sequence[Cell]) -> Callable[[Cell], tuple[int, int]]:
 
 
 def _marked(row: dict[str, Any]) -> Entry:
-    """Return a method's name, marked where its figures are no result."""
-    marks = [PEEKS] * row.get("peeks", False) + [COPIES] * row.get("copied", False)
+    """Return a method's name, marked where its figures are no result, or not of float32."""
+    found = {PEEKS: row.get("peeks"), COPIES: row.get("copied"), COARSE: row.get("coarse")}
+    marks = [mark for mark, holds in found.items() if holds]
     return Entry(text=row["method"], mark=" ".join(marks))
 
 

@@ -1,8 +1,8 @@
 """What a report says in figures, as plain lists of dicts: for pandas, a spreadsheet, or the page.
 
 Every function takes a `Setting`, a `Cell` or the `Findings` of `rebox.study.report.findings_of`.
-Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks`` stands in every row that
-speaks of a method.
+Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks`` and
+``coarse``, a precision other than float32, stand in every row that speaks of a method.
 """
 
 from collections import Counter
@@ -149,7 +149,12 @@ def costs(setting: Setting) -> Table:
 
 
 def _head(cell: Cell) -> dict[str, Any]:
-    return {"method": cell.name, "peeks": cell.peeks, "budget": cell.budget}
+    return {**marks(cell), "budget": cell.budget}
+
+
+def marks(cell: Cell) -> dict[str, Any]:
+    """Return a cell's name and what has to be known to read its figures."""
+    return {"method": cell.name, "peeks": cell.peeks, "coarse": cell.coarse}
 
 
 def _spent(trials: Sequence[TrialRow]) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def points(setting: Setting, metric: str, against: str = "queries") -> Table:
     Means over a method's fits; those of unknown price are left out.
     """
     return [
-        {"method": cell.name, "peeks": cell.peeks, against: place, metric: cell.figures[metric]}
+        {**marks(cell), against: place, metric: cell.figures[metric]}
         for cell in setting.cells
         if metric in cell.figures and (place := place_of(cell, against)) is not None
     ]
