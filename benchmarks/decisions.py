@@ -6,7 +6,8 @@
 DIR holds the data sets as `rebox task list` has them, and the boxes as ONNX files. A row for each
 objective: what is there is not measured again. HAM10000 is the half of the lesions that was not
 looked at while rebox was designed, an image of each; of EyePACS, patients are on one side.
-Decisions were designed on the other half, and on other splits of EyePACS.
+Decisions were designed on images of the other half, and on other splits of the same images of
+EyePACS, their test parts looked at: what stands here of EyePACS is no untouched test.
 """
 
 import argparse
