@@ -19,7 +19,6 @@ RIDGE = 3.0  # penalty of a rule's weights, but of the constant
 SEEN = 0.25  # how far a sample's own label counts beside what all answers say of it
 TOLLS = 40  # tried, for the operating point and the curve
 POINTS = 12  # of the curve that is kept
-LIKE = 1e-4  # of the objective: another beginning has to bring more
 DEARER = 1.01  # a toll is so much higher where less is asked
 HALVINGS = 60  # of the interval in which the toll lies, at most
 CLOSE = 1.001  # its ends, at last
@@ -124,18 +123,20 @@ def _best_start(fitting: "_Fitting", parts: Parts) -> "_Tried":
 
     A plan is judged by its end, and knows nothing of what its first answers will change in it. So
     that what is cheap and tells whom to ask the dear ones about is asked first, each beginning that
-    the mean has room for is tried on held-out samples.
+    the mean has room for is tried on held-out samples; another one has to bring a standard error
+    more.
     """
-    best, most = _Tried(fitting, parts, fitting.free), -np.inf
+    best = _Tried(fitting, parts, fitting.free)
     mean = fitting.pace.mean
     if mean is None:
         return best
+    most = fitting.expected(best.held(mean))
     for first in fitting.reachable:
-        if fitting.cost(first) > mean * (1 + 1e-9):
+        if first == fitting.free or fitting.cost(first) > mean * (1 + 1e-9):
             continue
         tried = _Tried(fitting, parts, first)
-        value = float(fitting.expected(tried.held(mean)).mean())
-        if value > most + LIKE:
+        value = fitting.expected(tried.held(mean))
+        if (value - most).mean() > fitting.error(value - most):
             best, most = tried, value
     return best
 
@@ -208,6 +209,13 @@ class _Fitting:
             gains=gains,
         )
 
+    def error(self, values: NDArray[np.float64]) -> float:
+        """Return the standard error of the mean of ``values`` (n,), by subject."""
+        if self.targets.groups is not None:
+            return mean_error(values, self.targets.groups)
+        n = len(values)
+        return float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
+
     def value(self, log_probabilities: Matrix) -> NDArray[np.float64]:
         """Return what is brought (n,) by deciding by an opinion, by the samples' own labels."""
         said = (np.exp(log_probabilities) @ self.worth).argmax(axis=1)
@@ -252,7 +260,8 @@ class _Tried:
             return played.log_probabilities
         # all look alike, and all would be asked: as many of them are as the mean pays for
         before = self.played(toll * DEARER)
-        share = (mean - before.cost.mean()) / (played.cost.mean() - before.cost.mean())
+        more = played.cost.mean() - before.cost.mean()
+        share = max(0.0, mean - before.cost.mean()) / more if more > 0 else 0.0
         drawn = np.arange(len(played.cost)) % 1000 < 1000 * share
         return np.where(drawn[:, None], played.log_probabilities, before.log_probabilities)
 
@@ -324,12 +333,7 @@ class _Tried:
     def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:
         value = self.fitting.value(played.log_probabilities)
         apart = value - full
-        groups = self.fitting.targets.groups
-        n = len(apart)
-        error = float(apart.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
-        if groups is not None:
-            error = mean_error(apart, groups)
-        mean = float(apart.mean())
+        error, mean = self.fitting.error(apart), float(apart.mean())
         return CurvePoint(
             cost=float(played.cost.mean()),
             value=float(value.mean()),
