@@ -54,8 +54,7 @@ def test_fit_evaluate_predict(folder):
     fit(folder, "--json", folder / "fit.json")
     record = json.loads((folder / "fit.json").read_text())
     figures = {"recipe", "box", "seed", "seconds", "usd", "queries", "metrics"}
-    figures |= {"operating_point", "policy"}
-    assert record.keys() == figures | {"verdict"}
+    assert record.keys() == figures | {"verdict", "policy", "operating_point"}
     assert record["queries"] == {
         "probe": 0, "map": 30, "search": 0, "validate": 0, "predict": 0, "total": 30
     }  # fmt: skip
@@ -67,6 +66,7 @@ def test_fit_evaluate_predict(folder):
     assert "balanced accuracy" in output
     record = json.loads((folder / "test.json").read_text())
     assert record["queries"]["predict"] == record["queries"]["total"] == 40
+    assert record["usd_per_10k"] == pytest.approx(20.0)
     accuracy = record["metrics"]["accuracy"]
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
     assert accuracy["value"] > 0.9

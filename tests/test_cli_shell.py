@@ -117,7 +117,7 @@ def test_what_is_logged_moves_no_cursor(capsys):
     ("complete", "begun", "expected"),
     [
         (completion.boxes, "on", ["onnx:"]),
-        (completion.boxes, "r", ["rehearsal:"]),
+        (completion.boxes, "r", ["recorded:", "rehearsal:"]),
         (completion.boxes, "rehearsal:?cl", ["rehearsal:?classes="]),
         (completion.boxes, "rehearsal:?classes=3&se", ["rehearsal:?classes=3&seed="]),
         (completion.boxes, "nothing:?a", []),

@@ -45,7 +45,7 @@ class PerPrediction:
     def options(self) -> dict[str, Any]:
         """How they are handed over to `rebox.Reprogrammer`."""
         queries = self.queries_per_prediction
-        whole = queries is not None and queries.is_integer()  # typed as 5, and read as 5.0
+        whole = queries is not None and queries % 1 == 0  # typed as 5, and read as 5.0
         return asdict(self) | {"queries_per_prediction": int(queries or 0) if whole else queries}
 
     def pace(self, boxes: Sequence[BlackBox]) -> PredictionPace:
