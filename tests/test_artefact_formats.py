@@ -121,7 +121,9 @@ def test_the_stored_models_show_what_varied_within_a_format():
     kinds = {one["reading"].get("mapping") for one in said.values() if "reading" in one}
     assert kinds == {None, "assignment", "bayesian", "kernel", "linear", "prior"}
     assert {one["classes"]["dtype"] for one in said.values()} == {"<U4", "<i8", "|b1"}
-    assert {len(one.get("questions", [0])) for one in said.values()} == {0, 1, 3, 5}
+    assert {len(one.get("questions", [0])) for one in said.values()} == {0, 1, 2, 3, 5}
+    assert [name for name, one in said.items() if "policy" in one] == ["6-ids-policy"]
+    assert {len(one.get("boxes", [0])) for one in said.values()} == {1, 2}
 
 
 def test_the_stored_models_are_small():

@@ -72,6 +72,16 @@ class CurvePoint(_Told):
     high: float
 
 
+def at_cost(curve: Sequence[CurvePoint], cost: float) -> CurvePoint:
+    """Return what a mean ``cost`` comes to on a ``curve``, cheap points first, within its ends.
+
+    Between two of its points some samples are treated as by one of them, and some as by the other.
+    """
+    table = CurvePoint.table(curve, len(curve[0].asked))
+    row = [np.interp(cost, table[:, 0], column) for column in table.T]
+    return CurvePoint.listed(np.array([row]))[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AskedGroup(_Told):
     """Some of the training samples, and what was asked about them at the chosen toll.

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.curve import AskedGroup, CurvePoint
+from rebox.fit.curve import AskedGroup, CurvePoint, at_cost
 from rebox.fit.policy import STOP, Policy, doubt_of, features
 from rebox.metric.interval import Z
 from rebox.reading.contract import Matrix
@@ -296,7 +296,10 @@ class _Tried:
         full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
         played, targets = self.played(policy.toll), self.fitting.targets
         classes = [np.flatnonzero(targets.index == k) for k in range(targets.count)]
-        told = replace(policy, curve=self.curve(full), point=self._point(played, full))
+        curve, point = self.curve(full), self._point(played, full)
+        if policy.mean is not None and point.cost > policy.mean:  # who predicts keeps to it
+            point = at_cost(curve, policy.mean)
+        told = replace(policy, curve=curve, point=point)
         doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
         apart = np.ptp(doubt) > ALIKE * np.ptp(policy.worth)
         tenths = np.array_split(np.argsort(doubt, kind="stable"), TENTHS if apart else 1)

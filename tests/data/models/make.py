@@ -18,6 +18,7 @@ GREY = "rehearsal:?classes=6&size=8&channels=1"
 COLOUR = "rehearsal:?classes=9&size=16&channels=3&pixels=float32"
 ANSWERS = "answers.npz"  # beside the models that are asked by ids
 RECORDED = f"recorded:{ANSWERS}?service=Good"
+BOTH = [RECORDED, f"recorded:{ANSWERS}?service=Fair"]
 SHOWN = 5  # samples whose probabilities are stored
 
 
@@ -46,12 +47,14 @@ def make_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def write_answers(path: Path, ids: np.ndarray, truth: np.ndarray) -> None:
-    """Write what a service that is right about three in four said of samples."""
+    """Write what services that are right about three in four, and half, said of samples."""
     rng = np.random.default_rng(21)
-    labels = np.where(rng.random(len(ids)) < 0.75, truth, (truth + 1) % 3)
-    confidence = rng.uniform(0.4, 1, (len(ids), 1)).astype(np.float32)
-    said = {"labels": labels[:, None], "confidence": confidence}
-    np.savez(path, ids=ids, truth=truth, services=["Good"], usd_per_10k=[10.0], **said)
+    labels, confidence = [], []
+    for right in (0.75, 0.5):
+        labels.append(np.where(rng.random(len(ids)) < right, truth, (truth + 1) % 3))
+        confidence.append(rng.uniform(0.4, 1, len(ids)).astype(np.float32))
+    said = {"labels": np.stack(labels, axis=1), "confidence": np.stack(confidence, axis=1)}
+    np.savez(path, ids=ids, truth=truth, services=["Good", "Fair"], usd_per_10k=[10.0, 5.0], **said)
 
 
 def samples_of(x: np.ndarray) -> Any:
@@ -60,7 +63,7 @@ def samples_of(x: np.ndarray) -> Any:
 
 
 # Name: recipe, box, more arguments. The first word of a name is the kind of data.
-CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+CASES: dict[str, tuple[str, str | list[str], dict[str, Any]]] = {
     "rows-bar": ("bar?q=1&batch=4", GREY, {}),
     "rows-random-mapping": ("bar?q=1&mapping=random&subspace=dct-3", GREY, {}),
     "rows-low-resolution": ("cma-es?batch=4&subspace=low-resolution-3", GREY, {}),
@@ -105,6 +108,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "matrices-encoder": ("auto", GREY, {"value_range": (-1, 1), "encoder": "brightness"}),
     "ids-map": ("map", RECORDED, {}),
     "ids-auto": ("auto", RECORDED, {}),
+    "ids-boxes": ("auto", BOTH, {"objective": "balanced_accuracy"}),
+    "ids-policy": ("auto", BOTH, {"usd_per_prediction": 0.0007}),
     "matrices-canaries": ("map", GREY, {"value_range": (-1, 1), "canaries": 3}),
 }
 
