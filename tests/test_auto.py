@@ -345,7 +345,7 @@ def test_an_encoder_serves_without_the_box():
     assert model.spent_.predict == 0
 
 
-@pytest.mark.parametrize("queries", [-1, 1.5, True, None, "3"])
+@pytest.mark.parametrize("queries", [-1, -0.5, float("nan"), float("inf"), True, "3"])
 def test_queries_that_are_no_number_are_refused_before_anything_is_asked(queries):
     box = RehearsalBox(classes=6, size=8, channels=1)
     with pytest.raises(InvalidOption, match="queries_per_prediction"):
