@@ -94,7 +94,7 @@ def _spending(model: ModelFile) -> list[str]:
         return [_no_policy(model)]
     unit = model.unit
     named = "accuracy is" if model.plain else "the mean worth of what is said is"
-    percent, points = (" %", " points") if model.plain else ("", "")
+    percent, points = ("\N{NO-BREAK SPACE}%", " points") if model.plain else ("", "")
     value = listing.value_words(model, point.value)
     gain, low, high = (
         listing.value_words(model, one, sign=True) for one in (point.gain, point.low, point.high)
@@ -103,7 +103,7 @@ def _spending(model: ModelFile) -> list[str]:
         f"At the chosen point {unit.sentence.format(unit.words(point.cost))}, and {named} "
         f"{value}{percent}. Against asking all boxes about every sample, which comes to "
         f"{unit.words(policy.cost(range(len(policy.costs))))}, that is {gain}{points} "
-        f"(95 %: {low} to {high}).",
+        f"(95\N{NO-BREAK SPACE}%: {low} to {high}).",
         "Each point of the curve is a policy played about training samples that its rules had not "
         "seen. The band is the 95 % interval of what is lost or gained against asking all.",
     ]
