@@ -1,13 +1,17 @@
-"""The page in a real browser: Chromium, without a screen, as a phone and as a desktop."""
+"""The pages in a real browser: Chromium, without a screen, as a phone and as a desktop."""
 
 import os
 import shutil
 from pathlib import Path
 
 import ledgers
+import numpy as np
 import pytest
+from test_as_named import answers_of
 
+import rebox
 from rebox.study.report import write_report
+from rebox.study.report.model import model_report
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -15,7 +19,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
-WIDTHS = {"phone": 390, "desktop": 1280}
+WIDTHS = {"phone": 375, "desktop": 1280}
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => each.open = true)"
 
 pytestmark = [
@@ -39,14 +43,37 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """A plan of two tasks with every figure, and the frontier's long ledger."""
+    """A plan of two tasks with every figure, the frontier's long ledger, and a model's page."""
     folder = tmp_path_factory.mktemp("pages")
     rows = ledgers.study(folds=2, boxes=("resnet50",)) + ledgers.graded()
     rows.append(ledgers.row("a" * 90, task="b" * 120, box="c" * 70, class_names=["d" * 80, "e"]))
     write_report(folder / "findings.html", [ledgers.write(folder / "findings.jsonl", rows)])
     frontier = ROOT / "benchmarks" / "frontier" / "measured.jsonl"
     write_report(folder / "frontier.html", [frontier])
+    (folder / "model.html").write_text(model_report(asking(folder)))
     return folder
+
+
+def asking(folder):
+    """The file of a model that asks six services with long names, each where it pays."""
+    truth, scores = answers_of([0.6, 0.65, 0.7, 0.75, 0.8, 0.85], 300, 3)
+    names = [f"{letter * 30}-service" for letter in "abcdef"]
+    np.savez(
+        folder / "six.npz",
+        ids=np.arange(300).astype(str),
+        truth=truth,
+        services=np.array(names),
+        usd_per_10k=np.array([1.0, 2, 3, 5, 10, 20]),
+        labels=np.stack([one.argmax(axis=1) for one in scores], axis=1),
+        confidence=np.stack([one.max(axis=1) for one in scores], axis=1),
+    )
+    boxes = [f"recorded:{folder / 'six.npz'}?service={name}" for name in names]
+    model = rebox.Reprogrammer(
+        boxes, budget=1800, journal=False, usd_per_prediction=0.001, random_state=0
+    )
+    labels = np.array([f"{'class ' * 12}{k}" for k in range(3)])[truth]
+    model.fit(rebox.Samples(ids=np.arange(300).astype(str)), labels).save(folder / "six.rebox")
+    return folder / "six.rebox"
 
 
 class Visit:
@@ -79,7 +106,7 @@ class Visit:
         return self.page.evaluate("document.documentElement.scrollWidth") - size["width"]
 
 
-@pytest.fixture(params=["findings", "frontier"])
+@pytest.fixture(params=["findings", "frontier", "model"])
 def path(request, pages):
     return pages / f"{request.param}.html"
 
@@ -105,8 +132,9 @@ def test_nothing_is_wider_than_a_phone_when_all_is_open(browser, path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_axe_finds_nothing_serious(browser, pages, scheme, width):
-    with Visit(browser, pages / "findings.html", scheme=scheme, width=width) as visit:
+@pytest.mark.parametrize("name", ["findings", "model"])
+def test_axe_finds_nothing_serious(browser, pages, scheme, width, name):
+    with Visit(browser, pages / f"{name}.html", scheme=scheme, width=width) as visit:
         visit.page.evaluate(OPEN_ALL)
         found = axe.Axe().run(visit.page).response
     assert found["passes"]  # it did look

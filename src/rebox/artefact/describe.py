@@ -109,16 +109,27 @@ def restore(
         classes=np.array(description["classes"]["names"], dtype=description["classes"]["dtype"]),
         recipe=description["recipe"],
         seed=description["seed"],
-        boxes=tuple(
-            BoxRecord(
-                **{"price_usd": _price_of(description, number), **box},
-                canaries=tensors.get(f"canaries.{number}", NO_CANARIES),
-            )
-            for number, box in enumerate(description["boxes"])
-        ),
-        verdict=_restore_verdict(description["verdict"]),
+        boxes=restore_boxes(description, tensors),
+        verdict=restore_verdict(description["verdict"]),
         **restore_deciding(description["deciding"], tensors),
     )
+
+
+def restore_boxes(description: dict[str, Any], tensors: Tensors) -> tuple[BoxRecord, ...]:
+    """Return the records of a model's boxes."""
+    return tuple(
+        BoxRecord(
+            **{"price_usd": _price_of(description, number), **box},
+            canaries=tensors.get(f"canaries.{number}", NO_CANARIES),
+        )
+        for number, box in enumerate(description["boxes"])
+    )
+
+
+def restore_policy(description: dict[str, Any], tensors: Tensors) -> Policy | None:
+    """Return the policy; None where all questions are always asked."""
+    policy = description.get("policy")
+    return None if policy is None else Policy.restore(policy, _part(tensors, "policy."))
 
 
 def _price_of(description: dict[str, Any], box: int) -> float | None:
@@ -158,12 +169,11 @@ def _restore_model(
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
         local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder, folder))
-    policy = description.get("policy")
     return Model(
         questions=questions,
         reader=reader.restore(description["reader"], of_reader),
         local=local,
-        policy=None if policy is None else Policy.restore(policy, _part(tensors, "policy.")),
+        policy=restore_policy(description, tensors),
     )
 
 
@@ -209,7 +219,8 @@ def _restore_encoder(
     return encoder
 
 
-def _restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
+def restore_verdict(described: dict[str, Any] | None) -> Verdict | None:
+    """Return what the boxes brought."""
     if described is None:
         return None
     rows = tuple(

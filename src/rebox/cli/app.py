@@ -37,8 +37,8 @@ COMMANDS = {
         "Play a paid service on this machine, with its format, limits, prices and faults.",
     ),
     "report": (
-        "bench",
-        "Write one page of HTML: tables with intervals, figures, and what it cost.",
+        "report",
+        "Write one page of HTML: what ledgers measured, or whom a model asks and what that brings.",
     ),
     "bench": ("bench", "Measure methods against each other: a plan, trials, a ledger."),
     "box": ("boxes", "Black boxes: who answers."),

@@ -1,10 +1,8 @@
 """The commands of the bench: run a plan, show what ledgers say, write a report of it."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
@@ -240,41 +238,6 @@ def _print_sections(legend: Sequence[str], parts: "Sequence[Section]") -> None:
         out.print(paragraph, highlight=False)
 
 
-@app.command("report")
-def write_page(
-    ledgers: LedgersArgument,
-    path: Annotated[Path, typer.Option("--out", help="The page to write, as report.html.")],
-    journal: Annotated[
-        list[Path] | None, typer.Option("--journal", help="Journals, for what services were paid.")
-    ] = None,
-    title: Annotated[str, typer.Option("--title", help="The page's heading.")] = "",
-    reference: Annotated[
-        str | None,
-        typer.Option("--reference", help="The method others are compared with; default: auto."),
-    ] = None,
-) -> None:
-    """Write one page of HTML: tables with intervals, figures, and what it cost.
-
-    It needs no network and no script. SOURCE_DATE_EPOCH, if set, is when it was written.
-    """
-    from rebox.study.report import report  # noqa: PLC0415 - see above
-    from rebox.study.report.document import TITLE  # noqa: PLC0415 - see above
-
-    check_outputs(path, inputs=(*ledgers, *(journal or ())))
-    page = report(
-        ledgers,
-        journals=journal or (),
-        title=title or TITLE,
-        reference=reference,
-        when=_moment(),
-    )
-    content = encoded(page)
-    write(path, content)
-    out.print(
-        f"wrote {path}, {len(content) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True
-    )
-
-
 def tell_trial(event: "TrialEnded") -> None:
     """Print a line for a trial that ended."""
     console, said = (err, spoken(event.error)) if event.row is None else (out, _said(event.row))
@@ -335,15 +298,3 @@ def _in_force(backend: str | None) -> Any:
         return parallel_config(backend=backend)
     except ValueError as error:
         raise InvalidOption(f"joblib has no backend {backend!r}: {error}.") from error
-
-
-def _moment() -> datetime:
-    given = os.environ.get("SOURCE_DATE_EPOCH")
-    if not given:
-        return datetime.now(UTC)
-    try:
-        return datetime.fromtimestamp(int(given), UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise InvalidOption(
-            f"SOURCE_DATE_EPOCH is {given!r}; expected seconds since 1970: unset it, or mend it."
-        ) from error

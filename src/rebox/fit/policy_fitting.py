@@ -301,7 +301,8 @@ class _Tried:
             point = at_cost(curve, policy.mean)
         told = replace(policy, curve=curve, point=point)
         doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
-        apart = np.ptp(doubt) > ALIKE * np.ptp(policy.worth)
+        alike = ALIKE * np.ptp(policy.worth)  # within a fold: each has a prior of its own
+        apart = any(np.ptp(doubt[rows]) > alike for _, rows in self.parts)
         tenths = np.array_split(np.argsort(doubt, kind="stable"), TENTHS if apart else 1)
         return replace(
             told,

@@ -1,12 +1,10 @@
 """The page: views of what was found, put into the template."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.resources import files
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rebox.errors import extra
 from rebox.money import dollars
 from rebox.output import encoded, write
 from rebox.study.bench import merged
@@ -15,6 +13,7 @@ from rebox.study.report import listing, tables
 from rebox.study.report.drawing import Drawer, chosen
 from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
+from rebox.study.report.template import rendered, template_of
 from rebox.study.report.words import between, count, several
 
 TITLE = "What was measured"
@@ -51,11 +50,11 @@ def report(
     MissingExtra
         matplotlib or jinja2 is not installed.
     """
-    template = _template()
+    template = template_of("report.html")
     read = [open_ledger(path) for path in ledgers]
     books = [open_journal(path) for path in journals]
     findings = findings_of(merged(row for ledger in read for row in ledger.rows))
-    return str(template.render(_shown(findings, read, books, plain(title), reference, when)))
+    return rendered(template, _shown(findings, read, books, plain(title), reference), when)
 
 
 def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any) -> None:
@@ -71,29 +70,13 @@ def write_report(path: str | Path, ledgers: Sequence[str | Path], **options: Any
     write(Path(path), encoded(report(ledgers, **options)))
 
 
-def _template() -> Any:
-    with extra("study", "a report"):
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
-    environment = Environment(
-        loader=PackageLoader("rebox.study.report", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html")
-
-
 def _shown(
     findings: Findings,
     ledgers: Sequence[LedgerFile],
     journals: Sequence[JournalAccounts],
     title: str,
     reference: str | None,
-    when: datetime | None,
 ) -> dict[str, Any]:
-    from rebox import __version__  # noqa: PLC0415 - the package itself, which is whole by now
-
     labels = list(dict.fromkeys(label for setting in findings.settings for label in setting.labels))
     drawer = Drawer(labels)
     most = max(2, CARDS // max(1, len(findings.settings)))
@@ -102,7 +85,6 @@ def _shown(
         for i, setting in enumerate(findings.settings)
     ]
     return {
-        "style": files("rebox.study.report").joinpath("page/style.css").read_text(encoding="utf-8"),
         "title": title,
         "facts": _facts(findings),
         "plans": _names(trial.plan for trial in findings.trials),
@@ -118,9 +100,7 @@ def _shown(
         "open": len(settings) <= OPEN,
         "journals": [listing.journal_view(journal) for journal in journals],
         "ledgers": ledgers,
-        "version": __version__,
         "versions": sorted({trial.version for trial in findings.trials if trial.version}),
-        "when": None if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}",
     }
 
 

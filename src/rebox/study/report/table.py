@@ -24,12 +24,15 @@ class Entry:
         The best of its column.
     mark : str
         A badge: what a reader must not overlook.
+    swatch : int or None
+        The place in the palette of the line that shows the same.
     """
 
     text: str
     small: str = ""
     strong: bool = False
     mark: str = ""
+    swatch: int | None = None
 
 
 @dataclass(frozen=True)
