@@ -186,6 +186,7 @@ def test_predictions_are_capped_too(answers):
     assert model.spent_.predict <= 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [20, 50, 100])
 @pytest.mark.parametrize("name", ["rafdb", "waimai", "digit", "yelp"])
 def test_never_below_the_best_service_by_more_than_noise(name, labels):
