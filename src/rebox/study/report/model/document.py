@@ -115,7 +115,7 @@ def _no_policy(model: ModelFile) -> str:
     return (
         f"There is no curve: the model has no policy. It asks {these} {asked} about every sample, "
         f"so that there is one price, {_many(model.price_usd)} for {PREDICTIONS:,} predictions. "
-        "Fit with --usd-per-prediction, or --queries-per-prediction below 1, to ask only where it "
+        "Fit with usd_per_prediction=, or queries_per_prediction= below 1, to ask only where it "
         "pays."
     )
 
