@@ -36,7 +36,8 @@ def curve(model: ModelFile) -> Any:
     every = model.unit.scale * policy.cost(range(len(policy.costs)))
     axes.axhline(whole, color=style.FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
     for place, (cost, value) in alone(model).items():
-        look, name = _look(model, place), f"{_name(model.asked[place])} alone"
+        look = _look(model, place)
+        name = f"{style.short(model.asked[place].name, LONGEST - 6)}{ALONE}"
         axes.plot([cost], [scale * value], **look.line | ALONE_LOOK, label=name)
     axes.plot([every], [whole], color=style.FAINT, **ALONE_LOOK, marker="o", label="all asked")
     at = [model.unit.scale * point.cost], [scale * point.value]
