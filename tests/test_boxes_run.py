@@ -71,6 +71,22 @@ def test_the_mean_price_is_held_to_the_cent(answers, mean):
     assert 0.7 * mean < paid <= mean * (1 + 1e-9)
 
 
+def test_the_verdict_names_the_price_of_what_is_asked(answers, tmp_path):
+    """Beside what is seen without asking; by a policy, what it asks about training samples."""
+    file, truth = answers
+    rows = np.random.default_rng(0).normal(size=(300, 2)) + truth[:300, None] / 2
+    known = rebox.Samples(images=rows, ids=[f"sample-{i}" for i in range(300)])
+    prices = {}
+    for mean in (None, 0.0005):
+        model = rebox.Reprogrammer(
+            boxes_of(file), budget=900, journal=False, random_state=0, usd_per_prediction=mean
+        )
+        words = model.fit(known, truth[:300].astype(str)).verdict_.words
+        prices[mean] = float(words.split("its price of $")[1].split()[0])
+    assert prices[None] == pytest.approx(1000 * sum(USD_PER_10K) / 1e4)
+    assert 0.3 < prices[0.0005] <= 0.51
+
+
 def test_a_mean_of_queries_is_held(answers):
     model = fitted(answers, queries_per_prediction=0.3)
     model.predict(samples(range(300, 1500)))

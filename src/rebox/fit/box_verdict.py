@@ -49,7 +49,7 @@ def verdict_of_boxes(
         said |= {f"{name} alone": (1, out_of_fold[k,]) for k, name in enumerate(names)}
     whole = out_of_fold[every] if played is None else played.log_probabilities
     said[WHOLE] = (len(boxes), whole)
-    price = None if any(box.spec.price_usd is None for box in boxes) else _mean_price(boxes)
+    price = None if any(box.spec.price_usd is None for box in boxes) else _usd_each(boxes, played)
     verdict = give_verdict(targets.index, said, targets.count, seed, targets.groups, price)
     if verdict is None or len(boxes) < 2:
         return verdict
@@ -58,8 +58,11 @@ def verdict_of_boxes(
     return replace(verdict, words=words, boxes=each)
 
 
-def _mean_price(boxes: Sequence[BlackBox]) -> float:
-    return float(np.mean([box.spec.price_usd or 0.0 for box in boxes]))
+def _usd_each(boxes: Sequence[BlackBox], played: Played | None) -> float:
+    """Return what a prediction costs, for each of the boxes: less where not all are asked."""
+    prices = np.array([box.spec.price_usd or 0.0 for box in boxes])
+    shares = np.ones(len(boxes)) if played is None else played.asks(len(boxes)).mean(axis=0)
+    return float(prices @ shares) / len(boxes)
 
 
 def _of_one(
