@@ -86,8 +86,8 @@ def test_the_doubtful_are_asked_about_more(policy):
     assert last > first + 0.3
 
 
-def test_everybody_is_asked_what_is_free(policy):
-    assert set(policy.free) <= set(policy.everybody)
+def test_everybody_is_asked_what_is_asked_first(policy):
+    assert set(policy.first) <= set(policy.everybody)
     assert all(policy.point.asked[number] >= NEARLY for number in policy.everybody)
 
 

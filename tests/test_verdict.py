@@ -17,7 +17,7 @@ from rebox.fit.verdict import (
     LOCAL,
     MATTERS,
     WHOLE,
-    _finding,
+    finding_of,
     _HeldOut,
     give_verdict,
 )
@@ -62,7 +62,7 @@ def shares(scenario, subjects, draws):
         truth, local, whole, groups = drawn(rng, subjects, *scenario)
         held_out = _HeldOut(truth, 0, groups)
         gain, sharper = held_out.gain(whole, local), held_out.sharper(whole, local)
-        findings.append(_finding(gain, sharper))
+        findings.append(finding_of(gain, sharper))
     helps = np.mean([finding in ("helps", "little") for finding in findings])
     return helps, np.mean([finding == "nothing" for finding in findings])
 
@@ -171,7 +171,7 @@ def interval(low, value, high):
     ],
 )
 def test_both_intervals_decide(gain, sharper, finding):
-    assert _finding(gain, sharper) == finding
+    assert finding_of(gain, sharper) == finding
 
 
 @pytest.mark.parametrize("n", [2, 4, 12, 60])
@@ -248,7 +248,7 @@ def test_what_a_fit_says_is_kept_and_is_in_the_record(tmp_path):
     model = rebox.Reprogrammer(box, budget=24, random_state=0).fit(x, y)
     verdict = model.verdict_
     assert "cannot be told from 24 training images" in verdict.words
-    assert asdict(verdict).keys() == {"rows", "images", "gain", "sharper", "words"}
+    assert asdict(verdict).keys() == {"rows", "images", "gain", "sharper", "words", "boxes"}
     model.save(tmp_path / "m.rebox")
     assert rebox.Reprogrammer.load(tmp_path / "m.rebox", box).verdict_ == verdict
 

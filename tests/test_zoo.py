@@ -10,6 +10,7 @@ from rebox.errors import InvalidOption
 from rebox.program import Autoencoded, LowResolution, subspace_from_name
 from rebox.program.codec import Codec, Layer
 from rebox.recipe import recipe_from_name
+from rebox.sample import Dataset
 from rebox.search import AdaptiveDescent, CoordinateDescent, OneSided, Sphere
 
 D = 12
@@ -298,8 +299,10 @@ def test_the_estimate_trains_nothing(monkeypatch):
     model = Reprogrammer(FunctionBox(answer, classes=3, size=32), NAMES[2], budget=50)
     from rebox.cli.consent import plan
 
-    planned, left = plan(model, model.box, pictures(24))
-    assert planned.total <= left == 50
+    task = Dataset(pictures(24), np.arange(24) % 2, "none")
+    planned, left = plan(model, (model.box,), task)
+    assert planned.total <= 50
+    assert left == (50,)
 
 
 def test_defaults_are_the_papers_where_eight_bits_allow():
