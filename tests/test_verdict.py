@@ -17,8 +17,8 @@ from rebox.fit.verdict import (
     LOCAL,
     MATTERS,
     WHOLE,
-    finding_of,
     _HeldOut,
+    finding_of,
     give_verdict,
 )
 from rebox.metric import Interval
