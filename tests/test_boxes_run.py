@@ -164,6 +164,54 @@ def test_a_model_does_without_a_box_that_is_gone(answers):
     assert len(left.reader.subsets) == 4
 
 
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (["Free"], {"queries_per_prediction": 0.5}),
+        (NAMES, {"queries_per_prediction": 1}),
+        (NAMES, {"usd_per_prediction": 0.0001}),
+        (["Cheap"], {"usd_per_prediction": 0.01}),
+    ],
+)
+def test_whatever_a_policy_may_ask_it_is_stored_and_read(answers, tmp_path, names, options):
+    model = fitted(answers, names=names, **options)
+    model.save(tmp_path / "m.rebox")
+    loaded = rebox.Reprogrammer.load(tmp_path / "m.rebox", journal=False)
+    ours, theirs = (one.predict_proba(samples(range(300, 500))) for one in (model, loaded))
+    assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("at_once", [1, 10])
+def test_a_few_at_a_time_cost_about_the_mean(answers, at_once):
+    model = fitted(answers, usd_per_prediction=0.0005)
+    before = model.spent_.usd
+    for start in range(300, 600, at_once):
+        model.predict(samples(range(start, start + at_once)))
+    assert (model.spent_.usd - before) / 300 < 1.3 * 0.0005
+
+
+def test_what_looks_alike_is_asked_about_in_no_order(answers):
+    """Sorted by class, as a folder is: no class is asked about first."""
+    _, truth = answers
+    model = fitted(answers, queries_per_prediction=0.3)
+    rows = 300 + np.argsort(truth[300:], kind="stable")
+    asked = np.concatenate([one.asked for one in model.predict_batches(samples(rows))])
+    shares = [asked.any(axis=1)[truth[rows] == k].mean() for k in range(K)]
+    assert max(shares) - min(shares) < 0.15
+
+
+def test_what_is_promised_costs_what_predictions_do(answers):
+    _, truth = answers
+    for seed in range(3):
+        model = fitted(answers, queries_per_prediction=0.3, random_state=seed)
+        policy = model.artefact_.model.policy
+        assert policy.point.cost <= 0.3 + 1e-9
+        assert sum(one.samples * sum(one.asked) for one in policy.by_class) / 300 <= 0.3 + 1e-9
+        said = model.predict(samples(range(300, 1500))) == truth[300:].astype(str)
+        promised = model.promised_.figures["accuracy"]
+        assert promised.low - 0.03 < said.mean() < promised.high + 0.03
+
+
 def test_a_repeated_fit_is_answered_by_the_journal(answers, tmp_path):
     journal = tmp_path / "journal.sqlite"
     first = fitted(answers, journal=journal, usd_per_prediction=0.001)

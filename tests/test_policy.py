@@ -169,11 +169,13 @@ def test_a_purse_never_pays_more_than_the_mean_of_many(samples, mean, seed):
         worth=np.eye(2),
         gains={pair: np.zeros(9)},
     )
-    purse, spent = Purse(policy, samples), 0.0
+    purse, spent = Purse(), 0.0
+    purse.open(policy, samples)
     for start in range(0, samples, 700):
         block = min(700, samples - start)
         purse.begin(block)
         costs = np.full(random.integers(0, block + 1), 0.001)
         pays = purse.afford(costs, random.random(len(costs)))
         spent += costs[pays].sum()
+        purse.end()
         assert spent <= mean * (start + block) * (1 + 1e-9)

@@ -1,5 +1,6 @@
 """The fitted half of the estimator: predict, save and load, ask whether the box has changed."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from rebox.classifier.going_on import KeepingAsker, batches_of_several
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
 from rebox.fit import Batch, Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit.rounds import MANY
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
@@ -97,7 +99,11 @@ class Fitted(Deciding):
         samples = self.checked(X)
         planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
-        if self._model.policy is None:  # how much one asks is not known before
+        policy = self._model.policy
+        if policy is not None:  # what one asks in the mean
+            shares = (1.0,) * len(policy.costs) if policy.point is None else policy.point.asked
+            planned = math.ceil(len(samples) * sum(shares))
+        if policy is None or len(samples) >= MANY:  # a few may ask less, or more
             self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         samples.check()
         told = self._told

@@ -11,6 +11,7 @@ from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Row
 from rebox.errors import ArtefactError, BoxError
 from rebox.fit import Batch, Model
+from rebox.fit.rounds import Purse
 from rebox.meter import Asker, Meter
 from rebox.meter.journal_account import content_of
 from rebox.meter.meter import Heard
@@ -79,10 +80,11 @@ def batches_of_several(
     BoxError
         A box failed, and the model has no reading without it.
     """
+    purse = Purse()  # one for all: what was paid before a box failed is paid
     while True:
         done = 0
         try:
-            for batch in model.told_batches(askers, samples):
+            for batch in model.told_batches(askers, samples, purse):
                 for asker in askers:
                     asker.forget()
                 done += len(batch)

@@ -16,7 +16,7 @@ from rebox.fit.batch import Batch
 from rebox.fit.local import LocalFeatures
 from rebox.fit.policy import Policy
 from rebox.fit.question import Question
-from rebox.fit.rounds import Rounds
+from rebox.fit.rounds import Purse, Rounds
 from rebox.meter import Asker
 from rebox.program import Program
 from rebox.reading.contract import Reader
@@ -67,7 +67,9 @@ class Model:
         """Yield the probabilities, (n, target classes), of `told_batches`."""
         return (batch.probabilities for batch in self.told_batches(askers, samples))
 
-    def told_batches(self, askers: Sequence[Asker], samples: SampleLoader) -> Iterator[Batch]:
+    def told_batches(
+        self, askers: Sequence[Asker], samples: SampleLoader, purse: Purse | None = None
+    ) -> Iterator[Batch]:
         """Yield probabilities, and who was asked, a few samples at a time.
 
         Parameters
@@ -76,11 +78,15 @@ class Model:
             Who asks each box that the questions name by its place.
         samples : SampleLoader
             Which have what the questions take (`rebox.fit.suited`).
+        purse : Purse or None
+            Holds a policy's mean, also where another model went before; None: a new one.
         """
         asked = [askers[question.box] for question in self.questions]
         if self.policy is not None and isinstance(self.reader, SubsetReader):
             see = functools.partial(self._see, samples)
-            rounds = Rounds(self.questions, asked, self.reader, self.policy, samples, see)
+            rounds = Rounds(
+                self.questions, asked, self.reader, self.policy, samples, see, purse or Purse()
+            )
             for said, numbers in rounds.blocks():
                 asked_of = [[self.questions[number].box for number in some] for some in numbers]
                 yield Batch.of(self._checked(said), asked_of, len(askers))

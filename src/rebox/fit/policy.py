@@ -173,7 +173,9 @@ class Policy:
         return {
             "costs": self.costs,
             "worth": self.worth,
-            "gains": np.array(list(self.gains.values())),
+            "gains": np.array(list(self.gains.values())).reshape(
+                len(self.gains), 5 + 2 * len(self.worth)
+            ),
             "curve": CurvePoint.table(self.curve, count),
             "point": CurvePoint.table([] if self.point is None else [self.point], count),
             "by_class": AskedGroup.table(self.by_class, count),

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.fit.curve import AskedGroup, CurvePoint, at_cost
+from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.policy import STOP, Policy, doubt_of, features
 from rebox.metric.interval import Z
 from rebox.reading.contract import Matrix
@@ -19,7 +19,7 @@ RIDGE = 3.0  # penalty of a rule's weights, but of the constant
 SEEN = 0.25  # how far a sample's own label counts beside what all answers say of it
 TOLLS = 40  # tried, for the operating point and the curve
 POINTS = 12  # of the curve that is kept
-DEARER = 1.01  # a toll is so much higher where less is asked
+DRAWN = 0  # seed of which samples are asked about where they look alike
 HALVINGS = 60  # of the interval in which the toll lies, at most
 CLOSE = 1.001  # its ends, at last
 TENTHS = 10  # of the samples, by how doubtful they are
@@ -115,7 +115,7 @@ def fit_policy(
     tried = _best_start(fitting, parts)
     toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
     policy = replace(_from(policy, tried.first), toll=toll)
-    return tried.described(policy), tried.played(toll)
+    return tried.described(policy), tried.paid_for(toll)
 
 
 def _best_start(fitting: "_Fitting", parts: Parts) -> "_Tried":
@@ -130,12 +130,12 @@ def _best_start(fitting: "_Fitting", parts: Parts) -> "_Tried":
     mean = fitting.pace.mean
     if mean is None:
         return best
-    most = fitting.expected(best.held(mean))
+    most = fitting.expected(best.paid_for(best.toll_at(mean)).log_probabilities)
     for first in fitting.reachable:
         if first == fitting.free or fitting.cost(first) > mean * (1 + 1e-9):
             continue
         tried = _Tried(fitting, parts, first)
-        value = fitting.expected(tried.held(mean))
+        value = fitting.expected(tried.paid_for(tried.toll_at(mean)).log_probabilities)
         if (value - most).mean() > fitting.error(value - most):
             best, most = tried, value
     return best
@@ -249,21 +249,28 @@ class _Tried:
             logs[rows], cost[rows] = part.log_probabilities, part.cost
         return Played(asked, logs, cost)
 
-    def held(self, mean: float) -> Matrix:
-        """Return the opinions (n, K) that are stopped with where no more than ``mean`` is spent.
+    def paid_for(self, toll: float) -> Played:
+        """Return what is done at a toll where no more than the mean is spent.
 
-        As predictions do it: at the toll that comes to it, the most urgent are asked first.
+        Samples that all look alike are all asked about, or none: of those, as many are drawn as the
+        mean pays for, and the others stop with what everybody is asked.
         """
-        toll = self.toll_at(mean)
-        played = self.played(toll)
-        if played.cost.mean() <= mean:
-            return played.log_probabilities
-        # all look alike, and all would be asked: as many of them are as the mean pays for
-        before = self.played(toll * DEARER)
-        more = played.cost.mean() - before.cost.mean()
-        share = max(0.0, mean - before.cost.mean()) / more if more > 0 else 0.0
-        drawn = np.arange(len(played.cost)) % 1000 < 1000 * share
-        return np.where(drawn[:, None], played.log_probabilities, before.log_probabilities)
+        played, mean = self.played(toll), self.fitting.pace.mean
+        spent, first = float(played.cost.mean()), self.fitting.cost(self.first)
+        if mean is None or spent <= mean or spent <= first:
+            return played
+        order = np.random.default_rng(DRAWN).permutation(len(played.cost))
+        drawn = np.zeros(len(order), dtype=bool)
+        drawn[order] = np.cumsum(played.cost[order] - first) <= (mean - first) * len(order)
+        opinion = self.fitting.out_of_fold[self.first]
+        return Played(
+            [
+                subset if kept else self.first
+                for subset, kept in zip(played.asked, drawn.tolist(), strict=True)
+            ],
+            np.where(drawn[:, None], played.log_probabilities, opinion),
+            np.where(drawn, played.cost, first),
+        )
 
     def tolls(self) -> NDArray[np.float64]:
         """Return tolls from where all pays to where nothing does."""
@@ -294,11 +301,9 @@ class _Tried:
     def described(self, policy: Policy) -> Policy:
         """Return a policy that knows what it did about these samples."""
         full = self.fitting.value(self.fitting.out_of_fold[self.fitting.full])
-        played, targets = self.played(policy.toll), self.fitting.targets
+        played, targets = self.paid_for(policy.toll), self.fitting.targets
         classes = [np.flatnonzero(targets.index == k) for k in range(targets.count)]
         curve, point = self.curve(full), self._point(played, full)
-        if policy.mean is not None and point.cost > policy.mean:  # who predicts keeps to it
-            point = at_cost(curve, policy.mean)
         told = replace(policy, curve=curve, point=point)
         doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
         alike = ALIKE * np.ptp(policy.worth)  # within a fold: each has a prior of its own

@@ -1,8 +1,9 @@
 """Predictions in rounds: everybody's next question together, so that batches are full.
 
-Where a mean price is held, it is held over the samples of one call: what a block of them cost more
-or less than its share makes the next one slower or quicker to ask, and what would go over is not
-asked.
+Where a mean price is held, it is held over the samples of one call, if they are many: what a block
+of them cost more or less than its share makes the next one slower or quicker to ask, and what goes
+over is not asked. A few samples are asked about as their doubts say: at the toll whose mean, over
+training samples that were held out, is the one that is held.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,8 @@ class Rounds:
     samples : SampleLoader
     see : callable
         What can be seen of some rows without asking.
+    purse : Purse
+        Who pays.
     """
 
     questions: Sequence[Question]
@@ -51,38 +54,48 @@ class Rounds:
     policy: Policy
     samples: SampleLoader
     see: Callable[[range], Seen]
+    purse: "Purse"
 
     def blocks(self) -> Iterator[tuple[Matrix, list[Subset]]]:
         """Yield (n, K) probabilities, and what was asked about each, a block at a time."""
-        purse = Purse(self.policy, len(self.samples))
+        purse = self.purse
+        purse.open(self.policy, len(self.samples))
         for rows in chunks(len(self.samples), BLOCK):
             purse.begin(len(rows))
             block = _Block(self, rows, purse)
             known = block.log_probabilities()
+            purse.end()
             yield np.exp(self.reader.weighed(known)), block.asked_about
 
 
 class Purse:
-    """Holds a policy's mean price over the samples of one call.
+    """Holds a policy's mean price over the samples of one call, whatever policy goes on with it."""
 
-    Parameters
-    ----------
-    policy : Policy
-    samples : int
-        Of the call.
-    """
+    policy: Policy
 
-    def __init__(self, policy: Policy, samples: int) -> None:
-        self.policy = policy
-        self._spent = self._before = 0.0
+    def __init__(self) -> None:
+        self._spent = self._before = self._slack = 0.0
         self._done = self._block = self._lowered = 0
+        self._ended = True
+
+    def open(self, policy: Policy, samples: int) -> None:
+        """Go by ``policy`` from now on, for so many samples.
+
+        A block that another policy left in the middle, as its box failed, is paid for, and its
+        samples are still to come.
+        """
+        self.policy = policy
+        if not self._ended:
+            self._done -= self._block
         # A few samples may happen to be hard ones: there a prediction costs what it may.
-        self._slack = policy.cost(range(len(policy.costs))) if samples < MANY else 0.0
+        few = self._done + samples < MANY
+        self._slack = policy.cost(range(len(policy.costs))) if few else 0.0
 
     def begin(self, samples: int) -> None:
         """Let so many more samples be asked about, at a toll that what is left pays for."""
         mean, block = self.policy.mean, self._spent - self._before
-        if mean is not None and self._done:
+        self._ended = False
+        if mean is not None and self._done and self._block:
             share = self._left(mean) + mean * samples
             usual = block * samples / self._block  # what these cost if they are as the last were
             change = usual / share if share > 0 else SLOWER
@@ -90,11 +103,17 @@ class Purse:
         self._before, self._block, self._lowered = self._spent, samples, 0
         self._done += samples
 
+    def end(self) -> None:
+        """Note that a block of samples has been through its rounds."""
+        self._ended = True
+
     def afford(self, costs: NDArray[np.float64], urgency: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Pay for questions of so high costs, the most urgent first, and say for which (n,)."""
         pays = np.ones(len(costs), dtype=bool)
         if self.policy.mean is not None:
-            order = np.argsort(-urgency, kind="stable")
+            # those that are alike are drawn: in the order of a file one class may come first
+            drawn = np.random.default_rng([self._done, len(costs)]).random(len(costs))
+            order = np.lexsort((drawn, -urgency))
             room = (self._left(self.policy.mean) + self._slack) * (1 + 1e-12)
             pays[order] = np.cumsum(costs[order]) <= room
         self._spent += float(costs[pays].sum())
@@ -107,7 +126,7 @@ class Purse:
     def lower(self) -> bool:
         """Ask for less gain where much is left of what a block may cost; say whether it does."""
         mean, toll = self.policy.mean, self.policy.toll
-        if mean is None or toll == 0 or self._lowered == LOWERED:
+        if mean is None or toll == 0 or self._slack or self._lowered == LOWERED:
             return False
         if self._left(mean) <= (1 - TIMID) * mean * self._block:
             return False
