@@ -202,6 +202,15 @@ def test_predictions_are_capped_too(answers):
     assert model.spent_.predict <= 500
 
 
+def test_no_box_lags_that_has_answered_about_every_sample(answers):
+    file, truth = answers
+    few = [0, int((truth != truth[0]).argmax())]  # fewer than boxes
+    model = rebox.Reprogrammer(boxes_of(file), budget=100, journal=False, random_state=0)
+    model.fit(samples(few), truth[few].astype(str))
+    assert (model.n_answered_, model.n_read_) == (6, 6)
+    assert len(model.artefact_.model.questions) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("labels", [20, 100])
 @pytest.mark.parametrize("name", ["rafdb", "yelp"])

@@ -166,7 +166,8 @@ class BoxesRun(Run):
         """Return the boxes whose answers are read, and the places of samples that all answered."""
         boxes = [box for box in self._kept if len(self._sheets[box])]
         places = self._places(boxes)
-        while len(places) < len(self._kept) and len(boxes) > 1:  # one of them lags behind
+        longest = max((len(self._sheets[box]) for box in boxes), default=0)
+        while 2 * len(places) < longest and len(boxes) > 1:  # one lags, and would waste the others
             boxes.remove(min(boxes, key=lambda box: len(self._sheets[box])))
             places = self._places(boxes)
         return boxes[:MOST], places
