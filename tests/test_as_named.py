@@ -185,3 +185,22 @@ def test_a_stack_is_where_its_loss_is_flat(seed, penalty):
             stack.bias + random.normal(size=K) * 0.05,
         )
         assert loss(moved) > least
+
+
+@pytest.mark.parametrize("later", [0.95, 0.5])
+def test_a_confidence_that_training_never_saw_is_no_verdict_by_itself(later):
+    truth = np.arange(60) % K
+    sure = np.eye(K, dtype=np.float32)[truth]  # right, always, and certain of it
+    fitted = SubsetFitting(evidence_of(truth, [sure]), 1, Targets.dealt(truth, K, 0)).fitted()
+    said = fitted.reader.probabilities([later * np.eye(K, dtype=np.float32)], [], K)
+    assert (said.argmax(axis=1) == np.arange(K)).all()
+    sure_of_it = fitted.reader.probabilities([np.eye(K, dtype=np.float32)], [], K)
+    assert (np.diag(said) < np.diag(sure_of_it)).all()
+
+
+@pytest.mark.parametrize("n", [23, 60, 299])
+def test_whoever_nobody_was_asked_about_has_the_opinion_of_a_prediction(n):
+    truth, answers = answers_of([0.8], n, n)
+    fitted = SubsetFitting(evidence_of(truth, answers), 1, Targets.dealt(truth, K, 0)).fitted()
+    said = fitted.reader.log_probabilities([None], [], n)
+    np.testing.assert_allclose(fitted.out_of_fold[()], said, rtol=0, atol=1e-12)

@@ -9,6 +9,7 @@ from test_as_named import K, answers_of
 
 import rebox
 from rebox.errors import BudgetExhausted, InvalidOption
+from rebox.fit import boxes
 
 NAMES = ("Cheap", "Dear", "Free")
 USD_PER_10K = (5.0, 20.0, 0.0)
@@ -248,6 +249,78 @@ def test_predictions_are_capped_too(answers):
     with pytest.raises(BudgetExhausted):
         model.predict(samples(range(300, 1500)))
     assert model.spent_.predict <= 500
+
+
+def test_no_box_lags_that_has_answered_about_every_sample(answers):
+    file, truth = answers
+    few = [0, int((truth != truth[0]).argmax())]  # fewer than boxes
+    model = rebox.Reprogrammer(boxes_of(file), budget=100, journal=False, random_state=0)
+    model.fit(samples(few), truth[few].astype(str))
+    assert (model.n_answered_, model.n_read_) == (6, 6)
+    assert len(model.artefact_.model.questions) == 3
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """Samples that chose boxes, that were read, and whose subjects the verdict is on."""
+    fitted_to, judged = [], []
+    real, verdict = boxes.BoxesRun._fitting, boxes.verdict_of_boxes
+
+    def fitting(self, kept, places):
+        fitted_to.append(self._sheets[0].samples[places])
+        return real(self, kept, places)
+
+    def judge(asked, targets, *more, **others):
+        judged.append(targets)
+        return verdict(asked, targets, *more, **others)
+
+    monkeypatch.setattr(boxes.BoxesRun, "_fitting", fitting)
+    monkeypatch.setattr(boxes, "verdict_of_boxes", judge)
+    return fitted_to, judged
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """Answers of nine services that know nothing, and the truth."""
+    random = np.random.default_rng(0)
+    truth = random.integers(0, K, 300)
+    file = tmp_path_factory.mktemp("answers") / "noise.npz"
+    np.savez(
+        file,
+        ids=np.array([f"sample-{i}" for i in range(300)]),
+        truth=truth,
+        services=np.array([f"b{i}" for i in range(9)]),
+        usd_per_10k=np.arange(1.0, 10.0),
+        labels=random.integers(0, K, (300, 9)),
+        confidence=random.random((300, 9)),
+    )
+    return file, truth
+
+
+@pytest.mark.parametrize("mean", [None, 1.5])
+def test_nine_boxes_are_not_judged_by_the_samples_that_chose_six(noise, parts, mean):
+    names = [f"b{i}" for i in range(9)]
+    model = fitted(noise, 100, names, queries_per_prediction=mean)
+    (chose, read), (judged,) = parts
+    assert (len(chose), len(read), len(judged)) == (50, 100, 50)
+    assert np.array_equal(judged.index, noise[1][read[~np.isin(read, chose)]])
+    assert model.verdict_.images == 50
+    assert model.n_answered_ == 900
+
+
+@pytest.mark.parametrize(("count", "budget"), [(7, 10_000), (3, 400)])
+def test_no_subject_both_chooses_boxes_and_judges_them(noise, parts, count, budget):
+    """Where there are too many boxes, and where the budget screens them."""
+    file, truth = noise
+    groups = np.arange(300) // 5
+    paths = boxes_of(file, [f"b{i}" for i in range(count)])
+    model = rebox.Reprogrammer(paths, budget=budget, journal=False, random_state=0)
+    model.fit(samples(range(300)), truth.astype(str), groups=groups)
+    (chose, _read), (judged,) = parts
+    assert len(chose) >= 30
+    assert len(judged) == model.verdict_.images > 20
+    assert not set(groups[chose]) & set(judged.groups.tolist())
+    assert model.spent_.map <= budget
 
 
 @pytest.mark.slow

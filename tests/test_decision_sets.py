@@ -184,3 +184,11 @@ def test_what_is_no_share_is_refused(coverage, share, said):
     opinion = drawn((20, 20, 20), np.random.default_rng(0))
     with pytest.raises(InvalidOption, match=said):
         members(opinion, np.ones((1, 3)) / 3, coverage, silent_share=share)
+
+
+def test_the_last_bit_of_a_probability_drops_no_class():
+    """Samples that nobody was asked about all have one opinion, in training and later."""
+    shares = np.array([0.2, 0.37, 0.43])
+    opinion = HeldOut(np.log(np.tile(shares, (90, 1))), np.arange(90) % 3)
+    shown = np.stack([np.nextafter(shares, 0), shares, np.nextafter(shares, 1)])
+    assert members(opinion, shown, 0.9).members.all()

@@ -8,6 +8,7 @@ from test_as_named import answers_of
 
 import rebox
 from rebox.box.recorded import RecordedBox
+from rebox.classifier.going_on import KeepingAsker
 from rebox.errors import ArtefactError, BoxError
 from rebox.fit import rounds
 from rebox.meter import Meter
@@ -133,3 +134,15 @@ def test_the_free_box_is_asked_where_those_that_cost_are_gone(model, answers):
     with pytest.warns(UserWarning, match="goes on without"):
         model.predict(samples(TRAINED, KNOWN))
     assert len(boxes[2].told) == KNOWN - TRAINED
+
+
+def test_what_was_kept_is_still_kept_when_another_box_fails(answers):
+    box = Lost(answers[0], service="Cheap", after=KNOWN)
+    asker = KeepingAsker(box, Meter([box]))
+    ids = samples(0, 5).ids
+    first = asker.ask(ids)
+    asker.begin_again()
+    asker.ask(ids[:2])  # a second box fails before the others are asked about
+    asker.begin_again()
+    np.testing.assert_array_equal(asker.ask(ids), first)
+    assert box.told == ids.tolist()

@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_score
 
 import rebox
 from rebox.errors import BudgetExhausted, InvalidData, InvalidOption
-from rebox.sample import SampleLoader, Samples
+from rebox.sample import Dataset, SampleLoader, Samples
 from rebox.sample.samples import as_ids
 
 CONTENT = answers()
@@ -305,3 +305,19 @@ def test_a_model_is_bound_to_the_answers(file, tmp_path):
     file.rename(moved.parent / file.name)
     found = rebox.Reprogrammer.load(moved, journal=False)
     assert found.score(BY_ID, TRUTH) > 0.7
+
+
+def test_samples_of_one_id_are_held_out_together(file):
+    """What was drawn twice is not judged by a fit that knew it; others' subjects go first."""
+    rows = np.repeat(np.arange(12), 4)
+    known = Samples(ids=IDS[rows])
+    expected = rows.tolist()
+    assert known.subjects().tolist() == expected
+    assert known.subjects(np.arange(48) % 6).tolist() == (np.arange(48) % 6).tolist()
+    assert Samples(ids=IDS[:12]).subjects() is None
+    model = rebox.Reprogrammer(uri(file), budget=100, journal=False, random_state=0)
+    model.fit(known, TRUTH[rows])
+    assert "of 12 subjects" in model.verdict_.words
+    assert model.spent_.map == 48  # each is asked about as often as it stands
+    part, rest = Dataset(None, TRUTH[rows], "twice", ids=IDS[rows]).split(0.4, seed=0)
+    assert not np.isin(part.ids, rest.ids).any()

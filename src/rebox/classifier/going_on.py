@@ -39,6 +39,8 @@ class KeepingAsker(Asker):
 
     def begin_again(self) -> None:
         """Give each answer that has not been read once more, when it is asked for."""
+        for key, rows in self._again.items():  # another box had failed, and they are not read yet
+            self._kept[key] += rows
         self._again, self._kept = self._kept, defaultdict(list)
 
     def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:

@@ -17,10 +17,8 @@ from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Session
 from rebox.fit.moving import Moved, MoveRun, priced
 from rebox.fit.suited import check_asked
-from rebox.sample.forms import as_array
 from rebox.sample.labels import places_of
 from rebox.sample.loader import SampleLoader
-from rebox.subject import encode_groups
 
 CANARIES = 3  # of a service that is new
 
@@ -177,7 +175,7 @@ class Movable(Fitted):
         for place in sorted({question.box for question in self.artefact_.model.questions}):
             check_asked(boxes[place], samples)
         samples.check()
-        return samples, targets, encode_groups(as_array(groups), len(known), least=2)
+        return samples, targets, known.subjects(groups)
 
     def _session_of(
         self,

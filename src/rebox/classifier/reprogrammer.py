@@ -37,11 +37,9 @@ from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.forms import as_array
 from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
 from rebox.sample.samples import Samples
-from rebox.subject import encode_groups
 
 
 class Reprogrammer(Movable):
@@ -201,7 +199,7 @@ class Reprogrammer(Movable):
             The subject, such as a patient or a lesion, that each sample shows. What is held out to
             choose and to judge is then held out with all samples of its subject; without them, or
             with a subject for each sample, several images of one would be on both sides, and the
-            verdict would be too good.
+            verdict would be too good. None: samples of the same id show one, all others their own.
 
         Raises
         ------
@@ -218,7 +216,7 @@ class Reprogrammer(Movable):
         recipe = self.checked_recipe()
         X, classes, targets = self._checked_training(X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
-        subjects = encode_groups(as_array(groups), len(X), least=2)
+        subjects = X.subjects(groups)
         boxes = self._opened(recipe)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()

@@ -37,6 +37,7 @@ Flags = NDArray[np.bool_]
 
 STEPS = 100  # shares of silence between which a threshold is interpolated
 SLACK = 1e-9  # of sums of weights, whose last bits are anybody's
+ROUNDED = 1e-9  # of a log-probability: what exp and log, there and back, may change
 FLOOR = 1e-300  # of a probability, before its logarithm
 
 
@@ -99,7 +100,7 @@ class SetCalibration:
             below = np.cumsum(weights)
             first = int(np.searchsorted(below, strange + SLACK, side="right"))
             least[place] = scores[0 if unpromised[place] else min(first, len(scores) - 1)]
-        return least, np.asarray(unpromised, dtype=np.bool_)
+        return least - ROUNDED, np.asarray(unpromised, dtype=np.bool_)
 
     def sets(
         self,

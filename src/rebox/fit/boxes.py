@@ -34,6 +34,7 @@ from rebox.reading.contract import Matrix
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
 from rebox.recipe import Views
 from rebox.sample.loader import chunks
+from rebox.subject import group_split
 
 MOST = 6  # boxes that every subset of is read: there are 64
 PAYS = 0.002  # share of the log loss that a box has to save, as another view has to
@@ -50,9 +51,26 @@ class BoxesRun(Run):
         self.history = []
         self.plan = plan_boxes(session)
         self._programs = [_program(session, place) for place in range(len(session.boxes))]
-        self._sheets = [Sheet(session.order, len(box.spec.classes)) for box in session.boxes]
+        self._sheets = [Sheet(self._order, len(box.spec.classes)) for box in session.boxes]
         self._kept = list(range(len(session.boxes)))
-        self._chosen_by = 0  # samples, the first of them, that told which boxes pay
+        self._chosen_by = 0  # places, the first of them, whose subjects told which boxes pay
+
+    @cached_property
+    def _split(self) -> tuple[NDArray[np.intp], int]:
+        """All samples in the order of asking, and how many of the first tell which boxes pay.
+
+        No subject is among these and others, on which alone what was chosen is judged.
+        """
+        session, plan = self.session, self.plan
+        if not plan.more and len(session.boxes) <= MOST:
+            return session.order, 0
+        size = plan.each if plan.more else max(1, plan.each // 2)
+        first, rest = group_split(session.targets, session.seed, session.subjects, size)
+        return np.concatenate([first, rest]), len(first)
+
+    @property
+    def _order(self) -> NDArray[np.intp]:
+        return self._split[0]
 
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
@@ -60,7 +78,12 @@ class BoxesRun(Run):
         session = self.session
         if not (self.way.stack or session.encoder is not None):
             return None, []
-        return look(session.samples, seen_of(session.order, self.plan.images), session.encoder)
+        return look(session.samples, self._seen, session.encoder)
+
+    @property
+    def _seen(self) -> NDArray[np.intp]:
+        """The samples that are looked at without asking: those asked about among them."""
+        return seen_of(self._order, self.plan.images)
 
     def go(self) -> str:
         """Ask all boxes, then those that pay."""
@@ -88,7 +111,7 @@ class BoxesRun(Run):
             for box in boxes
         }
         most = max((self.session.boxes[box].at_once for box in boxes), default=0)
-        rows = self.session.order[begin:count]
+        rows = self._order[begin:count]
         few = (rows[part.start : part.stop] for part in chunks(len(rows), chunk_of(most)))
         shown = shown_as({box: self._programs[box] for box in boxes}, self.session.samples, few)
         for step, _ in enumerate(answered(askings, shown), start=1):
@@ -96,10 +119,11 @@ class BoxesRun(Run):
 
     def _worth_asking(self) -> list[int]:
         """Return the boxes that lower the loss of what all say together, by what they cost."""
-        places = self._places(self._kept)
-        self._chosen_by = len(places)
+        places, choosing = self._places(self._kept), self._split[1]
+        places = places[places < choosing]
         if not len(places):
             return self._kept[:MOST]
+        self._chosen_by = choosing
         fitting = self._fitting(self._kept, places)
         kept = list(range(len(self._kept)))
         prices = costs_of([self.session.boxes[box] for box in self._kept])
@@ -125,10 +149,10 @@ class BoxesRun(Run):
     def _fitting(self, boxes: Sequence[int], places: NDArray[np.intp]) -> SubsetFitting:
         """Return what fits a stack for any subset of ``boxes``, to the samples at ``places``."""
         session, blocks = self.session, self._looked[1]
-        others = np.setdiff1d(np.arange(len(seen_of(session.order, self.plan.images))), places)
+        others = np.setdiff1d(np.arange(len(self._seen)), places)
         rows = np.concatenate([places, others]) if blocks else places
         opinions = Opinions(
-            session, session.order[rows], [taken_rows(block, rows) for block in blocks], len(places)
+            session, self._order[rows], [taken_rows(block, rows) for block in blocks], len(places)
         )
         evidence = opinions.local()
         for number, box in enumerate(boxes):
@@ -157,7 +181,7 @@ class BoxesRun(Run):
         said = None if played is None else played.log_probabilities
         return Ending(
             model=model,
-            verdict=self._verdict(boxes, fitting, fitted, played),
+            verdict=self._verdict(boxes, fitting, fitted, played, self._fresh(places)),
             held_out=asked_all if said is None else self._held_out(fitting, said, places),
             unread=self._answered - len(places) * len(boxes),
         )
@@ -166,7 +190,8 @@ class BoxesRun(Run):
         """Return the boxes whose answers are read, and the places of samples that all answered."""
         boxes = [box for box in self._kept if len(self._sheets[box])]
         places = self._places(boxes)
-        while len(places) < len(self._kept) and len(boxes) > 1:  # one of them lags behind
+        longest = max((len(self._sheets[box]) for box in boxes), default=0)
+        while 2 * len(places) < longest and len(boxes) > 1:  # one lags, and would waste the others
             boxes.remove(min(boxes, key=lambda box: len(self._sheets[box])))
             places = self._places(boxes)
         return boxes[:MOST], places
@@ -196,8 +221,12 @@ class BoxesRun(Run):
             targets=targets.index,
             groups=targets.groups,
             assumed=self.session.assumed(weight),
-            fresh=places >= self._chosen_by if self._chosen_by else None,
+            fresh=self._fresh(places),
         )
+
+    def _fresh(self, places: NDArray[np.intp]) -> NDArray[np.bool_] | None:
+        """Return which samples had no part in the choice of boxes; None: there was no choice."""
+        return places >= self._chosen_by if self._chosen_by else None
 
     def _pace(self, boxes: Sequence[int]) -> Spending | None:
         """Return what a prediction may cost; None: each box is asked about every sample."""
@@ -228,11 +257,19 @@ class BoxesRun(Run):
         fitting: SubsetFitting,
         fitted: FittedSubsets,
         played: Played | None,
+        fresh: NDArray[np.bool_] | None,
     ) -> Verdict | None:
+        """Return the verdict on ``fresh`` samples; None where there are none."""
+        targets, said = fitting.targets, fitted.out_of_fold
+        if fresh is not None and not fresh.any():
+            return None
+        if fresh is not None:
+            targets, said = targets.take(fresh), {one: said[one][fresh] for one in said}
+            played = None if played is None else played_of(played, fresh)
         return verdict_of_boxes(
             [self.session.boxes[box] for box in boxes],
-            fitting.targets,
-            fitted.out_of_fold,
+            targets,
+            said,
             played,
             local=bool(self._looked[1]),
             seed=self.session.seed,
@@ -254,7 +291,7 @@ class BoxesRun(Run):
         if not blocks:
             return self.read_nothing()
         session = self.session
-        rows = seen_of(session.order, self.plan.images)
+        rows = self._seen
         known = TrainingSet(
             local=blocks,
             targets=session.targets[rows],
@@ -271,6 +308,12 @@ class BoxesRun(Run):
         known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
         model = Model(questions=(), reader=fit_reader(known).reader)
         return Ending(model=model, unread=self._answered)
+
+
+def played_of(played: Played, rows: NDArray[np.bool_]) -> Played:
+    """Return what a policy did about some of the samples."""
+    asked = [played.asked[row] for row in np.flatnonzero(rows)]
+    return Played(asked, played.log_probabilities[rows], played.cost[rows])
 
 
 def taken_rows(block: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -23,6 +23,11 @@ KNOTS = 64  # of the distribution of confidences
 REACH = 1.7  # ranks from -1 to 1 are scaled by it, to about the spread of the logits: √3
 RIGHT, BELIEF = 0.7, 4.0  # so often is an answer right, beforehand, as if seen so many times
 TOGETHER = 0.6  # of a vote's weight by itself: boxes err together
+# Training answers that are all as sure say nothing of how much confidences vary: without a least
+# deviation, one that is a little less sure later would outweigh all else. Probabilities that differ
+# by a tenth, about the middle, have logits that differ by nearly this.
+LEAST_SPREAD = 0.5
+FAR = 3.0  # deviations: an answer that is less sure yet speaks for its class as much as that one
 SURER = 0.3  # how far a vote's weight grows with a confidence that is a deviation higher
 
 
@@ -39,7 +44,7 @@ class NamedAnswers:
     seen : (c,) intp
         Source classes that were answered in training: what others mean is not known.
     scale : (2,) float64
-        Mean and deviation of the logit of the confidences.
+        Mean and deviation of the logit of the confidences, the latter `LEAST_SPREAD` at least.
     knots, ranks : (m,) float64
         Confidences, and the share of them that is lower, less that which is higher.
     """
@@ -61,7 +66,7 @@ class NamedAnswers:
         seen = np.unique(scores[answered].argmax(axis=1)).astype(np.intp)
         logits = _logits(confidences) if len(confidences) else np.zeros(1)
         knots, ranks = _ranks(confidences) if len(confidences) else (np.zeros(1), np.zeros(1))
-        scale = np.array([logits.mean(), max(float(logits.std()), 1e-6)])
+        scale = np.array([logits.mean(), max(float(logits.std()), LEAST_SPREAD)])
         return cls(kind, places, seen if kind != "scores" else seen[:0], scale, knots, ranks)
 
     @property
@@ -124,7 +129,7 @@ class NamedAnswers:
         if self.kind == "label":
             return best, one
         mean, deviation = self.scale
-        sure = (_logits(confidence) - mean) / deviation
+        sure = np.clip((_logits(confidence) - mean) / deviation, -FAR, FAR)
         rank = REACH * np.interp(confidence, self.knots, self.ranks)
         return best, np.column_stack([one, sure, rank])
 

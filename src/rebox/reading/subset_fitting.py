@@ -79,7 +79,8 @@ class FittedSubsets:
     ----------
     reader : SubsetReader
     out_of_fold : dict
-        Log-probabilities (n, K) after each subset of the questions.
+        Log-probabilities (n, K) after each subset of the questions; after one by which nothing is
+        heard, those that the reader has for everybody.
     """
 
     reader: SubsetReader
@@ -128,6 +129,10 @@ class SubsetFitting:
 
     def _held_out(self, subset: Subset, penalty: float) -> Matrix:
         shared, free = self._features(subset)
+        if not self._heard(subset):
+            # One opinion on everybody, as in prediction: that of each fold's others would tell
+            # samples apart by nothing but their own fold's accidents.
+            return self._stack(subset, slice(None), penalty).log_probabilities(shared, free)
         said = np.tile(self.targets.log_prior, (len(self.targets), 1))
         splits = self.targets.splits()
         for kept, held in splits if len(splits) > 1 else ():

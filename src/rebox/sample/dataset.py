@@ -69,7 +69,7 @@ class Dataset:
         What each is called by a box that is asked by ids.
     groups : (n,) ndarray or None
         Subjects, such as patients or lesions: images of one stay on one side of a split. None:
-        every image is its own.
+        every image is its own, but samples of the same id are one.
     published_test : (n,) bool ndarray or None
         The publisher's own test images; None: there are none.
     value_range : (low, high) or None
@@ -166,8 +166,9 @@ class Dataset:
 
     @property
     def subjects(self) -> NDArray[Any]:
-        """The subject of each image, shape (n,): ``groups``, or a number for every image."""
-        return np.arange(len(self)) if self.groups is None else self.groups
+        """The subject of each sample, (n,): ``groups``, its id, or a number for every sample."""
+        known = self.ids if self.groups is None else self.groups
+        return np.arange(len(self)) if known is None else known
 
     def subset(self, rows: Rows) -> "Dataset":
         """Return the images at ``rows``, in that order, with all that is said of them."""
@@ -212,7 +213,7 @@ class Dataset:
         if whole("seed", seed) < 0:
             raise InvalidOption(f"seed must be 0 or more, found {seed}.")
         classes, targets = self._targets()
-        held = held_out(targets, seed, encode_groups(self.groups, len(self)), hold_out)
+        held = held_out(targets, seed, encode_groups(self.subjects, len(self)), hold_out)
         kept = np.bincount(targets[~held], minlength=len(classes))
         if not held.any() or not kept.all():
             name = classes[kept.argmin()]

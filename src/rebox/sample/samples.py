@@ -11,6 +11,7 @@ from rebox.errors import InvalidData
 from rebox.sample.forms import as_array, as_samples
 from rebox.sample.images import Rows
 from rebox.sample.stored import StoredImages
+from rebox.subject import Integers, encode_groups
 
 Ids = NDArray[np.str_]
 """What each sample is called where a box knows it by name, as texts (n,)."""
@@ -31,7 +32,8 @@ class Samples:
         What each sample shows: image files, images or rows of features.
     ids : (n,) texts or whole numbers, or None
         What each is called by a box that is asked by name. Ids are compared as texts, and may
-        repeat: they are the same sample then.
+        repeat: each is asked about as often as it stands, and those that are alike show one
+        subject, which is held out as a whole, unless a fit is told its ``groups``.
 
     Raises
     ------
@@ -66,6 +68,17 @@ class Samples:
     def showing(self, images: Any) -> Self:
         """Return the same samples, which show ``images``."""
         return replace(self, images=images)
+
+    def subjects(self, groups: Any = None) -> Integers | None:
+        """Return the subject of each as `encode_groups` does: by ``groups``, else by its id.
+
+        Raises
+        ------
+        InvalidData
+            As `encode_groups` does; all are one subject.
+        """
+        known = self.ids if groups is None else as_array(groups)
+        return encode_groups(known, len(self), least=2)
 
     @property
     def shape(self) -> tuple[int]:
