@@ -1,6 +1,7 @@
 """Asking where it pays, for an objective: in Python, on the command line, and in model files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,6 +204,62 @@ def test_where_samples_look_alike_the_point_is_a_mix_of_asking_all_and_none(plac
     assert policy.point.gain == pytest.approx(none.gain / 2)
     assert policy.point.low < -0.1  # half of the samples are told by nobody
     assert at_cost(policy.curve, 9.0) == every
+
+
+# --- what boxes cannot keep to --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [False, True])
+@pytest.mark.parametrize(
+    ("services", "options", "message"),
+    [
+        (
+            ("Good", "Poor"),
+            {"max_usd_per_prediction": 0.00049},
+            r"of \$0\.00049 does not pay for one query: the cheapest box costs \$0\.00050 each",
+        ),
+        (("Free",), {"usd_per_prediction": 0.1}, "caps nothing on boxes that are free"),
+        (("Good", "Poor"), {"queries_per_prediction": 0}, "imitates one box, and 2 were given"),
+    ],
+)
+def test_a_pace_that_boxes_cannot_keep_is_refused_before_anything_is_asked(
+    place, invoke, services, options, message, command
+):
+    uris = [uri("answers.npz", name) for name in services]
+    model = rebox.Reprogrammer(uris, budget=100, journal=False, **options)
+    given = [part for one in uris for part in ("--box", one)]
+    given += [part for k, v in options.items() for part in (f"--{k.replace('_', '-')}", v)]
+    with pytest.raises(InvalidOption, match=message):
+        _ = (
+            invoke("estimate", *given, "--data", "train.csv", "--budget", 100)
+            if command
+            else model.fit(*samples(place, "train"))
+        )
+    assert not hasattr(model, "meter_")
+
+
+@pytest.mark.parametrize("name", ["usd_per_prediction", "max_usd_per_prediction"])
+def test_dollars_of_a_prediction_take_boxes_whose_price_is_known(place, name):
+    """What is not known would count as nothing, and be asked first, always."""
+    boxes = [rebox.open_box(uri(place / "answers.npz", service)) for service in ("Good", "Poor")]
+    boxes[1].spec = replace(boxes[1].spec, price_usd=None)
+    model = rebox.Reprogrammer(boxes, budget=100, journal=False, **{name: 0.004})
+    message = (
+        rf"{name} of \$0\.0040 cannot be kept where .*service=Poor in its URI by price_usd=, 0"
+    )
+    with pytest.raises(InvalidOption, match=message):
+        model.fit(*samples(place, "train"))
+    assert not hasattr(model, "meter_")
+
+
+def test_a_cap_that_pays_for_the_cheapest_box_alone_is_kept(place):
+    model = model_of(place, ("Good", "Poor"), max_usd_per_prediction=0.0005)
+    before = model.spent_by_box_
+    model.predict(samples(place, "test")[0])
+    asked = [
+        after.predict - one.predict for after, one in zip(model.spent_by_box_, before, strict=True)
+    ]
+    assert asked[0] == 0 < asked[1]
 
 
 # --- aliases --------------------------------------------------------------------------------------
