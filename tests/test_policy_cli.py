@@ -12,8 +12,9 @@ import rebox
 from rebox.artefact import load as load_artefact
 from rebox.cli.app import app
 from rebox.cli.options import read_aliases
+from rebox.cli.worst_case import dearest_queries
 from rebox.decision import HeldOut, Objective, worth_of
-from rebox.errors import InvalidOption
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.fit.curve import at_cost
 from rebox.fit.rounds import MANY
 
@@ -370,6 +371,42 @@ def test_a_mean_of_queries_is_said_in_queries(place, invoke):
     record = json.loads((place / "e.json").read_text())
     assert record["queries"]["predict"] <= 0.5 * len(samples(place, "test")[1])
     assert record["policy"]["unit"] == "queries"
+
+
+@pytest.mark.parametrize(
+    ("pace", "worst"),
+    [
+        # of 135 samples: a mean of 0.5 each, and 3 more
+        (("--queries-per-prediction", 0.5), 70),
+        # those that are free, and what $0.054 + $0.0015 pay for at the cheapest price
+        (("--usd-per-prediction", 0.0004), 135 + 111),
+        # one of the three each: $0.001 does not pay for both that cost
+        (("--max-usd-per-prediction", 0.001), 135 + 135),
+    ],
+)
+def test_predictions_may_ask_what_their_policy_lets_them(place, invoke, pace, worst):
+    """Where a budget allows that, they begin: not only where it pays for asking all about each."""
+    fit = ("fit", *BOXES, "--data", "train.csv", "--budget", 2000, "--out", "w.rebox", "--force")
+    invoke(*fit, *pace)
+    few = (place / "test.csv").read_text().splitlines()[:136]
+    (place / "some.csv").write_text("\n".join(few) + "\n")
+    given = ("evaluate", "w.rebox", "--data", "some.csv", "--journal", "none", "--budget")
+    with pytest.raises(BudgetExhausted, match=f"^{worst} more queries to predict would exceed"):
+        invoke(*given, worst - 1)
+    invoke(*given, worst, "--json", "e.json")
+    asked = json.loads((place / "e.json").read_text())["queries"]["predict"]
+    assert 0 < asked <= worst
+
+
+def test_consent_is_asked_for_what_a_policy_may_spend(place):
+    """A model at a mean of $0.0004 for 10,000 samples: $4, and not $15."""
+    model = model_of(place, usd_per_prediction=0.0004)
+    for box in model.boxes_:
+        box.source.remote = True
+    queries = dearest_queries(model, 10_000)
+    usd = sum(n * box.spec.price_usd for n, box in zip(queries, model.boxes_, strict=True))
+    assert usd == pytest.approx(4.0015, abs=0.001)
+    assert queries[1] == 10_000  # what is free is asked about all
 
 
 def test_a_model_that_asks_all_has_no_policy(place, invoke, tmp_path):
