@@ -409,6 +409,35 @@ def test_consent_is_asked_for_what_a_policy_may_spend(place):
     assert queries[1] == 10_000  # what is free is asked about all
 
 
+@pytest.mark.parametrize(
+    ("budget", "asked", "left", "cost"),
+    [
+        # each is asked about 125, and of 250 queries that are left then any may have all
+        (("--budget", 500), (375, 375), "0", "$0.44"),
+        (("--budget", 1000), (600, 600), "0", "$0.80"),
+        # $0.30 for 200 samples, and as much for more of them
+        (("--max-usd", 0.6), (500, 600), "100", "$0.60"),
+    ],
+)
+def test_an_estimate_keeps_to_a_budget_that_does_not_reach_all_samples(
+    place, invoke, budget, asked, left, cost
+):
+    names = [f"s{i:03}.jpg" for i in range(N)]
+    lines = [f"{name},{truth}" for name, truth in zip(names, CONTENT["truth"], strict=True)]
+    (place / "all.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+    two = (*BOXES[:2], *BOXES[4:])
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in invoke("estimate", *two, "--data", "all.csv", *budget).splitlines()
+        if "│" in line
+    ]
+    said = {row[0]: row[1:] for row in rows}
+    each = [said[f"recorded:answers.npz?service={name}"][1] for name in ("Good", "Poor")]
+    assert each == [str(one) for one in asked]
+    assert said["left over"] == [left]
+    assert said["cost of the fit"] == [cost]
+
+
 def test_a_model_that_asks_all_has_no_policy(place, invoke, tmp_path):
     model = model_of(place)
     model.save(tmp_path / "all.rebox")
