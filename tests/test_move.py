@@ -193,6 +193,24 @@ def test_a_mean_price_is_held_at_the_new_price(tmp_path, price, words):
     np.testing.assert_array_equal(model.artefact_.model.policy.costs, [0.001, 0.002])
 
 
+@pytest.mark.parametrize(
+    "pace",
+    [{"max_usd_per_prediction": 0.004}, {"usd_per_prediction": 0.003}],
+)
+def test_a_dearer_box_is_refused_where_a_prediction_may_cost_so_much(tmp_path, pace):
+    """A cap of $0.004 would be broken by each prediction that asks a box of $0.08."""
+    model = fitted(pair(), tmp_path, **pace)
+    new = half(1, "new", 0.08)
+    with pytest.raises(InvalidOption, match=r"has a higher one, \$0\.08: fit again"):
+        model.move("right", new, X, Y, budget=60)
+    unknown = half(1, "new", None)
+    with pytest.raises(InvalidOption, match=r"has a price that is not known: fit again"):
+        model.move("right", unknown, X, Y, budget=60)
+    assert (new.answered, unknown.answered) == (0, 0)
+    model.move("right", half(1, "new", 0.004), X, Y, budget=60)
+    assert model.boxes_[1].spec.identity == "new"
+
+
 # --- a box that only lies elsewhere ---------------------------------------------------------------
 
 

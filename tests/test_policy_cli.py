@@ -1,6 +1,7 @@
 """Asking where it pays, for an objective: in Python, on the command line, and in model files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import rebox
 from rebox.artefact import load as load_artefact
 from rebox.cli.app import app
 from rebox.cli.options import read_aliases
+from rebox.cli.worst_case import dearest_queries
 from rebox.decision import HeldOut, Objective, worth_of
-from rebox.errors import InvalidOption
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.fit.curve import at_cost
 from rebox.fit.rounds import MANY
 
@@ -205,6 +207,62 @@ def test_where_samples_look_alike_the_point_is_a_mix_of_asking_all_and_none(plac
     assert at_cost(policy.curve, 9.0) == every
 
 
+# --- what boxes cannot keep to --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [False, True])
+@pytest.mark.parametrize(
+    ("services", "options", "message"),
+    [
+        (
+            ("Good", "Poor"),
+            {"max_usd_per_prediction": 0.00049},
+            r"of \$0\.00049 does not pay for one query: the cheapest box costs \$0\.00050 each",
+        ),
+        (("Free",), {"usd_per_prediction": 0.1}, "caps nothing on boxes that are free"),
+        (("Good", "Poor"), {"queries_per_prediction": 0}, "imitates one box, and 2 were given"),
+    ],
+)
+def test_a_pace_that_boxes_cannot_keep_is_refused_before_anything_is_asked(
+    place, invoke, services, options, message, command
+):
+    uris = [uri("answers.npz", name) for name in services]
+    model = rebox.Reprogrammer(uris, budget=100, journal=False, **options)
+    given = [part for one in uris for part in ("--box", one)]
+    given += [part for k, v in options.items() for part in (f"--{k.replace('_', '-')}", v)]
+    with pytest.raises(InvalidOption, match=message):
+        _ = (
+            invoke("estimate", *given, "--data", "train.csv", "--budget", 100)
+            if command
+            else model.fit(*samples(place, "train"))
+        )
+    assert not hasattr(model, "meter_")
+
+
+@pytest.mark.parametrize("name", ["usd_per_prediction", "max_usd_per_prediction"])
+def test_dollars_of_a_prediction_take_boxes_whose_price_is_known(place, name):
+    """What is not known would count as nothing, and be asked first, always."""
+    boxes = [rebox.open_box(uri(place / "answers.npz", service)) for service in ("Good", "Poor")]
+    boxes[1].spec = replace(boxes[1].spec, price_usd=None)
+    model = rebox.Reprogrammer(boxes, budget=100, journal=False, **{name: 0.004})
+    message = (
+        rf"{name} of \$0\.0040 cannot be kept where .*service=Poor in its URI by price_usd=, 0"
+    )
+    with pytest.raises(InvalidOption, match=message):
+        model.fit(*samples(place, "train"))
+    assert not hasattr(model, "meter_")
+
+
+def test_a_cap_that_pays_for_the_cheapest_box_alone_is_kept(place):
+    model = model_of(place, ("Good", "Poor"), max_usd_per_prediction=0.0005)
+    before = model.spent_by_box_
+    model.predict(samples(place, "test")[0])
+    asked = [
+        after.predict - one.predict for after, one in zip(model.spent_by_box_, before, strict=True)
+    ]
+    assert asked[0] == 0 < asked[1]
+
+
 # --- aliases --------------------------------------------------------------------------------------
 
 
@@ -313,6 +371,71 @@ def test_a_mean_of_queries_is_said_in_queries(place, invoke):
     record = json.loads((place / "e.json").read_text())
     assert record["queries"]["predict"] <= 0.5 * len(samples(place, "test")[1])
     assert record["policy"]["unit"] == "queries"
+
+
+@pytest.mark.parametrize(
+    ("pace", "worst"),
+    [
+        # of 135 samples: a mean of 0.5 each, and 3 more
+        (("--queries-per-prediction", 0.5), 70),
+        # those that are free, and what $0.054 + $0.0015 pay for at the cheapest price
+        (("--usd-per-prediction", 0.0004), 135 + 111),
+        # one of the three each: $0.001 does not pay for both that cost
+        (("--max-usd-per-prediction", 0.001), 135 + 135),
+    ],
+)
+def test_predictions_may_ask_what_their_policy_lets_them(place, invoke, pace, worst):
+    """Where a budget allows that, they begin: not only where it pays for asking all about each."""
+    fit = ("fit", *BOXES, "--data", "train.csv", "--budget", 2000, "--out", "w.rebox", "--force")
+    invoke(*fit, *pace)
+    few = (place / "test.csv").read_text().splitlines()[:136]
+    (place / "some.csv").write_text("\n".join(few) + "\n")
+    given = ("evaluate", "w.rebox", "--data", "some.csv", "--journal", "none", "--budget")
+    with pytest.raises(BudgetExhausted, match=f"^{worst} more queries to predict would exceed"):
+        invoke(*given, worst - 1)
+    invoke(*given, worst, "--json", "e.json")
+    asked = json.loads((place / "e.json").read_text())["queries"]["predict"]
+    assert 0 < asked <= worst
+
+
+def test_consent_is_asked_for_what_a_policy_may_spend(place):
+    """A model at a mean of $0.0004 for 10,000 samples: $4, and not $15."""
+    model = model_of(place, usd_per_prediction=0.0004)
+    for box in model.boxes_:
+        box.source.remote = True
+    queries = dearest_queries(model, 10_000)
+    usd = sum(n * box.spec.price_usd for n, box in zip(queries, model.boxes_, strict=True))
+    assert usd == pytest.approx(4.0015, abs=0.001)
+    assert queries[1] == 10_000  # what is free is asked about all
+
+
+@pytest.mark.parametrize(
+    ("budget", "asked", "left", "cost"),
+    [
+        # each is asked about 125, and of 250 queries that are left then any may have all
+        (("--budget", 500), (375, 375), "0", "$0.44"),
+        (("--budget", 1000), (600, 600), "0", "$0.80"),
+        # $0.30 for 200 samples, and as much for more of them
+        (("--max-usd", 0.6), (500, 600), "100", "$0.60"),
+    ],
+)
+def test_an_estimate_keeps_to_a_budget_that_does_not_reach_all_samples(
+    place, invoke, budget, asked, left, cost
+):
+    names = [f"s{i:03}.jpg" for i in range(N)]
+    lines = [f"{name},{truth}" for name, truth in zip(names, CONTENT["truth"], strict=True)]
+    (place / "all.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+    two = (*BOXES[:2], *BOXES[4:])
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in invoke("estimate", *two, "--data", "all.csv", *budget).splitlines()
+        if "│" in line
+    ]
+    said = {row[0]: row[1:] for row in rows}
+    each = [said[f"recorded:answers.npz?service={name}"][1] for name in ("Good", "Poor")]
+    assert each == [str(one) for one in asked]
+    assert said["left over"] == [left]
+    assert said["cost of the fit"] == [cost]
 
 
 def test_a_model_that_asks_all_has_no_policy(place, invoke, tmp_path):

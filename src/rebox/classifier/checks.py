@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from rebox.box import BlackBox
 from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
+from rebox.money import dollars
 from rebox.notebook import few
 from rebox.option import meant
 from rebox.reading.as_named import named_places
@@ -22,6 +23,8 @@ from rebox.recipe import Recipe
 from rebox.sample.forms import are_images
 from rebox.sample.labels import read_labels
 from rebox.sample.samples import Samples
+
+NEARLY = 1e-9  # share by which sums of dollars are no exact ones
 
 
 class InvalidType(InvalidData, TypeError):
@@ -69,6 +72,50 @@ def check_prediction(recipe: Any, model: Any) -> None:
     if not recipe.way.asks and paced:
         raise InvalidOption(
             f"the recipe {recipe.name!r} asks nobody: leave out what a prediction may cost."
+        )
+
+
+def check_pace(boxes: Sequence[BlackBox], model: Any) -> None:
+    """Refuse what predictions may ask and cost where these boxes cannot keep to it.
+
+    Parameters
+    ----------
+    boxes : sequence of BlackBox
+        Those that are asked.
+    model : object
+        With ``queries_per_prediction``, ``usd_per_prediction`` and ``max_usd_per_prediction``.
+
+    Raises
+    ------
+    InvalidOption
+        The price of one is not known, the cap pays for none, the mean caps nothing, or several are
+        to be answered for by a student.
+    """
+    if model.queries_per_prediction == 0 and len(boxes) > 1:
+        raise InvalidOption(
+            f"queries_per_prediction=0 has a student answer, which imitates one box, and "
+            f"{len(boxes)} were given: give one box."
+        )
+    usd, most = model.usd_per_prediction, model.max_usd_per_prediction
+    if usd is None and most is None:
+        return
+    name, cap = ("usd_per_prediction", usd) if most is None else ("max_usd_per_prediction", most)
+    for box in boxes:
+        if box.spec.price_usd is None:
+            raise InvalidOption(
+                f"{name} of {dollars(cap)} cannot be kept where the price of a query is not known: "
+                f"name that of {box.uri or box.spec.identity} in its URI by price_usd=, 0 if it is "
+                "free."
+            )
+    prices = [box.spec.price_usd or 0.0 for box in boxes]
+    if most is not None and most < min(prices) * (1 - NEARLY):
+        raise InvalidOption(
+            f"max_usd_per_prediction of {dollars(most)} does not pay for one query: the cheapest "
+            f"box costs {dollars(min(prices))} each. Raise it, or leave the box out."
+        )
+    if usd is not None and not any(prices):
+        raise InvalidOption(
+            "usd_per_prediction caps nothing on boxes that are free to ask: leave it out."
         )
 
 

@@ -22,6 +22,7 @@ from rebox.classifier.checks import (
     PredictionPace,
     check_aliases,
     check_lengths,
+    check_pace,
     check_prediction,
     checked_labels,
     checked_objective,
@@ -221,6 +222,7 @@ class Reprogrammer(Movable):
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
+            check_pace(boxes, self)
             budgets = checked_budgets(boxes, self.budget, self.max_usd, self.predict_budget)
         names = getattr(self, "feature_names_in_", ())
         samples = SampleLoader.of_training(X, self.value_range, names)

@@ -9,7 +9,7 @@ import typer
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
-from rebox.classifier.checks import check_aliases, pace_of
+from rebox.classifier.checks import check_aliases, check_pace, pace_of
 from rebox.cli.console import err
 from rebox.cli.printing import time_words, usd_per_query
 from rebox.errors import InvalidOption
@@ -73,6 +73,7 @@ def plan(
     recipe = model.checked_recipe()
     asks, budget = recipe.way.asks, Budget()
     if asks:
+        check_pace(boxes, model)
         budget, _ = checked_budgets(boxes, model.budget, model.max_usd, model.predict_budget)
     loader = SampleLoader.of_training(task.samples, model.value_range)
     classes = np.unique(task.labels)

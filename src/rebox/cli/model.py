@@ -11,6 +11,7 @@ from rebox.cli.console import out
 from rebox.cli.options import read_journal
 from rebox.cli.printing import receipt_of
 from rebox.cli.progress import ProgressBar
+from rebox.cli.worst_case import dearest_queries, most_queries
 from rebox.errors import InvalidOption
 
 
@@ -37,12 +38,11 @@ def confirm_predictions(
     model: Reprogrammer, images: int, *, yes: bool, check: bool = False
 ) -> None:
     """Refuse what the budget does not allow, and ask before much money is spent."""
-    each = zip(model.boxes_, model.queries_by_box_, strict=True)
-    asked = [(box, images * queries) for box, queries in each]
-    if check:
-        asked += canaries_of(model)
+    canaries = canaries_of(model) if check else []
     # before the first of them is paid for
-    model.meter_.check(sum(queries for _, queries in asked), "predict")
+    most = most_queries(model, images) + sum(queries for _, queries in canaries)
+    model.meter_.check(most, "predict")
+    asked = [*zip(model.boxes_, dearest_queries(model, images), strict=True), *canaries]
     confirm(asked, f"the prediction of {images:,} images", yes=yes)
 
 

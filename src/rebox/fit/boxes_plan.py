@@ -1,5 +1,6 @@
 """What a budget allows where several boxes are asked, or one beside a policy."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,22 +23,31 @@ class BoxesPlan(Plan):
     each : int
         Samples that every box is asked about.
     more : int
-        Samples beyond those that the cheapest box by itself might be asked about.
+        Samples beyond those that a box that pays might be asked about.
+    further : tuple of int
+        As many of them as the budget lets each box be asked about, if it is the only one; empty
+        where there are none.
+    left : int or None
+        Queries that the budget pays for, at most; None: no end.
     """
 
     boxes: tuple[str, ...]
     each: int
     more: int = 0
+    further: tuple[int, ...] = ()
+    left: int | None = None
 
     @property
     def total(self) -> int:
         """Most queries of the whole fit."""
-        return self.each * len(self.boxes) + self.more * max(1, len(self.boxes) - 1)
+        most = sum(self.by_box)
+        return most if self.left is None else min(most, self.left)
 
     @property
     def by_box(self) -> tuple[int, ...]:
         """Each is asked about the same samples, and any may be one that pays."""
-        return (self.each + self.more,) * len(self.boxes)
+        further = self.further or (0,) * len(self.boxes)
+        return tuple(self.each + more for more in further)
 
     @property
     def most_per_prediction(self) -> int:
@@ -66,8 +76,30 @@ def plan_boxes(session: Session) -> BoxesPlan:
     if each < images and len(boxes) > 1 and each >= 2 * FEWEST_SCREENED:
         each = max(FEWEST_SCREENED, min(MOST_SCREENED, each // 2))
         more = images - each
-    names = tuple(box_name(box) for box in boxes)
-    return BoxesPlan(images=images, boxes=names, each=each, more=more)
+    left = [session.left("map", place) for place in range(len(boxes))]
+    return BoxesPlan(
+        images=images,
+        boxes=tuple(box_name(box) for box in boxes),
+        each=each,
+        more=more,
+        further=_further(session, each, more),
+        left=None if None in left else max(most for most in left if most is not None),
+    )
+
+
+def _further(session: Session, each: int, more: int) -> tuple[int, ...]:
+    """Return of how many samples ``more`` each box can be asked once all saw ``each``."""
+    boxes, costs = session.boxes, costs_of(session.boxes)
+    queries = session.meter.left("map")  # at no price
+    further = []
+    for place, price in enumerate(costs):
+        count, left = more, session.left("map", place)
+        if queries is not None:
+            count = min(count, queries - each * len(boxes))
+        if left is not None and left != queries:  # dollars end before queries do
+            count = min(count, math.ceil(left - each * costs.sum() / price - 1e-9))
+        further.append(max(0, count))
+    return tuple(further)
 
 
 def affordable(session: Session, boxes: Sequence[int], most: int) -> int:

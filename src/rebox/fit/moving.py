@@ -180,21 +180,33 @@ def priced(model: Model, box: int, price_usd: float | None) -> Model:
     Raises
     ------
     InvalidOption
-        It asks at a mean price, by rules that were learnt for another kind of price.
+        It asks where it pays, and the new price is higher: what a prediction may cost would not be
+        held; or by rules that were learnt for another kind of price.
     """
     questions = tuple(
         replace(one, price_usd=price_usd) if one.box == box else one for one in model.questions
     )
     policy = model.policy
     for number, (before, after) in enumerate(zip(model.questions, questions, strict=True)):
-        policy = _repriced(policy, number, before.price_usd or 0.0, after.price_usd or 0.0)
+        if policy is not None and before.price_usd != after.price_usd:
+            policy = _repriced(policy, number, before.price_usd or 0.0, after.price_usd)
     return replace(model, questions=questions, policy=policy)
 
 
-def _repriced(policy: Policy | None, number: int, old: float, new: float) -> Policy | None:
-    if policy is None or policy.unit == "queries" or old == new:
+def _repriced(policy: Policy, number: int, old: float, new: float | None) -> Policy:
+    """Return ``policy`` at another price of a question, which is no higher.
+
+    A policy does not say whether it was fitted with a cap: of dollars, any of them may have been.
+    """
+    if new is None or new > old:
+        price = "a price that is not known" if new is None else f"a higher one, ${new:g}"
+        raise InvalidOption(
+            f"the model asks where it pays, by what a prediction may cost with a box of ${old:g} a "
+            f"query, and this one has {price}: fit again with it."
+        )
+    if policy.unit == "queries":
         return policy
-    if policy.unit != "usd" or not old or not new:
+    if policy.unit != "usd" or not new:
         raise InvalidOption(
             f"the model asks at a mean price, by rules that were learnt for a box of ${old:g} a "
             f"query, and this one costs ${new:g}: fit again with it."
