@@ -319,6 +319,30 @@ def test_an_alias_teaches_a_model_what_a_box_calls_a_class(place, invoke):
         invoke("estimate", "--box", named, "--data", "few.csv", "--budget", 9, "--alias", "joy")
 
 
+def test_a_move_is_told_what_the_new_box_calls_a_class(place, invoke):
+    """A file does not keep what the fit was told, and the new box has names of its own."""
+    rows = (place / "train.csv").read_text().splitlines()
+    words = {"0": "joy", "1": "anger", "2": "fear"}
+    for name, picked in (("twelve", rows[1:13]), ("others", rows[13:])):
+        lines = [f"{line.split(',')[0]},{words[line.split(',')[1]]}" for line in picked]
+        (place / f"{name}.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+    old = ("--box", "recorded:answers.npz?service=Free", "--box", uri("answers.npz", "Poor"))
+    given = ("--data", "twelve.csv", "--budget", 100, "--journal", "none")
+    invoke("fit", *old, *given, "--out", "old.rebox", "--force")
+    new = f"2={uri('answers.npz', labels='happiness,rage,dread')}"
+    move = ("move", "old.rebox", "--box", new, *given, "--out", "new.rebox")
+    alias = ["--alias", "joy=happiness", "--alias", "anger=Rage", "--alias", "fear=dread"]
+    right = []
+    for more in ([], alias):
+        invoke(*move, *more)
+        invoke("evaluate", "new.rebox", "--data", "others.csv", "--json", "e.json")
+        record = json.loads((place / "e.json").read_text())
+        right.append(record["metrics"]["accuracy"]["value"])
+    assert right[1] > right[0] + 0.02, right
+    with pytest.raises(InvalidOption, match="a box calls 'joy' 'glee': classes of boxes are"):
+        invoke(*move, "--alias", "joy=glee")
+
+
 # --- the command line -----------------------------------------------------------------------------
 
 
