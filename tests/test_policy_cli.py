@@ -17,6 +17,7 @@ from rebox.decision import HeldOut, Objective, worth_of
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.fit.curve import at_cost
 from rebox.fit.rounds import MANY
+from rebox.money import dollars
 
 N, TRAINED = 600, 300
 CONTENT = answers(N)
@@ -318,6 +319,30 @@ def test_an_alias_teaches_a_model_what_a_box_calls_a_class(place, invoke):
         invoke("estimate", "--box", named, "--data", "few.csv", "--budget", 9, "--alias", "joy")
 
 
+def test_a_move_is_told_what_the_new_box_calls_a_class(place, invoke):
+    """A file does not keep what the fit was told, and the new box has names of its own."""
+    rows = (place / "train.csv").read_text().splitlines()
+    words = {"0": "joy", "1": "anger", "2": "fear"}
+    for name, picked in (("twelve", rows[1:13]), ("others", rows[13:])):
+        lines = [f"{line.split(',')[0]},{words[line.split(',')[1]]}" for line in picked]
+        (place / f"{name}.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+    old = ("--box", "recorded:answers.npz?service=Free", "--box", uri("answers.npz", "Poor"))
+    given = ("--data", "twelve.csv", "--budget", 100, "--journal", "none")
+    invoke("fit", *old, *given, "--out", "old.rebox", "--force")
+    new = f"2={uri('answers.npz', labels='happiness,rage,dread')}"
+    move = ("move", "old.rebox", "--box", new, *given, "--out", "new.rebox")
+    alias = ["--alias", "joy=happiness", "--alias", "anger=Rage", "--alias", "fear=dread"]
+    right = []
+    for more in ([], alias):
+        invoke(*move, *more)
+        invoke("evaluate", "new.rebox", "--data", "others.csv", "--json", "e.json")
+        record = json.loads((place / "e.json").read_text())
+        right.append(record["metrics"]["accuracy"]["value"])
+    assert right[1] > right[0] + 0.02, right
+    with pytest.raises(InvalidOption, match="a box calls 'joy' 'glee': classes of boxes are"):
+        invoke(*move, "--alias", "joy=glee")
+
+
 # --- the command line -----------------------------------------------------------------------------
 
 
@@ -436,6 +461,35 @@ def test_an_estimate_keeps_to_a_budget_that_does_not_reach_all_samples(
     assert each == [str(one) for one in asked]
     assert said["left over"] == [left]
     assert said["cost of the fit"] == [cost]
+
+
+@pytest.mark.parametrize(
+    ("pace", "most", "price"),
+    [
+        ({"queries_per_prediction": 0.3}, "at most 3 queries", "at most $1.50"),
+        ({"usd_per_prediction": 0.0004}, "at most 3 queries", "at most $1.50"),
+        ({"max_usd_per_prediction": 0.001}, "at most 2 queries", "at most $1.00"),
+    ],
+)
+def test_a_model_is_shown_with_what_it_asks_at_most_and_in_the_mean(
+    place, invoke, tmp_path, pace, most, price
+):
+    model = model_of(place, **pace)
+    model.save(tmp_path / "m.rebox")
+    point = model.artefact_.model.policy.point
+    asked = f"{most}, {sum(point.asked):.2f} in the mean"
+    usd = 1000 * sum(np.array(point.asked) * list(PRICES.values()))
+    if "usd_per_prediction" in pace:
+        assert usd == pytest.approx(1000 * point.cost)
+    elif "queries_per_prediction" in pace:
+        assert sum(point.asked) == pytest.approx(point.cost)
+    rows = [line.split("│")[1:-1] for line in invoke("show", tmp_path / "m.rebox").splitlines()]
+    shown = {row[0].strip(): row[1].strip() for row in rows if row}
+    assert shown["each prediction"] == asked
+    assert shown["price"] == f"{price} per 1,000 predictions, {dollars(usd)} in the mean"
+    assert model.artefact_.facts()["queries for each prediction"] == asked
+    facts = json.loads(invoke("show", tmp_path / "m.rebox", "--json"))
+    assert (facts["queries_per_prediction"], facts["price_usd"]) == (3, pytest.approx(0.0015))
 
 
 def test_a_model_that_asks_all_has_no_policy(place, invoke, tmp_path):

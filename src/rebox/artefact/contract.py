@@ -11,7 +11,7 @@ from rebox.box import BlackBox
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict, short_name
-from rebox.meter import counted
+from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
 
@@ -125,7 +125,7 @@ class Artefact:
     sets: SetCalibration | None = None
 
     def __repr__(self) -> str:
-        asked = f"{counted(len(self.model.questions))} for each prediction"
+        asked = f"{self._asked} for each prediction"
         return (
             f"<Artefact: {self.recipe} on {shortened(self.names)}, {len(self.classes):,} "
             f"classes ({few(self.classes)}), {asked}>"
@@ -143,8 +143,14 @@ class Artefact:
             "classes": f"{len(self.classes):,}: {few(self.classes)}",
             "decides for": self.objective.words(self.classes.tolist()),
             "takes": self.takes,
-            "queries for each prediction": len(self.model.questions),
+            "queries for each prediction": (
+                len(self.model.questions) if self.model.policy is None else self._asked
+            ),
         }
+
+    @property
+    def _asked(self) -> str:
+        return asked_words(self.model.policy, len(self.model.questions))
 
     @property
     def names(self) -> str:

@@ -11,7 +11,7 @@ from rebox.artefact import BoxRecord
 from rebox.box import BlackBox, Nobody, open_box
 from rebox.classifier.accounts import account_of, checked_budgets, one_or_all, open_meter
 from rebox.classifier.canaries import ask_canaries
-from rebox.classifier.checks import check_lengths, checked_labels, checked_samples
+from rebox.classifier.checks import check_aliases, check_lengths, checked_labels, checked_samples
 from rebox.classifier.fitted import Fitted
 from rebox.errors import InvalidData, InvalidOption
 from rebox.fit import Session
@@ -45,6 +45,7 @@ class Movable(Fitted):
         budget: int | None = None,
         max_usd: float | None = None,
         groups: Any = None,
+        aliases: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Self:
         """Have another box answer in the place of one of several that the model asks.
 
@@ -63,12 +64,15 @@ class Movable(Fitted):
             Labelled samples, as for ``fit``: those of the fit itself are good ones.
         budget, max_usd : int, float or None
             Most that all boxes together may be asked, and cost.
+        aliases : mapping or None
+            What boxes call the model's classes, as for the model; None: as it was fitted, if that
+            was in this process. A file does not keep them.
 
         Raises
         ------
         InvalidOption
             There is no such box; the new one is one of the others; the budget does not pay for one
-            sample; or the model has one reader for all boxes.
+            sample; the model has one reader for all boxes; or nobody has a name of ``aliases``.
         InvalidData
             Another box takes labelled samples, and there are none, or not of every class.
         BoxError
@@ -93,7 +97,7 @@ class Movable(Fitted):
                 f"{box.spec.identity} is another box than {records[place].identity}: hand over "
                 "labelled samples (data=) and a budget, to fit what hangs on it anew."
             )
-        self._refit(place, box, X, y, groups, (budget, max_usd))
+        self._refit(place, box, X, y, groups, (budget, max_usd), aliases)
         return self
 
     def _place_of(self, old: str) -> int:
@@ -122,6 +126,7 @@ class Movable(Fitted):
         y: Any,
         groups: Any,
         caps: tuple[int | None, float | None],
+        aliases: Mapping[str, str | Sequence[str]] | None,
     ) -> None:
         boxes = tuple(box if k == place else one for k, one in enumerate(self.boxes_))
         model = self.artefact_.model
@@ -129,8 +134,12 @@ class Movable(Fitted):
             if isinstance(boxes[question.box], Nobody):
                 name = self.artefact_.boxes[question.box].name
                 raise InvalidOption(f"{name} cannot be opened: move that box first.")
+        if aliases is not None:  # those of the fit may have been for the old box
+            check_aliases(aliases, self.classes_, [boxes[one.box] for one in model.questions])
         samples, targets, subjects = self._labelled(X, y, groups, boxes)
-        run = MoveRun(model, place, self._session_of(boxes, samples, targets, subjects, caps))
+        session = self._session_of(boxes, samples, targets, subjects, caps)
+        names = self.aliases if aliases is None else aliases
+        run = MoveRun(model, place, replace(session, aliases=names or {}))
         meter = run.session.meter
         moved = run.moved()
         asked = {place: box}
@@ -206,7 +215,6 @@ class Movable(Fitted):
             seed=seed,
             subjects=subjects,
             named=self.classes_.tolist(),
-            aliases=self.aliases or {},
             encoder=None if local is None else local.encoder,
             listeners=self._told,
         )

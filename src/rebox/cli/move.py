@@ -14,6 +14,7 @@ from rebox.cli.console import err, out
 from rebox.cli.interruption import signals
 from rebox.cli.options import (
     AccountOption,
+    AliasOption,
     BudgetOption,
     GroupColumnOption,
     JournalOption,
@@ -22,6 +23,7 @@ from rebox.cli.options import (
     PathColumnOption,
     UsdOption,
     YesOption,
+    read_aliases,
     read_journal,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures, write
@@ -51,6 +53,7 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
     group_column: GroupColumnOption = None,
     budget: BudgetOption = None,
     max_usd: UsdOption = None,
+    alias: AliasOption = None,
     model_out: Annotated[
         Path | None,
         typer.Option("--out", help="The model to write; default: it takes the place of MODEL."),
@@ -64,7 +67,7 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
     Of a box that only lies elsewhere nothing is asked. Of another one, what hangs on it is fitted
     anew to a few labelled samples that all boxes are asked about: the journal has the others'.
     """
-    path = model_out or model_path
+    path, aliases = model_out or model_path, read_aliases(alias) if alias else None
     inputs = (data, *([] if path == model_path else [model_path]), *journal_files(journal))
     check_outputs(path, inputs=inputs, replaced=[path])
     task = None
@@ -87,7 +90,7 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
         _confirm(model, old, opened, budget, max_usd, yes=yes)
     before = model.artefact_.boxes
     with bar:
-        _move(model, old, opened, task, budget, max_usd)
+        _move(model, old, opened, task, (budget, max_usd), aliases)
     with signals.held():
         write(path, content_of(model.artefact_))
     if model.moved_ is not None:
@@ -132,8 +135,8 @@ def _move(
     old: str,
     new: BlackBox,
     task: Dataset | None,
-    budget: int | None,
-    max_usd: float | None,
+    caps: tuple[int | None, float | None],
+    aliases: dict[str, list[str]] | None,
 ) -> None:
     if task is None:
         model.move(old, new)
@@ -144,9 +147,10 @@ def _move(
             new,
             task.samples,
             task.labels,
-            budget=budget,
-            max_usd=max_usd,
+            budget=caps[0],
+            max_usd=caps[1],
             groups=task.groups,
+            aliases=aliases,
         )
     except BaseException:
         receipt_of(model)

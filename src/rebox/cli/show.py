@@ -21,6 +21,7 @@ from rebox.cli.wording import spoken
 from rebox.decision import Objective
 from rebox.errors import ArtefactError
 from rebox.fit import Policy
+from rebox.fit.operating import asked_words, price_words
 from rebox.meter import counted, counted_by_purpose
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
@@ -58,12 +59,13 @@ def show(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
+    told = _operating(path)
     table = Table("", Column(str(path), overflow="fold"))
     for place, box in enumerate(facts["boxes"] if len(facts["boxes"]) > 1 else (), start=1):
         table.add_row(f"box {place}", Text(_of_several(box)))
     for title, name in ABOUT:
         if facts[name] not in (None, []):
-            table.add_row(title, Text(_said(name, facts[name])))
+            table.add_row(title, Text(told.get(name) or _said(name, facts[name])))
     out.print(table)
 
 
@@ -154,15 +156,31 @@ def _objective(description: dict[str, Any]) -> Any:
     return Objective(**told).value(description["classes"]["names"])
 
 
-def _policy(description: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how a model asks where it pays, and what that loses."""
+def _policy_of(description: dict[str, Any], arrays: Mapping[str, Any]) -> Policy | None:
     if (described := description.get("policy")) is None:
         return None
     start = "policy."
     own = {k.removeprefix(start): array for k, array in arrays.items() if k.startswith(start)}
-    policy = Policy.restore(described, own)
+    return Policy.restore(described, own)
+
+
+def _policy(description: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how a model asks where it pays, and what that loses."""
+    if (policy := _policy_of(description, arrays)) is None:
+        return None
     words = policy_words(policy, Objective(**description["deciding"]["objective"]))
     return {"words": words, **record_of_policy(policy)}
+
+
+def _operating(path: Path) -> dict[str, str]:
+    """Return what is said of a model with a policy, for people: what it may ask, and does."""
+    _, description, arrays = peek(path)
+    policy = _policy_of(description, arrays)
+    prices = [question["price_usd"] for question in description["questions"]]
+    if policy is None or not prices:
+        return {}
+    asked = {"queries_per_prediction": asked_words(policy, len(prices))}
+    return asked if None in prices else {**asked, "price_usd": price_words(policy, prices)}
 
 
 def _promised(point: dict[str, Any] | None) -> dict[str, Any] | None:

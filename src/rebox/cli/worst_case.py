@@ -9,6 +9,7 @@ from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.printing import usd_per_query
 from rebox.fit import Policy
+from rebox.fit.operating import may_ask
 
 HAIR = 1e-9  # of a query: sums of dollars are no exact ones
 
@@ -52,8 +53,9 @@ def _by_policy(
     Of a few samples one may ask all that a prediction may, beyond the mean.
     """
     if policy.mean is None:
-        may = {policy.first, *(then for _, then in policy.gains)}
-        most = max(may, key=lambda subset: worth[[k for k in subset if k in there]].sum())
+        most = max(
+            may_ask(policy), key=lambda subset: worth[[k for k in subset if k in there]].sum()
+        )
         return [samples * (number in most) for number in there]
     room = samples * policy.mean + policy.cost(there)
     asked = dict.fromkeys(there, samples)
