@@ -543,7 +543,7 @@ def test_a_fit_of_several_boxes_has_a_reading_without_each(tmp_path, place, pace
         said = model.predict_proba(MANY)
     assert len(told) == 1 or (pace and not told)  # at a pace, it may be the other that is asked
     np.testing.assert_allclose(said.sum(axis=1), 1)
-    if told:
+    if told and not pace:  # at a pace, what was paid before the box failed is not there any more
         np.testing.assert_array_equal(said, alone)
     assert asked[1 - place].answered <= len(MANY)
 
