@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 import rebox
 from rebox.artefact import load as load_artefact
 from rebox.cli.app import app
+from rebox.cli.consent import dearest_plan
 from rebox.cli.options import read_aliases
 from rebox.cli.worst_case import dearest_queries
 from rebox.decision import HeldOut, Objective, worth_of
 from rebox.errors import BudgetExhausted, InvalidOption
+from rebox.fit.boxes_plan import BoxesPlan
 from rebox.fit.curve import at_cost
 from rebox.fit.rounds import MANY
 from rebox.money import dollars
@@ -461,6 +463,17 @@ def test_an_estimate_keeps_to_a_budget_that_does_not_reach_all_samples(
     assert each == [str(one) for one in asked]
     assert said["left over"] == [left]
     assert said["cost of the fit"] == [cost]
+
+
+def test_consent_to_a_fit_is_asked_for_no_more_than_its_budget(place):
+    """Any box may be the one that pays, but they share the queries; an unknown price is feared."""
+    boxes = [rebox.open_box(uri(place / "answers.npz", name)) for name in ("Poor", "Good")]
+    planned = BoxesPlan(
+        images=1000, boxes=("Poor", "Good"), each=250, more=750, further=(350, 350), left=1000
+    )
+    assert dearest_plan(boxes, planned) == [400, 600]
+    boxes[0].spec = replace(boxes[0].spec, price_usd=None)
+    assert dearest_plan(boxes, planned) == [600, 400]
 
 
 @pytest.mark.parametrize(

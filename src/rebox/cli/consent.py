@@ -1,5 +1,6 @@
 """Before money is spent: what a fit will ask, and somebody who says so."""
 
+import math
 import sys
 from collections.abc import Sequence
 
@@ -94,3 +95,19 @@ def plan(
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)
+
+
+def dearest_plan(boxes: Sequence[BlackBox], planned: Plan) -> list[int]:
+    """Return how many queries of each box a fit asks where it costs most.
+
+    Each may be one that pays, but not all of them within the budget.
+    """
+    if len(boxes) == 1:
+        return list(planned.by_box)
+    left, asked = planned.total, [0] * len(boxes)
+    known = [usd_per_query(box) for box in boxes]
+    prices = [math.inf if price is None else price for price in known]  # what nobody knows first
+    for place in sorted(range(len(boxes)), key=lambda one: -prices[one]):
+        asked[place] = min(left, planned.by_box[place])
+        left -= asked[place]
+    return asked

@@ -10,7 +10,7 @@ from rich.text import Text
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
-from rebox.cli.consent import plan
+from rebox.cli.consent import dearest_plan, plan
 from rebox.cli.console import out
 from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
@@ -85,7 +85,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     if None not in left:
         table.add_row("left over", f"{max(allowed) - parts.queries - planned.total:,}")
     table.add_row("each prediction", _asked(per_prediction, opened, planned))
-    table.add_row("cost of the fit", _cost(opened, _dearest(opened, planned), usd))
+    table.add_row("cost of the fit", _cost(opened, dearest_plan(opened, planned), usd))
     if parts.queries:
         table.add_row("cost of measuring it", _words(opened, parts.usd))
     most = min(per_prediction.pace(opened).most, planned.most_per_prediction)
@@ -104,21 +104,6 @@ def _print_boxes(boxes: Sequence[BlackBox], left: Sequence[int | None], planned:
         words = "no cap" if most is None else f"{most:,}"
         table.add_row(Text(name_of(box)), words, f"{asked:,}", _cost([box], [asked]))
     out.print(table)
-
-
-def _dearest(boxes: Sequence[BlackBox], planned: Plan) -> list[int]:
-    """Return how many queries of each box a fit asks where it costs most.
-
-    Each may be one that pays, but not all of them within the budget.
-    """
-    if len(boxes) == 1:
-        return list(planned.by_box)
-    left, asked = planned.total, [0] * len(boxes)
-    prices = [usd_per_query(box) or 0.0 for box in boxes]
-    for place in sorted(range(len(boxes)), key=lambda one: -prices[one]):
-        asked[place] = min(left, planned.by_box[place])
-        left -= asked[place]
-    return asked
 
 
 def _print_assumptions(boxes: Sequence[BlackBox], planned: Plan) -> None:

@@ -11,7 +11,7 @@ from rebox.artefact import content_of
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.cli.app import app
-from rebox.cli.consent import confirm, plan
+from rebox.cli.consent import confirm, dearest_plan, plan
 from rebox.cli.console import err, out
 from rebox.cli.hold_out import HoldOutOption, Judged, Parts
 from rebox.cli.interruption import signals
@@ -177,7 +177,7 @@ def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, 
         planned, left = plan(model, boxes, parts.train)
         most = [
             n if allowed is None else min(n, allowed)
-            for n, allowed in zip(planned.by_box, left, strict=True)
+            for n, allowed in zip(dearest_plan(boxes, planned), left, strict=True)
         ]
         asked = [*zip(boxes, most, strict=True), *parts.asked(boxes)]
         confirm(asked, "this fit", yes=yes)
