@@ -73,7 +73,7 @@ def test_kept_models_of_a_service_hold_no_threads_or_files(tmp_path, journal):
             ).fit(X, Y)
             for k in range(KEPT)
         ]
-        # the server is in this process: a connection is two files, and it may keep one or two longer
+        # the server is in this process: a connection is two files, and two may last longer
         most = MOST * (2 * 4 + 3 * journal) + 2 * 2
         deadline = time.monotonic() + 10
         while files() - before > most and time.monotonic() < deadline:
