@@ -76,6 +76,20 @@ def test_a_new_box_takes_over_what_the_old_one_told(tmp_path):
     assert model.moved_.loss < model.moved_.without - 0.1
 
 
+def test_samples_are_read_as_they_were_asked_about_where_a_budget_ends_and_subjects_have_several(
+    tmp_path,
+):
+    model = fitted(pair(), tmp_path)
+    subjects = np.arange(90) // 6 * 3 + np.arange(90) % 3
+    again = half(1, "right, anew", 0.004)
+    told = again.answer
+    again.answer = lambda images: told(images)[:, ::-1]
+    model.move("right", again, X, Y, groups=subjects, budget=140)
+    assert model.moved_.samples == 70
+    assert model.moved_.loss < model.moved_.without - 0.1
+    assert accuracy(model) == 1.0
+
+
 def test_what_does_not_hang_on_it_stays_as_it_is(tmp_path):
     model = fitted(pair(), tmp_path)
     before = stacks_of(model, 1)

@@ -99,7 +99,7 @@ class MoveRun(BoxesRun):
         local, images = self.model.local, self.session.samples.images
         if local is None or images is None:
             return local, []
-        order = self.session.order[: self.plan.each]
+        order = self._order[: self.plan.each]
         parts = [local.blocks(images.samples(order[few])) for few in chunks(len(order), CHUNK)]
         return local, [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
@@ -140,7 +140,7 @@ class MoveRun(BoxesRun):
         what they say of them is taken from readers that were not.
         """
         blocks = [block[places] for block in self._looked[1]]
-        opinions = Opinions(self.session, self.session.order[places], blocks, len(places))
+        opinions = Opinions(self.session, self._order[places], blocks, len(places))
         scores = [self._sheets[box].at(places) for box in self._kept]
         said: dict[int | None, list[Evidence]] = {
             number: opinions.of(number, self.session.boxes[box], scores[number])
@@ -165,7 +165,7 @@ class MoveRun(BoxesRun):
         if member.named is None or member.question is None:
             return replace(next(one for one in held_out if one.member.opinion), member=member)
         named, own = member.named, scores[member.question]
-        targets = self.session.targets[self.session.order[places]]
+        targets = self.session.targets[self._order[places]]
         return Evidence(
             member=member,
             shared=named.shared(own),
