@@ -84,12 +84,16 @@ def classes_of_subjects(truth: Integers, groups: Integers) -> Integers:
     return np.asarray(rarity.argmin(axis=1), dtype=np.int64)
 
 
-def mean_error(values: Floats, groups: NDArray[np.integer]) -> float:
+def mean_error(values: Floats, groups: NDArray[np.integer] | None) -> float:
     """Return the standard error of the mean of ``values`` (n,), of which some share a subject.
 
-    It is that of the subjects' sums of deviations (Liang and Zeger, Biometrika 1986), times
-    G / (G - 1) for G subjects in the variance; infinite for one subject, that tells of no other.
+    Without ``groups`` none do, and of a single value it is 0. Else it is that of the subjects' sums
+    of deviations (Liang and Zeger, Biometrika 1986), times G / (G - 1) for G subjects in the
+    variance; infinite for one subject, that tells of no other.
     """
+    if groups is None:
+        n = len(values)
+        return float(values.std(ddof=1)) / float(np.sqrt(n)) if n > 1 else 0.0
     _, subject = np.unique(groups, return_inverse=True)
     count = int(subject.max()) + 1
     if count < 2:

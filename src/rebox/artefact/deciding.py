@@ -19,6 +19,7 @@ from rebox.artefact.schema import (
 )
 from rebox.decision import KINDS, Decision, Objective, OperatingPoint, SetCalibration
 from rebox.metric import Interval
+from rebox.reading.contract import part_of
 
 Tensors = dict[str, NDArray[Any]]
 DECISION, SETS = "decision.", "sets."
@@ -60,12 +61,12 @@ def restore_decision(described: dict[str, Any], tensors: Tensors) -> Decision | 
     """Return the decision that was described, if there is one."""
     if described["decision"] is None:
         return None
-    return Decision.kinds[described["decision"]].restore(_part(tensors, DECISION))
+    return Decision.kinds[described["decision"]].restore(part_of(tensors, DECISION))
 
 
 def restore_deciding(described: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
     """Return what else an artefact knows of its decisions, by the names of its fields."""
-    told, promised, sets = described["objective"], described["promised"], _part(tensors, SETS)
+    told, promised, sets = described["objective"], described["promised"], part_of(tensors, SETS)
     lists = {name: told[name] and tuple(told[name]) for name in ("grades", "costs")}
     if lists["costs"]:
         lists["costs"] = tuple(map(tuple, lists["costs"]))
@@ -84,8 +85,8 @@ def _restore_point(described: dict[str, Any]) -> OperatingPoint:
 def check_decided(described: dict[str, Any], tensors: Tensors, count: int) -> None:
     """Raise `Unsound` unless decisions, and sets, are those of ``count`` classes."""
     _check_objective(described["objective"], count)
-    _check_decision(_part(tensors, DECISION), count)
-    _check_sets(_part(tensors, SETS), count)
+    _check_decision(part_of(tensors, DECISION), count)
+    _check_sets(part_of(tensors, SETS), count)
 
 
 def _check_objective(objective: dict[str, Any], count: int) -> None:
@@ -127,7 +128,3 @@ def _check_sets(arrays: Tensors, count: int) -> None:
     known = (places >= 0) & (places < count)
     if places.dtype.kind != "i" or not known.all() or not (arrays["weights"] > 0).all():
         raise Unsound(f"sets.places are not those of {count} classes")
-
-
-def _part(tensors: Tensors, start: str) -> Tensors:
-    return {name.removeprefix(start): a for name, a in tensors.items() if name.startswith(start)}

@@ -16,6 +16,7 @@ from rebox.local import PlainFeatures
 from rebox.metric import Interval
 from rebox.program import Placement, Program, View, subspace_from_name
 from rebox.reading import Reader
+from rebox.reading.contract import part_of
 from rebox.sample.inputs import Inputs, RowLayout
 
 Tensors = dict[str, NDArray[Any]]
@@ -129,7 +130,7 @@ def restore_boxes(description: dict[str, Any], tensors: Tensors) -> tuple[BoxRec
 def restore_policy(description: dict[str, Any], tensors: Tensors) -> Policy | None:
     """Return the policy; None where all questions are always asked."""
     policy = description.get("policy")
-    return None if policy is None else Policy.restore(policy, _part(tensors, "policy."))
+    return None if policy is None else Policy.restore(policy, part_of(tensors, "policy."))
 
 
 def _price_of(description: dict[str, Any], box: int) -> float | None:
@@ -156,7 +157,7 @@ def _restore_model(
 ) -> Model:
     questions = tuple(
         Question(
-            program=_restore_program(one, _part(tensors, f"program.{number}.")),
+            program=_restore_program(one, part_of(tensors, f"program.{number}.")),
             z=tensors[f"z.{number}"],
             box=one["box"],
             price_usd=one["price_usd"],
@@ -164,7 +165,7 @@ def _restore_model(
         for number, one in enumerate(description["questions"])
     )
     reader = Reader.kinds[description["reader"]["kind"]]
-    of_reader = _part(tensors, "reader.")
+    of_reader = part_of(tensors, "reader.")
     local = description["local"]
     if local is not None:
         plain = PlainFeatures.restore(local["plain"])
@@ -175,10 +176,6 @@ def _restore_model(
         local=local,
         policy=restore_policy(description, tensors),
     )
-
-
-def _part(tensors: Tensors, start: str) -> Tensors:
-    return {name.removeprefix(start): a for name, a in tensors.items() if name.startswith(start)}
 
 
 def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program | None:

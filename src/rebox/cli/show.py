@@ -25,6 +25,7 @@ from rebox.fit.operating import asked_words, price_words
 from rebox.meter import counted, counted_by_purpose
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
+from rebox.reading.contract import part_of
 
 ABOUT = (  # what is printed, and the name of it in JSON
     ("box", "box"),
@@ -159,9 +160,7 @@ def _objective(description: dict[str, Any]) -> Any:
 def _policy_of(description: dict[str, Any], arrays: Mapping[str, Any]) -> Policy | None:
     if (described := description.get("policy")) is None:
         return None
-    start = "policy."
-    own = {k.removeprefix(start): array for k, array in arrays.items() if k.startswith(start)}
-    return Policy.restore(described, own)
+    return Policy.restore(described, part_of(dict(arrays), "policy."))
 
 
 def _policy(description: dict[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any] | None:

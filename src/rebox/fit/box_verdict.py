@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from rebox.box import BlackBox
-from rebox.fit.boxes_plan import box_name
-from rebox.fit.policy_fitting import Played
+from rebox.fit.boxes_plan import box_name, costs_of
+from rebox.fit.playing import Played
 from rebox.fit.verdict import LOCAL, WHOLE, BoxVerdict, Verdict, gains_over, give_verdict
 from rebox.money import dollars
 from rebox.reading.contract import Matrix
@@ -60,7 +60,7 @@ def verdict_of_boxes(
 
 def _usd_each(boxes: Sequence[BlackBox], played: Played | None) -> float:
     """Return what a prediction costs, for each of the boxes: less where not all are asked."""
-    prices = np.array([box.spec.price_usd or 0.0 for box in boxes])
+    prices = costs_of(boxes)
     shares = np.ones(len(boxes)) if played is None else played.asks(len(boxes)).mean(axis=0)
     return float(prices @ shares) / len(boxes)
 

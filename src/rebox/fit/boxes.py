@@ -17,19 +17,20 @@ from rebox.decision import HeldOut, worth_of
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.box_verdict import verdict_of_boxes
 from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, plan_boxes
-from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
+from rebox.fit.looking import LookingRun
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
+from rebox.fit.playing import Played
 from rebox.fit.policy import Policy
-from rebox.fit.policy_fitting import Played, Spending, fit_policy
+from rebox.fit.policy_fitting import Spending, fit_policy
 from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
-from rebox.fit.run import Ending, Run
+from rebox.fit.run import Ending
 from rebox.fit.session import Session
-from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
+from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.fit.verdict import Verdict
 from rebox.program import Canvas, Program
-from rebox.reading import TrainingSet, fit_reader
+from rebox.reading import fit_reader
 from rebox.reading.contract import Matrix
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
 from rebox.recipe import Views
@@ -40,7 +41,7 @@ MOST = 6  # boxes that every subset of is read: there are 64
 PAYS = 0.002  # share of the log loss that a box has to save, as another view has to
 
 
-class BoxesRun(Run):
+class BoxesRun(LookingRun):
     """A fit of a reader, and perhaps of a policy, to the answers of several boxes."""
 
     plan: BoxesPlan
@@ -69,21 +70,8 @@ class BoxesRun(Run):
         return np.concatenate([first, rest]), len(first)
 
     @property
-    def _order(self) -> NDArray[np.intp]:
-        return self._split[0]
-
-    @cached_property
-    def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
-        """How samples are looked at, and what is seen of them in the order of asking."""
-        session = self.session
-        if not (self.way.stack or session.encoder is not None):
-            return None, []
-        return look(session.samples, self._seen, session.encoder)
-
-    @property
-    def _seen(self) -> NDArray[np.intp]:
-        """The samples that are looked at without asking: those asked about among them."""
-        return seen_of(self._order, self.plan.images)
+    def _asked(self) -> int:
+        return self.plan.each + self.plan.more
 
     def go(self) -> str:
         """Ask all boxes, then those that pay."""
@@ -148,16 +136,13 @@ class BoxesRun(Run):
 
     def _fitting(self, boxes: Sequence[int], places: NDArray[np.intp]) -> SubsetFitting:
         """Return what fits a stack for any subset of ``boxes``, to the samples at ``places``."""
-        session, blocks = self.session, self._looked[1]
-        others = np.setdiff1d(np.arange(len(self._seen)), places)
-        rows = np.concatenate([places, others]) if blocks else places
-        opinions = Opinions(
-            session, self._order[rows], [taken_rows(block, rows) for block in blocks], len(places)
-        )
+        blocks = self._looked[1]
+        these = self._first(places) if blocks else places
+        rows = (self._seen if blocks else self._order)[these]
+        opinions = Opinions(self.session, rows, [block[these] for block in blocks], len(places))
         evidence = opinions.local()
         for number, box in enumerate(boxes):
-            scores = taken(self._sheets[box].at(places), np.arange(len(places)))
-            evidence += opinions.of(number, session.boxes[box], scores)
+            evidence += opinions.of(number, self.session.boxes[box], self._sheets[box].at(places))
         return SubsetFitting(evidence, len(boxes), opinions.targets)
 
     def read(self) -> Ending:
@@ -265,7 +250,7 @@ class BoxesRun(Run):
             return None
         if fresh is not None:
             targets, said = targets.take(fresh), {one: said[one][fresh] for one in said}
-            played = None if played is None else played_of(played, fresh)
+            played = None if played is None else played.take(fresh)
         return verdict_of_boxes(
             [self.session.boxes[box] for box in boxes],
             targets,
@@ -290,35 +275,9 @@ class BoxesRun(Run):
         local, blocks = self._looked
         if not blocks:
             return self.read_nothing()
-        session = self.session
-        rows = self._seen
-        known = TrainingSet(
-            local=blocks,
-            targets=session.targets[rows],
-            n_targets=session.n_targets,
-            seed=session.seed,
-            groups=session.subjects_of(rows),
-        )
+        known = self.session.training_set(self._seen, local=blocks)
         model = Model(questions=(), reader=fit_reader(known).reader, local=local)
         return Ending(model=model, unread=self._answered)
-
-    def read_nothing(self) -> Ending:
-        """Return the classes' shares, which need no question."""
-        session = self.session
-        known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
-        model = Model(questions=(), reader=fit_reader(known).reader)
-        return Ending(model=model, unread=self._answered)
-
-
-def played_of(played: Played, rows: NDArray[np.bool_]) -> Played:
-    """Return what a policy did about some of the samples."""
-    asked = [played.asked[row] for row in np.flatnonzero(rows)]
-    return Played(asked, played.log_probabilities[rows], played.cost[rows])
-
-
-def taken_rows(block: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return rows of a block; all of them in order are not copied."""
-    return block if np.array_equal(rows, np.arange(len(block))) else block[rows]
 
 
 def _program(session: Session, place: int) -> Program | None:

@@ -12,8 +12,8 @@ from rebox.fit.asking import CHUNK
 from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
-from rebox.reading import Answered, TrainingSet, fit_reader
-from rebox.sample.loader import SampleLoader, chunks
+from rebox.reading import Answered, fit_reader
+from rebox.sample.loader import ImageLoader, SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
@@ -63,6 +63,11 @@ def look(
     if images is None:
         return None, []
     local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
+    return local, seen_by(local, images, order)
+
+
+def seen_by(local: LocalFeatures, images: ImageLoader, order: NDArray[np.intp]) -> Blocks:
+    """Return what is seen of samples in ``order``: blocks (n, d)."""
     seen: Blocks = []
     for few in chunks(len(order), CHUNK):
         blocks = local.blocks(images.samples(order[few]))
@@ -70,7 +75,7 @@ def look(
         seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
         for whole, block in zip(seen, blocks, strict=True):
             whole[few] = block
-    return local, seen
+    return seen
 
 
 def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdict | None:
@@ -89,13 +94,7 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
     _, seen = look(session.samples, order)
 
     def out_of_fold(rows: NDArray[np.intp], **blocks: Sequence[Any]) -> NDArray[np.float64]:
-        known = TrainingSet(
-            targets=session.targets[rows],
-            n_targets=session.n_targets,
-            seed=session.seed,
-            groups=session.subjects_of(rows),
-            **blocks,
-        )
+        known = session.training_set(rows, **blocks)
         return fit_reader(known).out_of_fold[: len(asked)]
 
     predictions = {LOCAL: (0, out_of_fold(order, local=seen))} if seen else {}

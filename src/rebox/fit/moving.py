@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
-from rebox.fit.asking import CHUNK
 from rebox.fit.boxes import BoxesRun
 from rebox.fit.boxes_plan import BoxesPlan, affordable, box_name
-from rebox.fit.local import Blocks, LocalFeatures
+from rebox.fit.local import Blocks, LocalFeatures, seen_by
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
 from rebox.fit.policy import Policy
@@ -23,7 +22,6 @@ from rebox.fit.session import Session
 from rebox.reading.subset_fitting import Evidence, SubsetFitting
 from rebox.reading.subsets import Member, SubsetReader
 from rebox.recipe import Views
-from rebox.sample.loader import chunks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,9 +97,7 @@ class MoveRun(BoxesRun):
         local, images = self.model.local, self.session.samples.images
         if local is None or images is None:
             return local, []
-        order = self._order[: self.plan.each]
-        parts = [local.blocks(images.samples(order[few])) for few in chunks(len(order), CHUNK)]
-        return local, [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
+        return local, seen_by(local, images, self._order[: self.plan.each])
 
     def moved(self) -> Moved:
         """Ask, and return the model that asks the new box.
@@ -164,14 +160,9 @@ class MoveRun(BoxesRun):
     ) -> Evidence:
         if member.named is None or member.question is None:
             return replace(next(one for one in held_out if one.member.opinion), member=member)
-        named, own = member.named, scores[member.question]
         targets = self.session.targets[self._order[places]]
-        return Evidence(
-            member=member,
-            shared=named.shared(own),
-            free=named.free(own),
-            right=named.right(own, targets),
-        )
+        own = scores[member.question]
+        return Evidence.of_answers(member.question, member.named, own, targets)
 
 
 def priced(model: Model, box: int, price_usd: float | None) -> Model:

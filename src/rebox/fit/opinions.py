@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.fit.session import Session
-from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
+from rebox.reading import Answered, FittedReader, fit_reader
 from rebox.reading.as_named import named_places
 from rebox.reading.named import NamedAnswers
 from rebox.reading.subset_fitting import Evidence
@@ -77,17 +77,7 @@ class Opinions:
     def _fitted(
         self, answers: Sequence[Answered], rows: NDArray[np.intp], seen: Blocks
     ) -> FittedReader:
-        session = self.session
-        return fit_reader(
-            TrainingSet(
-                answers=answers,
-                local=seen,
-                targets=session.targets[rows],
-                n_targets=session.n_targets,
-                seed=session.seed,
-                groups=session.subjects_of(rows),
-            )
-        )
+        return fit_reader(self.session.training_set(rows, answers=answers, local=seen))
 
 
 def all_named(box: BlackBox, labels: Sequence[Any], aliases: Mapping[str, Any]) -> bool:

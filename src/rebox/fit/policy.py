@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.reading.contract import Arrays, Matrix
-from rebox.reading.subsets import Subset
+from rebox.reading.subsets import Subset, beside
 
 STOP = -1  # in place of a question
 NEARLY = 0.99  # of all samples
@@ -67,6 +67,11 @@ class Policy:
     by_doubt: tuple[AskedGroup, ...] = field(default=())
 
     @property
+    def mean_asked(self) -> float | None:
+        """Queries of a prediction in the mean; None: nothing was held out to tell."""
+        return None if self.point is None else sum(self.point.asked)
+
+    @property
     def everybody(self) -> Subset:
         """The questions that are asked about every sample, or nearly."""
         shares = self.point.asked if self.point is not None else ()
@@ -94,11 +99,11 @@ class Policy:
         No rule was learnt without a question that is asked first, always: those that go by an
         opinion with it go by one without it then.
         """
-        beside = [pair for pair in self.gains if question in pair[0]]
+        learnt = [pair for pair in self.gains if question in pair[0]]
         without = [pair for pair in self.gains if question not in pair[1]]
         gains = {
             (_moved(asked, question), _moved(then, question)): self.gains[asked, then]
-            for asked, then in (*beside, *without)  # what was learnt without it counts
+            for asked, then in (*learnt, *without)  # what was learnt without it counts
         }
         return replace(
             self,
@@ -154,7 +159,7 @@ class Policy:
             ahead = _less(then, asked)
             if not rows.any():
                 continue
-            alone = [self.gains.get((asked, _with(asked, q))) for q in ahead]
+            alone = [self.gains.get((asked, beside(asked, q))) for q in ahead]
             rates = np.stack(
                 [
                     np.full(rows.sum(), -np.inf)
@@ -236,10 +241,6 @@ def doubt_of(probabilities: Matrix, worth: Matrix) -> NDArray[np.float64]:
 
 def _less(then: Subset, asked: Subset) -> list[int]:
     return [question for question in then if question not in asked]
-
-
-def _with(asked: Subset, question: int) -> Subset:
-    return tuple(sorted((*asked, question)))
 
 
 def _moved(subset: Subset, gone: int) -> Subset:

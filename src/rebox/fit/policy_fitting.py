@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.fit.curve import AskedGroup, CurvePoint
-from rebox.fit.policy import STOP, Policy, doubt_of, features
+from rebox.fit.playing import Played, play
+from rebox.fit.policy import Policy, doubt_of, features
 from rebox.metric.interval import Z
 from rebox.reading.contract import Matrix
 from rebox.reading.subsets import Subset
@@ -62,33 +63,8 @@ class Spending:
         return float(self.usd[list(subset)].sum()) <= self.dearest * (1 + 1e-9)
 
 
-Parts = Sequence[tuple[Policy, NDArray[np.intp]]]
-"""Policies, and the samples that each has not seen."""
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """What a policy did about n samples.
-
-    Attributes
-    ----------
-    asked : list of tuple of int
-        The questions about each.
-    log_probabilities : (n, K)
-        The opinion it stopped with.
-    cost : (n,) float64
-    """
-
-    asked: list[Subset]
-    log_probabilities: Matrix
-    cost: NDArray[np.float64]
-
-    def asks(self, questions: int) -> NDArray[np.bool_]:
-        """Return whether each question was asked about each sample, (n, questions)."""
-        asks = np.zeros((len(self.asked), questions), dtype=bool)
-        for row, subset in enumerate(self.asked):
-            asks[row, list(subset)] = True
-        return asks
+Parts = Sequence[tuple[Policy, NDArray[np.intp], Mapping[Subset, Matrix]]]
+"""Policies, the samples that each has not seen, and their opinions after each subset."""
 
 
 def fit_policy(
@@ -109,9 +85,14 @@ def fit_policy(
     """
     fitting = _Fitting(out_of_fold, targets, pace, worth)
     policy = fitting.policy(slice(None))
-    parts = [(fitting.policy(kept), held) for kept, held in targets.splits()]
-    if len(parts) < 2:
-        parts = [(policy, np.arange(len(targets)))]
+    splits = targets.splits()
+    learnt = [(fitting.policy(kept), held) for kept, held in splits]
+    if len(splits) < 2:
+        learnt = [(policy, np.arange(len(targets)))]
+    parts = [
+        (one, rows, {subset: said[rows] for subset, said in out_of_fold.items()})
+        for one, rows in learnt
+    ]
     tried = _best_start(fitting, parts)
     toll = 0.0 if pace.mean is None else tried.toll_at(pace.mean)
     policy = replace(_from(policy, tried.first), toll=toll)
@@ -136,7 +117,7 @@ def _best_start(fitting: "_Fitting", parts: Parts) -> "_Tried":
             continue
         tried = _Tried(fitting, parts, first)
         value = fitting.expected(tried.paid_for(tried.toll_at(mean)).log_probabilities)
-        if (value - most).mean() > fitting.error(value - most):
+        if (value - most).mean() > mean_error(value - most, fitting.targets.groups):
             best, most = tried, value
     return best
 
@@ -184,7 +165,7 @@ class _Fitting:
 
     def expected(self, log_probabilities: Matrix) -> NDArray[np.float64]:
         """Return what it is expected to bring (n,) to decide by an opinion."""
-        said = (np.exp(log_probabilities) @ self.worth).argmax(axis=1)
+        said = said_by(log_probabilities, self.worth)
         brought: NDArray[np.float64] = (self.truth @ self.worth)[np.arange(len(said)), said]
         return brought
 
@@ -209,17 +190,11 @@ class _Fitting:
             gains=gains,
         )
 
-    def error(self, values: NDArray[np.float64]) -> float:
-        """Return the standard error of the mean of ``values`` (n,), by subject."""
-        if self.targets.groups is not None:
-            return mean_error(values, self.targets.groups)
-        n = len(values)
-        return float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
-
     def value(self, log_probabilities: Matrix) -> NDArray[np.float64]:
         """Return what is brought (n,) by deciding by an opinion, by the samples' own labels."""
-        said = (np.exp(log_probabilities) @ self.worth).argmax(axis=1)
-        brought: NDArray[np.float64] = self.worth[self.targets.index, said]
+        brought: NDArray[np.float64] = self.worth[
+            self.targets.index, said_by(log_probabilities, self.worth)
+        ]
         return brought
 
 
@@ -232,6 +207,11 @@ class _Tried:
     first: Subset
     known: dict[float, Played] = field(default_factory=dict)
 
+    @cached_property
+    def beginning(self) -> Parts:
+        """The policies as they begin with ``first``."""
+        return [(_from(policy, self.first), rows, known) for policy, rows, known in self.parts]
+
     def played(self, toll: float) -> Played:
         if toll not in self.known:
             self.known[toll] = self._played(toll)
@@ -241,9 +221,8 @@ class _Tried:
         n = len(self.fitting.targets)
         asked: list[Subset] = [()] * n
         logs, cost = np.empty((n, self.fitting.targets.count)), np.empty(n)
-        for policy, rows in self.parts:
-            opinions = {s: said[rows] for s, said in self.fitting.out_of_fold.items()}
-            part = play(_from(policy, self.first).at(toll), opinions)
+        for policy, rows, opinions in self.beginning:
+            part = play(policy.at(toll), opinions)
             for row, subset in zip(rows.tolist(), part.asked, strict=True):
                 asked[row] = subset
             logs[rows], cost[rows] = part.log_probabilities, part.cost
@@ -307,7 +286,7 @@ class _Tried:
         told = replace(policy, curve=curve, point=point)
         doubt = doubt_of(np.exp(self.fitting.out_of_fold[told.everybody]), policy.worth)
         alike = ALIKE * np.ptp(policy.worth)  # within a fold: each has a prior of its own
-        apart = any(np.ptp(doubt[rows]) > alike for _, rows in self.parts)
+        apart = any(np.ptp(doubt[rows]) > alike for _, rows, _ in self.parts)
         tenths = np.array_split(np.argsort(doubt, kind="stable"), TENTHS if apart else 1)
         return replace(
             told,
@@ -339,7 +318,7 @@ class _Tried:
     def _point(self, played: Played, full: NDArray[np.float64]) -> CurvePoint:
         value = self.fitting.value(played.log_probabilities)
         apart = value - full
-        error, mean = self.fitting.error(apart), float(apart.mean())
+        error, mean = mean_error(apart, self.fitting.targets.groups), float(apart.mean())
         return CurvePoint(
             cost=float(played.cost.mean()),
             value=float(value.mean()),
@@ -348,29 +327,6 @@ class _Tried:
             high=float(mean + Z * error),
             asked=_shares(played.asks(len(self.fitting.pace.costs))),
         )
-
-
-def play(policy: Policy, opinions: Mapping[Subset, Matrix]) -> Played:
-    """Return what ``policy`` does about samples whose opinions after all subsets are known."""
-    logs = opinions[policy.first].copy()
-    n = len(logs)
-    asked: list[Subset] = [policy.first] * n
-    cost = np.full(n, policy.cost(policy.first))
-    waiting: dict[Subset, NDArray[np.intp]] = {policy.first: np.arange(n)}
-    while waiting:
-        arrived: dict[Subset, list[NDArray[np.intp]]] = {}
-        for subset, rows in waiting.items():
-            questions, _ = policy.choose(subset, opinions[subset][rows])
-            for question in np.unique(questions[questions != STOP]).tolist():
-                moved = rows[questions == question]
-                arrived.setdefault(tuple(sorted((*subset, question))), []).append(moved)
-                cost[moved] += policy.costs[question]
-        waiting = {subset: np.concatenate(rows) for subset, rows in arrived.items()}
-        for subset, rows in waiting.items():
-            logs[rows] = opinions[subset][rows]
-            for row in rows.tolist():
-                asked[row] = subset
-    return Played(asked, logs, cost)
 
 
 def _shares(asks: NDArray[np.bool_]) -> tuple[float, ...]:
@@ -383,3 +339,8 @@ def _ridge(seen: Matrix) -> Matrix:
     penalty = np.full(seen.shape[1], RIDGE)
     penalty[0] = 1e-9
     return np.asarray(np.linalg.solve(seen.T @ seen + np.diag(penalty), seen.T))
+
+
+def said_by(log_probabilities: Matrix, worth: Matrix) -> NDArray[np.intp]:
+    """Return the class (n,) that is worth most to say by an opinion."""
+    return np.asarray((np.exp(log_probabilities) @ worth).argmax(axis=1))

@@ -17,7 +17,7 @@ from rebox.fit.policy import STOP, Policy
 from rebox.fit.question import Question
 from rebox.meter import Asker
 from rebox.reading.contract import Matrix
-from rebox.reading.subsets import Subset, SubsetReader
+from rebox.reading.subsets import Subset, SubsetReader, beside
 from rebox.sample.loader import SampleLoader, chunks
 
 Seen = list[NDArray[np.float32]]
@@ -161,13 +161,17 @@ class _Block:
 
     def _go_round(self) -> None:
         """Ask until no question pays."""
-        by_state: dict[Subset, list[int]] = {}
-        for row, subset in enumerate(self.asked_about):
-            by_state.setdefault(subset, []).append(row)
-        waiting = {subset: np.array(rows, dtype=np.intp) for subset, rows in by_state.items()}
-        while waiting := self._asked(waiting):
-            for subset, rows in waiting.items():
-                self._note(rows, self._opinion(subset, rows))
+        rows = np.arange(len(self._rows))
+        while len(rows := self._asked(rows)):
+            for subset, some in self._by_subset(rows).items():
+                self._note(some, self._opinion(subset, some))
+
+    def _by_subset(self, rows: Rows) -> dict[Subset, Rows]:
+        """Return ``rows`` by what was asked about them."""
+        found: dict[Subset, list[int]] = {}
+        for row in rows.tolist():
+            found.setdefault(self.asked_about[row], []).append(row)
+        return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in found.items()}
 
     def _ask_all(self, rows: Rows) -> Subset:
         """Ask the first questions about all samples."""
@@ -177,31 +181,24 @@ class _Block:
         self._purse.pay(policy.cost(policy.first) * len(rows))
         return policy.first
 
-    def _asked(self, waiting: dict[Subset, Rows]) -> dict[Subset, Rows]:
-        """Ask everybody's next question, and return who has been asked what by then."""
+    def _asked(self, rows: Rows) -> Rows:
+        """Ask everybody's next question, and return who was asked one."""
         policy, logs = self._purse.policy, self._logs
         assert logs is not None  # noqa: S101 - each has an opinion
-        wanted = []
-        for subset, rows in waiting.items():
-            questions, urgency = policy.choose(subset, logs[rows])
-            go = questions != STOP
-            wanted += list(
-                zip(rows[go], questions[go], urgency[go], [subset] * int(go.sum()), strict=True)
-            )
-        if not wanted:
-            return {}
-        rows, questions, urgency = (
-            np.array(column) for column in list(zip(*wanted, strict=True))[:3]
-        )
+        chosen = [
+            (some, *policy.choose(subset, logs[some]))
+            for subset, some in self._by_subset(rows).items()
+        ]
+        who, questions, urgency = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+        go = questions != STOP
+        who, questions, urgency = who[go], questions[go], urgency[go]
         pays = self._purse.afford(policy.costs[questions], urgency)
-        arrived: dict[Subset, list[int]] = {}
-        for at in np.flatnonzero(pays).tolist():
-            after = tuple(sorted((*wanted[at][3], int(questions[at]))))
-            arrived.setdefault(after, []).append(int(rows[at]))
-            self.asked_about[int(rows[at])] = after
-        for question in np.unique(questions[pays]).tolist():
-            self._ask(question, np.sort(rows[pays & (questions == question)]))
-        return {subset: np.array(sorted(some), dtype=np.intp) for subset, some in arrived.items()}
+        who, questions = who[pays], questions[pays]
+        for row, question in zip(who.tolist(), questions.tolist(), strict=True):
+            self.asked_about[row] = beside(self.asked_about[row], question)
+        for question in np.unique(questions).tolist():
+            self._ask(question, np.sort(who[questions == question]))
+        return np.asarray(who)
 
     def _ask(self, question: int, rows: Rows) -> None:
         one, asker = self._all.questions[question], self._all.askers[question]

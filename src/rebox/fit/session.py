@@ -13,6 +13,7 @@ from rebox.box.encoder import Encoder
 from rebox.decision import Objective
 from rebox.fit.events import Event, Listener, tell
 from rebox.meter import Asker, Meter, Purpose
+from rebox.reading import TrainingSet
 from rebox.reading.contract import Answers
 from rebox.sample.loader import SampleLoader
 from rebox.subject import stratified_order
@@ -124,6 +125,16 @@ class Session:
     def tell(self, event: Event) -> None:
         """Tell every listener."""
         tell(self.listeners, event)
+
+    def training_set(self, rows: NDArray[np.intp], **blocks: Sequence[Any]) -> TrainingSet:
+        """Return what is known of samples ``rows``: ``blocks`` are those of a `TrainingSet`."""
+        return TrainingSet(
+            targets=self.targets[rows],
+            n_targets=self.n_targets,
+            seed=self.seed,
+            groups=self.subjects_of(rows),
+            **blocks,
+        )
 
     def answers(self, scores: Scores, rows: NDArray[np.intp], seed: int = 0) -> Answers:
         """Return ``scores`` about samples ``rows`` with what a mapping rule wants to know."""

@@ -8,7 +8,7 @@ from rebox.fit.reasons import NOBODY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
 from rebox.fit.verdict import WHOLE, give_verdict
-from rebox.reading import FittedReader, TrainingSet, fit_reader
+from rebox.reading import FittedReader, fit_reader
 from rebox.recipe import Unasked
 
 
@@ -25,15 +25,7 @@ class UnaskedRun(Run):
         """Look at all samples, and fit a reader to what is seen."""
         session, order = self.session, self.session.order  # a reader's landmarks are the first
         local, seen = look(session.samples, order, session.encoder)
-        fitted = fit_reader(
-            TrainingSet(
-                local=seen,
-                targets=session.targets[order],
-                n_targets=session.n_targets,
-                seed=session.seed,
-                groups=session.subjects_of(order),
-            )
-        )
+        fitted = fit_reader(session.training_set(order, local=seen))
         self._take(fitted, local)
         return NOBODY_ASKED
 

@@ -256,9 +256,7 @@ class _HeldOut:
         """Return by how many nats for an image the log loss of ``ours`` is lower."""
         at = np.arange(len(self.targets)), self.targets
         apart = log_softmax(ours, axis=1)[at] - log_softmax(theirs, axis=1)[at]
-        error = float(apart.std(ddof=1)) / np.sqrt(len(apart))
-        if self.groups is not None:
-            error = mean_error(apart, self.groups)
+        error = mean_error(apart, self.groups)
         reach = max(float(stdtrit(self.subjects - 1, CONFIDENCE)) * error, self._one_more)
         mean = float(apart.mean())
         return Interval(mean, mean - reach, mean + reach)

@@ -18,12 +18,12 @@ from rebox.decision import HeldOut
 from rebox.errors import InvalidData
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.choosing import Chooser
-from rebox.fit.local import Blocks, LocalFeatures, look, seen_of
+from rebox.fit.looking import LookingRun
 from rebox.fit.model import Model
 from rebox.fit.plan import ViewsPlan, plan_views
 from rebox.fit.question import Question
 from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
-from rebox.fit.run import Ending, Run
+from rebox.fit.run import Ending
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
@@ -38,7 +38,7 @@ from rebox.subject import group_split
 VIEWS_TRIED = "the views that pay have been asked about"
 
 
-class ViewsRun(Run):
+class ViewsRun(LookingRun):
     """A fit of a reader to the answers to several views."""
 
     plan: ViewsPlan
@@ -68,21 +68,8 @@ class ViewsRun(Run):
         return np.concatenate([first, rest]), len(first)
 
     @property
-    def _order(self) -> NDArray[np.intp]:
-        return self._split[0]
-
-    @cached_property
-    def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
-        """How samples are looked at, and what is seen of them in the order of asking."""
-        session = self.session
-        if self.way.stack or session.encoder is not None or session.queries_per_prediction == 0:
-            return look(session.samples, self._seen, session.encoder)
-        return None, []
-
-    @property
-    def _seen(self) -> NDArray[np.intp]:
-        """The samples that are looked at without asking: those asked about among them."""
-        return seen_of(self._order, self.plan.asked)
+    def _asked(self) -> int:
+        return self.plan.asked
 
     def go(self) -> str:
         """Ask about the plain view, then about others as long as the budget and their gain last."""
@@ -154,13 +141,6 @@ class ViewsRun(Run):
         places = self._sheets[0].places if alone else NO_SAMPLES
         model = self._model(alone, fit_reader(self._known(alone, places)))
         return Ending(model=model, unread=self._answered - len(places))
-
-    def read_nothing(self) -> Ending:
-        """Return the classes' shares, which need no question."""
-        session = self.session
-        known = TrainingSet(targets=session.targets, n_targets=session.n_targets)
-        model = Model(questions=(), reader=fit_reader(known).reader)
-        return Ending(model=model, unread=self._answered)
 
     @property
     def _plain(self) -> bool:
@@ -241,20 +221,12 @@ class ViewsRun(Run):
         The samples at ``places``, which were asked about, come first.
         """
         spec, sheets = self.session.box.spec, self._sheets
-        these: NDArray[np.intp] | slice = places
-        if local:
-            others = np.setdiff1d(np.arange(len(self._seen)), places)
-            first = not len(places) or places[-1] == len(places) - 1
-            these = slice(None) if first else np.concatenate([places, others])
-        rows = (self._seen if local else self._order)[these]
-        return TrainingSet(
+        these = self._first(places) if local else places
+        return self.session.training_set(
+            (self._seen if local else self._order)[these],
             answers=[Answered(spec, sheets[k].at(places)) for k in views],
             imitated=[Answered(spec, sheets[k].at(places)) for k in imitated],
             local=[block[these] for block in self._looked[1]] if local else (),
-            targets=self.session.targets[rows],
-            n_targets=self.session.n_targets,
-            seed=self.session.seed,
-            groups=self.session.subjects_of(rows),
         )
 
     def _model(self, chosen: Sequence[int], fitted: FittedReader) -> Model:

@@ -49,6 +49,11 @@ class Answers:
     groups: NDArray[np.intp] | None = None
 
 
+def part_of(arrays: Arrays, start: str) -> Arrays:
+    """Return the arrays whose names begin so, by what follows."""
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
+
+
 class Reader(abc.ABC):
     """Makes target-class probabilities of answers, and of what can be seen without asking.
 

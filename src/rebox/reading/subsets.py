@@ -12,13 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from rebox.reading.contract import Arrays, Floats, Matrix, Reader, Scores
+from rebox.reading.contract import Arrays, Floats, Matrix, Reader, Scores, part_of
 from rebox.reading.named import NamedAnswers
 from rebox.reading.reader import PooledReader
 from rebox.reading.stacking import Shared, Stack
 
 Subset = tuple[int, ...]
 """Numbers of questions, ascending."""
+
+
+def beside(asked: Subset, question: int) -> Subset:
+    """Return the subset that has one question more."""
+    return tuple(sorted((*asked, question)))
+
+
 Heard = Sequence[Scores | None]
 """Answers (n, source classes) to each question; None: it was not asked."""
 
@@ -146,7 +153,7 @@ class SubsetReader(Reader):
     def restore(cls, described: dict[str, Any], arrays: Arrays) -> Self:
         """Return the reader that `describe` and `arrays` described."""
         members = tuple(
-            _restore(one, _part(arrays, f"member.{number}."))
+            _restore(one, part_of(arrays, f"member.{number}."))
             for number, one in enumerate(described["members"])
         )
         stacks = {
@@ -184,7 +191,3 @@ def _restore(described: dict[str, Any], arrays: Arrays) -> Member:
         return Member(described["question"], named=named)
     opinion = PooledReader.restore(described["opinion"], arrays)
     return Member(described["question"], opinion=opinion)
-
-
-def _part(arrays: Arrays, start: str) -> Arrays:
-    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
