@@ -41,11 +41,24 @@ class PredictionPace:
         Queries of one prediction.
     mean_queries, mean_usd : float or None
         Over many predictions; None: no mean is held.
+    most_usd : float or None
+        US dollars of one prediction.
     """
 
     most: int
     mean_queries: float | None = None
     mean_usd: float | None = None
+    most_usd: float | None = None
+
+    @property
+    def of_session(self) -> dict[str, Any]:
+        """The same by the names that a `rebox.fit.Session` has for it."""
+        return {
+            "queries_per_prediction": self.most,
+            "mean_queries": self.mean_queries,
+            "usd_per_prediction": self.mean_usd,
+            "max_usd_per_prediction": self.most_usd,
+        }
 
 
 def check_prediction(recipe: Any, model: Any) -> None:
@@ -125,12 +138,17 @@ def _is_count(queries: Any) -> bool:
 
 def pace_of(model: Any, boxes: int) -> PredictionPace:
     """Return how much a prediction may ask, where a fit asks so many boxes."""
-    queries, usd = model.queries_per_prediction, model.usd_per_prediction
-    if queries is None:
-        return PredictionPace(most=boxes, mean_usd=usd)
-    if queries % 1:
-        return PredictionPace(most=boxes, mean_queries=float(queries), mean_usd=usd)
-    return PredictionPace(most=int(queries), mean_usd=usd)
+    queries, usd, most_usd = (
+        model.queries_per_prediction,
+        model.usd_per_prediction,
+        model.max_usd_per_prediction,
+    )
+    most, mean = boxes, None
+    if queries is not None and queries % 1:
+        mean = float(queries)
+    elif queries is not None:
+        most = int(queries)
+    return PredictionPace(most=most, mean_queries=mean, mean_usd=usd, most_usd=most_usd)
 
 
 def checked_objective(

@@ -100,9 +100,8 @@ class Fitted(Deciding):
         planned = len(samples) * self.queries_per_prediction_
         self.meter_.account.begin_predictions()
         policy = self._model.policy
-        if policy is not None:  # what one asks in the mean
-            shares = (1.0,) * len(policy.costs) if policy.point is None else policy.point.asked
-            planned = math.ceil(len(samples) * sum(shares))
+        if policy is not None and policy.mean_asked is not None:
+            planned = math.ceil(len(samples) * policy.mean_asked)
         if policy is None or len(samples) >= MANY:  # a few may ask less, or more
             self.meter_.check(planned, "predict")  # before the first of several batches is paid for
         samples.check()

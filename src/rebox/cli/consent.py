@@ -79,17 +79,13 @@ def plan(
     loader = SampleLoader.of_training(task.samples, model.value_range)
     classes = np.unique(task.labels)
     check_aliases(model.aliases, classes, boxes)
-    pace = pace_of(model, len(boxes))
     session = Session(
         boxes=boxes,
         meter=Meter(boxes, budget),
         samples=loader,
         targets=np.zeros(len(loader), dtype=np.intp),  # how many there are is all that counts
         seed=0,
-        queries_per_prediction=pace.most,
-        mean_queries=pace.mean_queries,
-        usd_per_prediction=pace.mean_usd,
-        max_usd_per_prediction=model.max_usd_per_prediction,
+        **pace_of(model, len(boxes)).of_session,
         named=classes.tolist(),
         aliases=model.aliases or {},
     )

@@ -16,7 +16,7 @@ def asked_words(policy: Policy | None, questions: int) -> str:
     if policy is None:
         return counted(questions)
     words = f"at most {counted(max(map(len, may_ask(policy))))}"
-    return words if policy.point is None else f"{words}, {sum(policy.point.asked):.2f} in the mean"
+    return words if policy.mean_asked is None else f"{words}, {policy.mean_asked:.2f} in the mean"
 
 
 def price_words(policy: Policy | None, prices: Sequence[float]) -> str:
