@@ -199,7 +199,7 @@ def test_what_is_no_archive(tmp_path, content):
     ("more", "message"),
     [
         ({"height": 8}, "a box that takes ids has no size, found 8 x 0 x 0"),
-        ({"takes": "sounds"}, "a box takes images or ids, found 'sounds'"),
+        ({"takes": "sounds"}, "a box takes images, texts or ids, found 'sounds'"),
         ({"complete": True}, "neither complete nor labels only"),
         ({"labels_only": True}, "neither complete nor labels only"),
     ],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, Settlement, reserve_nothing
-from rebox.box.spec import BoxSpec, Images, Queries, Scores
+from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
 from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData
 from rebox.notebook import facts
 
@@ -37,8 +37,8 @@ class BlackBox(abc.ABC):
         ----------
         images : (n, height, width, channels), n from 1 to ``spec.batch_size``
             ``float32`` in [0, 1] or ``uint8``, as ``spec.pixels`` says. Their memory is used again
-            after the call: a box that keeps images keeps a copy. A box that takes ids is given an
-            array (n,) of texts.
+            after the call: a box that keeps images keeps a copy. A box that takes texts is given an
+            array (n,) of objects, each a str; one that takes ids an array (n,) of texts.
 
         Returns
         -------
@@ -50,7 +50,7 @@ class BlackBox(abc.ABC):
 
         Parameters
         ----------
-        images : (n, height, width, channels), or (n,) texts for a box that takes ids
+        images : (n, height, width, channels), or (n,) for a box that takes texts or ids
             As the spec says; n may be larger than ``spec.batch_size``.
         reserve : callable or None
             Called before each send, whose reservation is settled after it: an account pays. None:
@@ -77,7 +77,7 @@ class BlackBox(abc.ABC):
         _check_form(images, self.spec)
         if self.spec.takes == "ids":
             self.check_ids(images)  # type: ignore[arg-type] # as their form has shown
-        elif reserve is None:
+        elif reserve is None and self.spec.takes == "images":
             _check_range(images)
         return self._send(images, reserve or reserve_nothing)
 
@@ -98,6 +98,10 @@ class BlackBox(abc.ABC):
             reservation.settle(Settlement(answers=answers, billed=len(places)))
             parts.append(scores)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def taking(self, kind: Kind) -> "BlackBox":  # noqa: ARG002 - most boxes take one kind alone
+        """Return the box that is shown samples of a ``kind``: itself, unless it takes several."""
+        return self
 
     def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
         """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
@@ -162,6 +166,13 @@ class BlackBox(abc.ABC):
 
 
 def _check_form(images: Queries, spec: BoxSpec) -> None:
+    if spec.takes == "texts":
+        if images.ndim != 1 or images.dtype != object or len(images) == 0:
+            raise InvalidData(
+                f"the box takes texts, an array (n,) of objects, found {images.dtype} of shape "
+                f"{images.shape}."
+            )
+        return
     if spec.takes == "ids":
         if images.ndim != 1 or images.dtype.kind != "U" or len(images) == 0:
             raise InvalidData(

@@ -14,8 +14,10 @@ from rebox.notebook import facts, few, shortened
 from rebox.option import whole
 
 Images = NDArray[np.float32] | NDArray[np.uint8]
-Queries = Images | NDArray[np.str_]
-"""What a box is asked about: images, or the ids of samples."""
+Queries = Images | NDArray[np.object_] | NDArray[np.str_]
+"""What a box is asked about: images, texts as an array of objects, or the ids of samples."""
+Kind = Literal["images", "texts", "ids"]
+"""What samples are shown as."""
 Scores = NDArray[np.floating]
 
 
@@ -32,9 +34,9 @@ class BoxSpec:
         Names of the source classes, in the order of the score columns.
     height, width, channels : int
         Size of the images it takes, in pixels; channels are 1 (grey) or 3 (RGB). All are 0 for a
-        box that takes ids.
-    takes : {"images", "ids"}
-        Whether it is shown images, or asked about samples by their ids, (n,) texts.
+        box that takes texts or ids.
+    takes : {"images", "texts", "ids"}
+        Whether it is shown images or texts (n,), or asked about samples by their ids (n,).
     pixels : {"float32", "uint8"}
         ``float32`` images lie in [0, 1]; ``uint8`` images are rounded to 256 levels before they
         are sent, as every service that takes PNG or JPEG files does.
@@ -74,7 +76,7 @@ class BoxSpec:
     batch_size: int = 32
     labels_only: bool = False
     others_ignored: bool = False
-    takes: Literal["images", "ids"] = "images"
+    takes: Kind = "images"
     best_only: bool = False
 
     def __post_init__(self) -> None:
@@ -106,12 +108,14 @@ class BoxSpec:
             object.__setattr__(self, name, value)
 
     def _check_size(self) -> None:
-        if self.takes == "ids":
+        if self.takes in ("texts", "ids"):
             if self.shape != (0, 0, 0):
-                raise InvalidOption(f"a box that takes ids has no size, found {self._size}.")
+                raise InvalidOption(
+                    f"a box that takes {self.takes} has no size, found {self._size}."
+                )
             return
         if self.takes != "images":
-            raise InvalidOption(f"a box takes images or ids, found {self.takes!r}.")
+            raise InvalidOption(f"a box takes images, texts or ids, found {self.takes!r}.")
         if self.pixels not in ("float32", "uint8"):
             raise InvalidOption(f"pixels must be float32 or uint8, found {self.pixels!r}.")
         if self.channels not in (1, 3):

@@ -12,6 +12,7 @@ from rebox.program.subspace import (
     RandomProjection,
     Subspace,
 )
+from rebox.program.template import Template
 from rebox.program.view import PLAIN, View
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Program",
     "RandomProjection",
     "Subspace",
+    "Template",
     "View",
     "subspace_from_name",
     "view_pool",

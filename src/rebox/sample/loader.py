@@ -166,6 +166,8 @@ class SampleLoader:
     ----------
     images : ImageLoader or None
         None: the samples show nothing.
+    texts : (n,) object or None
+        What they say; None: they are no texts.
     ids : (n,) str or None
         None: they have no names.
 
@@ -181,6 +183,7 @@ class SampleLoader:
             raise InvalidData("found no samples: hand over at least one.")
         shown = samples.images
         self.images = None if inputs is None or shown is None else ImageLoader(inputs, shown)
+        self.texts = samples.texts
         self.ids = samples.ids
 
     @classmethod
@@ -192,13 +195,27 @@ class SampleLoader:
         if samples.images is not None:
             return cls(Inputs.fit(samples.images, value_range, features), samples)
         if value_range is not None:
-            raise InvalidOption("value_range is for images, and there are ids alone: leave it out.")
+            there = "ids alone" if samples.texts is None else "texts"
+            raise InvalidOption(f"value_range is for images, and there are {there}: leave it out.")
         return cls(None, samples)
 
     @property
     def inputs(self) -> Inputs | None:
         """How they become images; None: they show nothing."""
         return None if self.images is None else self.images.inputs
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is anything to look at: images, rows of features or texts."""
+        return self.images is not None or self.texts is not None
+
+    def seen(self, indices: Sequence[int] | NDArray[np.integer]) -> Any:
+        """Return what a model without a box looks at: texts, rows of features, or images."""
+        if self.texts is not None:
+            return self.texts[np.asarray(indices, dtype=np.intp)]
+        if self.images is None:
+            raise InvalidData("the samples are known by their ids alone: they show nothing.")
+        return self.images.samples(indices)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -215,9 +232,14 @@ class SampleLoader:
     def digest(self) -> bytes:
         """Return a SHA-256 that changes with any image or id; of images alone, that of them."""
         shown = b"" if self.images is None else self.images.digest()
+        if self.texts is not None:
+            shown = _digest_of(self.texts, hashlib.sha256(b"texts"))
         if self.ids is None:
             return shown
-        digest = hashlib.sha256(shown)
-        for name in self.ids.tolist():
-            digest.update(hashlib.sha256(encoded(name)).digest())
-        return digest.digest()
+        return _digest_of(self.ids, hashlib.sha256(shown))
+
+
+def _digest_of(words: NDArray[Any], digest: "hashlib._Hash") -> bytes:
+    for one in words.tolist():
+        digest.update(hashlib.sha256(encoded(one)).digest())
+    return digest.digest()

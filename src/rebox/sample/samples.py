@@ -1,4 +1,4 @@
-"""Samples, and what each is known by: a picture or a row of features, an id, or both."""
+"""Samples, and what each is known by: a picture, a row of features or a text; an id; or both."""
 
 from dataclasses import dataclass, replace
 from types import EllipsisType
@@ -11,6 +11,7 @@ from rebox.errors import InvalidData
 from rebox.sample.forms import as_array, as_samples
 from rebox.sample.images import Rows
 from rebox.sample.stored import StoredImages
+from rebox.sample.texts import Texts, as_texts
 from rebox.subject import Integers, encode_groups
 
 Ids = NDArray[np.str_]
@@ -21,7 +22,7 @@ EXPECTED = "expected a text or a whole number for each sample"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """n samples, each known by an image or a row, by an id, or by both.
+    """n samples, each known by an image, a row or a text, by an id, or by both.
 
     Several rows at once, a slice, a mask or indices, give other `Samples`, so that scikit-learn can
     split them.
@@ -30,6 +31,8 @@ class Samples:
     ----------
     images : as `rebox.Reprogrammer.fit` takes X, or None
         What each sample shows: image files, images or rows of features.
+    texts : (n,) texts or None
+        What each sample says, in place of ``images``; None: it is no text.
     ids : (n,) texts or whole numbers, or None
         What each is called by a box that is asked by name. Ids are compared as texts, and may
         repeat: each is asked about as often as it stands, and those that are alike show one
@@ -38,26 +41,31 @@ class Samples:
     Raises
     ------
     InvalidData
-        There is neither, they are not as many, or an id is missing, empty, or no id at all.
+        There is none of them, there are images and texts, they are not as many, or a text or an id
+        is missing, empty, or none at all.
     """
 
     images: Any = None
+    texts: Texts | None = None
     ids: Ids | None = None
 
     def __post_init__(self) -> None:
-        if self.images is None and self.ids is None:
+        given = [name for name in ("images", "texts", "ids") if getattr(self, name) is not None]
+        if not given:
             raise InvalidData(
-                "samples are known by nothing: pass images=, ids=, or both, with one for each."
+                "samples are known by nothing: pass images= or texts=, ids=, or one and ids, with "
+                "one for each."
             )
-        if self.images is not None:
-            object.__setattr__(self, "images", as_samples(self.images))
-        if self.ids is None:
-            return
-        object.__setattr__(self, "ids", as_ids(self.ids))
-        if self.images is not None and len(self.images) != len(self.ids):
+        if given[:2] == ["images", "texts"]:
+            raise InvalidData("samples show images or say texts, and both were given: pass one.")
+        as_own = {"images": as_samples, "texts": as_texts, "ids": as_ids}
+        for name in given:
+            object.__setattr__(self, name, as_own[name](getattr(self, name)))
+        counts = [len(getattr(self, name)) for name in given]
+        if len(set(counts)) > 1:
             raise InvalidData(
-                f"found {len(self.images)} images and {len(self.ids)} ids; expected one of both "
-                "for each sample: give as many of one as of the other."
+                f"found {counts[0]} {given[0]} and {counts[1]} ids; expected one of both for each "
+                "sample: give as many of one as of the other."
             )
 
     @classmethod
@@ -86,7 +94,7 @@ class Samples:
         return (len(self),)
 
     def __len__(self) -> int:
-        return len(self.images if self.ids is None else self.ids)
+        return len(next(one for one in (self.ids, self.texts, self.images) if one is not None))
 
     def __getitem__(self, rows: Rows | tuple[Rows, EllipsisType]) -> Self:
         if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:
@@ -97,11 +105,12 @@ class Samples:
         return replace(
             self,
             images=None if self.images is None else _taken(self.images, places),
+            texts=None if self.texts is None else self.texts[places],
             ids=None if self.ids is None else self.ids[places],
         )
 
     def __repr__(self) -> str:
-        known = (("images", self.images), ("ids", self.ids))
+        known = (("images", self.images), ("texts", self.texts), ("ids", self.ids))
         return (
             f"<Samples: {len(self):,}, by {' and '.join(x for x, of in known if of is not None)}>"
         )
