@@ -103,6 +103,15 @@ class BlackBox(abc.ABC):
         """Return the box that is shown samples of a ``kind``: itself, unless it takes several."""
         return self
 
+    @property
+    def finder(self) -> "Finder | None":
+        """Who finds out by a question how this box is asked; None: that is known."""
+        return None
+
+    def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
+        """Return this box as it has that ``identity``, if it may; else as it is."""
+        return self
+
     def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
         """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
 
@@ -163,6 +172,19 @@ class BlackBox(abc.ABC):
 
     def _repr_html_(self) -> str:
         return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
+
+
+class Finder(BlackBox):
+    """Finds out how another box is asked: its one question counts like any other."""
+
+    @property
+    @abc.abstractmethod
+    def question(self) -> Queries:
+        """What it is asked about: one picture or text, always the same."""
+
+    @abc.abstractmethod
+    def found(self, row: NDArray[np.float32]) -> BlackBox:
+        """Return the other box as it is asked, by the answer (classes,)."""
 
 
 def _check_form(images: Queries, spec: BoxSpec) -> None:

@@ -16,7 +16,7 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, listed, open_each
+from rebox.classifier.boxes import BoxChoice, listed, open_each, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
@@ -249,7 +249,7 @@ class Reprogrammer(Movable):
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}
-        those = {place: boxes[place] for place in sorted(asked)}
+        those = {place: self.boxes_[place] for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
         self.artefact_ = replace(artefact, boxes=self._records(canaries))
         if self.canaries:
@@ -326,6 +326,7 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
         return Session(
             boxes=boxes,
