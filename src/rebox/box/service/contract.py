@@ -5,16 +5,18 @@ service wants them, ``read`` reads what came back. Neither waits or tries again:
 """
 
 import abc
+import copy
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import BATCH_SHARE, Batches
 from rebox.box.contract import BlackBox
 from rebox.box.reservation import Reserve, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
@@ -55,6 +57,9 @@ class Service(BlackBox):
     remote = True
     transport: Transport | None = None
     """Who sends; None: HTTP."""
+    batch_form: "Callable[[Service], Batches] | None" = None
+    """What makes batches of its questions; None: it has none."""
+    _live: "Service | None" = None
 
     def __init__(
         self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
@@ -77,6 +82,39 @@ class Service(BlackBox):
         Refusal
             Why the whole reply holds none.
         """
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, for a box that `batched` has made."""
+        return None if self._live is None or self.batch_form is None else self.batch_form(self)
+
+    def batched(self) -> BlackBox:
+        """Return the service whose questions leave in batches, at their price."""
+        if self.batch_form is None:
+            return super().batched()
+        if self._live is not None:
+            return self
+        again = copy.copy(self)
+        price = self.spec.price_usd
+        usd = None if price is None else price * BATCH_SHARE
+        again.spec, again._live = replace(self.spec, price_usd=usd), self
+        return again
+
+    @property
+    def live(self) -> BlackBox:
+        """The service that answers at once."""
+        return self if self._live is None else self._live
+
+    def most_nano_usd(self, images: Images) -> int | None:  # noqa: ARG002 - most have one price
+        """Return the most that each of ``images`` may cost in one request, in 1e-9 US dollars.
+
+        None: the price of a query.
+        """
+        return None
+
+    def cost_of(self, reply: Reply, n: int) -> int | None:  # noqa: ARG002 - most do not say
+        """Return what each of n images in a ``reply`` cost, in 1e-9 US dollars; None: its price."""
+        return None
 
     def refusal(self, reply: Reply) -> Failure | None:  # noqa: ARG002 - most have no rules
         """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
@@ -126,27 +164,41 @@ class Service(BlackBox):
 
     def exchange(self, images: Images) -> Sequence[Answer]:
         """Send one request and read its answers; what failed altogether is a `Refusal`."""
-        try:
-            answers = self._exchanged(images)
-        except Refusal as refusal:
-            raise Refusal(self._masked(refusal.fault)) from None
-        return [self._masked(one) if isinstance(one, Failure) else one for one in answers]
+        return self.answers_in(self.sent(self.request(images)), len(images))
 
-    def _exchanged(self, images: Images) -> Sequence[Answer]:
-        reply = self._session().transport.send(self.request(images), self.key, self.terms)
-        fault = self.refusal(reply) or reply.fault()
+    def sent(self, request: Request, terms: Terms | None = None) -> Reply:
+        """Send ``request`` once, with the key, and return the whole reply; or a `Refusal`."""
+        try:
+            return self._session().transport.send(request, self.key, terms or self.terms)
+        except Refusal as refusal:
+            raise Refusal(self.masked(refusal.fault)) from None
+
+    def answers_in(self, reply: Reply, n: int) -> Sequence[Answer]:
+        """Return the answers in a reply to n images; what failed altogether is a `Refusal`."""
+        try:
+            answers = self._answers_in(reply, n)
+        except Refusal as refusal:
+            raise Refusal(self.masked(refusal.fault)) from None
+        return [self.masked(one) if isinstance(one, Failure) else one for one in answers]
+
+    def fault_in(self, reply: Reply) -> Failure | None:
+        """Return what is wrong with ``reply``, by the service's rules or HTTP's."""
+        return self.refusal(reply) or reply.fault()
+
+    def _answers_in(self, reply: Reply, n: int) -> Sequence[Answer]:
+        fault = self.fault_in(reply)
         if fault is not None:
             raise Refusal(fault)
         try:
-            answers = self.read(reply, len(images))
+            answers = self.read(reply, n)
         except Refusal as refusal:
             raise Refusal(_quoting(refusal.fault, reply)) from refusal
-        if len(answers) != len(images):
-            words = f"the service answered {len(answers)} of {len(images)} images"
+        if len(answers) != n:
+            words = f"the service answered {len(answers)} of {n} images"
             raise Refusal(_quoting(unreadable(words), reply))
         return [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
 
-    def _masked(self, fault: Failure) -> Failure:
+    def masked(self, fault: Failure) -> Failure:
         """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
         try:
             secret = self.key.secret()
