@@ -157,12 +157,20 @@ class Batches(Protocol):
         How long after a call it may take until a batch that the call has made is listed.
     """
 
-    most_lines: int
-    most_bytes: int
-    settles_s: float
+    @property
+    def most_lines(self) -> int: ...  # noqa: D102 - said above
+
+    @property
+    def most_bytes(self) -> int: ...  # noqa: D102
+
+    @property
+    def settles_s(self) -> float: ...  # noqa: D102
 
     def line(self, name: str, queries: Queries) -> bytes:
         """Return the line, without its end, that asks one request's ``queries``."""
+
+    def again(self, line: bytes) -> bytes:
+        """Return a ``line`` that has failed as it is sent once more."""
 
     def most_nano(self, queries: Queries) -> int | None:
         """Return the most that each may cost, in 1e-9 US dollars; None: the price of a query."""

@@ -228,7 +228,8 @@ class Wave:
     def _read(self, line: _Line) -> bytes:
         assert self._spool is not None  # noqa: S101 - it was written there
         self._spool.seek(line.begin)
-        return self._spool.read(line.end - line.begin)
+        content = self._spool.read(line.end - line.begin)
+        return self._batches.again(content) + b"\n" if line.tries else content
 
     def collect(self) -> None:
         """Wait for all that has left, and send what had no room; return once all is answered.
