@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import Batches
 from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, Settlement, reserve_nothing
 from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
-from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData
+from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.notebook import facts
 
 
@@ -110,6 +111,28 @@ class BlackBox(abc.ABC):
 
     def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
         """Return this box as it has that ``identity``, if it may; else as it is."""
+        return self
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, to be answered later; None: it is asked one by one."""
+        return None
+
+    def batched(self) -> "BlackBox":
+        """Return the box whose questions leave in batches, at their price.
+
+        Raises
+        ------
+        InvalidOption
+            It has none.
+        """
+        raise InvalidOption(
+            f"the box {self.uri or self.spec.identity} has no batches: leave batch out."
+        )
+
+    @property
+    def live(self) -> "BlackBox":
+        """The box that answers at once, whatever `batched` made of it."""
         return self
 
     def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready

@@ -73,6 +73,19 @@ def settled(boxes: Sequence[BlackBox], meter: Meter) -> tuple[BlackBox, ...]:
     return tuple(known)
 
 
+def in_batches(boxes: Sequence[BlackBox]) -> tuple[BlackBox, ...]:
+    """Return ``boxes`` with the questions of services in batches; what runs here is asked at once.
+
+    Raises
+    ------
+    InvalidOption
+        A service has no batches, or there is none.
+    """
+    if not any(box.source.remote for box in boxes):
+        raise InvalidOption("no box is a service that takes batches: leave batch out.")
+    return tuple(box.batched() if box.source.remote else box for box in boxes)
+
+
 def open_recorded(
     artefact: Artefact,
     given: Sequence[str | BlackBox],

@@ -8,12 +8,13 @@ import abc
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
 from rebox.box.chat.dialect import TOO_LONG, Dialect, FieldRefused, error_in, field_refused
 from rebox.box.chat.picture import USUAL, PictureForm
@@ -192,6 +193,13 @@ class ChatService(Service):
         most_in = LONGEST_TEXT if texts else self.most_tokens_in([None] * queries)
         return told[0] <= UNBELIEVABLE * most_in and told[1] <= UNBELIEVABLE * self.chat.limit
 
+    def batched(self) -> BlackBox:
+        """Return the model whose questions leave in batches, at their price."""
+        again = super().batched()
+        if again is not self and isinstance(again, ChatService) and self.chat.price is not None:
+            again.chat = replace(self.chat, price=self.chat.price.times(BATCH_SHARE))
+        return again
+
     def request(self, images: Any) -> Request:
         """Return the request about pictures or texts."""
         return Request.of_json(self.url, self.bodies(images))
@@ -308,7 +316,7 @@ class ChatService(Service):
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
-        return cast("Self", box)
+        return cast("Self", box if self._live is None else box.batched())
 
     def taking(self, kind: Kind) -> Self:
         """Return the box that is shown samples of a ``kind``; itself for ids: it takes none."""

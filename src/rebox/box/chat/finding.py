@@ -7,7 +7,7 @@ same. Only where its answer is no clear letter is it asked once more, for JSON.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -44,11 +44,12 @@ class ReadFinder(Service, Finder):
             labels_only=True,
             sums_to_one=True,
             batch_size=1,
+            price_usd=box.live.spec.price_usd,  # it is asked at once
         )
         super().__init__(spec=spec, url=box.url, terms=box.terms, key=box.key, verify=box.verify)
         self.transport = box.transport
         self._box = box
-        self._trials = [box.otherwise(read=way) for way in _ways(box)]
+        self._trials = [cast("ChatService", box.otherwise(read=way).live) for way in _ways(box)]
         self._at = 0
 
     @property
