@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rebox.box import BlackBox
+from rebox.box.spec import Queries
 from rebox.errors import Error
 from rebox.rehearsal.bill import NO_REPLY, Tally
 from rebox.rehearsal.fault import Fault
@@ -107,7 +108,7 @@ class Exchange:
             return self._form.error("server", str(error))
 
     def _answered(self, question: Parsed, fault: Fault, k: int) -> Outgoing:
-        n, billed = len(question.items), 0
+        n, billed, tokens = len(question.items), 0, None
         if not self.ledger.reserve(n):
             raise Refused("quota", retry_after_s=3600.0)
         try:
@@ -116,26 +117,34 @@ class Exchange:
             failures = [one for one in after if isinstance(one, Failed)]
             if failures and not self._form.names_items:
                 raise Refused("picture", failures[0].words)
+            reply = self._form.write(after, question)
             if fault.billed:
-                billed = len(before) - len(failures)
-            return self._form.write(after, question)
+                billed, tokens = len(before) - len(failures), reply.tokens
+            return reply
         finally:
-            self.ledger.settle(n, billed)
+            self.ledger.settle(n, billed, tokens)
 
     def _outcomes(self, items: Sequence[Item]) -> list[Outcome]:
-        spec = self._box.spec
-        decodings: list[Any] = []
-        for item in items:
-            try:
-                decodings.append(decoded(item, spec) if isinstance(item, bytes) else item)
-            except BadPicture as error:
-                decodings.append(Failed(str(error)))
-        images = [one for one in decodings if not isinstance(one, Failed)]
+        shown = [self._shown(item) for item in items]
+        good = [one for one in shown if not isinstance(one, Failed)]
         rows = iter(())
-        if images:
+        if good:
             with self._asked:
-                rows = iter(self._box.ask(np.stack(images)))
-        return [one if isinstance(one, Failed) else self._scored(next(rows)) for one in decodings]
+                rows = iter(self._box.ask(_together(good)))
+        return [one if isinstance(one, Failed) else self._scored(next(rows)) for one in shown]
+
+    def _shown(self, item: Item) -> Any:
+        """Return what the box is shown of an item, or why it cannot be."""
+        spec = self._box.spec
+        if isinstance(item, str) != (spec.takes == "texts"):
+            found = "a text" if isinstance(item, str) else "a picture"
+            raise Refused("request", f"the model takes {spec.takes}, and was sent {found}.")
+        if not isinstance(item, bytes):
+            return item
+        try:
+            return decoded(item, spec)
+        except BadPicture as error:
+            return Failed(str(error))
 
     def _scored(self, row: Any) -> Scored:
         # the shortest decimals that read the same as float32: what services write
@@ -173,3 +182,12 @@ class Exchange:
 
     def _refusal(self, refused: Refused) -> Outgoing:
         return self._form.error(refused.kind, refused.words, refused.retry_after_s)
+
+
+def _together(items: list[Any]) -> Queries:
+    """Return images (n, height, width, channels), or texts (n,), as one array."""
+    if not isinstance(items[0], str):
+        return np.stack(items)
+    texts = np.empty(len(items), dtype=object)
+    texts[:] = items
+    return texts

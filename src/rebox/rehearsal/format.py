@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec
+from rebox.box.spec import Kind as Taken
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming, Outgoing
 
@@ -32,6 +33,7 @@ Kind = Literal[
     "not_found",
     "server",
     "busy",
+    "parameter",
 ]
 """Why a service refuses."""
 
@@ -50,8 +52,11 @@ STATUS: Mapping[Kind, int] = {
 }
 """The status of HTTP for a refusal, where a service has none of its own; 400 for all others."""
 
-Item = bytes | NDArray[np.generic]
-"""An image as it was sent: a file, or (height, width, channels) numbers."""
+Item = bytes | NDArray[np.generic] | str
+"""What was sent: the file of an image, (height, width, channels) numbers, or a text."""
+
+Saying = Literal["refusal", "prose", "unknown", "nothing", "cut", "filtered"]
+"""What a model that answers in words may say instead of an answer."""
 
 
 class Refused(Exception):
@@ -101,7 +106,14 @@ class Failed:
     code: int | None = None
 
 
-Outcome = Scored | Failed
+@dataclass(frozen=True)
+class Utterance:
+    """Words that are no answer, from a model that speaks; they are billed as one."""
+
+    kind: Saying
+
+
+Outcome = Scored | Failed | Utterance
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,8 @@ class Endpoint:
         Its name at the service; None: the format's usual one.
     layout, gzip
         As in `Rehearsal`.
+    limits : Limits or None
+        None: those that the service documents.
     """
 
     spec: BoxSpec
@@ -140,6 +154,7 @@ class Endpoint:
     model: str | None = None
     layout: Literal["nhwc", "nchw"] = "nhwc"
     gzip: bool = False
+    limits: Limits | None = None
 
 
 def only_scored(outcomes: Sequence[Outcome]) -> Scored:
@@ -161,6 +176,10 @@ class Format(abc.ABC):
         looks for it.
     names_classes, names_items : bool
         Whether answers name their classes; whether each image has a status of its own.
+    speaks : bool
+        Whether it answers in words.
+    takes : tuple of Kind
+        What can be asked about: images, texts.
     """
 
     service: ClassVar[str]
@@ -168,6 +187,8 @@ class Format(abc.ABC):
     needs_key: ClassVar[bool] = False
     names_classes: ClassVar[bool] = True
     names_items: ClassVar[bool] = False
+    speaks: ClassVar[bool] = False
+    takes: ClassVar[tuple[Taken, ...]] = ("images",)
     usual_model: ClassVar[str] = "rehearsal"
 
     def __init__(self, served: Endpoint) -> None:
@@ -219,6 +240,12 @@ class Format(abc.ABC):
     def uri(self, url: str) -> str:
         """Return the URI by which `rebox.open_box` opens the service at ``url``."""
         return self._uri(self.model, base_url=url)
+
+    @property
+    def prices(self) -> tuple[str, str]:
+        """What a million tokens read and written cost, in US dollars."""
+        limits = self.served.limits or self.limits
+        return f"{limits.usd_per_m_in:g}", f"{limits.usd_per_m_out:g}"
 
     def _uri(self, target: str, *, named: bool = True, **options: str) -> str:
         if named:
