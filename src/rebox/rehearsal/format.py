@@ -5,7 +5,8 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urlencode
@@ -227,6 +228,12 @@ class Format(abc.ABC):
         """
         raise Refused("not_found", f"there is nothing at {request.route}")
 
+    def attend(self, ask: Callable[[Incoming], Outgoing]) -> None:  # noqa: B027 - most answer at once
+        """Take what answers a question later, at the price of a batch."""
+
+    def look(self) -> None:  # noqa: B027 - as above
+        """Let happen what was due by now."""
+
     def key_of(self, request: Incoming) -> str | None:
         """Return the key that came with ``request``; None: none did."""
         kind, _, key = request.header("Authorization").partition(" ")
@@ -287,6 +294,24 @@ def from_base64(text: str, otherwise: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise Refused("request", otherwise) from error
+
+
+def form_part(body: bytes, content_type: str, name: str) -> bytes:
+    """Return the content of a form's part; its bytes are not touched, as e-mail parsers would.
+
+    Raises
+    ------
+    Refused
+        There is none of this name.
+    """
+    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    if boundary is None:
+        raise Refused("request", "the form has no boundary")
+    for part in body.split(b"--" + boundary[1].encode()):
+        head, separator, content = part.partition(b"\r\n\r\n")
+        if separator and f'name="{name}"'.encode() in head:
+            return content.removesuffix(b"\r\n")
+    raise Refused("request", f"the form has no part {name}")
 
 
 def dig(value: Any, *path: str) -> Any:

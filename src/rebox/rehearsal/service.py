@@ -20,6 +20,7 @@ REHEARSALS = Door(
     "rebox.rehearsals",
     "rehearsal",
     {
+        "anthropic": "rebox.rehearsal.chat.anthropic:Anthropic",
         "azure": "rebox.rehearsal.azure:Azure",
         "azure-custom-vision": "rebox.rehearsal.azure:Azure",
         "chat": "rebox.rehearsal.chat.openai:OpenAI",
@@ -173,7 +174,7 @@ class Rehearsal:
     @property
     def bill(self) -> Bill:
         """What was asked and billed up to now."""
-        return self._exchange.ledger.bill
+        return self._exchange.bill
 
     @property
     def requests(self) -> tuple[Incoming, ...]:

@@ -3,6 +3,7 @@
 import abc
 import hashlib
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from rebox.rehearsal.chat import logprobs
 from rebox.rehearsal.chat.answer import Choice, Piece, Style, by_schema, plain, tokens_of
+from rebox.rehearsal.chat.batches import Ask, Batches
 from rebox.rehearsal.chat.opinion import Manner, chosen, faked
 from rebox.rehearsal.chat.prompt import Prompt, Turn, read_prompt
 from rebox.rehearsal.chat.question import Asked, Ending, Speech, cut
@@ -47,6 +49,10 @@ class Conversation(Format):
         400, or are left out without a word. Protocols that have none have no use for it.
     refuses : tuple of str
         Fields of a request that the model does not support: status 400.
+    batch_s : float
+        Seconds until a batch ends.
+    batches : tuple of {"completed", "half", "expired", "failed", "stuck"}
+        What becomes of the first batch, the second, ...; all others are completed.
     """
 
     needs_key = True
@@ -54,6 +60,8 @@ class Conversation(Format):
     takes = ("images", "texts")
     own_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that name log-probabilities."""
+    batch_prefix: ClassVar[str]
+    """What the names of batches begin with."""
 
     def __init__(
         self,
@@ -63,8 +71,11 @@ class Conversation(Format):
         style: Style = "mark",
         logprobs: Told = "real",
         refuses: tuple[str, ...] = (),
+        batch_s: float = 0.0,
+        batches: tuple[str, ...] = (),
     ) -> None:
         super().__init__(served)
+        self.batches = Batches(self.batch_prefix, batch_s, batches)
         self.manner, self.style, self.told = manner, style, logprobs
         self.refuses = {*refuses, *(self.own_fields if logprobs == "no" else ())}
         self._answered = itertools.count()
@@ -87,13 +98,22 @@ class Conversation(Format):
         """Return the pictures or texts, and all else that is asked as the wish ``asked``."""
         body = read_json(request)
         for name in body:
-            if name in self.refuses and body[name] not in (None, False):
+            if name in self.refuses and body[name] is not None and body[name] is not False:
                 raise Refused("parameter", name)
         self.check_model(body, request)
-        digest = hashlib.sha256(request.body).digest()[:DIGEST_BYTES]
+        canonical = json.dumps(body, sort_keys=True).encode()
+        digest = hashlib.sha256(canonical).digest()[:DIGEST_BYTES]
         asked = self.question(body, int.from_bytes(digest, "big"))
         prompt = read_prompt(asked.turns, self.served.classes)
         return Parsed(prompt.items, {"asked": asked, "prompt": prompt})
+
+    def attend(self, ask: Ask) -> None:
+        """Take what answers the lines of batches."""
+        self.batches.ask = ask
+
+    def look(self) -> None:
+        """End the batches whose time has come."""
+        self.batches.look()
 
     def check_model(self, body: Mapping[str, Any], request: Incoming) -> None:  # noqa: ARG002
         """Raise `Refused` where another model is asked."""

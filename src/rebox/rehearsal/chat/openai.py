@@ -7,9 +7,11 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rebox.rehearsal.chat.conversation import Conversation, number, turns_of
+from rebox.rehearsal.chat.openai_batches import OpenAIBatches
 from rebox.rehearsal.chat.pictures import by_tiles
 from rebox.rehearsal.chat.prompt import Part
 from rebox.rehearsal.chat.question import Asked, Ending, Speech
@@ -67,9 +69,14 @@ class OpenAI(Conversation):
     URL are not downloaded.
     """
 
+    batch_prefix = "batch"
     service = "chat"
     limits: ClassVar[Limits] = Limits(image_bytes=20_000_000, usd_per_m_in=0.2, usd_per_m_out=1.2)
     own_fields = frozenset({"logprobs", "top_logprobs"})
+
+    @cached_property
+    def _desk(self) -> OpenAIBatches:
+        return OpenAIBatches(self.batches)
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to chat completions."""
@@ -154,7 +161,10 @@ class OpenAI(Conversation):
         return json_reply({"error": error}, status, **waiting(retry_after_s))
 
     def free(self, request: Incoming) -> Outgoing:
-        """Return which models there are: one."""
+        """Return which models there are: one; or what is asked of batches."""
+        about_batches = self._desk.reply(request)
+        if about_batches is not None:
+            return about_batches
         if request.method == "GET" and request.route.endswith("/models"):
             model = {"id": self.model, "object": "model", "created": 0, "owned_by": "rehearsal"}
             return json_reply({"object": "list", "data": [model]})
