@@ -15,6 +15,32 @@ Row = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Used:
+    """What a service says that one send has used.
+
+    Attributes
+    ----------
+    tokens_in, tokens_out : int
+        Tokens that were read and written; 0: it does not say.
+    nano_usd : int or None
+        What they cost together, in 1e-9 US dollars; None: what was set aside.
+    version : str
+        Which version of the model has answered; empty: it does not say.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    nano_usd: int | None = None
+    version: str = ""
+
+    def each(self, billed: int) -> int | None:
+        """Return what each of ``billed`` images cost; None: what was set aside for it."""
+        if self.nano_usd is None or not billed:
+            return None
+        return -(-self.nano_usd // billed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settlement:
     """What a send brought.
 
@@ -28,12 +54,15 @@ class Settlement:
         What went wrong, if anything.
     nano_usd_each : int or None
         What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it.
+    used : Used or None
+        What the service says that it has used; None: it does not say.
     """
 
     answers: Mapping[int, Row] = field(default_factory=dict)
     billed: int
     words: str = ""
     nano_usd_each: int | None = None
+    used: "Used | None" = None
 
 
 class Reservation(Protocol):

@@ -39,7 +39,9 @@ box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
 
 KINDS = {  # what they are, and the extra that they need
+    "anthropic": ("a chat model of Anthropic's: its name", "services"),
     "azure-custom-vision": ("an Azure Custom Vision project: PROJECT/PUBLISHED", "services"),
+    "chat": ("a chat model behind OpenAI's protocol: its name", "services"),
     "clarifai": ("a model at Clarifai: its name, as moderation-recognition", "services"),
     "demo": ("the digit recogniser that comes with rebox: digits", ""),
     "http": ("any service that takes an image and answers JSON: its URL", "services"),

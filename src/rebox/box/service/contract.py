@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.contract import BlackBox
-from rebox.box.reservation import Reserve, reserve_nothing
+from rebox.box.reservation import Reserve, Used, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.secret import quoted
-from rebox.box.service.sending import Answer, Sender
+from rebox.box.service.sending import Answer, Metered, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
-from rebox.box.spec import BoxSpec, Images, Scores
+from rebox.box.spec import BoxSpec, Queries, Scores
 from rebox.errors import InvalidAnswer, KeyRefused
 from rebox.idle import Held
 
@@ -62,8 +62,8 @@ class Service(BlackBox):
         self.spec, self.url, self.terms, self.key, self.verify = spec, url, terms, key, verify
 
     @abc.abstractmethod
-    def request(self, images: Images) -> Request:
-        """Return the request that asks about ``images`` (n, height, width, channels).
+    def request(self, images: Any) -> Request:
+        """Return the request about ``images`` (n, height, width, channels), or texts (n,).
 
         n is from 1 to ``spec.batch_size``; the key is not in it.
         """
@@ -80,6 +80,17 @@ class Service(BlackBox):
 
     def refusal(self, reply: Reply) -> Failure | None:  # noqa: ARG002 - most have no rules
         """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
+        return None
+
+    def used(self, reply: Reply, n: int) -> Used | None:  # noqa: ARG002 - most have one price
+        """Return what a ``reply`` about n images says of its cost; None: what an image costs."""
+        return None
+
+    def most_nano_usd(self, images: Any) -> int | None:  # noqa: ARG002 - as above
+        """Return the most that each of ``images`` may cost in one request, in 1e-9 US dollars.
+
+        None: the price of a query.
+        """
         return None
 
     @property
@@ -104,7 +115,7 @@ class Service(BlackBox):
         """Where questions are sent."""
         return self.url
 
-    def answer(self, images: Images) -> Scores:
+    def answer(self, images: Queries) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
         return self._send(images, reserve_nothing)
 
@@ -112,7 +123,7 @@ class Service(BlackBox):
         """Raise where its key is missing, or the way there cannot be gone; ask nobody."""
         self._session().transport.check_ready(self.url, self.key)
 
-    def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
+    def _send(self, images: Any, reserve: Reserve) -> NDArray[np.float32]:
         session = self._session()
         _HELD.use(session)
         session.transport.check_ready(self.url, self.key)
@@ -121,18 +132,21 @@ class Service(BlackBox):
         step = min(self.spec.batch_size, share)
         if session.hours is not None:
             reserve = session.hours.reserving(reserve)
-        rows = session.sender.ask(images, self.exchange, step=step, reserve=reserve)
+        rows = session.sender.ask(
+            images, self.exchange, step=step, reserve=reserve, most=self.most_nano_usd
+        )
         return np.stack(rows)
 
-    def exchange(self, images: Images) -> Sequence[Answer]:
+    def exchange(self, images: Queries) -> Sequence[Answer]:
         """Send one request and read its answers; what failed altogether is a `Refusal`."""
         try:
-            answers = self._exchanged(images)
+            answers, used = self._exchanged(images)
         except Refusal as refusal:
             raise Refusal(self._masked(refusal.fault)) from None
-        return [self._masked(one) if isinstance(one, Failure) else one for one in answers]
+        masked = (self._masked(one) if isinstance(one, Failure) else one for one in answers)
+        return Metered(masked, used)
 
-    def _exchanged(self, images: Images) -> Sequence[Answer]:
+    def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
         reply = self._session().transport.send(self.request(images), self.key, self.terms)
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
@@ -144,7 +158,8 @@ class Service(BlackBox):
         if len(answers) != len(images):
             words = f"the service answered {len(answers)} of {len(images)} images"
             raise Refusal(_quoting(unreadable(words), reply))
-        return [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
+        quoting = [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
+        return quoting, self.used(reply, len(images))
 
     def _masked(self, fault: Failure) -> Failure:
         """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
