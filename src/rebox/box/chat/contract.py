@@ -315,6 +315,8 @@ class ChatService(Service):
         """Return the box with other options, which learns with this one what a server refuses."""
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
+        if box.spec.takes == self.spec.takes:  # a picture is as many tokens, whatever is asked
+            box._seen = self._seen
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
         return cast("Self", box if self._live is None else box.batched())
 
