@@ -107,7 +107,7 @@ def test_a_cap_holds_in_a_journal_that_threads_share(tmp_path):
         )
         with pytest.raises(BudgetExhausted):
             Meter([box], account=account).asker(box, "map").ask(
-                as_texts([f"{part} {i}" for i in range(100)])
+                as_texts([f"{part} {i}" for i in range(200)])
             )
 
     threads = [threading.Thread(target=ask, args=(part,)) for part in range(4)]
