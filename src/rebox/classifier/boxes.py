@@ -7,6 +7,7 @@ from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
 from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 
 BoxChoice = str | BlackBox | Sequence[str | BlackBox] | None
@@ -24,8 +25,8 @@ def listed(box: BoxChoice) -> list[str | BlackBox]:
     return [] if box is None else [one]
 
 
-def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
-    """Open ``boxes`` where need be.
+def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be, to take samples of a ``kind`` where they can.
 
     Raises
     ------
@@ -34,7 +35,8 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
     InvalidOption
         Two of them are the same, or one shows a part of what another answers.
     """
-    opened = tuple(box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    each = (box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    opened = tuple(box.taking(kind) for box in each)
     names = [box.source.spec.identity for box in opened]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -97,7 +99,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
     record = artefact.box
     if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return Nobody()
-    opened = _from_file(record, path) if box is None else open_each([box])[0]
+    opened = _from_file(record, path) if box is None else open_each([box], artefact.kind)[0]
     record.check(opened)
     return opened
 
@@ -105,7 +107,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
 def _several(
     artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
-    own = _assigned(artefact, open_each(given))
+    own = _assigned(artefact, open_each(given, artefact.kind))
     asked = {question.box for question in artefact.model.questions}
     asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
     return tuple(

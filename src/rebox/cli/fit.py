@@ -34,6 +34,7 @@ from rebox.cli.options import (
     RangeOption,
     RecipeOption,
     SeedOption,
+    TemplateOption,
     UsdOption,
     YesOption,
     open_asked,
@@ -78,6 +79,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     alias: AliasOption = None,
+    template: TemplateOption = None,
     encoder: EncoderOption = None,
     objective: ObjectiveOption = "accuracy",
     ordered: OrderedOption = False,
@@ -121,7 +123,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe), ProgressBar(err)
+    opened, bar = open_asked(box, recipe, task), ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -146,6 +148,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         random_state=seed,
         listeners=(bar,),
         aliases=read_aliases(alias),
+        templates=template,
         **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)

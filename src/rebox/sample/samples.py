@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,13 @@ class Samples:
         """
         known = self.ids if groups is None else as_array(groups)
         return encode_groups(known, len(self), least=2)
+
+    @property
+    def kind(self) -> Literal["images", "texts", "ids"]:
+        """What they are shown as: what is known of them beside their ids, if anything is."""
+        if self.texts is not None:
+            return "texts"
+        return "ids" if self.images is None else "images"
 
     @property
     def shape(self) -> tuple[int]:
