@@ -210,6 +210,11 @@ class Finder(BlackBox):
         """Return the other box as it is asked, by the answer (classes,)."""
 
 
+def uri_taking(uri: str | None, kind: Kind) -> str | None:
+    """Return the URI of a box that could take several kinds of samples as one that takes these."""
+    return None if uri is None else f"{uri}{'&' if '?' in uri else '?'}takes={kind}"
+
+
 def _check_form(images: Queries, spec: BoxSpec) -> None:
     if spec.takes == "texts":
         if images.ndim != 1 or images.dtype != object or len(images) == 0:

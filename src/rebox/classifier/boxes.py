@@ -8,6 +8,7 @@ from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
 from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 from rebox.meter import Meter
 
@@ -28,8 +29,8 @@ def listed(box: BoxChoice) -> list[str | BlackBox]:
     return [] if box is None else [one]
 
 
-def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
-    """Open ``boxes`` where need be.
+def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be, to take samples of a ``kind`` where they can.
 
     Raises
     ------
@@ -38,7 +39,8 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
     InvalidOption
         Two of them are the same, or one shows a part of what another answers.
     """
-    opened = tuple(box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    each = (box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    opened = tuple(box.taking(kind) for box in each)
     names = [box.source.spec.identity for box in opened]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -139,7 +141,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
     record = artefact.box
     if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return Nobody()
-    given = [] if box is None else open_each([box])
+    given = [] if box is None else open_each([box], artefact.kind)
     opened = given[0].known_as(record.identity) if given else _from_file(record, path)
     record.check(opened)
     return opened
@@ -148,7 +150,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
 def _several(
     artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
-    own = _assigned(artefact, open_each(given))
+    own = _assigned(artefact, open_each(given, artefact.kind))
     asked = {question.box for question in artefact.model.questions}
     asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
     return tuple(

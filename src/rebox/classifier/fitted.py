@@ -135,9 +135,8 @@ class Fitted(Deciding):
         Raises `NotFitted`, and `InvalidData` where they are not known by what it and boxes take.
         """
         self._check_fitted()
-        inputs = self.artefact_.inputs
-        X = checked_samples(self, X, fitted=True, seen=inputs is not None)
-        samples = SampleLoader(inputs, X)
+        X = checked_samples(self, X, fitted=self.artefact_.kind)
+        samples = SampleLoader(self.artefact_.inputs, X)
         check_predictions(self._model, self.boxes_, samples)
         return samples
 
@@ -211,7 +210,7 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - keyword-only, one for each thing that may lie elsewhere
         cls,
         path: str | Path,
         box: BoxChoice = None,

@@ -82,7 +82,7 @@ class Movable(Fitted):
         """
         self._check_fitted()
         place = self._place_of(old)
-        box = new if isinstance(new, BlackBox) else open_box(new)
+        box = (new if isinstance(new, BlackBox) else open_box(new)).taking(self.artefact_.kind)
         records = self.artefact_.boxes
         box = box.known_as(records[place].identity)
         if box.spec.identity == records[place].identity:
@@ -171,8 +171,7 @@ class Movable(Fitted):
         self, X: Any, y: Any, groups: Any, boxes: tuple[BlackBox, ...]
     ) -> tuple[SampleLoader, NDArray[np.intp], NDArray[np.int64] | None]:
         """Return samples as all boxes take them, their classes by place, and their subjects."""
-        inputs = self.artefact_.inputs
-        known = checked_samples(self, X, fitted=True, seen=inputs is not None)
+        known = checked_samples(self, X, fitted=self.artefact_.kind)
         labels = checked_labels(y)
         check_lengths(known, labels)
         targets = places_of(labels, self.classes_)
@@ -183,7 +182,7 @@ class Movable(Fitted):
             raise InvalidData(
                 f"the model {how} {str(what)!r}: hand over labelled samples of its classes."
             )
-        samples = SampleLoader(inputs, known)
+        samples = SampleLoader(self.artefact_.inputs, known)
         for place in sorted({question.box for question in self.artefact_.model.questions}):
             check_asked(boxes[place], samples)
         samples.check()

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -37,6 +38,7 @@ from rebox.fit import Listener, Session, fit
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
+from rebox.program import TEMPLATES, templates_of
 from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
@@ -73,6 +75,10 @@ class Reprogrammer(Movable):
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
+    templates : sequence of str or None
+        How texts are shown to a box, each with ``{text}`` where the text goes, as ``["Review:
+        {text}"]``; the first is the one that they are asked about by, the others are views, which
+        ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
         of a list of images, which runs here; ``auto`` reads its features beside the answers.
@@ -155,6 +161,7 @@ class Reprogrammer(Movable):
         usd_per_prediction: float | None = None,
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
+        templates: Sequence[str] | None = None,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
@@ -177,6 +184,7 @@ class Reprogrammer(Movable):
         self.usd_per_prediction = usd_per_prediction
         self.max_usd_per_prediction = max_usd_per_prediction
         self.aliases = aliases
+        self.templates = templates
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
@@ -225,7 +233,7 @@ class Reprogrammer(Movable):
         X, classes, targets = self._checked_training(X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe)
+        boxes = self._opened(recipe, X.kind)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -249,6 +257,7 @@ class Reprogrammer(Movable):
             objective=objective,
             promised=outcome.decided.promised,
             sets=outcome.decided.sets,
+            texts=samples.texts is not None,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
@@ -290,7 +299,7 @@ class Reprogrammer(Movable):
             )
         return recipe
 
-    def _opened(self, recipe: Recipe) -> tuple[BlackBox, ...]:
+    def _opened(self, recipe: Recipe, kind: Kind) -> tuple[BlackBox, ...]:
         """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
         if not recipe.way.asks:
             return (Nobody(),)
@@ -305,7 +314,7 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
-        opened = open_each(named)
+        opened = open_each(named, kind)
         return in_batches(opened) if self.batch else opened
 
     def _session(
@@ -355,6 +364,7 @@ class Reprogrammer(Movable):
             **pace.of_session,
             named=classes.tolist(),
             aliases=self.aliases or {},
+            templates=templates_of(self.templates),
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,
@@ -372,6 +382,7 @@ class Reprogrammer(Movable):
             **({"paced": True} if any(mean is not None for mean in means) else {}),
             **({"named": True} if named else {}),
             **({"aliases": sorted(aliases.items())} if aliases else {}),
+            **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
