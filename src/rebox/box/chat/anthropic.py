@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.chat.anthropic_batch import AnthropicBatches
-from rebox.box.chat.contract import ChatService, Said
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai import below, counted
 from rebox.box.chat.options import ChatOptions, Opening
 from rebox.box.chat.reading import spoken
+from rebox.box.chat.said import Said
 from rebox.box.chat.schema import schema_of
 from rebox.box.service import (
     Failure,

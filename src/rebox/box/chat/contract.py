@@ -8,7 +8,7 @@ import abc
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
 from rebox.box.chat.dialect import TOO_LONG, Dialect, FieldRefused, error_in, field_refused
-from rebox.box.chat.picture import USUAL, PictureForm
+from rebox.box.chat.question import Chat
+from rebox.box.chat.said import Said, why_none
 from rebox.box.chat.silence import Silence
-from rebox.box.chat.tokens import AROUND, Seen, TokenPrice
-from rebox.box.chat.wording import Wording
+from rebox.box.chat.tokens import AROUND, Seen
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
@@ -30,65 +30,10 @@ from rebox.errors import InvalidOption, QuotaSpent
 
 LOG = logging.getLogger(__name__)
 
-QUOTED = 60  # characters of what a model said that an error shows
 UNBELIEVABLE = 10  # times what can have been used: a usage that is more is no usage
 LONGEST_TEXT = 10**7  # tokens that any model takes
 FILTERED = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
 UNPAID = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """What a model has said.
-
-    Attributes
-    ----------
-    text : str
-        Its words.
-    refused : str
-        Why there are none, if it says so.
-    top : sequence of (token, logprob), or None
-        The likeliest first tokens; None: they were not told.
-    cut : bool
-        Whether it had more to say than it may.
-    """
-
-    text: str
-    refused: str = ""
-    top: Sequence[tuple[Any, Any]] | None = None
-    cut: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chat:
-    """What a model is asked, and in which form.
-
-    Attributes
-    ----------
-    model : str
-    wording : Wording
-    limit : int
-        Most tokens in an answer.
-    retries : int
-        How often a question is asked again that the model did not answer.
-    temperature : float
-    seed : int
-    effort : str or None
-        How much it may think first; None: not said.
-    picture : PictureForm
-    price : TokenPrice or None
-        None: a query has one price, or none that is known.
-    """
-
-    model: str
-    wording: Wording
-    limit: int
-    retries: int = 0
-    temperature: float = 0.0
-    seed: int = 0
-    effort: str | None = None
-    picture: PictureForm = USUAL
-    price: TokenPrice | None = None
 
 
 class Opens(Protocol):
@@ -239,7 +184,7 @@ class ChatService(Service):
         if row is not None:
             self._silence.end()
             return row
-        return self._nothing(_why_none(said))
+        return self._nothing(why_none(said))
 
     def _nothing(self, words: str, *, charged: bool = True) -> Failure:
         """Return the fault of a question that the model did not answer: zeros stand for it."""
@@ -367,19 +312,3 @@ class ChatService(Service):
     @classmethod
     def check(cls, options: Any) -> None:
         """Raise `InvalidOption` where this protocol has no such options."""
-
-
-def _why_none(said: Said) -> str:
-    """Return why nothing was read of what a model said."""
-    if said.refused:
-        return f"the model refused to answer ({_short(said.refused)})"
-    if not said.text:
-        cut = "it was cut before the first word: give it more max_tokens="
-        return f"the model gave no answer ({cut if said.cut else 'nothing'})"
-    cut = ", and was cut" if said.cut else ""
-    return f"the model gave no answer that can be read (it said {_short(said.text)!r}{cut})"
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= QUOTED else f"{plain[:QUOTED]}..."
