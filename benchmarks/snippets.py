@@ -1,4 +1,4 @@
-"""Do free tools that judge sentences help a local model that has few labels?
+"""Free tools that judge sentences, beside a local model that has few labels.
 
     pip download --no-deps --no-binary :all: vaderSentiment
     pip install vaderSentiment textblob afinn
