@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from rebox.box.chat.anthropic_batch import AnthropicBatches
 from rebox.box.chat.contract import ChatService, Said
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai import below, counted
@@ -45,6 +46,7 @@ KEY = HeaderKey(
 class AnthropicChat(ChatService):
     """A chat model behind Anthropic's protocol."""
 
+    batch_form = AnthropicBatches
     fields = ("temperature", "output_config")
 
     @classmethod

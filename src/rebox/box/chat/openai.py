@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from rebox.box.chat.contract import ChatService, Said
 from rebox.box.chat.dialect import error_in
+from rebox.box.chat.openai_batch import OpenAIBatches
 from rebox.box.chat.options import ChatOptions, Opening
 from rebox.box.chat.reading import spoken
 from rebox.box.chat.schema import NAME, schema_of
@@ -49,10 +50,12 @@ IN_WORDS = re.compile(r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)"
 class OpenAIChat(ChatService):
     """A chat model behind OpenAI's protocol."""
 
+    batch_form = OpenAIBatches
     fields = (
         *("max_completion_tokens", "temperature", "seed", "response_format"),
         *("reasoning_effort", "logprobs", "top_logprobs"),
     )
+    tells_logprobs = True
     older: ClassVar[Mapping[str, str]] = {"max_completion_tokens": "max_tokens"}
 
     def bodies(self, queries: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ that the most that was seen, as all pictures of a box have one size.
 
 import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rebox.box.reservation import Used
 from rebox.errors import InvalidOption
@@ -47,6 +47,10 @@ class TokenPrice:
         """Return what so many tokens cost, in 1e-9 US dollars, rounded up."""
         nano = tokens_in * nano_usd(self.usd_in) + tokens_out * nano_usd(self.usd_out)
         return -(-nano // MILLION)
+
+    def times(self, share: float) -> "TokenPrice":
+        """Return a share of the price, as it is paid for batches."""
+        return replace(self, usd_in=self.usd_in * share, usd_out=self.usd_out * share)
 
     def usd(self, tokens_in: int, tokens_out: int) -> float:
         """Return what so many tokens cost in US dollars."""

@@ -5,16 +5,18 @@ service wants them, ``read`` reads what came back. Neither waits or tries again:
 """
 
 import abc
+import copy
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import BATCH_SHARE, Batches
 from rebox.box.contract import BlackBox
 from rebox.box.reservation import Reserve, Used, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
@@ -55,6 +57,9 @@ class Service(BlackBox):
     remote = True
     transport: Transport | None = None
     """Who sends; None: HTTP."""
+    batch_form: Callable[[Any], Batches] | None = None
+    """What makes batches of its questions; None: it has none."""
+    _live: "Service | None" = None
 
     def __init__(
         self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
@@ -77,6 +82,28 @@ class Service(BlackBox):
         Refusal
             Why the whole reply holds none.
         """
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, for a box that `batched` has made."""
+        return None if self._live is None or self.batch_form is None else self.batch_form(self)
+
+    def batched(self) -> BlackBox:
+        """Return the service whose questions leave in batches, at their price."""
+        if self.batch_form is None:
+            return super().batched()
+        if self._live is not None:
+            return self
+        again = copy.copy(self)
+        price = self.spec.price_usd
+        usd = None if price is None else price * BATCH_SHARE
+        again.spec, again._live = replace(self.spec, price_usd=usd), self
+        return again
+
+    @property
+    def live(self) -> BlackBox:
+        """The service that answers at once."""
+        return self if self._live is None else self._live
 
     def refusal(self, reply: Reply) -> Failure | None:  # noqa: ARG002 - most have no rules
         """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
@@ -139,29 +166,44 @@ class Service(BlackBox):
 
     def exchange(self, images: Queries) -> Sequence[Answer]:
         """Send one request and read its answers; what failed altogether is a `Refusal`."""
+        return self._as_shown(lambda: self._exchanged(images))
+
+    def answers_in(self, reply: Reply, n: int) -> Metered:
+        """Return the answers in a ``reply`` to n images; what failed altogether is a `Refusal`."""
+        return self._as_shown(lambda: self._heard(reply, n))
+
+    def _as_shown(self, exchange: Callable[[], tuple[Sequence[Answer], Used | None]]) -> Metered:
+        """Return answers whose faults tell no secrets."""
         try:
-            answers, used = self._exchanged(images)
+            answers, used = exchange()
         except Refusal as refusal:
-            raise Refusal(self._masked(refusal.fault)) from None
-        masked = (self._masked(one) if isinstance(one, Failure) else one for one in answers)
+            refusal.fault = self.masked(refusal.fault)
+            raise
+        masked = (self.masked(one) if isinstance(one, Failure) else one for one in answers)
         return Metered(masked, used)
 
     def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
-        reply = self._session().transport.send(self.request(images), self.key, self.terms)
+        return self._heard(self.sent(self.request(images)), len(images))
+
+    def sent(self, request: Request, terms: Terms | None = None) -> Reply:
+        """Send ``request`` once, with the key, and return the whole reply; or a `Refusal`."""
+        return self._session().transport.send(request, self.key, terms or self.terms)
+
+    def _heard(self, reply: Reply, n: int) -> tuple[Sequence[Answer], Used | None]:
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
             raise Refusal(fault)
         try:
-            answers = self.read(reply, len(images))
+            answers = self.read(reply, n)
         except Refusal as refusal:
             raise Refusal(_quoting(refusal.fault, reply)) from refusal
-        if len(answers) != len(images):
-            words = f"the service answered {len(answers)} of {len(images)} images"
+        if len(answers) != n:
+            words = f"the service answered {len(answers)} of {n} images"
             raise Refusal(_quoting(unreadable(words), reply))
         quoting = [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
-        return quoting, self.used(reply, len(images))
+        return quoting, self.used(reply, n)
 
-    def _masked(self, fault: Failure) -> Failure:
+    def masked(self, fault: Failure) -> Failure:
         """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
         try:
             secret = self.key.secret()
