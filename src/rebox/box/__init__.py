@@ -14,7 +14,7 @@ from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
-from rebox.box.registry import BOXES, BoxURI, beside, open_box
+from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
@@ -50,4 +50,5 @@ __all__ = [
     "open_foreign",
     "probe",
     "probe_ids",
+    "worded",
 ]

@@ -34,6 +34,7 @@ from rebox.fit import (
     ProgressLines,
     StepTaken,
     Verdict,
+    VersionChanged,
     Working,
     tell,
 )
@@ -316,6 +317,11 @@ class Fitted(Deciding):
             account=self.account,
         )
         self.meter_.told = self._tell_waiting
+        self.meter_.account.changed = self._tell_changed
+
+    def _tell_changed(self, words: str) -> None:
+        """Tell listeners that a box answers as another version of its model."""
+        tell(self._told, VersionChanged(spent=self.meter_.spent, words=words))
 
     def _tell_waiting(self, words: str) -> None:
         """Tell listeners what is waited for."""

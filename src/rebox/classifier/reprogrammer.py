@@ -353,6 +353,7 @@ class Reprogrammer(Movable):
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
         meter.told = self._tell_waiting
+        meter.account.changed = self._tell_changed
         return Session(
             boxes=boxes,
             meter=meter,

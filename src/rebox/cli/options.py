@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rebox.box import BlackBox, Nobody
-from rebox.classifier.boxes import open_each
+from rebox.classifier.boxes import listed, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -163,7 +163,7 @@ def open_asked(boxes: list[str] | None, recipe: str, task: Dataset) -> tuple[Bla
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    return open_each(boxes, Samples.of(task.samples).kind)
+    return open_each(listed(boxes), Samples.of(task.samples).kind)
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ a reply what the model has said, ``used`` how many tokens that took.
 import abc
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
@@ -315,6 +315,9 @@ class ChatService(Service):
         """Return the box with other options, which learns with this one what a server refuses."""
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
+        box.join(self)
+        if box.spec.takes == self.spec.takes:  # a picture is as many tokens, whatever is asked
+            box._seen = self._seen
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
         return cast("Self", box if self._live is None else box.batched())
 
@@ -323,6 +326,19 @@ class ChatService(Service):
         if kind in ("ids", self.spec.takes):
             return self
         return self.otherwise(takes=kind)
+
+    @property
+    def connection(self) -> tuple[Any, ...]:
+        """What is the same for all boxes that share a connection, whatever they ask."""
+        return (type(self), self.url, self.chat.model, self.terms, self.key, self.verify)
+
+    def share(self, others: Iterable[BlackBox]) -> None:
+        """Share the connection of one of the ``others`` that asks the same model."""
+        for other in others:
+            if isinstance(other, ChatService) and other.connection == self.connection:
+                self.join(other)
+                self.dialect = other.dialect
+                return
 
     @property
     def finder(self) -> Finder | None:

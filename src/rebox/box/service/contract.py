@@ -60,6 +60,7 @@ class Service(BlackBox):
     batch_form: Callable[[Any], Batches] | None = None
     """What makes batches of its questions; None: it has none."""
     _live: "Service | None" = None
+    _joined: "Service | None" = None  # whose connections, threads and pace it shares
 
     def __init__(
         self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
@@ -216,6 +217,8 @@ class Service(BlackBox):
         session: _Session | None = self.__dict__.pop("_open", None)
         if session is not None:
             session.close()
+        if self._joined is not None:
+            self._joined.close()
 
     def __enter__(self) -> Self:
         return self
@@ -227,7 +230,14 @@ class Service(BlackBox):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
+    def join(self, other: "Service") -> None:
+        """Share the connections, the threads and the pace of ``other`` from now on."""
+        root = other if other._joined is None else other._joined
+        self._joined = None if root is self else root
+
     def _session(self) -> "_Session":
+        if self._joined is not None and self.transport is self._joined.transport:
+            return self._joined._session()
         with _OPENING:  # threads that begin together share one pace
             session: _Session | None = self.__dict__.get("_open")
             if session is None or session.foreign:
