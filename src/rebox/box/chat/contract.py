@@ -240,7 +240,7 @@ class ChatService(Service):
         sent = [name for name in self.fields if self._sends(name)]
         if name := field_refused(reply, sent):
             raise FieldRefused(name, f"the service answered {reply.status} ({reply.said})")
-        if reply.status in (400, 413, 422) and TOO_LONG.search(reply.said):
+        if reply.status in (400, 422) and TOO_LONG.search(reply.said):
             words = f"the question is too long for the model ({reply.said})"
             return self._nothing(words, charged=False)
         return self._later(reply)
