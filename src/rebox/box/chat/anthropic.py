@@ -80,7 +80,7 @@ class AnthropicChat(ChatService):
     def _content(self, queries: Any) -> str | list[dict[str, Any]]:
         wording, form = self.chat.wording, self.chat.picture
         if self.spec.takes == "texts":
-            return wording.said(list(queries))
+            return self.words(queries)
         parts: list[dict[str, Any]] = []
         for at, image in enumerate(queries):
             if wording.per_call > 1:

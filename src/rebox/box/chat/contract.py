@@ -5,9 +5,10 @@ a reply what the model has said, ``used`` how many tokens that took.
 """
 
 import abc
+import copy
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
@@ -18,6 +19,7 @@ from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
 from rebox.box.chat.dialect import TOO_LONG, Dialect, FieldRefused, error_in, field_refused
 from rebox.box.chat.question import Chat
+from rebox.box.chat.redaction import Redaction
 from rebox.box.chat.said import Said, why_none
 from rebox.box.chat.silence import Silence
 from rebox.box.chat.tokens import AROUND, Seen
@@ -83,6 +85,7 @@ class ChatService(Service):
         self.chat, self.opening = chat, opening
         self.dialect = Dialect()
         self._seen, self._silence = Seen(), Silence()
+        self.redact: Redaction | None = None
         self._known: BlackBox | None = None  # found out by whoever asked it as it is
 
     @abc.abstractmethod
@@ -107,6 +110,11 @@ class ChatService(Service):
         """Return which version of the model has answered; empty: it does not say."""
         told = (body.get("model"), body.get("system_fingerprint"))
         return " ".join(one for one in told if isinstance(one, str))
+
+    def words(self, queries: Sequence[str] = ()) -> str:
+        """Return the words of a question, about texts as they may be sent."""
+        redact = self.redact
+        return self.chat.wording.said(list(queries if redact is None else map(redact, queries)))
 
     def body(self, query: Any) -> dict[str, Any]:
         """Return the question about one picture (height, width, channels) or text, as JSON."""
@@ -161,7 +169,7 @@ class ChatService(Service):
         """Return the most tokens that a question about ``queries`` can be."""
         n = len(queries)
         if self.spec.takes == "texts":
-            words = self.chat.wording.said(list(queries))
+            words = self.words(queries)
             return len(words.encode()) + AROUND
         return self._seen.bound(len(self.chat.wording.said().encode()) + AROUND, n)
 
@@ -261,6 +269,8 @@ class ChatService(Service):
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
         box.join(self)
+        if self.redact is not None:
+            box = box.redacting(self.redact.function)
         if box.spec.takes == self.spec.takes:  # a picture is as many tokens, whatever is asked
             box._seen = self._seen
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
@@ -271,6 +281,36 @@ class ChatService(Service):
         if kind in ("ids", self.spec.takes):
             return self
         return self.otherwise(takes=kind)
+
+    @property
+    def leaves(self) -> str:
+        """What of a sample is sent, in words."""
+        sent = super().leaves if self.redact is None else f"its text, as {self.redact} leaves it"
+        return f"{sent}; beside it, the names of the classes"
+
+    def redacting(self, redact: Callable[[str], str]) -> Self:
+        """Return the box that is sent texts as ``redact`` leaves them, as without names.
+
+        It has no URI, since none could say what is left out: a model that is fitted for it is
+        loaded with such a box, and refuses one that would be sent its texts as they are.
+
+        Parameters
+        ----------
+        redact : callable
+            Takes a text and returns another; it is called for every text of a send.
+
+        Raises
+        ------
+        InvalidOption
+            The box takes no texts.
+        """
+        if self.spec.takes != "texts":
+            raise InvalidOption("redacting is for texts: open the box with takes=texts.")
+        box = copy.copy(self)
+        box.join(self)
+        box.redact, box.uri = Redaction(redact), None
+        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact}")
+        return box
 
     @property
     def connection(self) -> tuple[Any, ...]:

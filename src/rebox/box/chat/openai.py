@@ -81,7 +81,7 @@ class OpenAIChat(ChatService):
     def _content(self, queries: Any) -> str | list[dict[str, Any]]:
         wording = self.chat.wording
         if self.spec.takes == "texts":
-            return wording.said(list(queries))  # as a text: old servers know no parts
+            return self.words(queries)  # as a text: old servers know no parts
         parts: list[dict[str, Any]] = [{"type": "text", "text": wording.said()}]
         for at, image in enumerate(queries):
             if wording.per_call > 1:
