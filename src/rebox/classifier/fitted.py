@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakMethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,13 @@ from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.loader import SampleLoader
+
+
+def _told_by(method: "WeakMethod[Callable[[str], None]]", words: str) -> None:
+    """Call ``method`` of a model, if there still is one."""
+    told = method()
+    if told is not None:
+        told(words)
 
 
 class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
@@ -322,8 +330,16 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
-        self.meter_.told = self._tell_waiting
-        self.meter_.account.changed = self._tell_changed
+        self._hear(self.meter_)
+
+    def _hear(self, meter: Meter) -> None:
+        """Have ``meter`` and its account tell what happens while they ask.
+
+        They do not hold the model: it goes, and its journal is closed, with its last user.
+        """
+        waiting, changed = WeakMethod(self._tell_waiting), WeakMethod(self._tell_changed)
+        meter.told = lambda words: _told_by(waiting, words)
+        meter.account.changed = lambda words: _told_by(changed, words)
 
     def _tell_changed(self, words: str) -> None:
         """Tell listeners that a box answers as another version of its model."""

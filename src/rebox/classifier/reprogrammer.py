@@ -361,8 +361,7 @@ class Reprogrammer(Movable):
             tell(self._told, Leaving(spent=meter.spent, words=words))
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
-        meter.told = self._tell_waiting
-        meter.account.changed = self._tell_changed
+        self._hear(meter)
         return Session(
             boxes=boxes,
             meter=meter,
