@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakMethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import checked_samples
 from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.classifier.hearing import hear
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
 from rebox.fit import (
@@ -36,8 +36,6 @@ from rebox.fit import (
     ProgressLines,
     StepTaken,
     Verdict,
-    VersionChanged,
-    Working,
     tell,
 )
 from rebox.fit.rounds import MANY
@@ -45,13 +43,6 @@ from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.loader import SampleLoader
-
-
-def _told_by(method: "WeakMethod[Callable[[str], None]]", words: str) -> None:
-    """Call ``method`` of a model, if there still is one."""
-    told = method()
-    if told is not None:
-        told(words)
 
 
 class NotFitted(Error, NotFittedError):  # type: ignore[misc] # scikit-learn is untyped
@@ -330,24 +321,7 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
-        self._hear(self.meter_)
-
-    def _hear(self, meter: Meter) -> None:
-        """Have ``meter`` and its account tell what happens while they ask.
-
-        They do not hold the model: it goes, and its journal is closed, with its last user.
-        """
-        waiting, changed = WeakMethod(self._tell_waiting), WeakMethod(self._tell_changed)
-        meter.told = lambda words: _told_by(waiting, words)
-        meter.account.changed = lambda words: _told_by(changed, words)
-
-    def _tell_changed(self, words: str) -> None:
-        """Tell listeners that a box answers as another version of its model."""
-        tell(self._told, VersionChanged(spent=self.meter_.spent, words=words))
-
-    def _tell_waiting(self, words: str) -> None:
-        """Tell listeners what is waited for."""
-        tell(self._told, Working(spent=self.meter_.spent, what=words))
+        hear(self, self.meter_)
 
     def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.
