@@ -1,6 +1,7 @@
 """Texts through a fit, to its file and back. Boxes here are functions: no service is rehearsed."""
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from rebox.fit.question import Question
 from rebox.meter import Budget, Journal, Meter
 from rebox.meter.journal_account import JournalAccount
 from rebox.program import TEMPLATES, Template, templates_of
+from rebox.sample import as_texts
 
 X, Y = reviews(120)
 NEW, NEW_Y = reviews(60, seed=1)
@@ -43,6 +45,14 @@ def test_a_box_of_texts_is_reprogrammed(recipe, tmp_path):
     again = rebox.Reprogrammer.load(tmp_path / "m.rebox", box)
     np.testing.assert_array_equal(model.predict_proba(NEW), again.predict_proba(NEW))
     np.testing.assert_array_equal(model.predict(NEW), again.predict(np.array(NEW)))
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pandas.Series, as_texts])
+def test_texts_in_any_form_are_the_same_fit(form):
+    expected = fitted(text_box(), "map").predict_proba(NEW)
+    model = rebox.Reprogrammer(text_box(), "map", budget=400, random_state=0).fit(form(X), Y)
+    assert model.artefact_.kind == "texts"
+    np.testing.assert_array_equal(model.predict_proba(form(NEW)), expected)
 
 
 def test_every_query_is_counted_and_shown_as_it_is():

@@ -14,6 +14,7 @@ from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
+from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
 from rebox.box.registry import BOXES, BoxURI, beside, open_box
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
@@ -23,6 +24,7 @@ __all__ = [
     "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
+    "TEXT_QUESTIONS",
     "BlackBox",
     "BoxSpec",
     "BoxURI",
@@ -50,4 +52,5 @@ __all__ = [
     "open_foreign",
     "probe",
     "probe_ids",
+    "probe_texts",
 ]
