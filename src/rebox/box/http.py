@@ -118,7 +118,8 @@ class AnswerOptions:
         """Return what they say of answers about one image, or about ``several``."""
         if self.items is not None and not several:
             raise InvalidOption(
-                f'items is for bodies of several images, or texts: pass body= with "{IMAGES}" or "{TEXTS}".'
+                f'items is for bodies of several images, or texts: pass body= with "{IMAGES}" or '
+                f'"{TEXTS}".'
             )
         if self.label is not None and (self.scores or self.name or self.score):
             raise InvalidOption(
