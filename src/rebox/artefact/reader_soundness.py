@@ -157,6 +157,8 @@ def _seen(model: Model) -> list[NDArray[np.float32]]:
     if plain.kind == "picture":
         picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
         widths = [block.shape[1] for block in plain.transform([picture])]
+    elif plain.kind == "texts":
+        widths = [block.shape[1] for block in plain.transform(np.array(["a"], dtype=object))]
     else:
         triangle = plain.size * (plain.size + 1) // 2
         widths = [plain.size if plain.kind == "rows" else triangle]

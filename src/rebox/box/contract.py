@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import Batches
 from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, Settlement, reserve_nothing
 from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
-from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData
+from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.notebook import facts
 
 
@@ -103,6 +104,37 @@ class BlackBox(abc.ABC):
         """Return the box that is shown samples of a ``kind``: itself, unless it takes several."""
         return self
 
+    @property
+    def finder(self) -> "Finder | None":
+        """Who finds out by a question how this box is asked; None: that is known."""
+        return None
+
+    def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
+        """Return this box as it has that ``identity``, if it may; else as it is."""
+        return self
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, to be answered later; None: it is asked one by one."""
+        return None
+
+    def batched(self) -> "BlackBox":
+        """Return the box whose questions leave in batches, at their price.
+
+        Raises
+        ------
+        InvalidOption
+            It has none.
+        """
+        raise InvalidOption(
+            f"the box {self.uri or self.spec.identity} has no batches: leave batch out."
+        )
+
+    @property
+    def live(self) -> "BlackBox":
+        """The box that answers at once, whatever `batched` made of it."""
+        return self
+
     def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
         """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
 
@@ -163,6 +195,19 @@ class BlackBox(abc.ABC):
 
     def _repr_html_(self) -> str:
         return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
+
+
+class Finder(BlackBox):
+    """Finds out how another box is asked: its one question counts like any other."""
+
+    @property
+    @abc.abstractmethod
+    def question(self) -> Queries:
+        """What it is asked about: one picture or text, always the same."""
+
+    @abc.abstractmethod
+    def found(self, row: NDArray[np.float32]) -> BlackBox:
+        """Return the other box as it is asked, by the answer (classes,)."""
 
 
 def uri_taking(uri: str | None, kind: Kind) -> str | None:

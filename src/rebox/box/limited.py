@@ -1,5 +1,6 @@
 """A box that shows less than it knows: what a service would hide, rehearsed with any box."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -99,6 +100,20 @@ class LimitedBox(BlackBox):
     def source(self) -> BlackBox:
         """The box that is really asked."""
         return self._box.source
+
+    def batched(self) -> "LimitedBox":
+        """Return the same limits on the batches of the inner box."""
+        return self._on(self._box.batched())
+
+    @property
+    def live(self) -> "LimitedBox":
+        """The same limits on the inner box that answers at once."""
+        return self if self._box.live is self._box else self._on(self._box.live)
+
+    def _on(self, box: BlackBox) -> "LimitedBox":
+        again = copy.copy(self)
+        again._box, again.spec = box, replace(self.spec, price_usd=box.spec.price_usd)
+        return again
 
     def answer(self, images: Images) -> Scores:
         """Return what is left of the inner box's answer."""

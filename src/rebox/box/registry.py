@@ -30,7 +30,9 @@ BOXES = Door(
     "rebox.boxes",
     "kind of box",
     {
+        "anthropic": "rebox.box.chat.anthropic:open_anthropic",
         "azure-custom-vision": "rebox.box.azure:open_azure",
+        "chat": "rebox.box.chat.openai:open_chat",
         "clarifai": "rebox.box.clarifai:open_clarifai",
         "demo": "rebox.demo.digits:open_demo",
         "http": "rebox.box.http:open_http",
@@ -105,6 +107,14 @@ def beside(uri: str, folder: Path) -> str:
     )
     options = "&".join(f"{name}={quote(text)}" for name, text in placed.options.items())
     return uri if placed == parts else f"{placed.scheme}:{placed.target}?{options}".rstrip("?")
+
+
+def with_options(uri: str, **options: object) -> str:
+    """Return ``uri`` with ``options`` in place of those of the same names, or added at its end."""
+    name, _, text = uri.partition("?")
+    kept = [one for one in text.split("&") if one and one.partition("=")[0] not in options]
+    told = [f"{option}={quote(str(value))}" for option, value in options.items()]
+    return f"{name}?{'&'.join([*kept, *told])}"
 
 
 def open_box(uri: str) -> BlackBox:

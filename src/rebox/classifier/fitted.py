@@ -13,14 +13,30 @@ from sklearn.exceptions import NotFittedError
 from rebox.artefact import Artefact, digest_of, load, save
 from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
-from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
+from rebox.classifier.boxes import (
+    BoxChoice,
+    in_batches,
+    listed,
+    open_recorded,
+    warn_of_gone,
+)
 from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import checked_samples
 from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
-from rebox.fit import Batch, Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit import (
+    Batch,
+    Listener,
+    Model,
+    PhaseStarted,
+    ProgressLines,
+    StepTaken,
+    Verdict,
+    Working,
+    tell,
+)
 from rebox.fit.rounds import MANY
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
@@ -44,6 +60,7 @@ class Fitted(Deciding):
     predict_budget: int | None
     journal: JournalChoice
     account: str | None
+    batch: bool
     listeners: Sequence[Listener]
     verbose: int
     classes_: NDArray[Any]
@@ -192,7 +209,7 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - keyword-only, one for each thing that may lie elsewhere
         cls,
         path: str | Path,
         box: BoxChoice = None,
@@ -201,6 +218,7 @@ class Fitted(Deciding):
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
+        batch: bool = False,
         listeners: Sequence[Listener] = (),
         without: Sequence[str] = (),
     ) -> Self:
@@ -217,7 +235,7 @@ class Fitted(Deciding):
             cannot be opened is left out with a warning, if the model has a reading without it.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget, journal, account, listeners
+        predict_budget, journal, account, batch, listeners
             As for a new model; predictions without an account have one for this model alone.
         without : sequence of str
             Boxes, by their URIs or identities, that are not opened.
@@ -244,6 +262,7 @@ class Fitted(Deciding):
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            batch=batch,
             objective=artefact.objective.value(artefact.classes.tolist()),
             ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=None if inputs is None else inputs.value_range,
@@ -281,6 +300,8 @@ class Fitted(Deciding):
 
     def _open(self, boxes: tuple[BlackBox, ...]) -> None:
         """Ask ``boxes`` from now on, out of an account of this model's own unless one is named."""
+        if self.batch:
+            boxes = in_batches(boxes)
         self.boxes_, prediction = boxes, Budget(queries=self.predict_budget)
         if self.box_ is None:
             self.meter_ = Meter(boxes, prediction=prediction)
@@ -294,6 +315,11 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
+        self.meter_.told = self._tell_waiting
+
+    def _tell_waiting(self, words: str) -> None:
+        """Tell listeners what is waited for."""
+        tell(self._told, Working(spent=self.meter_.spent, what=words))
 
     def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.

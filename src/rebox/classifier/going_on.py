@@ -14,7 +14,7 @@ from rebox.fit import Batch, Model
 from rebox.fit.rounds import Purse
 from rebox.meter import Asker, Meter
 from rebox.meter.journal_account import content_of
-from rebox.meter.meter import Heard
+from rebox.meter.meter import Heard, Later
 from rebox.sample.loader import SampleLoader
 
 
@@ -45,19 +45,44 @@ class KeepingAsker(Asker):
 
     def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
+        return self.put(images, heard)()
+
+    def put(self, images: Queries, heard: Heard | None = None) -> Later:
+        """Put together as `Asker.put` does, but for what is kept."""
         keys = [hashlib.sha256(content_of(image)).digest() for image in images]
         rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}
         left = [place for place in range(len(images)) if place not in rows]
-        if left:
-            try:
-                scores = super().ask(images[left] if rows else images, heard)
-            except BoxError:
-                self.failed = True
-                raise
-            rows |= zip(left, scores, strict=True)
-        for place, key in enumerate(keys):
-            self._kept[key].append(rows[place])
-        return np.stack([rows[place] for place in range(len(images))])
+        later = self._put(images[left] if rows else images, heard) if left else None
+
+        def scores() -> NDArray[np.float32]:
+            if later is not None:
+                rows.update(zip(left, self._heard(later), strict=True))
+            for place, key in enumerate(keys):
+                self._kept[key].append(rows[place])
+            return np.stack([rows[place] for place in range(len(images))])
+
+        return scores
+
+    def _put(self, images: Queries, heard: Heard | None) -> Later:
+        if self.puts_off:
+            return super().put(images, heard)
+        asked = self._heard(lambda: super(KeepingAsker, self).ask(images, heard))
+        return lambda: asked
+
+    def _heard(self, later: Later) -> NDArray[np.float32]:
+        try:
+            return later()
+        except BoxError:
+            self.failed = True
+            raise
+
+    def depart(self) -> None:
+        """Send what was put together; a refusal is its box's failure."""
+        try:
+            super().depart()
+        except BoxError:
+            self.failed = True
+            raise
 
 
 def batches_of_several(

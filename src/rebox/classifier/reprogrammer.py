@@ -17,7 +17,7 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, listed, open_each
+from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
@@ -39,7 +39,7 @@ from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.program import TEMPLATES, templates_of
-from rebox.recipe import Recipe, recipe_from_name
+from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
 from rebox.sample.samples import Samples
@@ -95,6 +95,11 @@ class Reprogrammer(Movable):
         Who pays: the budgets hold for all that the journal has under this name, by whatever
         process, and a fit plans with what others have left of it. None: an account for this fit
         alone, the same when it is repeated.
+    batch : bool
+        Whether a service's questions leave in batches, all of a round together, which it answers
+        within a day at half price. They are written down in the journal before they leave: whatever
+        ends this process, the same fit run again finds them, waits and goes on. For ``auto`` and
+        recipes that ask once; canaries are asked at once, at the usual price.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -163,6 +168,7 @@ class Reprogrammer(Movable):
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
+        batch: bool = False,
         canaries: int | None = None,
         objective: str | Mapping[str, Any] = "accuracy",
         ordered: Order = False,
@@ -185,6 +191,7 @@ class Reprogrammer(Movable):
         self.predict_budget = predict_budget
         self.journal = journal
         self.account = account
+        self.batch = batch
         self.canaries = canaries
         self.objective = objective
         self.ordered = ordered
@@ -258,7 +265,7 @@ class Reprogrammer(Movable):
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}
-        those = {place: boxes[place] for place in sorted(asked)}
+        those = {place: self.boxes_[place].live for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
         self.artefact_ = replace(artefact, boxes=self._records(canaries))
         if self.canaries:
@@ -268,7 +275,9 @@ class Reprogrammer(Movable):
     def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
         each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
-        records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
+        records = (
+            (place, BoxRecord.of(box.live, spent.by_purpose())) for place, (box, spent) in each
+        )
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
             for place, record in records
@@ -279,6 +288,11 @@ class Reprogrammer(Movable):
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self)
         whole("verbose", self.verbose, at_least=0)
+        if self.batch and isinstance(recipe.way, Searched):
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks again after every answer, and a batch takes up "
+                "to a day: leave batch out, or use recipe='auto'."
+            )
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
@@ -300,7 +314,8 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
-        return open_each(named, kind)
+        opened = open_each(named, kind)
+        return in_batches(opened) if self.batch else opened
 
     def _session(
         self,
@@ -335,7 +350,9 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
+        meter.told = self._tell_waiting
         return Session(
             boxes=boxes,
             meter=meter,

@@ -19,6 +19,7 @@ from rebox.box import (
 )
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
+from rebox.classifier.boxes import settled
 from rebox.cli.app import app
 from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
@@ -41,7 +42,9 @@ box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
 
 KINDS = {  # what they are, and the extra that they need
+    "anthropic": ("a chat model of Anthropic's: its name", "services"),
     "azure-custom-vision": ("an Azure Custom Vision project: PROJECT/PUBLISHED", "services"),
+    "chat": ("a chat model behind OpenAI's protocol: its name", "services"),
     "clarifai": ("a model at Clarifai: its name, as moderation-recognition", "services"),
     "demo": ("the digit recogniser that comes with rebox: digits", ""),
     "http": ("any service that takes an image or a text and answers JSON: its URL", "services"),
@@ -59,6 +62,7 @@ KINDS = {  # what they are, and the extra that they need
 }
 
 QUESTIONS = {"images": PROBE_QUESTIONS, "texts": TEXT_QUESTIONS, "ids": ID_QUESTIONS}
+MOST_QUESTIONS = max(QUESTIONS.values()) + 1  # and one that finds out how it is read
 
 URIArgument = Annotated[str, typer.Argument(help="URI of the box.", autocompletion=boxes)]
 
@@ -75,21 +79,22 @@ def list_boxes() -> None:
 @box_app.command(name="probe")
 def probe_box(
     uri: URIArgument,
-    budget: Annotated[int, typer.Option("--budget", help="Most questions to ask.")] = max(
-        QUESTIONS.values()
-    ),
+    budget: Annotated[
+        int, typer.Option("--budget", help="Most questions to ask.")
+    ] = MOST_QUESTIONS,
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
-    questions = QUESTIONS[box.spec.takes]
+    questions = QUESTIONS[box.spec.takes] + (box.finder is not None)
     if budget < questions:
         raise InvalidOption(
             f"a probe asks {questions} questions: --budget {budget} does not pay for them."
         )
     confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
+    (box,) = settled([box], meter)
     lines, doubts = _probed(box, meter)
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)

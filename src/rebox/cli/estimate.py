@@ -25,6 +25,7 @@ from rebox.cli.options import (
     RecipeOption,
     SeedOption,
     TemplateOption,
+    TextColumnOption,
     UsdOption,
     open_asked,
     read_aliases,
@@ -43,6 +44,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -58,7 +60,13 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     seed: SeedOption = 0,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    task = load(
+        data,
+        path_column=path_column,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+    )
     opened = open_asked(box, recipe, task)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,

@@ -35,6 +35,7 @@ from rebox.cli.options import (
     RecipeOption,
     SeedOption,
     TemplateOption,
+    TextColumnOption,
     UsdOption,
     YesOption,
     open_asked,
@@ -70,6 +71,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -117,6 +119,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     check_model_output(model_path, force=force)
     columns = {
         "path_column": path_column,
+        "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
     }

@@ -34,13 +34,17 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label[,group] or id,label), .npz (x, y[, groups] or "
-        "ids, y), or a task, as abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group], text,label or id,label), .npz (x, y[, "
+        "groups], texts, y or ids, y), or a task, as abide:DIR.",
         autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
     str | None, typer.Option("--path-column", help="What the CSV calls its column 'path'.")
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option("--text-column", help="What the CSV calls its column 'text'."),
 ]
 LabelColumnOption = Annotated[
     str | None, typer.Option("--label-column", help="What the CSV calls its column 'label'.")

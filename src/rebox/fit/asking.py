@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from rebox.box import Images, Queries
 from rebox.errors import InvalidData
 from rebox.meter import Asker
-from rebox.meter.meter import Heard
+from rebox.meter.meter import Heard, Later
 from rebox.program import Dressing, Placement, Program, Template
 from rebox.sample import Ids, SampleLoader, Texts
 from rebox.sample.pixels import as_levels
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
 AHEAD = 2  # batches that are made ready while the box works on another
+WAVE = 20_000  # samples that are put together before a batch leaves
 CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
 
 Batch = TypeVar("Batch")
@@ -109,12 +110,32 @@ def answered(
 ) -> Iterator[tuple[int, Floats]]:
     """Yield the number of an asking and the scores (n, source classes) of samples shown for it.
 
-    Images are placed and dressed while the box answers those before.
+    Images are placed and dressed while the box answers those before. Those to a box of batches are
+    put together first, all that there are.
     """
     dressed = ((k, askings[k].dress(images)) for k, images in placed)
+    waiting: deque[tuple[int, Later]] = deque()
+    held = 0
     with closing(ahead(dressed)) as batches:
         for k, images in batches:
-            yield k, askings[k].send(images)
+            waiting.append((k, askings[k].put(images)))
+            held += len(images)
+            if held >= WAVE or not any(one.puts_off for one in askings.values()):
+                yield from _all_of(askings, waiting)
+                held = 0
+    yield from _all_of(askings, waiting)
+
+
+def _all_of(
+    askings: Mapping[int, "Asking"], waiting: deque[tuple[int, Later]]
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the scores of all that waits; the batches of all boxes leave before one is awaited."""
+    if waiting:
+        for asking in askings.values():
+            asking.depart()
+    while waiting:
+        k, scores = waiting.popleft()
+        yield k, scores()
 
 
 class Asking:
@@ -177,6 +198,22 @@ class Asking:
         parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
         return np.concatenate([self._ask(part) for part in parts])
 
+    @property
+    def puts_off(self) -> bool:
+        """Whether questions are answered by batches, later."""
+        return self._asker.puts_off
+
+    def put(self, images: Queries) -> Later:
+        """Return what returns the scores of ``images``, which may leave with others."""
+        chunk = self._asker.at_once
+        parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
+        later = [self._asker.put(part, self._placed_hearing(len(part))) for part in parts]
+        return lambda: np.concatenate([scores() for scores in later])
+
+    def depart(self) -> None:
+        """Send what was put together."""
+        self._asker.depart()
+
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
         """Yield the scores of ``placed`` images (n, ...) at each of ``points``, (1, d) or (n, d).
 
@@ -198,11 +235,13 @@ class Asking:
 
     def _ask(self, images: Queries) -> Floats:
         """Return the box's scores of ``images``, and tell of each as soon as it is there."""
+        return self._asker.ask(images, self._placed_hearing(len(images)))
+
+    def _placed_hearing(self, n: int) -> Heard | None:
+        """Return who is told of the next n answers, by their places among all; None: nobody."""
         begin, heard = self._asked, self._heard
-        self._asked += len(images)
-        if heard is None:
-            return self._asker.ask(images)
-        return self._asker.ask(images, lambda places, scores: heard(places + begin, scores))
+        self._asked += n
+        return None if heard is None else lambda places, scores: heard(places + begin, scores)
 
     def _dressed(self, placed: Floats, points: Sequence[Point], together: int) -> Iterator[Images]:
         """Yield ``placed`` images at each point as they are sent: at several, or a chunk at one."""

@@ -217,7 +217,7 @@ class BoxesRun(LookingRun):
         """Return what a prediction may cost; None: each box is asked about every sample."""
         session = self.session
         usd, queries = session.usd_per_prediction, session.mean_queries
-        prices = costs_of([session.boxes[box] for box in boxes])
+        prices = costs_of([session.boxes[box].live for box in boxes])
         ones, most = np.ones(len(boxes)), session.queries_per_prediction
         longest = most if most < len(boxes) else None
         pace = Spending(
@@ -252,7 +252,7 @@ class BoxesRun(LookingRun):
             targets, said = targets.take(fresh), {one: said[one][fresh] for one in said}
             played = None if played is None else played.take(fresh)
         return verdict_of_boxes(
-            [self.session.boxes[box] for box in boxes],
+            [self.session.boxes[box].live for box in boxes],
             targets,
             said,
             played,
@@ -265,7 +265,7 @@ class BoxesRun(LookingRun):
             Question(
                 program=self._programs[box],
                 box=box,
-                price_usd=self.session.boxes[box].spec.price_usd,
+                price_usd=self.session.boxes[box].live.spec.price_usd,
             )
             for box in boxes
         )

@@ -59,7 +59,7 @@ def look(
 
     Those that are known by their ids alone show nothing: there is no way to look, and no block.
     """
-    if not samples.shows or samples.texts is not None:  # until there are features of texts
+    if not samples.shows:
         return None, []
     local = LocalFeatures(PlainFeatures.fit(samples.seen(order[:CHUNK])), encoder)
     return local, seen_by(local, samples, order)

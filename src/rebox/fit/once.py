@@ -120,7 +120,7 @@ class OnceRun(Run):
         question = Question(
             program=self.program,
             z=self.position.astype(np.float32),
-            price_usd=self.session.box.spec.price_usd,
+            price_usd=self.session.box.live.spec.price_usd,
         )
         return Model(questions=(question,), reader=mapping)
 

@@ -255,7 +255,7 @@ class ViewsRun(LookingRun):
         )
 
     def _questions(self, chosen: Sequence[int]) -> tuple[Question, ...]:
-        price = self.session.box.spec.price_usd
+        price = self.session.box.live.spec.price_usd
         return tuple(Question(program=self._programs[k], price_usd=price) for k in chosen)
 
     def _verdict(
@@ -284,7 +284,7 @@ class ViewsRun(LookingRun):
             session.n_targets,
             session.seed,
             session.subjects_of(rows),
-            session.box.spec.price_usd,
+            session.box.live.spec.price_usd,
         )
 
 

@@ -107,9 +107,9 @@ class Account:
         """
         kind = kind_of(purpose)
         self._caps[kind].allows(payee.price_usd)
-        return {}, functools.partial(self._reserve, kind, payee)
+        return {}, functools.partial(self.set_aside, kind, payee)
 
-    def _reserve(
+    def set_aside(
         self, kind: Kind, payee: Payee, places: Sequence[int], *, nano_usd_each: int | None = None
     ) -> Reserved:
         """Set aside what a send of the images at ``places`` may cost, or refuse."""
@@ -132,7 +132,7 @@ class Account:
             priced = bill.priced and (payee.price_usd is not None or not spent.queries)
             self._bills[payee.box] = replace(bill, billed=bill.billed + spent, priced=priced)
 
-    def _save(self, payee: Payee, answers: int) -> None:
+    def save(self, payee: Payee, answers: int) -> None:
         """Count answers that were not paid for again."""
         with self._lock:
             bill = self._bills.get(payee.box, _Bill())

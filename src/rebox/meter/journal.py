@@ -9,6 +9,7 @@ in between, what may have been billed is on record. Rows are added and completed
     question  one image of a request, by its key
     answer    the scores of a question
     account   what all its sends have cost, kept beside them; box, the identities
+    batch     sends that leave together and are answered later (`rebox.meter.flights`)
 """
 
 import contextlib
@@ -87,7 +88,7 @@ class Journal:
         JournalError
             It cannot be written, or the file is not where it was; then it must not be sent.
         """
-        return int(self._write(lambda run: self._enter(run, intent)))
+        return int(self.write(lambda run: self._enter(run, intent)))
 
     def _enter(self, run: Run, intent: Intent) -> int:
         self._place = Place.of(self.path, self._place)  # it was opened long ago
@@ -106,7 +107,7 @@ class Journal:
 
         What each of them cost is known now; None: what was reserved for it.
         """
-        self._write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
+        self.write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the packed scores of those ``keys`` that were answered, the first of each.
@@ -170,7 +171,7 @@ class Journal:
 
     def begin_epoch(self, box: str) -> None:
         """Note that a box has changed: what it answered before is recalled no more."""
-        self._write(lambda run: enter_epoch(run, box))
+        self.write(lambda run: enter_epoch(run, box))
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
@@ -245,7 +246,7 @@ class Journal:
         with self._lock, as_journal_errors(self.path):
             yield self._open().execute
 
-    def _write(self, work: Callable[[Any], Any]) -> Any:
+    def write(self, work: Callable[[Any], Any]) -> Any:
         """Return what ``work`` returns, once it is committed.
 
         Whoever gets the lock writes what others have handed in meanwhile: one wait for the disk

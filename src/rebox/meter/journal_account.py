@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter.account import Account, Reserved
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, kind_of
+from rebox.meter.flights import Flights
 from rebox.meter.journal import Journal
 from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
@@ -86,14 +87,73 @@ class JournalAccount(Account):
     def recall(
         self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
     ) -> tuple[dict[int, Row], Reserve]:
-        """Return what the journal knows of ``images``, by place, and how to reserve the others."""
+        """Return what the journal knows of ``images``, by place, and how to reserve the others.
+
+        Raises
+        ------
+        InvalidOption
+            As for every account.
+        JournalError
+            Some of them are under way in a batch, and would be paid for twice.
+        """
+        keys, rows = self.recall_keys(images, purpose, payee, afresh=afresh)
+        left = [key for place, key in enumerate(keys) if place not in rows]
+        if left and not afresh:
+            self._check_grounded(left)
+        return rows, functools.partial(self._reserve_keys, left, purpose, payee)
+
+    def recall_keys(
+        self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
+    ) -> tuple[list[bytes], dict[int, Row]]:
+        """Return the key of each of ``images``, and what the journal knows of them, by place."""
         self._caps[kind_of(purpose)].allows(payee.price_usd)
         counts = self._predicted if purpose == "predict" else self._asked
         keys = self._keys(images, payee.box, counts)
         rows = {} if afresh else self._rows(keys)
-        self._save(payee, len(rows))
-        left = [key for place, key in enumerate(keys) if place not in rows]
-        return rows, functools.partial(self._reserve_keys, left, purpose, payee)
+        self.save(payee, len(rows))
+        return keys, rows
+
+    def _check_grounded(self, keys: Sequence[bytes]) -> None:
+        """Refuse to ask at once what a batch is about to answer."""
+        if not self.flights.any():
+            return
+        waited_for = self.flights.under_way(keys)
+        if waited_for:
+            raise JournalError(
+                f"{len(waited_for):,} of {len(keys):,} questions are under way in a batch: go on "
+                "with batch=True (--batch), which waits for it, so that nothing is paid for twice."
+            )
+
+    @property
+    def flights(self) -> Flights:
+        """The batches that are written down in the journal."""
+        return Flights(self.journal)
+
+    def intent(
+        self, keys: Sequence[bytes], purpose: Purpose, payee: Payee, nano_usd_each: int
+    ) -> Intent:
+        """Return what is committed to the journal before a send leaves."""
+        kind = kind_of(purpose)
+        return Intent(
+            account=self.name,
+            kind=kind,
+            fit=self._fit,
+            purpose=purpose,
+            box=payee.box,
+            keys=keys,
+            nano_usd_each=nano_usd_each,
+            budget=self._shared[kind],
+        )
+
+    def known(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        """Return what the journal has answered, by key."""
+        rows = self._rows(keys)
+        return {keys[place]: row for place, row in rows.items()}
+
+    def check_paying(self) -> None:
+        """Refuse to ask where answers are only read once more."""
+        if not self._paying:
+            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
 
     def _reserve_keys(
         self,
@@ -105,19 +165,10 @@ class JournalAccount(Account):
         nano_usd_each: int | None = None,
     ) -> _JournalReserved:
         """Set aside what a send may cost, and commit to the journal that it is about to leave."""
-        if not self._paying:
-            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
-        held = self._reserve(kind_of(purpose), payee, places, nano_usd_each=nano_usd_each)
-        intent = Intent(
-            account=self.name,
-            kind=held.kind,
-            fit=self._fit,
-            purpose=purpose,
-            box=payee.box,
-            keys=[keys[place] for place in places],
-            nano_usd_each=held.nano_usd_each,
-            budget=self._shared[held.kind],
-        )
+        self.check_paying()
+        held = self.set_aside(kind_of(purpose), payee, places, nano_usd_each=nano_usd_each)
+        asked = [keys[place] for place in places]
+        intent = self.intent(asked, purpose, payee, held.nano_usd_each)
         try:
             send = self.journal.reserve(intent)
         except BaseException:

@@ -55,10 +55,10 @@ def enter_send(run: Run, intent: Intent) -> int:
     """
     n, each = len(intent.keys), intent.nano_usd_each
     most = Amount.of(n, each)
-    account = _id_of(run, "account", name=intent.account, kind=intent.kind)
+    account = id_of(run, "account", name=intent.account, kind=intent.kind)
     row = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
     _check(Amount(*row), most, intent)
-    box = _id_of(run, "box", identity=intent.box)
+    box = id_of(run, "box", identity=intent.box)
     send = run(
         "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -72,7 +72,7 @@ def enter_send(run: Run, intent: Intent) -> int:
 
 def enter_epoch(run: Run, box: str) -> None:
     """Count that a box has changed under its identity."""
-    number = _id_of(run, "box", identity=box)
+    number = id_of(run, "box", identity=box)
     run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
 
 
@@ -113,7 +113,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     )
 
 
-def _id_of(run: Run, table: str, **columns: str) -> int:
+def id_of(run: Run, table: str, **columns: str) -> int:
     """Return the id of the row with these values, made if it is not there."""
     names, values = list(columns), tuple(columns.values())
     where = " AND ".join(f"{name}=?" for name in names)
