@@ -256,7 +256,44 @@ class TestCanaries:
         assert len(set(canary_texts(210))) == 210
 
 
+class TestWaysOfAsking:
+    def test_a_student_answers_without_the_box(self, tmp_path):
+        box = text_box()
+        model = fitted(box, queries_per_prediction=0)
+        asked = box.answered
+        assert model.score(NEW, NEW_Y) > 0.7
+        assert box.answered == asked
+        model.save(tmp_path / "m.rebox")
+        again = rebox.Reprogrammer.load(tmp_path / "m.rebox")
+        np.testing.assert_array_equal(again.predict(NEW), model.predict(NEW))
+
+    def test_a_mean_of_queries_is_held(self):
+        box = text_box()
+        model = fitted(box, queries_per_prediction=0.5)
+        asked, (many, truth) = box.answered, reviews(200, seed=2)
+        assert model.score(many, truth) > 0.8
+        assert box.answered - asked <= 100
+
+    def test_a_map_is_compared_with_what_texts_show(self):
+        assert fitted(text_box(), "map", verdict=True).verdict_ is not None
+
+    def test_groups_and_objectives(self):
+        model = rebox.Reprogrammer(text_box(), random_state=0, objective="balanced_accuracy")
+        model.fit(X, Y, groups=np.arange(len(X)) // 2)
+        assert model.promised_ is not None
+        assert len(model.predict_set(NEW, 0.9)) == len(NEW)
+
+    def test_a_budget_smaller_than_the_data_is_kept(self):
+        box = text_box()
+        model = fitted(box, budget=50)
+        assert box.answered == model.spent_.training == 50
+
+
 class TestScikitLearn:
+    def test_a_list_of_texts_is_split(self):
+        model = rebox.Reprogrammer(text_box(), "map", random_state=0)
+        assert cross_val_score(model, X, Y, cv=3).mean() > 0.75
+
     def test_cross_validation_and_pipelines(self):
         lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
         reader = rebox.Reprogrammer(text_box(), "map", random_state=0)
