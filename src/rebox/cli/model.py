@@ -22,6 +22,8 @@ def load_model(
     journal: str | None,
     account: str | None,
     bar: ProgressBar,
+    *,
+    local_only: bool = False,
 ) -> Reprogrammer:
     """Return the model that ``path`` holds, with its boxes and whoever pays for them."""
     return Reprogrammer.load(
@@ -30,6 +32,7 @@ def load_model(
         predict_budget=budget,
         journal=read_journal(journal),
         account=account,
+        local_only=local_only,
         listeners=(bar,),
     )
 
