@@ -26,7 +26,17 @@ from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
-from rebox.fit import Batch, Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, Working, tell
+from rebox.fit import (
+    Batch,
+    Listener,
+    Model,
+    PhaseStarted,
+    ProgressLines,
+    StepTaken,
+    Verdict,
+    Working,
+    tell,
+)
 from rebox.fit.rounds import MANY
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
@@ -200,7 +210,7 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         cls,
         path: str | Path,
         box: BoxChoice = None,

@@ -16,6 +16,7 @@ from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     DataOption,
     GroupColumnOption,
@@ -53,10 +54,11 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     alias: AliasOption = None,
     value_range: RangeOption = None,
     hold_out: HoldOutOption = None,
+    batch: BatchOption = False,
     seed: SeedOption = 0,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened = open_asked(box, recipe)
+    opened = open_asked(box, recipe, batch=batch)
     task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,

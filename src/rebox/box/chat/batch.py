@@ -20,7 +20,7 @@ from rebox.box.batch import (
     Unreachable,
 )
 from rebox.box.chat.contract import ChatService
-from rebox.box.chat.dialect import FieldRefused
+from rebox.box.chat.dialect import FieldRefused, field_refused
 from rebox.box.service import Reply, Request
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.sending import Metered
@@ -109,11 +109,12 @@ class ChatBatches:
         reply = Reply(status=status, headers={}, content=json.dumps(body).encode())
         try:
             heard = self.service.answers_in(reply, n)
-        except FieldRefused as refusal:
-            self.service.dialect.learn(refusal.name)  # it is asked again without
-            heard = Metered([replace(refusal.fault, retry=True)] * n, None)
         except Refusal as refusal:
-            heard = Metered([refusal.fault] * n, None)
+            if isinstance(refusal, FieldRefused):
+                self.service.dialect.learn(refusal.name)
+            # the line before may have taught that: it is asked again without
+            again = field_refused(reply, self.service.fields) in self.service.dialect
+            heard = Metered([replace(refusal.fault, retry=again or refusal.fault.retry)] * n, None)
         good = 200 <= status < 300
         billed = sum(good and (not isinstance(one, Failure) or one.charged) for one in heard)
         return LineResult(
