@@ -14,7 +14,14 @@ from rebox.errors import ArtefactError
 from rebox.fit import BoxVerdict, LocalFeatures, Model, Policy, Question, Verdict, VerdictRow
 from rebox.local import PlainFeatures
 from rebox.metric import Interval
-from rebox.program import Placement, Program, View, subspace_from_name
+from rebox.program import (
+    Dressing,
+    Placement,
+    Program,
+    Template,
+    View,
+    subspace_from_name,
+)
 from rebox.reading import Reader
 from rebox.reading.contract import part_of
 from rebox.sample.inputs import Inputs, RowLayout
@@ -51,6 +58,8 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "verdict": None if artefact.verdict is None else _describe_verdict(artefact.verdict),
         "deciding": deciding,
     }
+    if artefact.texts:  # only then: a model without is written as before there were any
+        description["texts"] = True
     if model.policy is not None:
         description["policy"] = model.policy.describe()
         tensors |= {"policy." + name: array for name, array in model.policy.arrays().items()}
@@ -67,9 +76,11 @@ def _describe_verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _describe_question(question: Question) -> dict[str, Any]:
     program = question.program
+    described = {"box": question.box, "price_usd": question.price_usd}
+    if isinstance(program, Template):
+        return {**described, "placement": None, "subspace": None, "template": asdict(program)}
     return {
-        "box": question.box,
-        "price_usd": question.price_usd,
+        **described,
         "placement": None if program is None else asdict(program.placement),
         "subspace": None if program is None else program.subspace_name,
     }
@@ -112,6 +123,7 @@ def restore(
         seed=description["seed"],
         boxes=restore_boxes(description, tensors),
         verdict=restore_verdict(description["verdict"]),
+        texts=description.get("texts", False),
         **restore_deciding(description["deciding"], tensors),
     )
 
@@ -178,7 +190,9 @@ def _restore_model(
     )
 
 
-def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program | None:
+def _restore_program(described: dict[str, Any], arrays: Tensors) -> Dressing | None:
+    if "template" in described:
+        return Template(**described["template"])
     if described["placement"] is None:
         return None
     view: dict[str, Any] = {

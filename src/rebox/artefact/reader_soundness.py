@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rebox.artefact.contract import Artefact
 from rebox.artefact.schema import Unsound, each, entries, number, one_of, or_none, text, whole
 from rebox.fit import AskedGroup, CurvePoint, Model
+from rebox.program import Program
 from rebox.reading import NamedAnswers, PooledReader, Reader, SubsetReader
 
 Tensors = dict[str, NDArray[Any]]
@@ -109,7 +110,7 @@ def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
         program = question.program
         if question.z.shape != (question.dimension,):
             raise Unsound(f"z.{place} has shape {question.z.shape}")
-        if program is None or not program.arrays():
+        if not isinstance(program, Program) or not program.arrays():
             continue
         if not np.isfinite(program.added(question.z)).all():
             raise Unsound(f"program.{place} adds what is no number")
@@ -156,6 +157,8 @@ def _seen(model: Model) -> list[NDArray[np.float32]]:
     if plain.kind == "picture":
         picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
         widths = [block.shape[1] for block in plain.transform([picture])]
+    elif plain.kind == "texts":
+        widths = [block.shape[1] for block in plain.transform(np.array(["a"], dtype=object))]
     else:
         triangle = plain.size * (plain.size + 1) // 2
         widths = [plain.size if plain.kind == "rows" else triangle]

@@ -4,7 +4,7 @@ The boxes themselves stand in modules of their own, imported when they are opene
 `rebox.box.onnx.OnnxBox`, `rebox.box.torch.TorchBox`, `rebox.box.rehearsal.RehearsalBox`.
 """
 
-from rebox.box.canary import Drift, canary_images, drift_between
+from rebox.box.canary import Drift, canaries, canary_images, canary_texts, drift_between
 from rebox.box.contract import BlackBox, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
@@ -39,7 +39,9 @@ __all__ = [
     "Scores",
     "Scratch",
     "beside",
+    "canaries",
     "canary_images",
+    "canary_texts",
     "check_scores",
     "drift_between",
     "is_service",

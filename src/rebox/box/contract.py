@@ -105,6 +105,15 @@ class BlackBox(abc.ABC):
         return self
 
     @property
+    def finder(self) -> "Finder | None":
+        """Who finds out by a question how this box is asked; None: that is known."""
+        return None
+
+    def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
+        """Return this box as it has that ``identity``, if it may; else as it is."""
+        return self
+
+    @property
     def batches(self) -> Batches | None:
         """What its questions leave in, to be answered later; None: it is asked one by one."""
         return None
@@ -186,6 +195,24 @@ class BlackBox(abc.ABC):
 
     def _repr_html_(self) -> str:
         return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
+
+
+class Finder(BlackBox):
+    """Finds out how another box is asked: its one question counts like any other."""
+
+    @property
+    @abc.abstractmethod
+    def question(self) -> Queries:
+        """What it is asked about: one picture or text, always the same."""
+
+    @abc.abstractmethod
+    def found(self, row: NDArray[np.float32]) -> BlackBox:
+        """Return the other box as it is asked, by the answer (classes,)."""
+
+
+def uri_taking(uri: str | None, kind: Kind) -> str | None:
+    """Return the URI of a box that could take several kinds of samples as one that takes these."""
+    return None if uri is None else f"{uri}{'&' if '?' in uri else '?'}takes={kind}"
 
 
 def _check_form(images: Queries, spec: BoxSpec) -> None:

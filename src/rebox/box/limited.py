@@ -2,13 +2,14 @@
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox
+from rebox.box.contract import BlackBox, uri_taking
 from rebox.box.reservation import Reserve
-from rebox.box.spec import BoxSpec, Images, Queries, Scores
+from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
 from rebox.errors import InvalidOption
 from rebox.option import whole
 
@@ -71,8 +72,18 @@ class LimitedBox(BlackBox):
         identity = f"{spec.identity}|{named}" if named else spec.identity
         self.spec = replace(spec, identity=identity)
         self._box = box
+        self._limits: dict[str, Any] = {**limits, "labels_only": labels_only}
         self._top_k = 1 if labels_only else top_k
         self._decimals = decimals
+
+    def taking(self, kind: Kind) -> BlackBox:
+        """Return the same limits around the box within as it takes samples of a ``kind``."""
+        within = self._box.taking(kind)
+        if within is self._box:
+            return self
+        limited = LimitedBox(within, **self._limits)
+        limited.uri = uri_taking(self.uri, kind)
+        return limited
 
     @property
     def answered(self) -> int:

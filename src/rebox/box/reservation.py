@@ -5,7 +5,7 @@ image before it leaves, and of every answer as soon as it is there.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -89,6 +89,26 @@ class Reserve(Protocol):
         BudgetExhausted
             They may not be asked; nothing was reserved.
         """
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Reserves for a question that belongs to the first of others, and is no answer to it."""
+
+    reserve: Reserve
+
+    def __call__(self, places: Sequence[int], *, nano_usd_each: int | None = None) -> Reservation:
+        """Set aside what it may cost."""
+        return _Beside(self.reserve(places, nano_usd_each=nano_usd_each))
+
+
+@dataclass(frozen=True)
+class _Beside:
+    reservation: Reservation
+
+    def settle(self, settlement: Settlement) -> None:
+        """Have it paid for, and keep its answer out."""
+        self.reservation.settle(replace(settlement, answers={}))
 
 
 class _Nothing:

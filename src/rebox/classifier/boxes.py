@@ -1,13 +1,18 @@
 """The boxes of a fit, opened, and those that a model file names."""
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
 from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
+from rebox.meter import Meter
+
+LOG = logging.getLogger(__name__)
 
 BoxChoice = str | BlackBox | Sequence[str | BlackBox] | None
 """A box, or the URI of one, or several of them."""
@@ -24,8 +29,8 @@ def listed(box: BoxChoice) -> list[str | BlackBox]:
     return [] if box is None else [one]
 
 
-def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
-    """Open ``boxes`` where need be.
+def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be, to take samples of a ``kind`` where they can.
 
     Raises
     ------
@@ -34,7 +39,8 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
     InvalidOption
         Two of them are the same, or one shows a part of what another answers.
     """
-    opened = tuple(box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    each = (box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    opened = tuple(box.taking(kind) for box in each)
     names = [box.source.spec.identity for box in opened]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -42,6 +48,31 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
                 f"two of the boxes are {name}: name each once, as what one answers the other does."
             )
     return opened
+
+
+def settled(boxes: Sequence[BlackBox], meter: Meter) -> tuple[BlackBox, ...]:
+    """Return ``boxes`` as they are asked: a question to each of which that is not known finds out.
+
+    It counts like any other, and is not put again by a fit that is repeated with its journal.
+
+    Raises
+    ------
+    BoxError
+        A box did not answer.
+    BudgetExhausted
+        The budget does not pay for it.
+    """
+    known = []
+    for box in boxes:
+        finder = box.finder
+        after = box
+        if finder is not None:
+            after = finder.found(meter.asker(finder, "probe").ask(finder.question)[0])
+            meter.goes_on(finder, after)
+            meter.goes_on(box, after)
+            LOG.info("%s is asked as %s", box.spec.identity, after.spec.identity)
+        known.append(after)
+    return tuple(known)
 
 
 def in_batches(boxes: Sequence[BlackBox]) -> tuple[BlackBox, ...]:
@@ -110,7 +141,8 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
     record = artefact.box
     if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return Nobody()
-    opened = _from_file(record, path) if box is None else open_each([box])[0]
+    given = [] if box is None else open_each([box], artefact.kind)
+    opened = given[0].known_as(record.identity) if given else _from_file(record, path)
     record.check(opened)
     return opened
 
@@ -118,7 +150,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
 def _several(
     artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
-    own = _assigned(artefact, open_each(given))
+    own = _assigned(artefact, open_each(given, artefact.kind))
     asked = {question.box for question in artefact.model.questions}
     asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
     return tuple(
@@ -130,6 +162,7 @@ def _several(
 def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackBox]:
     """Return the boxes that were ``given``, by the places of their records."""
     places = {record.identity: place for place, record in enumerate(artefact.boxes)}
+    given = [_known_among(box, places) for box in given]
     for box in given:
         if box.spec.identity not in places:
             raise BoxMismatch(
@@ -138,6 +171,12 @@ def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackB
             )
         artefact.boxes[places[box.spec.identity]].check(box)
     return {places[box.spec.identity]: box for box in given}
+
+
+def _known_among(box: BlackBox, identities: Collection[str]) -> BlackBox:
+    """Return ``box`` as it has one of ``identities``, if it may have one; else as it is."""
+    forms = (box.known_as(identity) for identity in identities)
+    return next((form for form in forms if form.spec.identity in identities), box)
 
 
 def _found(record: BoxRecord, path: Path) -> BlackBox:

@@ -34,6 +34,7 @@ from rebox.fit import (
     ProgressLines,
     StepTaken,
     Verdict,
+    VersionChanged,
     Working,
     tell,
 )
@@ -134,9 +135,8 @@ class Fitted(Deciding):
         Raises `NotFitted`, and `InvalidData` where they are not known by what it and boxes take.
         """
         self._check_fitted()
-        inputs = self.artefact_.inputs
-        X = checked_samples(self, X, fitted=True, seen=inputs is not None)
-        samples = SampleLoader(inputs, X)
+        X = checked_samples(self, X, fitted=self.artefact_.kind)
+        samples = SampleLoader(self.artefact_.inputs, X)
         check_predictions(self._model, self.boxes_, samples)
         return samples
 
@@ -317,6 +317,11 @@ class Fitted(Deciding):
             account=self.account,
         )
         self.meter_.told = self._tell_waiting
+        self.meter_.account.changed = self._tell_changed
+
+    def _tell_changed(self, words: str) -> None:
+        """Tell listeners that a box answers as another version of its model."""
+        tell(self._told, VersionChanged(spent=self.meter_.spent, words=words))
 
     def _tell_waiting(self, words: str) -> None:
         """Tell listeners what is waited for."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -16,7 +17,7 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each
+from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
@@ -37,6 +38,7 @@ from rebox.fit import Listener, Session, fit
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
+from rebox.program import TEMPLATES, templates_of
 from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
@@ -73,6 +75,10 @@ class Reprogrammer(Movable):
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
+    templates : sequence of str or None
+        How texts are shown to a box, each with ``{text}`` where the text goes, as ``["Review:
+        {text}"]``; the first is the one that they are asked about by, the others are views, which
+        ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
         of a list of images, which runs here; ``auto`` reads its features beside the answers.
@@ -155,6 +161,7 @@ class Reprogrammer(Movable):
         usd_per_prediction: float | None = None,
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
+        templates: Sequence[str] | None = None,
         encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
@@ -177,6 +184,7 @@ class Reprogrammer(Movable):
         self.usd_per_prediction = usd_per_prediction
         self.max_usd_per_prediction = max_usd_per_prediction
         self.aliases = aliases
+        self.templates = templates
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
@@ -225,7 +233,7 @@ class Reprogrammer(Movable):
         X, classes, targets = self._checked_training(X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe)
+        boxes = self._opened(recipe, X.kind)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -249,6 +257,7 @@ class Reprogrammer(Movable):
             objective=objective,
             promised=outcome.decided.promised,
             sets=outcome.decided.sets,
+            texts=samples.texts is not None,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
@@ -256,7 +265,7 @@ class Reprogrammer(Movable):
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}
-        those = {place: boxes[place].live for place in sorted(asked)}
+        those = {place: self.boxes_[place].live for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
         self.artefact_ = replace(artefact, boxes=self._records(canaries))
         if self.canaries:
@@ -289,7 +298,7 @@ class Reprogrammer(Movable):
             )
         return recipe
 
-    def _opened(self, recipe: Recipe) -> tuple[BlackBox, ...]:
+    def _opened(self, recipe: Recipe, kind: Kind) -> tuple[BlackBox, ...]:
         """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
         if not recipe.way.asks:
             return (Nobody(),)
@@ -304,7 +313,7 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
-        opened = open_each(named)
+        opened = open_each(named, kind)
         return in_batches(opened) if self.batch else opened
 
     def _session(
@@ -340,8 +349,10 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
         meter.told = self._tell_waiting
+        meter.account.changed = self._tell_changed
         return Session(
             boxes=boxes,
             meter=meter,
@@ -352,6 +363,7 @@ class Reprogrammer(Movable):
             **pace.of_session,
             named=classes.tolist(),
             aliases=self.aliases or {},
+            templates=templates_of(self.templates),
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,
@@ -369,6 +381,7 @@ class Reprogrammer(Movable):
             **({"paced": True} if any(mean is not None for mean in means) else {}),
             **({"named": True} if named else {}),
             **({"aliases": sorted(aliases.items())} if aliases else {}),
+            **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:

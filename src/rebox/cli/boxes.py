@@ -17,6 +17,7 @@ from rebox.box import (
 )
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
+from rebox.classifier.boxes import settled
 from rebox.cli.app import app
 from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
@@ -75,19 +76,21 @@ def probe_box(
     uri: URIArgument,
     budget: Annotated[
         int, typer.Option("--budget", help="Most questions to ask.")
-    ] = PROBE_QUESTIONS,
+    ] = PROBE_QUESTIONS + 1,
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
     questions = PROBE_QUESTIONS if box.spec.takes == "images" else ID_QUESTIONS
+    questions += box.finder is not None
     if budget < questions:
         raise InvalidOption(
             f"a probe asks {questions} questions: --budget {budget} does not pay for them."
         )
     confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
+    (box,) = settled([box], meter)
     lines, doubts = _probed(box, meter)
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.money import dollars
+from rebox.program import templates_of
 from rebox.sample import Dataset, SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
@@ -88,6 +89,7 @@ def plan(
         **pace_of(model, len(boxes)).of_session,
         named=classes.tolist(),
         aliases=model.aliases or {},
+        templates=templates_of(model.templates),
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -20,6 +20,7 @@ from rebox.cli.options import (
     OtherBoxOption,
     PathColumnOption,
     PredictBudgetOption,
+    TextColumnOption,
     YesOption,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
@@ -34,6 +35,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     model_path: ModelArgument,
     data: DataOption,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     box: OtherBoxOption = None,
@@ -53,7 +55,13 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     started = time.perf_counter()
     inputs = (model_path, data, *(box or ()), *journal_files(journal))
     check_outputs(json, inputs=inputs)
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    task = load(
+        data,
+        path_column=path_column,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+    )
     refuse_pictures([json], task.images)
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar)

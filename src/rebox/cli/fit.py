@@ -35,6 +35,8 @@ from rebox.cli.options import (
     RangeOption,
     RecipeOption,
     SeedOption,
+    TemplateOption,
+    TextColumnOption,
     UsdOption,
     YesOption,
     open_asked,
@@ -71,6 +73,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -80,6 +83,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     alias: AliasOption = None,
+    template: TemplateOption = None,
     encoder: EncoderOption = None,
     objective: ObjectiveOption = "accuracy",
     ordered: OrderedOption = False,
@@ -118,13 +122,14 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     check_model_output(model_path, force=force)
     columns = {
         "path_column": path_column,
+        "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
     }
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe, batch=batch), ProgressBar(err)
+    opened, bar = open_asked(box, recipe, task, batch=batch), ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -150,6 +155,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         random_state=seed,
         listeners=(bar,),
         aliases=read_aliases(alias),
+        templates=template,
         **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)

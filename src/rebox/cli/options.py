@@ -11,6 +11,7 @@ from rebox.classifier.boxes import in_batches, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
+from rebox.sample import Dataset, Samples
 
 AskedBoxOption = Annotated[
     list[str] | None,
@@ -33,13 +34,17 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label[,group] or id,label), .npz (x, y[, groups] or "
-        "ids, y), or a task, as abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group], text,label or id,label), .npz (x, y[, "
+        "groups], texts, y or ids, y), or a task, as abide:DIR.",
         autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
     str | None, typer.Option("--path-column", help="What the CSV calls its column 'path'.")
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option("--text-column", help="What the CSV calls its column 'text'."),
 ]
 LabelColumnOption = Annotated[
     str | None, typer.Option("--label-column", help="What the CSV calls its column 'label'.")
@@ -75,6 +80,14 @@ RangeOption = Annotated[
     typer.Option(
         "--value-range",
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
+    ),
+]
+TemplateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        help="How texts are shown to a box, with {text} where the text goes, as 'Review: {text}'; "
+        "several: the first is asked, the others are views.",
     ),
 ]
 AliasOption = Annotated[
@@ -150,9 +163,9 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spendi
 
 
 def open_asked(
-    boxes: list[str] | None, recipe: str, *, batch: bool = False
+    boxes: list[str] | None, recipe: str, task: Dataset, *, batch: bool = False
 ) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks, opened; `Nobody` for one that asks none.
+    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
 
     ``batch``: their questions leave in batches.
     """
@@ -163,7 +176,7 @@ def open_asked(
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    opened = open_each(boxes)
+    opened = open_each(boxes, Samples.of(task.samples).kind)
     return in_batches(opened) if batch else opened
 
 

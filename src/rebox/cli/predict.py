@@ -25,6 +25,7 @@ from rebox.cli.options import (
     OtherBoxOption,
     PathColumnOption,
     PredictBudgetOption,
+    TextColumnOption,
     YesOption,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
@@ -41,9 +42,11 @@ from rebox.sample.images import spelled_out
 def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
     model_path: ModelArgument,
     paths: Annotated[
-        list[Path], typer.Argument(help="Images, folders, a CSV (path or id) or an .npz.")
+        list[Path],
+        typer.Argument(help="Images or .txt files, folders, a CSV (path, text or id) or an .npz."),
     ],
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     predictions: Annotated[
         Path,
         typer.Option(
@@ -82,7 +85,9 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     """Label new images; each asks as many queries as the model was fitted for."""
     inputs = (model_path, *paths, *(box or ()), *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
-    images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
+    images, names = load_unlabelled(
+        paths, path_column=path_column, text_column=text_column, keep_bad=skip_bad
+    )
     refuse_pictures([predictions], images)
     bar = ProgressBar(err)
     model = load_model(model_path, box, budget, journal, account, bar, batch=batch)
@@ -144,8 +149,17 @@ def _table(
         path,
         names,
         saying,
-        known_by="id" if isinstance(samples, Samples) and samples.images is None else "path",
+        known_by=_known_by(samples, names),
         bad=bad,
         mark=fingerprint(digest_of(model.artefact_) + saying.mark, digest, names, bad),
         journal=account.journal.path if isinstance(account, JournalAccount) else None,
     )
+
+
+def _known_by(samples: Any, names: list[str]) -> str:
+    """Return what the names of samples are: ids, rows of a table of texts, or paths."""
+    if not isinstance(samples, Samples) or samples.images is not None:
+        return "path"
+    if samples.texts is None or samples.ids is not None:
+        return "id"
+    return "row" if names[0].endswith("]") else "path"

@@ -241,4 +241,6 @@ def _record_of(name: str, spent: Spent) -> dict[str, Any]:
 
 def _cost_of(spent: Spent) -> dict[str, Any]:
     usd = None if spent.usd is None else round(spent.usd, 6)
-    return {"usd": usd, "queries": spent.by_purpose()}
+    told = {"in": spent.tokens_in, "out": spent.tokens_out}
+    tokens = {"tokens": told} if any(told.values()) else {}
+    return {"usd": usd, "queries": spent.by_purpose(), **tokens}

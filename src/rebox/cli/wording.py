@@ -32,6 +32,7 @@ OPTIONS = {
     "random_state": "--seed",
     "recipe": "--recipe",
     "silent_share": "--silent-share",
+    "text_column": "--text-column",
     "trusted": "--trust",
     "usd_per_prediction": "--usd-per-prediction",
     "value_range": "--value-range",

@@ -10,6 +10,7 @@ from rebox.fit.events import (
     StepTaken,
     StopFit,
     Stopped,
+    VersionChanged,
     Working,
     tell,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "VersionChanged",
     "Working",
     "fit",
     "plan",

@@ -29,7 +29,7 @@ from rebox.fit.run import Ending
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.fit.verdict import Verdict
-from rebox.program import Canvas, Program
+from rebox.program import Canvas, Dressing, Program
 from rebox.reading import fit_reader
 from rebox.reading.contract import Matrix
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
@@ -280,9 +280,11 @@ class BoxesRun(LookingRun):
         return Ending(model=model, unread=self._answered)
 
 
-def _program(session: Session, place: int) -> Program | None:
+def _program(session: Session, place: int) -> Dressing | None:
     """Return how samples are shown to a box as they are; None: it is asked by their ids."""
     spec, images = session.boxes[place].spec, session.samples.images
+    if spec.takes == "texts":
+        return session.templates[0]
     if spec.takes == "ids" or images is None:
         return None
     inputs = images.inputs

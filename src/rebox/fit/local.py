@@ -13,7 +13,7 @@ from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
 from rebox.local import PlainFeatures
 from rebox.reading import Answered, fit_reader
-from rebox.sample.loader import ImageLoader, SampleLoader, chunks
+from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
@@ -59,18 +59,17 @@ def look(
 
     Those that are known by their ids alone show nothing: there is no way to look, and no block.
     """
-    images = samples.images
-    if images is None:
+    if not samples.shows:
         return None, []
-    local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
-    return local, seen_by(local, images, order)
+    local = LocalFeatures(PlainFeatures.fit(samples.seen(order[:CHUNK])), encoder)
+    return local, seen_by(local, samples, order)
 
 
-def seen_by(local: LocalFeatures, images: ImageLoader, order: NDArray[np.intp]) -> Blocks:
+def seen_by(local: LocalFeatures, samples: SampleLoader, order: NDArray[np.intp]) -> Blocks:
     """Return what is seen of samples in ``order``: blocks (n, d)."""
     seen: Blocks = []
     for few in chunks(len(order), CHUNK):
-        blocks = local.blocks(images.samples(order[few]))
+        blocks = local.blocks(samples.seen(order[few]))
         # Into its place at once: of matrices, both the parts and the whole would be gigabytes.
         seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
         for whole, block in zip(seen, blocks, strict=True):

@@ -42,6 +42,7 @@ class _JournalReserved(Reserved):
             billed=settlement.billed,
             words=settlement.words,
             nano_usd_each=settlement.nano_usd_each,
+            used=settlement.used,
         )
 
 
@@ -204,6 +205,10 @@ class JournalAccount(Account):
         self.journal.begin_epoch(box)
         self._epochs[box] = self.journal.epoch(box)
 
+    def _versions_of(self, box: str) -> set[str]:
+        """Return the versions that the journal has of answers of a box."""
+        return self.journal.versions(box)
+
     def close(self) -> None:
         """Close the journal; the next question opens it again."""
         self.journal.close()
@@ -233,12 +238,13 @@ class JournalAccount(Account):
 
         What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
-        not make the whole journal worthless. Of a sample that is known by its id, it is that.
+        not make the whole journal worthless. Of a text, or of a sample that is known by its id, it
+        is that.
         """
         changed = self._epoch(box)
         epoch = f"#{changed}" if changed else ""
         # an array of texts is as wide as the longest among them, which says nothing of the others
-        kind = "id" if images.dtype.kind == "U" else images.dtype.name
+        kind = {"U": "id", "O": "text"}.get(images.dtype.kind, images.dtype.name)
         head = f"{box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
@@ -251,5 +257,5 @@ class JournalAccount(Account):
 
 
 def content_of(query: NDArray[Any] | str) -> bytes:
-    """Return what one query says: the pixels of an image, or an id."""
+    """Return what one query says: the pixels of an image, a text or an id."""
     return encoded(query) if isinstance(query, str) else np.ascontiguousarray(query).tobytes()

@@ -59,6 +59,7 @@ class Meter:
         }
         self.account = account or Account(self._budgets["fit"], self._budgets["predict"])
         self._boxes = [Payee.of(box).box for box in boxes]
+        self._formerly: dict[str, list[str]] = {}  # what boxes were known as, by what they are
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # by box and purpose
         self._asked: dict[Kind, Amount] = {"fit": Amount(), "predict": Amount()}
         self._answered: dict[Kind, int] = {"fit": 0, "predict": 0}
@@ -75,6 +76,13 @@ class Meter:
         self.__dict__.update(state)
         self._lock = threading.RLock()
 
+    def goes_on(self, before: BlackBox, after: BlackBox) -> None:
+        """Count what was asked of a box under what it is known as from now on."""
+        old, new = Payee.of(before).box, Payee.of(after).box
+        with self._lock:
+            self._boxes = [new if box == old else box for box in self._boxes]
+            self._formerly.setdefault(new, []).extend([old, *self._formerly.pop(old, [])])
+
     @property
     def spent(self) -> Spent:
         """What has been asked so far."""
@@ -86,9 +94,16 @@ class Meter:
     def spent_by_box(self) -> tuple[Spent, ...]:
         """What each box has been asked so far, in the order of the boxes."""
         with self._lock:
-            order = [*self._boxes, *(box for box in self._counts if box not in self._boxes)]
-            counts = [(box, Counter(self._counts.get(box))) for box in order]
-        return tuple(replace(self.account.spent_on(box), **count) for box, count in counts)
+            former = [box for boxes in self._formerly.values() for box in boxes]
+            known = {*self._boxes, *former}
+            order = [*self._boxes, *(box for box in self._counts if box not in known)]
+            return tuple(
+                sum(map(self._spent_on, self._formerly.get(box, ())), self._spent_on(box))
+                for box in order
+            )
+
+    def _spent_on(self, box: str) -> Spent:
+        return replace(self.account.spent_on(box), **Counter(self._counts.get(box)))
 
     def asker(self, box: BlackBox, purpose: Purpose, *, afresh: bool = False) -> "Asker":
         """Return who asks ``box``, for ``purpose``, within the budget.
@@ -162,7 +177,7 @@ class Meter:
         if account is None or self.account.remembered() <= self.answered():
             return None
         again = type(self)((), self._budgets["fit"], self._budgets["predict"], account)
-        again._boxes = self._boxes
+        again._boxes, again._formerly = self._boxes, self._formerly
         return again
 
     def reserve(self, queries: int, purpose: Purpose, payee: Payee) -> None:

@@ -25,6 +25,8 @@ def as_texts(texts: Any) -> Texts:
     """
     if isinstance(texts, str | bytes):
         raise InvalidData(f"found the one text {quoted(texts)}; {EXPECTED}: pass a list.")
+    if hasattr(texts, "to_pylist"):  # pyarrow, whose texts become NumPy's by copying alone
+        texts = texts.to_pylist()
     values = as_array(texts.to_numpy() if hasattr(texts, "to_numpy") else texts)
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

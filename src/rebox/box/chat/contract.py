@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
@@ -20,12 +21,12 @@ from rebox.box.chat.picture import USUAL, PictureForm
 from rebox.box.chat.silence import Silence
 from rebox.box.chat.tokens import AROUND, Seen, TokenPrice
 from rebox.box.chat.wording import Wording
-from rebox.box.contract import BlackBox
+from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
-from rebox.box.reservation import Row, Used
+from rebox.box.reservation import Beside, Reserve, Row, Used
 from rebox.box.service import Answer, Failure, Refusal, Reply, Request, Service, unreadable
 from rebox.box.spec import Kind
-from rebox.errors import QuotaSpent
+from rebox.errors import InvalidOption, QuotaSpent
 
 LOG = logging.getLogger(__name__)
 
@@ -93,9 +94,11 @@ class Chat:
 class Opens(Protocol):
     """What a chat box was made of, and others can be made of."""
 
-    @property
-    def finds(self) -> bool:
-        """Whether it has to be found out how answers are read."""
+    def finder(self, box: "ChatService") -> Finder | None:
+        """Return who finds out how the answers of ``box`` are read; None: that is known."""
+
+    def variants(self) -> Sequence[Mapping[str, Any]]:
+        """Return what makes of it all the boxes that it may turn out to be."""
 
     def otherwise(self, **changes: Any) -> "Opens":
         """Return an opening with other options."""
@@ -122,16 +125,20 @@ class ChatService(Service):
         Of a request, those that a server may refuse and is asked without then.
     older : mapping of str to str
         The names that some of them have at older servers.
+    tells_logprobs : bool
+        Whether the protocol has log-probabilities.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
     older: ClassVar[Mapping[str, str]] = {}
+    tells_logprobs: ClassVar[bool] = False
 
     def __init__(self, *, chat: Chat, opening: Opens, **settings: Any) -> None:
         super().__init__(**settings)
         self.chat, self.opening = chat, opening
         self.dialect = Dialect()
         self._seen, self._silence = Seen(), Silence()
+        self._known: BlackBox | None = None  # found out by whoever asked it as it is
 
     @abc.abstractmethod
     def bodies(self, queries: Any) -> dict[str, Any]:
@@ -308,14 +315,40 @@ class ChatService(Service):
         """Return the box with other options, which learns with this one what a server refuses."""
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
+        if box.spec.takes == self.spec.takes:  # a picture is as many tokens, whatever is asked
+            box._seen = self._seen
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
-        return cast("Self", box)
+        return cast("Self", box if self._live is None else box.batched())
 
     def taking(self, kind: Kind) -> Self:
         """Return the box that is shown samples of a ``kind``; itself for ids: it takes none."""
         if kind in ("ids", self.spec.takes):
             return self
         return self.otherwise(takes=kind)
+
+    @property
+    def finder(self) -> Finder | None:
+        """Who finds out how answers are read; None: that is known."""
+        return self.opening.finder(self)
+
+    def known_as(self, identity: str) -> "BlackBox":
+        """Return the box that has an ``identity``, whatever it takes and however it is read."""
+        for changes in self.opening.variants():
+            try:
+                box = self.otherwise(**changes)
+            except InvalidOption:  # a prompt for texts says nothing of pictures
+                continue
+            if box.spec.identity == identity:
+                return box
+        return self
+
+    def _send(self, images: Any, reserve: Reserve) -> NDArray[np.float32]:
+        finder = self.finder
+        if finder is None:
+            return super()._send(images, reserve)
+        if self._known is None:  # whoever asks it as it is pays for the question beside their own
+            self._known = finder.found(finder.ask(finder.question, Beside(reserve))[0])
+        return self._known.ask(images, reserve)
 
     @classmethod
     def check(cls, options: Any) -> None:

@@ -91,6 +91,9 @@ def field_refused(reply: Reply, names: Iterable[str]) -> str | None:
     said = json.dumps(error) if error else reply.content[:4096].decode(errors="replace")
     if TOO_LONG.search(said):  # a question that is too long is no field that is unknown
         return None
-    found = {name: re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", said) for name in names}
+    found = {
+        name: re.search(rf"(?<![A-Za-z_]){name}(?![A-Za-z_])", said, re.IGNORECASE)
+        for name in names
+    }
     places = {name: match.start() for name, match in found.items() if match}
     return min(places, key=places.__getitem__) if places else None

@@ -55,6 +55,7 @@ class OpenAIChat(ChatService):
         *("max_completion_tokens", "temperature", "seed", "response_format"),
         *("reasoning_effort", "logprobs", "top_logprobs"),
     )
+    tells_logprobs = True
     older: ClassVar[Mapping[str, str]] = {"max_completion_tokens": "max_tokens"}
 
     def bodies(self, queries: Any) -> dict[str, Any]:

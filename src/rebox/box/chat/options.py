@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rebox.box.chat.contract import Chat, ChatService
+from rebox.box.chat.finding import WAYS, ReadFinder, pinned
 from rebox.box.chat.picture import USUAL, PictureForm
 from rebox.box.chat.prices import token_price
 from rebox.box.chat.schema import most_tokens, schema_of
@@ -160,10 +161,15 @@ class Opening:
         """Return an opening with other options."""
         return replace(self, options=replace(self.options, **changes))
 
-    @property
-    def finds(self) -> bool:
-        """Whether it has to be found out how answers are read."""
-        return self.options.read == "auto"
+    def finder(self, box: ChatService) -> ReadFinder | None:
+        """Return who finds out how the answers of ``box`` are read; None: that is known."""
+        return ReadFinder(box) if self.options.read == "auto" else None
+
+    def variants(self) -> list[dict[str, Any]]:
+        """Return what makes of it all the boxes that it may turn out to be."""
+        ways = [pinned(way) for way in WAYS] if self.options.read == "auto" else [{}]
+        kinds = ("images", "texts")
+        return [way | {"takes": kind} for kind in kinds for way in ways]
 
     def _chat(self) -> Chat:
         options = self.options
