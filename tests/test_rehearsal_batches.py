@@ -16,7 +16,7 @@ from test_rehearsal_chat import WordBox, about, ask, rehearse
 
 from rebox.errors import InvalidOption
 from rebox.rehearsal import Rehearsal, read_faults
-from rebox.rehearsal.chat.batches import Batches, BatchLine, answered
+from rebox.rehearsal.chat.batches import BatchLine, BatchQueue, answered
 from rebox.rehearsal.message import Incoming, json_reply
 
 HEADERS = {"Authorization": "Bearer k", "anthropic-version": "2026-10-21"}
@@ -362,7 +362,7 @@ def test_fates_that_are_none_are_refused(options, words):
 @settings(max_examples=40)
 @given(st.integers(1, 40), st.sampled_from(["completed", "half", "expired", "failed"]))
 def test_every_line_comes_to_one_end(n, fate):
-    batches = Batches("b", 0.0, [fate])
+    batches = BatchQueue("b", 0.0, [fate])
     asked = []
 
     def answer(request):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from rebox.rehearsal.chat.anthropic_batches import AnthropicBatches
+from rebox.rehearsal.chat.anthropic_batches import AnthropicBatchQueue
 from rebox.rehearsal.chat.conversation import Conversation, number, turns_of
 from rebox.rehearsal.chat.pictures import by_area
 from rebox.rehearsal.chat.prompt import Part
@@ -58,8 +58,8 @@ class Anthropic(Conversation):
     limits: ClassVar[Limits] = Limits(image_bytes=5_000_000, usd_per_m_in=1, usd_per_m_out=5)
 
     @cached_property
-    def _desk(self) -> AnthropicBatches:
-        return AnthropicBatches(self.batches)
+    def _desk(self) -> AnthropicBatchQueue:
+        return AnthropicBatchQueue(self.batches)
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to messages."""

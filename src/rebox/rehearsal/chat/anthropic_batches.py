@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rebox.rehearsal.chat.batches import Batches, BatchJob, BatchLine, Missed, answered, page
+from rebox.rehearsal.chat.batches import BatchJob, BatchLine, BatchQueue, Missed, answered, page
 from rebox.rehearsal.format import Refused, read_json
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
@@ -20,15 +20,15 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 COUNTED = ("processing", "succeeded", "errored", "canceled", "expired")
 
 
-class AnthropicBatches:
+class AnthropicBatchQueue:
     """Message batches of one rehearsal.
 
     Parameters
     ----------
-    batches : Batches
+    batches : BatchQueue
     """
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: BatchQueue) -> None:
         self._batches = batches
 
     def reply(self, request: Incoming) -> Outgoing | None:

@@ -78,7 +78,7 @@ def answered(one: Outgoing | Missed) -> bool:
     return isinstance(one, Outgoing) and one.status == 200
 
 
-class Batches:
+class BatchQueue:
     """All batches of a service, for many threads at once.
 
     Parameters

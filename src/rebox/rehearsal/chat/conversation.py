@@ -11,7 +11,7 @@ import numpy as np
 
 from rebox.rehearsal.chat import logprobs
 from rebox.rehearsal.chat.answer import Choice, Piece, Style, by_schema, plain, tokens_of
-from rebox.rehearsal.chat.batches import Ask, Batches
+from rebox.rehearsal.chat.batches import Ask, BatchQueue
 from rebox.rehearsal.chat.opinion import Manner, chosen, faked
 from rebox.rehearsal.chat.prompt import Prompt, Turn, read_prompt
 from rebox.rehearsal.chat.question import Asked, Ending, Speech, cut
@@ -75,7 +75,7 @@ class Conversation(Format):
         batches: tuple[str, ...] = (),
     ) -> None:
         super().__init__(served)
-        self.batches = Batches(self.batch_prefix, batch_s, batches)
+        self.batches = BatchQueue(self.batch_prefix, batch_s, batches)
         self.manner, self.style, self.told = manner, style, logprobs
         self.refuses = {*refuses, *(self.own_fields if logprobs == "no" else ())}
         self._answered = itertools.count()

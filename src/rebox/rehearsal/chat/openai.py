@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from rebox.rehearsal.chat.conversation import Conversation, number, turns_of
-from rebox.rehearsal.chat.openai_batches import OpenAIBatches
+from rebox.rehearsal.chat.openai_batches import OpenAIBatchQueue
 from rebox.rehearsal.chat.pictures import by_tiles
 from rebox.rehearsal.chat.prompt import Part
 from rebox.rehearsal.chat.question import Asked, Ending, Speech
@@ -75,8 +75,8 @@ class OpenAI(Conversation):
     own_fields = frozenset({"logprobs", "top_logprobs"})
 
     @cached_property
-    def _desk(self) -> OpenAIBatches:
-        return OpenAIBatches(self.batches)
+    def _desk(self) -> OpenAIBatchQueue:
+        return OpenAIBatchQueue(self.batches)
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to chat completions."""

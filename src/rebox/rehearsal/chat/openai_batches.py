@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rebox.rehearsal.chat.batches import Batches, BatchJob, BatchLine, Missed, answered, page
+from rebox.rehearsal.chat.batches import BatchJob, BatchLine, BatchQueue, Missed, answered, page
 from rebox.rehearsal.format import Refused, form_part, read_json
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
@@ -25,15 +25,15 @@ MISSED: Mapping[Missed, tuple[str, str]] = {
 STAMPS = ("completed", "failed", "expired", "cancelling", "cancelled")
 
 
-class OpenAIBatches:
+class OpenAIBatchQueue:
     """Files and batches of one rehearsal.
 
     Parameters
     ----------
-    batches : Batches
+    batches : BatchQueue
     """
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: BatchQueue) -> None:
         self._batches = batches
         self._files: dict[str, tuple[dict[str, Any], bytes]] = {}
         self._outputs: dict[str, tuple[str | None, str | None]] = {}
