@@ -33,6 +33,14 @@ def uri_of(fake, protocol, more=""):
     )
 
 
+def pictures(n=40, seed=0):
+    """Return n pictures, every other one light, and which they are."""
+    x = np.random.default_rng(seed).integers(0, 90, (n, 16, 16, 3), dtype=np.uint8)
+    y = np.arange(n) % 2
+    x[y == 1] += 120
+    return x, y
+
+
 class FakeBatches:
     """A server of both protocols, in a thread.
 

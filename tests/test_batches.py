@@ -5,7 +5,7 @@ The service is ours (`fake_batches`): it proves nothing about the real ones.
 
 import numpy as np
 import pytest
-from fake_batches import EACH_NANO, FakeBatches, said, uri_of
+from fake_batches import EACH_NANO, FakeBatches, pictures, said, uri_of
 
 from rebox import Reprogrammer, open_box
 from rebox.errors import BudgetExhausted, InvalidOption, JournalError, KeyRefused, ServiceError
@@ -35,14 +35,6 @@ def protocol(request):
 def fake():
     with FakeBatches() as service:
         yield service
-
-
-def pictures(n=40, seed=0):
-    """Return n pictures, every other one light, and which they are."""
-    x = np.random.default_rng(seed).integers(0, 90, (n, 16, 16, 3), dtype=np.uint8)
-    y = np.arange(n) % 2
-    x[y == 1] += 120
-    return x, y
 
 
 def model(fake, protocol, journal, *, more="", **options):

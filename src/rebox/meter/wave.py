@@ -8,14 +8,15 @@ import secrets
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Queries
-from rebox.box.batch import Batches, BatchState, LineResult, Row, Unanswered
+from rebox.box.batch import Batches, BatchState, LineResult, Unanswered
+from rebox.box.reservation import Row
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Purpose, kind_of
 from rebox.meter.dispatch import Dispatch, Told, busy_with
@@ -328,8 +329,9 @@ class Wave:
             end, line = ends[result.name], self._by_name.get(result.name)
             if line is None or end.send not in settled:
                 continue
-            each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
-            self._count(line, Amount.of(end.billed, each))
+            self._count(line, _spent(line, end))
+            if end.used is not None and end.used.version:
+                self._account.hear_version(line.part.payee.box, end.used.version)
             line.tries, line.paid = line.tries + 1, True
             line.failure = next((a for a in result.answers if isinstance(a, Unanswered)), None)
 
@@ -338,6 +340,15 @@ class Wave:
         reserved = Amount() if line.token is None else line.most
         line.token = None
         self._account.settle(kind_of(line.part.purpose), line.part.payee, reserved, spent)
+
+
+def _spent(line: _Line, end: LineEnd) -> Amount:
+    """Return what a line has cost."""
+    each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
+    spent = Amount.of(end.billed, each)
+    if end.used is None:
+        return spent
+    return replace(spent, tokens_in=end.used.tokens_in, tokens_out=end.used.tokens_out)
 
 
 def _end_of(result: LineResult, line: OpenLine) -> LineEnd:
@@ -354,5 +365,5 @@ def _end_of(result: LineResult, line: OpenLine) -> LineEnd:
         },
         billed=min(result.billed, line.queries),
         words=faults[0].words if faults else "",
-        nano_usd_each=result.nano_usd_each,
+        used=result.used,
     )

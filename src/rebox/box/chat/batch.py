@@ -14,13 +14,13 @@ from typing import Any
 
 from rebox.box.batch import (
     LineResult,
-    Row,
     Unanswered,
     Uncertain,
     Unreachable,
 )
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
+from rebox.box.reservation import Row
 from rebox.box.service import Reply, Request
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.sending import Metered
@@ -121,7 +121,7 @@ class ChatBatches:
             name=name,
             answers=[standing(one) if isinstance(one, Failure) else one for one in heard],
             billed=billed,
-            nano_usd_each=heard.used.each(billed) if heard.used else None,
+            used=heard.used if good else None,
         )
 
     def adapted(self, body: Any) -> Any:
