@@ -20,6 +20,7 @@ from rebox.cli.options import (
     AccountOption,
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -58,6 +59,7 @@ from rebox.cli.printing import (
     print_verdict,
     receipt,
     receipt_of,
+    say_under_way,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -101,6 +103,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
     yes: YesOption = False,
@@ -126,7 +129,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe, task), ProgressBar(err)
+    opened, bar = open_asked(box, recipe, task, batch=batch), ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -144,6 +147,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         max_usd=usd,
         journal=read_journal(journal),
         account=account,
+        batch=batch,
         canaries=canaries,
         objective=objective,
         ordered=ordered or task.grades,
@@ -221,6 +225,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     try:
         model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
+        say_under_way(error)
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt_of(model)

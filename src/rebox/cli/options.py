@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rebox.box import BlackBox, Nobody
-from rebox.classifier.boxes import listed, open_each
+from rebox.classifier.boxes import in_batches, listed, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -150,12 +150,25 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask services in batches: half price, within a day. Ctrl-C leaves a batch under way; "
+        "the same command goes on with it.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
-def open_asked(boxes: list[str] | None, recipe: str, task: Dataset) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none."""
+def open_asked(
+    boxes: list[str] | None, recipe: str, task: Dataset, *, batch: bool = False
+) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
+
+    ``batch``: their questions leave in batches.
+    """
     if not recipe_from_name(recipe).way.asks:
         return (Nobody(),)
     if not boxes:
@@ -163,7 +176,8 @@ def open_asked(boxes: list[str] | None, recipe: str, task: Dataset) -> tuple[Bla
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    return open_each(listed(boxes), Samples.of(task.samples).kind)
+    opened = open_each(listed(boxes), Samples.of(task.samples).kind)
+    return in_batches(opened) if batch else opened
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:
