@@ -210,12 +210,12 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(  # noqa: PLR0913 - keyword-only, one for each thing that may lie elsewhere
+    def load(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         cls,
         path: str | Path,
         box: BoxChoice = None,
         *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
