@@ -12,6 +12,7 @@ from rebox.box.limited import LimitedBox
 from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
+from rebox.box.privacy import check_stays, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
@@ -43,6 +44,7 @@ __all__ = [
     "canary_images",
     "canary_texts",
     "check_scores",
+    "check_stays",
     "drift_between",
     "is_service",
     "open_box",
@@ -51,4 +53,5 @@ __all__ = [
     "probe",
     "probe_ids",
     "worded",
+    "words_of_leaving",
 ]

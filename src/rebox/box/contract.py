@@ -171,6 +171,16 @@ class BlackBox(abc.ABC):
         return None
 
     @property
+    def leaves(self) -> str:
+        """What of a sample is sent to its `address`, in words."""
+        return {
+            "images": f"{self.spec.height} x {self.spec.width} pixels, as a new file, without the "
+            "name of its own, and what else that holds (EXIF: place, time, camera)",
+            "texts": "its text, as it is",
+            "ids": "its id",
+        }[self.spec.takes]
+
+    @property
     def source(self) -> "BlackBox":
         """The box that is really asked: another one for a box around a box."""
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
-from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign, worded
+from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, open_foreign, worded
 from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 from rebox.meter import Meter
@@ -122,6 +122,24 @@ def open_recorded(
         if not isinstance(box, Nobody):
             check_box(artefact, box, place)
     return opened
+
+
+def check_recorded_stays(
+    artefact: Artefact, given: Sequence[str | BlackBox], without: Sequence[str] = ()
+) -> None:
+    """Refuse a model that would be asked elsewhere than on this machine; open nothing.
+
+    Raises
+    ------
+    InvalidOption
+        A box that was ``given``, or one that `open_recorded` would open, is asked elsewhere.
+    """
+    check_stays(given)
+    if len(artefact.boxes) == 1 and given:
+        return
+    asked = {question.box for question in artefact.model.questions}
+    records = [one for place, one in enumerate(artefact.boxes) if place in asked]
+    check_stays(one.uri for one in records if one.uri and not {one.uri, one.identity} & {*without})
 
 
 def _count(artefact: Artefact) -> str:

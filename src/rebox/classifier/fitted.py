@@ -15,6 +15,7 @@ from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
 from rebox.classifier.boxes import (
     BoxChoice,
+    check_recorded_stays,
     in_batches,
     listed,
     open_recorded,
@@ -220,6 +221,7 @@ class Fitted(Deciding):
         journal: JournalChoice = None,
         account: str | None = None,
         batch: bool = False,
+        local_only: bool = False,
         listeners: Sequence[Listener] = (),
         without: Sequence[str] = (),
     ) -> Self:
@@ -236,7 +238,7 @@ class Fitted(Deciding):
             cannot be opened is left out with a warning, if the model has a reading without it.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget, journal, account, batch, listeners
+        predict_budget, journal, account, batch, local_only, listeners
             As for a new model; predictions without an account have one for this model alone.
         without : sequence of str
             Boxes, by their URIs or identities, that are not opened.
@@ -249,7 +251,10 @@ class Fitted(Deciding):
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path), without)
+        given = listed(box)
+        if local_only:
+            check_recorded_stays(artefact, given, without)
+        opened = open_recorded(artefact, given, Path(path), without)
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
@@ -264,6 +269,7 @@ class Fitted(Deciding):
             journal=journal,
             account=account,
             batch=batch,
+            local_only=local_only,
             objective=artefact.objective.value(artefact.classes.tolist()),
             ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=None if inputs is None else inputs.value_range,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
 from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
@@ -34,7 +34,7 @@ from rebox.classifier.checks import (
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import Listener, Session, fit
+from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
@@ -100,6 +100,9 @@ class Reprogrammer(Movable):
         within a day at half price. They are written down in the journal before they leave: whatever
         ends this process, the same fit run again finds them, waits and goes on. For ``auto`` and
         recipes that ask once; canaries are asked at once, at the usual price.
+    local_only : bool
+        Whether boxes that are asked elsewhere are refused, before one is opened: nothing leaves
+        this machine.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -169,6 +172,7 @@ class Reprogrammer(Movable):
         journal: JournalChoice = None,
         account: str | None = None,
         batch: bool = False,
+        local_only: bool = False,
         canaries: int | None = None,
         objective: str | Mapping[str, Any] = "accuracy",
         ordered: Order = False,
@@ -192,6 +196,7 @@ class Reprogrammer(Movable):
         self.journal = journal
         self.account = account
         self.batch = batch
+        self.local_only = local_only
         self.canaries = canaries
         self.objective = objective
         self.ordered = ordered
@@ -313,6 +318,8 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
+        if self.local_only:
+            check_stays(named)
         opened = open_each(named, kind)
         return in_batches(opened) if self.batch else opened
 
@@ -349,6 +356,8 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        for words in words_of_leaving(boxes):
+            tell(self._told, Leaving(spent=meter.spent, words=words))
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
         meter.told = self._tell_waiting

@@ -29,6 +29,7 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ObjectiveOption,
     OrderedOption,
     PathColumnOption,
@@ -106,6 +107,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget.
@@ -129,7 +131,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe, task, batch=batch), ProgressBar(err)
+    opened = open_asked(box, recipe, task, batch=batch, local_only=local_only)
+    bar = ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,

@@ -24,6 +24,7 @@ def load_model(
     bar: ProgressBar,
     *,
     batch: bool = False,
+    local_only: bool = False,
 ) -> Reprogrammer:
     """Return the model that ``path`` holds, with its boxes and whoever pays for them."""
     return Reprogrammer.load(
@@ -33,6 +34,7 @@ def load_model(
         journal=read_journal(journal),
         account=account,
         batch=batch,
+        local_only=local_only,
         listeners=(bar,),
     )
 

@@ -21,6 +21,7 @@ from rebox.cli.options import (
     AccountOption,
     BatchOption,
     JournalOption,
+    LocalOnlyOption,
     ModelArgument,
     OtherBoxOption,
     PathColumnOption,
@@ -80,6 +81,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
             help="Pass over files that cannot be read: their rows have a path and are empty else.",
         ),
     ] = False,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
@@ -90,7 +92,9 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     )
     refuse_pictures([predictions], images)
     bar = ProgressBar(err)
-    model = load_model(model_path, box, budget, journal, account, bar, batch=batch)
+    model = load_model(
+        model_path, box, budget, journal, account, bar, batch=batch, local_only=local_only
+    )
     saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))

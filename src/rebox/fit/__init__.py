@@ -5,6 +5,7 @@ from rebox.fit.boxes_plan import short_name
 from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.events import (
     Event,
+    Leaving,
     Listener,
     PhaseStarted,
     StepTaken,
@@ -31,6 +32,7 @@ __all__ = [
     "BoxVerdict",
     "CurvePoint",
     "Event",
+    "Leaving",
     "Listener",
     "LocalFeatures",
     "Model",

@@ -13,8 +13,9 @@ import numpy as np
 
 from rebox.box.canary import canary_images
 from rebox.box.chat import reading
-from rebox.box.chat.contract import ChatService, Said
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
+from rebox.box.chat.said import Said
 from rebox.box.chat.wording import LETTERS
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.reservation import Row, Used

@@ -23,6 +23,7 @@ from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
+from rebox.box.service.refund import Refunds
 from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Metered, Sender
 from rebox.box.service.terms import Terms
@@ -160,6 +161,7 @@ class Service(BlackBox):
         step = min(self.spec.batch_size, share)
         if session.hours is not None:
             reserve = session.hours.reserving(reserve)
+        reserve = session.refunds.reserving(reserve)
         rows = session.sender.ask(
             images, self.exchange, step=step, reserve=reserve, most=self.most_nano_usd
         )
@@ -260,7 +262,7 @@ class _Session:
     def __init__(self, service: Service) -> None:
         self._pid = os.getpid()
         self.transport = service.transport or HttpTransport(service.terms, service.verify)
-        self.sender = Sender(service.terms)
+        self.sender, self.refunds = Sender(service.terms), Refunds()
         spec = service.spec
         self.hours = Hours(spec, service.terms.timeout_s) if spec.usd_per_hour else None
         # neither of them knows the service, so that it can be collected and they be closed
