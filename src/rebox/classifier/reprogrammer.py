@@ -31,6 +31,7 @@ from rebox.classifier.checks import (
     pace_of,
     seed_of,
 )
+from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
@@ -360,8 +361,7 @@ class Reprogrammer(Movable):
             tell(self._told, Leaving(spent=meter.spent, words=words))
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
-        meter.told = self._tell_waiting
-        meter.account.changed = self._tell_changed
+        hear(self, meter)
         return Session(
             boxes=boxes,
             meter=meter,
