@@ -5,6 +5,9 @@ model is weak and a busy machine reads some ten tokens a second, so the task is 
 a box brings is for the verdict to say.
 """
 
+import re
+import sys
+
 import httpx2
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from test_real_servers import Server, free_port
 
 import rebox
 from rebox.box import open_box
+from rebox.cli import main
 
 pytestmark = pytest.mark.slow  # an environment is made for it, and a model asked
 
@@ -146,3 +150,18 @@ def test_a_task_of_texts_is_fitted_kept_and_predicted(server, read, tmp_path):
     assert "read=logprobs" in model.boxes_[0].spec.identity  # what auto finds at llama.cpp
     # so weak a model on so few texts: whatever it says is said with its uncertainty
     assert "training" in str(model.verdict_)
+
+
+def test_the_command_probes_it(server, monkeypatch, capsys):
+    """Which way it is read is found by asking, and said."""
+    target = uri(server, read="auto")
+    monkeypatch.setattr(sys, "argv", ["rebox", "box", "probe", target, "--budget", "18"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert "read=logprobs" in said.out  # by one question more than a probe's own
+    assert re.search(
+        r"asked 18 queries \(18 to probe\), \$0\.00; [\d,]+ tokens read, 18 written", said.out
+    )
+    assert re.search("asked again +same answer", said.out)
