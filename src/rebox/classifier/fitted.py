@@ -215,7 +215,7 @@ class Fitted(Deciding):
         path: str | Path,
         box: BoxChoice = None,
         *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
