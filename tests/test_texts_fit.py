@@ -1,6 +1,7 @@
 """Texts through a fit, to its file and back. Boxes here are functions: no service is rehearsed."""
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from rebox.fit.question import Question
 from rebox.meter import Budget, Journal, Meter
 from rebox.meter.journal_account import JournalAccount
 from rebox.program import TEMPLATES, Template, templates_of
+from rebox.sample import as_texts
 
 X, Y = reviews(120)
 NEW, NEW_Y = reviews(60, seed=1)
@@ -43,6 +45,14 @@ def test_a_box_of_texts_is_reprogrammed(recipe, tmp_path):
     again = rebox.Reprogrammer.load(tmp_path / "m.rebox", box)
     np.testing.assert_array_equal(model.predict_proba(NEW), again.predict_proba(NEW))
     np.testing.assert_array_equal(model.predict(NEW), again.predict(np.array(NEW)))
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pandas.Series, as_texts])
+def test_texts_in_any_form_are_the_same_fit(form):
+    expected = fitted(text_box(), "map").predict_proba(NEW)
+    model = rebox.Reprogrammer(text_box(), "map", budget=400, random_state=0).fit(form(X), Y)
+    assert model.artefact_.kind == "texts"
+    np.testing.assert_array_equal(model.predict_proba(form(NEW)), expected)
 
 
 def test_every_query_is_counted_and_shown_as_it_is():
@@ -246,7 +256,44 @@ class TestCanaries:
         assert len(set(canary_texts(210))) == 210
 
 
+class TestWaysOfAsking:
+    def test_a_student_answers_without_the_box(self, tmp_path):
+        box = text_box()
+        model = fitted(box, queries_per_prediction=0)
+        asked = box.answered
+        assert model.score(NEW, NEW_Y) > 0.7
+        assert box.answered == asked
+        model.save(tmp_path / "m.rebox")
+        again = rebox.Reprogrammer.load(tmp_path / "m.rebox")
+        np.testing.assert_array_equal(again.predict(NEW), model.predict(NEW))
+
+    def test_a_mean_of_queries_is_held(self):
+        box = text_box()
+        model = fitted(box, queries_per_prediction=0.5)
+        asked, (many, truth) = box.answered, reviews(200, seed=2)
+        assert model.score(many, truth) > 0.8
+        assert box.answered - asked <= 100
+
+    def test_a_map_is_compared_with_what_texts_show(self):
+        assert fitted(text_box(), "map", verdict=True).verdict_ is not None
+
+    def test_groups_and_objectives(self):
+        model = rebox.Reprogrammer(text_box(), random_state=0, objective="balanced_accuracy")
+        model.fit(X, Y, groups=np.arange(len(X)) // 2)
+        assert model.promised_ is not None
+        assert len(model.predict_set(NEW, 0.9)) == len(NEW)
+
+    def test_a_budget_smaller_than_the_data_is_kept(self):
+        box = text_box()
+        model = fitted(box, budget=50)
+        assert box.answered == model.spent_.training == 50
+
+
 class TestScikitLearn:
+    def test_a_list_of_texts_is_split(self):
+        model = rebox.Reprogrammer(text_box(), "map", random_state=0)
+        assert cross_val_score(model, X, Y, cv=3).mean() > 0.75
+
     def test_cross_validation_and_pipelines(self):
         lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
         reader = rebox.Reprogrammer(text_box(), "map", random_state=0)

@@ -17,10 +17,17 @@ def reviews(n, seed=0):
     return texts, meant
 
 
+def _length(text):
+    return 0.3 + len(text) % 7 / 100
+
+
 def scores(texts):
-    """Return (n, 3) probabilities by counting words."""
+    """Return (n, 3) probabilities by counting words, and a little by length."""
     counts = np.array(
-        [[sum(map(text.count, WORDS[one])) + 0.2 for one in WORDS] + [0.4] for text in texts]
+        [
+            [sum(map(text.count, WORDS[one])) + 0.2 for one in WORDS] + [_length(text)]
+            for text in texts
+        ]
     )
     return counts / counts.sum(axis=1, keepdims=True)
 

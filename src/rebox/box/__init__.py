@@ -15,6 +15,7 @@ from rebox.box.preprocess import PRESETS, Preprocess, Scratch
 from rebox.box.privacy import check_stays, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
+from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
 from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
@@ -24,6 +25,7 @@ __all__ = [
     "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
+    "TEXT_QUESTIONS",
     "BlackBox",
     "BoxSpec",
     "BoxURI",
@@ -52,6 +54,7 @@ __all__ = [
     "open_foreign",
     "probe",
     "probe_ids",
+    "probe_texts",
     "worded",
     "words_of_leaving",
 ]

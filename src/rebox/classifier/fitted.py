@@ -25,6 +25,7 @@ from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import checked_samples
 from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.classifier.hearing import hear
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
 from rebox.fit import (
@@ -35,8 +36,6 @@ from rebox.fit import (
     ProgressLines,
     StepTaken,
     Verdict,
-    VersionChanged,
-    Working,
     tell,
 )
 from rebox.fit.rounds import MANY
@@ -216,7 +215,7 @@ class Fitted(Deciding):
         path: str | Path,
         box: BoxChoice = None,
         *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
@@ -322,16 +321,7 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
-        self.meter_.told = self._tell_waiting
-        self.meter_.account.changed = self._tell_changed
-
-    def _tell_changed(self, words: str) -> None:
-        """Tell listeners that a box answers as another version of its model."""
-        tell(self._told, VersionChanged(spent=self.meter_.spent, words=words))
-
-    def _tell_waiting(self, words: str) -> None:
-        """Tell listeners what is waited for."""
-        tell(self._told, Working(spent=self.meter_.spent, what=words))
+        hear(self, self.meter_)
 
     def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.

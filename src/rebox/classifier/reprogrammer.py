@@ -31,6 +31,7 @@ from rebox.classifier.checks import (
     pace_of,
     seed_of,
 )
+from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
@@ -81,7 +82,8 @@ class Reprogrammer(Movable):
         ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
-        of a list of images, which runs here; ``auto`` reads its features beside the answers.
+        of a list of images, or of texts, which runs here; ``auto`` reads its features beside the
+        answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend on all boxes together, at their prices, which have to
         be known.
@@ -165,7 +167,7 @@ class Reprogrammer(Movable):
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
         templates: Sequence[str] | None = None,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
@@ -360,8 +362,7 @@ class Reprogrammer(Movable):
             tell(self._told, Leaving(spent=meter.spent, words=words))
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
-        meter.told = self._tell_waiting
-        meter.account.changed = self._tell_changed
+        hear(self, meter)
         return Session(
             boxes=boxes,
             meter=meter,

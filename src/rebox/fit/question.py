@@ -33,7 +33,7 @@ class Question:
     def __repr__(self) -> str:
         asked = "an id" if self.program is None else f"{self.dimension} numbers of a program"
         if isinstance(self.program, Template):
-            asked = f"a text as {self.program.words!r}"
+            asked = f"a text as {self.program.described}"
         return f"<Question to box {self.box}: {asked}>"
 
     @property

@@ -39,6 +39,12 @@ class Template:
             )
 
     @property
+    def described(self) -> str:
+        """What is shown, in words: the template itself, and how much of a text where it is cut."""
+        cut = "" if self.part == "whole" else f" ({self.part} half)"
+        return f"{self.words!r}{cut}"
+
+    @property
     def dimension(self) -> int:
         """How many numbers move it: none."""
         return 0
