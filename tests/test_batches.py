@@ -3,7 +3,10 @@
 The service is ours (`fake_batches`): it proves nothing about the real ones.
 """
 
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -377,16 +380,34 @@ def test_journals_of_every_release_take_batches(tmp_path, fake, protocol, versio
     assert [line.billed for line in books(path)] == [1, 40]
 
 
-def test_who_is_gone_is_known_by_its_name(monkeypatch):
+def test_who_is_gone_is_known_by_its_name():
     """A process of this machine by its number, or by its name where the number is given again."""
-    host, pid, _ = claim.my_name().rsplit(":", 2)
+    host, pid, start, _ = claim.my_name().rsplit(":", 3)
     now = time.time()
-    assert not claim.is_gone(claim.my_name(), now)
-    assert claim.is_gone(f"{host}:{pid}:another", now)
-    assert claim.is_gone(f"{host}:{2**22 + 1}:x", now)
-    assert not claim.is_gone(f"{host}:1:x", now)
-    assert not claim.is_gone("elsewhere:1:x", now - claim.LEASE_S + 60)
-    assert claim.is_gone("elsewhere:1:x", now - claim.LEASE_S - 1)
+    assert not claim.is_gone(claim.my_name(), now - 10 * claim.LEASE_S)
+    assert claim.is_gone(f"{host}:{pid}:{start}:another", now)
+    assert claim.is_gone(f"{host}:{2**22 + 1}:5:x", now)
+    assert claim.is_gone(f"{host}:{2**22 + 1}::x", now)
+    assert claim.is_gone(f"{host}:1:never:x", now)  # the number is given again
+    assert not claim.is_gone(f"{host}:1::x", now)
+    assert not claim.is_gone("elsewhere:1:5:x", now - claim.LEASE_S + 60)
+    assert claim.is_gone("elsewhere:1:5:x", now - claim.LEASE_S - 1)
+
+
+def test_who_was_killed_is_gone_before_anybody_has_looked():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    start = claim._start(child.pid)
+    if not start:
+        pytest.skip("this system does not say when a process began")
+    name = f"{socket.gethostname()}:{child.pid}:{start}:x"
+    assert not claim.is_gone(name, time.time())
+    child.kill()
+    until = time.monotonic() + 10
+    while not claim.is_gone(name, time.time()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert claim.is_gone(name, time.time())  # it is a zombie: nobody has waited for it
+    child.stdin.close()
+    child.wait()
 
 
 def test_a_batch_of_others_with_as_many_lines_is_not_taken_for_ours(tmp_path, fake):
