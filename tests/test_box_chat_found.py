@@ -143,3 +143,11 @@ def test_a_box_is_known_again_by_its_identity(kind, way):
     stored = open_box(f"{CHAT}&read={way}&takes={kind}").spec
     assert open_box(CHAT).known_as(stored.identity).spec == stored
     assert open_box(CHAT).known_as("another").spec.identity == open_box(CHAT).spec.identity
+
+
+def test_a_model_that_was_cut_while_it_thought_is_given_room():
+    words = "Could not finish the message because max_tokens or model output limit was reached."
+    box = open_box(f"{CHAT}&per_call=2{FAST}")  # which is never asked for log-probabilities
+    box.transport = Stub(says({"error": {"message": words, "type": "invalid"}}, 400))
+    finder = box.finder
+    assert "read=label&max_tokens=4096" in finder.found(finder.ask(finder.question)[0]).uri

@@ -10,10 +10,10 @@ from test_rehearsal_chat import CLASSES, WordBox
 from typer.testing import CliRunner
 
 from rebox import Reprogrammer
-from rebox.box import open_box
+from rebox.box import open_box, open_foreign
 from rebox.box.rehearsal import RehearsalBox
 from rebox.cli.app import app
-from rebox.errors import BoxMismatch, KeyRefused
+from rebox.errors import BoxMismatch, InvalidOption, KeyRefused
 from rebox.meter import Journal
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.testing import BoxContract
@@ -188,3 +188,55 @@ class TestPicturesOfAnthropic(_Pictures):
 
 class TestSeveralPicturesInACall(_Pictures):
     options = "read=label&per_call=3"
+
+
+def test_an_estimate_says_what_it_assumes(tmp_path):
+    texts, labels = task(12)
+    table = tmp_path / "t.csv"
+    rows = [f"{text},{label}" for text, label in zip(texts, labels, strict=True)]
+    table.write_text("\n".join(["text,label", *rows]))
+    uri = "chat:gpt-5.4-nano?classes=cat,dog&tokens_in=1000&tokens_out=10"
+    result = CliRunner().invoke(
+        app, ["estimate", "--data", str(table), "--box", uri, "--budget", "10"]
+    )
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "1,000 tokens read and 10 written, at $0.20 and $1.25 a million" in said
+    assert "5 August 2026" in said
+    assert "found out by a question of its own" in said
+
+
+def test_the_prompt_can_be_seen(tmp_path):
+    result = CliRunner().invoke(app, ["box", "prompt", "chat:m?classes=a,b&takes=texts&read=label"])
+    assert "A. a\nB. b\n\nText:\n{text}\n\nAnswer with the letter alone." in result.output
+    refused = CliRunner().invoke(app, ["box", "prompt", "rehearsal:"])
+    assert refused.exit_code
+
+
+@pytest.mark.parametrize(
+    ("claimed", "usd"),
+    [
+        ("usd_per_m_in=0&usd_per_m_out=0", 0.2),
+        ("usd_per_m_in=9&usd_per_m_out=9", 9),
+        ("tokens_in=0&tokens_out=0", 0.2),
+    ],
+)
+def test_a_file_cannot_make_tokens_cheaper(claimed, usd):
+    uri = f"chat:gpt-5.4-nano?classes=a,b&read=label&{claimed}"
+    box = open_foreign(uri, whose="model", way="pass box=")
+    assert box.chat.price.usd_in == usd
+    assert box.spec.price_usd > 0
+    assert box.uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "chat:m?classes=a,b&base_url=https://elsewhere.example/v1",
+        "anthropic:m?classes=a,b&base_url=https://elsewhere.example",
+        "chat:m?classes=a,b&key_env=AWS_SECRET_ACCESS_KEY",
+    ],
+)
+def test_a_file_leads_nobody_elsewhere(uri):
+    with pytest.raises(InvalidOption, match="trust"):
+        open_foreign(uri, whose="model", way="pass box=")

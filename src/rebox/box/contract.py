@@ -171,6 +171,21 @@ class BlackBox(abc.ABC):
         return None
 
     @property
+    def prompt(self) -> str | None:
+        """The words that stand around a sample in a question; None: there are none."""
+        return None
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What its price goes by, where that is not all that there is to it, in sentences."""
+        return []
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is worth knowing once it has been asked, in sentences."""
+        return []
+
+    @property
     def leaves(self) -> str:
         """What of a sample is sent to its `address`, in words."""
         return {

@@ -8,14 +8,14 @@ from rebox.fit import Event, Listener, VersionChanged, Working, tell
 from rebox.meter import Meter
 
 
-class Told(Protocol):
+class Speaker(Protocol):
     """Who is told of events."""
 
     @property
     def _told(self) -> Iterable[Listener]: ...
 
 
-def hear(model: Told, meter: Meter) -> None:
+def hear(model: Speaker, meter: Meter) -> None:
     """Have ``meter`` and its account tell the listeners of ``model``.
 
     They do not hold the model: it goes, and its journal is closed, with its last user.

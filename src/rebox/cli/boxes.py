@@ -98,6 +98,8 @@ def probe_box(
     lines, doubts = _probed(box, meter)
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for remark in box.source.remarks:
+        out.print(remark, highlight=False, markup=False, soft_wrap=True)
     for doubt in doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
     receipt(meter.spent, [box])
@@ -112,6 +114,16 @@ def _probed(box: BlackBox, meter: Meter) -> tuple[list[str], list[str]]:
         return probe_texts(ask, box.spec).lines(), []
     report = probe(ask, box.spec)
     return report.lines(), report.doubts
+
+
+@box_app.command(name="prompt")
+def show_prompt(uri: URIArgument) -> None:
+    """Show the words that a chat model is asked with; ask nobody."""
+    box = open_box(uri).source
+    words = box.prompt
+    if words is None:
+        raise InvalidOption(f"{uri} is asked without words: chat: and anthropic: have a prompt.")
+    out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 @box_app.command(name="labels")

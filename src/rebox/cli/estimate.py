@@ -125,6 +125,8 @@ def _print_assumptions(boxes: Sequence[BlackBox], planned: Plan) -> None:
         if box.spec.usd_per_hour:
             words = time_words(box, queries)
             out.print(f"dollars depend on the time that it is kept: {words}.", highlight=False)
+        for words in box.source.assumptions:
+            out.print(words, highlight=False, markup=False)
         print_price(box.uri or "", usd_per_query(box), box.spec.usd_per_hour)
         _warn_of_readiness(box)
 

@@ -6,52 +6,35 @@ a reply what the model has said, ``used`` how many tokens that took.
 
 import abc
 import copy
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
-from rebox.box.chat.dialect import TOO_LONG, Dialect, FieldRefused, error_in, field_refused
-from rebox.box.chat.question import Chat
+from rebox.box.chat.dialect import Dialect, FieldRefused
+from rebox.box.chat.question import Chat, Opens
 from rebox.box.chat.redaction import Redaction
+from rebox.box.chat.refusing import fault_of
 from rebox.box.chat.said import Said, why_none
 from rebox.box.chat.silence import Silence
 from rebox.box.chat.tokens import AROUND, Seen
+from rebox.box.chat.wording import TEXT
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
-from rebox.box.service import Answer, Failure, Refusal, Reply, Request, Service, unreadable
+from rebox.box.service import Answer, Failure, Refusal, Reply, Request, Service, is_here, unreadable
 from rebox.box.spec import Kind
-from rebox.errors import InvalidOption, QuotaSpent
+from rebox.errors import InvalidOption
 
 LOG = logging.getLogger(__name__)
 
 UNBELIEVABLE = 10  # times what can have been used: a usage that is more is no usage
 LONGEST_TEXT = 10**7  # tokens that any model takes
-FILTERED = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
-UNPAID = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-
-
-class Opens(Protocol):
-    """What a chat box was made of, and others can be made of."""
-
-    def finder(self, box: "ChatService") -> Finder | None:
-        """Return who finds out how the answers of ``box`` are read; None: that is known."""
-
-    def variants(self) -> Sequence[Mapping[str, Any]]:
-        """Return what makes of it all the boxes that it may turn out to be."""
-
-    def otherwise(self, **changes: Any) -> "Opens":
-        """Return an opening with other options."""
-
-    def box(self) -> "ChatService":
-        """Return the box."""
 
 
 class ChatService(Service):
@@ -227,31 +210,14 @@ class ChatService(Service):
             try:
                 return super()._exchanged(images)
             except FieldRefused as refusal:
-                self._without(refusal)
+                LOG.info("%s: asked without %s from now on", refusal, refusal.name)
+                self.dialect.learn(refusal.name)
         return super()._exchanged(images)
-
-    def _without(self, refusal: FieldRefused) -> None:
-        LOG.info("%s: asked without %s from now on", refusal, refusal.name)
-        self.dialect.learn(refusal.name)
 
     def refusal(self, reply: Reply) -> Failure | None:
         """Return what an error means beyond its status."""
-        if 200 <= reply.status < 300:
-            return None
-        error = error_in(reply)
-        told = {str(error.get(name)) for name in ("code", "type")}
-        if told & {*UNPAID}:
-            words = f"the account at the service is spent ({reply.said})"
-            return Failure(words, charged=False, error=QuotaSpent)
-        if reply.status in (400, 403, 422) and any(one in json.dumps(error) for one in FILTERED):
-            return self._nothing(f"a filter of the service refused the question ({reply.said})")
         sent = [name for name in self.fields if self._sends(name)]
-        if name := field_refused(reply, sent):
-            raise FieldRefused(name, f"the service answered {reply.status} ({reply.said})")
-        if reply.status in (400, 422) and TOO_LONG.search(reply.said):
-            words = f"the question is too long for the model ({reply.said})"
-            return self._nothing(words, charged=False)
-        return self._later(reply)
+        return fault_of(reply, sent, self._nothing) or self._later(reply)
 
     def _sends(self, name: str) -> bool:
         """Return whether a field can be left out, or named otherwise."""
@@ -281,6 +247,36 @@ class ChatService(Service):
         if kind in ("ids", self.spec.takes):
             return self
         return self.otherwise(takes=kind)
+
+    @property
+    def prompt(self) -> str:
+        """The words that stand around a sample in a question."""
+        return self.chat.wording.said([TEXT] if self.spec.takes == "texts" else [])
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What the price of a query goes by, in sentences."""
+        said = []
+        if self.finder is not None:
+            said.append(
+                "how answers are read is found out by a question of its own first; until then a "
+                "label is assumed."
+            )
+        if self.chat.price is not None and not is_here(self.url):
+            tokens = self.opening.expected(self.chat.wording)
+            said.append(self.chat.price.words(*tokens))
+        return said
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is worth knowing once it has been asked, in sentences."""
+        read = self.chat.wording.read
+        said = [f"answers are read by {read} (read={read})."]
+        if read == "scores":
+            said.append("scores are as the model says them: they are not calibrated.")
+        if refused := self.dialect.refused:
+            said.append(f"the server refuses {', '.join(refused)}, and is asked without.")
+        return said
 
     @property
     def leaves(self) -> str:

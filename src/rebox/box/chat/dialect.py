@@ -47,6 +47,11 @@ class Dialect:
     def __contains__(self, name: object) -> bool:
         return name in self._refused
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The fields that are left out, in alphabetical order."""
+        return tuple(sorted(self._refused))
+
     def learn(self, name: str) -> None:
         """Leave a field out from now on."""
         with self._lock:

@@ -15,6 +15,7 @@ from rebox.box.canary import canary_images
 from rebox.box.chat import reading
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
+from rebox.box.chat.refusing import CUT
 from rebox.box.chat.said import Said
 from rebox.box.chat.wording import LETTERS
 from rebox.box.contract import BlackBox, Finder
@@ -117,7 +118,9 @@ class ReadFinder(Service, Finder):
         fault = trial.refusal(reply)
         if fault is None or fault.instead is None:
             return fault
-        return replace(fault, instead=_row("label"), retry=False)  # it says nothing of the way
+        # a filter says nothing of the way; a model that was cut thinks first
+        cut = any(words in reply.said for words in CUT)
+        return replace(fault, instead=_row("thought" if cut else "label"), retry=False)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:  # noqa: ARG002 - it is one
         """Return the way that an answer shows, or why it has to be asked once more."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rebox.box.reservation import Used
 from rebox.errors import InvalidOption
-from rebox.money import nano_usd
+from rebox.money import dollars, nano_usd
 
 MILLION = 10**6
 AROUND = 64  # tokens that a vendor puts around a question, and a schema's frame
@@ -51,6 +51,15 @@ class TokenPrice:
     def times(self, share: float) -> "TokenPrice":
         """Return a share of the price, as it is paid for batches."""
         return replace(self, usd_in=self.usd_in * share, usd_out=self.usd_out * share)
+
+    def words(self, tokens_in: int, tokens_out: int) -> str:
+        """Return what a query of so many tokens costs, by what, in a sentence."""
+        source = f" ({self.source}, {self.as_of})" if self.source else ""
+        return (
+            f"a query is taken for {tokens_in:,} tokens read and {tokens_out:,} written, at "
+            f"{dollars(self.usd_in)} and {dollars(self.usd_out)} a million{source}; tokens_in= and "
+            "tokens_out= tell better."
+        )
 
     def usd(self, tokens_in: int, tokens_out: int) -> float:
         """Return what so many tokens cost in US dollars."""
