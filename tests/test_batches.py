@@ -3,14 +3,22 @@
 The service is ours (`fake_batches`): it proves nothing about the real ones.
 """
 
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from fake_batches import EACH_NANO, FakeBatches, pictures, said, uri_of
 
 from rebox import Reprogrammer, open_box
 from rebox.errors import BudgetExhausted, InvalidOption, JournalError, KeyRefused, ServiceError
-from rebox.meter import Journal, accounts, dispatch, faults, wave
+from rebox.meter import Journal, accounts, claim, dispatch, faults, wave
 from rebox.meter.flights import Flights
+from rebox.meter.journal_file import MIGRATIONS
+from rebox.meter.packing import checksum
 
 PROTOCOLS = ("openai", "anthropic")
 ENOUGH = 1000
@@ -341,3 +349,83 @@ def test_lines_are_settled_a_few_at_a_time(tmp_path, fake, protocol, monkeypatch
     x, y = pictures()
     model(fake, protocol, tmp_path / "j.sqlite").fit(x, y)
     assert sizes == [7, 7, 7, 7, 7, 5]
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_journals_of_every_release_take_batches(tmp_path, fake, protocol, version):
+    """Each is made as that release's tables were, with a send in it."""
+    path = tmp_path / "old.sqlite"
+    connection = sqlite3.connect(path)
+    connection.create_function("checksum", 2, checksum)
+    for script in MIGRATIONS[:version]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA user_version={version}")
+    connection.executescript(
+        """
+        INSERT INTO account (name, kind, queries, nano_usd) VALUES ('a', 'fit', 1, 5);
+        INSERT INTO box (identity) VALUES ('box');
+        INSERT INTO send (account, box, purpose, queries, nano_usd_each, process, asked_s, billed)
+            VALUES (1, 1, 'map', 1, 5, 1, 1.0, 1);
+        INSERT INTO question VALUES (1, 1, x'00');
+        """
+    )
+    connection.close()
+    before = path.read_bytes()
+    with Journal(path, writable=False) as journal:
+        assert [line.billed for line in accounts(journal)] == [1]
+        assert faults(journal) == []
+    assert path.read_bytes() == before
+    x, y = pictures()
+    model(fake, protocol, path).fit(x, y)
+    assert [line.billed for line in books(path)] == [1, 40]
+
+
+def test_who_is_gone_is_known_by_its_name():
+    """A process of this machine by its number, or by its name where the number is given again."""
+    host, pid, start, _ = claim.my_name().rsplit(":", 3)
+    now = time.time()
+    assert not claim.is_gone(claim.my_name(), now - 10 * claim.LEASE_S)
+    assert claim.is_gone(f"{host}:{pid}:{start}:another", now)
+    assert claim.is_gone(f"{host}:{2**22 + 1}:5:x", now)
+    assert claim.is_gone(f"{host}:{2**22 + 1}::x", now)
+    assert claim.is_gone(f"{host}:1:never:x", now)  # the number is given again
+    assert not claim.is_gone(f"{host}:1::x", now)
+    assert not claim.is_gone("elsewhere:1:5:x", now - claim.LEASE_S + 60)
+    assert claim.is_gone("elsewhere:1:5:x", now - claim.LEASE_S - 1)
+
+
+def test_who_was_killed_is_gone_before_anybody_has_looked():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    start = claim._start(child.pid)
+    if not start:
+        pytest.skip("this system does not say when a process began")
+    name = f"{socket.gethostname()}:{child.pid}:{start}:x"
+    assert not claim.is_gone(name, time.time())
+    child.kill()
+    until = time.monotonic() + 10
+    while not claim.is_gone(name, time.time()) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert claim.is_gone(name, time.time())  # it is a zombie: nobody has waited for it
+    child.stdin.close()
+    child.wait()
+
+
+def test_a_batch_of_others_with_as_many_lines_is_not_taken_for_ours(tmp_path, fake):
+    """Anthropic's bear no note: one that looks alike is waited for, and seen to be another's."""
+    others = [(f"other-{k}", fake_body()) for k in range(40)]
+    fake.latency_s = 0.3
+    fake.make(others, "anthropic")
+    fake.fault("POST", "/v1/messages/batches$", 500)
+    x, y = pictures()
+    fitted = model(fake, "anthropic", tmp_path / "j.sqlite").fit(x, y)
+    assert fitted.n_read_ == 40
+    assert len(fake.batches) == 2
+    ours = [name for name in fake.billed if not name.startswith("other")]
+    assert len(ours) == len(set(ours)) == 40
+    assert books(tmp_path / "j.sqlite")[0].billed == 40
+
+
+def fake_body():
+    """Return a question as Anthropic's protocol has it."""
+    box = open_box("anthropic:m?classes=dark,light&read=label&size=16")
+    return box.bodies(np.zeros((1, 16, 16, 3), np.uint8))

@@ -275,6 +275,36 @@ def test_batches_are_listed_the_newest_first(protocol):
 
 
 @both
+@pytest.mark.parametrize("limit", ["0", "many", "1001", "-1"])
+def test_a_list_has_a_length(protocol, limit):
+    path = "/v1/batches" if protocol is OpenAI else "/v1/messages/batches"
+    with rehearse(service=protocol.service) as running:
+        assert send(running, "GET", f"{path}?limit={limit}").status_code == 400
+
+
+@both
+def test_a_batch_that_takes_long_holds_up_nobody(protocol):
+    slow = WordBox()
+    answer = slow.answer
+
+    def slowly(texts):
+        time.sleep(0.5)
+        return answer(texts)
+
+    slow.answer = slowly
+    with rehearse(slow, service=protocol.service) as running:
+        made = protocol.make(running, questions(6)).json()
+        start = time.monotonic()
+        assert not protocol.ended(protocol.get(running, made["id"]))
+        assert time.monotonic() - start < 2.5
+        until = time.monotonic() + 60
+        while not protocol.ended(batch := protocol.get(running, made["id"])):
+            assert time.monotonic() < until
+        assert protocol.results(running, batch) == marks(6)
+    assert running.bill.queries == len(slow.asked) == 6
+
+
+@both
 def test_what_is_not_there_is_not_found(protocol):
     path = "/v1/batches" if protocol is OpenAI else "/v1/messages/batches"
     with rehearse(service=protocol.service) as running:

@@ -20,10 +20,11 @@ from PIL import Image
 from rebox.box import BlackBox, BoxSpec
 from rebox.box.rehearsal import RehearsalBox
 from rebox.errors import InvalidOption
-from rebox.rehearsal import Limits, Rehearsal
+from rebox.rehearsal import REHEARSALS, Incoming, Limits, Rehearsal
+from rebox.rehearsal.chat.answer import Choice, by_schema
 from rebox.rehearsal.chat.pictures import by_area, by_tiles
 from rebox.rehearsal.chat.prompt import Option, Turn, read_prompt
-from rebox.rehearsal.format import Refused
+from rebox.rehearsal.format import Endpoint, Refused, Scored
 
 CLASSES = ("cat", "dog", "red fox")
 LETTERS = "A. cat\nB. dog\nC. red fox"
@@ -495,3 +496,97 @@ def test_options_that_are_none_are_refused(service, words):
 def test_a_service_that_is_shown_pictures_takes_no_box_for_texts():
     with pytest.raises(InvalidOption, match="words takes texts, and a service is shown images"):
         Rehearsal("clarifai", WordBox())
+
+
+# --- whatever comes in ------------------------------------------------------------------------
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+)
+WORDS = """type text image_url url role content user properties items enum const anyOf $ref minItems
+object array string number integer boolean json_schema schema source 1 2 A dog"""
+NAMES = st.sampled_from(WORDS.split())
+JSON = st.recursive(
+    LEAVES | NAMES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(NAMES, JSON, max_size=4)
+QUESTION = st.fixed_dictionaries(
+    {"model": st.just("rehearsal")},
+    optional={
+        "messages": JSON
+        | st.just([{"role": "user", "content": about("a dog")}])
+        | st.builds(lambda c: [{"role": "user", "content": c}], JSON),
+        "max_tokens": JSON | st.just(9),
+        "temperature": JSON,
+        "seed": JSON,
+        "logprobs": JSON,
+        "top_logprobs": JSON,
+        "system": JSON,
+        "response_format": JSON
+        | st.builds(lambda s: {"type": "json_schema", "json_schema": {"schema": s}}, OBJECTS),
+        "output_config": JSON
+        | st.builds(lambda s: {"format": {"type": "json_schema", "schema": s}}, OBJECTS),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(QUESTION, st.sampled_from(["chat", "anthropic"]))
+def test_any_question_is_answered_or_refused(body, service):
+    spec = WordBox().spec
+    form = REHEARSALS[service](Endpoint(spec=spec, classes=CLASSES))
+    request = Incoming(
+        method="POST",
+        path="/v1/messages",
+        headers={"anthropic-version": "1"},
+        body=json.dumps(body).encode(),
+    )
+    refused = None
+    try:
+        question = form.read(request)
+    except Refused as error:
+        refused = error
+    if refused is not None:
+        assert form.error(refused.kind, refused.words).status in {400, 404}
+        return
+    scored = [Scored(tuple(zip(CLASSES, (0.2, 0.5, 0.3), strict=True))) for _ in question.items]
+    reply = form.write(scored, question)
+    assert reply.status == 200
+    json.loads(reply.body)
+    assert reply.tokens.given >= 1
+
+
+CHOICE = Choice(np.log(np.array([0.2, 0.5, 0.3])), 1)
+SCHEMAS = st.recursive(
+    OBJECTS | st.builds(lambda kind: {"type": kind}, NAMES),
+    lambda inner: st.fixed_dictionaries(
+        {"type": st.sampled_from(["object", "array", "string", "number"])},
+        optional={
+            "properties": st.dictionaries(NAMES, inner, max_size=3) | JSON,
+            "items": inner | JSON,
+            "enum": st.lists(LEAVES, max_size=3) | JSON,
+            "minItems": st.integers(-1, 3) | JSON,
+            "anyOf": st.lists(inner, max_size=2) | JSON,
+            "$ref": st.sampled_from(["#/properties/A", "#", "#/items", "elsewhere"]) | JSON,
+        },
+    ),
+    max_leaves=6,
+)
+
+
+def test_a_schema_that_refers_to_itself_is_answered_in_the_end():
+    several = {name: {"$ref": "#"} for name in "abc"}
+    prompt = read_prompt([Turn("user", (PROMPT,))], CLASSES)
+    pieces = by_schema({"type": "object", "properties": several}, [CHOICE], prompt)
+    assert len(pieces) < 100_000
+    json.loads("".join(piece.text for piece in pieces))
+
+
+@settings(max_examples=400, deadline=None)
+@given(SCHEMAS, st.integers(1, 3))
+def test_any_schema_is_answered_with_json(schema, items):
+    prompt = read_prompt([Turn("user", (PROMPT,))], CLASSES)
+    text = "".join(piece.text for piece in by_schema(schema, [CHOICE] * items, prompt))
+    json.loads(text)

@@ -7,8 +7,10 @@ import os
 import secrets
 import socket
 import time
+from pathlib import Path
 
-LEASE_S = 900.0  # after which a process on another machine is taken for gone, if it says nothing
+LEASE_S = 7200.0  # after which a process that cannot be looked for is taken for gone
+STATES = Path("/proc")  # where Linux says of each process how it is
 _names: dict[int, str] = {}
 
 
@@ -17,26 +19,43 @@ def my_name() -> str:
     pid = os.getpid()
     if pid not in _names:
         _names.clear()
-        _names[pid] = f"{socket.gethostname()}:{pid}:{secrets.token_hex(4)}"
+        _names[pid] = ":".join((socket.gethostname(), str(pid), _start(pid), secrets.token_hex(4)))
     return _names[pid]
 
 
 def is_gone(name: str, heard_s: float) -> bool:
-    """Return whether a process that gave its ``name`` at ``heard_s`` is there no more.
+    """Return whether a process that gave its ``name``, and was heard of then, is there no more.
 
-    Of this machine that is known, of others supposed once their lease has run out.
+    Of a process on this machine that is known, by its number and when it began: numbers are given
+    again, and one that was killed may stand there until its parent has looked. Of others it is
+    supposed once their lease has run out.
     """
-    host, _, rest = name.rpartition(":")[0].rpartition(":")
-    known = host == socket.gethostname() and rest.isdigit()
-    if not known or os.name == "nt":  # there, to ask after a process may end it
-        return name != my_name() and time.time() - heard_s > LEASE_S
-    pid = int(rest)
-    if pid == os.getpid():  # a number that is given again, as the first of a container is
-        return name != my_name()
-    return not _is_running(pid)
+    if name == my_name():
+        return False
+    host, number, start, _ = name.rsplit(":", 3)
+    late = time.time() - heard_s > LEASE_S
+    if host != socket.gethostname() or not number.isdigit():
+        return late
+    if int(number) == os.getpid():
+        return True
+    if start:
+        return _start(int(number)) != start
+    return late or not _is_running(int(number))
+
+
+def _start(pid: int) -> str:
+    """Return when a process began, as Linux counts; empty: it has ended, or nobody says."""
+    try:
+        said = (STATES / str(pid) / "stat").read_text()
+    except OSError:
+        return ""
+    facts = said.rpartition(")")[2].split()  # its own name, before, may hold anything
+    return "" if facts[0] in "ZX" else facts[19]
 
 
 def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # there, to ask after a process may end it
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

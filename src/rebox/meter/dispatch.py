@@ -93,6 +93,7 @@ class Dispatch:
         pause = SOONEST_S
         while True:
             late = time.time() >= until
+            self._flights.claim(token)  # whoever waits for us knows that we are there
             others = self._flights.remotes(self._box)
             try:
                 found = _patiently(lambda: self._batches.find(flight, names, others))  # noqa: B023

@@ -122,7 +122,7 @@ class JournalAccount(Account):
         if waited_for:
             raise JournalError(
                 f"{len(waited_for):,} of {len(keys):,} questions are under way in a batch: go on "
-                "with batch=True (--batch), which waits for it, so that nothing is paid for twice."
+                "with batch=True, which waits for it, so that nothing is paid for twice."
             )
 
     @property

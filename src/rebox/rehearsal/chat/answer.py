@@ -5,9 +5,10 @@ is; everything else is cut into tokens of four characters. That is the rehearsal
 any real model.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from rebox.rehearsal.chat.opinion import Logits
 from rebox.rehearsal.chat.prompt import Option, Prompt
 
 TOKEN = 4  # characters, or bytes of UTF-8 where a text is counted
-DEEPEST = 20  # levels of a schema
+DEEPEST, MOST_VALUES = 20, 5000  # levels and values of an answer: a schema may refer to itself
+MOST_ITEMS = 100  # of an array, whatever its schema wants
 
 Style = Literal["mark", "dot", "bracket", "bold", "sentence", "both", "word"]
 """How a model words its choice."""
@@ -80,20 +82,21 @@ class _Writer:
     choices: Sequence[Choice]
     options: Sequence[Option]
     whole: int
+    written: Iterator[int] = field(default_factory=itertools.count)
 
     def value(self, schema: Any, item: int | None, name: str, depth: int) -> Iterator[Piece]:
         schema = self._resolved(schema)
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) and kind else kind
-        if depth > DEEPEST:
+        if depth > DEEPEST or next(self.written) > MOST_VALUES:
             yield Piece("null")
         elif "const" in schema:
             yield Piece(json.dumps(schema["const"]))
-        elif "enum" in schema:
-            yield from self._one_of(list(schema["enum"]), item)
+        elif isinstance(schema.get("enum"), list):
+            yield from self._one_of(schema["enum"], item)
         elif kind == "array":
             yield from self._array(schema, item, name, depth)
-        elif kind == "object" or "properties" in schema:
+        elif kind == "object" or isinstance(schema.get("properties"), Mapping):
             yield from self._object(schema, item, depth)
         elif kind == "string":
             yield from self._one_of([option.mark for option in self.options], item)
@@ -104,14 +107,14 @@ class _Writer:
         if not isinstance(schema, Mapping):
             return {}
         for several in ("anyOf", "oneOf"):
-            if schema.get(several):
+            if isinstance(schema.get(several), list) and schema[several]:
                 return self._resolved(schema[several][0])
         path = str(schema.get("$ref", ""))
         if path.startswith("#/"):
             found: Any = self.root
             for step in path[2:].split("/"):
                 found = found.get(step, {}) if isinstance(found, Mapping) else {}
-            return found if "$ref" not in found else {}
+            return found if isinstance(found, Mapping) and "$ref" not in found else {}
         return schema
 
     def _one_of(self, values: list[Any], item: int | None) -> Iterator[Piece]:
@@ -132,7 +135,9 @@ class _Writer:
         self, schema: Mapping[str, Any], item: int | None, name: str, depth: int
     ) -> Iterator[Piece]:
         own = item is not None
-        count = int(schema.get("minItems", 1)) if own else len(self.choices)
+        least = schema.get("minItems")
+        least = min(max(least, 0), MOST_ITEMS) if isinstance(least, int) else 1
+        count = least if own else len(self.choices)
         yield Piece("[")
         for i in range(count):
             if i:
@@ -141,7 +146,8 @@ class _Writer:
         yield Piece("]")
 
     def _object(self, schema: Mapping[str, Any], item: int | None, depth: int) -> Iterator[Piece]:
-        properties: Mapping[str, Any] = schema.get("properties") or {}
+        told = schema.get("properties")
+        properties: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
         # one property for each item, where no array says so
         each = item is None and len(self.choices) > 1 and len(properties) == len(self.choices)
         numbered = item is None and all(map(_numbers_an_item, properties.items()))

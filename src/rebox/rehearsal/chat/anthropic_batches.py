@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rebox.rehearsal.chat.batches import BatchJob, BatchLine, BatchQueue, Missed, answered, page
+from rebox.rehearsal.chat.batches import (
+    BatchJob,
+    BatchLine,
+    BatchQueue,
+    Missed,
+    answered,
+    limit_of,
+    page,
+)
 from rebox.rehearsal.format import Refused, read_json
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
@@ -57,8 +65,9 @@ class AnthropicBatchQueue:
 
     def _listed(self, request: Incoming) -> dict[str, Any]:
         query = parse_qs(urlsplit(request.path).query)
-        limit = int(query.get("limit", ["20"])[0])
-        found, more = page(self._batches.listed(), query.get("after_id", [None])[0], limit)
+        found, more = page(
+            self._batches.listed(), query.get("after_id", [None])[0], limit_of(query)
+        )
         return {
             "data": [_shown(batch, request) for batch in found],
             "has_more": more,

@@ -1,7 +1,8 @@
 """Batches of questions, answered later at half price, whichever protocol they come by.
 
 A batch is looked at when somebody asks about it, or about the bill: what was due by then has
-happened. Its lines are answered in one go at its end.
+happened, or is under way if it takes more than a second. Its lines are answered in one go at its
+end.
 """
 
 import itertools
@@ -23,6 +24,9 @@ from rebox.rehearsal.message import Incoming, Outgoing
 Fate = Literal["completed", "half", "expired", "failed", "stuck"]
 """What becomes of a batch: all is answered, every second line fails, it expires when half is
 answered, nothing is, or it never ends by itself."""
+
+MOST_LISTED = 1000
+SOON_S = 1.0  # that whoever asks waits for what is due
 
 Ended = Literal["completed", "expired", "failed", "cancelled"]
 Missed = Literal["error", "expired", "cancelled", "failed"]
@@ -51,6 +55,8 @@ class BatchJob:
         What was said when it was made.
     answers : mapping of int to Outgoing or Missed
         By the number of a line; empty until it has ended.
+    worker : Thread or None
+        Who answers its lines; None: that has not begun.
     """
 
     id: str
@@ -62,6 +68,7 @@ class BatchJob:
     ended_s: float | None = None
     cancelled_s: float | None = None
     answers: dict[int, Outgoing | Missed] = field(default_factory=dict)
+    worker: threading.Thread | None = field(default=None, repr=False, compare=False)
 
     def shuffled(self) -> list[tuple[BatchLine, Outgoing | Missed]]:
         """Return its lines with what came of them, in another order than they were sent in."""
@@ -104,7 +111,7 @@ class BatchQueue:
         self._prefix, self._after_s = prefix, after_s
         self._fates = itertools.chain(fates, itertools.repeat("completed"))
         self._batches: dict[str, BatchJob] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self.ask: Ask | None = None
 
     def add(self, lines: Sequence[BatchLine], about: Mapping[str, Any]) -> BatchJob:
@@ -124,39 +131,49 @@ class BatchQueue:
         Refused
             There is none of this name.
         """
+        self.look()
         with self._lock:
-            self.look()
             if name not in self._batches:
                 raise Refused("not_found", f"No batch found with id '{name}'.")
             return self._batches[name]
 
     def listed(self) -> list[BatchJob]:
         """Return all of them, the newest first."""
+        self.look()
         with self._lock:
-            self.look()
             return list(reversed(self._batches.values()))
 
     def look(self) -> None:
         """End the batches whose time has come."""
+        now_s, until_s = time.time(), time.monotonic() + SOON_S
         with self._lock:
-            now_s = time.time()
             for batch in self._batches.values():
                 due = batch.fate != "stuck" and now_s >= batch.created_s + self._after_s
-                if batch.ended is None and due:
-                    self._end(batch, batch.created_s + self._after_s)
+                if batch.worker is None and due:
+                    batch.worker = threading.Thread(target=self._end, args=(batch,), daemon=True)
+                    batch.worker.start()
+            workers = [one.worker for one in self._batches.values() if one.worker is not None]
+        for worker in workers:
+            worker.join(max(0.0, until_s - time.monotonic()))
 
     def cancel(self, name: str) -> BatchJob:
         """Cancel a batch and return it: what is answered by then stays answered."""
+        batch = self.get(name)
         with self._lock:
-            batch = self.get(name)
-            if batch.ended is None:
-                now_s = time.time()
-                share = (now_s - batch.created_s) / self._after_s if self._after_s else 0.0
-                self._answer(batch, range(int(share * len(batch.lines))), "cancelled")
-                batch.ended, batch.ended_s, batch.cancelled_s = "cancelled", now_s, now_s
-            return batch
+            if batch.worker is None:
+                batch.worker = threading.Thread(target=self._cancel, args=(batch,), daemon=True)
+                batch.worker.start()
+        batch.worker.join(SOON_S)
+        return batch
 
-    def _end(self, batch: BatchJob, at_s: float) -> None:
+    def _cancel(self, batch: BatchJob) -> None:
+        now_s = time.time()
+        share = (now_s - batch.created_s) / self._after_s if self._after_s else 0.0
+        self._answer(batch, range(int(share * len(batch.lines))), "cancelled")
+        batch.ended_s, batch.cancelled_s = now_s, now_s
+        batch.ended = "cancelled"
+
+    def _end(self, batch: BatchJob) -> None:
         n = len(batch.lines)
         ends: dict[str, tuple[Ended, Sequence[int], Missed]] = {
             "half": ("completed", range(0, n, 2), "error"),
@@ -165,7 +182,8 @@ class BatchQueue:
         }
         ended, told, missed = ends.get(batch.fate, ("completed", range(n), "error"))
         self._answer(batch, told, missed)
-        batch.ended, batch.ended_s = ended, at_s
+        batch.ended_s = batch.created_s + self._after_s
+        batch.ended = ended  # last: whoever sees it may read the answers
 
     def _answer(self, batch: BatchJob, told: Sequence[int], missed: Missed) -> None:
         """Ask about the lines that are ``told``; the others are ``missed``."""
@@ -173,6 +191,20 @@ class BatchQueue:
         batch.answers = {
             i: self.ask(line.request) if i in told else missed for i, line in enumerate(batch.lines)
         }
+
+
+def limit_of(query: Mapping[str, Sequence[str]]) -> int:
+    """Return how many batches of a list are wanted.
+
+    Raises
+    ------
+    Refused
+        It is no number from 1 to 1000.
+    """
+    text = query.get("limit", ["20"])[0]
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_LISTED):
+        raise Refused("request", f"limit must be a number from 1 to {MOST_LISTED}.")
+    return int(text)
 
 
 def page(batches: Sequence[BatchJob], after: str | None, limit: int) -> tuple[list[BatchJob], bool]:

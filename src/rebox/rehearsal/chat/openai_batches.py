@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rebox.rehearsal.chat.batches import BatchJob, BatchLine, BatchQueue, Missed, answered, page
+from rebox.rehearsal.chat.batches import (
+    BatchJob,
+    BatchLine,
+    BatchQueue,
+    Missed,
+    answered,
+    limit_of,
+    page,
+)
 from rebox.rehearsal.format import Refused, form_part, read_json
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
@@ -37,7 +45,7 @@ class OpenAIBatchQueue:
         self._batches = batches
         self._files: dict[str, tuple[dict[str, Any], bytes]] = {}
         self._outputs: dict[str, tuple[str | None, str | None]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def reply(self, request: Incoming) -> Outgoing | None:
         """Return the reply to a request about files or batches; None: it is about neither."""
@@ -119,8 +127,7 @@ class OpenAIBatchQueue:
 
     def _listed(self, request: Incoming) -> dict[str, Any]:
         query = parse_qs(urlsplit(request.path).query)
-        limit = int(query.get("limit", ["20"])[0])
-        found, more = page(self._batches.listed(), query.get("after", [None])[0], limit)
+        found, more = page(self._batches.listed(), query.get("after", [None])[0], limit_of(query))
         shown = [self._shown(batch) for batch in found]
         ends = {"first_id": found[0].id, "last_id": found[-1].id} if found else {}
         return {"object": "list", "data": shown, "has_more": more} | ends
@@ -158,12 +165,13 @@ class OpenAIBatchQueue:
         """Return the names of the files of answers and of errors; None: there is none."""
         if batch.ended in (None, "failed"):
             return None, None
-        if batch.id not in self._outputs:
-            came = batch.shuffled()
-            good = [_result(line, one) for line, one in came if answered(one)]
-            bad = [_result(line, one) for line, one in came if not answered(one)]
-            self._outputs[batch.id] = self._output(good), self._output(bad)
-        return self._outputs[batch.id]
+        with self._lock:  # once, whoever asks at the same time
+            if batch.id not in self._outputs:
+                came = batch.shuffled()
+                good = [_result(line, one) for line, one in came if answered(one)]
+                bad = [_result(line, one) for line, one in came if not answered(one)]
+                self._outputs[batch.id] = self._output(good), self._output(bad)
+            return self._outputs[batch.id]
 
     def _output(self, rows: list[bytes]) -> str | None:
         return str(self._keep(b"".join(rows), "batch_output")["id"]) if rows else None
