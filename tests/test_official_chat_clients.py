@@ -7,6 +7,7 @@ what rebox sends, and they are answered what rebox is. Where they differ, a test
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from test_rehearsal_chat import (
     rehearse,
 )
 
+import rebox
 from rebox.box import open_box
 from rebox.rehearsal import read_faults
 
@@ -419,3 +421,72 @@ def test_the_anthropic_client_makes_batches_and_reads_what_came_of_them(python, 
     assert all(mark == "ABC"[int(name[2:]) % 3] for name, mark in done.items())
     missed = {"half": "errored", "expired": "expired", "failed": "errored", "stuck": "canceled"}
     assert set(kinds.values()) - {"succeeded"} == set(filter(None, [missed.get(fate)]))
+
+
+def our_batch(service, journal):
+    """Return a rehearsal of which a fit has asked in one batch, and the fit's model."""
+    words = [f"{text} {i}" for i, text in enumerate(["a dog", "a cat", "a red fox", "no dog"] * 5)]
+    labels = ["pet" if "fox" not in text else "wild" for text in words]
+    settings = {"budget": 40, "random_state": 0, "canaries": 0, "journal": journal}
+    with rehearse(service=service, key=KEY) as running:
+        uri = f"{running.uri}&takes=texts&read=label"
+        model = rebox.Reprogrammer(uri, batch=True, **settings).fit(words, labels)
+    assert running.bill.queries == model.spent_.billed == len(words)
+    assert model.spent_.usd == pytest.approx(running.bill.usd, abs=1e-9)  # half of the price
+    return running
+
+
+def first(running, method, route):
+    return next(one for one in running.requests if (one.method, one.route) == (method, route))
+
+
+def form_of(request):
+    """Return the parts of a form, without its boundary."""
+    (boundary,) = re.findall('boundary="?([^";]+)', request.header("Content-Type"))
+    parts = [part.strip(b"\r\n") for part in request.body.split(b"--" + boundary.encode())[1:-1]]
+    return [re.sub(b'filename="[^"]*"', b'filename=""', part) for part in parts]
+
+
+def test_our_batch_is_that_of_the_openai_client(python, tmp_path):
+    """The form of the file and its lines, and the batch; and so is what it says."""
+    ours = our_batch("chat", tmp_path / "journal")
+    mine = [first(ours, "POST", route) for route in ("/v1/files", "/v1/batches")]
+    lines = [json.loads(row) for row in form_of(mine[0])[1].partition(b"\r\n\r\n")[2].splitlines()]
+    given = {line["custom_id"]: line["body"] for line in lines}
+    made = body_of(mine[1])
+    told = {"bodies": given, "metadata": made["metadata"], "cancel": False}
+    with rehearse(key=KEY) as running:
+        found = run_script(python, OPENAI_BATCH, url=running.url, key=KEY, **told)
+    theirs = [first(running, "POST", route) for route in ("/v1/files", "/v1/batches")]
+    assert [one.path for one in mine] == [one.path for one in theirs]
+    for our, their in zip(mine, theirs, strict=True):
+        assert differing(headers_of(our), headers_of(their)) <= OWN_WORDS | {"content-type", "host"}
+    purpose, file = form_of(mine[0])
+    their_purpose, their_file = form_of(theirs[0])
+    assert purpose == their_purpose
+    head, _, content = file.partition(b"\r\n\r\n")
+    their_head, _, their_content = their_file.partition(b"\r\n\r\n")
+    assert head == their_head
+    assert [json.loads(row) for row in content.splitlines()] == [
+        json.loads(row) for row in their_content.splitlines()
+    ]
+    asked = body_of(theirs[1])
+    assert made.keys() == asked.keys()
+    differ = {name for name in made if made[name] != asked[name]}
+    assert differ == {"input_file_id"}
+    assert found["counts"] == {"completed": 20, "failed": 0, "total": 20}
+
+
+def test_our_batch_is_that_of_the_anthropic_client(python, tmp_path):
+    ours = our_batch("anthropic", tmp_path / "journal")
+    mine = first(ours, "POST", "/v1/messages/batches")
+    given = {one["custom_id"]: one["params"] for one in body_of(mine)["requests"]}
+    with rehearse(service="anthropic", key=KEY) as running:
+        told = {"bodies": given, "cancel": False}
+        found = run_script(python, ANTHROPIC_BATCH, url=running.url, key=KEY, **told)
+    theirs = first(running, "POST", "/v1/messages/batches")
+    assert mine.path == theirs.path
+    assert body_of(mine) == body_of(theirs)
+    key = {"x-api-key", "authorization", "anthropic-version", "host"}
+    assert differing(headers_of(mine), headers_of(theirs)) <= OWN_WORDS | key
+    assert found["counts"]["succeeded"] == len(given) == 20

@@ -210,7 +210,7 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(  # noqa: PLR0913 - keyword-only, one for each thing that may lie elsewhere
+    def load(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         cls,
         path: str | Path,
         box: BoxChoice = None,

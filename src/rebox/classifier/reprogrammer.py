@@ -281,10 +281,9 @@ class Reprogrammer(Movable):
 
     def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
-        each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
-        records = (
-            (place, BoxRecord.of(box.live, spent.by_purpose())) for place, (box, spent) in each
-        )
+        boxes = (box.live for box in self.boxes_)  # whatever this fit's batches cost
+        each = enumerate(zip(boxes, self.meter_.spent_by_box, strict=True))
+        records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
             for place, record in records

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rebox.box import BlackBox, Nobody, check_stays
-from rebox.classifier.boxes import listed, open_each
+from rebox.classifier.boxes import in_batches, listed, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -150,6 +150,14 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask services in batches: half price, within a day. Ctrl-C leaves a batch under way; "
+        "the same command goes on with it.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
 LocalOnlyOption = Annotated[
     bool, typer.Option("--local-only", help="Refuse boxes that are asked on other machines.")
@@ -158,11 +166,17 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spendi
 
 
 def open_asked(
-    boxes: list[str] | None, recipe: str, task: Dataset, *, local_only: bool = False
+    boxes: list[str] | None,
+    recipe: str,
+    task: Dataset,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
 ) -> tuple[BlackBox, ...]:
     """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
 
-    Boxes that are asked elsewhere are refused by ``local_only``.
+    Their questions leave in batches by ``batch``; boxes that are asked elsewhere are refused by
+    ``local_only``.
     """
     if not recipe_from_name(recipe).way.asks:
         return (Nobody(),)
@@ -173,7 +187,8 @@ def open_asked(
         )
     if local_only:
         check_stays(boxes)
-    return open_each(listed(boxes), Samples.of(task.samples).kind)
+    opened = open_each(listed(boxes), Samples.of(task.samples).kind)
+    return in_batches(opened) if batch else opened
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:
