@@ -12,7 +12,7 @@ from rebox.artefact.deciding import describe_deciding, restore_deciding, restore
 from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
 from rebox.fit import BoxVerdict, LocalFeatures, Model, Policy, Question, Verdict, VerdictRow
-from rebox.local import PlainFeatures
+from rebox.local import PlainFeatures, TextFeatures
 from rebox.metric import Interval
 from rebox.program import (
     Dressing,
@@ -58,6 +58,8 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "verdict": None if artefact.verdict is None else _describe_verdict(artefact.verdict),
         "deciding": deciding,
     }
+    if model.local is not None and isinstance(model.local.plain, TextFeatures):
+        tensors |= {"local." + name: one for name, one in model.local.plain.arrays().items()}
     if artefact.texts:  # only then: a model without is written as before there were any
         description["texts"] = True
     if model.policy is not None:
@@ -180,7 +182,7 @@ def _restore_model(
     of_reader = part_of(tensors, "reader.")
     local = description["local"]
     if local is not None:
-        plain = PlainFeatures.restore(local["plain"])
+        plain = _restore_plain(local["plain"], part_of(tensors, "local."))
         local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder, folder))
     return Model(
         questions=questions,
@@ -188,6 +190,12 @@ def _restore_model(
         local=local,
         policy=restore_policy(description, tensors),
     )
+
+
+def _restore_plain(described: dict[str, Any], arrays: Tensors) -> PlainFeatures | TextFeatures:
+    if described["kind"] == TextFeatures.kind:
+        return TextFeatures.restore(arrays)
+    return PlainFeatures.restore(described)
 
 
 def _restore_program(described: dict[str, Any], arrays: Tensors) -> Dressing | None:

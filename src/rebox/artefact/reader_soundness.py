@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rebox.artefact.contract import Artefact
 from rebox.artefact.schema import Unsound, each, entries, number, one_of, or_none, text, whole
 from rebox.fit import AskedGroup, CurvePoint, Model
+from rebox.local import TextFeatures
 from rebox.program import Program
 from rebox.reading import NamedAnswers, PooledReader, Reader, SubsetReader
 
@@ -154,11 +155,11 @@ def _seen(model: Model) -> list[NDArray[np.float32]]:
     blocks = readers[0].blocks[len(readers[0].answers) :]
     seen = [np.zeros((TRIED, len(block.centre)), dtype=np.float32) for block in blocks]
     plain = model.local.plain
-    if plain.kind == "picture":
+    if isinstance(plain, TextFeatures):
+        widths = [len(plain.outside)]
+    elif plain.kind == "picture":
         picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
         widths = [block.shape[1] for block in plain.transform([picture])]
-    elif plain.kind == "texts":
-        widths = [block.shape[1] for block in plain.transform(np.array(["a"], dtype=object))]
     else:
         triangle = plain.size * (plain.size + 1) // 2
         widths = [plain.size if plain.kind == "rows" else triangle]

@@ -30,7 +30,7 @@ from rebox.artefact.schema import (
 from rebox.box import BlackBox
 from rebox.errors import ArtefactError
 from rebox.fit import Question, Verdict
-from rebox.local import PlainFeatures
+from rebox.local import PlainFeatures, TextFeatures
 from rebox.program import Placement, Program, Template, View
 from rebox.sample.inputs import RowLayout
 
@@ -42,7 +42,6 @@ ABSURD = (
     RecursionError,
 )
 
-TEXTS = "texts"  # plain features of such samples
 LARGEST = 2**26  # pixels of a canvas or of a sample
 MOST_FEATURES = 1_000_000
 MOST_LABELS = 2**26  # bytes of all of them
@@ -99,6 +98,13 @@ _questions = each(
 )
 
 
+def _plain(value: Any, at: str) -> None:
+    """Refuse what describes no plain features; those of texts stand in arrays."""
+    of_texts = isinstance(value, dict) and value.get("kind") == TextFeatures.kind
+    images = of_class(PlainFeatures, size=whole(0, MOST_FEATURES))
+    (entries({"kind": text()}) if of_texts else images)(value, at)
+
+
 def _verdict(value: Any, at: str) -> None:
     """Refuse what is no verdict; that of one box says nothing of several."""
     of_class(Verdict)({"boxes": [], **value} if isinstance(value, dict) else value, at)
@@ -116,7 +122,7 @@ _description = entries(
         "local": or_none(
             entries(
                 {
-                    "plain": of_class(PlainFeatures, size=whole(0, MOST_FEATURES)),
+                    "plain": _plain,
                     "encoder": or_none(entries({"identity": text(), "uri": or_none(text())})),
                 }
             )
@@ -222,7 +228,7 @@ def _check_seen(description: dict[str, Any], tensors: Tensors) -> None:
     texts, local = "texts" in description, description["local"]
     placed = any(one["placement"] for one in description["questions"])
     rows = {"rows.low", "rows.high"} & set(tensors)
-    read = local is not None and local["plain"]["kind"] == TEXTS
+    read = local is not None and local["plain"]["kind"] == TextFeatures.kind
     if description["inputs"] is None and ((local and not read) or placed or rows):
         raise Unsound("inputs is null, and the model looks at images")
     if texts and description["inputs"] is not None:

@@ -12,10 +12,11 @@ from rebox.box.limited import LimitedBox
 from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
+from rebox.box.privacy import check_stays, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
-from rebox.box.registry import BOXES, BoxURI, beside, open_box
+from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "canary_images",
     "canary_texts",
     "check_scores",
+    "check_stays",
     "drift_between",
     "is_service",
     "open_box",
@@ -53,4 +55,6 @@ __all__ = [
     "probe",
     "probe_ids",
     "probe_texts",
+    "worded",
+    "words_of_leaving",
 ]

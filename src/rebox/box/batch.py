@@ -9,15 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from rebox.box.reservation import Row, Used
 from rebox.box.spec import Queries
 from rebox.errors import BoxError, ServiceError
 
 BATCH_SHARE = 0.5  # of the price of a question that is answered at once
-
-Row = NDArray[np.float32]
 
 
 class Unreachable(Exception):
@@ -134,14 +130,20 @@ class LineResult:
         One for each of its questions.
     billed : int
         How many of them may have been billed.
-    nano_usd_each : int or None
-        What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it.
+    used : Used or None
+        What the service says that it has used; None: it does not say, and what was set aside for it
+        counts.
     """
 
     name: str
     answers: Sequence[Row | Unanswered]
     billed: int
-    nano_usd_each: int | None = None
+    used: Used | None = None
+
+    @property
+    def nano_usd_each(self) -> int | None:
+        """What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it."""
+        return None if self.used is None else self.used.each(self.billed)
 
 
 class Batches(Protocol):

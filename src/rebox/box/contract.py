@@ -5,6 +5,7 @@ the tests that it must pass.
 """
 
 import abc
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -109,6 +110,9 @@ class BlackBox(abc.ABC):
         """Who finds out by a question how this box is asked; None: that is known."""
         return None
 
+    def share(self, others: "Iterable[BlackBox]") -> None:  # noqa: B027 - most have none
+        """Share the connection of one of the ``others`` that is at the same place."""
+
     def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
         """Return this box as it has that ``identity``, if it may; else as it is."""
         return self
@@ -167,6 +171,16 @@ class BlackBox(abc.ABC):
         return None
 
     @property
+    def leaves(self) -> str:
+        """What of a sample is sent to its `address`, in words."""
+        return {
+            "images": f"{self.spec.height} x {self.spec.width} pixels, as a new file, without the "
+            "name of its own, and what else that holds (EXIF: place, time, camera)",
+            "texts": "its text, as it is",
+            "ids": "its id",
+        }[self.spec.takes]
+
+    @property
     def source(self) -> "BlackBox":
         """The box that is really asked: another one for a box around a box."""
         return self
@@ -204,6 +218,11 @@ class Finder(BlackBox):
     @abc.abstractmethod
     def question(self) -> Queries:
         """What it is asked about: one picture or text, always the same."""
+
+    @property
+    def about(self) -> str:
+        """Names what it finds out: boxes for which that is the same need one question only."""
+        return self.spec.identity
 
     @abc.abstractmethod
     def found(self, row: NDArray[np.float32]) -> BlackBox:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
-from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, open_foreign, worded
 from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 from rebox.meter import Meter
@@ -23,10 +23,9 @@ GONE = (BoxError, InvalidOption, MissingExtra)
 
 def listed(box: BoxChoice) -> list[str | BlackBox]:
     """Return the boxes that were named: none, one or several."""
-    if isinstance(box, list | tuple):
-        return list(box)
     one: Any = box  # `rebox.open_box` refuses what is no box
-    return [] if box is None else [one]
+    named = list(box) if isinstance(box, list | tuple) else [] if box is None else [one]
+    return [part for each in named for part in (worded(each) if isinstance(each, str) else [each])]
 
 
 def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:
@@ -41,6 +40,8 @@ def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[B
     """
     each = (box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
     opened = tuple(box.taking(kind) for box in each)
+    for place, box in enumerate(opened):
+        box.share(opened[:place])
     names = [box.source.spec.identity for box in opened]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -62,12 +63,14 @@ def settled(boxes: Sequence[BlackBox], meter: Meter) -> tuple[BlackBox, ...]:
     BudgetExhausted
         The budget does not pay for it.
     """
-    known = []
+    known, rows = [], {}
     for box in boxes:
         finder = box.finder
         after = box
         if finder is not None:
-            after = finder.found(meter.asker(finder, "probe").ask(finder.question)[0])
+            if finder.about not in rows:
+                rows[finder.about] = meter.asker(finder, "probe").ask(finder.question)[0]
+            after = finder.found(rows[finder.about])
             meter.goes_on(finder, after)
             meter.goes_on(box, after)
             LOG.info("%s is asked as %s", box.spec.identity, after.spec.identity)
@@ -119,6 +122,24 @@ def open_recorded(
         if not isinstance(box, Nobody):
             check_box(artefact, box, place)
     return opened
+
+
+def check_recorded_stays(
+    artefact: Artefact, given: Sequence[str | BlackBox], without: Sequence[str] = ()
+) -> None:
+    """Refuse a model that would be asked elsewhere than on this machine; open nothing.
+
+    Raises
+    ------
+    InvalidOption
+        A box that was ``given``, or one that `open_recorded` would open, is asked elsewhere.
+    """
+    check_stays(given)
+    if len(artefact.boxes) == 1 and given:
+        return
+    asked = {question.box for question in artefact.model.questions}
+    records = [one for place, one in enumerate(artefact.boxes) if place in asked]
+    check_stays(one.uri for one in records if one.uri and not {one.uri, one.identity} & {*without})
 
 
 def _count(artefact: Artefact) -> str:

@@ -15,6 +15,7 @@ from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
 from rebox.classifier.boxes import (
     BoxChoice,
+    check_recorded_stays,
     in_batches,
     listed,
     open_recorded,
@@ -24,6 +25,7 @@ from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import checked_samples
 from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.classifier.hearing import hear
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
 from rebox.fit import (
@@ -34,7 +36,6 @@ from rebox.fit import (
     ProgressLines,
     StepTaken,
     Verdict,
-    Working,
     tell,
 )
 from rebox.fit.rounds import MANY
@@ -209,16 +210,17 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(  # noqa: PLR0913 - keyword-only, one for each thing that may lie elsewhere
+    def load(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         cls,
         path: str | Path,
         box: BoxChoice = None,
         *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
         batch: bool = False,
+        local_only: bool = False,
         listeners: Sequence[Listener] = (),
         without: Sequence[str] = (),
     ) -> Self:
@@ -235,7 +237,7 @@ class Fitted(Deciding):
             cannot be opened is left out with a warning, if the model has a reading without it.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget, journal, account, batch, listeners
+        predict_budget, journal, account, batch, local_only, listeners
             As for a new model; predictions without an account have one for this model alone.
         without : sequence of str
             Boxes, by their URIs or identities, that are not opened.
@@ -248,7 +250,10 @@ class Fitted(Deciding):
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path), without)
+        given = listed(box)
+        if local_only:
+            check_recorded_stays(artefact, given, without)
+        opened = open_recorded(artefact, given, Path(path), without)
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
@@ -263,6 +268,7 @@ class Fitted(Deciding):
             journal=journal,
             account=account,
             batch=batch,
+            local_only=local_only,
             objective=artefact.objective.value(artefact.classes.tolist()),
             ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=None if inputs is None else inputs.value_range,
@@ -315,11 +321,7 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
-        self.meter_.told = self._tell_waiting
-
-    def _tell_waiting(self, words: str) -> None:
-        """Tell listeners what is waited for."""
-        tell(self._told, Working(spent=self.meter_.spent, what=words))
+        hear(self, self.meter_)
 
     def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.

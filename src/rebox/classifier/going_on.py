@@ -1,8 +1,11 @@
 """Predictions that go on without a box that fails, where a model asks several."""
 
+import functools
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,17 @@ from rebox.meter.meter import Heard, Later
 from rebox.sample.loader import SampleLoader
 
 
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """One answer, which may have to be waited for."""
+
+    scores: Later
+    place: int
+
+    def row(self) -> Row:
+        return cast("Row", self.scores()[self.place])
+
+
 class KeepingAsker(Asker):
     """Keeps its answers until they have been read: what fails beside it asks none of them again.
 
@@ -30,18 +44,22 @@ class KeepingAsker(Asker):
     def __init__(self, box: BlackBox, meter: Meter) -> None:
         super().__init__(box, meter, "predict", afresh=False)
         self.failed = False
-        self._kept: dict[bytes, list[Row]] = defaultdict(list)
-        self._again: dict[bytes, list[Row]] = {}
+        self._kept: dict[bytes, list[_Answer]] = defaultdict(list)
+        self._again: dict[bytes, list[_Answer]] = {}
+        self._told: list[tuple[bytes, _Answer]] = []
 
     def forget(self) -> None:
-        """Forget what has been read."""
-        self._kept.clear()
+        """Forget what has been told, and read."""
+        for key, answer in self._told:
+            self._kept[key].remove(answer)
+        self._told.clear()
 
     def begin_again(self) -> None:
         """Give each answer that has not been read once more, when it is asked for."""
-        for key, rows in self._again.items():  # another box had failed, and they are not read yet
-            self._kept[key] += rows
+        for key, answers in self._again.items():  # another box had failed: they are not read yet
+            self._kept[key] += answers
         self._again, self._kept = self._kept, defaultdict(list)
+        self._told.clear()
 
     def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
@@ -50,22 +68,25 @@ class KeepingAsker(Asker):
     def put(self, images: Queries, heard: Heard | None = None) -> Later:
         """Put together as `Asker.put` does, but for what is kept."""
         keys = [hashlib.sha256(content_of(image)).digest() for image in images]
-        rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}
-        left = [place for place in range(len(images)) if place not in rows]
-        later = self._put(images[left] if rows else images, heard) if left else None
+        answers = {i: self._again[k].pop(0) for i, k in enumerate(keys) if self._again.get(k)}
+        left = [place for place in range(len(images)) if place not in answers]
+        if left:
+            later = functools.cache(self._put(images[left] if answers else images, heard))
+            answers |= {place: _Answer(later, row) for row, place in enumerate(left)}
+        for place, key in enumerate(keys):
+            self._kept[key].append(answers[place])
 
         def scores() -> NDArray[np.float32]:
-            if later is not None:
-                rows.update(zip(left, self._heard(later), strict=True))
-            for place, key in enumerate(keys):
-                self._kept[key].append(rows[place])
-            return np.stack([rows[place] for place in range(len(images))])
+            rows = [answers[place].row() for place in range(len(images))]
+            self._told += ((key, answers[place]) for place, key in enumerate(keys))
+            return np.stack(rows)
 
         return scores
 
     def _put(self, images: Queries, heard: Heard | None) -> Later:
         if self.puts_off:
-            return super().put(images, heard)
+            later = super().put(images, heard)
+            return lambda: self._heard(later)
         asked = self._heard(lambda: super(KeepingAsker, self).ask(images, heard))
         return lambda: asked
 
@@ -83,6 +104,13 @@ class KeepingAsker(Asker):
         except BoxError:
             self.failed = True
             raise
+
+    def abandon(self) -> None:
+        """Keep what has not left: another box may have failed, and this one is asked again."""
+
+    def leave(self) -> None:
+        """Forget what has not left: nobody asks for it any more."""
+        super().abandon()
 
 
 def batches_of_several(
@@ -107,6 +135,19 @@ def batches_of_several(
     BoxError
         A box failed, and the model has no reading without it.
     """
+    try:
+        yield from _going_on(model, askers, samples, gone)
+    finally:
+        for asker in askers:
+            asker.leave()
+
+
+def _going_on(
+    model: Model,
+    askers: Sequence[KeepingAsker],
+    samples: SampleLoader,
+    gone: Callable[[int, BoxError], None],
+) -> Iterator[Batch]:
     purse = Purse()  # one for all: what was paid before a box failed is paid
     while True:
         done = 0

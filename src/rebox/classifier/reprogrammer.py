@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
 from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
@@ -31,10 +31,11 @@ from rebox.classifier.checks import (
     pace_of,
     seed_of,
 )
+from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import Listener, Session, fit
+from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
@@ -81,7 +82,8 @@ class Reprogrammer(Movable):
         ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
-        of a list of images, which runs here; ``auto`` reads its features beside the answers.
+        of a list of images, or of texts, which runs here; ``auto`` reads its features beside the
+        answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend on all boxes together, at their prices, which have to
         be known.
@@ -100,6 +102,9 @@ class Reprogrammer(Movable):
         within a day at half price. They are written down in the journal before they leave: whatever
         ends this process, the same fit run again finds them, waits and goes on. For ``auto`` and
         recipes that ask once; canaries are asked at once, at the usual price.
+    local_only : bool
+        Whether boxes that are asked elsewhere are refused, before one is opened: nothing leaves
+        this machine.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -162,13 +167,14 @@ class Reprogrammer(Movable):
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
         templates: Sequence[str] | None = None,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
         batch: bool = False,
+        local_only: bool = False,
         canaries: int | None = None,
         objective: str | Mapping[str, Any] = "accuracy",
         ordered: Order = False,
@@ -192,6 +198,7 @@ class Reprogrammer(Movable):
         self.journal = journal
         self.account = account
         self.batch = batch
+        self.local_only = local_only
         self.canaries = canaries
         self.objective = objective
         self.ordered = ordered
@@ -274,10 +281,9 @@ class Reprogrammer(Movable):
 
     def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
-        each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
-        records = (
-            (place, BoxRecord.of(box.live, spent.by_purpose())) for place, (box, spent) in each
-        )
+        boxes = (box.live for box in self.boxes_)  # whatever this fit's batches cost
+        each = enumerate(zip(boxes, self.meter_.spent_by_box, strict=True))
+        records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
             for place, record in records
@@ -314,6 +320,8 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
+        if self.local_only:
+            check_stays(named)
         opened = open_each(named, kind)
         return in_batches(opened) if self.batch else opened
 
@@ -350,9 +358,11 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        for words in words_of_leaving(boxes):
+            tell(self._told, Leaving(spent=meter.spent, words=words))
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
-        meter.told = self._tell_waiting
+        hear(self, meter)
         return Session(
             boxes=boxes,
             meter=meter,

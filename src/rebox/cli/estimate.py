@@ -16,6 +16,7 @@ from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     DataOption,
     GroupColumnOption,
@@ -57,6 +58,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     template: TemplateOption = None,
     value_range: RangeOption = None,
     hold_out: HoldOutOption = None,
+    batch: BatchOption = False,
     seed: SeedOption = 0,
 ) -> None:
     """Say what a budget allows, without asking anything."""
@@ -67,7 +69,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         label_column=label_column,
         group_column=group_column,
     )
-    opened = open_asked(box, recipe, task)
+    opened = open_asked(box, recipe, task, batch=batch)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,

@@ -16,6 +16,7 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ModelArgument,
     OtherBoxOption,
     PathColumnOption,
@@ -49,6 +50,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
@@ -64,7 +66,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     )
     refuse_pictures([json], task.images)
     bar = ProgressBar(err)
-    model = load_model(model_path, box, budget, journal, account, bar)
+    model = load_model(model_path, box, budget, journal, account, bar, local_only=local_only)
     known_labels(task.labels, model.classes_)  # before anything is paid for
     confirm_predictions(model, len(task), yes=yes)
     with accounted(model), bar:

@@ -20,6 +20,7 @@ from rebox.cli.options import (
     AccountOption,
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -28,6 +29,7 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ObjectiveOption,
     OrderedOption,
     PathColumnOption,
@@ -58,6 +60,7 @@ from rebox.cli.printing import (
     print_verdict,
     receipt,
     receipt_of,
+    say_under_way,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -101,8 +104,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget.
@@ -126,7 +131,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe, task), ProgressBar(err)
+    opened = open_asked(box, recipe, task, batch=batch, local_only=local_only)
+    bar = ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -144,6 +150,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         max_usd=usd,
         journal=read_journal(journal),
         account=account,
+        batch=batch,
         canaries=canaries,
         objective=objective,
         ordered=ordered or task.grades,
@@ -221,6 +228,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     try:
         model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
+        say_under_way(error)
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt_of(model)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BlackBox, Nobody
-from rebox.classifier.boxes import open_each
+from rebox.box import BlackBox, Nobody, check_stays
+from rebox.classifier.boxes import in_batches, listed, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -150,12 +150,34 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask services in batches: half price, within a day. Ctrl-C leaves a batch under way; "
+        "the same command goes on with it.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
+LocalOnlyOption = Annotated[
+    bool, typer.Option("--local-only", help="Refuse boxes that are asked on other machines.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
-def open_asked(boxes: list[str] | None, recipe: str, task: Dataset) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none."""
+def open_asked(
+    boxes: list[str] | None,
+    recipe: str,
+    task: Dataset,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
+) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
+
+    Their questions leave in batches by ``batch``; boxes that are asked elsewhere are refused by
+    ``local_only``.
+    """
     if not recipe_from_name(recipe).way.asks:
         return (Nobody(),)
     if not boxes:
@@ -163,7 +185,10 @@ def open_asked(boxes: list[str] | None, recipe: str, task: Dataset) -> tuple[Bla
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    return open_each(boxes, Samples.of(task.samples).kind)
+    if local_only:
+        check_stays(boxes)
+    opened = open_each(listed(boxes), Samples.of(task.samples).kind)
+    return in_batches(opened) if batch else opened
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:

@@ -19,7 +19,9 @@ from rebox.cli.model import (
 )
 from rebox.cli.options import (
     AccountOption,
+    BatchOption,
     JournalOption,
+    LocalOnlyOption,
     ModelArgument,
     OtherBoxOption,
     PathColumnOption,
@@ -58,6 +60,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     budget: PredictBudgetOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     check: Annotated[
         bool, typer.Option("--check", help="First ask whether the box has changed.")
     ] = False,
@@ -78,6 +81,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
             help="Pass over files that cannot be read: their rows have a path and are empty else.",
         ),
     ] = False,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Label new images; each asks as many queries as the model was fitted for."""
@@ -88,7 +92,9 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     )
     refuse_pictures([predictions], images)
     bar = ProgressBar(err)
-    model = load_model(model_path, box, budget, journal, account, bar)
+    model = load_model(
+        model_path, box, budget, journal, account, bar, batch=batch, local_only=local_only
+    )
     saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))
@@ -103,8 +109,8 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
         if check and not is_fit_for_use(model):
             raise typer.Exit(1)
         with table:
-            for batch in model.predict_batches(left) if len(left) else ():
-                table.add(batch)
+            for said in model.predict_batches(left) if len(left) else ():
+                table.add(said)
     out.print(f"wrote {predictions}: {len(names) - len(bad):,} predictions.", highlight=False)
 
 

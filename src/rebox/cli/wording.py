@@ -11,6 +11,7 @@ from collections.abc import Iterable
 OPTIONS = {
     "account": "--account",
     "aliases": "--alias",
+    "batch": "--batch",
     "box": "--box",
     "budget": "--budget",
     "canaries": "--canaries",
@@ -38,7 +39,7 @@ OPTIONS = {
 }
 """What the command line calls a parameter."""
 
-VALUES = {("journal", "False"): "none", ("ordered", "True"): ""}
+VALUES = {("journal", "False"): "none", ("ordered", "True"): "", ("batch", "True"): ""}
 """What a value of a parameter is called there, if it is not written alike."""
 
 _NAMES = "|".join(OPTIONS)

@@ -114,15 +114,26 @@ def answered(
     put together first, all that there are.
     """
     dressed = ((k, askings[k].dress(images)) for k, images in placed)
+    try:
+        with closing(ahead(dressed)) as batches:
+            yield from _in_waves(askings, batches)
+    except BaseException:  # who leaves off, too
+        for asking in askings.values():
+            asking.abandon()
+        raise
+
+
+def _in_waves(
+    askings: Mapping[int, "Asking"], batches: Iterator[tuple[int, Queries]]
+) -> Iterator[tuple[int, Floats]]:
     waiting: deque[tuple[int, Later]] = deque()
     held = 0
-    with closing(ahead(dressed)) as batches:
-        for k, images in batches:
-            waiting.append((k, askings[k].put(images)))
-            held += len(images)
-            if held >= WAVE or not any(one.puts_off for one in askings.values()):
-                yield from _all_of(askings, waiting)
-                held = 0
+    for k, images in batches:
+        waiting.append((k, askings[k].put(images)))
+        held += len(images)
+        if held >= WAVE or not any(one.puts_off for one in askings.values()):
+            yield from _all_of(askings, waiting)
+            held = 0
     yield from _all_of(askings, waiting)
 
 
@@ -213,6 +224,10 @@ class Asking:
     def depart(self) -> None:
         """Send what was put together."""
         self._asker.depart()
+
+    def abandon(self) -> None:
+        """Forget what was put together, and has not left."""
+        self._asker.abandon()
 
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
         """Yield the scores of ``placed`` images (n, ...) at each of ``points``, (1, d) or (n, d).

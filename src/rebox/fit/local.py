@@ -11,13 +11,14 @@ from rebox.box import Encoder
 from rebox.fit.asking import CHUNK
 from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
-from rebox.local import PlainFeatures
+from rebox.local import PlainFeatures, TextFeatures
 from rebox.reading import Answered, fit_reader
 from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
 
+LANDMARKS = 1500  # texts that features of texts are found from, the first of the order
 SEEN = 10_000  # most samples that are looked at beside those asked about: more tell little more
 
 
@@ -27,12 +28,12 @@ class LocalFeatures:
 
     Attributes
     ----------
-    plain : PlainFeatures
+    plain : PlainFeatures or TextFeatures
     encoder : Encoder or None
         The user's own.
     """
 
-    plain: PlainFeatures
+    plain: PlainFeatures | TextFeatures
     encoder: Encoder | None = None
 
     def blocks(self, samples: Any) -> Blocks:
@@ -61,7 +62,12 @@ def look(
     """
     if not samples.shows:
         return None, []
-    local = LocalFeatures(PlainFeatures.fit(samples.seen(order[:CHUNK])), encoder)
+    plain: PlainFeatures | TextFeatures
+    if samples.texts is None:
+        plain = PlainFeatures.fit(samples.seen(order[:CHUNK]))
+    else:
+        plain = TextFeatures.fit(samples.seen(order[:LANDMARKS]))
+    local = LocalFeatures(plain, encoder)
     return local, seen_by(local, samples, order)
 
 

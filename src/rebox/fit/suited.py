@@ -34,6 +34,8 @@ def check_fit(way: Way, session: Session) -> None:
                 f"the recipe moves a program over what is shown to a box, and {box.spec.identity} "
                 f"{how}: use the recipe auto or map."
             )
+    if session.encoder is not None:
+        session.encoder.check_reads(texts=samples.texts is not None)
     if samples.shows:
         return
     if session.encoder is not None:

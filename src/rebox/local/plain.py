@@ -1,7 +1,7 @@
 """Plain features: what a sample shows by itself, before any box is asked.
 
 Nothing here learns: a fit only sees what kind of samples it has. The features come in named blocks,
-because a reader standardises and weighs each block apart.
+because a reader standardises and weighs each block apart. Texts have features of their own.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,10 @@ from threadpoolctl import threadpool_limits
 from rebox.errors import InvalidData
 from rebox.local.matrix import SMALLEST, is_covariance, is_symmetric, logarithm
 from rebox.local.picture import BLOCKS, picture_blocks
-from rebox.local.text import BLOCKS as TEXT_BLOCKS
-from rebox.local.text import text_blocks
 from rebox.sample.inputs import is_rows
 from rebox.sample.pixels import as_floats, as_picture
 
-KINDS = ("rows", "matrix", "covariance", "picture", "texts")
-ANY_SIZE = ("picture", "texts")
-CALLED = {"rows": "rows of features", "texts": "texts"}  # all else: images
+KINDS = ("rows", "matrix", "covariance", "picture")
 LOOKED_AT = 8  # images that show their kind; more of them would not change it
 
 
@@ -32,13 +28,13 @@ class PlainFeatures:
 
     Parameters
     ----------
-    kind : {"rows", "matrix", "covariance", "picture", "texts"}
+    kind : {"rows", "matrix", "covariance", "picture"}
         ``rows`` are features already. A ``matrix`` is a symmetric one: it says everything twice,
         and its places mean the same in all samples. A ``covariance`` is such a matrix without
-        negative eigenvalues, as correlations are, and is seen by its logarithm. All else that
-        is shown is a ``picture``, of any size, and what is said is of ``texts``, in any language.
+        negative eigenvalues, as correlations are, and is seen by its logarithm. All else is a
+        ``picture``, of any size.
     size : int
-        Features of a row, or rows of a matrix; 0 for pictures and texts, which may differ in size.
+        Features of a row, or rows of a matrix; 0 for pictures, which may differ in size.
     channels : {1, 3}
         Of pictures: 1 if all are grey.
     """
@@ -48,25 +44,23 @@ class PlainFeatures:
     channels: int = 1
 
     def __post_init__(self) -> None:
-        sizes = self.size == 0 if self.kind in ANY_SIZE else self.size > 0
+        sizes = self.size == 0 if self.kind == "picture" else self.size > 0
         if self.kind not in KINDS or self.channels not in (1, 3) or not sizes:
             raise InvalidData(
                 f"found kind {self.kind!r} of size {self.size} with {self.channels} channels; "
                 f"expected one of {', '.join(KINDS)}, 1 or 3 channels, and a size for all but "
-                "pictures and texts: describe plain features with describe()."
+                "pictures: describe plain features with describe()."
             )
 
     @classmethod
     def fit(cls, samples: Any) -> Self:
-        """Return the features for samples like these: rows (n, d), images (h, w[, 1 or 3]), texts.
+        """Return the features for samples like these: rows (n, d), or images (h, w[, 1 or 3]).
 
         Of images, the first 8 are looked at. Raises `InvalidData` where there are no samples, or
         they cannot be used.
         """
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
-        if _are_texts(samples):
-            return cls(kind="texts")
         if is_rows(samples):
             return cls(kind="rows", size=_rows(samples).shape[1])
         seen = [as_picture(samples[i], f"image {i}") for i in range(min(len(samples), LOOKED_AT))]
@@ -80,19 +74,21 @@ class PlainFeatures:
     def names(self) -> tuple[str, ...]:
         """Names of the blocks, in the order of `transform`."""
         names = {"rows": ("values",), "matrix": ("triangle",), "covariance": ("logarithm",)}
-        names["texts"] = TEXT_BLOCKS
         return names.get(self.kind, BLOCKS)
 
     def transform(self, samples: Any) -> tuple[NDArray[np.float32], ...]:
         """Return the features of a small batch of samples, (n, features) for each of `names`.
 
-        They are rows (n, d), n images (h, w[, 1 or 3]), ``uint8`` or floats in [0, 1], or texts
-        (n,) object; loop over a large batch. Raises `InvalidData` where they are not of the kind
-        that was fitted, or cannot be used.
+        They are rows (n, d), or n images (h, w[, 1 or 3]), ``uint8`` or floats in [0, 1]; loop over
+        a large batch. Raises `InvalidData` where they are not of the kind that was fitted, or
+        cannot be used.
         """
-        found, expected = _called(samples), CALLED.get(self.kind, "images")
-        if found != expected:
-            raise InvalidData(f"found {found}; expected {expected}, as in training.")
+        if is_rows(samples) != (self.kind == "rows"):
+            kinds = ("images", "rows of features")
+            raise InvalidData(
+                f"found {kinds[is_rows(samples)]}; expected {kinds[self.kind == 'rows']}, as in "
+                "training."
+            )
         if len(samples) == 0:
             raise InvalidData("found no samples: hand over at least one.")
         if self.kind == "rows":
@@ -102,9 +98,6 @@ class PlainFeatures:
                     f"found rows of {rows.shape[1]} features; expected {self.size}, as in training."
                 )
             return (rows,)
-        if self.kind == "texts":
-            said = [text_blocks(text) for text in samples]
-            return tuple(np.stack(block) for block in zip(*said, strict=True))
         images = [as_picture(samples[i], f"image {i}") for i in range(len(samples))]
         # Small products: threads cost more than they bring, and one always adds up alike.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -142,16 +135,6 @@ class PlainFeatures:
                 matrix = as_floats(matrix)
             triangles[index] = (logarithm(matrix) if self.kind == "covariance" else matrix)[upper]
         return triangles
-
-
-def _called(samples: Any) -> str:
-    """Return what samples are, in words."""
-    return "texts" if _are_texts(samples) else CALLED["rows"] if is_rows(samples) else "images"
-
-
-def _are_texts(samples: Any) -> bool:
-    words = isinstance(samples, np.ndarray) and samples.dtype == object and len(samples) > 0
-    return words and isinstance(samples[0], str)
 
 
 def _rows(samples: NDArray[Any]) -> NDArray[np.float32]:

@@ -3,10 +3,18 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from rebox.box.batch import Batches, BatchState, Flight, Uncertain, Undecided, Unreachable
+from rebox.box.batch import (
+    Batches,
+    BatchState,
+    Flight,
+    LineResult,
+    Uncertain,
+    Undecided,
+    Unreachable,
+)
 from rebox.errors import BoxError, ServiceError
 from rebox.meter.flights import Flights
 
@@ -48,15 +56,14 @@ class Dispatch:
         BoxError
             The service refused; what was set aside is given back.
         """
-        with _busy_with(token):
-            file = self._or_released(token, lambda: self._batches.upload(token, lines))
-            self._flights.note_upload(token, file)
-            for _ in range(CREATED):
-                remote = self._created(token, file, lines)
-                if remote is not None:
-                    self._flights.note_remote(token, remote)
-                    return
-            self._flights.release(token, "it was not made")
+        file = self._or_released(token, lambda: self._batches.upload(token, lines))
+        self._flights.note_upload(token, file)
+        for _ in range(CREATED):
+            remote = self._created(token, file, lines)
+            if remote is not None:
+                self._flights.note_remote(token, remote)
+                return
+        self._flights.release(token, "it was not made")
         raise ServiceError(f"a batch was asked for {CREATED} times, and never made: try later.")
 
     def _created(self, token: str, file: str, lines: bytes) -> str | None:
@@ -102,6 +109,16 @@ class Dispatch:
         A batch that another process was about when it was killed is looked for, and where it never
         left, what was set aside for it is given back.
         """
+        try:
+            return self._ended(token)
+        except KeyboardInterrupt:
+            lines = len(self._flights.open_lines(token))
+            raise KeyboardInterrupt(
+                f"{lines:,} questions stay under way in a batch: start again in the same way to go "
+                "on, which waits for it and pays for nothing twice."
+            ) from None
+
+    def _ended(self, token: str) -> BatchState | None:
         pause = SOONEST_S
         while True:
             flight = self._flights.flight(token)
@@ -116,6 +133,10 @@ class Dispatch:
             time.sleep(pause)
             pause = min(pause * SLOWER, LATEST_S)
 
+    def results(self, remote: str, sizes: Mapping[str, int]) -> list[LineResult]:
+        """Return what came of lines, as `Batches.results` has it."""
+        return _patiently(lambda: list(self._batches.results(remote, sizes)))
+
     def _state(self, remote: str) -> BatchState:
         return _patiently(lambda: self._batches.state(remote))
 
@@ -129,7 +150,7 @@ class Dispatch:
         flight = self._flights.flight(flight.token)  # it may have been noted until it was claimed
         if flight.remote is not None or flight.ended:
             return True
-        with _busy_with(flight.token):
+        with busy_with(flight.token):
             remote = None if flight.creating_s is None else self._found(flight.token)
             if remote is not None:
                 self._flights.note_remote(flight.token, remote)
@@ -142,7 +163,8 @@ class Dispatch:
 
 
 @contextlib.contextmanager
-def _busy_with(token: str) -> Iterator[None]:
+def busy_with(token: str) -> Iterator[None]:
+    """Have no other thread of this process think that nobody is about a batch."""
     _submitting.add(token)
     try:
         yield

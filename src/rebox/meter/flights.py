@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rebox.box.batch import Flight
+from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.claim import is_gone, my_name
 from rebox.meter.journal import Journal
@@ -68,7 +69,12 @@ class LineEnd:
     answers: Mapping[int, bytes] = field(default_factory=dict)
     billed: int = 0
     words: str = ""
-    nano_usd_each: int | None = None
+    used: Used | None = None
+
+    @property
+    def nano_usd_each(self) -> int | None:
+        """What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it."""
+        return None if self.used is None else self.used.each(self.billed)
 
 
 class Flights:
@@ -222,5 +228,5 @@ def _end(run: Run, end: LineEnd) -> bool:
     (ended_s,) = run("SELECT ended_s FROM send WHERE id=?", (end.send,)).fetchone()
     if ended_s is not None:
         return False
-    end_send(run, end.send, end.answers, end.billed, end.words, end.nano_usd_each)
+    end_send(run, end.send, end.answers, end.billed, end.words, end.nano_usd_each, end.used)
     return True

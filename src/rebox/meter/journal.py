@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
 from rebox.meter.budget import Amount, Kind
@@ -102,12 +103,13 @@ class Journal:
         billed: int,
         words: str = "",
         nano_usd_each: int | None = None,
+        used: Used | None = None,
     ) -> None:
         """Commit what a send brought: packed scores by place, and how many images were billed.
 
         What each of them cost is known now; None: what was reserved for it.
         """
-        self.write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
+        self.write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each, used))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the packed scores of those ``keys`` that were answered, the first of each.
@@ -168,6 +170,15 @@ class Journal:
         """Return how often a box is known to have changed under its identity."""
         row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))
         return int(row[0][0]) if row else 0
+
+    def versions(self, box: str) -> set[str]:
+        """Return the versions of its model that have answered for a box."""
+        rows = self.rows(
+            "SELECT DISTINCT version FROM send WHERE version IS NOT NULL "
+            "AND box = (SELECT id FROM box WHERE identity=?)",
+            (box,),
+        )
+        return {str(version) for (version,) in rows}
 
     def begin_epoch(self, box: str) -> None:
         """Note that a box has changed: what it answered before is recalled no more."""

@@ -42,6 +42,7 @@ class _JournalReserved(Reserved):
             billed=settlement.billed,
             words=settlement.words,
             nano_usd_each=settlement.nano_usd_each,
+            used=settlement.used,
         )
 
 
@@ -203,6 +204,10 @@ class JournalAccount(Account):
         """Recall nothing of what a box answered up to now: it has changed."""
         self.journal.begin_epoch(box)
         self._epochs[box] = self.journal.epoch(box)
+
+    def _versions_of(self, box: str) -> set[str]:
+        """Return the versions that the journal has of answers of a box."""
+        return self.journal.versions(box)
 
     def close(self) -> None:
         """Close the journal; the next question opens it again."""

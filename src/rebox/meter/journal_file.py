@@ -77,6 +77,12 @@ MIGRATIONS = (
     ALTER TABLE send ADD COLUMN batch INTEGER REFERENCES batch (id);
     CREATE INDEX together ON send (batch) WHERE batch IS NOT NULL;
     """,
+    """
+    ALTER TABLE send ADD COLUMN tokens_in INTEGER;
+    ALTER TABLE send ADD COLUMN tokens_out INTEGER;
+    ALTER TABLE send ADD COLUMN version TEXT;
+    CREATE INDEX answered ON send (box, version) WHERE version IS NOT NULL;
+    """,
 )
 PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
 

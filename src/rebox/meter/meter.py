@@ -307,6 +307,11 @@ class Asker:
         if self.puts_off:
             self._meter.wave(self._box.source).send()
 
+    def abandon(self) -> None:
+        """Forget what was put into a batch that has not left."""
+        if self.puts_off:
+            self._meter.wave(self._box.source).abandon()
+
     def _note(self, answers: Mapping[int, Row], heard: Heard | None) -> None:
         """Count ``answers`` by place, and tell of them."""
         self._meter.note(len(answers), self._purpose)

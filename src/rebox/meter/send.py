@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
@@ -83,20 +84,33 @@ def end_send(
     billed: int,
     words: str,
     nano_usd_each: int | None,
+    used: Used | None = None,
 ) -> None:
     """Note how a send ended, as `Journal.settle` has it."""
     account, queries, reserved = run(
         "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
     ).fetchone()
     each = reserved if nano_usd_each is None else nano_usd_each
-    said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
-    ended = (time.time(), billed, each, said or None, send)
-    run("UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=? WHERE id=?", ended)
+    said = _plain(words)
+    tokens: tuple[int | None, int | None, str | None] = (None, None, None)
+    if used is not None:
+        tokens = (used.tokens_in, used.tokens_out, _plain(used.version))
+    ended = (time.time(), billed, each, said, *tokens, send)
+    run(
+        "UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=?, tokens_in=?, tokens_out=?, "
+        "version=? WHERE id=?",
+        ended,
+    )
     asked = run("SELECT id, key FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
     for place, scores in answers.items():
         question, key = asked[place]
         run("INSERT INTO answer VALUES (?, ?, ?)", (question, scores, checksum(key, scores)))
     _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
+
+
+def _plain(words: str) -> str | None:
+    """Return a service's words as they can be written, which may hold half a character."""
+    return words.encode("utf-8", "replace").decode() or None
 
 
 def _check(billed: Amount, most: Amount, intent: Intent) -> None:

@@ -6,18 +6,20 @@ it cost. What the account cannot set aside at once leaves after the first have b
 
 import secrets
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Queries
-from rebox.box.batch import Batches, BatchState, LineResult, Row, Unanswered
+from rebox.box.batch import Batches, BatchState, LineResult, Unanswered
+from rebox.box.reservation import Row
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Purpose, kind_of
-from rebox.meter.dispatch import Dispatch, Told
+from rebox.meter.dispatch import Dispatch, Told, busy_with
 from rebox.meter.flights import LineEnd, OpenLine
 from rebox.meter.journal_account import JournalAccount
 from rebox.meter.packing import packed
@@ -153,6 +155,7 @@ class Wave:
         """Write the line that asks about ``places`` into the spool."""
         if self._spool is None:
             self._spool = tempfile.TemporaryFile(prefix="rebox-batch-")  # noqa: SIM115 - kept
+            weakref.finalize(self, self._spool.close)
         asked = queries[list(places)]
         most = self._batches.most_nano(asked)
         begin = self._spool.tell()
@@ -195,22 +198,29 @@ class Wave:
 
     def _send(self, load: _Load) -> None:
         token = f"rebox-{secrets.token_hex(12)}"
-        held = self._held(load.lines)
+        with busy_with(token):
+            sent = self._entered(token, self._held(load.lines))
+            if sent:
+                self._tokens.append(token)
+                self._dispatch.send(token, b"".join(self._read(line) for line in sent))
+
+    def _entered(self, token: str, held: Sequence[_Line]) -> list[_Line]:
+        """Write lines down that are about to leave; return those that nobody else is about."""
         intents = [
             self._account.intent(line.keys, line.part.purpose, line.part.payee, line.nano_usd_each)
             for line in held
         ]
         entered = self._flights.enter(token, self._box.spec.identity, intents)
         self._refused = self._refused or entered.refused
-        sent = [line for place, line in enumerate(held) if place in entered.sends]
-        for line in held:
+        self._tokens += entered.elsewhere.values()
+        sent = []
+        for place, line in enumerate(held):
             line.token = token
-            if line not in sent:
+            if place in entered.sends:
+                sent.append(line)
+            else:
                 self._count(line, Amount())
-        self._tokens += [*dict.fromkeys(entered.elsewhere.values())]
-        if sent:
-            self._tokens.append(token)
-            self._dispatch.send(token, b"".join(self._read(line) for line in sent))
+        return sent
 
     def _held(self, lines: Sequence[_Line]) -> list[_Line]:
         """Set aside what ``lines`` may cost, in this process; return those that it pays for."""
@@ -241,28 +251,36 @@ class Wave:
         BoxError
             A question cannot be answered; all others were heard.
         """
-        while self._lines:
-            if not self._tokens:
-                self.send()
-            waited_for, self._tokens = [*dict.fromkeys(self._tokens)], []
-            for token in waited_for:
-                self._settle(token, self._dispatch.wait(token))
-            self._recall()
-            self._raise_failures()
-            if self._lines and not waited_for and self._refused is not None:
-                raise self._refused
-        self._clear()
+        try:
+            while self._lines:
+                self._collect()
+        finally:
+            self.abandon()
+
+    def _collect(self) -> None:
+        if not self._tokens:
+            self.send()
+        waited_for, self._tokens = [*dict.fromkeys(self._tokens)], []
+        for token in waited_for:
+            self._settle(token, self._dispatch.wait(token))
+        self._recall()
+        self._raise_failures()
+        if self._lines and not waited_for and self._refused is not None:
+            raise self._refused
 
     def _raise_failures(self) -> None:
         """Raise what cannot be helped by asking again."""
         for line in self._lines:
             fault = line.failure
             if fault is not None and (not fault.retry or line.tries >= TRIES):
-                self._clear()
                 again = f"; asked {line.tries} times" if fault.retry else ""
                 raise fault.error(f"{fault.words}{again}.")
 
-    def _clear(self) -> None:
+    def abandon(self) -> None:
+        """Forget what was put together; what has left stays under way, and is found again."""
+        for line in self._lines:
+            if line.token is not None:  # the journal has it as set aside; this process has not
+                self._count(line, Amount())
         self._lines, self._by_name, self._tokens = [], {}, []
         if self._spool is not None:
             self._spool.close()
@@ -281,14 +299,10 @@ class Wave:
     def _note_results(self, token: str) -> None:
         open_lines, remote = self._flights.open_lines(token), self._flights.flight(token).remote
         assert remote is not None  # noqa: S101 - as its state is known
-        some: list[LineResult] = []
         sizes = {name: line.queries for name, line in open_lines.items()}
-        for result in self._batches.results(remote, sizes):
-            some.append(result)
-            if len(some) == AT_ONCE:
-                self._note(some, open_lines)
-                some = []
-        self._note(some, open_lines)
+        results = self._dispatch.results(remote, sizes)
+        for start in range(0, len(results), AT_ONCE):
+            self._note(results[start : start + AT_ONCE], open_lines)
 
     def _note_missing(self, token: str, state: BatchState) -> None:
         """Settle lines that a batch has said nothing of."""
@@ -315,8 +329,9 @@ class Wave:
             end, line = ends[result.name], self._by_name.get(result.name)
             if line is None or end.send not in settled:
                 continue
-            each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
-            self._count(line, Amount.of(end.billed, each))
+            self._count(line, _spent(line, end))
+            if end.used is not None and end.used.version:
+                self._account.hear_version(line.part.payee.box, end.used.version)
             line.tries, line.paid = line.tries + 1, True
             line.failure = next((a for a in result.answers if isinstance(a, Unanswered)), None)
 
@@ -325,6 +340,15 @@ class Wave:
         reserved = Amount() if line.token is None else line.most
         line.token = None
         self._account.settle(kind_of(line.part.purpose), line.part.payee, reserved, spent)
+
+
+def _spent(line: _Line, end: LineEnd) -> Amount:
+    """Return what a line has cost."""
+    each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
+    spent = Amount.of(end.billed, each)
+    if end.used is None:
+        return spent
+    return replace(spent, tokens_in=end.used.tokens_in, tokens_out=end.used.tokens_out)
 
 
 def _end_of(result: LineResult, line: OpenLine) -> LineEnd:
@@ -341,5 +365,5 @@ def _end_of(result: LineResult, line: OpenLine) -> LineEnd:
         },
         billed=min(result.billed, line.queries),
         words=faults[0].words if faults else "",
-        nano_usd_each=result.nano_usd_each,
+        used=result.used,
     )

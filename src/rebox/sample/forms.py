@@ -67,6 +67,11 @@ def texts_among(x: Any) -> list[Any] | None:
     x = _as_array_or_list(x)
     if not isinstance(x, list | tuple):
         return None
+    if x and isinstance(x[0], list | tuple) and any(isinstance(part, str) for part in x[0]):
+        raise InvalidData(
+            f"found lists of texts, as {x[0]!r:.60}; expected a text for each sample: pass "
+            "[one[0] for one in X], if that is it."
+        )
     named = {place: _names_picture(one) for place, one in enumerate(x) if _is_word(one)}
     if all(named.values()):
         return None

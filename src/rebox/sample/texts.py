@@ -33,7 +33,8 @@ def as_texts(texts: Any) -> Texts:
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise InvalidData(f"texts have shape {values.shape}; {EXPECTED}: pass one column.")
     try:
-        each = [_checked(one, at) for at, one in enumerate(values)]
+        own = values.tolist() if isinstance(values, np.ndarray) else values  # Python's own types
+        each = [_checked(one, at) for at, one in enumerate(own)]
     except TypeError as error:
         raise InvalidData(
             f"texts are a {type(texts).__name__}; {EXPECTED}: pass a list."

@@ -11,7 +11,9 @@
 numbers that the model makes up, which are not calibrated: reading them by examples mends that.
 """
 
-from rebox.box.chat.contract import Chat, ChatService, Said
+from rebox.box.chat.contract import ChatService
+from rebox.box.chat.question import Chat
+from rebox.box.chat.said import Said
 from rebox.box.chat.tokens import TokenPrice
 from rebox.box.chat.wording import Wording
 

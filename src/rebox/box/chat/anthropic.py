@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.chat.anthropic_batch import AnthropicBatches
-from rebox.box.chat.contract import ChatService, Said
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai import below, counted
 from rebox.box.chat.options import ChatOptions, Opening
 from rebox.box.chat.reading import spoken
+from rebox.box.chat.said import Said
 from rebox.box.chat.schema import schema_of
 from rebox.box.service import (
     Failure,
@@ -79,7 +80,7 @@ class AnthropicChat(ChatService):
     def _content(self, queries: Any) -> str | list[dict[str, Any]]:
         wording, form = self.chat.wording, self.chat.picture
         if self.spec.takes == "texts":
-            return wording.said(list(queries))
+            return self.words(queries)
         parts: list[dict[str, Any]] = []
         for at, image in enumerate(queries):
             if wording.per_call > 1:

@@ -14,13 +14,13 @@ from typing import Any
 
 from rebox.box.batch import (
     LineResult,
-    Row,
     Unanswered,
     Uncertain,
     Unreachable,
 )
 from rebox.box.chat.contract import ChatService
-from rebox.box.chat.dialect import FieldRefused
+from rebox.box.chat.dialect import FieldRefused, field_refused
+from rebox.box.reservation import Row
 from rebox.box.service import Reply, Request
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.sending import Metered
@@ -109,18 +109,19 @@ class ChatBatches:
         reply = Reply(status=status, headers={}, content=json.dumps(body).encode())
         try:
             heard = self.service.answers_in(reply, n)
-        except FieldRefused as refusal:
-            self.service.dialect.learn(refusal.name)  # it is asked again without
-            heard = Metered([replace(refusal.fault, retry=True)] * n, None)
         except Refusal as refusal:
-            heard = Metered([refusal.fault] * n, None)
+            if isinstance(refusal, FieldRefused):
+                self.service.dialect.learn(refusal.name)
+            # the line before may have taught that: it is asked again without
+            again = field_refused(reply, self.service.fields) in self.service.dialect
+            heard = Metered([replace(refusal.fault, retry=again or refusal.fault.retry)] * n, None)
         good = 200 <= status < 300
         billed = sum(good and (not isinstance(one, Failure) or one.charged) for one in heard)
         return LineResult(
             name=name,
             answers=[standing(one) if isinstance(one, Failure) else one for one in heard],
             billed=billed,
-            nano_usd_each=heard.used.each(billed) if heard.used else None,
+            used=heard.used if good else None,
         )
 
     def adapted(self, body: Any) -> Any:

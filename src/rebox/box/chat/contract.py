@@ -5,10 +5,11 @@ a reply what the model has said, ``used`` how many tokens that took.
 """
 
 import abc
+import copy
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
 from rebox.box.chat.dialect import TOO_LONG, Dialect, FieldRefused, error_in, field_refused
-from rebox.box.chat.picture import USUAL, PictureForm
+from rebox.box.chat.question import Chat
+from rebox.box.chat.redaction import Redaction
+from rebox.box.chat.said import Said, why_none
 from rebox.box.chat.silence import Silence
-from rebox.box.chat.tokens import AROUND, Seen, TokenPrice
-from rebox.box.chat.wording import Wording
+from rebox.box.chat.tokens import AROUND, Seen
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
@@ -30,65 +32,10 @@ from rebox.errors import InvalidOption, QuotaSpent
 
 LOG = logging.getLogger(__name__)
 
-QUOTED = 60  # characters of what a model said that an error shows
 UNBELIEVABLE = 10  # times what can have been used: a usage that is more is no usage
 LONGEST_TEXT = 10**7  # tokens that any model takes
 FILTERED = ("content_filter", "ResponsibleAIPolicyViolation", "content_policy_violation")
 UNPAID = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    """What a model has said.
-
-    Attributes
-    ----------
-    text : str
-        Its words.
-    refused : str
-        Why there are none, if it says so.
-    top : sequence of (token, logprob), or None
-        The likeliest first tokens; None: they were not told.
-    cut : bool
-        Whether it had more to say than it may.
-    """
-
-    text: str
-    refused: str = ""
-    top: Sequence[tuple[Any, Any]] | None = None
-    cut: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chat:
-    """What a model is asked, and in which form.
-
-    Attributes
-    ----------
-    model : str
-    wording : Wording
-    limit : int
-        Most tokens in an answer.
-    retries : int
-        How often a question is asked again that the model did not answer.
-    temperature : float
-    seed : int
-    effort : str or None
-        How much it may think first; None: not said.
-    picture : PictureForm
-    price : TokenPrice or None
-        None: a query has one price, or none that is known.
-    """
-
-    model: str
-    wording: Wording
-    limit: int
-    retries: int = 0
-    temperature: float = 0.0
-    seed: int = 0
-    effort: str | None = None
-    picture: PictureForm = USUAL
-    price: TokenPrice | None = None
 
 
 class Opens(Protocol):
@@ -138,6 +85,7 @@ class ChatService(Service):
         self.chat, self.opening = chat, opening
         self.dialect = Dialect()
         self._seen, self._silence = Seen(), Silence()
+        self.redact: Redaction | None = None
         self._known: BlackBox | None = None  # found out by whoever asked it as it is
 
     @abc.abstractmethod
@@ -162,6 +110,11 @@ class ChatService(Service):
         """Return which version of the model has answered; empty: it does not say."""
         told = (body.get("model"), body.get("system_fingerprint"))
         return " ".join(one for one in told if isinstance(one, str))
+
+    def words(self, queries: Sequence[str] = ()) -> str:
+        """Return the words of a question, about texts as they may be sent."""
+        redact = self.redact
+        return self.chat.wording.said(list(queries if redact is None else map(redact, queries)))
 
     def body(self, query: Any) -> dict[str, Any]:
         """Return the question about one picture (height, width, channels) or text, as JSON."""
@@ -216,7 +169,7 @@ class ChatService(Service):
         """Return the most tokens that a question about ``queries`` can be."""
         n = len(queries)
         if self.spec.takes == "texts":
-            words = self.chat.wording.said(list(queries))
+            words = self.words(queries)
             return len(words.encode()) + AROUND
         return self._seen.bound(len(self.chat.wording.said().encode()) + AROUND, n)
 
@@ -239,7 +192,7 @@ class ChatService(Service):
         if row is not None:
             self._silence.end()
             return row
-        return self._nothing(_why_none(said))
+        return self._nothing(why_none(said))
 
     def _nothing(self, words: str, *, charged: bool = True) -> Failure:
         """Return the fault of a question that the model did not answer: zeros stand for it."""
@@ -295,7 +248,7 @@ class ChatService(Service):
         sent = [name for name in self.fields if self._sends(name)]
         if name := field_refused(reply, sent):
             raise FieldRefused(name, f"the service answered {reply.status} ({reply.said})")
-        if reply.status in (400, 413, 422) and TOO_LONG.search(reply.said):
+        if reply.status in (400, 422) and TOO_LONG.search(reply.said):
             words = f"the question is too long for the model ({reply.said})"
             return self._nothing(words, charged=False)
         return self._later(reply)
@@ -315,6 +268,11 @@ class ChatService(Service):
         """Return the box with other options, which learns with this one what a server refuses."""
         box = self.opening.otherwise(**changes).box()
         box.transport, box.dialect = self.transport, self.dialect
+        box.join(self)
+        if self.redact is not None:
+            box = box.redacting(self.redact.function)
+        if box.spec.takes == self.spec.takes:  # a picture is as many tokens, whatever is asked
+            box._seen = self._seen
         box.uri = None if self.uri is None else with_options(self.uri, **changes)
         return cast("Self", box if self._live is None else box.batched())
 
@@ -323,6 +281,49 @@ class ChatService(Service):
         if kind in ("ids", self.spec.takes):
             return self
         return self.otherwise(takes=kind)
+
+    @property
+    def leaves(self) -> str:
+        """What of a sample is sent, in words."""
+        sent = super().leaves if self.redact is None else f"its text, as {self.redact} leaves it"
+        return f"{sent}; beside it, the names of the classes"
+
+    def redacting(self, redact: Callable[[str], str]) -> Self:
+        """Return the box that is sent texts as ``redact`` leaves them, as without names.
+
+        It has no URI, since none could say what is left out: a model that is fitted for it is
+        loaded with such a box, and refuses one that would be sent its texts as they are.
+
+        Parameters
+        ----------
+        redact : callable
+            Takes a text and returns another; it is called for every text of a send.
+
+        Raises
+        ------
+        InvalidOption
+            The box takes no texts.
+        """
+        if self.spec.takes != "texts":
+            raise InvalidOption("redacting is for texts: open the box with takes=texts.")
+        box = copy.copy(self)
+        box.join(self)
+        box.redact, box.uri = Redaction(redact), None
+        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact}")
+        return box
+
+    @property
+    def connection(self) -> tuple[Any, ...]:
+        """What is the same for all boxes that share a connection, whatever they ask."""
+        return (type(self), self.url, self.chat.model, self.terms, self.key, self.verify)
+
+    def share(self, others: Iterable[BlackBox]) -> None:
+        """Share the connection of one of the ``others`` that asks the same model."""
+        for other in others:
+            if isinstance(other, ChatService) and other.connection == self.connection:
+                self.join(other)
+                self.dialect = other.dialect
+                return
 
     @property
     def finder(self) -> Finder | None:
@@ -351,19 +352,3 @@ class ChatService(Service):
     @classmethod
     def check(cls, options: Any) -> None:
         """Raise `InvalidOption` where this protocol has no such options."""
-
-
-def _why_none(said: Said) -> str:
-    """Return why nothing was read of what a model said."""
-    if said.refused:
-        return f"the model refused to answer ({_short(said.refused)})"
-    if not said.text:
-        cut = "it was cut before the first word: give it more max_tokens="
-        return f"the model gave no answer ({cut if said.cut else 'nothing'})"
-    cut = ", and was cut" if said.cut else ""
-    return f"the model gave no answer that can be read (it said {_short(said.text)!r}{cut})"
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= QUOTED else f"{plain[:QUOTED]}..."

@@ -13,8 +13,9 @@ import numpy as np
 
 from rebox.box.canary import canary_images
 from rebox.box.chat import reading
-from rebox.box.chat.contract import ChatService, Said
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
+from rebox.box.chat.said import Said
 from rebox.box.chat.wording import LETTERS
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.reservation import Row, Used
@@ -49,6 +50,7 @@ class ReadFinder(Service, Finder):
         super().__init__(spec=spec, url=box.url, terms=box.terms, key=box.key, verify=box.verify)
         self.transport = box.transport
         self._box = box
+        self.join(box)
         self._trials = [cast("ChatService", box.otherwise(read=way).live) for way in _ways(box)]
         self._at = 0
 
@@ -60,6 +62,13 @@ class ReadFinder(Service, Finder):
         text = np.empty(1, dtype=object)
         text[0] = f"This is about {self._box.spec.classes[0]}."
         return text
+
+    @property
+    def about(self) -> str:
+        """What it finds out is the same for other words, and other orders, of one model."""
+        chat, wording = self._box.chat, self._box.chat.wording
+        asked = (wording.kind, wording.per_call, len(wording.classes), chat.limit, chat.effort)
+        return f"{self._box.url} {chat.model} {asked}"
 
     def found(self, row: Row) -> BlackBox:
         """Return the box that is read as was found."""

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from rebox.box.chat.contract import ChatService, Said
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai_batch import OpenAIBatches
 from rebox.box.chat.options import ChatOptions, Opening
 from rebox.box.chat.reading import spoken
+from rebox.box.chat.said import Said
 from rebox.box.chat.schema import NAME, schema_of
 from rebox.box.http_key import KEY_HEADER, KEY_PREFIX
 from rebox.box.service import (
@@ -80,7 +81,7 @@ class OpenAIChat(ChatService):
     def _content(self, queries: Any) -> str | list[dict[str, Any]]:
         wording = self.chat.wording
         if self.spec.takes == "texts":
-            return wording.said(list(queries))  # as a text: old servers know no parts
+            return self.words(queries)  # as a text: old servers know no parts
         parts: list[dict[str, Any]] = [{"type": "text", "text": wording.said()}]
         for at, image in enumerate(queries):
             if wording.per_call > 1:

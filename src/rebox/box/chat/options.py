@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rebox.box.chat.contract import Chat, ChatService
+from rebox.box.chat.contract import ChatService
 from rebox.box.chat.finding import WAYS, ReadFinder, pinned
 from rebox.box.chat.picture import USUAL, PictureForm
 from rebox.box.chat.prices import token_price
+from rebox.box.chat.question import Chat
 from rebox.box.chat.schema import most_tokens, schema_of
 from rebox.box.chat.tokens import TokenPrice, tokens_of
 from rebox.box.chat.wording import LETTERS, Wording, read_prompt

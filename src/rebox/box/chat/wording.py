@@ -62,6 +62,8 @@ def read_prompt(path: Path) -> str:
             f"the prompt {path} says {words.count(OPTIONS)} times where the options go, expected "
             f"once: write {OPTIONS} there."
         )
+    if words.count(TEXT) > 1:
+        raise InvalidOption(f"the prompt {path} has {TEXT} more than once: keep one.")
     return words
 
 

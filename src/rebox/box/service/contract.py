@@ -23,6 +23,7 @@ from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
+from rebox.box.service.refund import Refunds
 from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Metered, Sender
 from rebox.box.service.terms import Terms
@@ -60,6 +61,7 @@ class Service(BlackBox):
     batch_form: Callable[[Any], Batches] | None = None
     """What makes batches of its questions; None: it has none."""
     _live: "Service | None" = None
+    _joined: "Service | None" = None  # whose connections, threads and pace it shares
 
     def __init__(
         self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
@@ -159,6 +161,7 @@ class Service(BlackBox):
         step = min(self.spec.batch_size, share)
         if session.hours is not None:
             reserve = session.hours.reserving(reserve)
+        reserve = session.refunds.reserving(reserve)
         rows = session.sender.ask(
             images, self.exchange, step=step, reserve=reserve, most=self.most_nano_usd
         )
@@ -216,6 +219,8 @@ class Service(BlackBox):
         session: _Session | None = self.__dict__.pop("_open", None)
         if session is not None:
             session.close()
+        if self._joined is not None:
+            self._joined.close()
 
     def __enter__(self) -> Self:
         return self
@@ -227,7 +232,14 @@ class Service(BlackBox):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
+    def join(self, other: "Service") -> None:
+        """Share the connections, the threads and the pace of ``other`` from now on."""
+        root = other if other._joined is None else other._joined
+        self._joined = None if root is self else root
+
     def _session(self) -> "_Session":
+        if self._joined is not None and self.transport is self._joined.transport:
+            return self._joined._session()
         with _OPENING:  # threads that begin together share one pace
             session: _Session | None = self.__dict__.get("_open")
             if session is None or session.foreign:
@@ -250,7 +262,7 @@ class _Session:
     def __init__(self, service: Service) -> None:
         self._pid = os.getpid()
         self.transport = service.transport or HttpTransport(service.terms, service.verify)
-        self.sender = Sender(service.terms)
+        self.sender, self.refunds = Sender(service.terms), Refunds()
         spec = service.spec
         self.hours = Hours(spec, service.terms.timeout_s) if spec.usd_per_hour else None
         # neither of them knows the service, so that it can be collected and they be closed

@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -232,21 +232,9 @@ class _Request:
         except BaseException as error:
             reservation.settle(Settlement(billed=len(places), words=type(error).__name__))
             raise
-        used = answers.used if isinstance(answers, Metered) else None
-        faults = [answer for answer in answers if isinstance(answer, Failure)]
         settled = [_standing(answer, attempt) for answer in answers]
         rows = {p: a for p, a in zip(places, settled, strict=True) if not isinstance(a, Failure)}
-        charged = [not isinstance(one, Failure) or one.charged for one in answers]
-        billed = sum(charged)
-        reservation.settle(
-            Settlement(
-                answers=rows,
-                billed=billed,
-                words=_worst(faults).words if faults else "",
-                nano_usd_each=used.each(billed) if used else None,
-                used=used,
-            )
-        )
+        reservation.settle(_settlement(answers, rows))
         return rows, [answer for answer in settled if isinstance(answer, Failure)]
 
     def _images_at(self, places: Sequence[int]) -> Queries:
@@ -280,6 +268,20 @@ class _Request:
         while (seconds := self.pace.turn()) > 0:
             LOG.debug("waiting %.1f s for a turn", seconds)
             _sleep(seconds, stop)
+
+
+def _settlement(answers: Sequence[Answer], rows: Mapping[int, Row]) -> Settlement:
+    """Return what a send brought: ``rows`` by place, and what was billed for all ``answers``."""
+    used = answers.used if isinstance(answers, Metered) else None
+    faults = [answer for answer in answers if isinstance(answer, Failure)]
+    billed = len(answers) - sum(not fault.charged for fault in faults)
+    return Settlement(
+        answers=rows,
+        billed=billed,
+        words=_worst(faults).words if faults else "",
+        nano_usd_each=used.each(billed) if used else None,
+        used=used,
+    )
 
 
 def _standing(answer: Answer, attempt: int) -> Answer:
