@@ -145,8 +145,8 @@ class BoxSpec:
 
     @property
     def taken(self) -> str:
-        """What it takes, in words: ids, or images of what size and type."""
-        return "ids" if self.takes == "ids" else self._size
+        """What it takes, in words: texts, ids, or images of what size and type."""
+        return self._size if self.takes == "images" else self.takes
 
     @property
     def _size(self) -> str:

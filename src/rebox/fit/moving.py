@@ -94,10 +94,10 @@ class MoveRun(BoxesRun):
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
         """How samples are looked at, as before, and what is seen of those that are asked about."""
-        local, images = self.model.local, self.session.samples.images
-        if local is None or images is None:
+        local, samples = self.model.local, self.session.samples
+        if local is None or not samples.shows:
             return local, []
-        return local, seen_by(local, images, self._order[: self.plan.each])
+        return local, seen_by(local, samples, self._order[: self.plan.each])
 
     def moved(self) -> Moved:
         """Ask, and return the model that asks the new box.
