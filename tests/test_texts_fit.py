@@ -5,6 +5,7 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recordings import answers, recording, uri
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -100,6 +101,17 @@ def test_a_model_is_moved_to_another_box_of_texts():
     old = model.boxes_[0].spec.identity
     model.move(old, text_box(third), said(X), Y, budget=400)
     assert model.score(NEW, NEW_Y) > 0.8
+
+
+def test_a_box_of_ids_beside_one_of_texts(tmp_path):
+    file = recording(tmp_path / "answers.npz")
+    known = said(X[:60], ids=answers()["ids"][:60])
+    boxes = [text_box(), uri(file)]
+    model = rebox.Reprogrammer(boxes, random_state=0, journal=False).fit(known, Y[:60])
+    assert model.artefact_.takes == "texts and ids"
+    model.save(tmp_path / "m.rebox")
+    again = rebox.Reprogrammer.load(tmp_path / "m.rebox", [text_box()], journal=False)
+    np.testing.assert_array_equal(again.predict_proba(known), model.predict_proba(known))
 
 
 def test_texts_beside_pictures_cannot_be_asked_together():
