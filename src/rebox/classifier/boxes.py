@@ -11,6 +11,7 @@ from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, o
 from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 from rebox.meter import Meter
+from rebox.sample.samples import Samples
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,14 @@ def listed(box: BoxChoice) -> list[str | BlackBox]:
     one: Any = box  # `rebox.open_box` refuses what is no box
     named = list(box) if isinstance(box, list | tuple) else [] if box is None else [one]
     return [part for each in named for part in (worded(each) if isinstance(each, str) else [each])]
+
+
+def open_for(boxes: Sequence[str | BlackBox], samples: Samples) -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be, to be asked about ``samples``; raises as `open_each` does."""
+    opened = open_each(boxes, samples.kind)
+    if samples.texts is None:
+        return opened
+    return tuple(box.expecting(samples.texts) for box in opened)
 
 
 def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:

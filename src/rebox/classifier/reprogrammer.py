@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
 from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
-from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -17,7 +16,7 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each, settled
+from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_for, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
@@ -114,7 +113,7 @@ class Reprogrammer(Movable):
         ordered classes), ``{"sensitivity": {"class": NAME, "at_least": 0.9}}`` or ``{"costs":
         matrix}``, what it costs to say each class (columns) of each true one (rows), in the order
         of ``classes_``; also ``"sensitivity:NAME>=0.9"`` and ``"costs:FILE.csv"``. Chosen on
-        training images held out; all but accuracy take ``auto``, ``local`` or ``map``.
+        training samples held out; all but accuracy take ``auto``, ``local`` or ``map``.
         `predict_proba` is the same for all.
     ordered : bool or sequence
         Whether the classes are grades in their sorted order; or all of them, from the least on.
@@ -149,9 +148,9 @@ class Reprogrammer(Movable):
     history_ : tuple of StepTaken
         Every step of the search.
     verdict_ : Verdict or None
-        What the box brought, by training images held out; None where no reading was held out.
+        What the box brought, by training samples held out; None where no reading was held out.
     promised_ : OperatingPoint or None
-        What decisions are worth by the objective, by training images held out.
+        What decisions are worth by the objective, by training samples held out.
     note_ : str
         What the objective leaves undone, in a sentence; empty where there is nothing to say.
     """
@@ -240,7 +239,7 @@ class Reprogrammer(Movable):
         X, classes, targets = self._checked_training(X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe, X.kind)
+        boxes = self._opened(recipe, X)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -305,7 +304,7 @@ class Reprogrammer(Movable):
             )
         return recipe
 
-    def _opened(self, recipe: Recipe, kind: Kind) -> tuple[BlackBox, ...]:
+    def _opened(self, recipe: Recipe, samples: Samples) -> tuple[BlackBox, ...]:
         """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
         if not recipe.way.asks:
             return (Nobody(),)
@@ -322,7 +321,7 @@ class Reprogrammer(Movable):
             )
         if self.local_only:
             check_stays(named)
-        opened = open_each(named, kind)
+        opened = open_for(named, samples)
         return in_batches(opened) if self.batch else opened
 
     def _session(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rebox.box import BlackBox, Nobody, check_stays
-from rebox.classifier.boxes import in_batches, listed, open_each
+from rebox.classifier.boxes import in_batches, listed, open_for
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
@@ -187,7 +187,7 @@ def open_asked(
         )
     if local_only:
         check_stays(boxes)
-    opened = open_each(listed(boxes), Samples.of(task.samples).kind)
+    opened = open_for(listed(boxes), Samples.of(task.samples))
     return in_batches(opened) if batch else opened
 
 
