@@ -1,113 +1,87 @@
-"""Texts on the command line, before rehearsed services: HTTP is real, the models are not."""
+"""Texts on the command line: a table, a folder and an archive, through every command that reads."""
 
 import csv
+import io
 import json
-import re
 
+import numpy as np
 import pytest
-from texts import reviews, text_box
+from recordings import recording, uri
+from texts import reviews
 from typer.testing import CliRunner
 
-import rebox
 from rebox.cli.app import app
-from rebox.rehearsal import Limits, Rehearsal
 
-X, Y = reviews(80)
-
-
-@pytest.fixture
-def service():
-    with Rehearsal("http", text_box(), limits=Limits(), record=True) as rehearsal:
-        yield rehearsal
+X, Y = reviews(60)
+NAMED = ("--text-column", "Review", "--label-column", "mark")
 
 
-@pytest.fixture
-def data(tmp_path):
-    path = tmp_path / "reviews.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *zip(X, Y, strict=True)])
-    return path
+def run(*arguments):
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
-def run(*arguments, code=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == code, (done.output, done.exception)
-    return re.sub(r"\s+", " ", done.output)
+def table(folder):
+    rows = zip(X, Y, strict=True)
+    with (folder / "d.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("Review", "mark"), *rows])
+    return folder / "d.csv"
 
 
-def fit(service, data, out, *more):
-    box = f"{service.uri}&price_usd=0"
-    return run(
-        "fit",
-        "--data",
-        data,
-        "--box",
-        box,
-        "--budget",
-        400,
-        "--out",
-        out,
-        "--journal",
-        "none",
-        *more,
-    )
+def files(folder):
+    for place, (text, label) in enumerate(zip(X, Y, strict=True)):
+        path = folder / "d" / label / f"{place:02}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-16")
+    return folder / "d"
 
 
-def test_fit_predict_evaluate_and_show(service, data, tmp_path):
-    model = tmp_path / "m.rebox"
-    fit(service, data, model, "--canaries", 2, "--template", "Say: {text}")
-    sent = {json.loads(request.body)["text"] for request in service.requests}
-    assert {f"Say: {text}" for text in X} <= sent
-    assert "'Say: {text}'" in run("show", model)
-    assert json.loads(run("show", model, "--json"))["templates"] == ["'Say: {text}'"]
-    run("predict", model, data, "--out", tmp_path / "said.csv", "--journal", "none")
-    assert (tmp_path / "said.csv").read_text().count("\n") == len(X) + 1
-    assert "answers as it did" in run("box", "check", model, "--journal", "none")
-    assert rebox.Reprogrammer.load(model, journal=False).score(X, Y) > 0.8
+def archive(folder):
+    np.savez(folder / "d.npz", texts=X, y=Y)
+    return folder / "d.npz"
 
 
-def test_an_estimate_asks_nobody(service, data):
-    said = run("estimate", "--data", data, "--box", service.uri, "--budget", 400)
-    assert "80 of 80 training" in said
-    assert service.bill.queries == 0
-
-
-def test_a_box_of_either_kind_takes_what_the_data_are(data, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "no-real-one")
-    with Rehearsal("huggingface", text_box(), limits=Limits()) as service:
-        uri = service.uri.replace("takes=texts&", "").replace("&takes=texts", "")
-        assert "takes=" not in uri
-        box = f"{uri}&price_usd=0"
-        out = tmp_path / "m.rebox"
-        run("estimate", "--data", data, "--box", box, "--budget", 400)
-        run("fit", "--data", data, "--box", box, "--budget", 400, "--out", out, "--journal", "none")
-        assert "takes=texts" in run("show", out)
-        assert rebox.Reprogrammer.load(out, journal=False).score(X, Y) > 0.8
-
-
-def test_a_probe_and_labels(service, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "no-real-one")
-    said = run("box", "probe", service.uri, "--journal", "none")
-    assert "takes texts" in said
-    assert "same answer" in said
-    assert service.bill.queries == 17
-    with Rehearsal("huggingface", text_box(), limits=Limits()) as named:
-        uri = re.sub(r"&classes=[^&]*", "", named.uri)
-        assert run("box", "labels", uri, "--journal", "none").startswith("down flat up")
+def rows_of(path):
+    return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("make", "named", "known_by", "name"),
     [
-        (("--recipe", "bar"), "takes texts: use the recipe auto or map"),
-        (("--template", "no place"), "says where the text goes"),
-        (("--value-range", "0,1"), "is for images, and there are texts"),
+        (table, NAMED, "row", "d.csv[0]"),
+        (files, (), "path", "d/blame/01.txt"),
+        (archive, (), "row", "d.npz[0]"),
     ],
 )
-def test_what_does_not_go_with_texts_is_refused_for_nothing(
-    service, data, tmp_path, options, words
-):
-    out = ["--out", str(tmp_path / "m.rebox"), "--journal", "none"]
-    asked = ["fit", "--data", str(data), "--box", service.uri, "--budget", "400", *options, *out]
-    assert words in str(CliRunner().invoke(app, asked).exception)
-    assert service.bill.queries == 0
+def test_every_command_reads_texts(make, named, known_by, name, tmp_path):
+    data, model = make(tmp_path), tmp_path / "m.rebox"
+    figures = tmp_path / "f.json"
+    fitted = ("--recipe", "local", "--hold-out", "0.25", "--out", model, "--json", figures)
+    assert "accuracy" in run("fit", "--data", data, *named, *fitted)
+    assert json.loads(figures.read_text())["images"] in {14, 15}
+    assert "asks nobody" in run("show", model)
+    run("predict", model, data, *named[:2], "--out", tmp_path / "p.csv")
+    rows = rows_of(tmp_path / "p.csv")
+    assert len(rows) == 60
+    assert any(row[known_by].endswith(name) for row in rows)
+    assert "60 images" in run("evaluate", model, "--data", data, *named)
+    assert "60, of" in run("task", "show", data, *named)
+    assert "0 queries" in run("estimate", "--data", data, *named, "--recipe", "local")
+
+
+def test_texts_beside_ids_are_asked_about_by_those_and_looked_at(tmp_path):
+    box = uri(recording(tmp_path / "a.npz", classes=2))
+    rows = [(f"s{i:03}.jpg", text, label) for i, (text, label) in enumerate(zip(X, Y, strict=True))]
+    with (tmp_path / "d.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "text", "label"), *rows])
+    data, model = tmp_path / "d.csv", tmp_path / "m.rebox"
+    asked = ("--box", box, "--budget", 60, "--journal", "none", "--out", model, "--yes")
+    assert "local" in run("fit", "--data", data, *asked)
+    run("predict", model, data, "--out", tmp_path / "p.csv", "--journal", "none", "--yes")
+    assert [row["id"] for row in rows_of(tmp_path / "p.csv")] == [row[0] for row in rows]
+    ids = tmp_path / "ids.csv"
+    ids.write_text("id\ns000.jpg\n")
+    arguments = ["predict", str(model), str(ids), "--out", str(tmp_path / "q.csv")]
+    refused = CliRunner().invoke(app, [*arguments, "--journal", "none"])
+    assert "looks at what it asks about" in str(refused.exception)

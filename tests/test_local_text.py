@@ -1,4 +1,4 @@
-"""Features of texts: what training texts share with each other and with new ones. Nobody is asked."""
+"""Features of texts: what training texts share with each other and with new ones."""
 
 import time
 import tracemalloc
@@ -136,6 +136,12 @@ def test_a_local_model_of_texts_is_saved_and_read(tmp_path):
     assert (tmp_path / "again.rebox").read_bytes() == (tmp_path / "m.rebox").read_bytes()
 
 
+def restored(description, tensors):
+    """Return the features of a file, as `load` does once its checksum is right."""
+    check_described(description, tensors)
+    return TextFeatures.restore(part_of(tensors, "local."))
+
+
 BROKEN = {
     "axes of another width": {"local.axes": lambda axes: axes[:, 1:]},
     "a row too few": {"local.axes": lambda axes: axes[1:]},
@@ -154,8 +160,7 @@ def test_a_file_that_was_changed_is_refused(name, tmp_path):
     _, description, tensors = peek(tmp_path / "m.rebox")
     changed = tensors | {key: change(tensors[key]) for key, change in BROKEN[name].items()}
     with pytest.raises((ArtefactError, ValueError)):
-        check_described(description, changed)
-        TextFeatures.restore(part_of(changed, "local."))
+        restored(description, changed)
 
 
 def test_a_file_without_its_arrays_is_refused(tmp_path):
@@ -163,8 +168,7 @@ def test_a_file_without_its_arrays_is_refused(tmp_path):
     _, description, tensors = peek(tmp_path / "m.rebox")
     del tensors["local.axes"]
     with pytest.raises((TypeError, ValueError)):
-        check_described(description, tensors)
-        TextFeatures.restore(part_of(tensors, "local."))
+        restored(description, tensors)
     assert load(tmp_path / "m.rebox").kind == "texts"
 
 

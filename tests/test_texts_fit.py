@@ -15,7 +15,7 @@ import rebox
 from rebox.artefact import load, peek
 from rebox.artefact.soundness import check_described
 from rebox.box import FunctionBox, LimitedBox, canary_texts
-from rebox.errors import ArtefactError, BoxError, InvalidData, InvalidOption
+from rebox.errors import ArtefactError, BoxError, Error, InvalidData, InvalidOption
 from rebox.fit.question import Question
 from rebox.meter import Budget, Journal, Meter
 from rebox.meter.journal_account import JournalAccount
@@ -380,3 +380,24 @@ def test_cut_short_it_keeps_what_was_paid_for():
         model.fit(said(X), Y)
     assert model.n_answered_ == 64
     assert model.artefact_.texts
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda box: box.ask(np.array(["a"])), "the box takes texts, an array .n,. of objects"),
+        (lambda _: rebox.Reprogrammer(text_box()).fit(X, Y[:-1]), "found 120 texts and 119 labels"),
+        (lambda _: fitted(text_box(lambda texts: [[1, 2]])), r"answered .1, 2. to 32 texts"),
+        (lambda _: text_box(size=8), "texts have no size, found size=8"),
+        (lambda _: FunctionBox(scores, classes=2), "pass size=, such as 224, or takes='texts'"),
+        (lambda _: FunctionBox(scores, takes="sounds", size=8, classes=2), "found 'sounds'"),
+    ],
+)
+def test_what_is_said_of_texts_says_texts(ask, words):
+    with pytest.raises(Error, match=words):
+        ask(text_box())
+
+
+def test_one_probability_of_the_second_class():
+    box = FunctionBox(lambda texts: [len(text) / 100 for text in texts], takes="texts", classes=1)
+    np.testing.assert_allclose(box.ask(as_texts(["a", "bb"])), [[0.99, 0.01], [0.98, 0.02]])

@@ -310,13 +310,13 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
     width = len(spec.classes)
     if array.shape != (n, width):
         raise InvalidAnswer(
-            f"the box answered {array.shape} to {n} images; expected ({n}, {width}): "
-            "one row for each image, one column for each class."
+            f"the box answered {array.shape} to {n} {spec.takes}; expected ({n}, {width}): "
+            "one row for each, one column for each class."
         )
     low, high = float(array.min()), float(array.max())  # NaN anywhere makes both NaN
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int((~np.isfinite(array)).any(axis=1).sum())
-        raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} images.")
+        raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} {spec.takes}.")
     slack = rounding(raw.dtype)
     if low < -slack:
         raise InvalidAnswer(

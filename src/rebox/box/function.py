@@ -110,14 +110,14 @@ class FunctionBox(BlackBox):
             ) from error
         return self._both(scores, len(images)) if self._single else scores
 
-    @staticmethod
-    def _both(answer: Scores, n: int) -> Scores:
+    def _both(self, answer: Scores, n: int) -> Scores:
         """Return the scores of two classes by the probability of the second."""
         second = as_array(answer)
         if second.shape not in ((n,), (n, 1)):
             raise InvalidAnswer(
-                f"the box answered {second.shape} to {n} images; expected ({n},) probabilities of "
-                "the second of two classes: return those, or say how many classes there are."
+                f"the box answered {second.shape} to {n} {self.spec.takes}; expected ({n},) "
+                "probabilities of the second of two classes: return those, or say how many classes "
+                "there are."
             )
         return model_scores(second, "probabilities")
 

@@ -104,9 +104,9 @@ class OpenInferenceBox(Service):
         if "n" not in self._model.form:  # one image, whose answer may have no axis for it
             raw = raw.reshape(1, -1)
         if raw.ndim < 2 or len(raw) < n:
-            raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} images")
+            raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} {self.spec.takes}")
         if not self._model.padded and len(raw) != n:
-            raise _unreadable(f"answered {len(raw)} rows to {n} images")
+            raise _unreadable(f"answered {len(raw)} rows to {n} {self.spec.takes}")
         return self._tensor.rows(raw.reshape(len(raw), -1)[:n], self.spec)
 
     def _filled(self, tensor: NDArray[Any]) -> NDArray[Any]:

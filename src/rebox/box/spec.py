@@ -179,6 +179,11 @@ class BoxSpec:
         return f"{kind} {whose}{rounded}"
 
     @property
+    def short(self) -> bool:
+        """Whether an answer names one class alone, however sure."""
+        return self.labels_only or self.best_only
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one image."""
         return self.height, self.width, self.channels

@@ -266,7 +266,8 @@ def checked_labels(y: Any) -> NDArray[Any]:
     return np.asarray(labels)
 
 
-def check_lengths(X: Any, labels: NDArray[Any]) -> None:
+def check_lengths(X: Samples, labels: NDArray[Any]) -> None:
     """Refuse samples without labels, and labels without samples."""
     if len(labels) != len(X):
-        raise InvalidData(f"found {len(X)} images and {len(labels)} labels; expected one for each.")
+        what = "texts" if X.kind == "texts" else "images"
+        raise InvalidData(f"found {len(X)} {what} and {len(labels)} labels; expected one for each.")
