@@ -110,8 +110,8 @@ class Parts:
         for cap, given, left in (("--budget", budget, queries), ("--max-usd", max_usd, usd)):
             if left is not None and left <= 0:
                 raise InvalidOption(
-                    f"measuring the model on the {len(self.held_out or ()):,} samples that are held "
-                    f"out may ask {self.queries:,} queries, and {cap} {given:g} leaves nothing for "
+                    f"measuring the model on the {len(self.held_out or ()):,} samples that are "
+                    f"held out may ask {self.queries:,} queries, and {cap} {given:g} leaves nothing for "
                     f"the fit: raise it, or hold out less."
                 )
         return queries, usd
