@@ -37,6 +37,7 @@ from rebox.meter import Meter  # noqa: E402
 from rebox.sample.texts import as_texts  # noqa: E402
 
 WAYS = (("label", 1), ("label", 2), ("label", 4), ("label", 10), ("logprobs", 1))
+PRICE = (0.2, 1.25)  # of gpt-5.4-nano, in dollars for a million tokens
 ORDER = np.random.default_rng(0).permutation(len(TEXTS))
 TRUE = np.array([CLASSES.index(LABELS[place]) for place in ORDER])
 
@@ -50,6 +51,11 @@ class Row:
     answers: np.ndarray  # (n,) of int; -1: none
     tokens_in: int
     tokens_out: int
+
+    def usd(self, texts):
+        """Return what so many texts would cost."""
+        tokens = self.tokens_in * PRICE[0] + self.tokens_out * PRICE[1]
+        return tokens / 1e6 * texts / len(self.answers)
 
 
 def measure(url, ways=WAYS):
@@ -74,12 +80,15 @@ def lines(rows):
         f"`python benchmarks/per_call.py`: {n} short texts of two classes, at llama.cpp with "
         "SmolLM2-135M, which is a weak model: asked about one text it says nearly always the same. "
         "What better ones lose cannot be told from it, and among so few texts a fifth more or less "
-        "is chance. Tokens are the server's own count.",
+        "is chance. Tokens are the server's own count; 10,000 texts would cost so much at "
+        f"${PRICE[0]} and ${PRICE[1]} a million read and written, as small paid models do.",
         "",
-        "| read | per_call | tokens read, each | written, each | no answer | right | as alone |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| read | per_call | tokens read, each | written, each | 10,000 | no answer | right "
+        "| as alone |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
         *(
             f"| {row.read} | {row.per_call} | {row.tokens_in / n:.1f} | {row.tokens_out / n:.1f} | "
+            f"${row.usd(10_000):.3f} | "
             f"{(row.answers < 0).sum()} | {(row.answers == TRUE).sum()} of {n} | "
             f"{(row.answers == alone).sum()} |"
             for row in rows
