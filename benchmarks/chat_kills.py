@@ -180,7 +180,8 @@ def _is_spent(path: Path) -> bool:
 def hold_against(opened: Scene, kills: int, counts: Counts) -> None:
     """Count where books, cap and bills differ as they must not."""
     bills = [service.bill for service in opened.services]
-    in_doubt = kills * IN_FLIGHT * len(bills) + sum(bill.faults for bill in bills)
+    # a process asks one box at a time
+    in_doubt = kills * IN_FLIGHT + sum(bill.faults for bill in bills)
     billed = sum(bill.queries for bill in bills)
     with Journal(opened.journal) as books:
         booked = books.billed("team", "fit").nano_usd
