@@ -179,6 +179,8 @@ def serve(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its 
 def _check(options: ServeOptions, workers: int, port: int) -> None:
     if workers < 1:
         raise InvalidOption(f"--workers must be at least 1, found {workers}.")
+    if not 0 <= port < 2**16:
+        raise InvalidOption(f"--port must be from 0 to 65535, found {port}.")
     if workers > 1 and port == 0:
         raise InvalidOption("several workers share a port that is named: pass --port, as 8000.")
     if not options.name or "/" in options.name:
@@ -270,7 +272,7 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise InvalidOption(
             f"{host}:{port} cannot be listened to ({error}): name another by --port or --host."
         ) from error

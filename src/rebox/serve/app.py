@@ -92,7 +92,15 @@ class ModelService:
         self.metrics = ServeMetrics(self.day)
         self._backlog, self._room = Backlog(), Room(self.limits)
         watch = DriftWatch(self.limits.check_every_s, self.metrics, turns)
-        self._clerk = Clerk(model, self.day, self._backlog, self.limits, self.metrics, watch)
+        self._clerk = Clerk(
+            model,
+            self.day,
+            self._backlog,
+            self.limits,
+            self.metrics,
+            watch,
+            inside=lambda: self._room.requests,
+        )
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="rebox-reader")
 
     @property

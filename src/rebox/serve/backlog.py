@@ -69,8 +69,18 @@ class Backlog:
             self._jobs.append(job)
             self._there.notify()
 
-    def take(self, most: int, timeout_s: float | None = None) -> list[Job] | None:
+    def take(
+        self, most: int, timeout_s: float | None = None, *, crowd: int = 1, linger_s: float = 0.0
+    ) -> list[Job] | None:
         """Wait for jobs, and return the oldest: of ``most`` samples, and one job at least.
+
+        Parameters
+        ----------
+        most : int
+        timeout_s : float or None
+            How long the first is waited for; None: as long as it takes.
+        crowd, linger_s : int, float
+            How many jobs may be expected, and how long they are waited for once there is one.
 
         Returns
         -------
@@ -80,6 +90,8 @@ class Backlog:
             self._there.wait_for(lambda: self._jobs or self._closed, timeout_s)
             if not self._jobs:
                 return None if self._closed else []
+            expected = min(crowd, most)
+            self._there.wait_for(lambda: len(self._jobs) >= expected or self._closed, linger_s)
             taken, samples = [self._jobs.popleft()], 0
             while self._jobs:
                 samples += len(taken[-1].parcel)

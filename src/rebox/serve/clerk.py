@@ -1,7 +1,8 @@
 """The one thread that asks the model: what waits is asked about together, and each gets its part.
 
-While the model answers some, others arrive: they are the next batch. Nobody waits for a batch to
-fill, so that a server with one client is as quick as it can be.
+While the model answers some, others arrive: they are the next batch. Who was just answered may come
+again at once: as many as were inside are waited for, a tenth of the last batch's time at most, so
+that clients that take turns do not end up in two halves. One client alone waits for nobody.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from rebox.serve.metrics import ServeMetrics
 from rebox.serve.parcel import Parcel
 
 LOG = logging.getLogger(__name__)
+LINGER = 0.1  # of the time that the last batch took
 
 Outcome = Said | BaseException
 
@@ -36,8 +38,8 @@ class Clerk:
     ----------
     model : Servable
         Nobody else asks it.
-    settle : callable
-        Is handed a callable without arguments, and has the event loop call it.
+    inside : callable
+        Tells how many requests are inside.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Clerk:
         limits: ServeLimits,
         metrics: ServeMetrics,
         watch: DriftWatch,
+        inside: Callable[[], int],
     ) -> None:
+        self._inside, self._crowd, self._linger_s = inside, 1, 0.0
         self._model, self._day, self._backlog = model, day, backlog
         self._limits, self._metrics, self._watch = limits, metrics, watch
         self._settle: Callable[[Callable[[], None]], object] = lambda told: told()
@@ -73,12 +77,19 @@ class Clerk:
 
     def _run(self) -> None:
         while True:
-            jobs = self._backlog.take(self._limits.together, self._watch.due_in_s())
+            jobs = self._backlog.take(
+                self._limits.together,
+                self._watch.due_in_s(),
+                crowd=self._crowd,
+                linger_s=self._linger_s,
+            )
             if jobs is None:
                 return
+            begun = time.monotonic()
             self._model.meter_ = self._day.meter()
             with self._metrics.asked(self._model.meter_, self._boxes):
                 self._answer(jobs)
+                self._linger_s = LINGER * (time.monotonic() - begun)
                 self._watch.look(self._model)
 
     def _answer(self, jobs: Sequence[Job]) -> None:
@@ -96,6 +107,7 @@ class Clerk:
         except Exception as error:  # of the journal, say: the next request may fare better
             LOG.exception("a batch could not be answered")
             outcomes = {job: declined_by(error) for job in firsts} | outcomes
+        self._crowd = self._inside()
         told = [(job, outcomes[same[0]]) for same in alike for job in same]
         self._settle(lambda: _tell(told))
 
