@@ -10,6 +10,7 @@ the journal sound and not below the bill.
 """
 
 import argparse
+import base64
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from serve_load import Load, Running, send
@@ -102,12 +104,19 @@ def fit(uri: str, out: Path) -> None:
     model.save(out)
 
 
-def bodies_of(n: int, seed: int) -> list[bytes]:
-    """Return n pictures as PNG files, no two alike."""
-    import base64  # noqa: PLC0415
+class Pictures(Sequence[bytes]):
+    """PNG files that are made when they are sent, no two alike."""
 
-    images = np.random.default_rng([1, seed]).integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
-    return [base64.b64decode(png_base64(image)) for image in images]
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return 10**9
+
+    def __getitem__(self, place: Any) -> Any:
+        rng = np.random.default_rng([1, self._seed, place])
+        image = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        return base64.b64decode(png_base64(image))
 
 
 def one_round(
@@ -116,12 +125,15 @@ def one_round(
     """Let clients ask a server that is killed now and then, until its budget is spent."""
     loads: list[Load] = []
     done = threading.Event()
-    bodies = bodies_of(4000, count.rounds)
+    bodies = Pictures(count.rounds)
     server = Running(model, *options, port=PORT)
 
     def ask() -> None:
+        begin = 0
         while not done.is_set():
-            loads.append(send(server.address, bodies, PNG, CLIENTS, time.time() + 0.5))
+            load = send(server.address, bodies, PNG, CLIENTS, time.time() + 0.5, begin)
+            loads.append(load)
+            begin += CLIENTS * len(load.seconds)  # beyond the furthest of them
 
     clients = threading.Thread(target=ask)
     clients.start()

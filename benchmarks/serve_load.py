@@ -136,14 +136,22 @@ class Load:
 
 
 def send(
-    address: tuple[str, int], bodies: Sequence[bytes], headers: dict[str, str], n: int, until: float
+    address: tuple[str, int],
+    bodies: Sequence[bytes],
+    headers: dict[str, str],
+    n: int,
+    until: float,
+    begin: int = 0,
 ) -> Load:
-    """Send ``bodies`` by n clients until a moment; a broken connection is the status 0."""
+    """Send ``bodies`` from the one at ``begin`` on, by n clients, until a moment.
+
+    A broken connection is the status 0.
+    """
     load, lock = Load(), threading.Lock()
 
     def client(first: int) -> None:
         connection = http.client.HTTPConnection(*address, timeout=60)
-        place = first
+        place = begin + first
         while time.time() < until:
             begun = time.perf_counter()
             try:

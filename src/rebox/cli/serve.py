@@ -7,11 +7,12 @@ made of is handed to them in the environment, as JSON in ``REBOX_SERVE``.
 import contextlib
 import json
 import math
+import multiprocessing
 import os
+import signal
 import socket
 import tempfile
 import threading
-import time
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +40,6 @@ VARIABLE = "REBOX_SERVE"
 FACTORY = "rebox.cli.serve:application"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 2048  # connections that the system holds before they are accepted
-ORPHANED_S = 1.0  # how soon a worker sees that whoever started it is gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,17 +254,19 @@ def application() -> Any:
     """Return what a worker serves, by what its environment says."""
     options = ServeOptions(**json.loads(os.environ[VARIABLE]))
     model = options.load()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     return _service(options, model, options.open_journal(model.boxes_)).asgi
 
 
-def _end_with(parent: int) -> None:
-    """End this worker, when what is inside is answered, once whoever started it is gone."""
-    import signal  # noqa: PLC0415 - of workers alone
+def _end_with_parent() -> None:
+    """End this worker, when what is inside is answered, once whoever started it is gone.
 
-    while os.getppid() == parent:
-        time.sleep(ORPHANED_S)
-    os.kill(os.getpid(), signal.SIGTERM)
+    Killed, that cannot tell its workers, which would hold the port and go on.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # it may be gone already
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listening(host: str, port: int) -> socket.socket:
