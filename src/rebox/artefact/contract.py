@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
+from rebox.box.spec import Kind
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict, short_name
@@ -93,7 +94,7 @@ class Artefact:
     Attributes
     ----------
     inputs : Inputs or None
-        How the user's input becomes images; None: samples are known by their ids alone.
+        How the user's input becomes images; None: samples are texts, or known by their ids alone.
     model : Model
         What is asked about an image, and how the answers are read.
     classes : (target classes,)
@@ -111,6 +112,8 @@ class Artefact:
         What they are worth, as far as its training tells; None: it does not.
     sets : SetCalibration or None
         What sets of classes are made by; None: there are none.
+    texts : bool
+        Whether samples are texts.
     """
 
     inputs: Inputs | None
@@ -123,6 +126,7 @@ class Artefact:
     objective: Objective = field(default_factory=Objective)
     promised: OperatingPoint | None = None
     sets: SetCalibration | None = None
+    texts: bool = False
 
     def __repr__(self) -> str:
         asked = f"{self._asked} for each prediction"
@@ -158,10 +162,19 @@ class Artefact:
         return ", ".join(box.name for box in self.boxes)
 
     @property
+    def kind(self) -> Kind:
+        """What training samples were shown as."""
+        if self.texts:
+            return "texts"
+        return "ids" if self.inputs is None else "images"
+
+    @property
     def takes(self) -> str:
         """What samples are known by, in words."""
         asked_by_id = any(one.program is None for one in self.model.questions)
-        known = ["ids"] if asked_by_id or self.inputs is None else []
+        known = ["ids"] if asked_by_id or self.kind == "ids" else []
+        if self.texts:
+            known = ["texts", *known]
         if self.inputs is not None and self.inputs.rows is not None:
             known = [f"{len(self.inputs.rows.low)} features", *known]
         elif self.inputs is not None:

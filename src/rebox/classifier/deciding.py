@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from rebox.artefact import Artefact
-from rebox.classifier.checks import check_lengths, checked_labels, refusals
+from rebox.classifier.checks import check_lengths, checked_labels, refusals, samples_of
 from rebox.decision import (
     PredictionSets,
     SetCalibration,
@@ -19,7 +19,6 @@ from rebox.decision import (
 )
 from rebox.errors import InvalidOption
 from rebox.sample.labels import places_of
-from rebox.sample.samples import Samples
 
 
 class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] # scikit-learn is untyped
@@ -91,7 +90,7 @@ class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] #
         self._check_fitted()
         labels = checked_labels(y)
         with refusals():
-            X = Samples.of(X)
+            X = samples_of(X, self.artefact_.kind)
             check_lengths(X, labels)
         places = places_of(labels, self.classes_)
         if (places < 0).any():

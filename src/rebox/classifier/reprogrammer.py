@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
+from rebox.box.spec import Kind
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -16,7 +17,7 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, listed, open_each
+from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
@@ -30,14 +31,16 @@ from rebox.classifier.checks import (
     pace_of,
     seed_of,
 )
+from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import Listener, Session, fit
+from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
-from rebox.recipe import Recipe, recipe_from_name
+from rebox.program import TEMPLATES, templates_of
+from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
 from rebox.sample.samples import Samples
@@ -73,9 +76,14 @@ class Reprogrammer(Movable):
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
+    templates : sequence of str or None
+        How texts are shown to a box, each with ``{text}`` where the text goes, as ``["Review:
+        {text}"]``; the first is the one that they are asked about by, the others are views, which
+        ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
-        of a list of images, which runs here; ``auto`` reads its features beside the answers.
+        of a list of images, or of texts, which runs here; ``auto`` reads its features beside the
+        answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend on all boxes together, at their prices, which have to
         be known.
@@ -89,6 +97,14 @@ class Reprogrammer(Movable):
         Who pays: the budgets hold for all that the journal has under this name, by whatever
         process, and a fit plans with what others have left of it. None: an account for this fit
         alone, the same when it is repeated.
+    batch : bool
+        Whether a service's questions leave in batches, all of a round together, which it answers
+        within a day at half price. They are written down in the journal before they leave: whatever
+        ends this process, the same fit run again finds them, waits and goes on. For ``auto`` and
+        recipes that ask once; canaries are asked at once, at the usual price.
+    local_only : bool
+        Whether boxes that are asked elsewhere are refused, before one is opened: nothing leaves
+        this machine.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -150,12 +166,15 @@ class Reprogrammer(Movable):
         usd_per_prediction: float | None = None,
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        templates: Sequence[str] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
+        batch: bool = False,
+        local_only: bool = False,
         canaries: int | None = None,
         objective: str | Mapping[str, Any] = "accuracy",
         ordered: Order = False,
@@ -171,12 +190,15 @@ class Reprogrammer(Movable):
         self.usd_per_prediction = usd_per_prediction
         self.max_usd_per_prediction = max_usd_per_prediction
         self.aliases = aliases
+        self.templates = templates
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
         self.predict_budget = predict_budget
         self.journal = journal
         self.account = account
+        self.batch = batch
+        self.local_only = local_only
         self.canaries = canaries
         self.objective = objective
         self.ordered = ordered
@@ -218,7 +240,7 @@ class Reprogrammer(Movable):
         X, classes, targets = self._checked_training(X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe)
+        boxes = self._opened(recipe, X.kind)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -242,6 +264,7 @@ class Reprogrammer(Movable):
             objective=objective,
             promised=outcome.decided.promised,
             sets=outcome.decided.sets,
+            texts=samples.texts is not None,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
@@ -249,7 +272,7 @@ class Reprogrammer(Movable):
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}
-        those = {place: boxes[place] for place in sorted(asked)}
+        those = {place: self.boxes_[place].live for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
         self.artefact_ = replace(artefact, boxes=self._records(canaries))
         if self.canaries:
@@ -258,7 +281,8 @@ class Reprogrammer(Movable):
 
     def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
-        each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
+        boxes = (box.live for box in self.boxes_)  # whatever this fit's batches cost
+        each = enumerate(zip(boxes, self.meter_.spent_by_box, strict=True))
         records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
@@ -270,13 +294,18 @@ class Reprogrammer(Movable):
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self)
         whole("verbose", self.verbose, at_least=0)
+        if self.batch and isinstance(recipe.way, Searched):
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks again after every answer, and a batch takes up "
+                "to a day: leave batch out, or use recipe='auto'."
+            )
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         return recipe
 
-    def _opened(self, recipe: Recipe) -> tuple[BlackBox, ...]:
+    def _opened(self, recipe: Recipe, kind: Kind) -> tuple[BlackBox, ...]:
         """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
         if not recipe.way.asks:
             return (Nobody(),)
@@ -291,7 +320,10 @@ class Reprogrammer(Movable):
                 f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
                 "recipe='auto'."
             )
-        return open_each(named)
+        if self.local_only:
+            check_stays(named)
+        opened = open_each(named, kind)
+        return in_batches(opened) if self.batch else opened
 
     def _session(
         self,
@@ -326,7 +358,11 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        for words in words_of_leaving(boxes):
+            tell(self._told, Leaving(spent=meter.spent, words=words))
+        boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
+        hear(self, meter)
         return Session(
             boxes=boxes,
             meter=meter,
@@ -337,6 +373,7 @@ class Reprogrammer(Movable):
             **pace.of_session,
             named=classes.tolist(),
             aliases=self.aliases or {},
+            templates=templates_of(self.templates),
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,
@@ -354,6 +391,7 @@ class Reprogrammer(Movable):
             **({"paced": True} if any(mean is not None for mean in means) else {}),
             **({"named": True} if named else {}),
             **({"aliases": sorted(aliases.items())} if aliases else {}),
+            **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
 
     def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:

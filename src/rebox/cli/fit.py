@@ -20,6 +20,7 @@ from rebox.cli.options import (
     AccountOption,
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -28,12 +29,15 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ObjectiveOption,
     OrderedOption,
     PathColumnOption,
     RangeOption,
     RecipeOption,
     SeedOption,
+    TemplateOption,
+    TextColumnOption,
     UsdOption,
     YesOption,
     open_asked,
@@ -56,6 +60,7 @@ from rebox.cli.printing import (
     print_verdict,
     receipt,
     receipt_of,
+    say_under_way,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
@@ -69,6 +74,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -78,6 +84,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     alias: AliasOption = None,
+    template: TemplateOption = None,
     encoder: EncoderOption = None,
     objective: ObjectiveOption = "accuracy",
     ordered: OrderedOption = False,
@@ -97,8 +104,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget.
@@ -115,13 +124,15 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     check_model_output(model_path, force=force)
     columns = {
         "path_column": path_column,
+        "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
     }
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe), ProgressBar(err)
+    opened = open_asked(box, recipe, task, batch=batch, local_only=local_only)
+    bar = ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -139,6 +150,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         max_usd=usd,
         journal=read_journal(journal),
         account=account,
+        batch=batch,
         canaries=canaries,
         objective=objective,
         ordered=ordered or task.grades,
@@ -146,6 +158,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         random_state=seed,
         listeners=(bar,),
         aliases=read_aliases(alias),
+        templates=template,
         **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)
@@ -215,6 +228,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     try:
         model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
+        say_under_way(error)
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt_of(model)

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BlackBox, Nobody
-from rebox.classifier.boxes import open_each
+from rebox.box import BlackBox, Nobody, check_stays
+from rebox.classifier.boxes import in_batches, listed, open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
 from rebox.recipe import RECIPES, recipe_from_name
+from rebox.sample import Dataset, Samples
 
 AskedBoxOption = Annotated[
     list[str] | None,
@@ -33,13 +34,17 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label[,group] or id,label), .npz (x, y[, groups] or "
-        "ids, y), or a task, as abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group], text,label or id,label), .npz (x, y[, "
+        "groups], texts, y or ids, y), or a task, as abide:DIR.",
         autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
     str | None, typer.Option("--path-column", help="What the CSV calls its column 'path'.")
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option("--text-column", help="What the CSV calls its column 'text'."),
 ]
 LabelColumnOption = Annotated[
     str | None, typer.Option("--label-column", help="What the CSV calls its column 'label'.")
@@ -75,6 +80,14 @@ RangeOption = Annotated[
     typer.Option(
         "--value-range",
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
+    ),
+]
+TemplateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        help="How texts are shown to a box, with {text} where the text goes, as 'Review: {text}'; "
+        "several: the first is asked, the others are views.",
     ),
 ]
 AliasOption = Annotated[
@@ -137,12 +150,34 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask services in batches: half price, within a day. Ctrl-C leaves a batch under way; "
+        "the same command goes on with it.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
+LocalOnlyOption = Annotated[
+    bool, typer.Option("--local-only", help="Refuse boxes that are asked on other machines.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
 
 
-def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks, opened; `Nobody` for one that asks none."""
+def open_asked(
+    boxes: list[str] | None,
+    recipe: str,
+    task: Dataset,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
+) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
+
+    Their questions leave in batches by ``batch``; boxes that are asked elsewhere are refused by
+    ``local_only``.
+    """
     if not recipe_from_name(recipe).way.asks:
         return (Nobody(),)
     if not boxes:
@@ -150,7 +185,10 @@ def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
             f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
             "nobody."
         )
-    return open_each(boxes)
+    if local_only:
+        check_stays(boxes)
+    opened = open_each(listed(boxes), Samples.of(task.samples).kind)
+    return in_batches(opened) if batch else opened
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:

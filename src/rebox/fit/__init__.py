@@ -5,11 +5,13 @@ from rebox.fit.boxes_plan import short_name
 from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.events import (
     Event,
+    Leaving,
     Listener,
     PhaseStarted,
     StepTaken,
     StopFit,
     Stopped,
+    VersionChanged,
     Working,
     tell,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "BoxVerdict",
     "CurvePoint",
     "Event",
+    "Leaving",
     "Listener",
     "LocalFeatures",
     "Model",
@@ -46,6 +49,7 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "VersionChanged",
     "Working",
     "fit",
     "plan",

@@ -20,7 +20,7 @@ from rebox.errors import extra
 from rebox.meter import Amount, Budget, Journal
 from rebox.money import NANO
 from rebox.serve import inference, openapi
-from rebox.serve.backlog import Backlog, Job, Room, Said
+from rebox.serve.backlog import Backlog, Job, JobAnswer, Room
 from rebox.serve.clerk import Clerk
 from rebox.serve.content import read_plain
 from rebox.serve.contract import Servable, ServeLimits
@@ -194,7 +194,7 @@ class ModelService:
         request: Request,
         read: Callable[[bytes], Read],
         parcel_of: Callable[[Read], Parcel],
-    ) -> tuple[Read, Said]:
+    ) -> tuple[Read, JobAnswer]:
         """Read a request's body, have the model asked, and return what was read and said."""
         with self._room.place() as place:
             content = await body_of(request, place, self.limits)
@@ -217,9 +217,9 @@ class ModelService:
         self._model.checked(parcel.samples()).check()
         return asked
 
-    async def _waited_for(self, request: Request, parcel: Parcel) -> Said:
+    async def _waited_for(self, request: Request, parcel: Parcel) -> JobAnswer:
         """Return what the model says; whoever leaves is asked for no more."""
-        answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[JobAnswer] = asyncio.get_running_loop().create_future()
         job = Job(parcel, answer, time.monotonic() + self.limits.time_s)
         self._backlog.put(job)
         leaving = asyncio.ensure_future(until_gone(request))

@@ -17,7 +17,7 @@ from rebox.serve.parcel import Parcel
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class JobAnswer:
     """What the model said of a parcel.
 
     Attributes
@@ -44,7 +44,7 @@ class Job:
     """
 
     parcel: Parcel
-    answer: "asyncio.Future[Said]"
+    answer: "asyncio.Future[JobAnswer]"
     until_s: float
     since_s: float = field(default_factory=time.monotonic)
     gone: bool = False

@@ -17,7 +17,7 @@ import numpy as np
 
 from rebox.artefact import BoxRecord
 from rebox.errors import BudgetExhausted, Error, InvalidInput
-from rebox.serve.backlog import Backlog, Job, Said
+from rebox.serve.backlog import Backlog, Job, JobAnswer
 from rebox.serve.contract import Servable, ServeLimits
 from rebox.serve.day import DayAccounts
 from rebox.serve.declined import Declined, declined_by
@@ -28,7 +28,7 @@ from rebox.serve.parcel import Parcel
 LOG = logging.getLogger(__name__)
 LINGER = 0.1  # of the time that the last batch took
 
-Outcome = Said | BaseException
+Outcome = JobAnswer | BaseException
 
 
 class Clerk:
@@ -121,7 +121,7 @@ class Clerk:
             stop = start + len(job.parcel)
             if stop <= len(said.decided):
                 part = slice(start, stop)
-                outcomes[job] = Said(said.probabilities[part], said.decided[part])
+                outcomes[job] = JobAnswer(said.probabilities[part], said.decided[part])
             else:
                 left.append(job)
             start = stop
@@ -134,7 +134,7 @@ class Clerk:
         outcome = self._declined(error)
         outcomes.update(dict.fromkeys(left, outcome))
 
-    def _said(self, parcel: Parcel) -> tuple[Said, BaseException | None]:
+    def _said(self, parcel: Parcel) -> tuple[JobAnswer, BaseException | None]:
         """Return what the model says, as far as it came, and what ended it."""
         classes = len(self._model.classes_)
         parts, ended = [np.empty((0, classes))], None
@@ -145,7 +145,7 @@ class Clerk:
             ended = error
         probabilities = np.concatenate(parts)
         decided = self._model.artefact_.model.decide(probabilities)
-        return Said(probabilities, decided), ended
+        return JobAnswer(probabilities, decided), ended
 
     def _declined(self, error: BaseException) -> Declined:
         if isinstance(error, BudgetExhausted) and self._day.journal is not None:

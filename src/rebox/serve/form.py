@@ -42,9 +42,7 @@ class SampleForm:
             return cls(shown="rows", by_id=any(asked), features=inputs.features, width=width)
         if inputs is not None:
             return cls(shown="pictures", by_id=any(asked), value_range=inputs.value_range)
-        # what is looked at, or dressed, and is no picture, is a text
-        says = artefact.model.local is not None or not all(asked)
-        return cls(shown="texts" if says else None, by_id=any(asked))
+        return cls(shown="texts" if artefact.texts else None, by_id=any(asked))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.serve.backlog import Said
+from rebox.serve.backlog import JobAnswer
 from rebox.serve.content import bytes_of, json_of, picture
 from rebox.serve.declined import Declined, unreadable
 from rebox.serve.form import SampleForm
@@ -33,7 +33,7 @@ DATATYPES = {PROBABILITIES: "FP64", LABEL: BYTES}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class InferRequest:
     """What a request wants.
 
     Attributes
@@ -72,7 +72,7 @@ def metadata(name: str, form: SampleForm, classes: NDArray[Any]) -> dict[str, An
     }
 
 
-def read_infer(content: bytes, json_length: str | None, form: SampleForm) -> Asked:
+def read_infer(content: bytes, json_length: str | None, form: SampleForm) -> InferRequest:
     """Return what a request asks.
 
     Parameters
@@ -98,7 +98,9 @@ def read_infer(content: bytes, json_length: str | None, form: SampleForm) -> Ask
     parcel = _parcel(read_tensors(head.get("inputs"), content[length:]), form)
     parcel.check(form)
     name = head.get("id")
-    return Asked(parcel=parcel, id=name if isinstance(name, str) else None, outputs=_wanted(head))
+    return InferRequest(
+        parcel=parcel, id=name if isinstance(name, str) else None, outputs=_wanted(head)
+    )
 
 
 def _parcel(tensors: list[InferTensor], form: SampleForm) -> Parcel:
@@ -160,7 +162,7 @@ def _flag(holder: Mapping[str, Any], name: str, *, default: bool) -> bool:
 
 
 def reply(
-    model: str, asked: Asked, said: Said, classes: NDArray[Any]
+    model: str, asked: InferRequest, said: JobAnswer, classes: NDArray[Any]
 ) -> tuple[bytes, dict[str, str]]:
     """Return the body of a reply and its headers."""
     values = {
