@@ -296,6 +296,68 @@ def test_a_model_that_is_asked_by_ids(tmp_path):
         assert (unknown.status_code, unknown.json()["reason"]) == (400, "unreadable")
 
 
+class Letters:
+    """A box of texts: how many of the letters are vowels."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, texts):
+        self.asked += texts
+        shares = [sum(letter in "aeiou" for letter in text) / len(text) for text in texts]
+        return np.array([[share, 1 - share] for share in shares])
+
+
+@pytest.fixture(scope="module")
+def words():
+    """A model of texts, and a client of its server."""
+    box = Letters()
+    own = rebox.FunctionBox(box, takes="texts", classes=2, price_usd=0.001)
+    texts = [f"{'aeiou' * (i % 5 + 1)}{'xyz' * (5 - i % 5)} {i}" for i in range(40)]
+    model = rebox.Reprogrammer(own, "map", budget=40, random_state=0)
+    model.fit(rebox.Samples(texts=texts), ["few" if i % 5 < 2 else "many" for i in range(40)])
+    with served(model, "words") as client:
+        yield model, box, client
+
+
+def test_a_text_gets_what_the_model_says_of_it_in_process(words):
+    model, box, client = words
+    text = "ei, ou — déjà vu"
+    expected = model.predict_proba(rebox.Samples(texts=[text]))[0]
+    box.asked.clear()
+    for sent in (
+        {"json": {"text": text}},
+        {"content": text.encode(), "headers": {"Content-Type": "text/plain; charset=utf-8"}},
+        {
+            "content": text.encode(),
+            "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        },
+    ):
+        reply = client.post("/predict", **sent).json()
+        assert list(reply["probabilities"].values()) == pytest.approx(expected)
+    assert box.asked == [text] * 3
+    tensor = {"name": "texts", "datatype": "BYTES", "shape": [2], "data": [text, "xyz"]}
+    reply = client.post("/v2/models/words/infer", json={"inputs": [tensor]}).json()
+    assert reply["outputs"][0]["data"][:2] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "words_of"),
+    [
+        (b" \n", "text/plain", "empty"),
+        (b"\xff\xfe", "text/plain", "UTF-8"),
+        (b'{"text": 3}', "application/json", "a JSON number"),
+        (b'{"text": "\\ud800"}', "application/json", "half a character"),
+        (b'{"id": "a"}', "application/json", "expected a text"),
+        (b"\x89PNG", "image/png", "not an image"),
+    ],
+)
+def test_odd_texts(words, content, media_type, words_of):
+    reply = words[2].post("/predict", content=content, headers={"Content-Type": media_type})
+    assert reply.status_code == 400
+    assert words_of in reply.json()["error"]
+
+
 # -- what a day may cost
 
 
