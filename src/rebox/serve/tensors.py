@@ -99,21 +99,24 @@ def _numbers(
     try:
         if content is not None:
             return np.frombuffer(content, dtype=dtype).reshape(shape)
-        return _of_numbers(np.asarray(given["data"]), dtype).reshape(shape)
+        return _of_numbers(given["data"], dtype).reshape(shape)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise unreadable(
             f"the data of the input {_name(given)} are no {datatype}, or do not fill its shape."
         ) from error
 
 
-def _of_numbers(given: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _of_numbers(data: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return numbers as a type that holds them; raise `ValueError` where it does not."""
+    given = np.asarray(data)
     if given.dtype.kind not in "biuf":
         raise ValueError("no numbers")
     with np.errstate(over="ignore", invalid="ignore"):
-        values = given.astype(dtype)
-    if dtype.kind in "iub" and not (values == given).all():
-        raise ValueError("out of range")
+        if dtype.kind == "f":
+            return given.astype(dtype)
+        values = np.array(data, dtype=dtype)  # anew: whole numbers beyond 2**63 may be floats now
+    if not (values.astype(np.float64) == given).all():
+        raise ValueError("no whole numbers")
     return values
 
 
