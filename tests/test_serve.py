@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -16,15 +17,17 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
 import recordings
-from serving import SIDE, fitted, metrics_of, pictures, png, served
+from serving import SIDE, fitted, labelled, metrics_of, pictures, png, served
 
 import rebox
 from rebox.errors import BoxError, InvalidOption
 from rebox.meter import Budget, Journal, accounts
 from rebox.serve import ModelService, ServeLimits
+from rebox.serve.backlog import Backlog, Job
 from rebox.serve.day import DayAccounts
 from rebox.serve.declined import STATUS
 from rebox.serve.openapi import REFUSED
+from rebox.serve.parcel import Parcel
 
 PNG = {"Content-Type": "image/png"}
 INFER = "/v2/models/grey/infer"
@@ -575,7 +578,83 @@ def post(url, content):
         return client.post(url, content=content, headers=PNG)
 
 
+def waiting(*sizes):
+    """Return a backlog of jobs about so many samples each, which nobody waits for."""
+    backlog = Backlog()
+    for size in sizes:
+        backlog.put(Job(Parcel(ids=["a"] * size), answer=None, until_s=0.0))
+    return backlog
+
+
+def sizes_of(jobs):
+    return [len(job.parcel) for job in jobs]
+
+
+def test_what_is_taken_together():
+    backlog = waiting(2, 1, 9, 1)
+    assert sizes_of(backlog.take(4)) == [2, 1]
+    assert sizes_of(backlog.take(4)) == [9]  # more than may go together, and alone
+    assert sizes_of(backlog.take(4)) == [1]
+    assert backlog.take(4, timeout_s=0.0) == []
+    backlog.close()
+    assert backlog.take(4) is None
+
+
+def test_a_crowd_is_waited_for_and_no_longer_than_it_takes():
+    backlog = waiting(1)
+    begun = time.monotonic()
+    assert sizes_of(backlog.take(8, crowd=2, linger_s=0.2)) == [1]
+    assert time.monotonic() - begun >= 0.2
+    backlog = waiting(1, 1)
+    begun = time.monotonic()
+    assert sizes_of(backlog.take(8, crowd=2, linger_s=20)) == [1, 1]
+    backlog = waiting(1)
+    late = Job(Parcel(ids=["b"] * 3), answer=None, until_s=0.0)
+    threading.Timer(0.1, backlog.put, [late]).start()
+    assert sizes_of(backlog.take(8, crowd=2, linger_s=20)) == [1, 3]
+    assert time.monotonic() - begun < 15
+
+
 # -- when something fails
+
+
+def test_a_journal_that_is_gone_is_told_of(journal, tmp_path, caplog):
+    model, box = fitted()
+    one = png(pictures(1, seed=12)[0])
+    with served(model, journal=journal, budget=Budget(queries=9)) as client:
+        assert client.post("/predict", content=one, headers=PNG).status_code == 200
+        for file in tmp_path.glob("journal.sqlite*"):
+            file.unlink()
+        with caplog.at_level(logging.ERROR):
+            other = png(pictures(1, seed=13)[0])
+            failed = client.post("/predict", content=other, headers=PNG)
+        assert (failed.status_code, failed.json()["reason"]) == (500, "failed")
+        assert "journal" in caplog.text
+        assert client.get("/metrics").status_code == 200
+    assert box.asked == 1  # what cannot be booked is not asked
+
+
+def test_several_boxes_are_served_and_one_that_fails_is_left_out():
+    own = [fitted()[1], fitted()[1]]
+    own[1].flipped = True
+    boxes = [
+        rebox.FunctionBox(
+            one, size=(SIDE, SIDE), classes=2, channels=1, identity=name, price_usd=price
+        )
+        for one, name, price in zip(own, ("cheap", "dear"), (0.001, 0.01), strict=True)
+    ]
+    model = rebox.Reprogrammer(boxes, budget=80, random_state=0)
+    model.fit(*labelled(40))
+    some = pictures(6, seed=14)
+    expected = model.predict_proba(some)
+    with served(model) as client:
+        found = [list(one.json()["probabilities"].values()) for one in ask_all(client, some)]
+        assert np.array(found) == pytest.approx(expected, abs=1e-6)
+        assert re.search('box=".*cheap', client.get("/metrics").text)
+        own[1].error = BoxError("gone")
+        with pytest.warns(UserWarning, match="goes on without"):
+            reply = client.post("/predict", content=png(some[0]), headers=PNG)
+        assert reply.status_code == 200
 
 
 def test_a_box_that_fails_tells_the_client_nothing_of_itself(caplog):

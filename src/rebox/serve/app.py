@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.artefact import digest_of
-from rebox.errors import extra
+from rebox.errors import Error, extra
 from rebox.meter import Amount, Budget, Journal
 from rebox.money import NANO
 from rebox.serve import inference, openapi
@@ -131,7 +131,7 @@ class ModelService:
         return Starlette(
             routes=routes,
             lifespan=self._life,
-            exception_handlers={HTTPException: _no_route, Declined: _declined},
+            exception_handlers={HTTPException: _no_route, Declined: _declined, Error: _declined},
         )
 
     @contextlib.asynccontextmanager
@@ -300,6 +300,8 @@ def refusal(declined: Declined) -> Response:
 
 
 async def _declined(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Declined):
+        LOG.error("what the server tells of itself failed: %s", error)
     return refusal(declined_by(error))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rebox.box import Drift
-from rebox.errors import extra
+from rebox.errors import JournalError, extra
 from rebox.meter import Meter, Spent
 from rebox.money import NANO, nano_usd
 from rebox.serve.day import DayAccounts
@@ -162,7 +162,9 @@ class _DayCollector:
         self._day = day
 
     def collect(self) -> Iterator[Any]:
-        spent, budget = self._day.spent(), self._day.budget
+        spent, budget = None, self._day.budget
+        with contextlib.suppress(JournalError):  # the other metrics are worth more than that
+            spent = self._day.spent()
         queries = None if spent is None else spent.queries
         usd = None if spent is None else spent.nano_usd / NANO
         figures = {
