@@ -105,6 +105,10 @@ class BlackBox(abc.ABC):
         """Return the box that is shown samples of a ``kind``: itself, unless it takes several."""
         return self
 
+    def expecting(self, texts: NDArray[np.object_]) -> "BlackBox":  # noqa: ARG002 - as a rule
+        """Return the box as it is priced for texts (n,) like these: longer ones may cost more."""
+        return self
+
     @property
     def finder(self) -> "Finder | None":
         """Who finds out by a question how this box is asked; None: that is known."""

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
-from rebox.box.spec import Kind
+from rebox.box import BlackBox, Encoder, open_encoder, words_of_leaving
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -17,33 +16,29 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_each, settled
+from rebox.classifier.boxes import BoxChoice, open_asked, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
     check_aliases,
-    check_lengths,
     check_pace,
     check_prediction,
-    checked_labels,
     checked_objective,
-    checked_samples,
+    checked_training,
     pace_of,
     seed_of,
 )
 from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.program import TEMPLATES, templates_of
 from rebox.recipe import Recipe, Searched, recipe_from_name
-from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
-from rebox.sample.samples import Samples
 
 
 class Reprogrammer(Movable):
@@ -114,7 +109,7 @@ class Reprogrammer(Movable):
         ordered classes), ``{"sensitivity": {"class": NAME, "at_least": 0.9}}`` or ``{"costs":
         matrix}``, what it costs to say each class (columns) of each true one (rows), in the order
         of ``classes_``; also ``"sensitivity:NAME>=0.9"`` and ``"costs:FILE.csv"``. Chosen on
-        training images held out; all but accuracy take ``auto``, ``local`` or ``map``.
+        training samples held out; all but accuracy take ``auto``, ``local`` or ``map``.
         `predict_proba` is the same for all.
     ordered : bool or sequence
         Whether the classes are grades in their sorted order; or all of them, from the least on.
@@ -149,9 +144,9 @@ class Reprogrammer(Movable):
     history_ : tuple of StepTaken
         Every step of the search.
     verdict_ : Verdict or None
-        What the box brought, by training images held out; None where no reading was held out.
+        What the box brought, by training samples held out; None where no reading was held out.
     promised_ : OperatingPoint or None
-        What decisions are worth by the objective, by training images held out.
+        What decisions are worth by the objective, by training samples held out.
     note_ : str
         What the objective leaves undone, in a sentence; empty where there is nothing to say.
     """
@@ -237,10 +232,10 @@ class Reprogrammer(Movable):
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
         recipe = self.checked_recipe()
-        X, classes, targets = self._checked_training(X, y)
+        X, classes, targets = checked_training(self, X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe, X.kind)
+        boxes = open_asked(self.box, recipe, X, batch=self.batch, local_only=self.local_only)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -304,26 +299,6 @@ class Reprogrammer(Movable):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         return recipe
-
-    def _opened(self, recipe: Recipe, kind: Kind) -> tuple[BlackBox, ...]:
-        """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
-        if not recipe.way.asks:
-            return (Nobody(),)
-        named = listed(self.box)
-        if not named:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
-                "asks nobody."
-            )
-        if len(named) > 1 and not recipe.way.several:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
-                "recipe='auto'."
-            )
-        if self.local_only:
-            check_stays(named)
-        opened = open_each(named, kind)
-        return in_batches(opened) if self.batch else opened
 
     def _session(
         self,
@@ -393,18 +368,3 @@ class Reprogrammer(Movable):
             **({"aliases": sorted(aliases.items())} if aliases else {}),
             **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
-
-    def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
-        """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
-        for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
-            self.__dict__.pop(fact, None)
-        X = checked_samples(self, X)
-        labels = checked_labels(y)
-        check_lengths(X, labels)
-        classes, targets = np.unique(labels, return_inverse=True)
-        warn_of_spellings(classes)
-        if len(classes) < 2:
-            raise InvalidData(
-                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
-            )
-        return X, classes, targets.astype(np.intp)

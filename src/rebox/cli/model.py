@@ -48,7 +48,7 @@ def confirm_predictions(
     most = most_queries(model, images) + sum(queries for _, queries in canaries)
     model.meter_.check(most, "predict")
     asked = [*zip(model.boxes_, dearest_queries(model, images), strict=True), *canaries]
-    confirm(asked, f"the prediction of {images:,} images", yes=yes)
+    confirm(asked, f"the prediction of {images:,} samples", yes=yes)
 
 
 def canaries_of(model: Reprogrammer) -> list[tuple[BlackBox, int]]:

@@ -1,4 +1,4 @@
-"""``rebox predict``: labels for new images."""
+"""``rebox predict``: labels for new samples."""
 
 import warnings
 from pathlib import Path
@@ -84,7 +84,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Label new images; each asks as many queries as the model was fitted for."""
+    """Label new samples; each asks as many queries as the model was fitted for."""
     inputs = (model_path, *paths, *(box or ()), *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
     images, names = load_unlabelled(

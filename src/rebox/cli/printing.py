@@ -29,7 +29,7 @@ def print_verdict(verdict: Verdict | None, instead: str) -> None:
     """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
-    table = Table("held-out training images", "queries", "macro AUC", "accuracy")
+    table = Table("held-out training samples", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
@@ -55,7 +55,7 @@ def _promise(promised: OperatingPoint | None) -> str:
     figures = ", ".join(
         f"{name.replace('_', ' ')} {figure:.3f}" for name, figure in promised.figures.items()
     )
-    return f"on {promised.images:,} training images held out in turn: {figures}"
+    return f"on {promised.images:,} training samples held out in turn: {figures}"
 
 
 def receipt(

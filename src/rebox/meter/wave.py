@@ -8,109 +8,22 @@ import secrets
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rebox.box import BlackBox, Queries
-from rebox.box.batch import Batches, BatchState, LineResult, Unanswered
-from rebox.box.reservation import Row
+from rebox.box.batch import BatchState, LineResult, Unanswered
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Purpose, kind_of
 from rebox.meter.dispatch import Dispatch, Told, busy_with
 from rebox.meter.flights import LineEnd, OpenLine
 from rebox.meter.journal_account import JournalAccount
+from rebox.meter.line import Line, Load, Part, Rows
 from rebox.meter.packing import packed
 from rebox.meter.payee import Payee
 
 TRIES = 3  # times that a line leaves whose failure may pass
 AT_ONCE = 200  # lines that are settled in one transaction
-
-Rows = Mapping[int, Row]
-
-
-@dataclass(eq=False)
-class Part:
-    """Questions that were put together.
-
-    Attributes
-    ----------
-    rows : dict of int to (classes,) float32
-        Their answers, by place.
-    """
-
-    keys: Sequence[bytes]
-    purpose: Purpose
-    payee: Payee
-    heard: Callable[[Rows], None]
-    rows: dict[int, Row]
-
-    def hear(self, rows: Rows) -> None:
-        """Note answers by place."""
-        fresh = {place: row for place, row in rows.items() if place not in self.rows}
-        self.rows.update(fresh)
-        if fresh:
-            self.heard(fresh)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every question has its answer."""
-        return len(self.rows) == len(self.keys)
-
-    def scores(self) -> NDArray[np.float32]:
-        """Return all answers (n, classes)."""
-        return np.stack([self.rows[place] for place in range(len(self.keys))])
-
-
-@dataclass(eq=False)
-class _Line:
-    """One request of a batch: where it stands in the spool, and what was set aside for it."""
-
-    part: Part
-    places: Sequence[int]
-    nano_usd_each: int
-    begin: int
-    end: int
-    token: str | None = None  # of the batch that this process has sent it in
-    tries: int = 0
-    paid: bool = False
-    failure: Unanswered | None = None
-
-    @property
-    def keys(self) -> list[bytes]:
-        return [self.part.keys[place] for place in self.places]
-
-    @property
-    def name(self) -> str:
-        return self.keys[0].hex()
-
-    @property
-    def most(self) -> Amount:
-        return Amount.of(len(self.places), self.nano_usd_each)
-
-    @property
-    def open(self) -> bool:
-        return any(place not in self.part.rows for place in self.places)
-
-
-@dataclass
-class _Load:
-    """Lines that are to be in one batch."""
-
-    lines: list[_Line] = field(default_factory=list)
-    size: int = 0
-
-    def fits(self, line: _Line, batches: Batches) -> bool:
-        if not self.lines:
-            return True
-        size = self.size + line.end - line.begin
-        return size <= batches.most_bytes and len(self.lines) < batches.most_lines
-
-    def add(self, line: _Line) -> None:
-        self.lines.append(line)
-        self.size += line.end - line.begin
 
 
 class Wave:
@@ -132,8 +45,8 @@ class Wave:
         self._box, self._account, self._batches = box, account, batches
         self._flights = account.flights
         self._dispatch = Dispatch(batches, self._flights, box.spec.identity, told)
-        self._lines: list[_Line] = []
-        self._by_name: dict[str, _Line] = {}
+        self._lines: list[Line] = []
+        self._by_name: dict[str, Line] = {}
         self._tokens: list[str] = []  # of batches that are waited for
         self._refused: BudgetExhausted | None = None
         self._spool: IO[bytes] | None = None
@@ -151,7 +64,7 @@ class Wave:
             self._lines.append(self._written(part, left[start : start + step], queries))
         return part
 
-    def _written(self, part: Part, places: Sequence[int], queries: Queries) -> _Line:
+    def _written(self, part: Part, places: Sequence[int], queries: Queries) -> Line:
         """Write the line that asks about ``places`` into the spool."""
         if self._spool is None:
             self._spool = tempfile.TemporaryFile(prefix="rebox-batch-")  # noqa: SIM115 - kept
@@ -159,7 +72,7 @@ class Wave:
         asked = queries[list(places)]
         most = self._batches.most_nano(asked)
         begin = self._spool.tell()
-        line = _Line(part, places, part.payee.nano_usd_each if most is None else most, begin, begin)
+        line = Line(part, places, part.payee.nano_usd_each if most is None else most, begin, begin)
         line.end += self._spool.write(self._batches.line(line.name, asked) + b"\n")
         return line
 
@@ -186,17 +99,17 @@ class Wave:
                 self._account.save(line.part.payee, len(rows))
         self._lines = [line for line in self._lines if line.open]
 
-    def _loads(self) -> Iterator[_Load]:
-        load = _Load()
+    def _loads(self) -> Iterator[Load]:
+        load = Load()
         for line in self._lines:
             if not load.fits(line, self._batches):
                 yield load
-                load = _Load()
+                load = Load()
             load.add(line)
         if load.lines:
             yield load
 
-    def _send(self, load: _Load) -> None:
+    def _send(self, load: Load) -> None:
         token = f"rebox-{secrets.token_hex(12)}"
         with busy_with(token):
             sent = self._entered(token, self._held(load.lines))
@@ -204,7 +117,7 @@ class Wave:
                 self._tokens.append(token)
                 self._dispatch.send(token, b"".join(self._read(line) for line in sent))
 
-    def _entered(self, token: str, held: Sequence[_Line]) -> list[_Line]:
+    def _entered(self, token: str, held: Sequence[Line]) -> list[Line]:
         """Write lines down that are about to leave; return those that nobody else is about."""
         intents = [
             self._account.intent(line.keys, line.part.purpose, line.part.payee, line.nano_usd_each)
@@ -222,7 +135,7 @@ class Wave:
                 self._count(line, Amount())
         return sent
 
-    def _held(self, lines: Sequence[_Line]) -> list[_Line]:
+    def _held(self, lines: Sequence[Line]) -> list[Line]:
         """Set aside what ``lines`` may cost, in this process; return those that it pays for."""
         held = []
         for line in lines:
@@ -235,7 +148,7 @@ class Wave:
             held.append(line)
         return held
 
-    def _read(self, line: _Line) -> bytes:
+    def _read(self, line: Line) -> bytes:
         assert self._spool is not None  # noqa: S101 - it was written there
         self._spool.seek(line.begin)
         content = self._spool.read(line.end - line.begin)
@@ -335,14 +248,14 @@ class Wave:
             line.tries, line.paid = line.tries + 1, True
             line.failure = next((a for a in result.answers if isinstance(a, Unanswered)), None)
 
-    def _count(self, line: _Line, spent: Amount) -> None:
+    def _count(self, line: Line, spent: Amount) -> None:
         """Count what a line has cost here, and give back what was set aside here, if it was."""
         reserved = Amount() if line.token is None else line.most
         line.token = None
         self._account.settle(kind_of(line.part.purpose), line.part.payee, reserved, spent)
 
 
-def _spent(line: _Line, end: LineEnd) -> Amount:
+def _spent(line: Line, end: LineEnd) -> Amount:
     """Return what a line has cost."""
     each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
     spent = Amount.of(end.billed, each)

@@ -248,6 +248,11 @@ class ChatService(Service):
             return self
         return self.otherwise(takes=kind)
 
+    def expecting(self, texts: Any) -> Self:
+        """Return the box as it is priced for texts (n,) like these, unless it was told."""
+        tokens = self.opening.tokens_for(texts)
+        return self if tokens is None else self.otherwise(tokens_in=tokens)
+
     @property
     def prompt(self) -> str:
         """The words that stand around a sample in a question."""

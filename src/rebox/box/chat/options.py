@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -221,6 +222,18 @@ class Opening:
             return usual
         return chat.price.usd(*self.expected(chat.wording))
 
+    def tokens_for(self, texts: Any) -> int | None:
+        """Return about how many tokens a question about a text is; None: it was told, or free."""
+        chat = self._chat()
+        if self.options.tokens_in is not None or chat.price is None or not len(texts):
+            return None
+        each = sum(map(tokens_of, texts)) / len(texts)
+        return math.ceil(self._around(chat.wording) + each)
+
+    def _around(self, wording: Wording) -> int:
+        """Return about how many tokens of a question are a sample's share of all but samples."""
+        return -(-tokens_of(wording.said()) // self.options.per_call)
+
     def expected(self, wording: Wording) -> tuple[int, int]:
         """Return how many tokens a sample is expected to be, and its answer."""
         options = self.options
@@ -228,9 +241,8 @@ class Opening:
         sample = 85 if options.picture.detail == "low" else -(-height * width // PIXELS_EACH)
         if options.takes == "texts":
             sample = USUAL_TEXT
-        words = -(-tokens_of(wording.said()) // options.per_call)
         answer = {"logprobs": 1, "label": 2, "enum": 12, "scores": 8 * len(wording.classes)}
-        usual = (words + sample, answer[wording.read])
+        usual = (self._around(wording) + sample, answer[wording.read])
         told = (options.tokens_in, options.tokens_out)
         return tuple(u if t is None else t for t, u in zip(told, usual, strict=True))  # type: ignore[return-value] # two
 

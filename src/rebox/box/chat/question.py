@@ -51,6 +51,9 @@ class Opens(Protocol):
     def expected(self, wording: Wording) -> tuple[int, int]:
         """Return how many tokens a sample is expected to be, and its answer."""
 
+    def tokens_for(self, texts: Any) -> int | None:
+        """Return about how many tokens a question about a text is; None: it was told, or free."""
+
     def variants(self) -> Sequence[Mapping[str, Any]]:
         """Return what makes of it all the boxes that it may turn out to be."""
 

@@ -5,6 +5,7 @@ where a text goes (at its end, if it does not say), and ``{answer}``, where the 
 in which form to answer (nowhere, if it does not say).
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,7 @@ SEVERAL = {
 }
 NOUNS = {"images": "Picture", "texts": "Text"}
 LETTERS = len(ascii_uppercase)
+FEW = 6  # options, whose 720 orders can be listed
 LONGEST_PROMPT = 2**20  # bytes
 
 
@@ -39,6 +41,28 @@ def marks(count: int) -> tuple[str, ...]:
     if count <= LETTERS:
         return tuple(ascii_uppercase[:count])
     return tuple(str(number) for number in range(1, count + 1))
+
+
+def order_of(number: int, n: int) -> NDArray[np.intp]:
+    """Return the order (n,) of options that has a ``number``: no two of few options are the same.
+
+    Raises
+    ------
+    InvalidOption
+        There are not as many.
+    """
+    if not number:
+        return np.arange(n, dtype=np.intp)
+    if n > FEW:  # so many orders that two which are drawn are not the same
+        return np.random.default_rng([number, n]).permutation(n).astype(np.intp)
+    others = list(itertools.permutations(range(n)))[1:]
+    if number > len(others):
+        raise InvalidOption(
+            f"{n} options have {len(others) + 1} orders, from 0, found order={number}: name one of "
+            f"those, or orders={len(others) + 1} for all."
+        )
+    drawn = np.random.default_rng(n).permutation(len(others))
+    return np.array(others[drawn[number - 1]], dtype=np.intp)
 
 
 def read_prompt(path: Path) -> str:
@@ -109,9 +133,7 @@ class Wording:
     @cached_property
     def places(self) -> NDArray[np.intp]:
         """Which class each option is, in the order in which they are listed."""
-        n = len(self.classes)
-        drawn = np.random.default_rng([self.order, n]).permutation(n)
-        return drawn.astype(np.intp) if self.order else np.arange(n, dtype=np.intp)
+        return order_of(self.order, len(self.classes))
 
     @cached_property
     def listed(self) -> tuple[str, ...]:
