@@ -31,6 +31,10 @@ COMMANDS = {
         "Label new samples; each asks as many queries as the model was fitted for.",
     ),
     "move": ("move", "Have another box answer in the place of one of several that a model asks."),
+    "serve": (
+        "serve",
+        "Serve a model by HTTP: the Open Inference Protocol v2, and a plain POST /predict.",
+    ),
     "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),
     "rehearse": (
         "rehearse",
