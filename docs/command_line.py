@@ -13,6 +13,8 @@ from typer.main import get_group
 
 from rebox.cli.app import COMMANDS, app
 
+OF_ALL = ("help", "verbose", "quiet")  # what every command takes; the page says it once
+
 
 def _commands() -> Iterator[tuple[str, Any]]:
     """Yield every command with its full name, ``rebox box probe`` after ``rebox box``."""
@@ -30,7 +32,7 @@ def _options(command: Any) -> nodes.definition_list:
     """Return a list of what a command takes."""
     listed = nodes.definition_list()
     for parameter in command.params:
-        if parameter.name == "help":
+        if parameter.name in OF_ALL:
             continue
         names = [*parameter.opts, *parameter.secondary_opts]
         is_option = parameter.param_type_name == "option"
@@ -38,9 +40,17 @@ def _options(command: Any) -> nodes.definition_list:
         listed += nodes.definition_list_item(
             "",
             nodes.term("", "", nodes.literal("", term)),
-            nodes.definition("", nodes.paragraph("", getattr(parameter, "help", None) or "")),
+            nodes.definition("", nodes.paragraph("", _words(parameter))),
         )
     return listed
+
+
+def _words(parameter: Any) -> str:
+    """Return what a parameter is, and what it is where nothing is said."""
+    said, default = getattr(parameter, "help", None) or "", parameter.default
+    if isinstance(default, bool) or not isinstance(default, (int, float, str)) or default == "":
+        return said
+    return f"{said} [default: {default}]".strip()
 
 
 class CommandLine(Directive):
