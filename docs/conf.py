@@ -3,6 +3,10 @@
 Sphinx's source folder is the root of the repository, so that a link between two files is the same
 here as wherever the repository is read, and Sphinx checks it. What is no page of the site
 (``include_patterns``) and is linked all the same can be had as a download.
+
+Sphinx and not MkDocs: the docstrings are numpydoc's, Sphinx has been kept for eighteen years by many,
+and MkDocs has had no release since August 2024, its successor drops the plugins and themes that make
+it what it is, and its best theme is at the end of its maintenance. The theme is NumPy's and pandas'.
 """
 
 import sys
@@ -54,3 +58,5 @@ html_show_sourcelink = False
 html_copy_source = False
 html_additional_pages = {"index": "front.html"}
 templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
