@@ -4,9 +4,10 @@ Sphinx's source folder is the root of the repository, so that a link between two
 here as wherever the repository is read, and Sphinx checks it. What is no page of the site
 (``include_patterns``) and is linked all the same can be had as a download.
 
-Sphinx and not MkDocs: the docstrings are numpydoc's, Sphinx has been kept for eighteen years by many,
-and MkDocs has had no release since August 2024, its successor drops the plugins and themes that make
-it what it is, and its best theme is at the end of its maintenance. The theme is NumPy's and pandas'.
+Sphinx and not MkDocs: the docstrings are numpydoc's, Sphinx has been kept for eighteen years by
+many, and MkDocs has had no release since August 2024, its successor drops the plugins and themes
+that make it what it is, and its best theme is at the end of its maintenance. The theme is NumPy's
+and pandas'.
 """
 
 import sys
@@ -53,7 +54,11 @@ python_use_unqualified_type_names = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "rebox"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "collapse_navigation": True,  # the buttons that unfold it have no name for a screen reader
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+}
 html_show_sourcelink = False
 html_copy_source = False
 html_additional_pages = {"index": "front.html"}
