@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rebox.box import BoxSpec
 from rebox.reading.as_named import NOBODY, named_places
 from rebox.reading.named import NamedAnswers
-from rebox.reading.stacking import fit_stack
+from rebox.reading.stacking import BIAS, HELD, Beliefs, fit_stack
 from rebox.reading.subset_fitting import Evidence, SubsetFitting, subsets_of
 from rebox.reading.subsets import SubsetReader
 from rebox.reading.targets import Targets
@@ -67,13 +67,13 @@ def spec_of(name, classes=K):
     )
 
 
-def evidence_of(truth, answers):
+def evidence_of(answers):
     """Return what several boxes' answers say by their names."""
     made = []
     for number, scores in enumerate(answers):
         spec = spec_of(f"box {number}")
         looked = NamedAnswers.fit(spec, named_places(range(K), spec.classes), scores)
-        made.append(Evidence.of_answers(number, looked, scores, truth))
+        made.append(Evidence.of_answers(number, looked, scores))
     return made
 
 
@@ -99,7 +99,7 @@ def test_with_few_labels_the_opinion_is_no_worse_than_the_box_as_it_is(labels):
         truth, answers = answers_of([0.8, 0.75, 0.5], labels + 2000, seed)
         few = [scores[:labels] for scores in answers]
         targets = Targets.dealt(truth[:labels], K, seed)
-        reader = SubsetFitting(evidence_of(truth[:labels], few), 3, targets).fitted().reader
+        reader = SubsetFitting(evidence_of(few), 3, targets).fitted().reader
         said = reader.probabilities([scores[labels:] for scores in answers], [], 2000)
         ours.append((said.argmax(axis=1) == truth[labels:]).mean())
         alone.append((answers[0][labels:].argmax(axis=1) == truth[labels:]).mean())
@@ -109,7 +109,7 @@ def test_with_few_labels_the_opinion_is_no_worse_than_the_box_as_it_is(labels):
 def test_labels_of_another_language_are_learnt():
     truth, (scores,) = answers_of([0.9], 800, 0)
     scrambled = np.ascontiguousarray(scores[:, [2, 0, 1]])  # it says 0 where 2 is true
-    evidence = evidence_of(truth[:400], [scrambled[:400]])
+    evidence = evidence_of([scrambled[:400]])
     fitted = SubsetFitting(evidence, 1, Targets.dealt(truth[:400], K, 0)).fitted()
     said = fitted.reader.probabilities([scrambled[400:]], [], 400).argmax(axis=1)
     assert (said == truth[400:]).mean() > 0.85
@@ -117,9 +117,7 @@ def test_labels_of_another_language_are_learnt():
 
 def test_an_answer_that_names_nothing_says_nothing():
     truth, answers = answers_of([0.9, 0.6], 300, 1)
-    reader = (
-        SubsetFitting(evidence_of(truth, answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
-    )
+    reader = SubsetFitting(evidence_of(answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
     silent = np.zeros((1, K), dtype=np.float32)
     said = reader.probabilities([silent, silent], [], 1)
     assert said.max() < 0.5  # bias alone: no class stands out
@@ -127,7 +125,7 @@ def test_an_answer_that_names_nothing_says_nothing():
 
 def test_every_subset_is_read_and_a_question_can_be_forgotten():
     truth, answers = answers_of([0.85, 0.7, 0.6], 400, 2)
-    fitted = SubsetFitting(evidence_of(truth, answers), 3, Targets.dealt(truth, K, 0)).fitted()
+    fitted = SubsetFitting(evidence_of(answers), 3, Targets.dealt(truth, K, 0)).fitted()
     losses = {}
     for subset in subsets_of(range(3)):
         heard = [answers[k] if k in subset else None for k in range(3)]
@@ -142,9 +140,7 @@ def test_every_subset_is_read_and_a_question_can_be_forgotten():
 
 def test_a_reader_of_subsets_is_the_same_after_its_arrays():
     truth, answers = answers_of([0.85, 0.7], 200, 3)
-    reader = (
-        SubsetFitting(evidence_of(truth, answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
-    )
+    reader = SubsetFitting(evidence_of(answers), 2, Targets.dealt(truth, K, 0)).fitted().reader
     again = SubsetReader.restore(reader.describe(), reader.arrays())
     for heard in ([answers[0], None], answers, [None, None]):
         ours = reader.probabilities(heard, [], 200)
@@ -157,7 +153,7 @@ def test_held_out_samples_are_not_believed_beforehand():
     for seed in range(20):
         said = np.random.default_rng(seed).integers(0, K, 24)
         scores = (0.5 * np.eye(K)[said]).astype(np.float32)
-        evidence = evidence_of(truth, [scores])
+        evidence = evidence_of([scores])
         fitted = SubsetFitting(evidence, 1, Targets.dealt(truth, K, seed)).fitted()
         shares.append((fitted.out_of_fold[0,].argmax(axis=1) == truth).mean())
     assert np.mean(shares) < 1 / K + 0.08
@@ -169,12 +165,13 @@ def test_a_stack_is_where_its_loss_is_flat(seed, penalty):
     random = np.random.default_rng(seed)
     shared, free = random.normal(size=(60, K, 2)), random.normal(size=(60, 4))
     targets = random.integers(0, K, 60)
-    beliefs = np.array([1.0, 0.0])
+    beliefs = Beliefs(np.array([1.0, 0.0]), random.normal(size=(4, K)))
 
     def loss(one):
         logs = one.log_probabilities(shared, free)
-        apart = ((one.shared - beliefs) ** 2).sum() * 4 + (one.bias**2).sum()
-        return -logs[np.arange(60), targets].sum() + 0.5 * (apart + penalty * (one.free**2).sum())
+        apart = ((one.shared - beliefs.shared) ** 2).sum() * HELD + (one.bias**2).sum() * BIAS
+        apart += penalty * ((one.free - beliefs.free) ** 2).sum()
+        return -logs[np.arange(60), targets].sum() + 0.5 * apart
 
     stack = fit_stack(shared, free, targets, beliefs, penalty)
     least = loss(stack)
@@ -191,7 +188,7 @@ def test_a_stack_is_where_its_loss_is_flat(seed, penalty):
 def test_a_confidence_that_training_never_saw_is_no_verdict_by_itself(later):
     truth = np.arange(60) % K
     sure = np.eye(K, dtype=np.float32)[truth]  # right, always, and certain of it
-    fitted = SubsetFitting(evidence_of(truth, [sure]), 1, Targets.dealt(truth, K, 0)).fitted()
+    fitted = SubsetFitting(evidence_of([sure]), 1, Targets.dealt(truth, K, 0)).fitted()
     said = fitted.reader.probabilities([later * np.eye(K, dtype=np.float32)], [], K)
     assert (said.argmax(axis=1) == np.arange(K)).all()
     sure_of_it = fitted.reader.probabilities([np.eye(K, dtype=np.float32)], [], K)
@@ -201,6 +198,6 @@ def test_a_confidence_that_training_never_saw_is_no_verdict_by_itself(later):
 @pytest.mark.parametrize("n", [23, 60, 299])
 def test_whoever_nobody_was_asked_about_has_the_opinion_of_a_prediction(n):
     truth, answers = answers_of([0.8], n, n)
-    fitted = SubsetFitting(evidence_of(truth, answers), 1, Targets.dealt(truth, K, 0)).fitted()
+    fitted = SubsetFitting(evidence_of(answers), 1, Targets.dealt(truth, K, 0)).fitted()
     said = fitted.reader.log_probabilities([None], [], n)
     np.testing.assert_allclose(fitted.out_of_fold[()], said, rtol=0, atol=1e-12)

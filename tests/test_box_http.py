@@ -326,7 +326,7 @@ def test_a_key_is_written_as_the_body_is(monkeypatch, body, place, written):
         ("&format=gif", "one of png, jpeg"),
         ("&body=multipart&form.api_key=abc", "the field api_key in body looks like a key"),
         ("&body=picture", "raw, base64, multipart, form, or a template"),
-        ("&body=multipart&items=a", "items is for bodies of several images"),
+        ("&body=multipart&items=a", "items is for bodies of several"),
         ("&others=some", "one of refuse, ignore"),
     ],
 )

@@ -66,7 +66,17 @@ def test_the_box_remembers_its_uri():
 
 def test_built_in_schemes_need_no_installed_metadata(monkeypatch):
     monkeypatch.setattr(door, "entry_points", lambda **_: ())
-    services = {"azure-custom-vision", "clarifai", "http", "huggingface", "mlflow", "oip", "vertex"}
+    services = {
+        "anthropic",
+        "azure-custom-vision",
+        "chat",
+        "clarifai",
+        "http",
+        "huggingface",
+        "mlflow",
+        "oip",
+        "vertex",
+    }
     assert set(BOXES) == {"demo", "onnx", "recorded", "rehearsal", "torch"} | services
     assert len(open_box("rehearsal:").spec.classes) == 10
     assert len(open_box("demo:digits").spec.classes) == 10

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from texts import SOURCES, reviews, scores, text_box
 
 from rebox.box import open_box
 from rebox.box.rehearsal import RehearsalBox
 from rebox.box.service.labels import open_labels
 from rebox.errors import InvalidAnswer, InvalidOption
 from rebox.rehearsal import Limits, Rehearsal
-from rebox.testing import BoxContract
+from rebox.sample import as_texts
+from rebox.testing import BoxContract, TextBoxContract
 
 SIZE = 12
 
@@ -125,6 +127,51 @@ class TestVertexOfSeveralLabels(ServiceContract):
 
 class TestHttp(ServiceContract):
     service = "http"
+
+
+class TextServiceContract(TextBoxContract):
+    """A service that is shown texts, asked over HTTP from our own rehearsal of it."""
+
+    service, options = "", ""
+
+    @pytest.fixture
+    def rehearsal(self):
+        with Rehearsal(self.service, text_box(), limits=Limits()) as service:
+            yield service
+
+    @pytest.fixture
+    def box(self, rehearsal):
+        with open_box(rehearsal.uri + self.options) as box:
+            yield box
+
+    def test_it_answers_as_the_box_behind_it(self, box):
+        texts = as_texts([*reviews(9)[0], "é {text} \x00"])
+        np.testing.assert_allclose(box.ask(texts), scores(texts.tolist()), rtol=0, atol=1e-6)
+        assert box.spec.classes == SOURCES
+
+
+class TestTextsAtHuggingFace(TextServiceContract):
+    service = "huggingface"
+
+
+class TestTextsByHttp(TextServiceContract):
+    service = "http"
+
+
+class TestTextsAtMlflow(TextServiceContract):
+    service = "mlflow"
+
+
+class TestTextsInAColumn(TextServiceContract):
+    service, options = "mlflow", "&input=review"
+
+
+class TestTextsByOpenInference(TextServiceContract):
+    service = "oip"
+
+
+class TestTextsByOpenInferenceInJson(TextServiceContract):
+    service, options = "oip", "&binary=false&batch_size=3"
 
 
 def names_of(uri):

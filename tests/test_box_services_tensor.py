@@ -256,10 +256,11 @@ def test_oip_holds_options_against_the_server(options, words):
     [
         ([-1, 1, 3, 4, 5], "FP32", "4 axes"),
         ([], "FP32", "4 axes"),
-        ([-1, 3, 4, 5], "BYTES", "FP16, FP32"),
+        ([-1, 3, 4, 5], "INT64", "FP16, FP32"),
+        ([-1, 3, 4, 5], "BYTES", "takes texts of shape"),
     ],
 )
-def test_oip_takes_images_only(shape, datatype, words):
+def test_oip_takes_images_or_texts_only(shape, datatype, words):
     metadata = TRITON | {"inputs": [{"name": "x", "datatype": datatype, "shape": shape}]}
     with pytest.raises(BoxError, match=words):
         oip(says({}), metadata=metadata)

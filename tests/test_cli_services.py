@@ -682,7 +682,7 @@ def test_rehearse_plays_a_service_until_ctrl_c(rebox):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("carrier-pigeon",), "unknown rehearsal 'carrier-pigeon'; choose one of azure"),
+        (("carrier-pigeon",), "unknown rehearsal 'carrier-pigeon'; choose one of anthropic"),
         (("clarifai", "--classes", "a,b"), "name as many different ones"),
         (("clarifai", "--fault", "volcano"), "volcano"),
         (("clarifai", "--quota", "-1"), "quota"),

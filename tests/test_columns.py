@@ -41,9 +41,9 @@ def test_every_command_takes_names_for_columns_whatever_their_case(table):
     folder = table.parent
     given = ("--data", table, *NAMED, "--group-column", "patient id")
     more = ("--box", BOX, *given, "--recipe", "map", "--budget", 36, "--hold-out", 0.34)
-    assert "12 images held out" in invoke("estimate", *more)
+    assert "12 samples held out" in invoke("estimate", *more)
     output = invoke("fit", *more, "--out", folder / "m.rebox")
-    assert "24 training images of 8 subjects" in " ".join(output.split())
+    assert "24 training samples of 8 subjects" in " ".join(output.split())
     output = invoke("evaluate", folder / "m.rebox", *given)
     assert "36 images of 12 subjects" in output
     asked = ("--path-column", "IMAGE_ID", "--out", folder / "p.csv")

@@ -118,7 +118,7 @@ def test_a_recipe_that_holds_nothing_out_is_refused_before_it_asks(recipe):
 def test_a_model_without_held_out_readings_has_no_sets():
     model = fitted("bar?q=1&batch=4", BOX)
     before = model.spent_.predict
-    with pytest.raises(InvalidOption, match="no readings of training images held out"):
+    with pytest.raises(InvalidOption, match="no readings of training samples held out"):
         model.predict_set(NEW)
     assert model.spent_.predict == before
     assert model.promised_ is None
@@ -236,7 +236,7 @@ def test_what_is_asked_for_is_not_named_again(majority):
     words = ("fit", "--recipe", "local", "--data", folder / "d.npz", "--out", folder / "e")
     said = invoke(*words, "--objective", "balanced_accuracy", "--json", folder / "e.json")
     assert "every class counts alike" not in said
-    assert "decides for balanced accuracy; on 300 training images held out in turn" in said
+    assert "decides for balanced accuracy; on 300 training samples held out in turn" in said
     point = json.loads((folder / "e.json").read_text())["operating_point"]
     assert point["objective"] == "balanced_accuracy"
     assert point["measured"] is None

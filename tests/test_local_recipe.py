@@ -142,7 +142,7 @@ def invoke(*words):
 def test_the_command_line_needs_neither_box_nor_budget(data, tmp_path, box, budget):
     given = ("--recipe", "local", "--data", data, *box, *budget)
     planned = invoke("estimate", *given)
-    assert "0, of 40 training images" in planned
+    assert "0, of 40 training samples" in planned
     assert "$0.00" in planned
     model, record = tmp_path / "m.rebox", tmp_path / "m.json"
     assert "asked 0 queries" in invoke("fit", *given, "--out", model, "--json", record)

@@ -356,7 +356,7 @@ def test_the_command_line_tells_the_operating_point(place, invoke):
     )
     line = next(line for line in said.splitlines() if line.startswith("asks where it pays"))
     assert "for a prediction in the mean, of $0.00040 held; balanced accuracy no" in line
-    assert line.endswith("(95 %, training images held out).")
+    assert line.endswith("(95 %, training samples held out).")
     policy = json.loads((place / "f.json").read_text())["policy"]
     assert (policy["unit"], policy["mean"]) == ("usd", 0.0004)
     assert 0 < policy["point"]["cost"] <= 0.0004 * (1 + 1e-9)

@@ -383,12 +383,12 @@ def test_an_azure_answer_has_the_fields_of_the_protocol(client, version, source)
 
 
 def test_an_azure_form_may_hold_any_bytes(client):
-    from rebox.rehearsal.azure import _form_part
+    from rebox.rehearsal.format import form_part
 
     file = bytes(range(256)) * 3 + b"\r\n--\r\n\r\n"
     request = client.build_request("POST", "http://x", files={"imageData": file, "other": b"1"})
     kind = request.headers["Content-Type"]
-    assert _form_part(request.read(), kind, "imageData") == file
+    assert form_part(request.read(), kind, "imageData") == file
 
 
 @pytest.mark.parametrize(
@@ -567,7 +567,10 @@ def test_the_documented_limits():
     assert (azure.batch_size, azure.requests_per_second, azure.image_bytes) == (1, 20, 4_000_000)
     assert (clarifai.price_usd, azure.price_usd) == (0.0012, 0.002)
     assert {limits_of(name).price_usd for name in SERVICES[2:]} == {0.0}
-    assert set(REHEARSALS) == {*SERVICES, "azure"}
+    chat, anthropic = limits_of("chat"), limits_of("anthropic?batch_s=3")
+    assert (chat.usd_per_m_in, chat.usd_per_m_out) == (0.2, 1.2)
+    assert (anthropic.usd_per_m_in, anthropic.usd_per_m_out) == (1, 5)
+    assert set(REHEARSALS) == {*SERVICES, "azure", "chat", "anthropic"}
 
 
 def test_a_window_looks_back_one_second():
@@ -645,6 +648,8 @@ def test_the_bill_is_free_to_look_at(client):
     assert shown == {
         "requests": 1,
         "queries": 1,
+        "tokens_in": 0,
+        "tokens_out": 0,
         "usd": 0.002,
         "refused": 0,
         "faults": 0,
@@ -1152,10 +1157,14 @@ def test_the_first_fault_that_applies_counts():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_is_a_fault_that_can_be_played_at_clarifai(name):
+def test_every_name_is_a_fault_that_can_be_played_at_a_service(name):
     fault = read_faults([name])(1)
     assert isinstance(fault, Fault)
-    rehearse("clarifai", faults=[fault])
+    spoken = type(fault).__module__.endswith("spoken")
+    rehearse("chat" if spoken else "clarifai", faults=[fault])
+    if spoken:
+        with pytest.raises(InvalidOption, match="clarifai does not answer in words"):
+            rehearse("clarifai", faults=[fault])
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_a_table_of_ids(tmp_path, header):
 
 
 def test_a_table_of_ids_has_subjects_and_passes_over_the_rest(tmp_path):
-    text = "id;label;group;text\n1;a;p;hello\n02;b;q;\n"
-    with pytest.warns(UserWarning, match="passed over the columns 'text'"):
+    text = "id;label;group;note\n1;a;p;hello\n02;b;q;\n"
+    with pytest.warns(UserWarning, match="passed over the columns 'note'"):
         data = load(table(tmp_path / "d.csv", text))
     assert data.ids.tolist() == ["1", "02"]
     assert data.groups.tolist() == ["p", "q"]
@@ -97,10 +97,10 @@ def test_a_column_that_is_named_holds_paths(tmp_path):
     [
         ("id,label\n1,a\n ,b\n", "line 3: the id is empty; expected what the sample is called"),
         ("id,label\n1,a\n2,\n", "line 3: the label is empty"),
-        ("id,label\n", "lists no images"),
+        ("id,label\n", "lists no samples"),
         ("id,id,label\n1,2,a\n", "2 columns called 'id'"),
         ("id,class\n1,a\n", "no column 'label'; found 'id', 'class'; expected id,label on the"),
-        ("name,label\n1,a\n", "expected path,label or id,label on the first line"),
+        ("name,label\n1,a\n", "expected path,label, text,label or id,label on the first line"),
     ],
 )
 def test_bad_tables_of_ids(tmp_path, text, message):
@@ -176,7 +176,7 @@ def test_bad_archives_of_ids(tmp_path, arrays, message):
 
 
 def test_a_data_set_is_known_by_something():
-    with pytest.raises(InvalidData, match="found neither images nor ids"):
+    with pytest.raises(InvalidData, match="found no images, texts or ids"):
         Dataset(None, np.array([0, 1]), "d")
 
 

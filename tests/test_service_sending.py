@@ -169,7 +169,7 @@ class Paying:
         self.reserved, self.settled, self.most = {}, {}, most
         self._lock = threading.Lock()
 
-    def reserve(self, places):
+    def reserve(self, places, **_):
         with self._lock:
             if self.most is not None and self.asked + len(places) > self.most:
                 raise BudgetExhausted("no more.")

@@ -110,7 +110,7 @@ def test_a_byte_order_mark_before_the_first_column(tmp_path):
         ("", "no column 'path' or 'label'; found none"),
         ("file,label\n1.png,a\n", "no column 'path'; found 'file', 'label'"),
         ("path:label\n1.png:a\n", "found 'path:label'"),
-        ("path,label\n", "lists no images"),
+        ("path,label\n", "lists no samples"),
         ("path,label\n1.png,a\n1.png, \n", "line 3: the label is empty"),
         ("path,label\n1.png\n", "line 2: the label is empty"),
         ("path,label\n1.png,a\n\n2.png,b\n", "line 4: '2.png' is not a file; expected"),

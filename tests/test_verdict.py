@@ -125,12 +125,12 @@ def test_what_decides_is_in_the_sentence(finding):
     verdict = case_of(finding)
     assert f"{verdict.gain:+.3f} in macro AUC" in verdict.words
     assert f"{verdict.sharper:+.3f} nats in log loss" in verdict.words
-    assert f"{verdict.images} training images" in verdict.words
+    assert f"{verdict.images} training samples" in verdict.words
     said = {
         "helps": "The box helps: ",
         "little": "The box helps, but by little: ",
         "nothing": "The box brings nothing that matters here: ",
-        "unknown": "It cannot be told from 30 training images whether the box helps",
+        "unknown": "It cannot be told from 30 training samples whether the box helps",
     }
     assert verdict.words.startswith(said[finding])
 
@@ -183,7 +183,7 @@ def test_readings_that_agree_on_few_images_are_not_known_to_agree(n):
     assert verdict.gain.high >= 1 / (n + 1)
     assert verdict.sharper.high >= 1 / (n + 1)
     assert verdict.finding == "unknown"
-    assert f"cannot be told from {n} training images" in verdict.words
+    assert f"cannot be told from {n} training samples" in verdict.words
 
 
 def test_two_images_are_not_told_from_chance():
@@ -247,7 +247,7 @@ def test_what_a_fit_says_is_kept_and_is_in_the_record(tmp_path):
     )
     model = rebox.Reprogrammer(box, budget=24, random_state=0).fit(x, y)
     verdict = model.verdict_
-    assert "cannot be told from 24 training images" in verdict.words
+    assert "cannot be told from 24 training samples" in verdict.words
     assert asdict(verdict).keys() == {"rows", "images", "gain", "sharper", "words", "boxes"}
     model.save(tmp_path / "m.rebox")
     assert rebox.Reprogrammer.load(tmp_path / "m.rebox", box).verdict_ == verdict
@@ -261,5 +261,5 @@ def test_more_images_of_the_same_subjects_are_not_said_to_tell(images):
     readings = {LOCAL: (0, odds[0]), WHOLE: (1, odds[1])}
     verdict = give_verdict(truth, readings, 2, 0, groups)
     assert verdict.finding == "unknown"
-    wanted = "More labelled images" if groups is None else "Images of more subjects"
+    wanted = "More labelled samples" if groups is None else "Samples of more subjects"
     assert verdict.words.endswith(f"{wanted} would tell.")

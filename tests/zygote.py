@@ -123,7 +123,83 @@ def command(arguments, log):
     main()
 
 
+def fit_in_batches(uri, journal, out, phase, usd=None, seed=0, account=None):
+    """Fit a model by batches; die in a ``phase`` of the first, if one is named."""
+    from fake_batches import pictures
+
+    from rebox import Reprogrammer
+
+    with _death_in(phase):
+        model = Reprogrammer(
+            uri,
+            budget=200,
+            max_usd=usd,
+            journal=journal,
+            batch=True,
+            canaries=0,
+            account=account,
+            random_state=seed,
+        )
+        model.fit(*pictures(seed=seed))
+        model.save(out)
+
+
+PHASES = {
+    # where the process dies, at which call, and whether what is called there is still done
+    "before it is written down": ("rebox.meter.flights:Flights.enter", 1, False),
+    "before the upload": ("rebox.meter.dispatch:Dispatch.send", 1, False),
+    "after the upload": ("rebox.meter.flights:Flights.note_upload", 1, False),
+    "before the batch is made": ("rebox.meter.flights:Flights.note_creation", 1, True),
+    "before its id is written down": ("rebox.meter.flights:Flights.note_remote", 1, False),
+    "once its id is written down": ("rebox.meter.flights:Flights.note_remote", 1, True),
+    "while waiting": ("rebox.meter.dispatch:Dispatch._tell", 2, True),
+    "before results are read": ("rebox.meter.dispatch:Dispatch.results", 1, False),
+    "after results are read": ("rebox.meter.dispatch:Dispatch.results", 1, True),
+    "between two lines": ("rebox.meter.flights:Flights.settle", 3, True),
+    "before a line is settled": ("rebox.meter.flights:Flights.settle", 4, False),
+    "before the batch is ended": ("rebox.meter.flights:Flights.end", 1, False),
+}
+
+
+def _death_in(phase):
+    """Have this process killed in a phase of a batch; ask often, and settle line by line."""
+    import importlib
+    import signal
+    from contextlib import ExitStack
+    from unittest import mock
+
+    stack = ExitStack()
+    for name, value in {
+        "rebox.meter.dispatch.SOONEST_S": 0.05,
+        "rebox.meter.dispatch.LATEST_S": 0.1,
+        "rebox.meter.wave.AT_ONCE": 1,
+        "rebox.box.chat.batch.SETTLES_S": -1.0,  # a second, with a timeout of two
+    }.items():
+        stack.enter_context(mock.patch(name, value))
+    if phase is None:
+        return stack
+    where, at, done = PHASES[phase]
+    module, _, path = where.partition(":")
+    owner, name = path.split(".")
+    kind = getattr(importlib.import_module(module), owner)
+    before, calls = getattr(kind, name), []
+
+    def dying(*arguments, **options):
+        calls.append(name)
+        last = len(calls) == at
+        if last and not done:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = before(*arguments, **options)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    stack.enter_context(mock.patch.object(kind, name, dying))
+    return stack
+
+
 JOBS = {
+    "fit_in_batches": fit_in_batches,
     "fit": fit,
     "ask_until_spent": ask_until_spent,
     "ask_several": ask_several,

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
+from rebox.box.spec import Kind
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
-from rebox.fit import Model, Verdict, short_name
+from rebox.fit import Model, Verdict, distinct_names
 from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
@@ -65,11 +66,7 @@ class BoxRecord:
     @classmethod
     def short_names(cls, boxes: Sequence[Self]) -> list[str]:
         """Return what each of ``boxes`` is called among them: no two are called alike."""
-        names = [short_name(box.uri, box.identity) for box in boxes]
-        return [
-            name if names.count(name) == 1 else f"{name} ({place + 1})"
-            for place, name in enumerate(names)
-        ]
+        return list(distinct_names([(box.uri, box.identity) for box in boxes]))
 
     def check(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is this one."""
@@ -93,7 +90,7 @@ class Artefact:
     Attributes
     ----------
     inputs : Inputs or None
-        How the user's input becomes images; None: samples are known by their ids alone.
+        How the user's input becomes images; None: samples are texts, or known by their ids alone.
     model : Model
         What is asked about an image, and how the answers are read.
     classes : (target classes,)
@@ -111,6 +108,8 @@ class Artefact:
         What they are worth, as far as its training tells; None: it does not.
     sets : SetCalibration or None
         What sets of classes are made by; None: there are none.
+    texts : bool
+        Whether samples are texts.
     """
 
     inputs: Inputs | None
@@ -123,6 +122,7 @@ class Artefact:
     objective: Objective = field(default_factory=Objective)
     promised: OperatingPoint | None = None
     sets: SetCalibration | None = None
+    texts: bool = False
 
     def __repr__(self) -> str:
         asked = f"{self._asked} for each prediction"
@@ -158,10 +158,19 @@ class Artefact:
         return ", ".join(box.name for box in self.boxes)
 
     @property
+    def kind(self) -> Kind:
+        """What training samples were shown as."""
+        if self.texts:
+            return "texts"
+        return "ids" if self.inputs is None else "images"
+
+    @property
     def takes(self) -> str:
         """What samples are known by, in words."""
         asked_by_id = any(one.program is None for one in self.model.questions)
-        known = ["ids"] if asked_by_id or self.inputs is None else []
+        known = ["ids"] if asked_by_id or self.kind == "ids" else []
+        if self.texts:
+            known = ["texts", *known]
         if self.inputs is not None and self.inputs.rows is not None:
             known = [f"{len(self.inputs.rows.low)} features", *known]
         elif self.inputs is not None:

@@ -12,9 +12,16 @@ from rebox.artefact.deciding import describe_deciding, restore_deciding, restore
 from rebox.box import Encoder, beside, open_encoder
 from rebox.errors import ArtefactError
 from rebox.fit import BoxVerdict, LocalFeatures, Model, Policy, Question, Verdict, VerdictRow
-from rebox.local import PlainFeatures
+from rebox.local import PlainFeatures, TextFeatures
 from rebox.metric import Interval
-from rebox.program import Placement, Program, View, subspace_from_name
+from rebox.program import (
+    Dressing,
+    Placement,
+    Program,
+    Template,
+    View,
+    subspace_from_name,
+)
 from rebox.reading import Reader
 from rebox.reading.contract import part_of
 from rebox.sample.inputs import Inputs, RowLayout
@@ -51,6 +58,10 @@ def describe(artefact: Artefact) -> tuple[Tensors, dict[str, Any]]:
         "verdict": None if artefact.verdict is None else _describe_verdict(artefact.verdict),
         "deciding": deciding,
     }
+    if model.local is not None and isinstance(model.local.plain, TextFeatures):
+        tensors |= {"local." + name: one for name, one in model.local.plain.arrays().items()}
+    if artefact.texts:  # only then: a model without is written as before there were any
+        description["texts"] = True
     if model.policy is not None:
         description["policy"] = model.policy.describe()
         tensors |= {"policy." + name: array for name, array in model.policy.arrays().items()}
@@ -67,9 +78,11 @@ def _describe_verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _describe_question(question: Question) -> dict[str, Any]:
     program = question.program
+    described = {"box": question.box, "price_usd": question.price_usd}
+    if isinstance(program, Template):
+        return {**described, "placement": None, "subspace": None, "template": asdict(program)}
     return {
-        "box": question.box,
-        "price_usd": question.price_usd,
+        **described,
         "placement": None if program is None else asdict(program.placement),
         "subspace": None if program is None else program.subspace_name,
     }
@@ -112,6 +125,7 @@ def restore(
         seed=description["seed"],
         boxes=restore_boxes(description, tensors),
         verdict=restore_verdict(description["verdict"]),
+        texts=description.get("texts", False),
         **restore_deciding(description["deciding"], tensors),
     )
 
@@ -168,7 +182,7 @@ def _restore_model(
     of_reader = part_of(tensors, "reader.")
     local = description["local"]
     if local is not None:
-        plain = PlainFeatures.restore(local["plain"])
+        plain = _restore_plain(local["plain"], part_of(tensors, "local."))
         local = LocalFeatures(plain, _restore_encoder(local["encoder"], encoder, folder))
     return Model(
         questions=questions,
@@ -178,7 +192,15 @@ def _restore_model(
     )
 
 
-def _restore_program(described: dict[str, Any], arrays: Tensors) -> Program | None:
+def _restore_plain(described: dict[str, Any], arrays: Tensors) -> PlainFeatures | TextFeatures:
+    if described["kind"] == TextFeatures.kind:
+        return TextFeatures.restore(arrays)
+    return PlainFeatures.restore(described)
+
+
+def _restore_program(described: dict[str, Any], arrays: Tensors) -> Dressing | None:
+    if "template" in described:
+        return Template(**described["template"])
     if described["placement"] is None:
         return None
     view: dict[str, Any] = {

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from rebox.artefact.contract import Artefact
 from rebox.artefact.schema import Unsound, each, entries, number, one_of, or_none, text, whole
 from rebox.fit import AskedGroup, CurvePoint, Model
+from rebox.local import TextFeatures
+from rebox.program import Program
 from rebox.reading import NamedAnswers, PooledReader, Reader, SubsetReader
 
 Tensors = dict[str, NDArray[Any]]
@@ -109,7 +111,7 @@ def check_reading(artefact: Artefact, classes: Sequence[int]) -> None:
         program = question.program
         if question.z.shape != (question.dimension,):
             raise Unsound(f"z.{place} has shape {question.z.shape}")
-        if program is None or not program.arrays():
+        if not isinstance(program, Program) or not program.arrays():
             continue
         if not np.isfinite(program.added(question.z)).all():
             raise Unsound(f"program.{place} adds what is no number")
@@ -153,7 +155,9 @@ def _seen(model: Model) -> list[NDArray[np.float32]]:
     blocks = readers[0].blocks[len(readers[0].answers) :]
     seen = [np.zeros((TRIED, len(block.centre)), dtype=np.float32) for block in blocks]
     plain = model.local.plain
-    if plain.kind == "picture":
+    if isinstance(plain, TextFeatures):
+        widths = [len(plain.outside)]
+    elif plain.kind == "picture":
         picture = np.full((8, 8, plain.channels), 0.5, dtype=np.float32)
         widths = [block.shape[1] for block in plain.transform([picture])]
     else:

@@ -29,9 +29,9 @@ from rebox.artefact.schema import (
 )
 from rebox.box import BlackBox
 from rebox.errors import ArtefactError
-from rebox.fit import Verdict
-from rebox.local import PlainFeatures
-from rebox.program import Placement, View
+from rebox.fit import Question, Verdict
+from rebox.local import PlainFeatures, TextFeatures
+from rebox.program import Placement, Program, Template, View
 from rebox.sample.inputs import RowLayout
 
 Tensors = dict[str, NDArray[Any]]
@@ -91,9 +91,18 @@ _questions = each(
             "price_usd": or_none(number(0)),
             "placement": or_none(_placement),
             "subspace": or_none(text(80)),
-        }
+            "template": of_class(Template),
+        },
+        free=frozenset({"template"}),
     )
 )
+
+
+def _plain(value: Any, at: str) -> None:
+    """Refuse what describes no plain features; those of texts stand in arrays."""
+    of_texts = isinstance(value, dict) and value.get("kind") == TextFeatures.kind
+    images = of_class(PlainFeatures, size=whole(0, MOST_FEATURES))
+    (entries({"kind": text()}) if of_texts else images)(value, at)
 
 
 def _verdict(value: Any, at: str) -> None:
@@ -113,7 +122,7 @@ _description = entries(
         "local": or_none(
             entries(
                 {
-                    "plain": of_class(PlainFeatures, size=whole(0, MOST_FEATURES)),
+                    "plain": _plain,
                     "encoder": or_none(entries({"identity": text(), "uri": or_none(text())})),
                 }
             )
@@ -131,8 +140,9 @@ _description = entries(
         "verdict": or_none(_verdict),
         "deciding": check_deciding,
         "policy": POLICY,
+        "texts": one_of(True),
     },
-    free=frozenset({"policy"}),
+    free=frozenset({"policy", "texts"}),
 )
 
 
@@ -154,7 +164,7 @@ def check_described(description: Any, tensors: Tensors) -> None:
         if canaries is not None and (canaries.ndim != 2 or canaries.shape[1] != box["classes"]):
             raise Unsound(f"canaries.{place} has shape {canaries.shape}")
     check_subsets(description, tensors)
-    _check_ids(description, tensors)
+    _check_seen(description, tensors)
     _check_rows(description, tensors)
     check_decided(description["deciding"], tensors, len(description["classes"]["names"]))
     _check_labels(**description["classes"])
@@ -167,14 +177,25 @@ def check_box(artefact: Artefact, box: BlackBox, place: int = 0) -> None:
     """
     try:
         for number, question in enumerate(artefact.model.questions):
-            canvas = None if question.program is None else question.program.placement
-            shape = (canvas.height, canvas.width, canvas.channels) if canvas else (0, 0, 0)
-            if question.box == place and shape != box.spec.shape:
-                raise Unsound(f"questions.{number} has shape {shape}, and the box {box.spec.shape}")
+            takes, shape = _asked(question)
+            if question.box == place and (takes, shape) != (box.spec.takes, box.spec.shape):
+                raise Unsound(
+                    f"questions.{number} asks about {takes} of shape {shape}, and the box takes "
+                    f"{box.spec.takes} of {box.spec.shape}"
+                )
         if artefact.boxes[place].classes is None:  # of an old file, which has one box
             check_reading(artefact, [len(box.spec.classes)])
     except ABSURD as error:
         raise ArtefactError(f"the model is not one of that box ({error}): fit again.") from error
+
+
+def _asked(question: Question) -> tuple[str, tuple[int, int, int]]:
+    """Return what a question asks about, and the size of that in pixels."""
+    program = question.program
+    if not isinstance(program, Program):
+        return "ids" if program is None else "texts", (0, 0, 0)
+    canvas = program.placement
+    return "images", (canvas.height, canvas.width, canvas.channels)
 
 
 def _check_array(name: str, array: NDArray[Any]) -> None:
@@ -187,10 +208,12 @@ def _check_question(one: dict[str, Any], boxes: int, at: str) -> None:
     if one["box"] >= boxes:
         raise Unsound(f"{at}.box is {one['box']}, expected one of {boxes}")
     canvas = one["placement"]
-    if canvas is None:  # a sample's id is asked, which nothing is added to
+    if canvas is None:  # a text, or a sample's id, is asked, which nothing is added to
         if one["subspace"] is not None:
             raise Unsound(f"{at} has a program and no placement")
         return
+    if "template" in one:
+        raise Unsound(f"{at} has a template and a placement")
     height, width = canvas["height"], canvas["width"]
     inside = (
         canvas["top"] + canvas["inner_height"] <= height
@@ -200,12 +223,18 @@ def _check_question(one: dict[str, Any], boxes: int, at: str) -> None:
         raise Unsound(f"{at}.placement lies outside of its canvas, or that is too large")
 
 
-def _check_ids(description: dict[str, Any], tensors: Tensors) -> None:
-    """Raise `Unsound` where a model of ids alone looks at something."""
+def _check_seen(description: dict[str, Any], tensors: Tensors) -> None:
+    """Raise `Unsound` where a model looks at what its samples do not show."""
+    texts, local = "texts" in description, description["local"]
     placed = any(one["placement"] for one in description["questions"])
     rows = {"rows.low", "rows.high"} & set(tensors)
-    if description["inputs"] is None and (description["local"] or placed or rows):
+    read = local is not None and local["plain"]["kind"] == TextFeatures.kind
+    if description["inputs"] is None and ((local and not read) or placed or rows):
         raise Unsound("inputs is null, and the model looks at images")
+    if texts and description["inputs"] is not None:
+        raise Unsound("texts are no images, and inputs is not null")
+    if not texts and (read or any("template" in one for one in description["questions"])):
+        raise Unsound("texts is missing, and the model reads texts")
 
 
 def _check_rows(description: dict[str, Any], tensors: Tensors) -> None:

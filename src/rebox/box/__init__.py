@@ -4,7 +4,7 @@ The boxes themselves stand in modules of their own, imported when they are opene
 `rebox.box.onnx.OnnxBox`, `rebox.box.torch.TorchBox`, `rebox.box.rehearsal.RehearsalBox`.
 """
 
-from rebox.box.canary import Drift, canary_images, drift_between
+from rebox.box.canary import Drift, canaries, canary_images, canary_texts, drift_between
 from rebox.box.contract import BlackBox, check_scores
 from rebox.box.encoder import Encoder, FunctionEncoder, open_encoder
 from rebox.box.function import FunctionBox
@@ -12,9 +12,11 @@ from rebox.box.limited import LimitedBox
 from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
+from rebox.box.privacy import check_stays, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
-from rebox.box.registry import BOXES, BoxURI, beside, open_box
+from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
+from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "NOBODY",
     "PRESETS",
     "PROBE_QUESTIONS",
+    "TEXT_QUESTIONS",
     "BlackBox",
     "BoxSpec",
     "BoxURI",
@@ -39,8 +42,11 @@ __all__ = [
     "Scores",
     "Scratch",
     "beside",
+    "canaries",
     "canary_images",
+    "canary_texts",
     "check_scores",
+    "check_stays",
     "drift_between",
     "is_service",
     "open_box",
@@ -48,4 +54,7 @@ __all__ = [
     "open_foreign",
     "probe",
     "probe_ids",
+    "probe_texts",
+    "worded",
+    "words_of_leaving",
 ]

@@ -1,6 +1,6 @@
-"""Canaries: a few fixed images whose answers tell whether a box is still the one it was.
+"""Canaries: a few fixed images, or texts, whose answers tell whether a box is still what it was.
 
-They are drawn by whole-number arithmetic from nothing but the size of the box's input, so that a
+They are made by whole-number arithmetic from nothing but the size of the box's input, so that a
 model file need not hold them, and shows nobody's data.
 """
 
@@ -10,13 +10,53 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.spec import BoxSpec, Images
+from rebox.box.spec import BoxSpec, Images, Queries
 from rebox.sample.pixels import as_floats
 
 Change = Literal["none", "moved", "changed"]
 
 JITTER = 1e-3  # what the same model may differ by from one machine to the next
 MOVED = 0.02  # a score that moves further is another model's
+
+
+def canaries(spec: BoxSpec, k: int) -> Queries:
+    """Return k canaries as a box takes them; none are known of a box that is asked by ids."""
+    return canary_texts(k) if spec.takes == "texts" else canary_images(spec, k)
+
+
+def canary_texts(k: int) -> NDArray[np.object_]:
+    """Return k texts (k,), the same ones for ever, no two of the first 210 alike.
+
+    Praise, complaint and matter of fact by turns, and longer and shorter ones.
+    """
+    texts = np.empty(k, dtype=object)
+    texts[:] = [_sentence(turn) for turn in range(k)]
+    return texts
+
+
+def _sentence(turn: int) -> str:
+    opening, end = _OPENINGS[turn % len(_OPENINGS)], _ENDS[turn % len(_ENDS)]
+    return f"{opening} {_THINGS[turn % len(_THINGS)]} {end}"
+
+
+_OPENINGS = ("My", "Yesterday the", "To be honest, our", "WARNING: this", "I was told that the")
+_THINGS = (
+    "delivery",
+    "account",
+    "telephone",
+    "soup",
+    "doctor",
+    "ticket for the train to Lyon on 3 May",
+    "film",
+)
+_ENDS = (
+    "was wonderful, thank you!",
+    "did not work, and nobody cared.",
+    "is at number 12.",
+    "has won a prize of $1,000,000: click http://example.com now",
+    "arrived.",
+    "could be better (or worse)...",
+)
 
 
 def canary_images(spec: BoxSpec, k: int) -> Images:

@@ -5,15 +5,17 @@ the tests that it must pass.
 """
 
 import abc
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import Batches
 from rebox.box.outputs import clipped, one_line, rounding
 from rebox.box.reservation import Reserve, Settlement, reserve_nothing
 from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
-from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData
+from rebox.errors import BoxError, Error, InvalidAnswer, InvalidData, InvalidOption
 from rebox.notebook import facts
 
 
@@ -103,6 +105,44 @@ class BlackBox(abc.ABC):
         """Return the box that is shown samples of a ``kind``: itself, unless it takes several."""
         return self
 
+    def expecting(self, texts: NDArray[np.object_]) -> "BlackBox":  # noqa: ARG002 - as a rule
+        """Return the box as it is priced for texts (n,) like these: longer ones may cost more."""
+        return self
+
+    @property
+    def finder(self) -> "Finder | None":
+        """Who finds out by a question how this box is asked; None: that is known."""
+        return None
+
+    def share(self, others: "Iterable[BlackBox]") -> None:  # noqa: B027 - most have none
+        """Share the connection of one of the ``others`` that is at the same place."""
+
+    def known_as(self, identity: str) -> "BlackBox":  # noqa: ARG002 - most have but one
+        """Return this box as it has that ``identity``, if it may; else as it is."""
+        return self
+
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, to be answered later; None: it is asked one by one."""
+        return None
+
+    def batched(self) -> "BlackBox":
+        """Return the box whose questions leave in batches, at their price.
+
+        Raises
+        ------
+        InvalidOption
+            It has none.
+        """
+        raise InvalidOption(
+            f"the box {self.uri or self.spec.identity} has no batches: leave batch out."
+        )
+
+    @property
+    def live(self) -> "BlackBox":
+        """The box that answers at once, whatever `batched` made of it."""
+        return self
+
     def check_ready(self) -> None:  # noqa: B027 - a box that runs here is always ready
         """Raise an `Error` where a question could not be sent, as without a key; ask nobody."""
 
@@ -135,6 +175,31 @@ class BlackBox(abc.ABC):
         return None
 
     @property
+    def prompt(self) -> str | None:
+        """The words that stand around a sample in a question; None: there are none."""
+        return None
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What its price goes by, where that is not all that there is to it, in sentences."""
+        return []
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is worth knowing once it has been asked, in sentences."""
+        return []
+
+    @property
+    def leaves(self) -> str:
+        """What of a sample is sent to its `address`, in words."""
+        return {
+            "images": f"{self.spec.height} x {self.spec.width} pixels, as a new file, without the "
+            "name of its own, and what else that holds (EXIF: place, time, camera)",
+            "texts": "its text, as it is",
+            "ids": "its id",
+        }[self.spec.takes]
+
+    @property
     def source(self) -> "BlackBox":
         """The box that is really asked: another one for a box around a box."""
         return self
@@ -163,6 +228,29 @@ class BlackBox(abc.ABC):
 
     def _repr_html_(self) -> str:
         return facts(type(self).__name__, {"opened by": self.uri, **self.spec._facts()})
+
+
+class Finder(BlackBox):
+    """Finds out how another box is asked: its one question counts like any other."""
+
+    @property
+    @abc.abstractmethod
+    def question(self) -> Queries:
+        """What it is asked about: one picture or text, always the same."""
+
+    @property
+    def about(self) -> str:
+        """Names what it finds out: boxes for which that is the same need one question only."""
+        return self.spec.identity
+
+    @abc.abstractmethod
+    def found(self, row: NDArray[np.float32]) -> BlackBox:
+        """Return the other box as it is asked, by the answer (classes,)."""
+
+
+def uri_taking(uri: str | None, kind: Kind) -> str | None:
+    """Return the URI of a box that could take several kinds of samples as one that takes these."""
+    return None if uri is None else f"{uri}{'&' if '?' in uri else '?'}takes={kind}"
 
 
 def _check_form(images: Queries, spec: BoxSpec) -> None:
@@ -226,13 +314,13 @@ def check_scores(scores: Scores, n: int, spec: BoxSpec) -> NDArray[np.float32]:
     width = len(spec.classes)
     if array.shape != (n, width):
         raise InvalidAnswer(
-            f"the box answered {array.shape} to {n} images; expected ({n}, {width}): "
-            "one row for each image, one column for each class."
+            f"the box answered {array.shape} to {n} {spec.takes}; expected ({n}, {width}): "
+            "one row for each, one column for each class."
         )
     low, high = float(array.min()), float(array.max())  # NaN anywhere makes both NaN
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int((~np.isfinite(array)).any(axis=1).sum())
-        raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} images.")
+        raise InvalidAnswer(f"the box answered NaN or infinity for {bad} of {n} {spec.takes}.")
     slack = rounding(raw.dtype)
     if low < -slack:
         raise InvalidAnswer(

@@ -1,4 +1,4 @@
-"""The user's own feature extractor: it turns images into features, and nobody is asked.
+"""The user's own feature extractor: it turns images or texts into features; nobody is asked.
 
 An encoder is no box: it runs here, costs nothing and gives features, not scores. It stands beside
 the boxes because it runs the same files with the same preprocessing.
@@ -20,6 +20,8 @@ from rebox.option import meant, read_options
 from rebox.sample.pixels import LEVEL, as_picture, in_channels
 
 Images = Sequence[NDArray[Any]]
+Shown = Images | Sequence[str]
+"""What samples show, or what they say."""
 
 ENCODERS = Door(
     "rebox.encoders", "kind of encoder", {"onnx": "rebox.box.onnx_encoder:open_onnx_encoder"}
@@ -27,7 +29,7 @@ ENCODERS = Door(
 
 
 class Encoder(ABC):
-    """Turns images into rows of features.
+    """Turns images, or texts, into rows of features.
 
     A subclass sets `identity` and implements `features`; callers ask `encode`, which checks.
 
@@ -37,22 +39,25 @@ class Encoder(ABC):
         Names what makes the features: two encoders of one identity give the same ones.
     uri : str or None
         What `open_encoder` opens it from; None where only Python code does.
+    reads_texts : bool
+        Whether it takes texts, too.
     """
 
     identity: str
     uri: str | None = None
+    reads_texts: bool = True
 
     @abstractmethod
-    def features(self, images: Images) -> Any:
-        """Return (n, d) features of n images, each (h, w, 1 or 3), uint8 or floats in [0, 1]."""
+    def features(self, samples: Shown) -> Any:
+        """Return (n, d) features of n texts, or images (h, w, 1 or 3), uint8 or in [0, 1]."""
 
-    def encode(self, images: Images) -> NDArray[np.float32]:
-        """Return the features of a small batch of images; loop over a large one.
+    def encode(self, samples: Any) -> NDArray[np.float32]:
+        """Return the features of a small batch of images, or texts; loop over a large one.
 
         Parameters
         ----------
-        images : sequence of n images (h, w[, 1 or 3])
-            ``uint8``, or floats in [0, 1]; each may have a size of its own.
+        samples : sequence of n images (h, w[, 1 or 3]), or of n str
+            Images are ``uint8``, or floats in [0, 1]; each may have a size of its own.
 
         Returns
         -------
@@ -61,17 +66,17 @@ class Encoder(ABC):
         Raises
         ------
         InvalidData
-            There are no images, or they have an unusable shape.
+            There are no samples, images have an unusable shape, or it reads no texts.
         InvalidAnswer
-            The encoder gave anything but one row of finite numbers for each image.
+            The encoder gave anything but one row of finite numbers for each sample.
         """
-        if len(images) == 0:
-            raise InvalidData("found no images: hand over at least one.")
-        ready = [as_picture(images[i], f"image {i}") for i in range(len(images))]
+        if len(samples) == 0:
+            raise InvalidData("found no samples: hand over at least one.")
+        ready = self._as_taken(samples)
         given = self._given(ready)
         if given.ndim != 2 or len(given) != len(ready) or given.dtype.kind not in "fiub":
             raise InvalidAnswer(
-                f"the encoder gave {given.dtype} of shape {given.shape} for {len(ready)} images; "
+                f"the encoder gave {given.dtype} of shape {given.shape} for {len(ready)} samples; "
                 f"expected numbers of shape ({len(ready)}, features)."
             )
         with np.errstate(over="ignore"):
@@ -83,9 +88,25 @@ class Encoder(ABC):
             )
         return rows
 
-    def _given(self, images: Images) -> NDArray[Any]:
+    def check_reads(self, *, texts: bool) -> None:
+        """Raise `InvalidOption` where samples are ``texts``, and it reads none."""
+        if texts and not self.reads_texts:
+            raise InvalidOption(
+                f"the encoder {self.identity} looks at images, and the samples are texts: pass a "
+                "function that takes a list of texts and returns (n, d) features."
+            )
+
+    def _as_taken(self, samples: Any) -> Shown:
+        """Return samples as `features` takes them."""
+        texts = isinstance(samples[0], str)
+        self.check_reads(texts=texts)
+        if texts:
+            return list(samples)
+        return [as_picture(samples[i], f"image {i}") for i in range(len(samples))]
+
+    def _given(self, samples: Shown) -> NDArray[Any]:
         try:
-            return as_array(self.features(images))
+            return as_array(self.features(samples))
         except Error:
             raise
         except Exception as error:
@@ -99,13 +120,14 @@ class FunctionEncoder(Encoder):
     Parameters
     ----------
     function : callable
-        Takes a list of n images (h, w, 1 or 3), as they are; returns (n, d) features.
+        Takes a list of n images (h, w, 1 or 3), as they are, or of n texts; returns (n, d)
+        features.
     identity : str or None
         Names it; None: by module and name, which does not notice a change of its code.
     """
 
     def __init__(
-        self, function: Callable[[list[NDArray[Any]]], Any], *, identity: str | None = None
+        self, function: Callable[[list[Any]], Any], *, identity: str | None = None
     ) -> None:
         if not callable(function):
             raise InvalidOption(
@@ -117,19 +139,19 @@ class FunctionEncoder(Encoder):
         name = getattr(function, "__qualname__", kind.__qualname__)
         self.identity = identity or f"function:{module}.{name}"
 
-    def features(self, images: Images) -> Any:
+    def features(self, samples: Shown) -> Any:
         """Return what the function gives."""
-        return self._function(list(images))
+        return self._function(list(samples))
 
 
-def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) -> Encoder:
+def open_encoder(source: str | Encoder | Callable[[list[Any]], Any]) -> Encoder:
     """Return the encoder that ``source`` names, holds or is.
 
     Parameters
     ----------
     source : str, Encoder or callable
         ``onnx:FILE?preprocess=imagenet&output=NAME``, with the options of
-        `rebox.box.onnx_encoder.OnnxEncoder`; or a function of a list of images.
+        `rebox.box.onnx_encoder.OnnxEncoder`; or a function of a list of images, or of texts.
 
     Raises
     ------
@@ -147,7 +169,8 @@ def open_encoder(source: str | Encoder | Callable[[list[NDArray[Any]]], Any]) ->
         raise InvalidOption(
             f"unknown kind of encoder {parts.scheme!r}{meant(parts.scheme, ENCODERS)}; choose one "
             f"of {', '.join(ENCODERS)}, or "
-            "pass a Python function that takes a list of images and returns (n, d) features."
+            "pass a Python function that takes a list of images, or of texts, and returns (n, d) "
+            "features."
         )
     opener = ENCODERS[parts.scheme]
     (options,) = read_options(f"encoder {parts.scheme!r}", parts.options, opener)

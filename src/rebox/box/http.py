@@ -1,10 +1,11 @@
-"""Any service that takes an image by HTTP and answers with JSON.
+"""Any service that takes an image, or a text, by HTTP and answers with JSON.
 
 ::
 
     http:https://host/predict?classes=cat,dog&scores=result.scores
     http:https://host/v1?classes=cat,dog&scores=predictions[*]&name=label&score=confidence
     http:https://host/v1?classes=cat,dog&body={"image":"{image}"}&scores=[0].p
+    http:https://host/v1?classes=ham,spam&body={"text":"{text}"}&scores=p
 
 The body is the image as PNG, a form with it, or a template of JSON (`rebox.box.http_body`). In the
 answer, a path leads to the scores, or to the label alone (`rebox.box.http_answer`). A key is sent
@@ -21,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rebox.box.http_answer import AnswerFormat, GivenScores, parse_path
-from rebox.box.http_body import IMAGES, BodyOptions
+from rebox.box.http_body import IMAGES, TEXTS, BodyOptions
 from rebox.box.http_key import (
     KEY_HEADER,
     http_key,
@@ -42,14 +43,14 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import label_of
-from rebox.box.spec import Images
+from rebox.box.spec import Queries
 from rebox.errors import InvalidOption
 
 BATCH = 32
 
 
 class HttpBox(NamedService):
-    """A service that takes an image by HTTP and answers with JSON.
+    """A service that takes an image, or a text, by HTTP and answers with JSON.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ class HttpBox(NamedService):
         super().__init__(**settings)
         self._body, self._format, self._headers = body, answer_format, headers
 
-    def request(self, images: Images) -> Request:
-        """Return a request with the only image, or a template filled with all of them."""
+    def request(self, images: Queries) -> Request:
+        """Return a request with the only one, or a template filled with all of them."""
         return Request(url=self.url, content=self._body.content(images), headers=self._headers)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
@@ -117,7 +118,8 @@ class AnswerOptions:
         """Return what they say of answers about one image, or about ``several``."""
         if self.items is not None and not several:
             raise InvalidOption(
-                f'items is for bodies of several images: pass body= with "{IMAGES}".'
+                f'items is for bodies of several images, or texts: pass body= with "{IMAGES}" or '
+                f'"{TEXTS}".'
             )
         if self.label is not None and (self.scores or self.name or self.score):
             raise InvalidOption(
@@ -166,6 +168,7 @@ def open_http(  # noqa: PLR0913 - keyword-only, one for each option of the URI
         host=host,
         classes=service.names(),
         size=(224, 224),
+        takes=body.takes,
         batch_size=BATCH if body.several else 1,
     )
     # a query or a body may name a model, or hold what is nobody's business: a hash tells it apart

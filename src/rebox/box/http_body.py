@@ -5,10 +5,11 @@
 ``base64``     the same in base64
 ``multipart``  a form with the file in the field ``field``, as pages upload files
 ``form``       a form with the image in base64 in the field ``field``
-anything else  JSON, in which ``{image}`` and ``{images}`` stand for images in base64
+anything else  JSON, in which ``{image}`` and ``{images}`` stand for images in base64,
+               or ``{text}`` and ``{texts}`` for texts
 =============  ======================================================================
 
-A form has more fields by ``form.NAME=VALUE``.
+A form has more fields by ``form.NAME=VALUE``; one of ``form`` that says ``{text}`` is for texts.
 """
 
 import base64
@@ -19,18 +20,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.http_key import KEY_PLACE, Written, refuse_in_body
 from rebox.box.service import png
-from rebox.box.spec import Images
+from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
 from rebox.sample.pixels import as_pillow
 
-IMAGE, IMAGES = "{image}", "{images}"
+IMAGE, IMAGES, TEXT, TEXTS = "{image}", "{images}", "{text}", "{texts}"
+SEVERAL = (IMAGES, TEXTS)
 FORMS = {"multipart": "multipart/form-data", "form": "application/x-www-form-urlencoded"}
 PLAIN = ("raw", "base64")
 QUALITY = 95  # Pillow's highest that is not merely larger
@@ -72,6 +74,8 @@ class BodyOptions:
             )
         if self.quality is not None and (self.format != "jpeg" or not 1 <= self.quality <= QUALITY):
             raise InvalidOption(f"quality lies in 1 to {QUALITY}, with format=jpeg.")
+        if self.takes == "texts":
+            self._check_texts()
         refuse_in_body(dict(self.form))
         if self.template is not None:
             refuse_in_body(self.template)
@@ -92,8 +96,14 @@ class BodyOptions:
 
     @property
     def several(self) -> bool:
-        """Whether it takes several images."""
-        return IMAGES in texts_in(self.template)
+        """Whether it takes several images, or texts."""
+        return any(text in SEVERAL for text in texts_in(self.template))
+
+    @property
+    def takes(self) -> Kind:
+        """What it has a place for."""
+        said = [*texts_in(self.template), *self.form.values()]
+        return "texts" if any(TEXT in text or text == TEXTS for text in said) else "images"
 
     @property
     def key_place(self) -> Written | None:
@@ -124,8 +134,10 @@ class BodyOptions:
         }
         return {name: value for name, value in told.items() if value is not None}
 
-    def content(self, images: Images) -> bytes:
-        """Return the body about ``images``."""
+    def content(self, images: Queries) -> bytes:
+        """Return the body about ``images``, or about texts."""
+        if self.takes == "texts":
+            return self._said(images.tolist())
         files = [self._file(image) for image in images]
         if self.body == "raw":
             return files[0]
@@ -138,6 +150,26 @@ class BodyOptions:
             # a key's place stays as it is, or else nobody finds it
             return urlencode({**self.form, self._field: texts[0]}, safe="{}").encode()
         return json.dumps(_filled(self.template, texts)).encode()
+
+    def _said(self, texts: Sequence[str]) -> bytes:
+        if self.body == "form":  # as no text is left with braces, none has a key's place
+            form = urlencode(dict(self.form), safe="{}")
+            return form.replace(TEXT, quote_plus(texts[0])).encode()
+        written = [_in_json(text) for text in texts]
+        body = json.dumps(self.template)
+        if self.several:
+            return body.replace(json.dumps(TEXTS), f"[{', '.join(written)}]").encode()
+        return body.replace(TEXT, written[0][1:-1]).encode()
+
+    def _check_texts(self) -> None:
+        """Refuse texts where files are sent, and what is said of images."""
+        if self.body == "multipart" or self.field is not None:
+            raise InvalidOption(
+                f"a text goes into body=form, by form.NAME={TEXT}, or into JSON: leave field and "
+                "body=multipart out."
+            )
+        if self.format != "png" or self.quality is not None:
+            raise InvalidOption("texts have no format and no quality: leave them out.")
 
     @property
     def _field(self) -> str:
@@ -163,6 +195,11 @@ class BodyOptions:
         kind = f"Content-Type: image/{self.format}\r\n\r\n"
         end = f"\r\n--{self._boundary}--\r\n"
         return f"{''.join(fields)}{head}{kind}".encode() + file + end.encode()
+
+
+def _in_json(text: str) -> str:
+    """Return ``text`` as JSON in which no key is put."""
+    return json.dumps(text).replace(KEY_PLACE, f"\\u007b{KEY_PLACE[1:]}")
 
 
 def _escaped(name: str) -> str:
@@ -192,9 +229,11 @@ def texts_in(template: Any) -> list[str]:
 
 def _check_places(template: Any) -> None:
     texts = texts_in(template)
-    several, single = IMAGES in texts, any(IMAGE in text for text in texts)
-    if several == single:
+    held = [place for place in SEVERAL if place in texts]
+    held += [place for place in (IMAGE, TEXT) if any(place in text for text in texts)]
+    if len(held) != 1:
         raise InvalidOption(
             f'the template in body must hold a text with "{IMAGE}", or the text "{IMAGES}" for '
-            f"several images; it holds {'both' if several else 'neither'}."
+            f'several images, or for texts "{TEXT}" or "{TEXTS}"; it holds '
+            f"{' and '.join(held) or 'none of them'}."
         )

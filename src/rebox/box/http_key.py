@@ -14,7 +14,8 @@ from rebox.box.service.key import KEY_WORDS, looks_secret
 from rebox.errors import InvalidOption
 
 KEY_PLACE = "{key}"
-PLACES = (KEY_PLACE, "{image}", "{images}")  # what stands there is put in later
+# what stands there is put in later
+PLACES = (KEY_PLACE, "{image}", "{images}", "{text}", "{texts}")
 KEY_HEADER, KEY_PREFIX = "Authorization", "Bearer "
 SCHEMES = ("bearer ", "basic ")
 

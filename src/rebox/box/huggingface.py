@@ -1,14 +1,18 @@
-"""Hugging Face: an image classification model, hosted there or at an endpoint of one's own.
+"""Hugging Face: a model that classifies images or texts, hosted there or at one's own endpoint.
 
 ``huggingface:ORG/MODEL`` asks the hosted inference, with the token in ``HF_TOKEN``;
-``base_url=...`` an endpoint that serves the same task. Classes are the labels of the model's
-configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5`` asks for the best 5 alone.
+``base_url=...`` an endpoint that serves the same task; ``takes=texts`` a model of texts. Classes
+are the labels of the model's configuration, in ``classes=a,b,c`` or ``labels=FILE``. ``top_k=5``
+asks for the best 5 alone.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
+from rebox.box.contract import BlackBox, uri_taking
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -26,7 +30,7 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import BestService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
-from rebox.box.spec import Images
+from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
@@ -38,16 +42,36 @@ KEY = HeaderKey(  # anybody can have an endpoint at huggingface.cloud
 
 
 class HuggingFaceBox(BestService):
-    """An image classification model.
+    """A model of image classification, or of text classification.
 
-    Classes are the labels of the model's configuration; one image in a request.
+    Classes are the labels of the model's configuration; one image, or text, in a request.
+
+    Parameters
+    ----------
+    reopen : callable or None
+        Opens the same model as it ``takes`` texts; None: it was said what it takes.
+    **settings
+        As for every `BestService`.
     """
 
     most = 100_000  # it is cut to those that there are
 
-    def request(self, images: Images) -> Request:
-        """Return a request about the only image that asks for all classes: 5 are usual."""
-        body = {"inputs": png_base64(images[0]), "parameters": {"top_k": self.wanted}}
+    def __init__(self, *, reopen: "partial[HuggingFaceBox] | None" = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._reopen = reopen
+
+    def taking(self, kind: Kind) -> BlackBox:
+        """Return the box that is shown samples of a ``kind``, unless its URI says what it takes."""
+        if kind != "texts" or self._reopen is None:
+            return self
+        box = self._reopen(takes=kind)
+        box.uri, box.transport = uri_taking(self.uri, kind), self.transport
+        return box
+
+    def request(self, images: Queries) -> Request:
+        """Return a request about the only one that asks for all classes: 5 are usual."""
+        shown = images[0] if self.spec.takes == "texts" else png_base64(images[0])
+        body = {"inputs": shown, "parameters": {"top_k": self.wanted}}
         return Request.of_json(self.url, body)
 
     def refusal(self, reply: Reply) -> Failure | None:
@@ -68,7 +92,7 @@ class HuggingFaceBox(BestService):
         """Return the labels with their scores."""
         labels = reply.json()
         if isinstance(labels, list) and len(labels) == 1 and isinstance(labels[0], list):
-            labels = labels[0]  # some endpoints answer a list for each image
+            labels = labels[0]  # some endpoints answer a list for each image, and all for each text
         if not isinstance(labels, list) or n != 1:
             raise Refusal(unreadable("the service answered without a list of labels and scores"))
         return [pairs_in(labels, "label", "score")]
@@ -79,6 +103,7 @@ def open_huggingface(
     *,
     base_url: str | None = None,
     top_k: int | None = None,
+    takes: Literal["images", "texts"] | None = None,
     service: ServiceOptions,
     terms: Terms,
 ) -> HuggingFaceBox:
@@ -94,6 +119,8 @@ def open_huggingface(
         Where it is served; None: by the hosted inference.
     top_k : int or None
         Classes in an answer; None: all.
+    takes : {"images", "texts"} or None
+        What the model takes; None: images, unless it is given texts.
     """
     if not target:
         raise InvalidOption("expected huggingface:ORG/MODEL, found no model.")
@@ -104,12 +131,17 @@ def open_huggingface(
         host=place_of(url),
         classes=service.names(),
         size=(224, 224),
+        takes=takes or "images",
         top_k=top_k,
+    )
+    reopen = partial(
+        open_huggingface, target, base_url=base_url, top_k=top_k, service=service, terms=terms
     )
     return HuggingFaceBox(
         spec=spec,
         url=url,
         top_k=top_k,
+        reopen=reopen if takes is None else None,
         terms=terms,
         key=_key(service, url),
         verify=service.ca,

@@ -1,13 +1,15 @@
 """A box that shows less than it knows: what a service would hide, rehearsed with any box."""
 
+import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox
+from rebox.box.contract import BlackBox, uri_taking
 from rebox.box.reservation import Reserve
-from rebox.box.spec import BoxSpec, Images, Queries, Scores
+from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
 from rebox.errors import InvalidOption
 from rebox.option import whole
 
@@ -70,8 +72,18 @@ class LimitedBox(BlackBox):
         identity = f"{spec.identity}|{named}" if named else spec.identity
         self.spec = replace(spec, identity=identity)
         self._box = box
+        self._limits: dict[str, Any] = {**limits, "labels_only": labels_only}
         self._top_k = 1 if labels_only else top_k
         self._decimals = decimals
+
+    def taking(self, kind: Kind) -> BlackBox:
+        """Return the same limits around the box within as it takes samples of a ``kind``."""
+        within = self._box.taking(kind)
+        if within is self._box:
+            return self
+        limited = LimitedBox(within, **self._limits)
+        limited.uri = uri_taking(self.uri, kind)
+        return limited
 
     @property
     def answered(self) -> int:
@@ -88,6 +100,20 @@ class LimitedBox(BlackBox):
     def source(self) -> BlackBox:
         """The box that is really asked."""
         return self._box.source
+
+    def batched(self) -> "LimitedBox":
+        """Return the same limits on the batches of the inner box."""
+        return self._on(self._box.batched())
+
+    @property
+    def live(self) -> "LimitedBox":
+        """The same limits on the inner box that answers at once."""
+        return self if self._box.live is self._box else self._on(self._box.live)
+
+    def _on(self, box: BlackBox) -> "LimitedBox":
+        again = copy.copy(self)
+        again._box, again.spec = box, replace(self.spec, price_usd=box.spec.price_usd)
+        return again
 
     def answer(self, images: Images) -> Scores:
         """Return what is left of the inner box's answer."""

@@ -1,12 +1,13 @@
 """MLflow's scoring server, and what speaks like it: ``mlflow models serve``, Databricks.
 
 ``mlflow:http://host:5000?size=224&classes=a,b,c``; the model takes a tensor of images, as a local
-model would: see the options of ``onnx:`` for preprocess, mean, std, scale and pixels. A key, if the
-server wants one, is taken from ``MLFLOW_TOKEN``.
+model would: see the options of ``onnx:`` for preprocess, mean, std, scale and pixels. With
+``takes=texts`` it takes texts, in the column that ``input=NAME`` names, if it has a name. A key, if
+the server wants one, is taken from ``MLFLOW_TOKEN``.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,10 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import NamedService, Pairs
 from rebox.box.service.naming import array_of
-from rebox.box.service.tensor import Tensor, TensorOptions
-from rebox.box.spec import Images
+from rebox.box.service.tensor import Tensor, TensorOptions, TextTensor
+from rebox.box.spec import Queries
 from rebox.errors import InvalidOption
+from rebox.option import Size
 
 BATCH = 32
 KEY = HeaderKey(service="mlflow", variables=("MLFLOW_TOKEN",), required=False)
@@ -40,7 +42,7 @@ class MlflowBox(NamedService):
 
     Parameters
     ----------
-    tensor : Tensor
+    tensor : Tensor or TextTensor
         What the model takes and answers.
     input : str or None
         Name of the input; None: it has none.
@@ -53,7 +55,7 @@ class MlflowBox(NamedService):
     def __init__(
         self,
         *,
-        tensor: Tensor,
+        tensor: Tensor | TextTensor,
         input: str | None,  # noqa: A002 - the option's name
         output: str | None,
         **settings: Any,
@@ -61,11 +63,19 @@ class MlflowBox(NamedService):
         super().__init__(**settings)
         self._tensor, self._input, self._output = tensor, input, output
 
-    def request(self, images: Images) -> Request:
-        """Return a request with one tensor for all images."""
-        values = self._tensor.of(images).tolist()
+    def request(self, images: Queries) -> Request:
+        """Return a request with one tensor for all images, or with a column of texts."""
+        if isinstance(self._tensor, TextTensor):
+            return Request.of_json(self.url, self._column(images.tolist()))
+        values = self._tensor.of(images).tolist()  # type: ignore[arg-type] # as the spec says
         body = {"inputs": values if self._input is None else {self._input: values}}
         return Request.of_json(self.url, body)
+
+    def _column(self, texts: list[str]) -> dict[str, Any]:
+        """Return the only input, or a data frame where its column has a name."""
+        if self._input is None:
+            return {"inputs": texts}
+        return {"dataframe_split": {"columns": [self._input], "data": [[text] for text in texts]}}
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows: by name where the answer names its columns, else by place."""
@@ -85,6 +95,8 @@ class MlflowBox(NamedService):
     def _pairs(self, entry: Any) -> Pairs | Failure:
         if not isinstance(entry, dict):
             return unreadable("the service does not name the classes it answers")
+        if entry.keys() == {"label", "score"}:  # as pipelines of transformers answer: the best
+            return [(entry["label"], entry["score"])]
         raw = array_of([list(entry.values())])
         if raw is None or not np.isfinite(raw).all():
             return list(entry.items())  # what is wrong with them is said by name
@@ -124,6 +136,7 @@ def _narrowed(raw: NDArray[Any]) -> NDArray[Any]:
 def open_mlflow(
     target: str,
     *,
+    takes: Literal["images", "texts"] = "images",
     figures: PreprocessOptions,
     tensor: TensorOptions,
     service: ServiceOptions = OWN,
@@ -135,29 +148,23 @@ def open_mlflow(
     ----------
     target : str
         The server's address.
+    takes : {"images", "texts"}
+        What the model takes.
     figures, tensor, service, terms
         The model takes FP32 in the layout nchw, as ONNX and PyTorch models do, unless they say
         otherwise; ``size`` is needed where no preset tells it.
     """
-    preprocess = figures.chosen() or Preprocess()
-    size = service.size or preprocess.size
-    if size is None:
-        raise InvalidOption("the size of the model's images is not known: pass size=, such as 224.")
-    taken = tensor.tensor(
-        preprocess,
-        datatype=tensor.datatype or "FP32",
-        layout=tensor.layout or "nchw",
-        channels=service.channels or 3,
-    )
+    taken, size, of_images = _taken(takes, figures, tensor, service)
     spec = service.spec(
         scheme="mlflow",
         target="model",
         host=place_of(target),
         classes=service.names(),
         size=size,
+        takes=takes,
         batch_size=BATCH if service.batch_size is None else service.batch_size,
-        pixels=taken.pixels,
         sums_to_one=taken.kind == "logits",
+        **of_images,
     )
     return MlflowBox(
         spec=taken.marked(spec, tensor.input, tensor.output),
@@ -169,3 +176,25 @@ def open_mlflow(
         key=service.key(KEY),
         verify=service.ca,
     )
+
+
+def _taken(
+    takes: str, figures: PreprocessOptions, tensor: TensorOptions, service: ServiceOptions
+) -> tuple[Tensor | TextTensor, Size, dict[str, Any]]:
+    """Return what the model takes, its images' size, and what else is known of them."""
+    if takes == "texts":
+        return tensor.texts(figures), (0, 0), {}
+    preprocess = figures.chosen() or Preprocess()
+    size = service.size or preprocess.size
+    if size is None:
+        raise InvalidOption(
+            "the size of the model's images is not known: pass size=, such as 224, or takes=texts "
+            "for a model of texts."
+        )
+    taken = tensor.tensor(
+        preprocess,
+        datatype=tensor.datatype or "FP32",
+        layout=tensor.layout or "nchw",
+        channels=service.channels or 3,
+    )
+    return taken, size, {"pixels": taken.pixels}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.encoder import Encoder, Images, stretched
+from rebox.box.encoder import Encoder, stretched
 from rebox.box.onnx_file import FileOptions, OnnxFile
 from rebox.box.onnx_input import figures_for
 from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
@@ -43,6 +43,8 @@ class OnnxEncoder(Encoder):
         The runtime is not installed.
     """
 
+    reads_texts = False
+
     def __init__(
         self, path: str | Path, *, preprocess: str | Preprocess = "unit", **options: Any
     ) -> None:
@@ -62,7 +64,7 @@ class OnnxEncoder(Encoder):
         )
         self.identity = self._file.identity(str(exact), self._output)
 
-    def features(self, images: Images) -> NDArray[Any]:
+    def features(self, samples: Any) -> NDArray[Any]:
         """Return (n, d) features, pooled over places.
 
         Raises
@@ -72,8 +74,8 @@ class OnnxEncoder(Encoder):
         """
         step = self._batch_size
         rows = []
-        for start in range(0, len(images), step):
-            ready = self._ready(stretched(images[start : start + step], self._file.input.shape))
+        for start in range(0, len(samples), step):
+            ready = self._ready(stretched(samples[start : start + step], self._file.input.shape))
             (raw,) = self._file.run(ready, [self._output])
             rows.append(_pooled(raw, planar=self._file.input.planar))
         return np.concatenate(rows)

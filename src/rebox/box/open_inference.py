@@ -2,8 +2,8 @@
 
 ``oip:http://host:8000/MODEL?classes=a,b,c``. The model takes a tensor of images, as the same model
 in a local file would: see the options of ``onnx:`` for preprocess, mean, std, scale, layout and
-pixels. What it takes is asked of the server when the box is opened; that is no query. A key, if the
-server wants one, is taken from ``OIP_TOKEN``.
+pixels; or of texts, where its input is of BYTES. What it takes is asked of the server when the box
+is opened; that is no query. A key, if the server wants one, is taken from ``OIP_TOKEN``.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import UNKNOWN, nameless
 from rebox.box.service.naming import array_of
-from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions
-from rebox.box.spec import Images
+from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions, TextTensor
+from rebox.box.spec import BoxSpec, Queries
 from rebox.errors import InvalidOption
 
 KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
@@ -56,21 +56,19 @@ class OpenInferenceBox(Service):
     ----------
     model : ServedModel
         What it takes.
-    tensor : Tensor
-        How images become that, and its answers scores.
+    tensor : Tensor or TextTensor
+        How images, or texts, become that, and its answers scores.
     **settings
         As for every `Service`.
     """
 
-    def __init__(self, *, model: ServedModel, tensor: Tensor, **settings: Any) -> None:
+    def __init__(self, *, model: ServedModel, tensor: Tensor | TextTensor, **settings: Any) -> None:
         super().__init__(**settings)
         self._model, self._tensor = model, tensor
 
-    def request(self, images: Images) -> Request:
-        """Return a request with one tensor for all images, as JSON or as bytes behind it."""
-        model = self._model
-        shape = (model.height, model.width, model.channels)
-        tensor = shaped(self._filled(self._tensor.of(images)), model.form, shape)
+    def request(self, images: Queries) -> Request:
+        """Return a request with one tensor for all, as JSON or as bytes behind it."""
+        tensor = self._given(images)
         given: dict[str, Any] = {
             "name": self._model.input,
             "shape": list(tensor.shape),
@@ -82,7 +80,7 @@ class OpenInferenceBox(Service):
         if not self._model.binary:
             given["data"] = tensor.ravel().tolist()
             return Request.of_json(self.url, body)
-        content = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
+        content = _content(tensor)
         given["parameters"] = {"binary_data_size": len(content)}
         if self._model.output is None:
             body["parameters"] = {"binary_data_output": True}
@@ -92,15 +90,23 @@ class OpenInferenceBox(Service):
         headers = {"Content-Type": "application/octet-stream", JSON_LENGTH: str(len(head))}
         return Request(url=self.url, content=head + content, headers=headers)
 
+    def _given(self, images: Any) -> NDArray[Any]:
+        """Return images, or texts, as the model takes them."""
+        model = self._model
+        if isinstance(self._tensor, TextTensor):
+            return images.reshape(-1, 1) if model.form == "n1" else images  # type: ignore[no-any-return]
+        shape = (model.height, model.width, model.channels)
+        return shaped(self._filled(self._tensor.of(images)), model.form, shape)
+
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows of the output."""
         raw = _output(reply, self._model.output)
         if "n" not in self._model.form:  # one image, whose answer may have no axis for it
             raw = raw.reshape(1, -1)
         if raw.ndim < 2 or len(raw) < n:
-            raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} images")
+            raise _unreadable(f"answered a tensor of shape {raw.shape} to {n} {self.spec.takes}")
         if not self._model.padded and len(raw) != n:
-            raise _unreadable(f"answered {len(raw)} rows to {n} images")
+            raise _unreadable(f"answered {len(raw)} rows to {n} {self.spec.takes}")
         return self._tensor.rows(raw.reshape(len(raw), -1)[:n], self.spec)
 
     def _filled(self, tensor: NDArray[Any]) -> NDArray[Any]:
@@ -109,6 +115,14 @@ class OpenInferenceBox(Service):
         if not self._model.padded or short <= 0:
             return tensor
         return np.concatenate([tensor, np.repeat(tensor[-1:], short, axis=0)])
+
+
+def _content(tensor: NDArray[Any]) -> bytes:
+    """Return a tensor's bytes: of each text, its length in 4 of them goes before it."""
+    if tensor.dtype == object:
+        texts = [text.encode() for text in tensor.ravel().tolist()]
+        return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+    return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _output(reply: Reply, name: str | None) -> NDArray[Any]:
@@ -212,24 +226,21 @@ def open_oip(
             classes=len(classes),
             preset=preprocess.size,
         )
-    taken = tensor.tensor(
-        preprocess, datatype=model.datatype, layout=model.layout, channels=model.channels
-    )
     spec = service.spec(
         scheme="oip",
         target=f"{name}/{version or 'latest'}",
         host=place_of(url),
         classes=classes,
         size=(model.height, model.width),
+        takes="texts" if model.of_texts else "images",
         channels=model.channels,
         batch_size=model.batch_size,
-        pixels=taken.pixels,
-        sums_to_one=taken.kind == "logits",
+        pixels=tensor.pixels_of(model.datatype),
+        sums_to_one=tensor.outputs == "logits",
     )
+    taken, spec = _taken(model, figures, tensor, spec)
     return OpenInferenceBox(
-        spec=taken.marked(
-            spec, model.input, model.output, axes_of(model.form, model.layout, model.channels)
-        ),
+        spec=spec,
         url=f"{url}{path}/infer",
         model=model,
         tensor=taken,
@@ -237,6 +248,23 @@ def open_oip(
         key=key,
         verify=service.ca,
     )
+
+
+def _taken(
+    model: ServedModel, figures: PreprocessOptions, tensor: TensorOptions, spec: BoxSpec
+) -> tuple[Tensor | TextTensor, BoxSpec]:
+    """Return how images, or texts, become what a model takes, and the spec that tells this."""
+    if model.of_texts:
+        texts = tensor.texts(figures)
+        return texts, texts.marked(spec, model.input, model.output)
+    taken = tensor.tensor(
+        figures.chosen() or Preprocess(),
+        datatype=model.datatype,
+        layout=model.layout,
+        channels=model.channels,
+    )
+    axes = axes_of(model.form, model.layout, model.channels)
+    return taken, taken.marked(spec, model.input, model.output, axes)
 
 
 def _read_target(target: str) -> tuple[str, str]:

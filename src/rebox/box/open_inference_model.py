@@ -7,7 +7,7 @@ from typing import Any
 
 from rebox.box.onnx_input import four_axes, settled_axes
 from rebox.box.service import Key, Refusal, Request, ServiceOptions, Terms, Transport
-from rebox.box.service.tensor import DATATYPES, TensorOptions
+from rebox.box.service.tensor import DATATYPES, TEXTS, TensorOptions
 from rebox.errors import BoxError, InvalidOption, ServiceError
 from rebox.option import Size
 
@@ -25,9 +25,10 @@ class ServedModel:
     input : str
         Name of the input.
     form : str
-        Its axes, one of `rebox.box.onnx_input.FORMS`.
-    layout : {"nchw", "nhwc"}
-        Order in which an image's numbers lie.
+        Its axes, one of `rebox.box.onnx_input.FORMS`; of texts n, n1 (a column) or 1 (one
+        alone).
+    layout : {"nchw", "nhwc", ""}
+        Order in which an image's numbers lie; of texts none.
     output : str or None
         Name of the output; None: the first.
     batch_size : int
@@ -49,6 +50,11 @@ class ServedModel:
     batch_size: int
     padded: bool
     binary: bool
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether it takes texts."""
+        return self.datatype == TEXTS
 
 
 @dataclass(frozen=True)
@@ -147,49 +153,88 @@ def read_model(
     Raises
     ------
     BoxError
-        The server cannot be reached, or the model does not take images.
+        The server cannot be reached, or the model takes neither images nor texts.
     InvalidOption
         An option contradicts the server, or is needed and missing.
     """
     layout = None if tensor.layout == "auto" else tensor.layout
-    told = all((tensor.input, tensor.datatype, layout, service.size))
+    sized = tensor.datatype == TEXTS or (layout and service.size)
+    told = all((tensor.input, tensor.datatype, sized))
     about = {} if told else server.metadata()
     known = server.extensions()
     described = {} if told else _only_input(about, tensor.input)
-    shape = _shape(described, layout or "nchw")
-    form, layout, shape = four_axes("the model", shape, layout, service.size, service.channels)
-    layout, height, width, depth = settled_axes(
-        "the model", shape, layout, service.channels, size=service.size, preset=preset
-    )
-    form = form or layout
     datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
-    batch = shape[0]
+    if datatype == TEXTS:
+        axes = _text_axes(described)
+    else:
+        axes = _image_axes(_shape(described, layout or "nchw"), layout, service, preset)
     usual = server.max_batch_size() if CONFIGURATION in known else None
     return ServedModel(
         input=_settled_text("input", described.get("name"), tensor.input),
         datatype=datatype,
-        form=form,
+        form=axes.form,
+        layout=axes.layout,
+        height=axes.height,
+        width=axes.width,
+        channels=axes.channels,
+        output=_output_of(about, tensor.output, classes, batched="n" in axes.form),
+        batch_size=axes.batch or service.batch_size or min(BATCH, usual or BATCH),
+        padded=axes.batch is not None and datatype != TEXTS,
+        binary=BINARY in known or datatype == "FP16" if binary is None else binary,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axes:
+    """What an input's axes are; ``batch`` is its length where that is fixed."""
+
+    form: str
+    layout: str = ""
+    height: int = 0
+    width: int = 0
+    channels: int = 0
+    batch: int | None = None
+
+
+def _image_axes(
+    shape: Sequence[int | None], layout: str | None, service: ServiceOptions, preset: Size | None
+) -> _Axes:
+    form, layout, shape = four_axes("the model", shape, layout, service.size, service.channels)
+    layout, height, width, depth = settled_axes(
+        "the model", shape, layout, service.channels, size=service.size, preset=preset
+    )
+    return _Axes(
+        form=form or layout,
         layout=layout,
         height=height,
         width=width,
         channels=depth,
-        output=_output_of(about, tensor.output, classes, batched="n" in form),
-        batch_size=batch or service.batch_size or min(BATCH, usual or BATCH),
-        padded=batch is not None,
-        binary=BINARY in known or datatype == "FP16" if binary is None else binary,
+        batch=shape[0],
     )
+
+
+def _text_axes(described: dict[str, Any]) -> _Axes:
+    """Return the axes of texts: one, or another of length 1; a fixed one is for a text alone."""
+    shape = _shape(described, "n")
+    if len(shape) > 2 or shape[0] not in (None, 1) or shape[1:] not in ([], [1], [None]):
+        raise BoxError(
+            f"the model takes texts of shape {described['shape']}; expected [-1] or [-1, 1]."
+        )
+    if len(shape) == 2:
+        return _Axes(form="n1", batch=shape[0])
+    return _Axes(form="n" if shape[0] is None else "1", batch=shape[0])
 
 
 def _only_input(about: dict[str, Any], name: str | None) -> dict[str, Any]:
     inputs = [one for one in about["inputs"] if name is None or one.get("name") == name]
     if len(inputs) == 1 and 1 <= len(inputs[0].get("shape", ())) <= 4:
         described: dict[str, Any] = inputs[0]
-        if described.get("datatype") in DATATYPES:
+        if described.get("datatype") in (*DATATYPES, TEXTS):
             return described
     told = "; ".join(f"{i.get('name')}: {i.get('datatype')} {i.get('shape')}" for i in inputs)
     raise BoxError(
         f"the model takes {told or 'other inputs'}; expected one input of images, with 1 to 4 "
-        f"axes, of {', '.join(DATATYPES)}."
+        f"axes, of {', '.join(DATATYPES)}, or one of texts, of {TEXTS}."
     )
 
 

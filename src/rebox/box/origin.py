@@ -22,6 +22,7 @@ TRUSTED = "REBOX_TRUSTED"
 """The environment variable with hosts, key variables and ``torch`` that the user trusts."""
 
 PRICES = ("price_usd", "usd_per_hour")
+TOKENS = ("usd_per_m_in", "usd_per_m_out", "tokens_in", "tokens_out")
 WEIGHTS, PUBLISHED = "weights", "default"  # the option of boxes that may have them downloaded
 ADDRESSES = ("base_url", "endpoint")  # options that say where a service is, as a target may
 
@@ -37,8 +38,8 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     Parameters
     ----------
     uri : str
-        Its ``price_usd`` and ``usd_per_hour`` count only where they are higher than what is known
-        without them.
+        Its ``price_usd`` and ``usd_per_hour``, and what it says of tokens, count only where they
+        make a query dearer than what is known without them.
     whose : str
         What the file is, as ``model``.
     way : str
@@ -68,6 +69,8 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     for name in PRICES:
         with suppress(KeyError, ValueError):
             _raise_price(box, name, float(parts.options[name]))
+    if set(TOKENS) & set(parts.options):
+        box = _dearer(box, open_box(uri))
     box.uri = uri
     return box
 
@@ -111,8 +114,15 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
 
 def _without_price(uri: str) -> str:
     name, mark, options = uri.partition("?")
-    kept = [one for one in options.split("&") if one.partition("=")[0] not in PRICES]
+    own = (*PRICES, *TOKENS)
+    kept = [one for one in options.split("&") if one.partition("=")[0] not in own]
     return f"{name}{mark}{'&'.join(kept)}"
+
+
+def _dearer(known: BlackBox, claimed: BlackBox) -> BlackBox:
+    """Return the box by what a file claims of its tokens, if that makes a query dearer."""
+    usd, most = known.spec.price_usd, claimed.spec.price_usd
+    return claimed if usd is not None and most is not None and most > usd else known
 
 
 def _raise_price(box: BlackBox, name: str, usd: float) -> None:

@@ -156,15 +156,14 @@ def probe(
     seconds = time.perf_counter() - start
     questions = sum(len(part) for part in rounds)
     above_zero = (first > 0).sum(axis=1)
-    decimals = _decimals(first)
-    rounding = 0.0 if decimals is None else 0.5 * 10.0**-decimals * first.shape[1]
+    decimals = decimals_of(first)
     return ProbeReport(
         spec=spec,
         questions=questions,
         classes=first.shape[1],
         fewest_scores=int(above_zero.min()),
         most_scores=int(above_zero.max()),
-        sums_to_one=bool((np.abs(first.sum(axis=1) - 1) <= SUM_TOLERANCE + rounding).all()),
+        sums_to_one=add_up(first, decimals),
         decimals=decimals,
         repeat_change=float(np.abs(repeated - first[: len(again)]).max()),
         grey_level_change=float(np.abs(moved - first[: len(again)]).max()),
@@ -227,7 +226,14 @@ def one_grey_level_off(images: Images) -> Images:
     return cast(Images, np.clip(images + lighter, 0, white).astype(images.dtype))
 
 
-def _decimals(scores: NDArray[np.float64]) -> int | None:
+def add_up(scores: NDArray[np.float64], decimals: int | None) -> bool:
+    """Return whether all rows of ``scores`` (n, classes) add up to 1, rounding allowed for."""
+    rounding = 0.0 if decimals is None else 0.5 * 10.0**-decimals * scores.shape[1]
+    return bool((np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE + rounding).all())
+
+
+def decimals_of(scores: NDArray[np.float64]) -> int | None:
+    """Return the decimals that all ``scores`` are rounded to; None: no rounding is seen."""
     seen = scores.astype(np.float32)
     for decimals in range(MOST_DECIMALS + 1):
         if (np.round(scores, decimals).astype(np.float32) == seen).all():

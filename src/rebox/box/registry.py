@@ -24,13 +24,17 @@ from rebox.door import Door
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import read_options, split_options
 
+MOST_ORDERS = 64  # boxes that are the same but for the order of their options
+
 LOG = logging.getLogger(__name__)
 
 BOXES = Door(
     "rebox.boxes",
     "kind of box",
     {
+        "anthropic": "rebox.box.chat.anthropic:open_anthropic",
         "azure-custom-vision": "rebox.box.azure:open_azure",
+        "chat": "rebox.box.chat.openai:open_chat",
         "clarifai": "rebox.box.clarifai:open_clarifai",
         "demo": "rebox.demo.digits:open_demo",
         "http": "rebox.box.http:open_http",
@@ -105,6 +109,51 @@ def beside(uri: str, folder: Path) -> str:
     )
     options = "&".join(f"{name}={quote(text)}" for name, text in placed.options.items())
     return uri if placed == parts else f"{placed.scheme}:{placed.target}?{options}".rstrip("?")
+
+
+def with_options(uri: str, **options: object) -> str:
+    """Return ``uri`` with ``options`` in place of those of the same names, or added at its end."""
+    name, _, text = uri.partition("?")
+    kept = [one for one in text.split("&") if one and one.partition("=")[0] not in options]
+    told = [f"{option}={quote(str(value))}" for option, value in options.items()]
+    return f"{name}?{'&'.join([*kept, *told])}"
+
+
+def worded(uri: str) -> list[str]:
+    """Return the URIs of all boxes that one stands for, which ask the same in other words.
+
+    ``prompts=a.txt,b.txt`` stands for a box with ``prompt=a.txt`` and one with ``prompt=b.txt``,
+    ``orders=4`` for boxes with ``order=0`` to ``order=3``; both for all pairs.
+
+    Raises
+    ------
+    InvalidOption
+        There are none; or a box has no such option.
+    """
+    options = split_options(uri.partition("?")[2])
+    lists = {name: options.pop(name, None) for name in ("prompts", "orders")}
+    if not any(lists.values()):
+        return [uri]
+    prompts = [one.strip() for one in (lists["prompts"] or "").split(",") if one.strip()]
+    orders = _counted(lists["orders"])
+    kept = [one for one in uri.partition("?")[2].split("&") if one.partition("=")[0] not in lists]
+    plain = f"{uri.partition('?')[0]}?{'&'.join(kept)}"
+    told = [{"prompt": one} for one in prompts] or [{}]
+    return [
+        with_options(plain, **prompt, **({} if order is None else {"order": order}))
+        for prompt in told
+        for order in orders
+    ]
+
+
+def _counted(orders: str | None) -> list[int | None]:
+    if orders is None:
+        return [None]
+    if not (orders.isascii() and orders.isdigit() and 1 <= int(orders) <= MOST_ORDERS):
+        raise InvalidOption(
+            f"orders must be a whole number from 1 to {MOST_ORDERS}, found {orders!r}."
+        )
+    return list(range(int(orders)))
 
 
 def open_box(uri: str) -> BlackBox:

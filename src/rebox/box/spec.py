@@ -145,8 +145,8 @@ class BoxSpec:
 
     @property
     def taken(self) -> str:
-        """What it takes, in words: ids, or images of what size and type."""
-        return "ids" if self.takes == "ids" else self._size
+        """What it takes, in words: texts, ids, or images of what size and type."""
+        return self._size if self.takes == "images" else self.takes
 
     @property
     def _size(self) -> str:
@@ -177,6 +177,11 @@ class BoxSpec:
         whose = "of all classes" if self.complete else "of some classes"
         rounded = "" if self.decimals is None else f", to {self.decimals} decimals"
         return f"{kind} {whose}{rounded}"
+
+    @property
+    def short(self) -> bool:
+        """Whether an answer names one class alone, however sure."""
+        return self.labels_only or self.best_only
 
     @property
     def shape(self) -> tuple[int, int, int]:

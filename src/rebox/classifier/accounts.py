@@ -48,7 +48,14 @@ def open_meter(
     JournalError
         The journal cannot be opened.
     """
-    chosen = any(box.source.journalled for box in boxes) if journal is None else journal
+    batches = any(box.source.batches is not None for box in boxes)
+    usual = batches or any(box.source.journalled for box in boxes)
+    chosen = usual if journal is None else journal
+    if batches and chosen is False:
+        raise InvalidOption(
+            "a batch outlives the process, and is found again by the journal: pass journal=FILE, "
+            "or leave batch out."
+        )
     _check_account(account, kept=chosen is not False)
     for budget in (training, prediction):
         check_prices(boxes, budget)

@@ -1,13 +1,20 @@
 """The boxes of a fit, opened, and those that a model file names."""
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from rebox.artefact import Artefact, BoxRecord, check_box
-from rebox.box import NOBODY, BlackBox, Nobody, beside, open_box, open_foreign
+from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, open_foreign, worded
+from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
+from rebox.meter import Meter
+from rebox.recipe import Recipe
+from rebox.sample.samples import Samples
+
+LOG = logging.getLogger(__name__)
 
 BoxChoice = str | BlackBox | Sequence[str | BlackBox] | None
 """A box, or the URI of one, or several of them."""
@@ -18,14 +25,52 @@ GONE = (BoxError, InvalidOption, MissingExtra)
 
 def listed(box: BoxChoice) -> list[str | BlackBox]:
     """Return the boxes that were named: none, one or several."""
-    if isinstance(box, list | tuple):
-        return list(box)
     one: Any = box  # `rebox.open_box` refuses what is no box
-    return [] if box is None else [one]
+    named = list(box) if isinstance(box, list | tuple) else [] if box is None else [one]
+    return [part for each in named for part in (worded(each) if isinstance(each, str) else [each])]
 
 
-def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
-    """Open ``boxes`` where need be.
+def open_asked(
+    box: BoxChoice,
+    recipe: Recipe,
+    samples: Samples,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
+) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks about ``samples``, opened; `Nobody` where it asks none.
+
+    Raises
+    ------
+    InvalidOption
+        No box was given, or more than the recipe asks, or one that is elsewhere by ``local_only``,
+        or none has batches; and as `open_each` does.
+    BoxError
+        One cannot be opened.
+    """
+    if not recipe.way.asks:
+        return (Nobody(),)
+    named = listed(box)
+    if not named:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which asks "
+            "nobody."
+        )
+    if len(named) > 1 and not recipe.way.several:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
+            "recipe='auto'."
+        )
+    if local_only:
+        check_stays(named)
+    opened = open_each(named, samples.kind)
+    if samples.texts is not None:
+        opened = tuple(one.expecting(samples.texts) for one in opened)
+    return in_batches(opened) if batch else opened
+
+
+def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:
+    """Open ``boxes`` where need be, to take samples of a ``kind`` where they can.
 
     Raises
     ------
@@ -34,7 +79,10 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
     InvalidOption
         Two of them are the same, or one shows a part of what another answers.
     """
-    opened = tuple(box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    each = (box if isinstance(box, BlackBox) else open_box(box) for box in boxes)
+    opened = tuple(box.taking(kind) for box in each)
+    for place, box in enumerate(opened):
+        box.share(opened[:place])
     names = [box.source.spec.identity for box in opened]
     for place, name in enumerate(names):
         if name in names[:place]:
@@ -42,6 +90,46 @@ def open_each(boxes: Sequence[str | BlackBox]) -> tuple[BlackBox, ...]:
                 f"two of the boxes are {name}: name each once, as what one answers the other does."
             )
     return opened
+
+
+def settled(boxes: Sequence[BlackBox], meter: Meter) -> tuple[BlackBox, ...]:
+    """Return ``boxes`` as they are asked: a question to each of which that is not known finds out.
+
+    It counts like any other, and is not put again by a fit that is repeated with its journal.
+
+    Raises
+    ------
+    BoxError
+        A box did not answer.
+    BudgetExhausted
+        The budget does not pay for it.
+    """
+    known, rows = [], {}
+    for box in boxes:
+        finder = box.finder
+        after = box
+        if finder is not None:
+            if finder.about not in rows:
+                rows[finder.about] = meter.asker(finder, "probe").ask(finder.question)[0]
+            after = finder.found(rows[finder.about])
+            meter.goes_on(finder, after)
+            meter.goes_on(box, after)
+            LOG.info("%s is asked as %s", box.spec.identity, after.spec.identity)
+        known.append(after)
+    return tuple(known)
+
+
+def in_batches(boxes: Sequence[BlackBox]) -> tuple[BlackBox, ...]:
+    """Return ``boxes`` with the questions of services in batches; what runs here is asked at once.
+
+    Raises
+    ------
+    InvalidOption
+        A service has no batches, or there is none.
+    """
+    if not any(box.source.remote for box in boxes):
+        raise InvalidOption("no box is a service that takes batches: leave batch out.")
+    return tuple(box.batched() if box.source.remote else box for box in boxes)
 
 
 def open_recorded(
@@ -77,6 +165,24 @@ def open_recorded(
     return opened
 
 
+def check_recorded_stays(
+    artefact: Artefact, given: Sequence[str | BlackBox], without: Sequence[str] = ()
+) -> None:
+    """Refuse a model that would be asked elsewhere than on this machine; open nothing.
+
+    Raises
+    ------
+    InvalidOption
+        A box that was ``given``, or one that `open_recorded` would open, is asked elsewhere.
+    """
+    check_stays(given)
+    if len(artefact.boxes) == 1 and given:
+        return
+    asked = {question.box for question in artefact.model.questions}
+    records = [one for place, one in enumerate(artefact.boxes) if place in asked]
+    check_stays(one.uri for one in records if one.uri and not {one.uri, one.identity} & {*without})
+
+
 def _count(artefact: Artefact) -> str:
     n = len(artefact.boxes)
     return "one box" if n == 1 else f"{n} boxes"
@@ -97,7 +203,8 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
     record = artefact.box
     if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return Nobody()
-    opened = _from_file(record, path) if box is None else open_each([box])[0]
+    given = [] if box is None else open_each([box], artefact.kind)
+    opened = given[0].known_as(record.identity) if given else _from_file(record, path)
     record.check(opened)
     return opened
 
@@ -105,7 +212,7 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
 def _several(
     artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
-    own = _assigned(artefact, open_each(given))
+    own = _assigned(artefact, open_each(given, artefact.kind))
     asked = {question.box for question in artefact.model.questions}
     asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
     return tuple(
@@ -117,6 +224,7 @@ def _several(
 def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackBox]:
     """Return the boxes that were ``given``, by the places of their records."""
     places = {record.identity: place for place, record in enumerate(artefact.boxes)}
+    given = [_known_among(box, places) for box in given]
     for box in given:
         if box.spec.identity not in places:
             raise BoxMismatch(
@@ -125,6 +233,12 @@ def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackB
             )
         artefact.boxes[places[box.spec.identity]].check(box)
     return {places[box.spec.identity]: box for box in given}
+
+
+def _known_among(box: BlackBox, identities: Collection[str]) -> BlackBox:
+    """Return ``box`` as it has one of ``identities``, if it may have one; else as it is."""
+    forms = (box.known_as(identity) for identity in identities)
+    return next((form for form in forms if form.spec.identity in identities), box)
 
 
 def _found(record: BoxRecord, path: Path) -> BlackBox:

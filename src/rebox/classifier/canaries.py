@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import BlackBox, Drift, Images, canary_images, drift_between
+from rebox.box import BlackBox, Drift, Queries, canaries, drift_between
 from rebox.errors import Error
 from rebox.meter import Meter, Payee
 
@@ -35,12 +35,12 @@ def ask_canaries(
     answers = {}
     for place, box in boxes.items():
         k = wanted if wanted is not None else usual if box.source.remote else 0
-        if box.spec.takes != "images":
+        if box.spec.takes == "ids":
             continue
         left = meter.left("probe", box)
         if k and (left is None or left >= k):
             with contextlib.suppress(Error):
-                answers[place] = meter.asker(box, "probe").ask(canary_images(box.spec, k))
+                answers[place] = meter.asker(box, "probe").ask(canaries(box.spec, k))
     return answers
 
 
@@ -53,8 +53,8 @@ def warn_of_none(
     for place, box in boxes.items():
         if place in answers:
             continue
-        if box.spec.takes != "images":
-            why = "the box is asked by ids, and is shown no images"
+        if box.spec.takes == "ids":
+            why = "the box is asked by ids, and is shown nothing"
         elif meter.spent_by_box[place].probe:
             why = "the box failed to answer them"
         else:
@@ -70,7 +70,7 @@ def _warn(wanted: int, why: str, which: str = "") -> None:
 
 def drift_of(box: BlackBox, before: Answers, meter: Meter) -> Drift:
     """Ask ``box`` its canaries again, and return how it differs from what it said ``before``."""
-    images = canary_images(box.spec, len(before))
+    images = canaries(box.spec, len(before))
     stale = _remembers(box, images, before, meter)
     # under the budget of predictions: a fit may have spent its own to the last query
     asked = meter.asker(box, "predict", afresh=True).ask(images)
@@ -81,7 +81,7 @@ def drift_of(box: BlackBox, before: Answers, meter: Meter) -> Drift:
     return drift
 
 
-def _remembers(box: BlackBox, images: Images, before: Answers, meter: Meter) -> bool:
+def _remembers(box: BlackBox, images: Queries, before: Answers, meter: Meter) -> bool:
     """Return whether the journal answers as the box did when the model was fitted."""
     known = meter.account.peek(images, Payee.of(box).box)
     if len(known) < len(before):

@@ -13,15 +13,17 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from rebox.box import BlackBox
+from rebox.box.spec import Kind
 from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
 from rebox.money import dollars
 from rebox.notebook import few
 from rebox.option import meant
+from rebox.program import templates_of
 from rebox.reading.as_named import named_places
 from rebox.recipe import Recipe
 from rebox.sample.forms import are_images
-from rebox.sample.labels import read_labels
+from rebox.sample.labels import read_labels, warn_of_spellings
 from rebox.sample.samples import Samples
 
 NEARLY = 1e-9  # share by which sums of dollars are no exact ones
@@ -76,6 +78,12 @@ def check_prediction(recipe: Any, model: Any) -> None:
         if value is not None and not (isinstance(value, Real) and 0 < float(value) < float("inf")):
             raise InvalidOption(f"{name} must be above 0, found {value!r}.")
     paced = usd is not None or model.max_usd_per_prediction is not None
+    if model.templates is not None and not recipe.way.asks:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks nobody, and templates are for what is asked: leave "
+            "them out."
+        )
+    templates_of(model.templates)
     plain = queries in {None, 1} and not paced and model.encoder is None
     if not recipe.way.several and not plain:
         raise InvalidOption(
@@ -208,20 +216,61 @@ def refusals() -> Iterator[None]:
         raise InvalidType(" ".join(str(error).split())) from error
 
 
-def checked_samples(estimator: Any, X: Any, *, fitted: bool = False, seen: bool = True) -> Samples:
-    """Return ``X`` as samples; rows by scikit-learn's rules, as ``estimator`` was ``fitted`` to.
+def samples_of(X: Any, fitted: Kind | None = None) -> Samples:
+    """Return ``X`` as samples, to a model of texts every str as a text.
 
-    Those that do not have to be ``seen`` are left as they are.
+    Raises
+    ------
+    InvalidData
+        They are texts to a model of images, or images to one of texts.
+    """
+    own = fitted == "texts" and not isinstance(X, Samples)
+    samples = Samples(texts=X) if own else Samples.of(X)
+    if {fitted, samples.kind} == {"images", "texts"}:
+        raise InvalidData(f"found {samples.kind}, but the model was fitted on {fitted}.")
+    return samples
+
+
+def checked_samples(estimator: Any, X: Any, *, fitted: Kind | None = None) -> Samples:
+    """Return ``X`` as samples; rows by scikit-learn's rules.
+
+    Parameters
+    ----------
+    fitted : {"images", "texts", "ids"} or None
+        What ``estimator`` was fitted to; None: it has not been.
+
+    Raises
+    ------
+    InvalidData
+        They are not such samples.
     """
     with refusals():
-        samples = Samples.of(X)
-        if not seen or samples.images is None or are_images(samples.images):
+        samples = samples_of(X, fitted)
+        if fitted == "ids" or samples.images is None or are_images(samples.images):
             return samples
         least = {} if fitted else {"ensure_min_samples": 2}
         rows = samples.images
         return samples.showing(
             validate_data(estimator, rows, reset=not fitted, dtype=np.float64, **least)
         )
+
+
+def checked_training(
+    estimator: Any, X: Any, y: Any
+) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
+    """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
+    for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
+        estimator.__dict__.pop(fact, None)
+    samples = checked_samples(estimator, X)
+    labels = checked_labels(y)
+    check_lengths(samples, labels)
+    classes, targets = np.unique(labels, return_inverse=True)
+    warn_of_spellings(classes)
+    if len(classes) < 2:
+        raise InvalidData(
+            f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
+        )
+    return samples, classes, targets.astype(np.intp)
 
 
 def checked_labels(y: Any) -> NDArray[Any]:
@@ -235,7 +284,8 @@ def checked_labels(y: Any) -> NDArray[Any]:
     return np.asarray(labels)
 
 
-def check_lengths(X: Any, labels: NDArray[Any]) -> None:
+def check_lengths(X: Samples, labels: NDArray[Any]) -> None:
     """Refuse samples without labels, and labels without samples."""
     if len(labels) != len(X):
-        raise InvalidData(f"found {len(X)} images and {len(labels)} labels; expected one for each.")
+        what = "texts" if X.kind == "texts" else "images"
+        raise InvalidData(f"found {len(X)} {what} and {len(labels)} labels; expected one for each.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from rebox.artefact import Artefact
-from rebox.classifier.checks import check_lengths, checked_labels, refusals
+from rebox.classifier.checks import check_lengths, checked_labels, refusals, samples_of
 from rebox.decision import (
     PredictionSets,
     SetCalibration,
@@ -19,7 +19,6 @@ from rebox.decision import (
 )
 from rebox.errors import InvalidOption
 from rebox.sample.labels import places_of
-from rebox.sample.samples import Samples
 
 
 class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] # scikit-learn is untyped
@@ -57,7 +56,7 @@ class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] #
         """Return a set of classes for each of ``X``, and whether to be silent; asks as `predict`.
 
         Of each class apart, a share of ``coverage`` of the samples of new subjects have it in
-        their sets, as training images tell that were held out; `rebox.decision.sets` says what of
+        their sets, as training samples tell that were held out; `rebox.decision.sets` says what of
         this holds exactly and what nearly.
 
         Parameters
@@ -67,7 +66,7 @@ class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] #
             Above 0 and below 1.
         silent_share : float
             The share of new samples about which the set says that it is unsure: those whose
-            decisions are the least sure, by a threshold from training images held out.
+            decisions are the least sure, by a threshold from training samples held out.
 
         Raises
         ------
@@ -91,7 +90,7 @@ class Deciding(ClassifierMixin, BaseEstimator, abc.ABC):  # type: ignore[misc] #
         self._check_fitted()
         labels = checked_labels(y)
         with refusals():
-            X = Samples.of(X)
+            X = samples_of(X, self.artefact_.kind)
             check_lengths(X, labels)
         places = places_of(labels, self.classes_)
         if (places < 0).any():
@@ -117,7 +116,7 @@ def set_calibration(artefact: Artefact, coverage: float, silent_share: float) ->
     sets = artefact.sets
     if sets is None:
         raise InvalidOption(
-            f"this model, of the recipe {artefact.recipe!r}, has no readings of training images "
+            f"this model, of the recipe {artefact.recipe!r}, has no readings of training samples "
             "held out, by which sets are made: fit with recipe='auto', 'local' or 'map' of this "
             "release."
         )
@@ -125,7 +124,7 @@ def set_calibration(artefact: Artefact, coverage: float, silent_share: float) ->
     if few:
         warnings.warn(
             f"sets promise nothing for {', '.join(map(str, few))}: a coverage of {coverage:g} "
-            f"takes training images of {needed(coverage)} subjects.",
+            f"takes training samples of {needed(coverage)} subjects.",
             UserWarning,
             stacklevel=4,
         )

@@ -13,14 +13,31 @@ from sklearn.exceptions import NotFittedError
 from rebox.artefact import Artefact, digest_of, load, save
 from rebox.box import BlackBox, Drift, Encoder, Nobody, open_encoder
 from rebox.classifier.accounts import JournalChoice, one_or_all, open_meter
-from rebox.classifier.boxes import BoxChoice, listed, open_recorded, warn_of_gone
+from rebox.classifier.boxes import (
+    BoxChoice,
+    check_recorded_stays,
+    in_batches,
+    listed,
+    open_recorded,
+    warn_of_gone,
+)
 from rebox.classifier.canaries import drift_of
 from rebox.classifier.checks import checked_samples
 from rebox.classifier.deciding import Deciding
 from rebox.classifier.going_on import KeepingAsker, batches_of_several
+from rebox.classifier.hearing import hear
 from rebox.decision import OperatingPoint
 from rebox.errors import Error
-from rebox.fit import Batch, Listener, Model, PhaseStarted, ProgressLines, StepTaken, Verdict, tell
+from rebox.fit import (
+    Batch,
+    Listener,
+    Model,
+    PhaseStarted,
+    ProgressLines,
+    StepTaken,
+    Verdict,
+    tell,
+)
 from rebox.fit.rounds import MANY
 from rebox.fit.suited import check_predictions
 from rebox.meter import Budget, Meter, Spent
@@ -44,6 +61,7 @@ class Fitted(Deciding):
     predict_budget: int | None
     journal: JournalChoice
     account: str | None
+    batch: bool
     listeners: Sequence[Listener]
     verbose: int
     classes_: NDArray[Any]
@@ -117,9 +135,8 @@ class Fitted(Deciding):
         Raises `NotFitted`, and `InvalidData` where they are not known by what it and boxes take.
         """
         self._check_fitted()
-        inputs = self.artefact_.inputs
-        X = checked_samples(self, X, fitted=True, seen=inputs is not None)
-        samples = SampleLoader(inputs, X)
+        X = checked_samples(self, X, fitted=self.artefact_.kind)
+        samples = SampleLoader(self.artefact_.inputs, X)
         check_predictions(self._model, self.boxes_, samples)
         return samples
 
@@ -193,15 +210,17 @@ class Fitted(Deciding):
         save(self.artefact_, path)
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - keyword-only, and each a thing that users ask to set
         cls,
         path: str | Path,
         box: BoxChoice = None,
         *,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
+        batch: bool = False,
+        local_only: bool = False,
         listeners: Sequence[Listener] = (),
         without: Sequence[str] = (),
     ) -> Self:
@@ -218,7 +237,7 @@ class Fitted(Deciding):
             cannot be opened is left out with a warning, if the model has a reading without it.
         encoder : str, Encoder, callable or None
             The encoder it was fitted with; None: opened from the URI in the file, if there is one.
-        predict_budget, journal, account, listeners
+        predict_budget, journal, account, batch, local_only, listeners
             As for a new model; predictions without an account have one for this model alone.
         without : sequence of str
             Boxes, by their URIs or identities, that are not opened.
@@ -231,7 +250,10 @@ class Fitted(Deciding):
             The box is another one.
         """
         artefact = load(path, None if encoder is None else open_encoder(encoder))
-        opened = open_recorded(artefact, listed(box), Path(path), without)
+        given = listed(box)
+        if local_only:
+            check_recorded_stays(artefact, given, without)
+        opened = open_recorded(artefact, given, Path(path), without)
         named = [
             record.name if isinstance(one, Nobody) else one
             for one, record in zip(opened, artefact.boxes, strict=True)
@@ -245,6 +267,8 @@ class Fitted(Deciding):
             predict_budget=predict_budget,
             journal=journal,
             account=account,
+            batch=batch,
+            local_only=local_only,
             objective=artefact.objective.value(artefact.classes.tolist()),
             ordered=artefact.objective.order(artefact.classes.tolist()),
             value_range=None if inputs is None else inputs.value_range,
@@ -282,6 +306,8 @@ class Fitted(Deciding):
 
     def _open(self, boxes: tuple[BlackBox, ...]) -> None:
         """Ask ``boxes`` from now on, out of an account of this model's own unless one is named."""
+        if self.batch:
+            boxes = in_batches(boxes)
         self.boxes_, prediction = boxes, Budget(queries=self.predict_budget)
         if self.box_ is None:
             self.meter_ = Meter(boxes, prediction=prediction)
@@ -295,6 +321,7 @@ class Fitted(Deciding):
             fit=lambda _: f"model-{digest_of(self.artefact_)[:12]}",
             account=self.account,
         )
+        hear(self, self.meter_)
 
     def check_box(self) -> Drift | dict[str, Drift] | None:
         """Ask the canaries again and say whether the box has changed under the model.

@@ -1,8 +1,11 @@
 """Predictions that go on without a box that fails, where a model asks several."""
 
+import functools
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +17,19 @@ from rebox.fit import Batch, Model
 from rebox.fit.rounds import Purse
 from rebox.meter import Asker, Meter
 from rebox.meter.journal_account import content_of
-from rebox.meter.meter import Heard
+from rebox.meter.meter import Heard, Later
 from rebox.sample.loader import SampleLoader
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """One answer, which may have to be waited for."""
+
+    scores: Later
+    place: int
+
+    def row(self) -> Row:
+        return cast("Row", self.scores()[self.place])
 
 
 class KeepingAsker(Asker):
@@ -30,34 +44,73 @@ class KeepingAsker(Asker):
     def __init__(self, box: BlackBox, meter: Meter) -> None:
         super().__init__(box, meter, "predict", afresh=False)
         self.failed = False
-        self._kept: dict[bytes, list[Row]] = defaultdict(list)
-        self._again: dict[bytes, list[Row]] = {}
+        self._kept: dict[bytes, list[_Answer]] = defaultdict(list)
+        self._again: dict[bytes, list[_Answer]] = {}
+        self._told: list[tuple[bytes, _Answer]] = []
 
     def forget(self) -> None:
-        """Forget what has been read."""
-        self._kept.clear()
+        """Forget what has been told, and read."""
+        for key, answer in self._told:
+            self._kept[key].remove(answer)
+        self._told.clear()
 
     def begin_again(self) -> None:
         """Give each answer that has not been read once more, when it is asked for."""
-        for key, rows in self._again.items():  # another box had failed, and they are not read yet
-            self._kept[key] += rows
+        for key, answers in self._again.items():  # another box had failed: they are not read yet
+            self._kept[key] += answers
         self._again, self._kept = self._kept, defaultdict(list)
+        self._told.clear()
 
     def ask(self, images: Queries, heard: Heard | None = None) -> NDArray[np.float32]:
         """Ask as `Asker.ask` does, but what is kept is not asked for again, nor told."""
+        return self.put(images, heard)()
+
+    def put(self, images: Queries, heard: Heard | None = None) -> Later:
+        """Put together as `Asker.put` does, but for what is kept."""
         keys = [hashlib.sha256(content_of(image)).digest() for image in images]
-        rows = {i: self._again[key].pop(0) for i, key in enumerate(keys) if self._again.get(key)}
-        left = [place for place in range(len(images)) if place not in rows]
+        answers = {i: self._again[k].pop(0) for i, k in enumerate(keys) if self._again.get(k)}
+        left = [place for place in range(len(images)) if place not in answers]
         if left:
-            try:
-                scores = super().ask(images[left] if rows else images, heard)
-            except BoxError:
-                self.failed = True
-                raise
-            rows |= zip(left, scores, strict=True)
+            later = functools.cache(self._put(images[left] if answers else images, heard))
+            answers |= {place: _Answer(later, row) for row, place in enumerate(left)}
         for place, key in enumerate(keys):
-            self._kept[key].append(rows[place])
-        return np.stack([rows[place] for place in range(len(images))])
+            self._kept[key].append(answers[place])
+
+        def scores() -> NDArray[np.float32]:
+            rows = [answers[place].row() for place in range(len(images))]
+            self._told += ((key, answers[place]) for place, key in enumerate(keys))
+            return np.stack(rows)
+
+        return scores
+
+    def _put(self, images: Queries, heard: Heard | None) -> Later:
+        if self.puts_off:
+            later = super().put(images, heard)
+            return lambda: self._heard(later)
+        asked = self._heard(lambda: super(KeepingAsker, self).ask(images, heard))
+        return lambda: asked
+
+    def _heard(self, later: Later) -> NDArray[np.float32]:
+        try:
+            return later()
+        except BoxError:
+            self.failed = True
+            raise
+
+    def depart(self) -> None:
+        """Send what was put together; a refusal is its box's failure."""
+        try:
+            super().depart()
+        except BoxError:
+            self.failed = True
+            raise
+
+    def abandon(self) -> None:
+        """Keep what has not left: another box may have failed, and this one is asked again."""
+
+    def leave(self) -> None:
+        """Forget what has not left: nobody asks for it any more."""
+        super().abandon()
 
 
 def batches_of_several(
@@ -82,6 +135,19 @@ def batches_of_several(
     BoxError
         A box failed, and the model has no reading without it.
     """
+    try:
+        yield from _going_on(model, askers, samples, gone)
+    finally:
+        for asker in askers:
+            asker.leave()
+
+
+def _going_on(
+    model: Model,
+    askers: Sequence[KeepingAsker],
+    samples: SampleLoader,
+    gone: Callable[[int, BoxError], None],
+) -> Iterator[Batch]:
     purse = Purse()  # one for all: what was paid before a box failed is paid
     while True:
         done = 0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rebox.artefact import BoxRecord
 from rebox.box import BlackBox, Nobody, open_box
 from rebox.classifier.accounts import account_of, checked_budgets, one_or_all, open_meter
+from rebox.classifier.boxes import settled
 from rebox.classifier.canaries import ask_canaries
 from rebox.classifier.checks import check_aliases, check_lengths, checked_labels, checked_samples
 from rebox.classifier.fitted import Fitted
@@ -81,8 +82,9 @@ class Movable(Fitted):
         """
         self._check_fitted()
         place = self._place_of(old)
-        box = new if isinstance(new, BlackBox) else open_box(new)
+        box = (new if isinstance(new, BlackBox) else open_box(new)).taking(self.artefact_.kind)
         records = self.artefact_.boxes
+        box = box.known_as(records[place].identity)
         if box.spec.identity == records[place].identity:
             records[place].check(box)
             price = box.spec.price_usd
@@ -139,6 +141,7 @@ class Movable(Fitted):
         samples, targets, subjects = self._labelled(X, y, groups, boxes)
         session = self._session_of(boxes, samples, targets, subjects, caps)
         names = self.aliases if aliases is None else aliases
+        box = session.boxes[place]
         run = MoveRun(model, place, replace(session, aliases=names or {}))
         meter = run.session.meter
         moved = run.moved()
@@ -168,8 +171,7 @@ class Movable(Fitted):
         self, X: Any, y: Any, groups: Any, boxes: tuple[BlackBox, ...]
     ) -> tuple[SampleLoader, NDArray[np.intp], NDArray[np.int64] | None]:
         """Return samples as all boxes take them, their classes by place, and their subjects."""
-        inputs = self.artefact_.inputs
-        known = checked_samples(self, X, fitted=True, seen=inputs is not None)
+        known = checked_samples(self, X, fitted=self.artefact_.kind)
         labels = checked_labels(y)
         check_lengths(known, labels)
         targets = places_of(labels, self.classes_)
@@ -180,7 +182,7 @@ class Movable(Fitted):
             raise InvalidData(
                 f"the model {how} {str(what)!r}: hand over labelled samples of its classes."
             )
-        samples = SampleLoader(inputs, known)
+        samples = SampleLoader(self.artefact_.inputs, known)
         for place in sorted({question.box for question in self.artefact_.model.questions}):
             check_asked(boxes[place], samples)
         samples.check()
@@ -208,7 +210,7 @@ class Movable(Fitted):
             account=self.account,
         )
         return Session(
-            boxes=boxes,
+            boxes=settled(boxes, meter),
             meter=meter,
             samples=samples,
             targets=targets,

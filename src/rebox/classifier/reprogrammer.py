@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, open_encoder
+from rebox.box import BlackBox, Encoder, open_encoder, words_of_leaving
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -16,31 +16,29 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, listed, open_each
+from rebox.classifier.boxes import BoxChoice, open_asked, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
     check_aliases,
-    check_lengths,
     check_pace,
     check_prediction,
-    checked_labels,
     checked_objective,
-    checked_samples,
+    checked_training,
     pace_of,
     seed_of,
 )
+from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
-from rebox.errors import InvalidData, InvalidOption
-from rebox.fit import Listener, Session, fit
+from rebox.errors import InvalidOption
+from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
-from rebox.recipe import Recipe, recipe_from_name
-from rebox.sample.labels import warn_of_spellings
+from rebox.program import TEMPLATES, templates_of
+from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.loader import SampleLoader
-from rebox.sample.samples import Samples
 
 
 class Reprogrammer(Movable):
@@ -73,9 +71,14 @@ class Reprogrammer(Movable):
     verdict : bool
         Whether fits of named recipes are compared with a local model, which takes seconds and asks
         nobody; ``auto`` always is.
+    templates : sequence of str or None
+        How texts are shown to a box, each with ``{text}`` where the text goes, as ``["Review:
+        {text}"]``; the first is the one that they are asked about by, the others are views, which
+        ``auto`` asks about where they pay. None: the text as it is, and a few usual ones.
     encoder : str, Encoder, callable or None
         A feature extractor of your own, as ``onnx:encoder.onnx?preprocess=imagenet`` or a function
-        of a list of images, which runs here; ``auto`` reads its features beside the answers.
+        of a list of images, or of texts, which runs here; ``auto`` reads its features beside the
+        answers.
     max_usd : float or None
         Most US dollars that ``fit`` may spend on all boxes together, at their prices, which have to
         be known.
@@ -89,6 +92,14 @@ class Reprogrammer(Movable):
         Who pays: the budgets hold for all that the journal has under this name, by whatever
         process, and a fit plans with what others have left of it. None: an account for this fit
         alone, the same when it is repeated.
+    batch : bool
+        Whether a service's questions leave in batches, all of a round together, which it answers
+        within a day at half price. They are written down in the journal before they leave: whatever
+        ends this process, the same fit run again finds them, waits and goes on. For ``auto`` and
+        recipes that ask once; canaries are asked at once, at the usual price.
+    local_only : bool
+        Whether boxes that are asked elsewhere are refused, before one is opened: nothing leaves
+        this machine.
     canaries : int or None
         Fixed images that a fit asks at its end, from what is left of the budget, so that
         `check_box` can tell later whether the box has changed. None: 3 for ``auto`` on a service,
@@ -98,7 +109,7 @@ class Reprogrammer(Movable):
         ordered classes), ``{"sensitivity": {"class": NAME, "at_least": 0.9}}`` or ``{"costs":
         matrix}``, what it costs to say each class (columns) of each true one (rows), in the order
         of ``classes_``; also ``"sensitivity:NAME>=0.9"`` and ``"costs:FILE.csv"``. Chosen on
-        training images held out; all but accuracy take ``auto``, ``local`` or ``map``.
+        training samples held out; all but accuracy take ``auto``, ``local`` or ``map``.
         `predict_proba` is the same for all.
     ordered : bool or sequence
         Whether the classes are grades in their sorted order; or all of them, from the least on.
@@ -133,9 +144,9 @@ class Reprogrammer(Movable):
     history_ : tuple of StepTaken
         Every step of the search.
     verdict_ : Verdict or None
-        What the box brought, by training images held out; None where no reading was held out.
+        What the box brought, by training samples held out; None where no reading was held out.
     promised_ : OperatingPoint or None
-        What decisions are worth by the objective, by training images held out.
+        What decisions are worth by the objective, by training samples held out.
     note_ : str
         What the objective leaves undone, in a sentence; empty where there is nothing to say.
     """
@@ -150,12 +161,15 @@ class Reprogrammer(Movable):
         usd_per_prediction: float | None = None,
         max_usd_per_prediction: float | None = None,
         aliases: Mapping[str, str | Sequence[str]] | None = None,
-        encoder: str | Encoder | Callable[[list[NDArray[Any]]], Any] | None = None,
+        templates: Sequence[str] | None = None,
+        encoder: str | Encoder | Callable[[list[Any]], Any] | None = None,
         verdict: bool = False,
         max_usd: float | None = None,
         predict_budget: int | None = None,
         journal: JournalChoice = None,
         account: str | None = None,
+        batch: bool = False,
+        local_only: bool = False,
         canaries: int | None = None,
         objective: str | Mapping[str, Any] = "accuracy",
         ordered: Order = False,
@@ -171,12 +185,15 @@ class Reprogrammer(Movable):
         self.usd_per_prediction = usd_per_prediction
         self.max_usd_per_prediction = max_usd_per_prediction
         self.aliases = aliases
+        self.templates = templates
         self.encoder = encoder
         self.verdict = verdict
         self.max_usd = max_usd
         self.predict_budget = predict_budget
         self.journal = journal
         self.account = account
+        self.batch = batch
+        self.local_only = local_only
         self.canaries = canaries
         self.objective = objective
         self.ordered = ordered
@@ -215,10 +232,10 @@ class Reprogrammer(Movable):
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
         recipe = self.checked_recipe()
-        X, classes, targets = self._checked_training(X, y)
+        X, classes, targets = checked_training(self, X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe)
+        boxes = open_asked(self.box, recipe, X, batch=self.batch, local_only=self.local_only)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -242,6 +259,7 @@ class Reprogrammer(Movable):
             objective=objective,
             promised=outcome.decided.promised,
             sets=outcome.decided.sets,
+            texts=samples.texts is not None,
         )
         self._take(artefact, outcome.reason, outcome.history)
         self.n_answered_, self.n_read_ = outcome.answered, outcome.read
@@ -249,7 +267,7 @@ class Reprogrammer(Movable):
         if outcome.error is not None:
             raise outcome.error
         asked = {question.box for question in artefact.model.questions}
-        those = {place: boxes[place] for place in sorted(asked)}
+        those = {place: self.boxes_[place].live for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
         self.artefact_ = replace(artefact, boxes=self._records(canaries))
         if self.canaries:
@@ -258,7 +276,8 @@ class Reprogrammer(Movable):
 
     def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
-        each = enumerate(zip(self.boxes_, self.meter_.spent_by_box, strict=True))
+        boxes = (box.live for box in self.boxes_)  # whatever this fit's batches cost
+        each = enumerate(zip(boxes, self.meter_.spent_by_box, strict=True))
         records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
@@ -270,28 +289,16 @@ class Reprogrammer(Movable):
         recipe = recipe_from_name(self.recipe) if isinstance(self.recipe, str) else self.recipe
         check_prediction(recipe, self)
         whole("verbose", self.verbose, at_least=0)
+        if self.batch and isinstance(recipe.way, Searched):
+            raise InvalidOption(
+                f"the recipe {recipe.name!r} asks again after every answer, and a batch takes up "
+                "to a day: leave batch out, or use recipe='auto'."
+            )
         if self.canaries is not None and not 0 <= self.canaries <= MOST_CANARIES:
             raise InvalidOption(
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         return recipe
-
-    def _opened(self, recipe: Recipe) -> tuple[BlackBox, ...]:
-        """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
-        if not recipe.way.asks:
-            return (Nobody(),)
-        named = listed(self.box)
-        if not named:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
-                "asks nobody."
-            )
-        if len(named) > 1 and not recipe.way.several:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
-                "recipe='auto'."
-            )
-        return open_each(named)
 
     def _session(
         self,
@@ -326,7 +333,11 @@ class Reprogrammer(Movable):
             account=self.account if recipe.way.asks else None,
         )
         self.__dict__.pop("artefact_", None)  # of an earlier fit
+        for words in words_of_leaving(boxes):
+            tell(self._told, Leaving(spent=meter.spent, words=words))
+        boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
+        hear(self, meter)
         return Session(
             boxes=boxes,
             meter=meter,
@@ -337,6 +348,7 @@ class Reprogrammer(Movable):
             **pace.of_session,
             named=classes.tolist(),
             aliases=self.aliases or {},
+            templates=templates_of(self.templates),
             encoder=encoder,
             compare=self.verdict,
             listeners=self._told,
@@ -354,19 +366,5 @@ class Reprogrammer(Movable):
             **({"paced": True} if any(mean is not None for mean in means) else {}),
             **({"named": True} if named else {}),
             **({"aliases": sorted(aliases.items())} if aliases else {}),
+            **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
-
-    def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
-        """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
-        for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
-            self.__dict__.pop(fact, None)
-        X = checked_samples(self, X)
-        labels = checked_labels(y)
-        check_lengths(X, labels)
-        classes, targets = np.unique(labels, return_inverse=True)
-        warn_of_spellings(classes)
-        if len(classes) < 2:
-            raise InvalidData(
-                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
-            )
-        return X, classes, targets.astype(np.intp)

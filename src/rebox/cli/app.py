@@ -28,7 +28,7 @@ COMMANDS = {
     ),
     "predict": (
         "predict",
-        "Label new images; each asks as many queries as the model was fitted for.",
+        "Label new samples; each asks as many queries as the model was fitted for.",
     ),
     "move": ("move", "Have another box answer in the place of one of several that a model asks."),
     "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),

@@ -10,13 +10,16 @@ from rebox.box import (
     BOXES,
     ID_QUESTIONS,
     PROBE_QUESTIONS,
+    TEXT_QUESTIONS,
     BlackBox,
     open_box,
     probe,
     probe_ids,
+    probe_texts,
 )
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import open_meter
+from rebox.classifier.boxes import settled
 from rebox.cli.app import app
 from rebox.cli.completion import boxes
 from rebox.cli.consent import confirm
@@ -39,10 +42,12 @@ box_app = typer.Typer(help="Black boxes: who answers.", no_args_is_help=True)
 app.add_typer(box_app, name="box")
 
 KINDS = {  # what they are, and the extra that they need
+    "anthropic": ("a chat model of Anthropic's: its name", "services"),
     "azure-custom-vision": ("an Azure Custom Vision project: PROJECT/PUBLISHED", "services"),
+    "chat": ("a chat model behind OpenAI's protocol: its name", "services"),
     "clarifai": ("a model at Clarifai: its name, as moderation-recognition", "services"),
     "demo": ("the digit recogniser that comes with rebox: digits", ""),
-    "http": ("any service that takes an image and answers JSON: its URL", "services"),
+    "http": ("any service that takes an image or a text and answers JSON: its URL", "services"),
     "huggingface": ("a model behind Hugging Face's inference providers: its name", "services"),
     "mlflow": ("a model that MLflow serves: its URL", "services"),
     "oip": (
@@ -55,6 +60,9 @@ KINDS = {  # what they are, and the extra that they need
     "torch": ("a model of timm, torchvision or a file of yours, run here: its name", "torch"),
     "vertex": ("a Google AutoML endpoint: PROJECT/LOCATION/ENDPOINT", "services"),
 }
+
+QUESTIONS = {"images": PROBE_QUESTIONS, "texts": TEXT_QUESTIONS, "ids": ID_QUESTIONS}
+MOST_QUESTIONS = max(QUESTIONS.values()) + 1  # and one that finds out how it is read
 
 URIArgument = Annotated[str, typer.Argument(help="URI of the box.", autocompletion=boxes)]
 
@@ -73,22 +81,25 @@ def probe_box(
     uri: URIArgument,
     budget: Annotated[
         int, typer.Option("--budget", help="Most questions to ask.")
-    ] = PROBE_QUESTIONS,
+    ] = MOST_QUESTIONS,
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
     """Ask a box a few questions and say what it is."""
     box = open_box(uri)
-    questions = PROBE_QUESTIONS if box.spec.takes == "images" else ID_QUESTIONS
+    questions = QUESTIONS[box.spec.takes] + (box.finder is not None)
     if budget < questions:
         raise InvalidOption(
             f"a probe asks {questions} questions: --budget {budget} does not pay for them."
         )
     confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
+    (box,) = settled([box], meter)
     lines, doubts = _probed(box, meter)
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for remark in box.source.remarks:
+        out.print(remark, highlight=False, markup=False, soft_wrap=True)
     for doubt in doubts:
         warnings.warn(doubt, UserWarning, stacklevel=1)
     receipt(meter.spent, [box])
@@ -99,8 +110,20 @@ def _probed(box: BlackBox, meter: Meter) -> tuple[list[str], list[str]]:
     ask = meter.asker(box, "probe").ask
     if box.spec.takes == "ids":
         return probe_ids(ask, box).lines(), []
+    if box.spec.takes == "texts":
+        return probe_texts(ask, box.spec).lines(), []
     report = probe(ask, box.spec)
     return report.lines(), report.doubts
+
+
+@box_app.command(name="prompt")
+def show_prompt(uri: URIArgument) -> None:
+    """Show the words that a chat model is asked with; ask nobody."""
+    box = open_box(uri).source
+    words = box.prompt
+    if words is None:
+        raise InvalidOption(f"{uri} is asked without words: chat: and anthropic: have a prompt.")
+    out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 @box_app.command(name="labels")
@@ -112,7 +135,7 @@ def labels(
     journal: JournalOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Ask a service one grey image and say what its classes are called: one query."""
+    """Ask a service one grey image, or a text, and say what its classes are called: one query."""
     from rebox.box.service import open_labels  # noqa: PLC0415 - HTTP, for services alone
 
     check_outputs(path, inputs=(uri, *journal_files(journal)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import typer
 
-from rebox.box import BlackBox
+from rebox.box import BlackBox, words_of_leaving
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import checked_budgets
 from rebox.classifier.checks import check_aliases, check_pace, pace_of
@@ -18,6 +18,7 @@ from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
 from rebox.money import dollars
+from rebox.program import templates_of
 from rebox.sample import Dataset, SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
@@ -33,11 +34,15 @@ Asked = Sequence[tuple[BlackBox, int]]
 def confirm(asked: Asked, what: str, *, yes: bool) -> None:
     """Ask whether so many queries may be spent on ``what``, where that may cost more than $1.
 
+    What of each sample leaves this machine is said first, whatever it costs.
+
     The price of a box that runs on this machine says what a service would charge: nobody is paid.
 
     Raises `InvalidOption` where nobody is there to be asked, and ``--yes`` was not given.
     """
     paid = [(box, queries) for box, queries in asked if queries and box.source.remote]
+    for line in words_of_leaving(box for box, _ in paid):
+        err.print(line, highlight=False, markup=False, soft_wrap=True)
     if yes or not paid:
         return
     few, words, way = _cost_of(paid, what)
@@ -88,6 +93,7 @@ def plan(
         **pace_of(model, len(boxes)).of_session,
         named=classes.tolist(),
         aliases=model.aliases or {},
+        templates=templates_of(model.templates),
     )
     left = tuple(session.left("map", place) for place in range(len(boxes)))
     return fit_plan(recipe, session), left if asks else (model.budget,)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
+from rebox.classifier.boxes import open_asked
 from rebox.cli.app import app
 from rebox.cli.consent import dearest_plan, plan
 from rebox.cli.console import out
@@ -16,6 +17,7 @@ from rebox.cli.hold_out import HoldOutOption, Parts
 from rebox.cli.options import (
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     DataOption,
     GroupColumnOption,
@@ -24,8 +26,9 @@ from rebox.cli.options import (
     RangeOption,
     RecipeOption,
     SeedOption,
+    TemplateOption,
+    TextColumnOption,
     UsdOption,
-    open_asked,
     read_aliases,
     read_range,
 )
@@ -34,7 +37,9 @@ from rebox.cli.printing import name_of, print_price, time_words, usd_per_query
 from rebox.errors import Error
 from rebox.fit import Plan
 from rebox.money import dollars
+from rebox.recipe import recipe_from_name
 from rebox.sample import load
+from rebox.sample.samples import Samples
 
 
 @app.command()
@@ -42,6 +47,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -51,13 +57,21 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     alias: AliasOption = None,
+    template: TemplateOption = None,
     value_range: RangeOption = None,
     hold_out: HoldOutOption = None,
+    batch: BatchOption = False,
     seed: SeedOption = 0,
 ) -> None:
     """Say what a budget allows, without asking anything."""
-    opened = open_asked(box, recipe)
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    task = load(
+        data,
+        path_column=path_column,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+    )
+    opened = open_asked(box, recipe_from_name(recipe), Samples.of(task.samples), batch=batch)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -72,6 +86,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         max_usd=usd,
         value_range=read_range(value_range) or task.value_range,
         aliases=read_aliases(alias),
+        templates=template,
         **per_prediction.options,
     )
     planned, left = plan(model, opened, parts.train)
@@ -112,6 +127,8 @@ def _print_assumptions(boxes: Sequence[BlackBox], planned: Plan) -> None:
         if box.spec.usd_per_hour:
             words = time_words(box, queries)
             out.print(f"dollars depend on the time that it is kept: {words}.", highlight=False)
+        for words in box.source.assumptions:
+            out.print(words, highlight=False, markup=False)
         print_price(box.uri or "", usd_per_query(box), box.spec.usd_per_hour)
         _warn_of_readiness(box)
 

@@ -16,10 +16,12 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ModelArgument,
     OtherBoxOption,
     PathColumnOption,
     PredictBudgetOption,
+    TextColumnOption,
     YesOption,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
@@ -34,6 +36,7 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     model_path: ModelArgument,
     data: DataOption,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     box: OtherBoxOption = None,
@@ -47,16 +50,23 @@ def evaluate_model(  # noqa: PLR0913, PLR0917 - Typer reads a command's options 
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Measure a model on labelled data: every metric with its 95 % interval."""
     started = time.perf_counter()
     inputs = (model_path, data, *(box or ()), *journal_files(journal))
     check_outputs(json, inputs=inputs)
-    task = load(data, path_column=path_column, label_column=label_column, group_column=group_column)
+    task = load(
+        data,
+        path_column=path_column,
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+    )
     refuse_pictures([json], task.images)
     bar = ProgressBar(err)
-    model = load_model(model_path, box, budget, journal, account, bar)
+    model = load_model(model_path, box, budget, journal, account, bar, local_only=local_only)
     known_labels(task.labels, model.classes_)  # before anything is paid for
     confirm_predictions(model, len(task), yes=yes)
     with accounted(model), bar:

@@ -10,6 +10,7 @@ import typer
 from rebox.artefact import content_of
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
+from rebox.classifier.boxes import open_asked
 from rebox.cli.app import app
 from rebox.cli.consent import confirm, dearest_plan, plan
 from rebox.cli.console import err, out
@@ -20,6 +21,7 @@ from rebox.cli.options import (
     AccountOption,
     AliasOption,
     AskedBoxOption,
+    BatchOption,
     BudgetOption,
     CanariesOption,
     DataOption,
@@ -28,15 +30,17 @@ from rebox.cli.options import (
     JournalOption,
     JsonOption,
     LabelColumnOption,
+    LocalOnlyOption,
     ObjectiveOption,
     OrderedOption,
     PathColumnOption,
     RangeOption,
     RecipeOption,
     SeedOption,
+    TemplateOption,
+    TextColumnOption,
     UsdOption,
     YesOption,
-    open_asked,
     read_aliases,
     read_journal,
     read_range,
@@ -56,12 +60,15 @@ from rebox.cli.printing import (
     print_verdict,
     receipt,
     receipt_of,
+    say_under_way,
     write_record,
 )
 from rebox.cli.progress import ProgressBar
 from rebox.cli.wording import OPTIONS
 from rebox.meter import Spent
+from rebox.recipe import recipe_from_name
 from rebox.sample import Dataset, load
+from rebox.sample.samples import Samples
 
 
 @app.command()
@@ -69,6 +76,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     data: DataOption,
     box: AskedBoxOption = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     recipe: RecipeOption = "auto",
@@ -78,6 +86,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     usd_per_prediction: MeanUsdOption = None,
     max_usd_per_prediction: MostUsdOption = None,
     alias: AliasOption = None,
+    template: TemplateOption = None,
     encoder: EncoderOption = None,
     objective: ObjectiveOption = "accuracy",
     ordered: OrderedOption = False,
@@ -97,8 +106,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     json: JsonOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
     """Fit a model to your data, within the budget.
@@ -115,13 +126,21 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     check_model_output(model_path, force=force)
     columns = {
         "path_column": path_column,
+        "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
     }
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened, bar = open_asked(box, recipe), ProgressBar(err)
+    opened = open_asked(
+        box,
+        recipe_from_name(recipe),
+        Samples.of(task.samples),
+        batch=batch,
+        local_only=local_only,
+    )
+    bar = ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,
@@ -139,6 +158,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         max_usd=usd,
         journal=read_journal(journal),
         account=account,
+        batch=batch,
         canaries=canaries,
         objective=objective,
         ordered=ordered or task.grades,
@@ -146,6 +166,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
         random_state=seed,
         listeners=(bar,),
         aliases=read_aliases(alias),
+        templates=template,
         **per_prediction.options,
     )
     _confirm(model, opened, parts, yes=yes)
@@ -215,6 +236,7 @@ def _fit_or_keep(model: Reprogrammer, task: Dataset) -> Exception | KeyboardInte
     try:
         model.fit(task.samples, task.labels, groups=task.groups)
     except (Exception, KeyboardInterrupt) as error:
+        say_under_way(error)
         if not hasattr(model, "artefact_"):
             if hasattr(model, "meter_"):
                 receipt_of(model)

@@ -92,7 +92,7 @@ class Parts:
         """What measuring asks about, and how much of it, for people."""
         if self.held_out is None:
             return ()
-        images = f"{len(self.held_out):,} images held out, by subject"
+        images = f"{len(self.held_out):,} samples held out, by subject"
         return (("measuring, at most", f"{self.queries:,} for {images}"),)
 
     def rest_of(self, budget: int | None, max_usd: float | None) -> tuple[int | None, float | None]:
@@ -110,9 +110,9 @@ class Parts:
         for cap, given, left in (("--budget", budget, queries), ("--max-usd", max_usd, usd)):
             if left is not None and left <= 0:
                 raise InvalidOption(
-                    f"measuring the model on the {len(self.held_out or ()):,} images that are held "
-                    f"out may ask {self.queries:,} queries, and {cap} {given:g} leaves nothing for "
-                    f"the fit: raise it, or hold out less."
+                    f"measuring the model on the {len(self.held_out or ()):,} samples that are "
+                    f"held out may ask {self.queries:,} queries, and {cap} {given:g} leaves "
+                    f"nothing for the fit: raise it, or hold out less."
                 )
         return queries, usd
 

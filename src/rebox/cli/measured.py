@@ -72,7 +72,7 @@ def print_measured(judged: Measured) -> None:
     """Print every figure, and the operating point beside what training promised."""
     print_measurement(judged.measurement)
     promised = {} if judged.promised is None else judged.promised.figures
-    table = Table(f"decided for {judged.objective}", "promised by training", "on these images")
+    table = Table(f"decided for {judged.objective}", "promised by training", "on these samples")
     for name, figure in judged.point.figures.items():
         said = f"{promised[name]:.4f}" if name in promised else "nothing"
         table.add_row(name.replace("_", " "), said, f"{figure:.4f}")
@@ -136,7 +136,7 @@ def _confusion(measurement: Measurement) -> Table:
 def _mistakes(measurement: Measurement) -> Table:
     """Return what is most often taken for what, of classes that are too many for a matrix."""
     wrong = measurement.confusion * (1 - np.eye(len(measurement.classes), dtype=np.int64))
-    table = Table("most frequent mistakes: true", "predicted", "images")
+    table = Table("most frequent mistakes: true", "predicted", "samples")
     for place in np.argsort(-wrong, axis=None, kind="stable")[:SHOWN].tolist():
         true, predicted = divmod(place, len(measurement.classes))
         if wrong[true, predicted]:
@@ -151,7 +151,7 @@ def _classes(measurement: Measurement) -> Table:
     if len(each) > SHOWN:
         each = sorted(each, key=_found)[:SHOWN]
         heading = f"the {SHOWN} of {len(measurement.classes)} classes that are found least"
-    table = Table(Column(heading, overflow="fold"), "images", *FIGURES.values())
+    table = Table(Column(heading, overflow="fold"), "samples", *FIGURES.values())
     for one in each:
         parts = (one.figures.get(name) for name in FIGURES)
         figures = ("" if part is None else f"{part:.2f}" for part in parts)

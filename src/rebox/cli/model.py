@@ -9,7 +9,7 @@ from rebox.classifier import Reprogrammer
 from rebox.cli.consent import confirm
 from rebox.cli.console import out
 from rebox.cli.options import read_journal
-from rebox.cli.printing import receipt_of
+from rebox.cli.printing import receipt_of, say_under_way
 from rebox.cli.progress import ProgressBar
 from rebox.cli.worst_case import dearest_queries, most_queries
 from rebox.errors import InvalidOption
@@ -22,6 +22,9 @@ def load_model(
     journal: str | None,
     account: str | None,
     bar: ProgressBar,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
 ) -> Reprogrammer:
     """Return the model that ``path`` holds, with its boxes and whoever pays for them."""
     return Reprogrammer.load(
@@ -30,6 +33,8 @@ def load_model(
         predict_budget=budget,
         journal=read_journal(journal),
         account=account,
+        batch=batch,
+        local_only=local_only,
         listeners=(bar,),
     )
 
@@ -43,7 +48,7 @@ def confirm_predictions(
     most = most_queries(model, images) + sum(queries for _, queries in canaries)
     model.meter_.check(most, "predict")
     asked = [*zip(model.boxes_, dearest_queries(model, images), strict=True), *canaries]
-    confirm(asked, f"the prediction of {images:,} images", yes=yes)
+    confirm(asked, f"the prediction of {images:,} samples", yes=yes)
 
 
 def canaries_of(model: Reprogrammer) -> list[tuple[BlackBox, int]]:
@@ -79,5 +84,8 @@ def accounted(model: Reprogrammer) -> Iterator[None]:
     """Print what was asked and what it cost, also where it ended early."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        say_under_way(error)
+        raise
     finally:
         receipt_of(model)

@@ -21,6 +21,7 @@ from rebox.cli.options import (
     LabelColumnOption,
     ModelArgument,
     PathColumnOption,
+    TextColumnOption,
     UsdOption,
     YesOption,
     read_aliases,
@@ -49,6 +50,7 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
         typer.Option("--data", help="Labelled samples, as for 'rebox fit', if it is another box."),
     ] = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
     budget: BudgetOption = None,
@@ -72,8 +74,8 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
     check_outputs(path, inputs=inputs, replaced=[path])
     task = None
     if data is not None:
-        columns = (path_column, label_column, group_column)
-        names = ("path_column", "label_column", "group_column")
+        columns = (path_column, text_column, label_column, group_column)
+        names = ("path_column", "text_column", "label_column", "group_column")
         task = load(data, **dict(zip(names, columns, strict=True)))
         refuse_pictures([path], task.images)
     bar = ProgressBar(err)

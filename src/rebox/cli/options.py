@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BlackBox, Nobody
-from rebox.classifier.boxes import open_each
 from rebox.cli import completion
 from rebox.errors import InvalidOption
-from rebox.recipe import RECIPES, recipe_from_name
+from rebox.recipe import RECIPES
 
 AskedBoxOption = Annotated[
     list[str] | None,
@@ -33,13 +31,17 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="A folder per class, a CSV (path,label[,group] or id,label), .npz (x, y[, groups] or "
-        "ids, y), or a task, as abide:DIR.",
+        help="A folder per class, a CSV (path,label[,group], text,label or id,label), .npz (x, y[, "
+        "groups], texts, y or ids, y), or a task, as abide:DIR.",
         autocompletion=completion.tasks,
     ),
 ]
 PathColumnOption = Annotated[
     str | None, typer.Option("--path-column", help="What the CSV calls its column 'path'.")
+]
+TextColumnOption = Annotated[
+    str | None,
+    typer.Option("--text-column", help="What the CSV calls its column 'text'."),
 ]
 LabelColumnOption = Annotated[
     str | None, typer.Option("--label-column", help="What the CSV calls its column 'label'.")
@@ -75,6 +77,14 @@ RangeOption = Annotated[
     typer.Option(
         "--value-range",
         help="Values that read black and white, as -1,1 for matrices; default: the task's own.",
+    ),
+]
+TemplateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        help="How texts are shown to a box, with {text} where the text goes, as 'Review: {text}'; "
+        "several: the first is asked, the others are views.",
     ),
 ]
 AliasOption = Annotated[
@@ -137,20 +147,19 @@ CanariesOption = Annotated[
         help="Fixed images asked at the end, to tell later whether the box has changed.",
     ),
 ]
+BatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch",
+        help="Ask services in batches: half price, within a day. Ctrl-C leaves a batch under way; "
+        "the same command goes on with it.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Fixes every random choice.")]
+LocalOnlyOption = Annotated[
+    bool, typer.Option("--local-only", help="Refuse boxes that are asked on other machines.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
-
-
-def open_asked(boxes: list[str] | None, recipe: str) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks, opened; `Nobody` for one that asks none."""
-    if not recipe_from_name(recipe).way.asks:
-        return (Nobody(),)
-    if not boxes:
-        raise InvalidOption(
-            f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
-            "nobody."
-        )
-    return open_each(boxes)
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:

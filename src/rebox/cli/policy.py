@@ -27,7 +27,7 @@ def policy_words(policy: Policy, objective: Objective) -> str:
     if point is None:
         return f"nothing was held out to tell what that costs{held}"
     cost = f"{_cost(policy.unit, point.cost)} for a prediction in the mean{held}"
-    return f"{cost}; {_lost(point, policy, objective)} (95 %, training images held out)"
+    return f"{cost}; {_lost(point, policy, objective)} (95 %, training samples held out)"
 
 
 def record_of_policy(policy: Policy) -> dict[str, Any]:

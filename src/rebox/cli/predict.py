@@ -1,4 +1,4 @@
-"""``rebox predict``: labels for new images."""
+"""``rebox predict``: labels for new samples."""
 
 import warnings
 from pathlib import Path
@@ -19,11 +19,14 @@ from rebox.cli.model import (
 )
 from rebox.cli.options import (
     AccountOption,
+    BatchOption,
     JournalOption,
+    LocalOnlyOption,
     ModelArgument,
     OtherBoxOption,
     PathColumnOption,
     PredictBudgetOption,
+    TextColumnOption,
     YesOption,
 )
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
@@ -40,9 +43,11 @@ from rebox.sample.images import spelled_out
 def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
     model_path: ModelArgument,
     paths: Annotated[
-        list[Path], typer.Argument(help="Images, folders, a CSV (path or id) or an .npz.")
+        list[Path],
+        typer.Argument(help="Images or .txt files, folders, a CSV (path, text or id) or an .npz."),
     ],
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     predictions: Annotated[
         Path,
         typer.Option(
@@ -55,6 +60,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     budget: PredictBudgetOption = None,
     journal: JournalOption = None,
     account: AccountOption = None,
+    batch: BatchOption = False,
     check: Annotated[
         bool, typer.Option("--check", help="First ask whether the box has changed.")
     ] = False,
@@ -75,15 +81,20 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
             help="Pass over files that cannot be read: their rows have a path and are empty else.",
         ),
     ] = False,
+    local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Label new images; each asks as many queries as the model was fitted for."""
+    """Label new samples; each asks as many queries as the model was fitted for."""
     inputs = (model_path, *paths, *(box or ()), *journal_files(journal))
     check_outputs(predictions, partial_of(predictions), inputs=inputs)
-    images, names = load_unlabelled(paths, path_column=path_column, keep_bad=skip_bad)
+    images, names = load_unlabelled(
+        paths, path_column=path_column, text_column=text_column, keep_bad=skip_bad
+    )
     refuse_pictures([predictions], images)
     bar = ProgressBar(err)
-    model = load_model(model_path, box, budget, journal, account, bar)
+    model = load_model(
+        model_path, box, budget, journal, account, bar, batch=batch, local_only=local_only
+    )
     saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))
@@ -98,8 +109,8 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
         if check and not is_fit_for_use(model):
             raise typer.Exit(1)
         with table:
-            for batch in model.predict_batches(left) if len(left) else ():
-                table.add(batch)
+            for said in model.predict_batches(left) if len(left) else ():
+                table.add(said)
     out.print(f"wrote {predictions}: {len(names) - len(bad):,} predictions.", highlight=False)
 
 
@@ -142,8 +153,17 @@ def _table(
         path,
         names,
         saying,
-        known_by="id" if isinstance(samples, Samples) and samples.images is None else "path",
+        known_by=_known_by(samples, names),
         bad=bad,
         mark=fingerprint(digest_of(model.artefact_) + saying.mark, digest, names, bad),
         journal=account.journal.path if isinstance(account, JournalAccount) else None,
     )
+
+
+def _known_by(samples: Any, names: list[str]) -> str:
+    """Return what the names of samples are: ids, rows of a table of texts, or paths."""
+    if not isinstance(samples, Samples) or samples.images is not None:
+        return "path"
+    if samples.texts is None or samples.ids is not None:
+        return "id"
+    return "row" if names[0].endswith("]") else "path"

@@ -154,8 +154,8 @@ class Predictions:
         """Refuse to write over what another prediction has left, unless a journal has it, too."""
         if resume or not mark.startswith(MARK) or KEPT not in mark:
             raise OutputError(
-                f"{partial} was left by another prediction, of other images or with another model: "
-                "move or remove it, or name another --out."
+                f"{partial} was left by another prediction, of other samples or with another "
+                "model: move or remove it, or name another --out."
             )
 
     def _left(self, partial: Path) -> tuple[str, list[list[str]]]:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rebox.box import BlackBox, Nobody
 from rebox.classifier import Reprogrammer
-from rebox.cli.console import out
+from rebox.cli.console import err, out
 from rebox.cli.measured import Measured, record_of, record_of_point
 from rebox.cli.output import write
 from rebox.cli.policy import record_of_policy
@@ -29,7 +29,7 @@ def print_verdict(verdict: Verdict | None, instead: str) -> None:
     """Print what the box brought, and the command ``instead`` that fits the local model."""
     if verdict is None:
         return
-    table = Table("held-out training images", "queries", "macro AUC", "accuracy")
+    table = Table("held-out training samples", "queries", "macro AUC", "accuracy")
     for row in verdict.rows:
         table.add_row(row.name, str(row.queries), f"{row.macro_auc:.3f}", f"{row.accuracy:.3f}")
     out.print(table)
@@ -55,7 +55,7 @@ def _promise(promised: OperatingPoint | None) -> str:
     figures = ", ".join(
         f"{name.replace('_', ' ')} {figure:.3f}" for name, figure in promised.figures.items()
     )
-    return f"on {promised.images:,} training images held out in turn: {figures}"
+    return f"on {promised.images:,} training samples held out in turn: {figures}"
 
 
 def receipt(
@@ -95,6 +95,12 @@ def _kept(spent: Spent, box: BlackBox) -> str:
     by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
     hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
     return f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
+
+
+def say_under_way(error: BaseException) -> None:
+    """Print what Ctrl-C has left under way, if that is anything."""
+    if isinstance(error, KeyboardInterrupt) and error.args:
+        err.print(f"{error.args[0]}", highlight=False)
 
 
 def print_cut_short(model: Reprogrammer, how: str) -> None:
@@ -235,4 +241,6 @@ def _record_of(name: str, spent: Spent) -> dict[str, Any]:
 
 def _cost_of(spent: Spent) -> dict[str, Any]:
     usd = None if spent.usd is None else round(spent.usd, 6)
-    return {"usd": usd, "queries": spent.by_purpose()}
+    told = {"in": spent.tokens_in, "out": spent.tokens_out}
+    tokens = {"tokens": told} if any(told.values()) else {}
+    return {"usd": usd, "queries": spent.by_purpose(), **tokens}

@@ -2,23 +2,33 @@
 
 import threading
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rebox.box import open_box
+from rebox.box import BlackBox, FunctionBox, open_box
 from rebox.cli.app import app
 from rebox.cli.console import out
+from rebox.errors import InvalidOption
 from rebox.money import dollars
 
+if TYPE_CHECKING:
+    from rebox.rehearsal import Bill
+
 PORT = 8600
+MODEL = ".rebox"  # what files of fitted models end in
 
 
 @app.command()
 def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its parameters
-    service: Annotated[str, typer.Argument(help="clarifai, azure-custom-vision, oip, mlflow, ...")],
+    service: Annotated[str, typer.Argument(help="chat, clarifai, oip, chat?logprobs=no, ...")],
     model: Annotated[
-        str, typer.Option("--model", help="Who answers: the URI of a box, or an ONNX file.")
+        str,
+        typer.Option(
+            "--model",
+            help="Who answers: the URI of a box, an ONNX file, or a .rebox model of texts.",
+        ),
     ],
     name: Annotated[
         str | None,
@@ -36,7 +46,19 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     price_usd: Annotated[
         float | None, typer.Option("--price-usd", help="Per image; default: the service's own.")
     ] = None,
+    usd_per_m_in: Annotated[
+        float | None,
+        typer.Option("--usd-per-m-in", help="Per million tokens read; default: the service's own."),
+    ] = None,
+    usd_per_m_out: Annotated[
+        float | None,
+        typer.Option("--usd-per-m-out", help="And per million tokens written."),
+    ] = None,
     quota: Annotated[int | None, typer.Option("--quota", help="Most queries in all.")] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option("--texts", help="A CSV (id,text) of a box that knows samples by their ids."),
+    ] = None,
 ) -> None:
     """Play a paid service on this machine, with its format, limits, prices and faults.
 
@@ -45,11 +67,12 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     from rebox.rehearsal import Rehearsal, limits_of, read_faults  # noqa: PLC0415 - rarely used
 
     limits = replace(limits_of(service), latency_s=latency_s, quota=quota)
-    if price_usd is not None:
-        limits = replace(limits, price_usd=price_usd)
+    told = {"price_usd": price_usd, "usd_per_m_in": usd_per_m_in, "usd_per_m_out": usd_per_m_out}
+    prices: dict[str, Any] = {name: usd for name, usd in told.items() if usd is not None}
+    limits = replace(limits, **prices)
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     faults = read_faults(fault or [])
-    box = open_box(model if ":" in model else f"onnx:{model}")
+    box = _thinker(model, texts)
     with Rehearsal(
         service, box, classes=names, model=name, limits=limits, faults=faults, port=port
     ) as running:
@@ -57,10 +80,43 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         out.print(f"its bill: {running.url}/rehearsal/bill   Ctrl-C ends it", highlight=False)
         _wait()
         bill = running.bill
-    out.print(
-        f"billed {bill.queries:,} queries, {dollars(bill.usd)}, in {bill.requests:,} requests; "
-        f"refused {bill.refused:,}",
-        highlight=False,
+    out.print(_billed(bill), highlight=False)
+
+
+def _thinker(model: str, texts: Path | None) -> BlackBox:
+    """Return who answers."""
+    if model.endswith(MODEL) and ":" not in model:
+        return _fitted(model)
+    box = open_box(model if ":" in model else f"onnx:{model}")
+    if texts is None:
+        return box
+    from rebox.rehearsal.on_record import TextsOnRecord  # noqa: PLC0415 - rarely used
+
+    return TextsOnRecord(box, texts)
+
+
+def _fitted(path: str) -> BlackBox:
+    """Return a fitted model of texts as a box."""
+    from rebox.classifier import Reprogrammer  # noqa: PLC0415 - rarely used
+
+    model = Reprogrammer.load(path)
+    if model.artefact_.kind != "texts":
+        raise InvalidOption(
+            f"{path} is a model of {model.artefact_.kind}; expected one of texts: rehearse the box "
+            "that it asks."
+        )
+    names = [str(name) for name in model.classes_]
+    identity = f"model:{Path(path).name}"
+    return FunctionBox(model.predict_proba, classes=names, takes="texts", identity=identity)
+
+
+def _billed(bill: "Bill") -> str:
+    """Return a bill in words; tokens where there are any."""
+    tokens = bill.tokens_in + bill.tokens_out
+    of_tokens = f" of {bill.tokens_in:,} + {bill.tokens_out:,} tokens" if tokens else ""
+    return (
+        f"billed {bill.queries:,} queries{of_tokens}, {dollars(bill.usd)}, in {bill.requests:,} "
+        f"requests; refused {bill.refused:,}"
     )
 
 

@@ -30,7 +30,7 @@ SilentOption = Annotated[
     float,
     typer.Option(
         "--silent-share",
-        help="Leave the label empty where it is least sure, for about this share of new images.",
+        help="Leave the label empty where it is least sure, for about this share of new samples.",
     ),
 ]
 

@@ -25,6 +25,7 @@ from rebox.fit.operating import asked_words, price_words
 from rebox.meter import counted, counted_by_purpose
 from rebox.metric import Interval
 from rebox.money import UNKNOWN, dollars, per_thousand
+from rebox.program import Template
 from rebox.reading.contract import part_of
 
 ABOUT = (  # what is printed, and the name of it in JSON
@@ -36,6 +37,7 @@ ABOUT = (  # what is printed, and the name of it in JSON
     ("seed", "seed"),
     ("encoder", "encoder"),
     ("size", "size"),
+    ("texts shown as", "templates"),
     ("value range", "value_range"),
     ("asked by the fit", "queries"),
     ("each prediction", "queries_per_prediction"),
@@ -115,6 +117,7 @@ def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
         "seed": description["seed"],
         "encoder": (local.get("encoder") or {}).get("identity"),
         "size": inputs.get("size"),
+        "templates": _templates(description["questions"]),
         "value_range": inputs.get("value_range"),
         "queries": _together(boxes),
         "queries_per_prediction": len(prices),
@@ -142,6 +145,12 @@ def _box_facts(description: dict[str, Any], place: int, canaries: int) -> dict[s
         "queries_per_prediction": len(prices),
         "canaries": canaries if prices else None,  # nobody is asked who could change
     }
+
+
+def _templates(questions: list[dict[str, Any]]) -> list[str]:
+    """Return how texts are shown to boxes, each way once."""
+    told = [Template(**one["template"]).described for one in questions if "template" in one]
+    return list(dict.fromkeys(told))
 
 
 def _together(boxes: list[dict[str, Any]]) -> dict[str, int]:
@@ -211,6 +220,7 @@ def _times(queries: int) -> str:
 
 WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "classes": lambda names: ", ".join(map(str, names)),
+    "templates": ", ".join,
     "size": lambda size: f"{size[0]} x {size[1]} pixels",
     "value_range": lambda ends: f"{ends[0]:g} to {ends[1]:g}",
     "queries": counted_by_purpose,

@@ -12,9 +12,14 @@ from rich.text import Text
 from rebox.cli.app import app
 from rebox.cli.completion import tasks
 from rebox.cli.console import out
-from rebox.cli.options import GroupColumnOption, LabelColumnOption, PathColumnOption
+from rebox.cli.options import (
+    GroupColumnOption,
+    LabelColumnOption,
+    PathColumnOption,
+    TextColumnOption,
+)
 from rebox.option import unknown
-from rebox.sample import TASKS, Dataset, ImageFiles, load, open_task
+from rebox.sample import TASKS, Dataset, ImageFiles, Texts, load, open_task
 
 task_app = typer.Typer(help="Tasks: data sets that are known by name.", no_args_is_help=True)
 app.add_typer(task_app, name="task")
@@ -41,6 +46,7 @@ def show(
         str | None, typer.Option("--data", help="The folder that the task's files lie in.")
     ] = None,
     path_column: PathColumnOption = None,
+    text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     group_column: GroupColumnOption = None,
 ) -> None:
@@ -50,6 +56,7 @@ def show(
     """
     columns = {
         "path_column": path_column,
+        "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
     }
@@ -70,8 +77,16 @@ def _known_by(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "images", f"{len(dataset):,}, files"
     elif images is not None:
         yield "images", f"{len(dataset):,}, {images.dtype} {images.shape[1:]}"
+    if dataset.texts is not None:
+        yield "texts", f"{len(dataset):,}, of {_characters(dataset.texts)}"
     if dataset.ids is not None:
         yield "ids", f"{len(dataset):,}, as {dataset.ids[0]}"
+
+
+def _characters(texts: Texts) -> str:
+    """Return how long texts are, in words."""
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    return f"{np.median(lengths):,.0f} characters in the median, {lengths.max():,} at most"
 
 
 def _lines(dataset: Dataset) -> Iterator[tuple[str, str]]:

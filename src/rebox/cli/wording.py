@@ -11,6 +11,7 @@ from collections.abc import Iterable
 OPTIONS = {
     "account": "--account",
     "aliases": "--alias",
+    "batch": "--batch",
     "box": "--box",
     "budget": "--budget",
     "canaries": "--canaries",
@@ -31,13 +32,14 @@ OPTIONS = {
     "random_state": "--seed",
     "recipe": "--recipe",
     "silent_share": "--silent-share",
+    "text_column": "--text-column",
     "trusted": "--trust",
     "usd_per_prediction": "--usd-per-prediction",
     "value_range": "--value-range",
 }
 """What the command line calls a parameter."""
 
-VALUES = {("journal", "False"): "none", ("ordered", "True"): ""}
+VALUES = {("journal", "False"): "none", ("ordered", "True"): "", ("batch", "True"): ""}
 """What a value of a parameter is called there, if it is not written alike."""
 
 _NAMES = "|".join(OPTIONS)

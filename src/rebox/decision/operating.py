@@ -143,8 +143,8 @@ def left_undone(objective: Objective, decision: Decision, held_out: HeldOut, see
     before, after = (balanced_accuracy(truth, one, seed, groups).value for one in (said, other))
     ordered = ", or objective='kappa' as the classes are ordered" if objective.grades else ""
     return (
-        f"Decided for accuracy, {int(100 * share)} % of {len(said):,} held-out training images are "
-        "taken for one class. With objective='balanced_accuracy' every class counts alike: "
+        f"Decided for accuracy, {int(100 * share)} % of {len(said):,} held-out training samples "
+        "are taken for one class. With objective='balanced_accuracy' every class counts alike: "
         f"{100 * after:.0f} % of each are found in the mean instead of {100 * before:.0f} %. Pass "
         f"that{ordered}."
     )

@@ -1,15 +1,17 @@
 """Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
 from rebox.fit.batch import Batch
-from rebox.fit.boxes_plan import short_name
+from rebox.fit.boxes_plan import distinct_names
 from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.events import (
     Event,
+    Leaving,
     Listener,
     PhaseStarted,
     StepTaken,
     StopFit,
     Stopped,
+    VersionChanged,
     Working,
     tell,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "BoxVerdict",
     "CurvePoint",
     "Event",
+    "Leaving",
     "Listener",
     "LocalFeatures",
     "Model",
@@ -46,9 +49,10 @@ __all__ = [
     "Stopped",
     "Verdict",
     "VerdictRow",
+    "VersionChanged",
     "Working",
+    "distinct_names",
     "fit",
     "plan",
-    "short_name",
     "tell",
 ]

@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from rebox.box import Images, Queries
 from rebox.errors import InvalidData
 from rebox.meter import Asker
-from rebox.meter.meter import Heard
-from rebox.program import Placement, Program
-from rebox.sample import Ids, SampleLoader
+from rebox.meter.meter import Heard, Later
+from rebox.program import Dressing, Placement, Program, Template
+from rebox.sample import Ids, SampleLoader, Texts
 from rebox.sample.pixels import as_levels
 
 AS_BYTES = 2  # times as many images held at once, where each takes a quarter of the memory
 AHEAD = 2  # batches that are made ready while the box works on another
+WAVE = 20_000  # samples that are put together before a batch leaves
 CHUNK = 32  # images looked at at once: 20 MB at 224 x 224
 
 Batch = TypeVar("Batch")
 _LAST: Any = object()  # what follows the last batch
 Floats = NDArray[np.float32]
 Point = NDArray[np.floating]
+Shown = Floats | Texts | Ids
+"""Samples as a question shows them before they are dressed."""
 Rows = Sequence[int] | NDArray[np.integer]
 
 
@@ -62,24 +65,27 @@ def place_views(
 
 
 def shown_as(
-    programs: Mapping[int, Program | None], samples: SampleLoader, batches: Iterable[Rows]
-) -> Iterator[tuple[int, Floats | Ids]]:
-    """Yield a question's number and some samples as it shows them: images placed for it, or ids.
+    programs: Mapping[int, Dressing | None], samples: SampleLoader, batches: Iterable[Rows]
+) -> Iterator[tuple[int, Shown]]:
+    """Yield a question's number and some samples for it: images placed, texts as they are, or ids.
 
     Parameters
     ----------
-    programs : mapping of int to Program or None
+    programs : mapping of int to Program, Template or None
         One for each question, by its number; None: samples are asked about by their ids.
     samples : SampleLoader
         Which have what the questions take (`rebox.fit.suited`).
     batches : iterable of indices
         Samples that are taken together: all questions about some, then about others.
     """
-    placements = {k: one.placement for k, one in programs.items() if one is not None}
+    placements = {k: one.placement for k, one in programs.items() if isinstance(one, Program)}
     for rows in batches:
         if samples.ids is not None:
             names = samples.ids[np.asarray(rows, dtype=np.intp)]
             yield from ((k, names) for k, one in programs.items() if one is None)
+        if samples.texts is not None:
+            texts = samples.texts[np.asarray(rows, dtype=np.intp)]
+            yield from ((k, texts) for k, one in programs.items() if isinstance(one, Template))
         if placements and samples.images is not None:
             yield from place_views(placements, [samples.images.take(rows)])
 
@@ -100,16 +106,47 @@ def ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
 
 
 def answered(
-    askings: Mapping[int, "Asking"], placed: Iterator[tuple[int, Floats | Ids]]
+    askings: Mapping[int, "Asking"], placed: Iterator[tuple[int, Shown]]
 ) -> Iterator[tuple[int, Floats]]:
     """Yield the number of an asking and the scores (n, source classes) of samples shown for it.
 
-    Images are placed and dressed while the box answers those before.
+    Images are placed and dressed while the box answers those before. Those to a box of batches are
+    put together first, all that there are.
     """
     dressed = ((k, askings[k].dress(images)) for k, images in placed)
-    with closing(ahead(dressed)) as batches:
-        for k, images in batches:
-            yield k, askings[k].send(images)
+    try:
+        with closing(ahead(dressed)) as batches:
+            yield from _in_waves(askings, batches)
+    except BaseException:  # who leaves off, too
+        for asking in askings.values():
+            asking.abandon()
+        raise
+
+
+def _in_waves(
+    askings: Mapping[int, "Asking"], batches: Iterator[tuple[int, Queries]]
+) -> Iterator[tuple[int, Floats]]:
+    waiting: deque[tuple[int, Later]] = deque()
+    held = 0
+    for k, images in batches:
+        waiting.append((k, askings[k].put(images)))
+        held += len(images)
+        if held >= WAVE or not any(one.puts_off for one in askings.values()):
+            yield from _all_of(askings, waiting)
+            held = 0
+    yield from _all_of(askings, waiting)
+
+
+def _all_of(
+    askings: Mapping[int, "Asking"], waiting: deque[tuple[int, Later]]
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the scores of all that waits; the batches of all boxes leave before one is awaited."""
+    if waiting:
+        for asking in askings.values():
+            asking.depart()
+    while waiting:
+        k, scores = waiting.popleft()
+        yield k, scores()
 
 
 class Asking:
@@ -119,7 +156,7 @@ class Asking:
     ----------
     asker : Asker
         Who asks the box, and counts.
-    program : Program or None
+    program : Program, Template or None
         How the samples are dressed; None: they are asked about by their ids.
     point : (1, d) or None
         Where the program stands; None adds nothing.
@@ -130,33 +167,36 @@ class Asking:
     def __init__(
         self,
         asker: Asker,
-        program: Program | None,
+        program: Dressing | None,
         point: Point | None = None,
         heard: Heard | None = None,
     ) -> None:
         self._asker = asker
         self._heard = heard
         self._asked = 0
+        self._words = program.dress if isinstance(program, Template) else None
         self._by_id = program is None
-        self._program = cast("Program", program)  # which ids do without
+        self._program = cast("Program", program)  # which ids and texts do without
         self._point = point if program is not None and program.dimension else None
         # Memory that is used again: for those that wait, the one asked about, and the one made;
         # levels are copies.
         rooms = 1 if asker.spec.pixels == "uint8" else AHEAD + 3
         self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(rooms))
 
-    def ask(self, placed: Floats | Ids) -> Floats:
+    def ask(self, placed: Shown) -> Floats:
         """Return the box's scores (n, source classes) of ``placed`` images.
 
         Parameters
         ----------
-        placed : (n, height, width, channels) float32 in [0, 1], or (n,) ids
+        placed : (n, height, width, channels) float32 in [0, 1], or (n,) texts or ids
             Images on their canvas.
         """
         return self.send(self.dress(placed))
 
     def dress(self, placed: Any) -> Queries:
-        """Return ``placed`` images as they are sent; ids as they are."""
+        """Return ``placed`` images, or texts, as they are sent; ids as they are."""
+        if self._words is not None:
+            return self._words(placed)
         if self._by_id:
             return cast("Ids", placed)
         if self._point is None:
@@ -168,6 +208,26 @@ class Asking:
         chunk = self._asker.at_once
         parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
         return np.concatenate([self._ask(part) for part in parts])
+
+    @property
+    def puts_off(self) -> bool:
+        """Whether questions are answered by batches, later."""
+        return self._asker.puts_off
+
+    def put(self, images: Queries) -> Later:
+        """Return what returns the scores of ``images``, which may leave with others."""
+        chunk = self._asker.at_once
+        parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
+        later = [self._asker.put(part, self._placed_hearing(len(part))) for part in parts]
+        return lambda: np.concatenate([scores() for scores in later])
+
+    def depart(self) -> None:
+        """Send what was put together."""
+        self._asker.depart()
+
+    def abandon(self) -> None:
+        """Forget what was put together, and has not left."""
+        self._asker.abandon()
 
     def ask_each(self, placed: Floats, points: Sequence[Point]) -> Iterator[Floats]:
         """Yield the scores of ``placed`` images (n, ...) at each of ``points``, (1, d) or (n, d).
@@ -190,11 +250,13 @@ class Asking:
 
     def _ask(self, images: Queries) -> Floats:
         """Return the box's scores of ``images``, and tell of each as soon as it is there."""
+        return self._asker.ask(images, self._placed_hearing(len(images)))
+
+    def _placed_hearing(self, n: int) -> Heard | None:
+        """Return who is told of the next n answers, by their places among all; None: nobody."""
         begin, heard = self._asked, self._heard
-        self._asked += len(images)
-        if heard is None:
-            return self._asker.ask(images)
-        return self._asker.ask(images, lambda places, scores: heard(places + begin, scores))
+        self._asked += n
+        return None if heard is None else lambda places, scores: heard(places + begin, scores)
 
     def _dressed(self, placed: Floats, points: Sequence[Point], together: int) -> Iterator[Images]:
         """Yield ``placed`` images at each point as they are sent: at several, or a chunk at one."""

@@ -29,7 +29,7 @@ from rebox.fit.run import Ending
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
 from rebox.fit.verdict import Verdict
-from rebox.program import Canvas, Program
+from rebox.program import Canvas, Dressing, Program
 from rebox.reading import fit_reader
 from rebox.reading.contract import Matrix
 from rebox.reading.subset_fitting import FittedSubsets, SubsetFitting
@@ -217,7 +217,7 @@ class BoxesRun(LookingRun):
         """Return what a prediction may cost; None: each box is asked about every sample."""
         session = self.session
         usd, queries = session.usd_per_prediction, session.mean_queries
-        prices = costs_of([session.boxes[box] for box in boxes])
+        prices = costs_of([session.boxes[box].live for box in boxes])
         ones, most = np.ones(len(boxes)), session.queries_per_prediction
         longest = most if most < len(boxes) else None
         pace = Spending(
@@ -252,7 +252,7 @@ class BoxesRun(LookingRun):
             targets, said = targets.take(fresh), {one: said[one][fresh] for one in said}
             played = None if played is None else played.take(fresh)
         return verdict_of_boxes(
-            [self.session.boxes[box] for box in boxes],
+            [self.session.boxes[box].live for box in boxes],
             targets,
             said,
             played,
@@ -265,7 +265,7 @@ class BoxesRun(LookingRun):
             Question(
                 program=self._programs[box],
                 box=box,
-                price_usd=self.session.boxes[box].spec.price_usd,
+                price_usd=self.session.boxes[box].live.spec.price_usd,
             )
             for box in boxes
         )
@@ -280,9 +280,11 @@ class BoxesRun(LookingRun):
         return Ending(model=model, unread=self._answered)
 
 
-def _program(session: Session, place: int) -> Program | None:
+def _program(session: Session, place: int) -> Dressing | None:
     """Return how samples are shown to a box as they are; None: it is asked by their ids."""
     spec, images = session.boxes[place].spec, session.samples.images
+    if spec.takes == "texts":
+        return session.templates[0]
     if spec.takes == "ids" or images is None:
         return None
     inputs = images.inputs

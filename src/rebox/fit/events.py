@@ -56,6 +56,20 @@ class Working(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Leaving(Event):
+    """Before anything leaves this machine: what of each sample will, and where it goes."""
+
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionChanged(Event):
+    """A service answers as another version of its model than before, which ``words`` name."""
+
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stopped(Event):
     """The fit has ended, and why.
 
@@ -85,6 +99,10 @@ def tell(listeners: Iterable[Listener], event: Event) -> None:
         LOG.info("%s: up to %d queries", event.purpose, event.planned)
     if isinstance(event, Working):
         LOG.info("%s", event.what)
+    if isinstance(event, Leaving):
+        LOG.info("%s", event.words)
+    if isinstance(event, VersionChanged):
+        LOG.warning("%s", event.words)
     if isinstance(event, Stopped):
         LOG.info("ended: %s", event.reason)
     for listener in listeners:

@@ -30,7 +30,7 @@ def views_run(way: Views, session: Session) -> Run:
     several = len(session.boxes) > 1 or session.paced
     one, spec = session.queries_per_prediction == 1, session.box.spec
     named = all_named(session.box, session.named, session.aliases)
-    if several or (one and (named or spec.best_only)):
+    if several or (one and (named or spec.short)):
         return BoxesRun(way, session)
     return ViewsRun(way, session)
 

@@ -11,13 +11,14 @@ from rebox.box import Encoder
 from rebox.fit.asking import CHUNK
 from rebox.fit.session import Session
 from rebox.fit.verdict import ANSWERS, LOCAL, Verdict, give_verdict
-from rebox.local import PlainFeatures
+from rebox.local import PlainFeatures, TextFeatures
 from rebox.reading import Answered, fit_reader
-from rebox.sample.loader import ImageLoader, SampleLoader, chunks
+from rebox.sample.loader import SampleLoader, chunks
 
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
 
+LANDMARKS = 1500  # texts that features of texts are found from, the first of the order
 SEEN = 10_000  # most samples that are looked at beside those asked about: more tell little more
 
 
@@ -27,12 +28,12 @@ class LocalFeatures:
 
     Attributes
     ----------
-    plain : PlainFeatures
+    plain : PlainFeatures or TextFeatures
     encoder : Encoder or None
         The user's own.
     """
 
-    plain: PlainFeatures
+    plain: PlainFeatures | TextFeatures
     encoder: Encoder | None = None
 
     def blocks(self, samples: Any) -> Blocks:
@@ -59,18 +60,22 @@ def look(
 
     Those that are known by their ids alone show nothing: there is no way to look, and no block.
     """
-    images = samples.images
-    if images is None:
+    if not samples.shows:
         return None, []
-    local = LocalFeatures(PlainFeatures.fit(images.samples(order[:CHUNK])), encoder)
-    return local, seen_by(local, images, order)
+    plain: PlainFeatures | TextFeatures
+    if samples.texts is None:
+        plain = PlainFeatures.fit(samples.seen(order[:CHUNK]))
+    else:
+        plain = TextFeatures.fit(samples.seen(order[:LANDMARKS]))
+    local = LocalFeatures(plain, encoder)
+    return local, seen_by(local, samples, order)
 
 
-def seen_by(local: LocalFeatures, images: ImageLoader, order: NDArray[np.intp]) -> Blocks:
+def seen_by(local: LocalFeatures, samples: SampleLoader, order: NDArray[np.intp]) -> Blocks:
     """Return what is seen of samples in ``order``: blocks (n, d)."""
     seen: Blocks = []
     for few in chunks(len(order), CHUNK):
-        blocks = local.blocks(images.samples(order[few]))
+        blocks = local.blocks(samples.seen(order[few]))
         # Into its place at once: of matrices, both the parts and the whole would be gigabytes.
         seen = seen or [np.empty((len(order), block.shape[1]), np.float32) for block in blocks]
         for whole, block in zip(seen, blocks, strict=True):

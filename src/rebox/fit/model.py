@@ -18,7 +18,7 @@ from rebox.fit.policy import Policy
 from rebox.fit.question import Question
 from rebox.fit.rounds import Purse, Rounds
 from rebox.meter import Asker
-from rebox.program import Program
+from rebox.program import Dressing
 from rebox.reading.contract import Reader
 from rebox.reading.subsets import SubsetReader
 from rebox.sample.loader import SampleLoader, chunks
@@ -137,7 +137,7 @@ class Model:
         return replace(self, questions=tuple(questions), reader=reader, policy=policy)
 
     @property
-    def _programs(self) -> dict[int, Program | None]:
+    def _programs(self) -> dict[int, Dressing | None]:
         return {k: one.program for k, one in enumerate(self.questions)}
 
     def _looking(
@@ -152,9 +152,9 @@ class Model:
             yield rows
 
     def _see(self, samples: SampleLoader, rows: range) -> Seen:
-        if self.local is None or samples.images is None:
+        if self.local is None or not samples.shows:
             return []
-        return self.local.blocks(samples.images.samples(rows))
+        return self.local.blocks(samples.seen(rows))
 
     def _read(self, answers: Sequence[Any], seen: Seen, n: int) -> Probabilities:
         return self._checked(self.reader.probabilities(answers, seen, n))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
 from rebox.fit.boxes import BoxesRun
-from rebox.fit.boxes_plan import BoxesPlan, affordable, box_name
+from rebox.fit.boxes_plan import BoxesPlan, affordable, names_of
 from rebox.fit.local import Blocks, LocalFeatures, seen_by
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
@@ -81,7 +81,7 @@ class MoveRun(BoxesRun):
             if question.box != box:
                 self._programs[question.box] = question.program
         images = len(session.samples)
-        names = tuple(box_name(session.boxes[place]) for place in self._kept)
+        names = names_of([session.boxes[place] for place in self._kept])
         each = affordable(session, self._kept, images)
         self.plan = BoxesPlan(images=images, boxes=names, each=each)
         self._priced = priced(model, box, session.boxes[box].spec.price_usd)
@@ -94,10 +94,10 @@ class MoveRun(BoxesRun):
     @cached_property
     def _looked(self) -> tuple[LocalFeatures | None, Blocks]:
         """How samples are looked at, as before, and what is seen of those that are asked about."""
-        local, images = self.model.local, self.session.samples.images
-        if local is None or images is None:
+        local, samples = self.model.local, self.session.samples
+        if local is None or not samples.shows:
             return local, []
-        return local, seen_by(local, images, self._order[: self.plan.each])
+        return local, seen_by(local, samples, self._order[: self.plan.each])
 
     def moved(self) -> Moved:
         """Ask, and return the model that asks the new box.
@@ -146,7 +146,7 @@ class MoveRun(BoxesRun):
         evidence: list[Evidence] = []
         for member in self.reader.members:
             if member.question != self.number:
-                evidence.append(self._as_before(member, said[member.question], scores, places))
+                evidence.append(self._as_before(member, said[member.question], scores))
             elif not any(one.member.question == self.number for one in evidence):
                 evidence += said[self.number]
         return SubsetFitting(evidence, len(self._kept), opinions.targets)
@@ -156,13 +156,10 @@ class MoveRun(BoxesRun):
         member: Member,
         held_out: Sequence[Evidence],
         scores: Sequence[NDArray[np.float32]],
-        places: NDArray[np.intp],
     ) -> Evidence:
         if member.named is None or member.question is None:
             return replace(next(one for one in held_out if one.member.opinion), member=member)
-        targets = self.session.targets[self._order[places]]
-        own = scores[member.question]
-        return Evidence.of_answers(member.question, member.named, own, targets)
+        return Evidence.of_answers(member.question, member.named, scores[member.question])
 
 
 def priced(model: Model, box: int, price_usd: float | None) -> Model:

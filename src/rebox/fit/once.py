@@ -15,7 +15,7 @@ from rebox.fit.reasons import ALL_ASKED, PARTLY_ASKED
 from rebox.fit.run import Ending, Run
 from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet
-from rebox.program import Program
+from rebox.program import Dressing
 from rebox.reading.contract import Answers, Mapping
 from rebox.reading.probabilistic import ProbabilisticRule
 from rebox.recipe import Once
@@ -42,9 +42,11 @@ class OnceRun(Run):
         self._mapping: Mapping | None = None
         self._opinions: HeldOut | None = None
 
-    def _program(self) -> Program | None:
+    def _program(self) -> Dressing | None:
         """Return how samples are dressed; None for a box that is asked by their ids."""
         inputs, spec = self.session.samples.inputs, self.session.box.spec
+        if spec.takes == "texts":
+            return self.session.templates[0]
         if inputs is None or spec.takes == "ids":
             return None
         return self.way.program(inputs.size, spec.shape, blocky=inputs.blocky)
@@ -118,7 +120,7 @@ class OnceRun(Run):
         question = Question(
             program=self.program,
             z=self.position.astype(np.float32),
-            price_usd=self.session.box.spec.price_usd,
+            price_usd=self.session.box.live.spec.price_usd,
         )
         return Model(questions=(question,), reader=mapping)
 

@@ -11,7 +11,7 @@ from rebox.reading.subsets import Subset
 def asked_words(policy: Policy | None, questions: int) -> str:
     """Return how many of ``questions`` a prediction asks: ``at most 3 queries, 0.30 in the mean``.
 
-    The mean is that of training images that were held out.
+    The mean is that of training samples that were held out.
     """
     if policy is None:
         return counted(questions)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.fit.session import Session
 from rebox.reading import Answered, FittedReader, fit_reader
-from rebox.reading.as_named import named_places
+from rebox.reading.as_named import NOBODY, named_places
 from rebox.reading.named import NamedAnswers
 from rebox.reading.subset_fitting import Evidence
 from rebox.reading.targets import Targets
@@ -57,15 +57,13 @@ class Opinions:
 
     def of(self, question: int, box: BlackBox, scores: Scores) -> list[Evidence]:
         """Return what answers (asked, source classes) of a box say: by name, and as read."""
-        spec, targets = box.spec, self.session.targets[self.rows[: self.asked]]
-        places = named_places(self.session.named, spec.classes, self.session.aliases)
-        named = (places >= 0).sum() >= NAMED
-        short = spec.best_only or spec.labels_only
+        spec = box.spec
+        places = places_of(box, self.session)
         evidence = []
-        if named or short:
+        if spec.short or (places >= 0).any():
             looked = NamedAnswers.fit(spec, places, scores)
-            evidence.append(Evidence.of_answers(question, looked, scores, targets))
-        if not short:
+            evidence.append(Evidence.of_answers(question, looked, scores))
+        if not spec.short:
             # Beside the only box, what is seen is read with its answers; beside several, once.
             seen = self.seen if len(self.session.boxes) == 1 else ()
             rows = self.rows if seen else self.rows[: self.asked]
@@ -78,6 +76,15 @@ class Opinions:
         self, answers: Sequence[Answered], rows: NDArray[np.intp], seen: Blocks
     ) -> FittedReader:
         return fit_reader(self.session.training_set(rows, answers=answers, local=seen))
+
+
+def places_of(box: BlackBox, session: Session) -> NDArray[np.intp]:
+    """Return which class (K,) of a box bears the name of each of the user's; -1: none does.
+
+    One name in common, of several classes, is taken for chance.
+    """
+    places = named_places(session.named, box.spec.classes, session.aliases)
+    return places if (places >= 0).sum() >= NAMED else np.full_like(places, NOBODY)
 
 
 def all_named(box: BlackBox, labels: Sequence[Any], aliases: Mapping[str, Any]) -> bool:

@@ -62,7 +62,7 @@ class UnaskedPlan(Plan):
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
         """What is looked at."""
-        return (("local features", f"0, of {self.images:,} training images"),)
+        return (("local features", f"0, of {self.images:,} training samples"),)
 
     @property
     def most_per_prediction(self) -> int:
@@ -112,7 +112,7 @@ class MapPlan(Plan):
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
         """The mapping's images, and the search's steps."""
-        mapping = ("mapping", f"{self.map:,} of {self.images:,} training images")
+        mapping = ("mapping", f"{self.map:,} of {self.images:,} training samples")
         if not self.evaluations:
             return (mapping,)
         steps = f"{self.search:,} = {self.steps:,} steps, {self.evaluations} programs each"
@@ -163,12 +163,12 @@ class ViewsPlan(Plan):
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
         """The plain view, what is screened, what is tried."""
-        lines = [("plain view", f"{self.asked:,} of {self.images:,} training images")]
+        lines = [("plain view", f"{self.asked:,} of {self.images:,} training samples")]
         if self.candidates:
-            screening = f"{self.candidates} views on {self.screened:,} images each"
+            screening = f"{self.candidates} views on {self.screened:,} samples each"
             lines.append(("screening", f"{self.screening:,} = {screening}"))
         if self.tried:
-            trying = f"{self.tried} views on all {self.asked:,} images"
+            trying = f"{self.tried} views on all {self.asked:,} samples"
             lines.append(("other views, at most", f"{self.trying:,} for {trying}"))
         return tuple(lines)
 
@@ -263,7 +263,7 @@ def _least(way: Searched, batch: int) -> int:
 def _affordable_answers(
     way: Searched, evaluations: int, batch: int, images: int, left: int | None
 ) -> int:
-    """Return how many training images are asked before the search."""
+    """Return how many training samples are asked before the search."""
     if not way.mapping.needs_answers:
         return 0
     most = images

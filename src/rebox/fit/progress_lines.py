@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rebox.fit.events import Event, PhaseStarted, StepTaken, Stopped
+from rebox.fit.events import Event, Leaving, PhaseStarted, StepTaken, Stopped, VersionChanged
 from rebox.fit.phase import Phase
 from rebox.meter import Spent, counted
 from rebox.money import dollars
@@ -30,6 +30,8 @@ class ProgressLines:
         self._phase = self._phase.after(event)
         if isinstance(event, PhaseStarted):
             self._write(f"{event.purpose}: up to {event.planned:,} queries")
+        elif isinstance(event, Leaving | VersionChanged):
+            self._write(event.words)
         elif isinstance(event, StepTaken):
             self._step(event)
         elif isinstance(event, Stopped):

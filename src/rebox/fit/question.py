@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.program import Program
+from rebox.program import Dressing, Template
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -14,8 +14,9 @@ class Question:
 
     Attributes
     ----------
-    program : Program or None
-        None: the box is asked by the sample's id, as it is.
+    program : Program, Template or None
+        A program is moved over images, a template stands around texts. None: the box is asked by
+        the sample's id, as it is.
     z : (dimension,) float32
         Where the program stands.
     box : int
@@ -24,13 +25,15 @@ class Question:
         US dollars for the answer when the model was fitted; None: not known.
     """
 
-    program: Program | None
+    program: Dressing | None
     z: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
     box: int = 0
     price_usd: float | None = 0.0
 
     def __repr__(self) -> str:
         asked = "an id" if self.program is None else f"{self.dimension} numbers of a program"
+        if isinstance(self.program, Template):
+            asked = f"a text as {self.program.described}"
         return f"<Question to box {self.box}: {asked}>"
 
     @property

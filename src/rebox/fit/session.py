@@ -13,6 +13,7 @@ from rebox.box.encoder import Encoder
 from rebox.decision import Objective
 from rebox.fit.events import Event, Listener, tell
 from rebox.meter import Asker, Meter, Purpose
+from rebox.program import TEMPLATES, Template
 from rebox.reading import TrainingSet
 from rebox.reading.contract import Answers
 from rebox.sample.loader import SampleLoader
@@ -49,6 +50,8 @@ class Session:
         What the target classes are called, for boxes that have classes of these names.
     aliases : mapping
         What boxes call them otherwise.
+    templates : tuple of Template
+        How texts are dressed, one at least: the first as they are asked about, all as views.
     encoder : Encoder or None
         Features of the user's own, beside the plain ones.
     compare : bool
@@ -71,6 +74,7 @@ class Session:
     max_usd_per_prediction: float | None = None
     named: Sequence[Any] = ()
     aliases: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    templates: tuple[Template, ...] = TEMPLATES
     encoder: Encoder | None = None
     compare: bool = False
     objective: Objective = field(default_factory=Objective)

@@ -1,4 +1,4 @@
-"""The verdict: what the box brought, from readings of training images that were held out.
+"""The verdict: what the box brought, from readings of training samples that were held out.
 
 Two figures decide, the gain in macro AUC and that in log loss, and both stand in its sentence. The
 box is said to help, or to bring nothing, only where both intervals say so; else it cannot be told.
@@ -36,7 +36,7 @@ WHOLE = "the model that was fitted"
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictRow:
-    """One way to answer, measured on training images that it had not seen.
+    """One way to answer, measured on training samples that it had not seen.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Verdict:
             for row in self.rows
         ]
         headings = ("", "queries", "macro AUC", "accuracy")
-        return table(f"{self.images:,} training images held out", rows, headings, str(self))
+        return table(f"{self.images:,} training samples held out", rows, headings, str(self))
 
 
 def give_verdict(
@@ -223,12 +223,12 @@ class _HeldOut:
     @property
     def counted(self) -> str:
         subjects = "" if self.groups is None else f" of {self.subjects} subjects"
-        return f"{len(self.targets)} training images{subjects}"
+        return f"{len(self.targets)} training samples{subjects}"
 
     @property
     def needed(self) -> str:
         """What narrows the intervals: images of the same subjects do not."""
-        return "More labelled images" if self.groups is None else "Images of more subjects"
+        return "More labelled samples" if self.groups is None else "Samples of more subjects"
 
     @property
     def _one_more(self) -> float:
@@ -306,7 +306,7 @@ def _words(
         return (
             f"On {images} held out in turn, a map of the box's answers gains over a local model "
             f"that asks nobody {measured.format('with the box')}. The program, if there is one, "
-            "was not held out: rebox evaluate measures it on other images."
+            "was not held out: rebox evaluate measures it on other samples."
         )
     measured = f"a gain of {measured.format('with the box')}"
     price = _price(ours.queries, price_usd)

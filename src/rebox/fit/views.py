@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rebox.decision import HeldOut
 from rebox.errors import InvalidData
-from rebox.fit.asking import Asking, answered, chunk_of, shown_as
+from rebox.fit.asking import Asking, Shown, answered, chunk_of, shown_as
 from rebox.fit.choosing import Chooser
 from rebox.fit.looking import LookingRun
 from rebox.fit.model import Model
@@ -28,10 +28,9 @@ from rebox.fit.session import Session
 from rebox.fit.sheet import NO_SAMPLES, Sheet, taken
 from rebox.fit.verdict import LOCAL, MAP, VIEWS, WHOLE, Verdict, give_verdict
 from rebox.meter import Purpose
-from rebox.program import Canvas, Program, view_pool
+from rebox.program import Canvas, Dressing, Program, view_pool
 from rebox.reading import Answered, FittedReader, TrainingSet, fit_reader
 from rebox.recipe import Views
-from rebox.sample import Ids
 from rebox.sample.loader import chunks
 from rebox.subject import group_split
 
@@ -106,9 +105,7 @@ class ViewsRun(LookingRun):
         for step, _ in enumerate(answered(askings, self._placed(numbers, begin, count)), start=1):
             self._step(purpose, step)
 
-    def _placed(
-        self, numbers: Sequence[int], begin: int, end: int
-    ) -> Iterator[tuple[int, NDArray[np.float32] | Ids]]:
+    def _placed(self, numbers: Sequence[int], begin: int, end: int) -> Iterator[tuple[int, Shown]]:
         """Yield a view's number and some samples as it shows them."""
         asked, chunk = self._order[begin:end], chunk_of(self.session.box.at_once)
         batches = (asked[few] for few in chunks(len(asked), chunk))
@@ -258,7 +255,7 @@ class ViewsRun(LookingRun):
         )
 
     def _questions(self, chosen: Sequence[int]) -> tuple[Question, ...]:
-        price = self.session.box.spec.price_usd
+        price = self.session.box.live.spec.price_usd
         return tuple(Question(program=self._programs[k], price_usd=price) for k in chosen)
 
     def _verdict(
@@ -287,17 +284,19 @@ class ViewsRun(LookingRun):
             session.n_targets,
             session.seed,
             session.subjects_of(rows),
-            session.box.spec.price_usd,
+            session.box.live.spec.price_usd,
         )
 
 
-def _programs(session: Session) -> Sequence[Program | None]:
+def _programs(session: Session) -> Sequence[Dressing | None]:
     """Return a program for each view of the pool that the box's input has room for.
 
     Where a box tells labels only, every vote counts: there are as many views as a prediction may
-    ask. An id has one view alone, None.
+    ask. A text's views are templates, and an id has one view alone, None.
     """
     images, spec = session.samples.images, session.box.spec
+    if spec.takes == "texts":
+        return session.templates
     if images is None or spec.takes == "ids":
         return [None]
     inputs = images.inputs

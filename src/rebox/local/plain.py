@@ -1,7 +1,7 @@
 """Plain features: what a sample shows by itself, before any box is asked.
 
 Nothing here learns: a fit only sees what kind of samples it has. The features come in named blocks,
-because a reader standardises and weighs each block apart.
+because a reader standardises and weighs each block apart. Texts have features of their own.
 """
 
 from collections.abc import Sequence

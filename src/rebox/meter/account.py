@@ -11,7 +11,8 @@ all of them together.
 
 import functools
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rebox.box import Queries
@@ -20,6 +21,9 @@ from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
 from rebox.meter.payee import Payee
 from rebox.money import NANO
+
+Changed = Callable[[str], None]
+"""Told in words that a box answers as another version of its model."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,13 @@ class _Bill:
     def spent(self) -> Spent:
         known = self.priced or not self.billed.queries
         usd = self.billed.nano_usd / NANO if known else None
-        return Spent(billed=self.billed.queries, saved=self.saved, usd=usd)
+        return Spent(
+            billed=self.billed.queries,
+            saved=self.saved,
+            usd=usd,
+            tokens_in=self.billed.tokens_in,
+            tokens_out=self.billed.tokens_out,
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,11 @@ class Reserved:
         each = settlement.nano_usd_each
         reserved = Amount.of(len(self.places), self.nano_usd_each)
         spent = Amount.of(settlement.billed, self.nano_usd_each if each is None else each)
+        if used := settlement.used:
+            spent = replace(spent, tokens_in=used.tokens_in, tokens_out=used.tokens_out)
         self.account.settle(self.kind, self.payee, reserved, spent)
+        if settlement.used and settlement.used.version:
+            self.account.hear_version(self.payee.box, settlement.used.version)
 
 
 class Account:
@@ -71,6 +85,8 @@ class Account:
         self._budgets = dict(self._caps)  # those that this process holds
         self._reserved: dict[Kind, Amount] = {"fit": Amount(), "predict": Amount()}
         self._bills: dict[str, _Bill] = {}
+        self._versions: dict[str, set[str]] = {}  # that have answered, by box
+        self.changed: Changed | None = None
         self._lock = threading.Lock()
 
     @property
@@ -107,9 +123,9 @@ class Account:
         """
         kind = kind_of(purpose)
         self._caps[kind].allows(payee.price_usd)
-        return {}, functools.partial(self._reserve, kind, payee)
+        return {}, functools.partial(self.set_aside, kind, payee)
 
-    def _reserve(
+    def set_aside(
         self, kind: Kind, payee: Payee, places: Sequence[int], *, nano_usd_each: int | None = None
     ) -> Reserved:
         """Set aside what a send of the images at ``places`` may cost, or refuse."""
@@ -132,7 +148,32 @@ class Account:
             priced = bill.priced and (payee.price_usd is not None or not spent.queries)
             self._bills[payee.box] = replace(bill, billed=bill.billed + spent, priced=priced)
 
-    def _save(self, payee: Payee, answers: int) -> None:
+    def hear_version(self, box: str, version: str) -> None:
+        """Note which version of its model has answered for a box, and say so where it is new.
+
+        A service that is many machines may go to and fro between versions: each is told of once.
+        """
+        with self._lock:
+            if box not in self._versions:
+                self._versions[box] = self._versions_of(box)
+            known = self._versions[box]
+            before, new = sorted(known - {version}), version not in known
+            known.add(version)
+        if not (new and before):
+            return
+        words = (
+            f"the box {box} answers as another version of its model, {version}; before it was "
+            f"{', '.join(before)}: what was fitted to that may not fit this one."
+        )
+        warnings.warn(words, UserWarning, stacklevel=2)
+        if self.changed is not None:
+            self.changed(words)
+
+    def _versions_of(self, box: str) -> set[str]:  # noqa: ARG002 - nothing is remembered here
+        """Return the versions that are remembered to have answered for a box."""
+        return set()
+
+    def save(self, payee: Payee, answers: int) -> None:
         """Count answers that were not paid for again."""
         with self._lock:
             bill = self._bills.get(payee.box, _Bill())
@@ -172,7 +213,9 @@ class Account:
 
     # A lock is not copied; an account's copy goes on with its own counts.
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        gone = {"_lock": None, "changed": None}
+        kept = {name: value for name, value in self.__dict__.items() if name not in gone}
+        return kept | {"changed": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)

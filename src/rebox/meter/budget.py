@@ -1,7 +1,8 @@
 """Queries and money: what may be asked, and what has been."""
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
@@ -43,10 +44,14 @@ class Amount:
     ----------
     nano_usd : int
         In 1e-9 US dollars.
+    tokens_in, tokens_out : int
+        Tokens that were read and written for them, as far as a service says.
     """
 
     queries: int = 0
     nano_usd: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
 
     @classmethod
     def of(cls, queries: int, nano_usd_each: int) -> Self:
@@ -54,10 +59,18 @@ class Amount:
         return cls(queries, queries * nano_usd_each)
 
     def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.queries + other.queries, self.nano_usd + other.nano_usd)
+        return self._with(other, operator.add)
 
     def __sub__(self, other: "Amount") -> "Amount":
-        return Amount(self.queries - other.queries, self.nano_usd - other.nano_usd)
+        return self._with(other, operator.sub)
+
+    def _with(self, other: "Amount", reckon: Callable[[int, int], int]) -> "Amount":
+        return Amount(
+            reckon(self.queries, other.queries),
+            reckon(self.nano_usd, other.nano_usd),
+            reckon(self.tokens_in, other.tokens_in),
+            reckon(self.tokens_out, other.tokens_out),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +157,8 @@ class Spent:
         Images that a journal answered for free.
     usd : float or None
         What was billed, in US dollars; None: its price is not known.
+    tokens_in, tokens_out : int
+        Tokens that were read and written for it in this process, as far as services say.
     """
 
     probe: int = 0
@@ -154,6 +169,8 @@ class Spent:
     billed: int = 0
     saved: int = 0
     usd: float | None = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
 
     @property
     def total(self) -> int:
@@ -183,12 +200,21 @@ class Spent:
         line = f"{counted_by_purpose(self.by_purpose())}, {dollars(self.usd)}"
         if self.saved or self.billed != self.total:  # a send that failed may be billed, too
             line = f"{line}: {self.billed:,} billed, {self.saved:,} answered by the journal"
-        return line
+        return f"{line}; {self.tokens}" if self.tokens else line
+
+    @property
+    def tokens(self) -> str:
+        """Tokens read and written, in words; nothing where no service told any."""
+        if not (self.tokens_in or self.tokens_out):
+            return ""
+        return f"{self.tokens_in:,} tokens read, {self.tokens_out:,} written"
 
     def _repr_html_(self) -> str:
         asked = {f"to {what}": n for what, n in _asked(self.by_purpose()).items()}
         rows = {"queries": self.total, **asked}
-        paid = {"billed": self.billed, "answered by the journal": self.saved}
+        paid: dict[str, object] = {"billed": self.billed, "answered by the journal": self.saved}
+        if self.tokens:
+            paid["tokens"] = self.tokens
         return facts("Spent", {**rows, **paid, "cost": dollars(self.usd)})
 
     def by_purpose(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ in between, what may have been billed is on record. Rows are added and completed
     question  one image of a request, by its key
     answer    the scores of a question
     account   what all its sends have cost, kept beside them; box, the identities
+    batch     sends that leave together and are answered later (`rebox.meter.flights`)
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
 from rebox.meter.budget import Amount, Kind
@@ -87,7 +89,7 @@ class Journal:
         JournalError
             It cannot be written, or the file is not where it was; then it must not be sent.
         """
-        return int(self._write(lambda run: self._enter(run, intent)))
+        return int(self.write(lambda run: self._enter(run, intent)))
 
     def _enter(self, run: Run, intent: Intent) -> int:
         self._place = Place.of(self.path, self._place)  # it was opened long ago
@@ -101,12 +103,13 @@ class Journal:
         billed: int,
         words: str = "",
         nano_usd_each: int | None = None,
+        used: Used | None = None,
     ) -> None:
         """Commit what a send brought: packed scores by place, and how many images were billed.
 
         What each of them cost is known now; None: what was reserved for it.
         """
-        self._write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each))
+        self.write(lambda run: end_send(run, send, answers, billed, words, nano_usd_each, used))
 
     def answers(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the packed scores of those ``keys`` that were answered, the first of each.
@@ -168,9 +171,18 @@ class Journal:
         row = self.rows("SELECT epoch FROM box WHERE identity=?", (box,))
         return int(row[0][0]) if row else 0
 
+    def versions(self, box: str) -> set[str]:
+        """Return the versions of its model that have answered for a box."""
+        rows = self.rows(
+            "SELECT DISTINCT version FROM send WHERE version IS NOT NULL "
+            "AND box = (SELECT id FROM box WHERE identity=?)",
+            (box,),
+        )
+        return {str(version) for (version,) in rows}
+
     def begin_epoch(self, box: str) -> None:
         """Note that a box has changed: what it answered before is recalled no more."""
-        self._write(lambda run: enter_epoch(run, box))
+        self.write(lambda run: enter_epoch(run, box))
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
@@ -245,7 +257,7 @@ class Journal:
         with self._lock, as_journal_errors(self.path):
             yield self._open().execute
 
-    def _write(self, work: Callable[[Any], Any]) -> Any:
+    def write(self, work: Callable[[Any], Any]) -> Any:
         """Return what ``work`` returns, once it is committed.
 
         Whoever gets the lock writes what others have handed in meanwhile: one wait for the disk

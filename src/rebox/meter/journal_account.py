@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter.account import Account, Reserved
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, kind_of
+from rebox.meter.flights import Flights
 from rebox.meter.journal import Journal
 from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
@@ -41,6 +42,7 @@ class _JournalReserved(Reserved):
             billed=settlement.billed,
             words=settlement.words,
             nano_usd_each=settlement.nano_usd_each,
+            used=settlement.used,
         )
 
 
@@ -86,14 +88,73 @@ class JournalAccount(Account):
     def recall(
         self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
     ) -> tuple[dict[int, Row], Reserve]:
-        """Return what the journal knows of ``images``, by place, and how to reserve the others."""
+        """Return what the journal knows of ``images``, by place, and how to reserve the others.
+
+        Raises
+        ------
+        InvalidOption
+            As for every account.
+        JournalError
+            Some of them are under way in a batch, and would be paid for twice.
+        """
+        keys, rows = self.recall_keys(images, purpose, payee, afresh=afresh)
+        left = [key for place, key in enumerate(keys) if place not in rows]
+        if left and not afresh:
+            self._check_grounded(left)
+        return rows, functools.partial(self._reserve_keys, left, purpose, payee)
+
+    def recall_keys(
+        self, images: Queries, purpose: Purpose, payee: Payee, *, afresh: bool = False
+    ) -> tuple[list[bytes], dict[int, Row]]:
+        """Return the key of each of ``images``, and what the journal knows of them, by place."""
         self._caps[kind_of(purpose)].allows(payee.price_usd)
         counts = self._predicted if purpose == "predict" else self._asked
         keys = self._keys(images, payee.box, counts)
         rows = {} if afresh else self._rows(keys)
-        self._save(payee, len(rows))
-        left = [key for place, key in enumerate(keys) if place not in rows]
-        return rows, functools.partial(self._reserve_keys, left, purpose, payee)
+        self.save(payee, len(rows))
+        return keys, rows
+
+    def _check_grounded(self, keys: Sequence[bytes]) -> None:
+        """Refuse to ask at once what a batch is about to answer."""
+        if not self.flights.any():
+            return
+        waited_for = self.flights.under_way(keys)
+        if waited_for:
+            raise JournalError(
+                f"{len(waited_for):,} of {len(keys):,} questions are under way in a batch: go on "
+                "with batch=True, which waits for it, so that nothing is paid for twice."
+            )
+
+    @property
+    def flights(self) -> Flights:
+        """The batches that are written down in the journal."""
+        return Flights(self.journal)
+
+    def intent(
+        self, keys: Sequence[bytes], purpose: Purpose, payee: Payee, nano_usd_each: int
+    ) -> Intent:
+        """Return what is committed to the journal before a send leaves."""
+        kind = kind_of(purpose)
+        return Intent(
+            account=self.name,
+            kind=kind,
+            fit=self._fit,
+            purpose=purpose,
+            box=payee.box,
+            keys=keys,
+            nano_usd_each=nano_usd_each,
+            budget=self._shared[kind],
+        )
+
+    def known(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        """Return what the journal has answered, by key."""
+        rows = self._rows(keys)
+        return {keys[place]: row for place, row in rows.items()}
+
+    def check_paying(self) -> None:
+        """Refuse to ask where answers are only read once more."""
+        if not self._paying:
+            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
 
     def _reserve_keys(
         self,
@@ -105,19 +166,10 @@ class JournalAccount(Account):
         nano_usd_each: int | None = None,
     ) -> _JournalReserved:
         """Set aside what a send may cost, and commit to the journal that it is about to leave."""
-        if not self._paying:
-            raise BudgetExhausted("all that the journal has was read, and nothing more is asked.")
-        held = self._reserve(kind_of(purpose), payee, places, nano_usd_each=nano_usd_each)
-        intent = Intent(
-            account=self.name,
-            kind=held.kind,
-            fit=self._fit,
-            purpose=purpose,
-            box=payee.box,
-            keys=[keys[place] for place in places],
-            nano_usd_each=held.nano_usd_each,
-            budget=self._shared[held.kind],
-        )
+        self.check_paying()
+        held = self.set_aside(kind_of(purpose), payee, places, nano_usd_each=nano_usd_each)
+        asked = [keys[place] for place in places]
+        intent = self.intent(asked, purpose, payee, held.nano_usd_each)
         try:
             send = self.journal.reserve(intent)
         except BaseException:
@@ -153,6 +205,10 @@ class JournalAccount(Account):
         self.journal.begin_epoch(box)
         self._epochs[box] = self.journal.epoch(box)
 
+    def _versions_of(self, box: str) -> set[str]:
+        """Return the versions that the journal has of answers of a box."""
+        return self.journal.versions(box)
+
     def close(self) -> None:
         """Close the journal; the next question opens it again."""
         self.journal.close()
@@ -182,12 +238,13 @@ class JournalAccount(Account):
 
         What is hashed are the pixels as they are sent, after rounding to 8 bits where the box does
         so, and not the file they are packed into: PNG loses nothing, and a newer PNG library must
-        not make the whole journal worthless. Of a sample that is known by its id, it is that.
+        not make the whole journal worthless. Of a text, or of a sample that is known by its id, it
+        is that.
         """
         changed = self._epoch(box)
         epoch = f"#{changed}" if changed else ""
         # an array of texts is as wide as the longest among them, which says nothing of the others
-        kind = "id" if images.dtype.kind == "U" else images.dtype.name
+        kind = {"U": "id", "O": "text"}.get(images.dtype.kind, images.dtype.name)
         head = f"{box}{epoch}\n{kind}{images.shape[1:]}\n".encode()
         keys = []
         for image in images:
@@ -200,5 +257,5 @@ class JournalAccount(Account):
 
 
 def content_of(query: NDArray[Any] | str) -> bytes:
-    """Return what one query says: the pixels of an image, or an id."""
+    """Return what one query says: the pixels of an image, a text or an id."""
     return encoded(query) if isinstance(query, str) else np.ascontiguousarray(query).tobytes()

@@ -61,6 +61,28 @@ MIGRATIONS = (
     ALTER TABLE answer ADD COLUMN checksum BLOB;
     UPDATE answer SET checksum = checksum((SELECT key FROM question WHERE id = question), scores);
     """,
+    """
+    CREATE TABLE batch (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        token TEXT NOT NULL UNIQUE,
+        box INTEGER NOT NULL REFERENCES box (id),
+        claimant TEXT NOT NULL,
+        claimed_s REAL NOT NULL,
+        file TEXT,
+        creating_s REAL,
+        remote TEXT,
+        ended_s REAL,
+        words TEXT
+    );
+    ALTER TABLE send ADD COLUMN batch INTEGER REFERENCES batch (id);
+    CREATE INDEX together ON send (batch) WHERE batch IS NOT NULL;
+    """,
+    """
+    ALTER TABLE send ADD COLUMN tokens_in INTEGER;
+    ALTER TABLE send ADD COLUMN tokens_out INTEGER;
+    ALTER TABLE send ADD COLUMN version TEXT;
+    CREATE INDEX answered ON send (box, version) WHERE version IS NOT NULL;
+    """,
 )
 PAGE = 16384  # bytes: eight answers of 1000 classes; in pages of 4096 each would take one to itself
 

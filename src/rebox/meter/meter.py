@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox, Queries
 from rebox.box.reservation import Reservation, Reserve, Row, Settlement
-from rebox.errors import BudgetExhausted
+from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter.account import Account
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
+from rebox.meter.journal_account import JournalAccount
 from rebox.meter.payee import Payee
+from rebox.meter.wave import Wave
 
 Heard = Callable[[NDArray[np.intp], NDArray[np.float32]], None]
 """Takes the places of images that have been answered, and their scores (n, classes)."""
+
+Later = Callable[[], NDArray[np.float32]]
+"""Returns scores (n, classes) that may have to be waited for."""
 
 
 class Meter:
@@ -34,6 +39,11 @@ class Meter:
         Cap on predict, over all boxes.
     account : Account or None
         Who pays; None: an account of this process alone, with the same budgets.
+
+    Attributes
+    ----------
+    told : callable
+        Told what is waited for, where batches are.
     """
 
     def __init__(
@@ -49,18 +59,29 @@ class Meter:
         }
         self.account = account or Account(self._budgets["fit"], self._budgets["predict"])
         self._boxes = [Payee.of(box).box for box in boxes]
+        self._formerly: dict[str, list[str]] = {}  # what boxes were known as, by what they are
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # by box and purpose
         self._asked: dict[Kind, Amount] = {"fit": Amount(), "predict": Amount()}
         self._answered: dict[Kind, int] = {"fit": 0, "predict": 0}
         self._lock = threading.RLock()
+        self._waves: dict[str, Wave] = {}
+        self.told: Callable[[str], None] = _tell_nobody
 
     # A lock cannot be pickled or copied, and a fitted model must be: the copy gets one of its own.
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        state = {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return state | {"_waves": {}, "told": _tell_nobody}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+
+    def goes_on(self, before: BlackBox, after: BlackBox) -> None:
+        """Count what was asked of a box under what it is known as from now on."""
+        old, new = Payee.of(before).box, Payee.of(after).box
+        with self._lock:
+            self._boxes = [new if box == old else box for box in self._boxes]
+            self._formerly.setdefault(new, []).extend([old, *self._formerly.pop(old, [])])
 
     @property
     def spent(self) -> Spent:
@@ -73,9 +94,16 @@ class Meter:
     def spent_by_box(self) -> tuple[Spent, ...]:
         """What each box has been asked so far, in the order of the boxes."""
         with self._lock:
-            order = [*self._boxes, *(box for box in self._counts if box not in self._boxes)]
-            counts = [(box, Counter(self._counts.get(box))) for box in order]
-        return tuple(replace(self.account.spent_on(box), **count) for box, count in counts)
+            former = [box for boxes in self._formerly.values() for box in boxes]
+            known = {*self._boxes, *former}
+            order = [*self._boxes, *(box for box in self._counts if box not in known)]
+            return tuple(
+                sum(map(self._spent_on, self._formerly.get(box, ())), self._spent_on(box))
+                for box in order
+            )
+
+    def _spent_on(self, box: str) -> Spent:
+        return replace(self.account.spent_on(box), **Counter(self._counts.get(box)))
 
     def asker(self, box: BlackBox, purpose: Purpose, *, afresh: bool = False) -> "Asker":
         """Return who asks ``box``, for ``purpose``, within the budget.
@@ -85,7 +113,24 @@ class Meter:
         afresh : bool
             Whether to ask even what the account remembers.
         """
-        return Asker(box, self, purpose, afresh)
+        return Asker(box.live if afresh else box, self, purpose, afresh)
+
+    def wave(self, box: BlackBox) -> Wave:
+        """Return what questions to ``box`` are put together in, until they leave as batches.
+
+        Raises
+        ------
+        InvalidOption
+            There is no journal that would find them again.
+        """
+        if not isinstance(self.account, JournalAccount):
+            raise InvalidOption(
+                "batches outlive a process, and are found again by the journal: pass journal=FILE."
+            )
+        identity = box.spec.identity
+        if identity not in self._waves:
+            self._waves[identity] = Wave(box, self.account, self.told)
+        return self._waves[identity]
 
     def left(self, purpose: Purpose = "search", box: BlackBox | None = None) -> int | None:
         """Return how many more queries ``purpose`` may ask; None: without end.
@@ -132,7 +177,7 @@ class Meter:
         if account is None or self.account.remembered() <= self.answered():
             return None
         again = type(self)((), self._budgets["fit"], self._budgets["predict"], account)
-        again._boxes = self._boxes
+        again._boxes, again._formerly = self._boxes, self._formerly
         return again
 
     def reserve(self, queries: int, purpose: Purpose, payee: Payee) -> None:
@@ -165,6 +210,10 @@ class Meter:
         ``box`` as for `left`.
         """
         _check(queries, purpose, self.left(purpose, box))
+
+
+def _tell_nobody(words: str) -> None:
+    """Say nothing of what is waited for."""
 
 
 def _check(queries: int, purpose: Purpose, left: int | None) -> None:
@@ -210,6 +259,8 @@ class Asker:
         BudgetExhausted
             They would exceed the budget of the meter, or what the account may be billed.
         """
+        if self.puts_off:
+            return self.put(images, heard)()
         self._meter.reserve(len(images), self._purpose, self._payee)
         account, source = self._meter.account, self._box.source
         known, reserve = account.recall(images, self._purpose, self._payee, afresh=self._afresh)
@@ -221,6 +272,45 @@ class Asker:
             hearing = _Hearing(reserve, lambda answers: self._note(_placed(answers, left), heard))
             rows |= zip(left, account.kept(source.ask(asked, hearing)), strict=True)
         return self._box.shown(np.stack([rows[place] for place in range(len(images))]))
+
+    @property
+    def puts_off(self) -> bool:
+        """Whether questions are put together, and answered later."""
+        return self._box.source.batches is not None
+
+    def put(self, images: Queries, heard: Heard | None = None) -> Later:
+        """Ask as `ask` does, or put ``images`` into a batch that leaves when `depart` is called.
+
+        Returns
+        -------
+        callable
+            Returns the (n, classes) scores; a batch that has not left leaves then, and is waited
+            for. It raises what `ask` does.
+        """
+        source = self._box.source
+        if not self.puts_off:
+            scores = self.ask(images, heard)
+            return lambda: scores
+        wave = self._meter.wave(source)
+        self._meter.reserve(len(images), self._purpose, self._payee)
+        part = wave.add(images, self._purpose, self._payee, lambda rows: self._note(rows, heard))
+
+        def scores_of_part() -> NDArray[np.float32]:
+            if not part.whole:
+                wave.collect()
+            return self._box.shown(part.scores())
+
+        return scores_of_part
+
+    def depart(self) -> None:
+        """Send what was put into a batch; do not wait for it."""
+        if self.puts_off:
+            self._meter.wave(self._box.source).send()
+
+    def abandon(self) -> None:
+        """Forget what was put into a batch that has not left."""
+        if self.puts_off:
+            self._meter.wave(self._box.source).abandon()
 
     def _note(self, answers: Mapping[int, Row], heard: Heard | None) -> None:
         """Count ``answers`` by place, and tell of them."""

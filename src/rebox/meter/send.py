@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
@@ -55,10 +56,10 @@ def enter_send(run: Run, intent: Intent) -> int:
     """
     n, each = len(intent.keys), intent.nano_usd_each
     most = Amount.of(n, each)
-    account = _id_of(run, "account", name=intent.account, kind=intent.kind)
+    account = id_of(run, "account", name=intent.account, kind=intent.kind)
     row = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
     _check(Amount(*row), most, intent)
-    box = _id_of(run, "box", identity=intent.box)
+    box = id_of(run, "box", identity=intent.box)
     send = run(
         "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -72,7 +73,7 @@ def enter_send(run: Run, intent: Intent) -> int:
 
 def enter_epoch(run: Run, box: str) -> None:
     """Count that a box has changed under its identity."""
-    number = _id_of(run, "box", identity=box)
+    number = id_of(run, "box", identity=box)
     run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
 
 
@@ -83,20 +84,33 @@ def end_send(
     billed: int,
     words: str,
     nano_usd_each: int | None,
+    used: Used | None = None,
 ) -> None:
     """Note how a send ended, as `Journal.settle` has it."""
     account, queries, reserved = run(
         "SELECT account, queries, nano_usd_each FROM send WHERE id=?", (send,)
     ).fetchone()
     each = reserved if nano_usd_each is None else nano_usd_each
-    said = words.encode("utf-8", "replace").decode()  # a service's words may be half a character
-    ended = (time.time(), billed, each, said or None, send)
-    run("UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=? WHERE id=?", ended)
+    said = _plain(words)
+    tokens: tuple[int | None, int | None, str | None] = (None, None, None)
+    if used is not None:
+        tokens = (used.tokens_in, used.tokens_out, _plain(used.version))
+    ended = (time.time(), billed, each, said, *tokens, send)
+    run(
+        "UPDATE send SET ended_s=?, billed=?, nano_usd_each=?, words=?, tokens_in=?, tokens_out=?, "
+        "version=? WHERE id=?",
+        ended,
+    )
     asked = run("SELECT id, key FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
     for place, scores in answers.items():
         question, key = asked[place]
         run("INSERT INTO answer VALUES (?, ?, ?)", (question, scores, checksum(key, scores)))
     _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
+
+
+def _plain(words: str) -> str | None:
+    """Return a service's words as they can be written, which may hold half a character."""
+    return words.encode("utf-8", "replace").decode() or None
 
 
 def _check(billed: Amount, most: Amount, intent: Intent) -> None:
@@ -113,7 +127,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     )
 
 
-def _id_of(run: Run, table: str, **columns: str) -> int:
+def id_of(run: Run, table: str, **columns: str) -> int:
     """Return the id of the row with these values, made if it is not there."""
     names, values = list(columns), tuple(columns.values())
     where = " AND ".join(f"{name}=?" for name in names)

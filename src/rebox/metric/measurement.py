@@ -1,4 +1,4 @@
-"""All that labelled images tell of a classifier: figures, confusion, classes, calibration."""
+"""All that labelled samples tell of a classifier: figures, confusion, classes, calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measurement:
-    """What labelled images tell of a classifier.
+    """What labelled samples tell of a classifier.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Measurement:
     def title(self) -> str:
         """What was measured on: images, and subjects where several show one."""
         alone = self.subjects == self.images
-        return f"{self.images:,} images{'' if alone else f' of {self.subjects:,} subjects'}"
+        return f"{self.images:,} samples{'' if alone else f' of {self.subjects:,} subjects'}"
 
     def __repr__(self) -> str:
         shown = {name: self.figures[name] for name in IN_A_LINE if name in self.figures}

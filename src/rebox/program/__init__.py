@@ -12,15 +12,18 @@ from rebox.program.subspace import (
     RandomProjection,
     Subspace,
 )
-from rebox.program.template import Template
+from rebox.program.template import PLAIN_TEXT, TEMPLATES, Dressing, Template, templates_of
 from rebox.program.view import PLAIN, View
 
 __all__ = [
     "DCT",
     "PLAIN",
+    "PLAIN_TEXT",
+    "TEMPLATES",
     "Autoencoded",
     "Canvas",
     "Codec",
+    "Dressing",
     "Full",
     "LowResolution",
     "Placement",
@@ -30,5 +33,6 @@ __all__ = [
     "Template",
     "View",
     "subspace_from_name",
+    "templates_of",
     "view_pool",
 ]

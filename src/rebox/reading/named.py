@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from rebox.box import BoxSpec
+from rebox.reading.calibration import log_prior
 from rebox.reading.contract import Arrays, Matrix, Scores
 from rebox.reading.features import FLOOR
+from rebox.reading.stacking import BIAS, HELD, Beliefs
 
 Kind = Literal["best", "label", "scores"]
 
@@ -22,7 +24,8 @@ CERTAIN = 0.01  # a confidence of 0 or 1 is read as if this were left to doubt
 KNOTS = 64  # of the distribution of confidences
 REACH = 1.7  # ranks from -1 to 1 are scaled by it, to about the spread of the logits: √3
 RIGHT, BELIEF = 0.7, 4.0  # so often is an answer right, beforehand, as if seen so many times
-TOGETHER = 0.6  # of a vote's weight by itself: boxes err together
+TOGETHER = 0.6  # of a vote's weight by itself, beside other opinions: they err together
+DOUBT = 3.0  # answers, beforehand, that tell nothing of what one means that bears no name
 # Training answers that are all as sure say nothing of how much confidences vary: without a least
 # deviation, one that is a little less sure later would outweigh all else. Probabilities that differ
 # by a tenth, about the middle, have logits that differ by nearly this.
@@ -100,26 +103,46 @@ class NamedAnswers:
         product: Matrix = (votes[:, :, None] * how[:, None, :]).reshape(len(scores), -1)
         return product
 
-    def right(self, scores: Scores, targets: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Return which answers (n,) name the class that is true, of ``targets`` (n,)."""
-        best, _ = self._votes(scores)
-        said: NDArray[np.bool_] = (self.places[targets] == best) & (best >= 0)
-        return said
-
-    def beliefs(self, right: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return the weight (width,) that each shared feature has before anything is fitted.
+    def beliefs(self, scores: Scores, targets: NDArray[np.intp], *, alone: bool = False) -> Beliefs:
+        """Return the weights that features have before anything is fitted.
 
         A vote's is the log-odds of being right, over all other classes alike (the weight of
-        evidence of Good 1950; Dawid and Skene 1979 with one coin), by how often it was ``right``.
+        evidence of Good 1950; Dawid and Skene 1979 with one coin), by how often it was right.
+        Where a box has no names in common with the user, an answer speaks for the classes that it
+        was given about: for each by log P(class | answer) / P(class), smoothed to nothing.
+
+        Parameters
+        ----------
+        scores : (n, source classes)
+            Answers about samples of classes ``targets`` (n,).
+        alone : bool
+            Whether no opinion stands beside it.
         """
-        if not self.width:
-            return np.empty(0)
+        weight, bias = (1.0, HELD) if alone else (TOGETHER, BIAS)
         if self.kind == "scores":
-            return np.array([TOGETHER])
+            return Beliefs(np.full(self.width, weight), np.empty((0, len(self.places))), bias)
+        best, _ = self._votes(scores)
+        names, counts = self._of_names(best, targets), self._of_counts(best, targets)
+        return Beliefs(weight * names, weight * counts, bias)
+
+    def _of_names(self, best: NDArray[np.intp], targets: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the weights (width,) of votes for classes by name."""
+        right = (self.places[targets] == best) & (best >= 0)
         share = (right.sum() + BELIEF * RIGHT) / (len(right) + BELIEF)
         others = max(len(self.places) - 1, 1)
-        weight = TOGETHER * max(0.0, float(np.log(share * others / (1 - share))))
+        weight = max(0.0, float(np.log(share * others / (1 - share))))
         return weight * np.array([1.0, SURER, 0.0])[: self.width]
+
+    def _of_counts(self, best: NDArray[np.intp], targets: NDArray[np.intp]) -> Matrix:
+        """Return weights (free features, K), those of an answer by itself, however sure it was."""
+        prior = np.exp(log_prior(targets, len(self.places)))
+        by_column = np.zeros((len(self.seen), 1 if self.kind == "label" else 3, len(prior)))
+        if not self.width:
+            votes = (best[:, None] == self.seen[None, :]).astype(np.float64)
+            counts = votes.T @ np.eye(len(prior))[targets]
+            said = (counts + DOUBT * prior) / (counts.sum(axis=1, keepdims=True) + DOUBT)
+            by_column[:, 0] = np.log(said / prior)
+        return by_column.reshape(-1, len(prior))
 
     def _votes(self, scores: Scores) -> tuple[NDArray[np.intp], Matrix]:
         """Return the best class (n,) of each answer, -2 for none, and how it was said (n, g)."""

@@ -2,9 +2,9 @@
 
 log p(k | answers) = Σ_f θ_f s_f(k) + Σ_d x_d W_dk + b_k, up to a constant: what speaks for a class
 weighs the same for all of them (θ; McFadden 1974), and what has no name has a weight for each (W).
-The penalty draws θ to its beliefs and W to nothing, so that with few labels the opinion is that of
-the names, and every step away from them has to be earned (Wolpert: Stacked generalization, Neural
-Networks 1992, for the weights of opinions that were held out).
+The penalty draws θ and W to what is believed beforehand, so that with few labels the opinion is
+that of the names, and every step away from them has to be earned (Wolpert: Stacked generalization,
+Neural Networks 1992, for the weights of opinions that were held out).
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,25 @@ Shared = NDArray[np.float64]
 """(n, K, F): how far each of F features speaks for each class."""
 
 HELD = 4.0  # penalty of a step away from the beliefs
-BIAS = 1.0  # of a class's bias
+BIAS = 1.0  # of a class's bias, where several opinions are stacked
 STEPS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """Where weights begin, before anything is fitted.
+
+    Attributes
+    ----------
+    shared : (F,) float64
+    free : (D, K) float64
+    bias : float
+        The penalty of a class's bias, which begins at 0.
+    """
+
+    shared: NDArray[np.float64]
+    free: Matrix
+    bias: float = BIAS
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +68,7 @@ def fit_stack(
     shared: Shared,
     free: Matrix,
     targets: NDArray[np.intp],
-    beliefs: NDArray[np.float64],
+    beliefs: Beliefs,
     penalty: float,
 ) -> Stack:
     """Return the stack of least penalised log loss on samples of classes ``targets`` (n,).
@@ -60,17 +77,16 @@ def fit_stack(
     ----------
     shared, free : (n, K, F), (n, D)
     targets : (n,) intp
-    beliefs : (F,)
-        Where the shared weights begin.
+    beliefs : Beliefs
     penalty : float
         Of the free weights.
     """
     n, count, width = shared.shape
     depth = free.shape[1]
     truth = np.eye(count)[targets]
-    held = np.concatenate([beliefs, np.zeros((depth + 1) * count)])
+    held = np.concatenate([beliefs.shared, beliefs.free.ravel(), np.zeros(count)])
     strength = np.concatenate(
-        [np.full(width, HELD), np.full(depth * count, penalty), np.full(count, BIAS)]
+        [np.full(width, HELD), np.full(depth * count, penalty), np.full(count, beliefs.bias)]
     )
 
     def parts(vector: NDArray[np.float64]) -> Stack:

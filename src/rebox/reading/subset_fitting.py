@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from rebox.reading.contract import Matrix, Scores
 from rebox.reading.named import NamedAnswers
 from rebox.reading.reader import PooledReader
-from rebox.reading.stacking import Shared, Stack, fit_stack
+from rebox.reading.stacking import BIAS, Beliefs, Shared, Stack, fit_stack
 from rebox.reading.subsets import Member, Subset, SubsetReader, joined
 from rebox.reading.targets import Targets
 
@@ -29,26 +29,23 @@ class Evidence:
     member : Member
     shared : (n, K, F)
     free : (n, D)
-    right : (n,) bool
-        Which answers name the true class, for how far they are believed beforehand; of an opinion,
-        empty.
+    scores : (n, source classes) or None
+        The answers themselves, for what is believed of them beforehand; None: it is an opinion.
     """
 
     member: Member
     shared: Shared
     free: Matrix
-    right: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    scores: Scores | None = None
 
     @classmethod
-    def of_answers(
-        cls, question: int, named: NamedAnswers, scores: Scores, targets: NDArray[np.intp]
-    ) -> Self:
+    def of_answers(cls, question: int, named: NamedAnswers, scores: Scores) -> Self:
         """Return what answers (n, source classes) to a question say by their names."""
         return cls(
             member=Member(question, named=named),
             shared=named.shared(scores),
             free=named.free(scores),
-            right=named.right(scores, targets),
+            scores=scores,
         )
 
     @classmethod
@@ -60,15 +57,20 @@ class Evidence:
             free=np.empty((len(out_of_fold), 0)),
         )
 
-    def beliefs(self, rows: slice | NDArray[np.intp], opinions: int) -> NDArray[np.float64]:
-        """Return the weights (F,) of its shared features before anything is fitted.
+    def beliefs(
+        self, rows: slice | NDArray[np.intp], targets: NDArray[np.intp], beside: Sequence[Self]
+    ) -> Beliefs:
+        """Return the weights of its features before anything is fitted.
 
-        One of several ``opinions`` begins with an even share; votes with what they are worth among
-        the samples ``rows``.
+        One of several opinions begins with an even share; answers with what they are worth among
+        the samples ``rows``, of all whose classes are ``targets``. ``beside`` are all that are
+        heard, itself among them.
         """
-        if self.member.named is None:
-            return np.array([1.0 / opinions])
-        return self.member.named.beliefs(self.right[rows])
+        named, count = self.member.named, self.shared.shape[1]
+        if named is None or self.scores is None:
+            opinions = sum(one.member.opinion is not None for one in beside)
+            return Beliefs(np.array([1.0 / opinions]), np.empty((0, count)))
+        return named.beliefs(self.scores[rows], targets[rows], alone=len(beside) == 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +144,14 @@ class SubsetFitting:
 
     def _stack(self, subset: Subset, rows: slice | NDArray[np.intp], penalty: float) -> Stack:
         shared, free = self._features(subset)
-        heard = self._heard(subset)
-        opinions = sum(one.member.opinion is not None for one in heard)
-        beliefs = [one.beliefs(rows, opinions) for one in heard]
-        index = self.targets.index[rows]
-        together = np.concatenate([np.empty(0), *beliefs])
-        return fit_stack(shared[rows], free[rows], index, together, penalty)
+        heard, index = self._heard(subset), self.targets.index
+        each = [one.beliefs(rows, index, heard) for one in heard]
+        beliefs = Beliefs(
+            np.concatenate([np.empty(0), *(one.shared for one in each)]),
+            np.concatenate([np.empty((0, self.targets.count)), *(one.free for one in each)]),
+            bias=max((one.bias for one in each), default=BIAS),
+        )
+        return fit_stack(shared[rows], free[rows], index[rows], beliefs, penalty)
 
     def _features(self, subset: Subset) -> tuple[Shared, Matrix]:
         heard, n = self._heard(subset), len(self.targets)

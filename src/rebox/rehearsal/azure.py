@@ -17,6 +17,7 @@ from rebox.rehearsal.format import (
     Outcome,
     Parsed,
     Refused,
+    form_part,
     only_scored,
     waiting,
 )
@@ -98,7 +99,7 @@ class Azure(Format):
         kind = request.header("Content-Type")
         if not kind.lower().startswith("multipart/form-data"):
             return Parsed([request.body])
-        return Parsed([_form_part(request.body, kind, "imageData")])
+        return Parsed([form_part(request.body, kind, "imageData")])
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the predictions, the best first."""
@@ -131,15 +132,3 @@ class Azure(Format):
 def _prediction(name: str, score: Any) -> dict[str, Any]:
     tag = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
     return {"probability": score, "tagId": tag, "tagName": name, "tagType": "Regular"}
-
-
-def _form_part(body: bytes, content_type: str, name: str) -> bytes:
-    """Return the content of a form's part; its bytes are not touched, as e-mail parsers would."""
-    boundary = re.search(r'boundary="?([^";]+)', content_type)
-    if boundary is None:
-        raise Refused("request", "the form has no boundary")
-    for part in body.split(b"--" + boundary[1].encode()):
-        head, separator, content = part.partition(b"\r\n\r\n")
-        if separator and f'name="{name}"'.encode() in head:
-            return content.removesuffix(b"\r\n")
-    raise Refused("request", f"the form has no part {name}")

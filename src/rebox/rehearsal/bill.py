@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rebox.rehearsal.limits import Limits
+from rebox.rehearsal.message import Tokens
 
 HOUR_S = 3600.0
+MILLION = 1e6
 NO_REPLY = 0  # stands for the status of a question that got no whole reply
 
 
@@ -23,8 +25,10 @@ class Bill:
         Questions that came in; what costs nothing (metadata, health) is not counted.
     queries : int
         Images billed.
+    tokens_in, tokens_out : int
+        Tokens billed, where a service bills them.
     usd : float
-        US dollars for them, and for the time from the first question to the last reply.
+        US dollars for all this, and for the time from the first question to the last reply.
     refused : int
         Questions that were not answered with a status of 200 to 299.
     faults : int
@@ -35,6 +39,8 @@ class Bill:
 
     requests: int = 0
     queries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
     usd: float = 0.0
     refused: int = 0
     faults: int = 0
@@ -59,6 +65,8 @@ class Tally:
         self._begun_s: float | None = None
         self._ended_s = 0.0
         self._requests = self._queries = self._reserved = self._faults = 0
+        self._taken = self._given = 0
+        self._usd = 0.0
         self._by_status: Counter[int] = Counter()
         self._lock = threading.Lock()
 
@@ -84,11 +92,19 @@ class Tally:
             self._reserved += n
             return True
 
-    def settle(self, n: int, billed: int) -> None:
-        """Give back ``n`` reserved queries and bill ``billed``."""
+    def settle(
+        self, n: int, billed: int, tokens: Tokens | None = None, *, share: float = 1.0
+    ) -> None:
+        """Give back ``n`` reserved queries and bill ``billed``, at a ``share`` of the price."""
+        spent = tokens if tokens is not None and billed else Tokens(0, 0)
+        limits = self._limits
+        million = spent.taken * limits.usd_per_m_in + spent.given * limits.usd_per_m_out
         with self._lock:
             self._reserved -= n
             self._queries += billed
+            self._taken += spent.taken
+            self._given += spent.given
+            self._usd += share * (billed * limits.price_usd + million / MILLION)
 
     def replied(self, status: int) -> None:
         """Count a reply."""
@@ -105,7 +121,9 @@ class Tally:
             return Bill(
                 requests=self._requests,
                 queries=self._queries,
-                usd=self._queries * self._limits.price_usd + hours * self._limits.usd_per_hour,
+                tokens_in=self._taken,
+                tokens_out=self._given,
+                usd=self._usd + hours * self._limits.usd_per_hour,
                 refused=sum(n for status, n in by_status.items() if not 200 <= status < 300),
                 faults=self._faults,
                 by_status=by_status,

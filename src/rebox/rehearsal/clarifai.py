@@ -172,7 +172,7 @@ class Clarifai(Format):
         if isinstance(outcome, Failed):
             code = BAD_PICTURE if outcome.code is None else outcome.code
             status = {"code": code, "description": outcome.words}
-        else:
+        elif isinstance(outcome, Scored):
             concepts = {"concepts": _concepts(outcome, wishes)}
         return {
             "id": uuid.uuid4().hex,

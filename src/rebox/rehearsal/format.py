@@ -5,7 +5,8 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BoxSpec
+from rebox.box.spec import Kind as Taken
 from rebox.rehearsal.limits import Limits
 from rebox.rehearsal.message import Incoming, Outgoing
 
@@ -32,6 +34,7 @@ Kind = Literal[
     "not_found",
     "server",
     "busy",
+    "parameter",
 ]
 """Why a service refuses."""
 
@@ -50,8 +53,11 @@ STATUS: Mapping[Kind, int] = {
 }
 """The status of HTTP for a refusal, where a service has none of its own; 400 for all others."""
 
-Item = bytes | NDArray[np.generic]
-"""An image as it was sent: a file, or (height, width, channels) numbers."""
+Item = bytes | NDArray[np.generic] | str
+"""What was sent: the file of an image, (height, width, channels) numbers, or a text."""
+
+Saying = Literal["refusal", "prose", "unknown", "nothing", "cut", "filtered"]
+"""What a model that answers in words may say instead of an answer."""
 
 
 class Refused(Exception):
@@ -101,7 +107,14 @@ class Failed:
     code: int | None = None
 
 
-Outcome = Scored | Failed
+@dataclass(frozen=True)
+class Utterance:
+    """Words that are no answer, from a model that speaks; they are billed as one."""
+
+    kind: Saying
+
+
+Outcome = Scored | Failed | Utterance
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,8 @@ class Endpoint:
         Its name at the service; None: the format's usual one.
     layout, gzip
         As in `Rehearsal`.
+    limits : Limits or None
+        None: those that the service documents.
     """
 
     spec: BoxSpec
@@ -140,6 +155,7 @@ class Endpoint:
     model: str | None = None
     layout: Literal["nhwc", "nchw"] = "nhwc"
     gzip: bool = False
+    limits: Limits | None = None
 
 
 def only_scored(outcomes: Sequence[Outcome]) -> Scored:
@@ -161,6 +177,10 @@ class Format(abc.ABC):
         looks for it.
     names_classes, names_items : bool
         Whether answers name their classes; whether each image has a status of its own.
+    speaks : bool
+        Whether it answers in words.
+    takes : tuple of Kind
+        What can be asked about: images, texts.
     """
 
     service: ClassVar[str]
@@ -168,6 +188,8 @@ class Format(abc.ABC):
     needs_key: ClassVar[bool] = False
     names_classes: ClassVar[bool] = True
     names_items: ClassVar[bool] = False
+    speaks: ClassVar[bool] = False
+    takes: ClassVar[tuple[Taken, ...]] = ("images",)
     usual_model: ClassVar[str] = "rehearsal"
 
     def __init__(self, served: Endpoint) -> None:
@@ -206,6 +228,12 @@ class Format(abc.ABC):
         """
         raise Refused("not_found", f"there is nothing at {request.route}")
 
+    def attend(self, ask: Callable[[Incoming], Outgoing]) -> None:  # noqa: B027 - most answer at once
+        """Take what answers a question later, at the price of a batch."""
+
+    def look(self) -> None:  # noqa: B027 - as above
+        """Let happen what was due by now."""
+
     def key_of(self, request: Incoming) -> str | None:
         """Return the key that came with ``request``; None: none did."""
         kind, _, key = request.header("Authorization").partition(" ")
@@ -219,6 +247,12 @@ class Format(abc.ABC):
     def uri(self, url: str) -> str:
         """Return the URI by which `rebox.open_box` opens the service at ``url``."""
         return self._uri(self.model, base_url=url)
+
+    @property
+    def prices(self) -> tuple[str, str]:
+        """What a million tokens read and written cost, in US dollars."""
+        limits = self.served.limits or self.limits
+        return f"{limits.usd_per_m_in:g}", f"{limits.usd_per_m_out:g}"
 
     def _uri(self, target: str, *, named: bool = True, **options: str) -> str:
         if named:
@@ -260,6 +294,24 @@ def from_base64(text: str, otherwise: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise Refused("request", otherwise) from error
+
+
+def form_part(body: bytes, content_type: str, name: str) -> bytes:
+    """Return the content of a form's part; its bytes are not touched, as e-mail parsers would.
+
+    Raises
+    ------
+    Refused
+        There is none of this name.
+    """
+    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    if boundary is None:
+        raise Refused("request", "the form has no boundary")
+    for part in body.split(b"--" + boundary[1].encode()):
+        head, separator, content = part.partition(b"\r\n\r\n")
+        if separator and f'name="{name}"'.encode() in head:
+            return content.removesuffix(b"\r\n")
+    raise Refused("request", f"the form has no part {name}")
 
 
 def dig(value: Any, *path: str) -> Any:

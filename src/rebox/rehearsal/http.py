@@ -2,23 +2,43 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from rebox.rehearsal.format import STATUS, Format, Kind, Outcome, Parsed, only_scored, waiting
+from rebox.rehearsal.format import (
+    STATUS,
+    Format,
+    Kind,
+    Outcome,
+    Parsed,
+    Refused,
+    only_scored,
+    read_json,
+    waiting,
+)
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 
 
 class PlainHttp(Format):
-    """``POST /predict`` with a picture: ``{"result": {"scores": {"name": p}}}``."""
+    """``POST /predict`` with a picture: ``{"result": {"scores": {"name": p}}}``.
+
+    A model of texts is sent ``{"text": "..."}``.
+    """
 
     service = "http"
+    takes = ("images", "texts")
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to ``/predict``."""
         return request.method == "POST" and request.route == "/predict"
 
     def read(self, request: Incoming) -> Parsed:
-        """Return the picture."""
-        return Parsed([request.body])
+        """Return the picture, or the text."""
+        if self.served.spec.takes == "images":
+            return Parsed([request.body])
+        text = read_json(request).get("text")
+        if not isinstance(text, str):
+            raise Refused("request", 'expected an object with a text, as {"text": "..."}')
+        return Parsed([text])
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:  # noqa: ARG002 - it has no wishes
         """Return the scores by name, in the order of the classes."""
@@ -34,4 +54,6 @@ class PlainHttp(Format):
 
     def uri(self, url: str) -> str:
         """Return ``http:URL/predict?scores=result.scores&classes=...``."""
-        return self._uri(f"{url}/predict", scores="result.scores")
+        texts = self.served.spec.takes == "texts"
+        body: dict[str, Any] = {"body": '{"text":"{text}"}'} if texts else {}
+        return self._uri(f"{url}/predict", scores="result.scores", **body)

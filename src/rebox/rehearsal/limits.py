@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rebox.errors import InvalidOption
 
 WINDOW_S = 1.0
+PRICES = ("price_usd", "usd_per_hour", "usd_per_m_in", "usd_per_m_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Limits:
         US dollars per image answered.
     usd_per_hour : float
         US dollars per hour, from the first question to the last reply.
+    usd_per_m_in, usd_per_m_out : float
+        US dollars per million tokens that a model reads and writes.
 
     Raises
     ------
@@ -48,13 +51,15 @@ class Limits:
     latency_s: float = 0.0
     price_usd: float = 0.0
     usd_per_hour: float = 0.0
+    usd_per_m_in: float = 0.0
+    usd_per_m_out: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("requests_per_second", "queries_per_second", "batch_size", "image_bytes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidOption(f"{name} of a rehearsal must be above 0, found {value}.")
-        for name in ("request_bytes", "quota", "latency_s", "price_usd", "usd_per_hour"):
+        for name in ("request_bytes", "quota", "latency_s", *PRICES):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise InvalidOption(f"{name} of a rehearsal must be 0 or more, found {value}.")

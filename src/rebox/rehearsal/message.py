@@ -3,8 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+
+class Tokens(NamedTuple):
+    """What a model read and wrote, in tokens."""
+
+    taken: int
+    given: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +47,18 @@ class Incoming:
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """A reply before it goes out; its length is added when it is sent."""
+    """A reply before it goes out; its length is added when it is sent.
+
+    Attributes
+    ----------
+    tokens : Tokens or None
+        What is billed for it, where tokens are.
+    """
 
     status: int = 200
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    tokens: Tokens | None = None
 
 
 def json_reply(value: Any, status: int = 200, **headers: str) -> Outgoing:

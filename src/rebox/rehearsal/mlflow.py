@@ -1,4 +1,4 @@
-"""MLflow's scoring server: ``/invocations`` of a model that takes a tensor of images."""
+"""MLflow's scoring server: ``/invocations`` of a model of a tensor of images, or of texts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,19 +39,23 @@ class MLflow(Format):
 
     The images are nested lists of shape (n, height, width, channels) or (n, channels, height,
     width), alone or as the only named input: floats in [0, 1], or whole numbers to 255 where the
-    model takes ``uint8``. A column has no name.
+    model takes ``uint8``. A column has no name. Texts are a list, alone or as the only column of
+    ``dataframe_split``.
     """
 
     service = "mlflow"
     names_classes = False
+    takes = ("images", "texts")
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to ``/invocations``."""
         return request.method == "POST" and request.route == "/invocations"
 
     def read(self, request: Incoming) -> Parsed:
-        """Return the images."""
+        """Return the images, or the texts."""
         body = read_json(request)
+        if self.served.spec.takes == "texts":
+            return Parsed(_texts_in(body))
         given = body.get("inputs", body.get("instances"))
         if given is None:
             raise Refused("request", "expected one of the keys inputs, instances")
@@ -85,6 +89,8 @@ class MLflow(Format):
     def uri(self, url: str) -> str:
         """Return ``mlflow:URL?classes=...`` with what the server does not tell of the tensor."""
         spec = self.served.spec
+        if spec.takes == "texts":
+            return self._uri(url, takes="texts")
         size = f"{spec.height}x{spec.width}"
         kind = "UINT8" if spec.pixels == "uint8" else "FP32"
         return self._uri(url, size=size, channels=str(spec.channels), datatype=kind)
@@ -98,6 +104,16 @@ class MLflow(Format):
         if not ((levels == np.rint(levels)).all() and levels.min() >= 0 and levels.max() <= 255):
             raise BadPicture("expected whole numbers from 0 to 255")
         return levels.astype(np.uint8)
+
+
+def _texts_in(body: dict[str, Any]) -> list[str]:
+    frame = body.get("dataframe_split")
+    given = body.get("inputs", body.get("instances"))
+    if isinstance(frame, dict) and isinstance(rows := frame.get("data"), list):
+        given = [row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows]
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise Refused("request", "expected a list of texts as inputs, or one column of them")
+    return given
 
 
 def _tensor(given: Any) -> NDArray[np.generic]:

@@ -32,6 +32,7 @@ ABOUT = re.compile(MODEL + "(?P<ready>/ready)?")
 HEALTH = ("/v2/health/live", "/v2/health/ready")
 JSON_LENGTH = "Inference-Header-Content-Length"
 DTYPES = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8", "UINT8": "u1"}
+TEXTS = "BYTES"
 INPUT, OUTPUT = "input", "scores"
 
 
@@ -39,11 +40,13 @@ class OpenInference(Format):
     """``POST /v2/models/M/infer`` and what tells of the model and its health.
 
     One input of shape (n, height, width, channels) or (n, channels, height, width), FP32 in [0, 1]
-    or UINT8; one output ``scores`` of shape (n, classes). A column has no name.
+    or UINT8; one output ``scores`` of shape (n, classes). A column has no name. A model of texts
+    takes BYTES of shape (n, 1).
     """
 
     service = "oip"
     names_classes = False
+    takes = ("images", "texts")
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to a model's ``infer``."""
@@ -56,16 +59,23 @@ class OpenInference(Format):
         inputs = head.get("inputs")
         if not isinstance(inputs, list) or len(inputs) != 1:
             raise Refused("request", f"expected 1 input {INPUT!r}")
-        try:
-            images = images_of(_tensor(inputs[0], rest), self.served.spec, self.served.layout)
-            items = [as_pixels(image, self.served.spec) for image in images]
-        except BadPicture as error:
-            raise Refused("request", str(error)) from error
+        items = self._items(inputs[0], rest)
         binary = bool(dig(head, "parameters", "binary_data_output"))
         for output in head.get("outputs") or []:
             binary = bool((output.get("parameters") or {}).get("binary_data", binary))
         packed = self.served.gzip and "gzip" in request.header("Accept-Encoding")
         return Parsed(items, {"id": head.get("id"), "binary": binary, "packed": packed})
+
+    def _items(self, given: Any, rest: bytes) -> list[Any]:
+        """Return the images, or the texts, in the only input."""
+        spec = self.served.spec
+        if spec.takes == "texts":
+            return _texts(given, rest)
+        try:
+            images = images_of(_tensor(given, rest), spec, self.served.layout)
+            return [as_pixels(image, spec) for image in images]
+        except BadPicture as error:
+            raise Refused("request", str(error)) from error
 
     def write(self, outcomes: Sequence[Outcome], question: Parsed) -> Outgoing:
         """Return the tensor of scores, as JSON or as bytes behind it."""
@@ -113,6 +123,8 @@ class OpenInference(Format):
         if self.served.layout == "nchw":
             shape = [spec.channels, spec.height, spec.width]
         kind = "UINT8" if spec.pixels == "uint8" else "FP32"
+        if spec.takes == "texts":
+            kind, shape = TEXTS, [1]
         classes = len(self.served.classes)
         return {
             "name": self.model,
@@ -153,6 +165,28 @@ def _tensor(given: Any, rest: bytes) -> NDArray[np.generic]:
         return flat.reshape(given["shape"])
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise BadPicture(f"the input cannot be read: {error}") from error
+
+
+def _texts(given: Any, rest: bytes) -> list[str]:
+    """Return the texts of an input of BYTES: in JSON, or each behind its length in 4 bytes."""
+    size = dig(given, "parameters", "binary_data_size")
+    texts: Any = given.get("data") if size is None else _unpacked(rest[:size])
+    good = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    if not good or given.get("datatype") != TEXTS or given.get("shape") != [len(texts), 1]:
+        raise Refused("request", f"expected an input of {TEXTS} and shape [n, 1], a text in each")
+    own: list[str] = texts
+    return own
+
+
+def _unpacked(content: bytes) -> list[str] | None:
+    texts, start = [], 0
+    while start < len(content):
+        end = start + 4 + int.from_bytes(content[start : start + 4], "little")
+        if end > len(content):
+            return None
+        texts.append(content[start + 4 : end].decode(errors="replace"))
+        start = end
+    return texts
 
 
 def _binary(about: dict[str, Any], output: dict[str, Any], scores: NDArray[np.float32]) -> Outgoing:

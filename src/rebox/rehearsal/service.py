@@ -7,6 +7,7 @@ from typing import Literal, Self
 from rebox.box import BlackBox
 from rebox.door import Door
 from rebox.errors import InvalidOption
+from rebox.option import read_name
 from rebox.rehearsal.bill import Bill
 from rebox.rehearsal.exchange import Exchange
 from rebox.rehearsal.fault import Faults, scheduled
@@ -19,8 +20,10 @@ REHEARSALS = Door(
     "rebox.rehearsals",
     "rehearsal",
     {
+        "anthropic": "rebox.rehearsal.chat.anthropic:Anthropic",
         "azure": "rebox.rehearsal.azure:Azure",
         "azure-custom-vision": "rebox.rehearsal.azure:Azure",
+        "chat": "rebox.rehearsal.chat.openai:OpenAI",
         "clarifai": "rebox.rehearsal.clarifai:Clarifai",
         "http": "rebox.rehearsal.http:PlainHttp",
         "huggingface": "rebox.rehearsal.huggingface:HuggingFace",
@@ -41,10 +44,11 @@ class Rehearsal:
     Parameters
     ----------
     service : str
-        One of `REHEARSALS`: clarifai, azure-custom-vision (or azure), oip, ....
+        One of `REHEARSALS`: clarifai, azure-custom-vision (or azure), oip, .... Options stand
+        behind a question mark, as in ``chat?logprobs=no``.
     box : BlackBox
         Who answers. Pictures of another size are resized to its own; it is asked by one thread at
-        a time.
+        a time. Chat models answer about texts where it takes them.
     classes : sequence of str or None
         What the service calls the box's classes; None: as the box does, or as a public model of
         as many classes that ``model`` names.
@@ -92,11 +96,13 @@ class Rehearsal:
         layout: Literal["nhwc", "nchw"] = "nhwc",
         gzip: bool = False,
     ) -> None:
-        kind: type[Format] = REHEARSALS[service]
-        if box.spec.takes != "images":
+        name, options = read_name(service, REHEARSALS, "rehearsal", but="served")
+        kind: type[Format] = REHEARSALS[name]
+        if box.spec.takes not in kind.takes:
+            taken = "is asked by ids" if box.spec.takes == "ids" else f"takes {box.spec.takes}"
             raise InvalidOption(
-                f"{box.spec.identity} is asked by ids, and a service is shown images: ask the box "
-                "itself."
+                f"{box.spec.identity} {taken}, and a service is shown {' or '.join(kind.takes)}: "
+                "ask the box itself."
             )
         if classes is None and model is not None:
             public = kind.public_classes(model)
@@ -108,7 +114,9 @@ class Rehearsal:
                 model=model,
                 layout=layout,
                 gzip=gzip,
-            )
+                limits=limits,
+            ),
+            **options,
         )
         self.limits = form.limits if limits is None else limits
         self._form, self._port, self._tls = form, port, tls
@@ -166,7 +174,7 @@ class Rehearsal:
     @property
     def bill(self) -> Bill:
         """What was asked and billed up to now."""
-        return self._exchange.ledger.bill
+        return self._exchange.bill
 
     @property
     def requests(self) -> tuple[Incoming, ...]:
@@ -176,7 +184,7 @@ class Rehearsal:
 
 def limits_of(service: str) -> Limits:
     """Return the limits and the price that a service documents."""
-    kind: type[Format] = REHEARSALS[service]
+    kind: type[Format] = REHEARSALS[service.partition("?")[0]]
     return kind.limits
 
 

@@ -1,4 +1,4 @@
-"""An ``.npz`` of arrays: images or rows ``x``, ``ids``, or both; labels ``y``, maybe ``groups``."""
+"""An ``.npz`` of arrays: images or rows ``x``, or ``texts``; ``ids``; labels ``y``, ``groups``."""
 
 import warnings
 from collections.abc import Collection
@@ -13,10 +13,11 @@ from rebox.errors import InvalidData
 from rebox.sample.dataset import Dataset
 from rebox.sample.labels import refuse_one_hot
 from rebox.sample.samples import Ids, as_ids
+from rebox.sample.texts import Texts, as_texts
 
 Array = NDArray[Any]
 
-SINGULAR = {"group": "groups", "id": "ids"}
+SINGULAR = {"group": "groups", "id": "ids", "text": "texts"}
 TRUTH = "truth"  # what files of recorded answers call the labels
 
 
@@ -26,10 +27,10 @@ def load_arrays(archive: Path) -> Dataset:
     Parameters
     ----------
     archive : Path
-        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features), or ``ids`` of shape (n,), or
-        both; ``y`` of shape (n,); and, if they are there, ``groups`` of shape (n,): the subject of
-        each, such as a patient. A file of recorded answers, whose labels are its ``truth``, will
-        do.
+        ``x`` of shape (n, h, w), (n, h, w, 1 or 3) or (n, features), or ``texts`` of shape (n,);
+        with ``ids`` of shape (n,), or those alone; ``y`` of shape (n,); and, if they are there,
+        ``groups`` of shape (n,): the subject of each, such as a patient. A file of recorded
+        answers, whose labels are its ``truth``, will do.
 
     Raises
     ------
@@ -49,27 +50,41 @@ def load_arrays(archive: Path) -> Dataset:
     groups = arrays.get("groups")
     if groups is not None:
         _check_names(archive, "groups", groups, "groups", "subject of each image")
-    images, ids = _samples(archive, arrays)
-    return Dataset(images, labels, archive.stem, ids=ids, groups=groups)
+    images, texts, ids = _samples(archive, arrays)
+    return Dataset(images, labels, archive.stem, texts=texts, ids=ids, groups=groups)
 
 
-def array_samples(archive: Path) -> tuple[Array | None, Ids | None]:
-    """Return ``x`` and ``ids`` of an ``.npz`` file, as `load_arrays` does; ``y`` is not read."""
+def array_samples(archive: Path) -> tuple[Array | None, Texts | None, Ids | None]:
+    """Return ``x``, ``texts`` and ``ids`` of a file, as `load_arrays` does; ``y`` is not read."""
     known_by = _known_by(_stored(archive))
     return _samples(archive, read_arrays(archive, (known_by,), optional=("ids",)))
 
 
 def _known_by(stored: Collection[str]) -> str:
-    """Return the array that says what samples are: ``x``, or ``ids`` where there is none."""
-    return "ids" if "ids" in stored and "x" not in stored else "x"
+    """Return the array that says what samples are: ``x``, else ``texts``, else ``ids``."""
+    return next((name for name in ("x", "texts", "ids") if name in stored), "x")
 
 
-def _samples(archive: Path, arrays: dict[str, Array]) -> tuple[Array | None, Ids | None]:
-    """Return the images and the ids among ``arrays``, checked."""
-    images, ids = arrays.get("x"), arrays.get("ids")
+def _samples(
+    archive: Path, arrays: dict[str, Array]
+) -> tuple[Array | None, Texts | None, Ids | None]:
+    """Return the images, the texts and the ids among ``arrays``, checked."""
+    images, texts, ids = (arrays.get(name) for name in ("x", "texts", "ids"))
     if images is not None:
         _check_values(archive, images)
-    return images, None if ids is None else ids_of(archive, "ids", ids)
+    return (
+        images,
+        None if texts is None else texts_of(archive, "texts", texts),
+        None if ids is None else ids_of(archive, "ids", ids),
+    )
+
+
+def texts_of(archive: Path, array: str, values: Array) -> Texts:
+    """Return an array of a file as texts; raises as `as_texts` does, with the names of both."""
+    try:
+        return as_texts(values)
+    except InvalidData as error:
+        raise InvalidData(f"{archive}, {array}: {error}") from error
 
 
 def ids_of(archive: Path, array: str, values: Array) -> Ids:

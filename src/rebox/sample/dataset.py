@@ -19,6 +19,7 @@ from rebox.output import encoded
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import read_bytes
 from rebox.sample.samples import Ids, Samples
+from rebox.sample.texts import Texts, as_texts
 from rebox.subject import encode_groups, held_out
 
 Images = ImageFiles | NDArray[Any]
@@ -55,16 +56,18 @@ class Card:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images, or samples that are known by their ids.
+    """Labelled images or texts, or samples that are known by their ids.
 
     Parameters
     ----------
     images : ImageFiles, ndarray or None
-        n images; None: samples are known by their ids alone.
+        n images; None: samples are texts, or known by their ids alone.
     labels : (n,) ndarray
         The class of each; strings where they come from folders or a CSV.
     name : str
         What reports call it.
+    texts : (n,) object or None
+        n texts (`rebox.sample.as_texts`), in place of images.
     ids : (n,) str or None
         What each is called by a box that is asked by ids.
     groups : (n,) ndarray or None
@@ -91,6 +94,7 @@ class Dataset:
     labels: NDArray[Any]
     name: str
     _: KW_ONLY
+    texts: Texts | None = None
     ids: Ids | None = None
     groups: NDArray[Any] | None = None
     published_test: NDArray[np.bool_] | None = None
@@ -105,14 +109,13 @@ class Dataset:
                 f"{self.name}: labels have shape {self.labels.shape}; expected one label for each "
                 "image: give a one-dimensional array."
             )
-        if self.images is None and self.ids is None:
-            raise InvalidData(f"{self.name}: found neither images nor ids: give one of both.")
+        self._check_samples()
         if self.images is not None and len(self.images) != len(self.labels):
             raise InvalidData(
                 f"{self.name}: found {len(self.images)} images and {len(self.labels)} labels; "
                 "expected one label for each image: give as many of one as of the other."
             )
-        for what in ("ids", "groups", "published_test"):
+        for what in ("texts", "ids", "groups", "published_test"):
             column = getattr(self, what)
             if column is not None and column.shape != self.labels.shape:
                 raise InvalidData(
@@ -124,6 +127,14 @@ class Dataset:
                 f"{self.name}: published_test holds {self.published_test.dtype}; expected true or "
                 "false for each image: convert it with astype(bool)."
             )
+
+    def _check_samples(self) -> None:
+        if self.images is None and self.texts is None and self.ids is None:
+            raise InvalidData(f"{self.name}: found no images, texts or ids: give one of them.")
+        if self.images is not None and self.texts is not None:
+            raise InvalidData(f"{self.name}: found images and texts: give one of both.")
+        if self.texts is not None:
+            object.__setattr__(self, "texts", as_texts(self.texts))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -148,12 +159,14 @@ class Dataset:
 
     @property
     def samples(self) -> Any:
-        """What a model is fitted to: the images, or `Samples` where there are ids."""
-        return self.images if self.ids is None else Samples(images=self.images, ids=self.ids)
+        """What a model is fitted to: the images, or `Samples` where there are texts or ids."""
+        if self.texts is None and self.ids is None:
+            return self.images
+        return Samples(images=self.images, texts=self.texts, ids=self.ids)
 
     def _kind(self) -> str:
         if self.images is None:
-            return "samples by their ids"
+            return "samples by their ids" if self.texts is None else "texts"
         if isinstance(self.images, ImageFiles):
             return "image files"
         size = " x ".join(map(str, self.images.shape[1:]))
@@ -180,6 +193,7 @@ class Dataset:
         return replace(
             self,
             images=part(self.images),
+            texts=part(self.texts),
             labels=self.labels[places],
             ids=part(self.ids),
             groups=part(self.groups),
@@ -236,7 +250,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256, as 64 hexadecimal digits, of labels, subjects, published test, images and ids.
+        """SHA-256, as 64 hexadecimal digits, of labels, subjects, published test, samples and ids.
 
         Of image files the names count and the bytes as they are stored, wherever they lie; every
         file is read, so that this takes seconds where the data set is large.
@@ -253,8 +267,11 @@ class Dataset:
             _add(digest, encoded(text))
         for part in () if self.images is None else _stored(self.images):
             _add(digest, part)
-        for name in () if self.ids is None else self.ids.tolist():
-            _add(digest, encoded(name))
+        if self.texts is not None:
+            _add(digest, b"texts")  # and no ids
+        for words in (self.texts, self.ids):
+            for one in () if words is None else words.tolist():
+                _add(digest, encoded(one))
         return digest.hexdigest()
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image
 
 from rebox.errors import InvalidData
+from rebox.sample.picture import SUFFIXES
 
 EXPECTED = (
-    "expected an array, a list of images or of paths, ImageFiles, or a data frame of features"
+    "expected an array, a list of images, of paths or of texts, ImageFiles, or a data frame of "
+    "features"
 )
 NAMED = 5  # columns and keys that a sentence names
 
@@ -87,8 +89,11 @@ def is_content(sample: Any) -> bool:
 
 
 def one_alone(sample: Any) -> InvalidData:
-    """Return that one image, or one path, is no list of them."""
+    """Return that one image, one path or one text is no list of them."""
     if isinstance(sample, Image.Image):
         shown = f"{sample.mode}, {sample.width} x {sample.height}"
         return InvalidData(f"found one image ({shown}); expected several samples: pass [image].")
-    return InvalidData(f"found one path, {sample!r}; expected several samples: pass [path].")
+    if isinstance(sample, str) and not sample.lower().endswith(tuple(SUFFIXES)):
+        found = f"found one text, {sample!r:.60}"
+        return InvalidData(f"{found}; expected several samples: pass [text].")
+    return InvalidData(f"found one path, {sample!r:.300}; expected several samples: pass [path].")

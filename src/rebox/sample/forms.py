@@ -10,7 +10,11 @@ from PIL import Image
 from rebox.errors import InvalidData
 from rebox.sample.foreign import is_content, one_alone, refuse, refuse_one
 from rebox.sample.images import ImageFiles
+from rebox.sample.picture import SUFFIXES
 from rebox.sample.stored import StoredImages, is_stored
+
+ENDINGS = tuple(SUFFIXES)
+LONGEST = max(map(len, SUFFIXES))
 
 
 def as_samples(x: Any) -> Any:
@@ -41,6 +45,70 @@ def as_samples(x: Any) -> Any:
     if not hasattr(x, "toarray"):  # of sparse ones others speak
         _refuse_unless_array(x)
     return x
+
+
+def texts_among(x: Any) -> list[Any] | None:
+    """Return samples as a list where those that are texts say something; None: they are no texts.
+
+    Texts that all end as the names of pictures do are files, and so are all of `pathlib.Path`. What
+    is no text among texts is left to `rebox.sample.as_texts`.
+
+    Raises
+    ------
+    InvalidData
+        Some texts end so, and others do not, or there are pictures or paths beside them.
+    """
+    if isinstance(x, ImageFiles | StoredImages | str | bytes) or is_stored(x):
+        return None
+    if hasattr(x, "columns"):
+        x = _features_or_column(x)
+    if hasattr(x, "columns") or (isinstance(x, np.ndarray) and x.dtype.kind not in "OUST"):
+        return None
+    x = _as_array_or_list(x)
+    if not isinstance(x, list | tuple):
+        return None
+    if x and isinstance(x[0], list | tuple) and any(isinstance(part, str) for part in x[0]):
+        raise InvalidData(
+            f"found lists of texts, as {x[0]!r:.60}; expected a text for each sample: pass "
+            "[one[0] for one in X], if that is it."
+        )
+    named = {place: _names_picture(one) for place, one in enumerate(x) if _is_word(one)}
+    if all(named.values()):
+        return None
+    _refuse_mixed(x, named)
+    return list(x)
+
+
+def _is_word(one: Any) -> bool:
+    return isinstance(one, str | bytes) and not is_content(one)
+
+
+def _names_picture(word: str | bytes) -> bool:
+    return os.fsdecode(word[-LONGEST:]).lower().endswith(ENDINGS)
+
+
+def _refuse_mixed(x: Sequence[Any], named: dict[int, bool]) -> None:
+    """Refuse what could be texts or files, and texts beside what is certainly none."""
+    text = next(place for place, names in named.items() if not names)
+    files = [place for place, names in named.items() if names]
+    files += [place for place, one in enumerate(x) if isinstance(one, os.PathLike)]
+    if files:
+        raise InvalidData(
+            f"sample {files[0]} is called as a picture is, {str(x[files[0]])!r:.60}, and sample "
+            f"{text} is not, {x[text]!r:.60}; expected texts alone, or files alone: pass "
+            "rebox.Samples(texts=X) if they are texts, pathlib.Path objects if they are files."
+        )
+    odd = next((place for place, one in enumerate(x) if _shows(one)), None)
+    if odd is not None:
+        raise InvalidData(
+            f"sample {odd} is a {type(x[odd]).__name__} and sample {text} is a text, "
+            f"{x[text]!r:.60}; expected one kind: pass the texts, or the images, alone."
+        )
+
+
+def _shows(one: Any) -> bool:
+    """Return whether a sample is a picture, a matrix or a row, and so neither text nor missing."""
+    return isinstance(one, Image.Image) or np.ndim(one) > 0
 
 
 def _refuse_unless_array(x: Any) -> None:
@@ -106,8 +174,8 @@ def _features_or_column(frame: Any) -> Any:
             return values
         if path:
             raise InvalidData(
-                f"the column {name!r} holds texts, as {path!r}; expected numbers: leave it out, or "
-                f"give it alone, as X[{name!r}], if it holds paths of images."
+                f"the column {name!r} holds texts, as {path!r:.60}; expected numbers: leave it "
+                f"out, or give it alone, as X[{name!r}], if it holds the texts, or paths of images."
             )
     return frame
 

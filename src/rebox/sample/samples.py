@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rebox.errors import InvalidData
-from rebox.sample.forms import as_array, as_samples
+from rebox.sample.forms import as_array, as_samples, texts_among
 from rebox.sample.images import Rows
 from rebox.sample.stored import StoredImages
 from rebox.sample.texts import Texts, as_texts
@@ -70,8 +70,11 @@ class Samples:
 
     @classmethod
     def of(cls, x: Any) -> Self:
-        """Return ``x`` if it is samples, else samples that show what it holds."""
-        return x if isinstance(x, cls) else cls(images=as_samples(x))
+        """Return ``x`` if it is samples, else samples that show, or say, what it holds."""
+        if isinstance(x, cls):
+            return x
+        texts = texts_among(x)
+        return cls(images=as_samples(x)) if texts is None else cls(texts=as_texts(texts))
 
     def showing(self, images: Any) -> Self:
         """Return the same samples, which show ``images``."""
@@ -87,6 +90,13 @@ class Samples:
         """
         known = self.ids if groups is None else as_array(groups)
         return encode_groups(known, len(self), least=2)
+
+    @property
+    def kind(self) -> Literal["images", "texts", "ids"]:
+        """What they are shown as: what is known of them beside their ids, if anything is."""
+        if self.texts is not None:
+            return "texts"
+        return "ids" if self.images is None else "images"
 
     @property
     def shape(self) -> tuple[int]:

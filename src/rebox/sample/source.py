@@ -1,4 +1,4 @@
-"""Where a user's images come from: a folder, a CSV, an ``.npz``, or single files."""
+"""Where a user's samples come from: a folder, a CSV, an ``.npz``, or single files."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,37 +8,37 @@ import numpy as np
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.arrays import array_samples, load_arrays
 from rebox.sample.dataset import Dataset, Images
-from rebox.sample.folders import images_below, load_folder
+from rebox.sample.folders import IMAGES, files_below, load_folder
 from rebox.sample.images import ImageFiles
 from rebox.sample.picture import SUFFIXES
 from rebox.sample.samples import Ids, Samples
-from rebox.sample.tables import listed_samples, load_table
+from rebox.sample.tables import Listed, listed_samples, load_table
 from rebox.sample.task import TASKS, open_task
+from rebox.sample.text_files import TEXT_SUFFIXES, read_text
+from rebox.sample.texts import as_texts
 
 TABLES = (".csv", ".tsv")
-
-Listed = tuple[list[Path] | None, Ids | None, list[str]]
-"""Files, ids and names of samples: None where they have no files, or no ids."""
 
 
 def load(
     path: str | Path,
     *,
     path_column: str | None = None,
+    text_column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
 ) -> Dataset:
-    """Return the labelled images at ``path``.
+    """Return the labelled samples at ``path``.
 
     Parameters
     ----------
     path : str or Path
-        A folder with one sub-folder of images for each class; a CSV with the columns ``path`` or
-        ``id``, or both, ``label``, and maybe ``group``; an ``.npz`` with the arrays ``x`` or
-        ``ids``, or both, ``y``, and maybe ``groups``; or a task and its folder, as ``abide:DIR`` or
-        ``ham10000?images=first:DIR`` (`open_task`). What exists under the whole of the name is
-        taken for a path.
-    path_column, label_column, group_column : str or None
+        A folder with one sub-folder of images, or of ``.txt`` files, for each class; a CSV with the
+        columns ``path``, ``text`` or ``id``, ``label``, and maybe ``group`` (``id`` beside one of
+        the others, too); an ``.npz`` with the arrays ``x``, ``texts`` or ``ids``, ``y``, and maybe
+        ``groups``; or a task and its folder, as ``abide:DIR`` or ``ham10000?images=first:DIR``
+        (`open_task`). What exists under the whole of the name is taken for a path.
+    path_column, text_column, label_column, group_column : str or None
         What a CSV calls its columns; None: as above.
 
     Returns
@@ -53,7 +53,7 @@ def load(
     InvalidOption
         An option of a task is unknown, or columns are named of what is no CSV.
     """
-    columns = _columns(path=path_column, label=label_column, group=group_column)
+    columns = _columns(path=path_column, text=text_column, label=label_column, group=group_column)
     if columns and not str(path).lower().endswith(TABLES):
         raise InvalidOption(f"columns can be named of a CSV alone; {path} is none: leave them out.")
     task = _task_of(path)
@@ -69,8 +69,8 @@ def load(
         return load_arrays(existing)
     raise InvalidData(
         f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected a folder with a "
-        "sub-folder for each class, a .csv (path,label or id,label) or an .npz (x, y or ids, y): "
-        "give one of these."
+        "sub-folder for each class, a .csv (path,label, text,label or id,label) or an .npz (x, y; "
+        "texts, y; or ids, y): give one of these."
     )
 
 
@@ -78,17 +78,19 @@ def load_unlabelled(
     paths: str | Path | Iterable[str | Path],
     *,
     path_column: str | None = None,
+    text_column: str | None = None,
     keep_bad: bool = False,
 ) -> tuple[Images | Samples, list[str]]:
-    """Return the images, or the ids of samples, at ``paths`` and a name for each.
+    """Return the images, the texts, or the ids of samples, at ``paths`` and a name for each.
 
     Parameters
     ----------
     paths : str, Path, or several
-        Image files, folders of images at any depth, and CSVs with a column ``path``; or CSVs with a
-        column ``id``, or one ``.npz`` with an array ``x``, ``ids``, or both, on their own.
-    path_column : str or None
-        What the CSVs call their column ``path``.
+        Image files, ``.txt`` files, folders of either at any depth, and CSVs with a column
+        ``path``, ``text`` or ``id``, all of one kind; or one ``.npz`` with an array ``x`` or
+        ``texts``, ``ids``, or both, on its own.
+    path_column, text_column : str or None
+        What the CSVs call their column ``path``, or ``text``.
     keep_bad : bool
         Whether files that are named, here or in a CSV, are listed even where they are missing or no
         images by their suffix: `ImageFiles.faults` tells them.
@@ -96,40 +98,50 @@ def load_unlabelled(
     Returns
     -------
     images : ImageFiles, ndarray or Samples
-        n images; no file is decoded yet. `Samples` where all have ids.
+        n images; no file is decoded yet. `Samples` where they are texts, and where all have ids.
     names : list of n str
-        Their paths; what stands in the CSV; ``name.npz[i]`` for row i of an array; the ids of
-        samples that have nothing else.
+        Their paths; what stands in the CSV; ``name.npz[i]`` or ``name.csv[i]`` for row i of an
+        array, or of a table of texts without ids; the ids of samples that have nothing else.
 
     Raises
     ------
     InvalidData
-        A path does not exist, has no images, or is of an unknown kind.
+        A path does not exist, has no samples, or is of an unknown kind.
     """
     sources = [paths] if isinstance(paths, str | Path) else list(paths)
     if not sources:
-        raise InvalidData("no paths were given; expected image files, folders, a .csv or an .npz.")
+        raise InvalidData(
+            "no paths were given; expected image or .txt files, folders, a .csv or an .npz."
+        )
+    columns = _columns(path=path_column, text=text_column)
     existing = [Path(source) if keep_bad else _existing(source) for source in sources]
     archives = [path for path in existing if path.suffix.lower() == ".npz" and path.is_file()]
     if archives:
         return _from_archive(archives[0], alone=len(existing) == 1)
-    parts = [_listed(path, _columns(path=path_column), keep_bad) for path in existing]
-    names = [name for _, _, called in parts for name in called]
-    if all(files is None for files, _, _ in parts):
-        return Samples(ids=_joined(parts)), names
-    files = [file for listed, _, _ in parts for file in listed or ()]
-    if len(files) < len(names):
+    parts = [_listed(path, columns, keep_bad) for path in existing]
+    names = [name for part in parts for name in part.names]
+    kinds = sorted({part.kind for part in parts})
+    if len(kinds) > 1:
+        first, *others = kinds
+        first = first.replace("ids", "samples that are known by their ids alone")
         raise InvalidData(
-            "samples that are known by their ids alone were given together with images; expected "
-            "one kind: predict them in runs of their own."
+            f"{first} were given together with {' and '.join(others)}; expected one kind: predict "
+            "them in runs of their own."
         )
-    named = all(ids is not None for _, ids, _ in parts)
-    images = ImageFiles(files)
-    return Samples(images=images, ids=_joined(parts)) if named else images, names
+    return _together(kinds[0], parts), names
 
 
-def _joined(parts: Sequence[Listed]) -> Ids:
-    return np.concatenate([ids for _, ids, _ in parts if ids is not None])
+def _together(kind: str, parts: Sequence[Listed]) -> Images | Samples:
+    """Return samples of one kind from all ``parts``; with ids where all have some."""
+    known = [part.ids for part in parts if part.ids is not None]
+    ids: Ids | None = np.concatenate(known) if len(known) == len(parts) else None
+    if kind == "ids":
+        return Samples(ids=ids)
+    if kind == "texts":
+        texts = np.concatenate([part.texts for part in parts if part.texts is not None])
+        return Samples(texts=texts, ids=ids)
+    images = ImageFiles([file for part in parts for file in part.files or ()])
+    return images if ids is None else Samples(images=images, ids=ids)
 
 
 def _from_archive(archive: Path, *, alone: bool) -> tuple[Images | Samples, list[str]]:
@@ -138,31 +150,50 @@ def _from_archive(archive: Path, *, alone: bool) -> tuple[Images | Samples, list
             f"{archive} was given together with other paths; expected an .npz on its own: "
             "predict it in a run of its own."
         )
-    images, ids = array_samples(archive)
-    if images is not None:
-        names = [f"{archive}[{row}]" for row in range(len(images))]
-        return images if ids is None else Samples(images=images, ids=ids), names
-    return Samples(ids=ids), [] if ids is None else ids.tolist()
+    images, texts, ids = array_samples(archive)
+    shown = texts if images is None else images
+    if shown is None:
+        return Samples(ids=ids), [] if ids is None else ids.tolist()
+    names = [f"{archive}[{row}]" for row in range(len(shown))]
+    if texts is None and ids is None:
+        return shown, names
+    if texts is not None and ids is not None:
+        names = ids.tolist()
+    return Samples(images=images, texts=texts, ids=ids), names
 
 
 def _columns(**names: str | None) -> dict[str, str]:
-    return {name: called for name, called in names.items() if called is not None}
+    named = {name: called for name, called in names.items() if called is not None}
+    if {"path", "text"} <= set(named):
+        raise InvalidOption(
+            "path_column= says where image files are named and text_column= where texts stand; "
+            "expected one of both: leave the other out."
+        )
+    return named
 
 
 def _listed(path: Path, columns: dict[str, str], keep_bad: bool) -> Listed:
     if path.is_dir():
-        files = images_below(path)
-        return files, None, [str(file) for file in files]
+        files, kind = files_below(path)
+        names = [str(file) for file in files]
+        return Listed(files=files, names=names) if kind is IMAGES else _of_text_files(files)
     suffix = path.suffix.lower()
     if suffix in TABLES:
         return listed_samples(path, columns, keep_missing=keep_bad)
+    if suffix in TEXT_SUFFIXES:
+        return _of_text_files([path])
     if suffix in SUFFIXES or keep_bad:
-        return [path], None, [str(path)]
+        return Listed(files=[path], names=[str(path)])
     raise InvalidData(
-        f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected an image, "
-        "a folder of images, a .csv with a column path or id, or an .npz with x or ids: give one "
-        "of these."
+        f"{path} is a file of an unknown kind ({suffix or 'no suffix'}); expected an image or a "
+        ".txt, a folder of these, a .csv with a column path, text or id, or an .npz with x, texts "
+        "or ids: give one of these."
     )
+
+
+def _of_text_files(files: Sequence[Path]) -> Listed:
+    texts = as_texts([read_text(file) for file in files])
+    return Listed(texts=texts, names=[str(file) for file in files])
 
 
 def _task_of(path: str | Path) -> tuple[str, str] | None:

@@ -25,13 +25,16 @@ def as_texts(texts: Any) -> Texts:
     """
     if isinstance(texts, str | bytes):
         raise InvalidData(f"found the one text {quoted(texts)}; {EXPECTED}: pass a list.")
+    if hasattr(texts, "to_pylist"):  # pyarrow, whose texts become NumPy's by copying alone
+        texts = texts.to_pylist()
     values = as_array(texts.to_numpy() if hasattr(texts, "to_numpy") else texts)
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise InvalidData(f"texts have shape {values.shape}; {EXPECTED}: pass one column.")
     try:
-        each = [_checked(one, at) for at, one in enumerate(values)]
+        own = values.tolist() if isinstance(values, np.ndarray) else values  # Python's own types
+        each = [_checked(one, at) for at, one in enumerate(own)]
     except TypeError as error:
         raise InvalidData(
             f"texts are a {type(texts).__name__}; {EXPECTED}: pass a list."

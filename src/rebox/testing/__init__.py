@@ -3,5 +3,6 @@
 from rebox.testing.box import BoxContract
 from rebox.testing.ids import IdBoxContract
 from rebox.testing.search import SearchContract
+from rebox.testing.texts import TextBoxContract
 
-__all__ = ["BoxContract", "IdBoxContract", "SearchContract"]
+__all__ = ["BoxContract", "IdBoxContract", "SearchContract", "TextBoxContract"]

@@ -14,7 +14,7 @@ from rebox.errors import BudgetExhausted
 
 
 class AnswerContract(abc.ABC):
-    """The tests of `BoxContract` and `IdBoxContract` that look at answers alone.
+    """The tests of `BoxContract`, `IdBoxContract` and `TextBoxContract` that look at answers alone.
 
     A fixture ``reopen`` may return a function that opens the same box again; the tests then hold
     its identity and its answers to be the same.

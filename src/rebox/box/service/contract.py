@@ -5,27 +5,30 @@ service wants them, ``read`` reads what came back. Neither waits or tries again:
 """
 
 import abc
+import copy
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.batch import BATCH_SHARE, Batches
 from rebox.box.contract import BlackBox
-from rebox.box.reservation import Reserve, reserve_nothing
+from rebox.box.reservation import Reserve, Used, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
+from rebox.box.service.refund import Refunds
 from rebox.box.service.secret import quoted
-from rebox.box.service.sending import Answer, Sender
+from rebox.box.service.sending import Answer, Metered, Sender
 from rebox.box.service.terms import Terms
 from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is_here
-from rebox.box.spec import BoxSpec, Images, Scores
+from rebox.box.spec import BoxSpec, Queries, Scores
 from rebox.errors import InvalidAnswer, KeyRefused
 from rebox.idle import Held
 
@@ -55,6 +58,10 @@ class Service(BlackBox):
     remote = True
     transport: Transport | None = None
     """Who sends; None: HTTP."""
+    batch_form: Callable[[Any], Batches] | None = None
+    """What makes batches of its questions; None: it has none."""
+    _live: "Service | None" = None
+    _joined: "Service | None" = None  # whose connections, threads and pace it shares
 
     def __init__(
         self, *, spec: BoxSpec, url: str, terms: Terms, key: Key, verify: str | None = None
@@ -62,8 +69,8 @@ class Service(BlackBox):
         self.spec, self.url, self.terms, self.key, self.verify = spec, url, terms, key, verify
 
     @abc.abstractmethod
-    def request(self, images: Images) -> Request:
-        """Return the request that asks about ``images`` (n, height, width, channels).
+    def request(self, images: Any) -> Request:
+        """Return the request about ``images`` (n, height, width, channels), or texts (n,).
 
         n is from 1 to ``spec.batch_size``; the key is not in it.
         """
@@ -78,8 +85,41 @@ class Service(BlackBox):
             Why the whole reply holds none.
         """
 
+    @property
+    def batches(self) -> Batches | None:
+        """What its questions leave in, for a box that `batched` has made."""
+        return None if self._live is None or self.batch_form is None else self.batch_form(self)
+
+    def batched(self) -> BlackBox:
+        """Return the service whose questions leave in batches, at their price."""
+        if self.batch_form is None:
+            return super().batched()
+        if self._live is not None:
+            return self
+        again = copy.copy(self)
+        price = self.spec.price_usd
+        usd = None if price is None else price * BATCH_SHARE
+        again.spec, again._live = replace(self.spec, price_usd=usd), self
+        return again
+
+    @property
+    def live(self) -> BlackBox:
+        """The service that answers at once."""
+        return self if self._live is None else self._live
+
     def refusal(self, reply: Reply) -> Failure | None:  # noqa: ARG002 - most have no rules
         """Return what is wrong with ``reply`` by the service's own rules; None: HTTP's rules."""
+        return None
+
+    def used(self, reply: Reply, n: int) -> Used | None:  # noqa: ARG002 - most have one price
+        """Return what a ``reply`` about n images says of its cost; None: what an image costs."""
+        return None
+
+    def most_nano_usd(self, images: Any) -> int | None:  # noqa: ARG002 - as above
+        """Return the most that each of ``images`` may cost in one request, in 1e-9 US dollars.
+
+        None: the price of a query.
+        """
         return None
 
     @property
@@ -104,7 +144,7 @@ class Service(BlackBox):
         """Where questions are sent."""
         return self.url
 
-    def answer(self, images: Images) -> Scores:
+    def answer(self, images: Queries) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
         return self._send(images, reserve_nothing)
 
@@ -112,7 +152,7 @@ class Service(BlackBox):
         """Raise where its key is missing, or the way there cannot be gone; ask nobody."""
         self._session().transport.check_ready(self.url, self.key)
 
-    def _send(self, images: Images, reserve: Reserve) -> NDArray[np.float32]:
+    def _send(self, images: Any, reserve: Reserve) -> NDArray[np.float32]:
         session = self._session()
         _HELD.use(session)
         session.transport.check_ready(self.url, self.key)
@@ -121,32 +161,52 @@ class Service(BlackBox):
         step = min(self.spec.batch_size, share)
         if session.hours is not None:
             reserve = session.hours.reserving(reserve)
-        rows = session.sender.ask(images, self.exchange, step=step, reserve=reserve)
+        reserve = session.refunds.reserving(reserve)
+        rows = session.sender.ask(
+            images, self.exchange, step=step, reserve=reserve, most=self.most_nano_usd
+        )
         return np.stack(rows)
 
-    def exchange(self, images: Images) -> Sequence[Answer]:
+    def exchange(self, images: Queries) -> Sequence[Answer]:
         """Send one request and read its answers; what failed altogether is a `Refusal`."""
-        try:
-            answers = self._exchanged(images)
-        except Refusal as refusal:
-            raise Refusal(self._masked(refusal.fault)) from None
-        return [self._masked(one) if isinstance(one, Failure) else one for one in answers]
+        return self._as_shown(lambda: self._exchanged(images))
 
-    def _exchanged(self, images: Images) -> Sequence[Answer]:
-        reply = self._session().transport.send(self.request(images), self.key, self.terms)
+    def answers_in(self, reply: Reply, n: int) -> Metered:
+        """Return the answers in a ``reply`` to n images; what failed altogether is a `Refusal`."""
+        return self._as_shown(lambda: self._heard(reply, n))
+
+    def _as_shown(self, exchange: Callable[[], tuple[Sequence[Answer], Used | None]]) -> Metered:
+        """Return answers whose faults tell no secrets."""
+        try:
+            answers, used = exchange()
+        except Refusal as refusal:
+            refusal.fault = self.masked(refusal.fault)
+            raise
+        masked = (self.masked(one) if isinstance(one, Failure) else one for one in answers)
+        return Metered(masked, used)
+
+    def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
+        return self._heard(self.sent(self.request(images)), len(images))
+
+    def sent(self, request: Request, terms: Terms | None = None) -> Reply:
+        """Send ``request`` once, with the key, and return the whole reply; or a `Refusal`."""
+        return self._session().transport.send(request, self.key, terms or self.terms)
+
+    def _heard(self, reply: Reply, n: int) -> tuple[Sequence[Answer], Used | None]:
         fault = self.refusal(reply) or reply.fault()
         if fault is not None:
             raise Refusal(fault)
         try:
-            answers = self.read(reply, len(images))
+            answers = self.read(reply, n)
         except Refusal as refusal:
             raise Refusal(_quoting(refusal.fault, reply)) from refusal
-        if len(answers) != len(images):
-            words = f"the service answered {len(answers)} of {len(images)} images"
+        if len(answers) != n:
+            words = f"the service answered {len(answers)} of {n} images"
             raise Refusal(_quoting(unreadable(words), reply))
-        return [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
+        quoting = [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
+        return quoting, self.used(reply, n)
 
-    def _masked(self, fault: Failure) -> Failure:
+    def masked(self, fault: Failure) -> Failure:
         """Return ``fault`` as it may be shown: services quote keys, and more, in their errors."""
         try:
             secret = self.key.secret()
@@ -159,6 +219,8 @@ class Service(BlackBox):
         session: _Session | None = self.__dict__.pop("_open", None)
         if session is not None:
             session.close()
+        if self._joined is not None:
+            self._joined.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +232,14 @@ class Service(BlackBox):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
+    def join(self, other: "Service") -> None:
+        """Share the connections, the threads and the pace of ``other`` from now on."""
+        root = other if other._joined is None else other._joined
+        self._joined = None if root is self else root
+
     def _session(self) -> "_Session":
+        if self._joined is not None and self.transport is self._joined.transport:
+            return self._joined._session()
         with _OPENING:  # threads that begin together share one pace
             session: _Session | None = self.__dict__.get("_open")
             if session is None or session.foreign:
@@ -193,7 +262,7 @@ class _Session:
     def __init__(self, service: Service) -> None:
         self._pid = os.getpid()
         self.transport = service.transport or HttpTransport(service.terms, service.verify)
-        self.sender = Sender(service.terms)
+        self.sender, self.refunds = Sender(service.terms), Refunds()
         spec = service.spec
         self.hours = Hours(spec, service.terms.timeout_s) if spec.usd_per_hour else None
         # neither of them knows the service, so that it can be collected and they be closed

@@ -1,7 +1,8 @@
 """What goes wrong between a question and its answer, and what to do about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from rebox.box.reservation import Row
 from rebox.errors import BoxError, InvalidAnswer, ServiceError
 
 
@@ -23,6 +24,8 @@ class Failure:
         Most sends of one question for faults of this kind; None: as many as the terms allow.
     error : type of BoxError
         What ends the run if asking again is no use.
+    instead : (classes,) float32 or None
+        What stands as the answer if asking again is no use; None: the run ends.
     """
 
     words: str
@@ -31,6 +34,7 @@ class Failure:
     after_s: float | None = None
     attempts: int | None = None
     error: type[BoxError] = ServiceError
+    instead: Row | None = field(default=None, compare=False, repr=False)
 
 
 def check_size(taken: int, most: int, form: str, taker: str) -> None:

@@ -115,7 +115,9 @@ KEYS = Door(
     "rebox.keys",
     "service with a key",
     {
+        "anthropic": "rebox.box.chat.anthropic:KEY",
         "azure-custom-vision": "rebox.box.azure:KEY",
+        "chat": "rebox.box.chat.openai:KEY",
         "clarifai": "rebox.box.clarifai:KEY",
         "huggingface": "rebox.box.huggingface:KEY",
         "mlflow": "rebox.box.mlflow:KEY",

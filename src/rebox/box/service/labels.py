@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from rebox.box.canary import canary_texts
 from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.message import Reply, Request
 from rebox.box.service.naming import composed, name_of, row_of
 from rebox.box.service.sending import Answer
-from rebox.box.spec import Images
+from rebox.box.spec import Images, Queries
 from rebox.errors import InvalidOption
 from rebox.option import options_of
 
@@ -120,8 +121,10 @@ class Labels(Service):
         self.names = names
         return [row]
 
-    def grey(self) -> Images:
-        """Return the one mid-grey image (1, height, width, channels) that it is asked about."""
+    def grey(self) -> Queries:
+        """Return the one mid-grey image (1, height, width, channels), or text (1,), it is asked."""
+        if self.spec.takes == "texts":
+            return canary_texts(1)
         level = MID_GREY if self.spec.pixels == "float32" else 128
         image: Images = np.full((1, *self.spec.shape), level, dtype=self.spec.pixels)
         return image

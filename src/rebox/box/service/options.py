@@ -9,7 +9,7 @@ from rebox.box.classes import class_names, read_labels
 from rebox.box.limited import check_limits
 from rebox.box.service.key import HeaderKey
 from rebox.box.service.price import usual_price_usd, usual_usd_per_hour
-from rebox.box.spec import BoxSpec
+from rebox.box.spec import BoxSpec, Kind
 from rebox.errors import InvalidOption
 from rebox.option import Size
 
@@ -103,6 +103,7 @@ class ServiceOptions:
         host: str,
         classes: tuple[str, ...],
         size: Size,
+        takes: Kind = "images",
         batch_size: int = 1,
         channels: int = 3,
         pixels: Literal["uint8", "float32"] = "uint8",
@@ -113,29 +114,32 @@ class ServiceOptions:
         """Return the spec of a service; what the URI says goes before what is given here.
 
         Its identity is ``scheme:target@host`` (``identity`` may name another) with the size of the
-        images and a digest of the classes: a model at another address is another model, and scores
-        are kept by their columns, so that other names, or another order, are another box. One that
-        is asked for the best ``top_k`` classes alone is another box, too.
+        images, or that it takes texts, and a digest of the classes: a model at another address is
+        another model, and scores are kept by their columns, so that other names, or another
+        order, are another box. One that is asked for the best ``top_k`` classes alone is another
+        box, too.
 
         Raises
         ------
         InvalidOption
-            There are fewer than ``top_k`` classes.
+            There are fewer than ``top_k`` classes, or texts were given a size.
         """
         check_limits(len(classes), top_k, None)
+        height, width, depth = self._shape(takes, size, channels)
+        shown = "takes=texts" if takes == "texts" else f"size={height}x{width}"
         cut = top_k is not None and top_k < len(classes)
-        height, width = _told(self.size, size)
         complete = _told(self.complete, complete and not cut)
         named = _told(self.identity, f"{scheme}:{target}@{host}")
         others = "&others=ignore" if self.others == "ignore" else ""
         best = f"&top_k={top_k}" if cut else ""
         usual_usd = 0.0 if self.usd_per_hour else usual_price_usd(scheme, f"http://{host}")
         return BoxSpec(
-            identity=f"{named}?size={height}x{width}&classes={_digest(classes)}{others}{best}",
+            identity=f"{named}?{shown}&classes={_digest(classes)}{others}{best}",
             classes=classes,
             height=height,
             width=width,
-            channels=_told(self.channels, channels),
+            channels=depth,
+            takes=takes,
             pixels=pixels,
             complete=complete,
             sums_to_one=_told(self.sums_to_one, sums_to_one) and complete and not others,
@@ -145,6 +149,14 @@ class ServiceOptions:
             usd_per_hour=_told(self.usd_per_hour, usual_usd_per_hour(scheme)),
             batch_size=min(_told(self.batch_size, batch_size), batch_size),
         )
+
+    def _shape(self, takes: Kind, size: Size, channels: int) -> tuple[int, int, int]:
+        """Return height, width and channels of what is sent: of texts, none."""
+        if takes == "images":
+            return (*_told(self.size, size), _told(self.channels, channels))
+        if self.size is not None or self.channels is not None:
+            raise InvalidOption("texts have no size and no channels: leave size and channels out.")
+        return 0, 0, 0
 
 
 def _told(value: T | None, usual: T) -> T:

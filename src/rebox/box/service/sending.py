@@ -9,15 +9,15 @@ import logging
 import random
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from rebox.box.reservation import Reserve, Row, Settlement
+from rebox.box.reservation import Reserve, Row, Settlement, Used
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
 from rebox.box.service.terms import Terms
-from rebox.box.spec import Images
+from rebox.box.spec import Queries
 from rebox.errors import BudgetExhausted, ServiceError
 
 LOG = logging.getLogger(__name__)
@@ -29,8 +29,24 @@ _jitter = random.Random()  # noqa: S311 - spreads retries, and changes no result
 Answer = Row | Failure
 """The (classes,) scores of one image, or why there are none."""
 
-Exchange = Callable[[Images], Sequence[Answer]]
+Exchange = Callable[[Queries], Sequence[Answer]]
 """One request and its reply."""
+
+Most = Callable[[Queries], int | None]
+"""The most that each image of a request may cost, in 1e-9 US dollars; None: its price."""
+
+
+class Metered(list[Answer]):
+    """The answers of one exchange, with what the service says that it has used."""
+
+    def __init__(self, answers: Iterable[Answer], used: Used | None) -> None:
+        super().__init__(answers)
+        self.used = used
+
+
+def at_its_price(images: Queries) -> int | None:  # noqa: ARG001 - whatever it is
+    """Return None: each image costs what the box says."""
+    return None
 
 
 class Interrupted(Exception):
@@ -49,7 +65,15 @@ class Sender:
         self._calls = 0  # under way
         self._charged: Failure | None = None  # the last that may have been billed
 
-    def ask(self, images: Images, exchange: Exchange, *, step: int, reserve: Reserve) -> list[Row]:
+    def ask(
+        self,
+        images: Queries,
+        exchange: Exchange,
+        *,
+        step: int,
+        reserve: Reserve,
+        most: Most = at_its_price,
+    ) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
 
         Whatever ends it early, requests that are under way are heard out and settled first: they
@@ -57,11 +81,13 @@ class Sender:
 
         Parameters
         ----------
-        images : (n, height, width, channels)
+        images : (n, height, width, channels), or (n,) texts
         exchange : callable
             Sends one request about at most ``step`` images and reads the answers.
         reserve : callable
             Called before each send.
+        most : callable
+            What each image of a send may cost.
 
         Raises
         ------
@@ -73,7 +99,7 @@ class Sender:
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
         requests = [
-            _Request(self._terms, self._pace, exchange, reserve, images, places, self._note)
+            _Request(self._terms, self._pace, exchange, reserve, most, images, places, self._note)
             for places in parts
         ]
         call = _Call()
@@ -169,7 +195,8 @@ class _Request:
     pace: Pace
     exchange: Exchange
     reserve: Reserve
-    images: Images
+    most: Most
+    images: Queries
     places: range
     note: Callable[[Failure], None]
 
@@ -181,7 +208,7 @@ class _Request:
         while left:
             attempt += 1
             self._wait_for_turn(stop)
-            rows, faults = self._exchanged(left)
+            rows, faults = self._exchanged(left, attempt)
             answered |= rows
             left = [place for place in left if place not in answered]
             if left:
@@ -191,28 +218,26 @@ class _Request:
                 self._back_off(fault, attempt, rare, stop)
         return [answered[place] for place in self.places]
 
-    def _exchanged(self, places: Sequence[int]) -> tuple[dict[int, Row], list[Failure]]:
+    def _exchanged(
+        self, places: Sequence[int], attempt: int
+    ) -> tuple[dict[int, Row], list[Failure]]:
         """Send once; return what was answered, by place, and what went wrong."""
-        reservation = self.reserve(places)
+        images = self._images_at(places)
+        reservation = self.reserve(places, nano_usd_each=self.most(images))
         LOG.debug("asking about %d images", len(places))
         try:
-            answers = self.exchange(self._images_at(places))
+            answers = self.exchange(images)
         except Refusal as refusal:
-            fault = refusal.fault
-            billed = len(places) if fault.charged else 0
-            reservation.settle(Settlement(billed=billed, words=fault.words))
-            return {}, [fault]
+            answers = [refusal.fault] * len(places)
         except BaseException as error:
             reservation.settle(Settlement(billed=len(places), words=type(error).__name__))
             raise
-        rows = {p: a for p, a in zip(places, answers, strict=True) if not isinstance(a, Failure)}
-        faults = [answer for answer in answers if isinstance(answer, Failure)]
-        billed = len(rows) + sum(fault.charged for fault in faults)
-        words = _worst(faults).words if faults else ""
-        reservation.settle(Settlement(answers=rows, billed=billed, words=words))
-        return rows, faults
+        settled = [_standing(answer, attempt) for answer in answers]
+        rows = {p: a for p, a in zip(places, settled, strict=True) if not isinstance(a, Failure)}
+        reservation.settle(_settlement(answers, rows))
+        return rows, [answer for answer in settled if isinstance(answer, Failure)]
 
-    def _images_at(self, places: Sequence[int]) -> Images:
+    def _images_at(self, places: Sequence[int]) -> Queries:
         whole = len(places) == places[-1] + 1 - places[0]
         return self.images[places[0] : places[-1] + 1] if whole else self.images[list(places)]
 
@@ -243,6 +268,28 @@ class _Request:
         while (seconds := self.pace.turn()) > 0:
             LOG.debug("waiting %.1f s for a turn", seconds)
             _sleep(seconds, stop)
+
+
+def _settlement(answers: Sequence[Answer], rows: Mapping[int, Row]) -> Settlement:
+    """Return what a send brought: ``rows`` by place, and what was billed for all ``answers``."""
+    used = answers.used if isinstance(answers, Metered) else None
+    faults = [answer for answer in answers if isinstance(answer, Failure)]
+    billed = len(answers) - sum(not fault.charged for fault in faults)
+    return Settlement(
+        answers=rows,
+        billed=billed,
+        words=_worst(faults).words if faults else "",
+        nano_usd_each=used.each(billed) if used else None,
+        used=used,
+    )
+
+
+def _standing(answer: Answer, attempt: int) -> Answer:
+    """Return what stands of an answer after so many sends: none may stand for one that failed."""
+    if not isinstance(answer, Failure) or answer.instead is None:
+        return answer
+    spent = not answer.retry or attempt >= (answer.attempts or 1)
+    return answer.instead if spent else answer
 
 
 def _worst(faults: Sequence[Failure]) -> Failure:

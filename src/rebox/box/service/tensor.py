@@ -1,4 +1,4 @@
-"""Images as tensors, for servers of models that take what a local model would take."""
+"""Images and texts as tensors, for servers of models that take what a local model would take."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rebox.box.onnx_input import LAYOUTS
 from rebox.box.outputs import Kind, rounding, to_scores
-from rebox.box.preprocess import Preprocess, Scratch, model_input
+from rebox.box.preprocess import Preprocess, PreprocessOptions, Scratch, model_input
 from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer
@@ -28,55 +28,28 @@ DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """What a model may take, by the names of the Open Inference Protocol."""
 
 
+TEXTS = "BYTES"
+"""What texts are as a tensor, in the words of the same protocol."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Tensor:
-    """How images become a tensor, and its answer scores.
+class TensorAnswer:
+    """How a model's answer becomes scores.
 
     Parameters
     ----------
-    datatype : str
-        One of `DATATYPES`.
-    layout : {"nchw", "nhwc"}
-        Order of the axes.
-    figures : Preprocess
-        A model of UINT8 gets the pixels as they are.
-    pixels : {"float32", "uint8"}
-        Type of the box's images.
     outputs : {"auto", "logits", "probabilities"}
         What the model answers. ``auto``: probabilities, and an answer that is none, because a value
         is negative or above 1, is an error and not taken for something else: to look at a few
         answers first would cost queries.
     """
 
-    datatype: str
-    layout: str
-    channels: int
-    figures: Preprocess
-    pixels: Literal["float32", "uint8"]
     outputs: Literal["auto", "logits", "probabilities"] = "auto"
-    _scratch: Scratch = field(default_factory=Scratch, repr=False, compare=False)
 
     @property
     def kind(self) -> Kind:
         """What the answers are read as."""
         return "logits" if self.outputs == "logits" else "probabilities"
-
-    def of(self, images: Images) -> NDArray[Any]:
-        """Return the tensor for ``images`` (n, height, width, channels).
-
-        Its memory is used again by the next call of the same thread.
-        """
-        gain, shift = self.figures.affine(self.channels, self.pixels)
-        if self.datatype == "UINT8":
-            gain, shift = np.ones(self.channels), np.zeros(self.channels)
-        return model_input(
-            self.figures.ordered(images),
-            gain,
-            shift,
-            planar=self.layout == "nchw",
-            dtype=DATATYPES[self.datatype],
-            scratch=self._scratch,
-        )
 
     def scores(self, raw: NDArray[Any]) -> NDArray[np.float32] | Failure:
         """Return the scores in a model's answer ``raw`` (n, classes), all of it finite."""
@@ -99,6 +72,59 @@ class Tensor:
     def _row(self, raw: NDArray[Any], spec: BoxSpec) -> Answer:
         scores = self.scores(raw) if np.isfinite(raw).all() else raw
         return scores if isinstance(scores, Failure) else numbers_of(scores[0], spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTensor(TensorAnswer):
+    """Texts, and how a model's answer to them becomes scores."""
+
+    def marked(self, spec: BoxSpec, given: str | None, taken: str | None) -> BoxSpec:
+        """Return ``spec`` with an identity that tells all this too, and the tensors' names."""
+        ends = f"input={given}&output={taken}"
+        return replace(spec, identity=f"{spec.identity}&{ends}&outputs={self.kind}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor(TensorAnswer):
+    """How images become a tensor, and its answer scores.
+
+    Parameters
+    ----------
+    datatype : str
+        One of `DATATYPES`.
+    layout : {"nchw", "nhwc"}
+        Order of the axes.
+    figures : Preprocess
+        A model of UINT8 gets the pixels as they are.
+    pixels : {"float32", "uint8"}
+        Type of the box's images.
+    outputs
+        As in `TensorAnswer`.
+    """
+
+    datatype: str
+    layout: str
+    channels: int
+    figures: Preprocess
+    pixels: Literal["float32", "uint8"]
+    _scratch: Scratch = field(default_factory=Scratch, repr=False, compare=False)
+
+    def of(self, images: Images) -> NDArray[Any]:
+        """Return the tensor for ``images`` (n, height, width, channels).
+
+        Its memory is used again by the next call of the same thread.
+        """
+        gain, shift = self.figures.affine(self.channels, self.pixels)
+        if self.datatype == "UINT8":
+            gain, shift = np.ones(self.channels), np.zeros(self.channels)
+        return model_input(
+            self.figures.ordered(images),
+            gain,
+            shift,
+            planar=self.layout == "nchw",
+            dtype=DATATYPES[self.datatype],
+            scratch=self._scratch,
+        )
 
     def marked(
         self, spec: BoxSpec, given: str | None, taken: str | None, axes: str | None = None
@@ -150,7 +176,7 @@ class TensorOptions:
         """
         _check("datatype", datatype, tuple(DATATYPES))
         _check("layout", layout, LAYOUTS)
-        pixels = self.pixels or ("uint8" if datatype == "UINT8" else "float32")
+        pixels = self.pixels_of(datatype)
         if datatype == "UINT8" and (pixels == "float32" or not figures.plain):
             raise InvalidOption(
                 "the model takes uint8 pixels as they are: leave out preprocess, mean, std, scale "
@@ -165,6 +191,26 @@ class TensorOptions:
             pixels=pixels,
             outputs=self.outputs,
         )
+
+    def pixels_of(self, datatype: str) -> Literal["float32", "uint8"]:
+        """Return the type of the pixels for a model that takes a datatype."""
+        return self.pixels or ("uint8" if datatype == "UINT8" else "float32")
+
+    def texts(self, figures: PreprocessOptions) -> TextTensor:
+        """Return how answers to texts become scores.
+
+        Raises
+        ------
+        InvalidOption
+            Something is said of pixels.
+        """
+        told = [self.datatype if self.datatype != TEXTS else None, self.layout, self.pixels]
+        if figures.chosen() is not None or any(told):
+            raise InvalidOption(
+                "texts have no pixels: leave out preprocess, mean, std, scale, order, datatype, "
+                "layout and pixels."
+            )
+        return TextTensor(outputs=self.outputs)
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:

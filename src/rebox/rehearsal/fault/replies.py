@@ -18,6 +18,7 @@ KINDS: Mapping[int, Kind] = {
     429: "rate",
     500: "server",
     503: "busy",
+    529: "busy",
 }
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 
@@ -83,6 +84,27 @@ class Status(OwnReply):
             return {"Retry-After": formatdate(time.time() + self.retry_after_s, usegmt=True)}
         seconds = self.retry_after_s
         return {"Retry-After": str(int(seconds) if seconds == int(seconds) else seconds)}
+
+
+@dataclass(frozen=True)
+class RateReset(OwnReply):
+    """Too many requests, and when to come back is told as OpenAI tells it.
+
+    Parameters
+    ----------
+    after_s : float
+        When there will be room again.
+    """
+
+    after_s: float = 1.0
+
+    def reply(self, reply: Outgoing, form: Format) -> Outgoing:
+        """Return the status 429 with ``x-ratelimit-reset-requests`` and no Retry-After."""
+        told = {
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": f"{self.after_s:g}s",
+        }
+        return Status(429, headers=told).reply(reply, form)
 
 
 @dataclass(frozen=True)

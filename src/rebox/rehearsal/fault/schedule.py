@@ -10,7 +10,7 @@ from rebox.option import read_options, split_options, unknown
 from rebox.rehearsal.fault.connection import HangUp, ResetBefore, ResetMidBody, SlowDrip
 from rebox.rehearsal.fault.content import EmptyBody, GzipBomb, InvalidUtf8, Truncated, WrongType
 from rebox.rehearsal.fault.contract import Fault
-from rebox.rehearsal.fault.replies import Redirect, RefusedFault, Status
+from rebox.rehearsal.fault.replies import RateReset, Redirect, RefusedFault, Status
 from rebox.rehearsal.fault.scores import (
     BadScore,
     DuplicateClass,
@@ -20,6 +20,14 @@ from rebox.rehearsal.fault.scores import (
     PartialBatch,
     ShuffledClasses,
 )
+from rebox.rehearsal.fault.spoken import (
+    MissingUsage,
+    NoChoices,
+    NoLogprobs,
+    OtherModel,
+    Says,
+    WrongUsage,
+)
 from rebox.rehearsal.format import Format
 
 Faults = Sequence[Fault | None] | Callable[[int], Fault | None]
@@ -27,6 +35,10 @@ Faults = Sequence[Fault | None] | Callable[[int], Fault | None]
 
 YEAR_S = 365 * 24 * 3600
 TIMEOUT_S = 120.0
+FILTERED = (  # as Azure's filter says of a prompt
+    b'{"error": {"message": "The response was filtered due to the prompt triggering the content '
+    b'management policy.", "type": null, "param": "prompt", "code": "content_filter"}}'
+)
 
 NAMES: Mapping[str, Callable[..., Fault]] = {
     "retry-after-huge": partial(Status, status=429, retry_after_s=YEAR_S),
@@ -53,6 +65,20 @@ NAMES: Mapping[str, Callable[..., Fault]] = {
     "shuffled-classes": ShuffledClasses,
     "partial-batch": PartialBatch,
     "mixed": MixedStatus,
+    "rate-reset": RateReset,
+    "insufficient-quota": partial(RefusedFault, kind="quota"),
+    "filtered-prompt": partial(Status, status=400, body=FILTERED, content_type="application/json"),
+    "refusal": partial(Says, kind="refusal"),
+    "prose": partial(Says, kind="prose"),
+    "unknown-letter": partial(Says, kind="unknown"),
+    "silence": partial(Says, kind="nothing"),
+    "cut": partial(Says, kind="cut"),
+    "content-filter": partial(Says, kind="filtered"),
+    "wrong-usage": WrongUsage,
+    "missing-usage": MissingUsage,
+    "other-model": OtherModel,
+    "no-choices": NoChoices,
+    "no-logprobs": NoLogprobs,
 }
 """Faults by name; a status stands for itself: ``503``."""
 

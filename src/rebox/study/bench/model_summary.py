@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rebox.fit import Model
+from rebox.program import Program
 from rebox.sample.pixels import as_levels, as_pillow
 from rebox.study.baseline import Baseline
 from rebox.study.bench.ledger import Row
@@ -36,7 +37,7 @@ def _added(fitted: Model | Baseline) -> NDArray[Any] | None:
     if isinstance(fitted, Baseline):
         return fitted.program
     asked = ((one.program, one.z) for one in fitted.questions)
-    moving = [program.added(z) for program, z in asked if program is not None and len(z)]
+    moving = [program.added(z) for program, z in asked if isinstance(program, Program) and len(z)]
     return np.asarray(moving[0]) if moving else None
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample.arrays import read_arrays
 from rebox.sample.dataset import Card, Dataset
-from rebox.sample.tables import read_rows
+from rebox.sample.table_file import read_rows
 from rebox.sample.task import Task
 from rebox.study.task.place import find, missing
 

@@ -7,7 +7,7 @@ import numpy as np
 from rebox.errors import InvalidData
 from rebox.sample.dataset import Card, Dataset
 from rebox.sample.images import ImageFiles
-from rebox.sample.tables import read_rows
+from rebox.sample.table_file import read_rows
 from rebox.sample.task import Task
 from rebox.study.task.place import find, images_named
 

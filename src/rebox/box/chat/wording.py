@@ -1,0 +1,187 @@
+"""What a chat model is asked: a short instruction, lettered options, and the sample.
+
+A prompt of the user's own is a text with ``{options}``, where the lettered options go, ``{text}``,
+where a text goes (at its end, if it does not say), and ``{answer}``, where the line goes that says
+in which form to answer (nowhere, if it does not say).
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rebox.errors import InvalidOption
+
+Read = Literal["logprobs", "label", "enum", "scores"]
+"""What is read of an answer: how probable letters are, a letter, a name, or numbers for all."""
+
+OPTIONS, TEXT, ANSWER = "{options}", "{text}", "{answer}"
+USUAL = {
+    "images": f"Which of these does the picture show?\n\n{OPTIONS}\n\n{ANSWER}",
+    "texts": f"Which of these describes the text best?\n\n{OPTIONS}\n\nText:\n{TEXT}\n\n{ANSWER}",
+}
+SEVERAL = {
+    "images": f"Which of these does each picture show?\n\n{OPTIONS}\n\n{ANSWER}",
+    "texts": f"Which of these describes each text best?\n\n{OPTIONS}\n\n{TEXT}\n\n{ANSWER}",
+}
+NOUNS = {"images": "Picture", "texts": "Text"}
+LETTERS = len(ascii_uppercase)
+FEW = 6  # options, whose 720 orders can be listed
+LONGEST_PROMPT = 2**20  # bytes
+
+
+def marks(count: int) -> tuple[str, ...]:
+    """Return what stands before each option: letters, or numbers where there are not enough."""
+    if count <= LETTERS:
+        return tuple(ascii_uppercase[:count])
+    return tuple(str(number) for number in range(1, count + 1))
+
+
+def order_of(number: int, n: int) -> NDArray[np.intp]:
+    """Return the order (n,) of options that has a ``number``: no two of few options are the same.
+
+    Raises
+    ------
+    InvalidOption
+        There are not as many.
+    """
+    if not number:
+        return np.arange(n, dtype=np.intp)
+    if n > FEW:  # so many orders that two which are drawn are not the same
+        return np.random.default_rng([number, n]).permutation(n).astype(np.intp)
+    others = list(itertools.permutations(range(n)))[1:]
+    if number > len(others):
+        raise InvalidOption(
+            f"{n} options have {len(others) + 1} orders, from 0, found order={number}: name one of "
+            f"those, or orders={len(others) + 1} for all."
+        )
+    drawn = np.random.default_rng(n).permutation(len(others))
+    return np.array(others[drawn[number - 1]], dtype=np.intp)
+
+
+def read_prompt(path: Path) -> str:
+    """Return the prompt in a file.
+
+    Raises
+    ------
+    InvalidOption
+        It cannot be read, or does not say where the options go.
+    """
+    try:
+        if path.stat().st_size > LONGEST_PROMPT:
+            raise InvalidOption(f"the prompt {path} is larger than 1 MB: name another file.")
+        words = path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidOption(
+            f"the prompt {path} cannot be read ({error}); expected a UTF-8 text file."
+        ) from error
+    if words.count(OPTIONS) != 1:
+        raise InvalidOption(
+            f"the prompt {path} says {words.count(OPTIONS)} times where the options go, expected "
+            f"once: write {OPTIONS} there."
+        )
+    if words.count(TEXT) > 1:
+        raise InvalidOption(f"the prompt {path} has {TEXT} more than once: keep one.")
+    return words
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How samples are put to a chat model.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        The options.
+    kind : {"images", "texts"}
+        What samples are.
+    read : Read
+        In which form to answer.
+    prompt : str or None
+        The user's own; None: the usual one.
+    order : int
+        Which order of the options: 0 as they are, others drawn by this number.
+    per_call : int
+        Most samples in one question.
+    """
+
+    classes: tuple[str, ...]
+    kind: Literal["images", "texts"]
+    read: Read
+    prompt: str | None = None
+    order: int = 0
+    per_call: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind == "images" and TEXT in (self.prompt or ""):
+            raise InvalidOption(
+                f"the prompt has a place for a text, {TEXT}, and samples are pictures: leave it "
+                "out, or hand over texts."
+            )
+
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """What stands before each option, in the order in which they are listed."""
+        return marks(len(self.classes))
+
+    @cached_property
+    def places(self) -> NDArray[np.intp]:
+        """Which class each option is, in the order in which they are listed."""
+        return order_of(self.order, len(self.classes))
+
+    @cached_property
+    def listed(self) -> tuple[str, ...]:
+        """The names of the classes, in the order in which they are listed."""
+        return tuple(self.classes[place] for place in self.places)
+
+    def said(self, texts: Sequence[str] = ()) -> str:
+        """Return the words of the question about ``texts``, or about pictures that are beside it.
+
+        What a text says is put in last, and changes nothing else.
+        """
+        usual = (SEVERAL if self.per_call > 1 else USUAL)[self.kind]
+        before, _, after = (self.prompt or usual).partition(TEXT)
+        told = self.prompt is None or TEXT in self.prompt
+        if not texts:
+            return self._filled(before + after)
+        about = self._about(texts)
+        if not told:
+            return f"{self._filled(before)}\n\n{about}"
+        return f"{self._filled(before)}{about}{self._filled(after)}"
+
+    def _about(self, texts: Sequence[str]) -> str:
+        if self.per_call == 1:
+            return texts[0]
+        return "\n\n".join(f"{self.numbered(at)}\n{one}" for at, one in enumerate(texts))
+
+    def numbered(self, at: int) -> str:
+        """Return what stands before one of several samples."""
+        return f"{NOUNS[self.kind]} {at + 1}:"
+
+    def _filled(self, words: str) -> str:
+        pairs = zip(self.marks, self.listed, strict=True)
+        options = "\n".join(f"{mark}. {name}" for mark, name in pairs)
+        return words.replace(ANSWER, self.form).replace(OPTIONS, options)
+
+    @property
+    def form(self) -> str:
+        """The line that says in which form to answer."""
+        noun = "letter" if len(self.classes) <= LETTERS else "number"
+        one = {
+            "enum": 'Answer with the name of one of them, as JSON: {"answer": NAME}.',
+            "scores": f"How probable is each of them, from 0 to 100? Answer with a number for each "
+            f'{noun}, as JSON: {{"{self.marks[0]}": NUMBER, ...}}.',
+        }.get(self.read, f"Answer with the {noun} alone.")
+        if self.per_call == 1:
+            return one
+        what = {
+            "enum": "NAME",
+            "scores": f'{{"{self.marks[0]}": NUMBER, ...}} from 0 to 100',
+        }.get(self.read, noun.upper())
+        return f'Answer for each by its own number, as JSON: {{"1": {what}, ...}}.'
