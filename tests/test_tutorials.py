@@ -83,22 +83,31 @@ def reader(tmp_path):
     return Reader(tmp_path)
 
 
-def test_a_service(reader):
-    parts = blocks("service")
-    shown = next(text for kind, text in parts if kind == "console")
+def receipts(reader, page, port):
+    """Type what a page says beside its second terminal; return what each command was billed."""
+    parts = blocks(page)
+    (shown,) = [text for kind, text in parts if kind == "console"]
     command, *printed = shown.removeprefix("$ ").splitlines()
-    process, log = reader.begins(command.replace("--port 8600", "--port 0"))
+    place = [kind for kind, _ in parts].index("console")
+    scripts = [(at > place, text) for at, (kind, text) in enumerate(parts) if kind == "sh"]
+    for script in [text for later, text in scripts if not later]:
+        reader.types(script)
+    process, log = reader.begins(command.replace(f"--port {port}", "--port 0"))
     try:
-        port = re.search(r"127\.0\.0\.1:(\d+)", log.read_text())[1]
-        assert log.read_text().replace(port, "8600").splitlines() == printed
-        for kind, text in parts:
-            if kind == "sh":
-                reader.types(text.replace("8600", port))
+        free = re.search(r"127\.0\.0\.1:(\d+)", log.read_text())[1]
+        assert log.read_text().replace(free, port).splitlines() == printed
+        for script in [text for later, text in scripts if later]:
+            reader.types(script.replace(port, free))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=30)
+    lines = [line for said in reader.said for line in said.splitlines()]
+    return [line for line in lines if line.startswith("asked ")]
+
+
+def test_a_service(reader):
+    told = receipts(reader, "service", "8600")
     page = (PAGES / "service.md").read_text()
-    told = [line for said in reader.said for line in said.splitlines() if line.startswith("asked ")]
     assert told[0].endswith("$0.36")
     assert "303 questions, $0.36" in page
     assert "$0.00: 0 billed, 303 answered by the" in told[1]
@@ -106,6 +115,17 @@ def test_a_service(reader):
     assert told[2].endswith("$0.0720")
     lines = (reader.folder / "new.csv").read_text().splitlines()
     assert len(lines) == 61
+
+
+def test_texts_and_a_chat_model(reader):
+    shutil.copy(FOLDER / "texts.py", reader.folder)
+    told = receipts(reader, "texts", "8601")
+    assert told[0].startswith("asked 0 queries")  # the stand-in
+    assert told[1].startswith("asked 104 queries")
+    assert "$0.0011" in told[1]
+    assert "104 questions, $0.0011" in (PAGES / "texts.md").read_text()
+    assert told[2].startswith("asked 40 queries")
+    assert len((reader.folder / "said.csv").read_text().splitlines()) == 41
 
 
 def test_a_folder_and_a_file(reader):
@@ -141,11 +161,5 @@ def test_a_plan(reader):
 
 
 def test_every_tutorial_is_typed():
-    assert sorted(path.stem for path in PAGES.glob("*.md")) == [
-        "index",
-        "onnx",
-        "service",
-        "study",
-        "texts",
-    ]
-    assert [kind for kind, _ in blocks("texts")] == [], "texts.md has something to type: type it"
+    pages = sorted(path.stem for path in PAGES.glob("*.md"))
+    assert pages == ["index", "onnx", "service", "study", "texts"]
