@@ -76,3 +76,16 @@ def test_every_extra_is_in_the_readme():
 def test_every_file_the_readme_names_is_there():
     for name in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / name).is_file(), name
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    import rebox
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {rebox.__version__}" in lines
+    assert f"license: {project['license']}" in lines
+
+
+def test_ci_builds_the_site():
+    assert 'step "documentation" documentation' in (ROOT / ".ci" / "run").read_text()
