@@ -32,5 +32,5 @@ docs: ## build the site into site/, warnings as errors (pip install -e ".[docs]"
 bench: ## estimators against theory; the other benchmarks need models and data, see their first lines
 	python benchmarks/estimators.py
 
-demo: ## teach a digit recogniser to diagnose tumours
+demo: ## a task on which a box helps, and one on which it does not
 	rebox demo

@@ -46,7 +46,7 @@ MISSING = [  # what is tried, what needs it
     ("rebox.open_box('torch:resnet18')", "torch"),
     ("from rebox.study.report import report; report([])", "study"),
     (
-        "from rebox.demo import run_demo; raise SystemExit(run_demo('.', budgets=(9,)).note)",
+        "from rebox.demo import run_demo; raise SystemExit(run_demo('.', labels=20).note)",
         "study",
     ),
     ("import rebox.study.baseline.whitebox", "torch"),
