@@ -332,6 +332,22 @@ def test_a_line_whose_field_is_refused_is_asked_again_without(tmp_path, fake):
     assert books(tmp_path / "j.sqlite")[0].billed == 40
 
 
+def test_another_version_in_a_batch_is_told_of_once(tmp_path, fake, protocol):
+    def changing(fake, batch):
+        lines = batch["lines"]
+        replies = [said(body) | {"model": f"m-{k // 20}"} for k, (_, body) in enumerate(lines)]
+        return [(name, 200, reply) for (name, _), reply in zip(lines, replies, strict=True)]
+
+    fake.answer = changing
+    x, y = pictures()
+    asked = model(fake, protocol, tmp_path / "j.sqlite")
+    with pytest.warns(UserWarning, match="as another version of its model, m-1") as told:
+        asked.fit(x, y)
+    assert len([one for one in told if "another version" in str(one.message)]) == 1
+    with Journal(tmp_path / "j.sqlite") as opened:
+        assert opened.versions(asked.box_.spec.identity) == {"m-0", "m-1"}
+
+
 def test_an_account_without_money_for_one_line_says_so(tmp_path, fake, protocol):
     x, y = pictures()
     with pytest.raises((BudgetExhausted, InvalidOption)):

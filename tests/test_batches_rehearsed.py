@@ -97,6 +97,28 @@ def test_a_fit_and_a_prediction_of_texts_cost_half(tmp_path, protocol):
         assert sum(line.billed for line in lines) == bill.queries
 
 
+def test_tokens_and_version_of_every_line_are_told_and_written_down(tmp_path, protocol):
+    """As of questions that are asked at once: by the receipt, the journal and the bill."""
+    said, labels = texts()
+    with rehearse(protocol) as running:
+        journal = tmp_path / "j.sqlite"
+        fitted = model(running, protocol, journal).fit(Samples(texts=said), labels)
+        bill, spent = running.bill, fitted.spent_
+    assert (spent.tokens_in, spent.tokens_out) == (bill.tokens_in, bill.tokens_out)
+    assert bill.tokens_in > len(said)
+    assert f"{bill.tokens_in:,} tokens read, {bill.tokens_out:,} written" in spent.words
+    with Journal(journal) as opened:
+        rows = opened.rows("SELECT tokens_in, tokens_out, version FROM send")
+        versions = opened.versions(fitted.box_.spec.identity)
+    assert len(rows) == len(said)
+    assert sum(row[0] for row in rows) == bill.tokens_in
+    assert sum(row[1] for row in rows) == bill.tokens_out
+    assert len({row[0] for row in rows}) > 1  # each line its own, and not a share of all
+    assert {row[2] for row in rows} == versions
+    assert len(versions) == 1
+    assert "rehearsal" in versions.pop()
+
+
 @pytest.mark.parametrize("fate", ["expired", "half"])
 def test_what_a_batch_has_left_out_is_asked_again(tmp_path, protocol, fate):
     said, labels = texts()

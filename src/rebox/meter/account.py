@@ -153,9 +153,8 @@ class Account:
 
         A service that is many machines may go to and fro between versions: each is told of once.
         """
+        self.recall_versions(box)
         with self._lock:
-            if box not in self._versions:
-                self._versions[box] = self._versions_of(box)
             known = self._versions[box]
             before, new = sorted(known - {version}), version not in known
             known.add(version)
@@ -168,6 +167,12 @@ class Account:
         warnings.warn(words, UserWarning, stacklevel=2)
         if self.changed is not None:
             self.changed(words)
+
+    def recall_versions(self, box: str) -> None:
+        """Recall which versions have answered for a box, before others are written down."""
+        with self._lock:
+            if box not in self._versions:
+                self._versions[box] = self._versions_of(box)
 
     def _versions_of(self, box: str) -> set[str]:  # noqa: ARG002 - nothing is remembered here
         """Return the versions that are remembered to have answered for a box."""

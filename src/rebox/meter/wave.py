@@ -237,6 +237,8 @@ class Wave:
         if not results:
             return
         ends = {one.name: _end_of(one, open_lines[one.name]) for one in results}
+        # before it is settled: a version that is new would then be among those known
+        self._account.recall_versions(Payee.of(self._box).box)
         settled = self._flights.settle(list(ends.values()))
         for result in results:
             end, line = ends[result.name], self._by_name.get(result.name)
