@@ -56,6 +56,8 @@ class Running:
         assert self._process.stdout is not None
         first = self._process.stdout.readline()
         found = re.search(r"POST http://([^:/]+):(\d+)/predict", first)
+        if found is None:
+            self._reap()
         assert found, f"the server did not start: {first!r}"
         self.address = found[1], int(found[2])
         self.pid = self._process.pid
@@ -108,12 +110,17 @@ class Running:
         """End all of it by SIGKILL."""
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+        self._reap()
+
+    def _reap(self) -> None:
         self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def kill_parent(self) -> None:
         """End by SIGKILL what was started first, and nothing that it has started."""
         os.kill(self.pid, signal.SIGKILL)
-        self._process.wait()
+        self._reap()
 
     def stop(self) -> tuple[int, str]:
         """Ask it to end; return its exit code and what it printed."""
