@@ -217,7 +217,8 @@ class Reprogrammer(Movable):
             The subject, such as a patient or a lesion, that each sample shows. What is held out to
             choose and to judge is then held out with all samples of its subject; without them, or
             with a subject for each sample, several images of one would be on both sides, and the
-            verdict would be too good. None: samples of the same id show one, all others their own.
+            verdict would be too good. None: samples of the same id, or of the same text, show one,
+            all others their own.
 
         Raises
         ------
