@@ -11,19 +11,18 @@ import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from killing import folder, forking, table
+
+from rebox.meter import Journal, accounts, faults
+
+from fake_batches import EACH_NANO, FakeBatches, uri_of  # isort: skip - the path of killing
+from zygote import PHASES  # isort: skip
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
-
-from fake_batches import EACH_NANO, FakeBatches, uri_of  # noqa: E402 - a path that is added above
-from zygote import PHASES, Zygote  # noqa: E402
-
-from rebox.meter import Journal, accounts, faults  # noqa: E402
-
 LINES = 40
 PROTOCOLS = ("openai", "anthropic")
 LONGEST_S = 3.0  # after which a process is killed at the latest
@@ -57,26 +56,20 @@ class Count:
 def measure(kills, seed=0):
     """Return a `Count` for each protocol, of at least so many kills."""
     draw = random.Random(seed)  # noqa: S311 - moments, not secrets
-    keys = {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
-    zygote = Zygote(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", **keys)
     counts = {protocol: Count() for protocol in PROTOCOLS}
-    try:
+    with forking() as zygote:
         for protocol, count in counts.items():
             while count.kills < kills:
-                with (
-                    tempfile.TemporaryDirectory() as folder,
-                    FakeBatches(latency_s=draw.uniform(0, 0.5)) as fake,
-                ):
-                    live(Path(folder), zygote, fake, protocol, count, draw)
-    finally:
-        zygote.close()
+                latency_s = draw.uniform(0, 0.5)
+                with folder() as room, FakeBatches(latency_s=latency_s) as fake:
+                    live(room, zygote, fake, protocol, count, draw)
     return counts
 
 
-def live(folder, zygote, fake, protocol, count, draw):
+def live(room, zygote, fake, protocol, count, draw):
     """Run one fit to its end, however often it is killed."""
-    journal = folder / "j.sqlite"
-    job = {"uri": uri_of(fake, protocol), "journal": str(journal), "out": str(folder / "m.rebox")}
+    journal = room / "j.sqlite"
+    job = {"uri": uri_of(fake, protocol), "journal": str(journal), "out": str(room / "m.rebox")}
     deaths = draw.randint(1, 4)
     while True:
         by_phase = deaths > 0 and draw.random() < 0.7
@@ -114,7 +107,6 @@ def main():
     """Measure, and write what was measured."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     counts = measure(kills)
-    names = [*Count.__annotations__]
     rows = [
         "# Batches of processes that are killed",
         "",
@@ -123,12 +115,7 @@ def main():
         "service is ours (`tests/fake_batches.py`); processes and SIGKILL are real. `batches` are "
         "lives in which more than one was made; all but `lives` and `kills` should be 0.",
         "",
-        f"| protocol | {' | '.join(names)} |",
-        f"|---{'|---:' * len(names)}|",
-        *(
-            f"| {protocol} | {' | '.join(str(getattr(count, name)) for name in names)} |"
-            for protocol, count in counts.items()
-        ),
+        *table({name: name for name in Count.__annotations__}, counts, "protocol"),
         "",
     ]
     (HERE / "BATCH_KILLS.md").write_text("\n".join(rows))

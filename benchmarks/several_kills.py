@@ -11,21 +11,17 @@ about half of what they would ask: queries and dollars both end.
 """
 
 import argparse
-import os
 import random
 import signal
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from killing import PROCESSES, folder, forking, kill_at_random, table
 from zygote import SIDE, Zygote, data, questions_of
 
 from rebox.box import BlackBox, open_box
@@ -35,7 +31,6 @@ from rebox.money import NANO, nano_usd
 from rebox.rehearsal import Limits, Rehearsal
 
 PRICES = (0.001, 0.004, 0.0)
-PROCESSES = 8
 IN_FLIGHT = 3
 QUESTIONS = 120  # of each process
 BUDGETS = {  # of 960 questions for $1.60; of fits that together ask 180 and more for $0.30
@@ -43,7 +38,6 @@ BUDGETS = {  # of 960 questions for $1.60; of fits that together ask 180 and mor
     "fits": {"queries": 150, "usd": 0.2},
 }
 LATENCY_S = 0.005
-KEY = "no secret: the services take any"
 KINDS = {"questions": "ask_several", "fits": "command"}
 
 
@@ -137,16 +131,13 @@ def measure(kills: int, rounds: int, seed: int) -> dict[str, Counts]:
 def scene() -> Iterator[Scene]:
     """Open three services that nobody has asked yet."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        room = stack.enter_context(folder())
         x, y = data()
-        np.savez(folder / "data.npz", x=x, y=y)
+        np.savez(room / "data.npz", x=x, y=y)
         limits = [Limits(batch_size=1, latency_s=LATENCY_S, price_usd=one) for one in PRICES]
         served = (Rehearsal("azure-custom-vision", box_of(k), limits=limits[k]) for k in range(3))
         services = tuple(stack.enter_context(one) for one in served)
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        zygote = Zygote(**threads, COLUMNS="200", AZURE_CUSTOM_VISION_KEY=KEY)
-        stack.callback(zygote.close)
-        yield Scene(folder, services, zygote)
+        yield Scene(room, services, stack.enter_context(forking()))
 
 
 def box_of(place: int) -> BlackBox:
@@ -157,18 +148,14 @@ def box_of(place: int) -> BlackBox:
 def play(opened: Scene, kind: str, kills: int, draw: random.Random, counts: Counts) -> None:
     """Let processes share a budget and be killed; hold what they leave against the bills."""
     journal = opened.folder / "journal.sqlite"
-    running = [opened.fork(kind, journal, seed) for seed in range(PROCESSES)]
-    ended = 0
-    while ended < kills:
-        time.sleep(draw.uniform(0.0, 0.1))
-        seed = draw.randrange(PROCESSES)
-        os.kill(running[seed], signal.SIGKILL)  # it may have ended, but is still to be reaped
-        ended += opened.zygote.reap(running[seed]) == -signal.SIGKILL
-        running[seed] = opened.fork(kind, journal, seed)
-        if all(_is_spent(journal, kind)):
-            break  # whoever is started now asks nothing
-    for pid in running:
-        opened.zygote.reap(pid)
+    codes = kill_at_random(
+        opened.zygote,
+        lambda seed: opened.fork(kind, journal, seed),
+        kills,
+        draw,
+        lambda: all(_is_spent(journal, kind)),
+    )
+    ended = codes[-signal.SIGKILL]
     counts.rounds += 1
     counts.kills += ended
     with Journal(journal) as books:
@@ -266,7 +253,6 @@ def _caps(kind: str) -> str:
 
 def lines(counts: dict[str, Counts], seed: int) -> list[str]:
     """Return the table, as Markdown."""
-    names = [one.name for one in fields(Counts) if one.name != "notes"]
     return [
         "# What kills cost several boxes",
         "",
@@ -276,12 +262,7 @@ def lines(counts: dict[str, Counts], seed: int) -> list[str]:
         f"{', '.join(f'${price:g}' for price in PRICES)} a query, {IN_FLIGHT} requests in flight "
         f"at each. For all of them {_caps('questions')}, or for fits {_caps('fits')}.",
         "",
-        f"| | {' | '.join(TITLES[name] for name in names)} |",
-        f"|---|{'---:|' * len(names)}",
-        *(
-            f"| {kind} | {' | '.join(str(getattr(row, name)) for name in names)} |"
-            for kind, row in counts.items()
-        ),
+        *table(TITLES, counts),
         "",
         *(f"- {kind}: {note}" for kind, row in counts.items() for note in row.notes),
     ]

@@ -17,7 +17,7 @@ import pytest
 from rebox import Reprogrammer, Samples
 from rebox.box import FunctionBox
 from rebox.errors import ServiceError
-from rebox.meter import Journal, accounts, faults
+from rebox.meter import Journal, accounts, faults, questions
 from rebox.rehearsal import Limits, Rehearsal
 
 PRICES = Limits(usd_per_m_in=1.0, usd_per_m_out=10.0)
@@ -117,6 +117,37 @@ def test_tokens_and_version_of_every_line_are_told_and_written_down(tmp_path, pr
     assert {row[2] for row in rows} == versions
     assert len(versions) == 1
     assert "rehearsal" in versions.pop()
+
+
+@pytest.mark.parametrize("n", [40, 42])
+def test_several_samples_share_a_line(tmp_path, protocol, n):
+    """Each is answered as in a line of its own, for fewer tokens; the last line has fewer."""
+    said, labels = texts(n)
+    spent, models = {}, {}
+    for per_call in (1, 5):
+        with rehearse(protocol) as running:
+            uri = f"{uri_of(running, protocol)}&per_call={per_call}"
+            journal = tmp_path / f"{per_call}.sqlite"
+            options = {"budget": 500, "random_state": 0, "canaries": 0, "batch": True}
+            fitted = Reprogrammer(uri, journal=journal, **options).fit(Samples(texts=said), labels)
+            spent[per_call], models[per_call] = fitted.spent_, fitted
+            assert fitted.n_read_ == running.bill.queries == n
+            assert fitted.spent_.usd == pytest.approx(running.bill.usd, abs=n * 1e-9)
+            assert fitted.spent_.tokens_in == running.bill.tokens_in
+        (line,) = books(journal)
+        assert (line.asked, line.answered, line.billed, line.unsettled) == (n, n, n, 0)
+        with Journal(journal) as opened:
+            ((lines, most),) = opened.rows("SELECT count(*), max(queries) FROM send")
+        assert (lines, most) == (-(-n // per_call), per_call)
+    assert spent[5].tokens_in < 0.6 * spent[1].tokens_in
+    scores = [answers_of(tmp_path / f"{k}.sqlite") for k in (1, 5)]
+    np.testing.assert_array_equal(*scores)
+
+
+def answers_of(journal):
+    """Return all answers of a journal (n, classes), in the order in which they were asked."""
+    with Journal(journal) as opened:
+        return np.array([one["scores"] for one in questions(opened)])
 
 
 @pytest.mark.parametrize("fate", ["expired", "half"])

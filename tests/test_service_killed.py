@@ -117,6 +117,16 @@ def test_eight_processes_that_are_killed_share_a_budget_for_three_boxes(monkeypa
         assert (count.lost, count.twice, count.wrong, count.faults) == (0, 0, 0, 0)
 
 
+def test_eight_processes_that_are_killed_share_a_cap_for_tokens(monkeypatch):
+    """The measurement of ``benchmarks/chat_kills.py``, with a tenth of its kills."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    for count in importlib.import_module("chat_kills").measure(10, 1, seed=7).values():
+        assert count.rounds == 1
+        assert count.billed > 500
+        assert (count.over, count.over_nano, count.unbooked_nano) == (0, 0, 0)
+        assert (count.lost, count.twice, count.again, count.wrong, count.faults) == (0,) * 5
+
+
 @pytest.mark.parametrize("processes", [2, 8])
 def test_processes_share_a_budget(tmp_path, zygote, service, processes):
     before = service.bill.queries

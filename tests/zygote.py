@@ -18,6 +18,8 @@ import numpy as np
 SIDE = 16
 IMAGES = 60
 CLASSES = 5
+WORDS = ("sun", "rain", "snow")
+LONGEST = 300  # words of a text
 
 
 def data(seed=0):
@@ -76,6 +78,19 @@ def questions_of(seed, n, boxes):
     return rng.integers(0, boxes, n), images
 
 
+def texts_of(seed, n, boxes):
+    """Return (n,) boxes by their places, and as many texts of very different lengths.
+
+    Each names one of `WORDS`, and no two are the same.
+    """
+    from rebox.sample.texts import as_texts
+
+    rng = np.random.default_rng([1, seed])
+    sizes = np.exp(rng.uniform(0, np.log(LONGEST), n)).astype(int)
+    said = [f"{'well ' * size}{rng.choice(WORDS)} {seed}/{k}" for k, size in enumerate(sizes)]
+    return rng.integers(0, boxes, n), as_texts(said)
+
+
 def ask_several(uris, journal, queries, usd, seed, questions):
     """Put questions of its own to several boxes until all are answered, or no box may be asked.
 
@@ -87,22 +102,24 @@ def ask_several(uris, journal, queries, usd, seed, questions):
     from rebox.errors import BudgetExhausted
     from rebox.meter import Budget, Journal, JournalAccount, Meter
 
+    budget = Budget(queries=queries, usd=usd)
     with ExitStack() as stack:
         boxes = [stack.enter_context(open_box(uri)) for uri in uris]
         account = JournalAccount(
             stack.enter_context(Journal(journal)),
             name="team",
-            training=Budget(queries=queries, usd=usd),
+            training=budget,
             prediction=Budget(),
             fit=f"fit {seed}",
         )
         meter = Meter(boxes, account=account)
-        places, images = questions_of(seed, questions, len(boxes))
+        of = texts_of if boxes[0].spec.takes == "texts" else questions_of
+        places, queries = of(seed, questions, len(boxes))
         refused = set()
         for start in range(0, questions, 6):  # a few at a time, whoever is asked
             few = slice(start, start + 6)
             for place, box in enumerate(boxes):
-                asked = images[few][places[few] == place]
+                asked = queries[few][places[few] == place]
                 try:
                     if len(asked) and place not in refused:
                         meter.asker(box, "map").ask(asked)
