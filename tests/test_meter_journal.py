@@ -163,7 +163,7 @@ def test_a_price_that_changes_is_charged_as_it_was(journal):
 def test_no_order_of_sends_exceeds_a_cap(tmp_path_factory, cap, sends):
     billed = 0
     with Journal(tmp_path_factory.mktemp("caps") / "journal.sqlite") as journal:
-        journal._open().execute("PRAGMA synchronous=OFF")
+        journal._store.open().execute("PRAGMA synchronous=OFF")
         for n, brought, ends in sends:
             try:
                 send = journal.reserve(intent(n, price=5, queries=cap))
@@ -275,7 +275,7 @@ def hammer(work, threads=8):
 def test_eight_threads_share_a_cap(tmp_path, files):
     journals = [Journal(tmp_path / "journal.sqlite") for _ in range(files)]
     for journal in journals:
-        journal._open().execute("PRAGMA synchronous=OFF")
+        journal._store.open().execute("PRAGMA synchronous=OFF")
 
     def reserve(k):
         granted = 0
@@ -308,7 +308,7 @@ def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
     """Held back until all have queued, 8 intents are one transaction; the cap is for 5 of them."""
     commits = []
     refused = []
-    journal._open().set_trace_callback(lambda line: commits.append(line == "COMMIT"))
+    journal._store.open().set_trace_callback(lambda line: commits.append(line == "COMMIT"))
 
     def reserve(k):
         try:
@@ -325,7 +325,7 @@ def test_a_refused_job_does_not_undo_those_it_is_written_with(journal):
             pass
     for thread in threads:
         thread.join()
-    journal._open().set_trace_callback(None)
+    journal._store.open().set_trace_callback(None)
     assert sum(commits) == 1
     assert len(refused) == 3
     assert journal.billed("a", "fit") == Amount(5, 0)
@@ -441,7 +441,7 @@ def test_a_pickled_journal_opens_the_same_file(journal):
 
 def test_a_journal_that_is_let_go_closes_its_file(tmp_path):
     journal = Journal(tmp_path / "journal.sqlite")
-    connection = journal._open()
+    connection = journal._store.open()
     del journal
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
