@@ -9,6 +9,7 @@ from rebox.meter.journal import Journal
 from rebox.meter.packing import checksum, unpacked
 from rebox.money import NANO, dollars
 
+CHECKSUMS = 3  # the first version of a journal whose answers have them
 AT_ONCE = 100  # rows: an answer of 20,000 classes takes 30 kB
 
 
@@ -68,7 +69,7 @@ def questions(journal: Journal) -> Iterator[dict[str, Any]]:
     An answer that cannot be unpacked is ``damaged``, and its scores are None, as are those of a
     question that was not answered.
     """
-    checksums = "checksum" if journal.has_checksums() else "'none'"
+    checksums = "checksum" if journal.version() >= CHECKSUMS else "'none'"
     query = f"""
         SELECT question.id, key, send.id, name, kind, purpose, identity, asked_s, ended_s,
                words, scores, {checksums}

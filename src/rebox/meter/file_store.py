@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rebox.meter.journal_file import as_journal_errors, connect
+from rebox.errors import JournalError
+from rebox.meter.journal_file import as_journal_errors, connect, version_of
 from rebox.meter.journal_reading import connect_to_read
 from rebox.meter.place import Place
 from rebox.meter.store import Run
@@ -117,10 +118,28 @@ class FileStore:
             if said != "ok":
                 yield f"the file is damaged: {said}."
 
-    def has_checksums(self) -> bool:
-        """Return whether answers have checksums."""
-        query = "SELECT 1 FROM pragma_table_info('answer') WHERE name = 'checksum'"
-        return bool(self.read(query, ()))
+    def version(self) -> int:
+        """Return of which version its tables are."""
+        return version_of(self.open(), self._path)
+
+    def exists(self) -> bool:
+        """Return whether there is a file."""
+        return self._path.exists()
+
+    def draft(self) -> Path:
+        """Return the file in which a copy is written."""
+        return self._path.with_name(f"{self._path.name}.copying")
+
+    def become(self, draft: Path | str) -> None:
+        """Give the copy its name; its log went when it was closed."""
+        try:
+            self._path.hardlink_to(draft)  # fails where somebody has made one meanwhile
+            Path(draft).unlink()
+        except OSError as error:
+            raise JournalError(
+                f"the copy {draft} is whole, and cannot be named {self.name} ({error.strerror}): "
+                "give it that name yourself."
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

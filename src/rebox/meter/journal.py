@@ -1,4 +1,6 @@
-"""Every question that was sent, and every answer: a SQLite file that several processes may share.
+"""Every question that was sent, and every answer: in a SQLite file, or on a PostgreSQL server.
+
+Processes of one machine may share a file, those of several a server.
 
 An intent is committed before a request leaves, its outcome after it has returned: whatever happens
 in between, what may have been billed is on record. Rows are added and completed, never removed.
@@ -16,7 +18,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,36 +26,48 @@ from typing import Any, Self
 from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
+from rebox.meter.address import environments, is_server
 from rebox.meter.budget import Amount, Kind
 from rebox.meter.file_store import FileStore
 from rebox.meter.packing import checksum
 from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
 from rebox.meter.store import Run, Store, chunks, damaged_answer
 
-VARIABLE = "REBOX_JOURNAL"
 _HELD = Held()  # each takes three files
 
 
-def default_path() -> Path:
+def default_path() -> Path | str:
     """Return where the journal of paid questions is kept, unless the user names another place.
 
-    The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
+    The environment variable ``REBOX_JOURNAL``, or the user's own data folder. A password in its URL
+    is left out, and found again when the server asks for it.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
+    named = environments()
+    if named is not None:
+        return named[0] if is_server(named[0]) else Path(named[0])
     with extra("services", "a journal in the user's own folder"):
         import platformdirs  # noqa: PLC0415 - an extra
     return platformdirs.user_data_path("rebox") / "journal.sqlite"
 
 
+def store_of(place: str | Path, *, writable: bool) -> Store:
+    """Return what keeps the journal at ``place``: a file, or a server that a URL names."""
+    if not is_server(place):
+        return FileStore(Path(place), writable=writable)
+    with extra("postgres", "a journal on a server"):
+        from rebox.meter.postgres_store import PostgresStore  # noqa: PLC0415 - an extra
+    return PostgresStore(place, writable=writable)
+
+
 class Journal:
-    """A journal file, open; threads may share it, and processes the file.
+    """A journal, open; threads may share it, and processes what it is kept in.
 
     Parameters
     ----------
     path : str or Path
-        Made, with its folder, if it is not there.
+        A file, made with its folder if it is not there; or a server, as
+        ``postgresql://user@host/database``: the tables are made in its schema ``rebox``, unless
+        ``?schema=`` names another. A password comes from the environment: `rebox.meter.address`.
     writable : bool
         False: it is only read, and has to be there; a file or folder that may not be written is no
         hindrance.
@@ -66,7 +80,7 @@ class Journal:
 
     def __init__(self, path: str | Path, *, writable: bool = True) -> None:
         self._writable = writable
-        self._store: Store = FileStore(Path(path), writable=writable)
+        self._store: Store = store_of(path, writable=writable)
         self._lock = threading.RLock()
         self._waiting: deque[_Job] = deque()
         self._pid = os.getpid()
@@ -195,10 +209,16 @@ class Journal:
         with self._lock:
             return list(self._opened().damage())
 
-    def has_checksums(self) -> bool:
-        """Return whether its answers have checksums."""
+    def version(self) -> int:
+        """Return of which version its tables are: an old one where it is only read."""
         with self._lock:
-            return self._opened().has_checksums()
+            return self._opened().version()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read the state of one moment, whatever others write meanwhile."""
+        with self._lock, self._opened().snapshot():
+            yield
 
     def close(self) -> None:
         """Close it; the next question opens it again."""
@@ -233,7 +253,7 @@ class Journal:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._writable = state["_writable"]
-        self._store = FileStore(Path(state["path"]), writable=self._writable)
+        self._store = store_of(state["path"], writable=self._writable)
         self._lock = threading.RLock()
         self._waiting = deque()
         self._pid = os.getpid()

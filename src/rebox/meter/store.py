@@ -77,8 +77,17 @@ class Store(Protocol):
     def damage(self) -> Iterator[str]:
         """Yield what the store itself finds wrong, a sentence each."""
 
-    def has_checksums(self) -> bool:
-        """Return whether answers have checksums: in old journals that are only read not."""
+    def version(self) -> int:
+        """Return of which version its tables are: an old one where it is only read."""
+
+    def exists(self) -> bool:
+        """Return whether there is a journal, or anything else, in its place."""
+
+    def draft(self) -> Path | str:
+        """Return the place beside it in which a copy is written before it is whole."""
+
+    def become(self, draft: Path | str) -> None:
+        """Put the whole copy that stands at ``draft`` into its place, where nothing is yet."""
 
     def close(self) -> None:
         """Close the connection; whatever comes next opens another."""
