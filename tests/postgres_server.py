@@ -99,6 +99,10 @@ class PostgresServer:
         options += [f"schema={schema}"] if schema else []
         return f"{way}?{'&'.join(options)}" if options else way
 
+    def at(self, address):
+        """Return the URL of the journal, as it is reached over a network."""
+        return f"postgresql://rebox@{address}:{self.port}/postgres"
+
     def new(self, *, tcp=False):
         """Return the URL of a journal that is not there yet."""
         return self.url(f"j{secrets.token_hex(6)}", tcp=tcp)

@@ -627,7 +627,7 @@ def test_a_journal_that_is_being_written_is_read_and_stays_as_it_is(filed):
 def test_what_is_opened_to_read_is_not_written(journal):
     journal.reserve(intent(2))
     with Journal(journal.path, writable=False) as reading:
-        with pytest.raises(JournalError, match=r"make the file and its folder writable|schema made writable"):
+        with pytest.raises(JournalError, match=r"folder writable|schema made writable"):
             reading.reserve(intent(1))
         assert reading.billed("a", "fit") == Amount(2, 0)
 
@@ -717,7 +717,11 @@ def test_a_deleted_send_is_found_by_its_account(kept):
     if is_server(kept.path):  # which keeps a send that has questions
         tamper(kept, "ALTER TABLE question DROP CONSTRAINT question_send_fkey")
     tamper(kept, "DELETE FROM send WHERE id=2")
-    assert [line for line in faults(kept) if "the account b (fit) says 1 queries" in line]
+    if is_server(kept.path):  # whoever had it open takes it for one of before
+        with pytest.raises(JournalError, match="put back to how it was before"):
+            faults(kept)
+    with Journal(kept.path) as opened:
+        assert [line for line in faults(opened) if "the account b (fit) says 1 queries" in line]
 
 
 def test_a_damaged_file_is_found(tmp_path):

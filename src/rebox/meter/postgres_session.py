@@ -32,6 +32,7 @@ SETTINGS = f"""
     WHERE current_setting('synchronous_commit') = 'off'
 """
 AWAY = ("08", "57P", "53300", "25P03")  # the beginnings of SQLSTATEs of a server that comes back
+REFUSALS = ("password", "authentication", "does not exist", "pg_hba.conf")  # or in other tongues
 
 
 def connected(address: str, password: str | None) -> psycopg.Connection[Any]:
@@ -140,7 +141,8 @@ def is_lost(error: psycopg.Error, connection: psycopg.Connection[Any] | None) ->
     if (error.sqlstate or "").startswith(AWAY):
         return True
     if connection is None:  # it could not be connected to: libpq gives no number for why
-        return isinstance(error, psycopg.OperationalError)
+        refusal = any(word in str(error) for word in REFUSALS)
+        return isinstance(error, psycopg.OperationalError) and not refusal
     return connection.closed or connection.broken
 
 

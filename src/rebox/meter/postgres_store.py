@@ -23,6 +23,7 @@ from rebox.meter.postgres_session import begun, connected, is_lost, number_on, r
 from rebox.meter.store import Run
 
 PATIENCE_S = 60.0  # how long a server that went away is waited for
+FIRST_S = 10.0  # and one that was never there: it may be about to start
 RETRY_S = 0.2
 NAME = 63  # letters of the longest name there
 DRAFT = "_copying"
@@ -100,7 +101,7 @@ class PostgresStore:
         return self._connection is not None
 
     def open(self) -> psycopg.Connection[Any]:
-        """Return the connection; one that was there before is waited for."""
+        """Return the connection; a server that is away is waited for."""
         if self._connection is None:
             with self._errors():
                 self._patiently(self._ready, first=self._mark is None)
@@ -233,7 +234,7 @@ class PostgresStore:
 
     def _patiently(self, attempt: Callable[[], Value], *, first: bool = False) -> Value:
         """Return what ``attempt`` returns; tried again while the server is away."""
-        until = time.monotonic() + (0.0 if first else PATIENCE_S)
+        until = time.monotonic() + (FIRST_S if first else PATIENCE_S)
         while True:
             try:
                 return attempt()
