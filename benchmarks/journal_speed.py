@@ -115,7 +115,7 @@ def main() -> None:
             for name in file
         ),
         "",
-        f"`rebox journal copy` of {copied.answers:,} answers, each row compared: {ways[0]:.1f} s to "
+        f"`rebox journal copy` of {copied.answers:,} answers, each compared: {ways[0]:.1f} s to "
         f"the server, {ways[1]:.1f} s back to a file.",
     ]
     print("\n".join(text))
