@@ -14,7 +14,7 @@ from rebox.errors import JournalError
 from rebox.meter.audit import each_fault
 from rebox.meter.journal import Journal, store_of
 from rebox.meter.journal_file import MIGRATIONS
-from rebox.meter.store import Run
+from rebox.meter.store import Execute
 
 ROWS = 500  # in a transaction
 # in an order in which what is referred to comes first; the first column tells rows apart
@@ -123,7 +123,7 @@ def _write(
     insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
     update = f"UPDATE {table} SET {values} WHERE {columns[0]}=?"  # noqa: S608 - our own names
 
-    def work(run: Run) -> None:
+    def work(run: Execute) -> None:
         run.many(insert, missing)
         run.many(update, [(*row[1:], row[0]) for row in changed])
 

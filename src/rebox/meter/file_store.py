@@ -10,7 +10,7 @@ from rebox.errors import JournalError
 from rebox.meter.journal_file import as_journal_errors, connect, version_of
 from rebox.meter.journal_reading import connect_to_read
 from rebox.meter.place import Place
-from rebox.meter.store import Run
+from rebox.meter.store import Execute
 
 
 class FileRun:
@@ -84,7 +84,7 @@ class FileStore:
         with as_journal_errors(self._path):
             return self.open().execute(query, values).fetchall()
 
-    def write(self, work: Callable[[Run], None]) -> None:
+    def write(self, work: Callable[[Execute], None]) -> None:
         """Commit what ``work`` does, as the only one who writes meanwhile."""
         with as_journal_errors(self._path):
             connection = self.open()

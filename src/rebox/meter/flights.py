@@ -23,7 +23,7 @@ from rebox.errors import BudgetExhausted
 from rebox.meter.claim import is_gone, my_name
 from rebox.meter.journal import Journal
 from rebox.meter.send import Intent, end_send, enter_send, id_of
-from rebox.meter.store import Run, chunks
+from rebox.meter.store import Execute, chunks
 
 _UNDER_WAY = """
     SELECT key, token FROM question JOIN send ON send.id = question.send
@@ -187,7 +187,7 @@ def _of(
         yield from rows(query.format(marks), part)
 
 
-def _enter(run: Run, token: str, box: str, intents: Sequence[Intent]) -> Entered:
+def _enter(run: Execute, token: str, box: str, intents: Sequence[Intent]) -> Entered:
     entered, batch = Entered(), None
     keys = [key for intent in intents for key in intent.keys]
     under_way = {key: str(other) for key, other in _of(run, _UNDER_WAY, keys)}
@@ -215,14 +215,14 @@ def _enter(run: Run, token: str, box: str, intents: Sequence[Intent]) -> Entered
     return entered
 
 
-def _made(run: Run, token: str, box: str) -> int:
+def _made(run: Execute, token: str, box: str) -> int:
     return run.added(
         "INSERT INTO batch (token, box, claimant, claimed_s) VALUES (?, ?, ?, ?)",
         (token, id_of(run, "box", identity=box), my_name(), time.time()),
     )
 
 
-def _claim(run: Run, token: str) -> bool:
+def _claim(run: Execute, token: str) -> bool:
     claimant, heard_s = run(
         "SELECT claimant, claimed_s FROM batch WHERE token=?", (token,)
     ).fetchone()
@@ -232,7 +232,7 @@ def _claim(run: Run, token: str) -> bool:
     return True
 
 
-def _end(run: Run, end: LineEnd) -> bool:
+def _end(run: Execute, end: LineEnd) -> bool:
     """Settle a line, unless another process that waited for the same batch has."""
     (ended_s,) = run("SELECT ended_s FROM send WHERE id=?", (end.send,)).fetchone()
     if ended_s is not None:

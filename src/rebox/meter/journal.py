@@ -31,7 +31,7 @@ from rebox.meter.budget import Amount, Kind
 from rebox.meter.file_store import FileStore
 from rebox.meter.packing import checksum
 from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
-from rebox.meter.store import Run, Store, chunks, damaged_answer
+from rebox.meter.store import Execute, Store, chunks, damaged_answer
 
 _HELD = Held()  # each takes three files
 
@@ -108,7 +108,7 @@ class Journal:
         """
         return int(self.write(lambda run: self._enter(run, intent)))
 
-    def _enter(self, run: Run, intent: Intent) -> int:
+    def _enter(self, run: Execute, intent: Intent) -> int:
         self._store.check()
         return enter_send(run, intent)
 
@@ -271,7 +271,7 @@ class Journal:
             _HELD.use(self)
         return self._store
 
-    def write(self, work: Callable[[Run], Any]) -> Any:
+    def write(self, work: Callable[[Execute], Any]) -> Any:
         """Return what ``work`` returns, once it is committed.
 
         Whoever gets the lock writes what others have handed in meanwhile: one wait for the disk
@@ -288,7 +288,7 @@ class Journal:
         return mine.result
 
     def _commit(self, batch: Sequence["_Job"]) -> None:
-        def work(run: Run) -> None:
+        def work(run: Execute) -> None:
             for job in batch:
                 job.carry_out(run)
 
@@ -306,12 +306,12 @@ class Journal:
 class _Job:
     """A piece of a transaction: it stands or falls by itself."""
 
-    work: Callable[[Run], Any]
+    work: Callable[[Execute], Any]
     done: bool = False
     result: Any = None
     error: BaseException | None = None
 
-    def carry_out(self, run: Run) -> None:
+    def carry_out(self, run: Execute) -> None:
         self.error = None  # of a transaction that has to be written again
         try:
             with run.aside():

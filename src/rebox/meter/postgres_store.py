@@ -20,7 +20,7 @@ from psycopg import sql
 from rebox.errors import JournalError
 from rebox.meter.address import checked, masked, password_of, split_schema
 from rebox.meter.postgres_session import begun, connected, is_lost, number_on, refused
-from rebox.meter.store import Run
+from rebox.meter.store import Execute
 
 PATIENCE_S = 60.0  # how long a server that went away is waited for
 FIRST_S = 10.0  # and one that was never there: it may be about to start
@@ -132,13 +132,13 @@ class PostgresStore:
         with self._errors():
             return self._patiently(lambda: PostgresRun(self._ready())(query, values).fetchall())
 
-    def write(self, work: Callable[[Run], None]) -> None:
+    def write(self, work: Callable[[Execute], None]) -> None:
         """Commit what ``work`` does; again, where the server went away and nothing came of it."""
         self._turn += 1
         with self._errors():
             self._patiently(lambda: self._write(work))
 
-    def _write(self, work: Callable[[Run], None]) -> None:
+    def _write(self, work: Callable[[Execute], None]) -> None:
         connection = self._ready()
         try:
             if self._begin(connection):

@@ -9,7 +9,7 @@ from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
-from rebox.meter.store import Run
+from rebox.meter.store import Execute
 from rebox.money import NANO, dollars
 
 
@@ -43,7 +43,7 @@ class Intent:
     budget: Budget
 
 
-def enter_send(run: Run, intent: Intent) -> int:
+def enter_send(run: Execute, intent: Intent) -> int:
     """Add ``intent`` to its account and return the number of its send.
 
     Raises
@@ -68,14 +68,14 @@ def enter_send(run: Run, intent: Intent) -> int:
     return send
 
 
-def enter_epoch(run: Run, box: str) -> None:
+def enter_epoch(run: Execute, box: str) -> None:
     """Count that a box has changed under its identity."""
     number = id_of(run, "box", identity=box)
     run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
 
 
 def end_send(
-    run: Run,
+    run: Execute,
     send: int,
     answers: Mapping[int, bytes],
     billed: int,
@@ -126,7 +126,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     )
 
 
-def id_of(run: Run, table: str, **columns: str) -> int:
+def id_of(run: Execute, table: str, **columns: str) -> int:
     """Return the id of the row with these values, made if it is not there."""
     names, values = list(columns), tuple(columns.values())
     where = " AND ".join(f"{name}=?" for name in names)
@@ -138,6 +138,6 @@ def id_of(run: Run, table: str, **columns: str) -> int:
     return run.added(added, values)
 
 
-def _add(run: Run, account: int, amount: Amount) -> None:
+def _add(run: Execute, account: int, amount: Amount) -> None:
     values = (amount.queries, amount.nano_usd, account)
     run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)

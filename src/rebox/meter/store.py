@@ -14,7 +14,7 @@ from rebox.errors import JournalError
 AT_ONCE = 100  # values that a statement is given: SQLite of old takes 999
 
 
-class Run(Protocol):
+class Execute(Protocol):
     """Executes statements within the transaction that is open.
 
     Attributes
@@ -62,7 +62,7 @@ class Store(Protocol):
     def read(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
 
-    def write(self, work: Callable[[Run], None]) -> None:
+    def write(self, work: Callable[[Execute], None]) -> None:
         """Commit what ``work`` does, as the only one who writes meanwhile.
 
         It may be called again where the store went away before it had committed.
