@@ -132,8 +132,8 @@ JournalOption = Annotated[
     str | None,
     typer.Option(
         "--journal",
-        help="File that keeps every question and answer; none: keep nothing. Default: the user's "
-        "own, for services that cost money.",
+        help="What keeps every question and answer: a file, or postgresql://... for a team; none: "
+        "keep nothing. Default: the user's own, for services that cost money.",
     ),
 ]
 AccountOption = Annotated[
