@@ -48,7 +48,7 @@ def test_a_folder_of_images_runs(tmp_path, monkeypatch, capsys):
     exec(code("python", "rebox.load("), {})  # noqa: S102 - the README's own code
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "map: up to 32 queries"
-    assert said[-1].startswith("<Measurement of 8 images: accuracy 1.000 ")
+    assert said[-1].startswith("<Measurement of 8 samples: accuracy 1.000 ")
 
 
 def test_bring_your_own_box_runs():

@@ -32,6 +32,7 @@ COMMANDS = {
     ),
     "move": ("move", "Have another box answer in the place of one of several that a model asks."),
     "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),
+    "export": ("export", "Write a model as one ONNX file, which runs without rebox."),
     "rehearse": (
         "rehearse",
         "Play a paid service on this machine, with its format, limits, prices and faults.",
