@@ -26,7 +26,7 @@ RINGS = (
     "fit",
     "artefact",
     "classifier serve",
-    "study",
+    "study export",
     "demo",
     "cli",
     "__main__",

@@ -36,6 +36,7 @@ COMMANDS = {
         "Serve a model by HTTP: the Open Inference Protocol v2, and a plain POST /predict.",
     ),
     "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),
+    "export": ("export", "Write a model as one ONNX file, which runs without rebox."),
     "rehearse": (
         "rehearse",
         "Play a paid service on this machine, with its format, limits, prices and faults.",
