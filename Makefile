@@ -1,5 +1,5 @@
 # `make` shows what there is.
-.PHONY: help install test slow lowest lint format types bench demo
+.PHONY: help install test slow lowest lint format types docs bench demo
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/'
@@ -26,8 +26,11 @@ format: ## mend style
 types: ## check types
 	mypy
 
+docs: ## build the site into site/, warnings as errors (pip install -e ".[docs]")
+	python -W ignore -m sphinx -W --keep-going -q -b html -c docs . site
+
 bench: ## estimators against theory; the other benchmarks need models and data, see their first lines
 	python benchmarks/estimators.py
 
-demo: ## teach a digit recogniser to diagnose tumours
+demo: ## a task on which a box helps, and one on which it does not
 	rebox demo

@@ -15,38 +15,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
-from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from rebox.demo.digits import PATH
+from rebox.demo.mirror import SIDE, Pixels, digit_images
 
-SIDE = 16  # pixels of the network's input, height and width
 HIDDEN = 80  # units of its one hidden layer
 SHIFT = 1  # pixels: the longest shift of a training image along either axis
 COPIES = 8  # shifted copies of each training image
 EPOCHS = 60
 SEED = 0
 
-Pixels = NDArray[np.float32]
 Layers = tuple[tuple[Pixels, Pixels], ...]
-
-
-def digit_images() -> tuple[Pixels, Pixels, NDArray[np.intp], NDArray[np.intp]]:
-    """Return training images, held-out images, training digits, held-out digits.
-
-    Images are (n, 16, 16) in [0, 1], ink white on black; 60 % are for training, stratified.
-    """
-    data = load_digits()
-    images = np.stack([_enlarged(image / 16) for image in data.images])
-    parts = train_test_split(
-        images, data.target.astype(np.intp), test_size=0.4, stratify=data.target, random_state=SEED
-    )
-    train_images, test_images, train_digits, test_digits = parts
-    return train_images, test_images, train_digits, test_digits
 
 
 def train(images: Pixels, digits: NDArray[np.intp]) -> Layers:
@@ -125,13 +107,6 @@ def main(path: Path, write: Callable[[str], object] = sys.stdout.write) -> None:
     write(
         f"{path.name}: {right} of {len(test_digits)} held-out digits recognised ({share:.1f} %)\n"
     )
-
-
-def _enlarged(image: NDArray[np.float64]) -> Pixels:
-    size = (SIDE, SIDE)
-    resized = Image.fromarray(image.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    enlarged: Pixels = np.clip(np.asarray(resized), 0, 1)
-    return enlarged
 
 
 def _shifted(images: Pixels, rng: np.random.Generator) -> Pixels:

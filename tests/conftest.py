@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from postgres_server import postgres  # noqa: F401 - a fixture
 
 # What the tests use for a key. Nothing that rebox writes, prints or raises may hold it: after the
 # last test every file that a test has left, and every word it has printed, is searched for it.

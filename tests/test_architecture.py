@@ -26,7 +26,7 @@ RINGS = (
     "fit",
     "artefact",
     "classifier serve",
-    "study",
+    "study export",
     "demo",
     "cli",
     "__main__",
@@ -194,6 +194,7 @@ def test_what_a_door_names_stands_there():
         "box.registry",
         "box.service.key",
         "box.service.price",
+        "cli.serve",  # what each worker is made by
         "recipe.contract",
         "rehearsal.service",
         "sample.task",

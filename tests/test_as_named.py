@@ -1,5 +1,7 @@
 """Names of classes that a box and the user have in common, and what few labels make of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -201,3 +203,65 @@ def test_whoever_nobody_was_asked_about_has_the_opinion_of_a_prediction(n):
     fitted = SubsetFitting(evidence_of(answers), 1, Targets.dealt(truth, K, 0)).fitted()
     said = fitted.reader.log_probabilities([None], [], n)
     np.testing.assert_allclose(fitted.out_of_fold[()], said, rtol=0, atol=1e-12)
+
+
+def words_of(truth, seed, words=12, share=0.6):
+    """Return labels (n, words) of a box that calls each class by two words of its own, or errs."""
+    random = np.random.default_rng(seed)
+    right = random.random(len(truth)) < share
+    said = np.where(right, 2 * truth + random.integers(0, 2, len(truth)), -1)
+    said[~right] = random.integers(0, words, (~right).sum())
+    return np.eye(words, dtype=np.float32)[said]
+
+
+def labels_spec(words):
+    return replace(spec_of("words", words), labels_only=True, best_only=False, sums_to_one=True)
+
+
+@pytest.mark.parametrize("labels", [12, 20, 50, 200])
+def test_words_that_bear_no_name_are_read_as_well_as_by_what_each_was_said_about(labels):
+    """A reading that is fitted from nothing was worse than a count of a few labels."""
+    ours, counted, count = [], [], 6
+    for seed in range(12):
+        truth = np.random.default_rng(seed).permutation(np.arange(labels + 2000) % count)
+        scores = words_of(truth, seed)
+        looked = NamedAnswers.fit(labels_spec(12), np.full(count, NOBODY), scores[:labels])
+        targets = Targets.dealt(truth[:labels], count, seed)
+        evidence = [Evidence.of_answers(0, looked, scores[:labels])]
+        reader = SubsetFitting(evidence, 1, targets).fitted().reader
+        said = reader.probabilities([scores[labels:]], [], 2000).argmax(axis=1)
+        favoured = (scores[:labels].T @ np.eye(count)[truth[:labels]]).argmax(axis=1)
+        ours.append((said == truth[labels:]).mean())
+        counted.append((favoured[scores[labels:].argmax(axis=1)] == truth[labels:]).mean())
+    assert np.mean(ours) > np.mean(counted) - 0.002
+
+
+@pytest.mark.parametrize("labels", [12, 20, 50])
+def test_a_lone_box_is_left_as_named_until_labels_say_otherwise(labels):
+    ours, named = [], []
+    for seed in range(12):
+        truth, (scores,) = answers_of([0.8], labels + 2000, seed)
+        one_hot = np.eye(K, dtype=np.float32)[scores.argmax(axis=1)]
+        looked = NamedAnswers.fit(labels_spec(K), np.arange(K), one_hot[:labels])
+        targets = Targets.dealt(truth[:labels], K, seed)
+        evidence = [Evidence.of_answers(0, looked, one_hot[:labels])]
+        reader = SubsetFitting(evidence, 1, targets).fitted().reader
+        said = reader.probabilities([one_hot[labels:]], [], 2000).argmax(axis=1)
+        ours.append((said == truth[labels:]).mean())
+        named.append((one_hot[labels:].argmax(axis=1) == truth[labels:]).mean())
+    assert np.mean(ours) > np.mean(named) - 0.005
+    assert np.median(np.subtract(ours, named)) >= 0
+
+
+def test_counts_are_no_belief_where_a_box_has_names_of_the_users():
+    truth = np.arange(30) % K
+    scores = np.eye(K, dtype=np.float32)[truth]
+    for places, believed in ((np.arange(K), False), (np.full(K, NOBODY), True)):
+        looked = NamedAnswers.fit(labels_spec(K), places, scores)
+        beliefs = looked.beliefs(scores, truth)
+        assert (np.abs(beliefs.free).max() > 0) == believed
+        assert len(beliefs.shared) == looked.width == (not believed)
+        assert (beliefs.free.argmax(axis=1) == np.arange(K)).all() or not believed
+        alone = looked.beliefs(scores, truth, alone=True)
+        assert np.abs(alone.free).max() >= np.abs(beliefs.free).max()
+        assert alone.bias > beliefs.bias

@@ -606,7 +606,7 @@ def test_answer(name):
 
 def test_the_page_of_what_people_bring_names_tests_that_there_are():
     tests = Path(__file__).parent
-    page = (tests.parent / "docs" / "what-people-bring.md").read_text()
+    page = (tests.parent / "docs" / "reference" / "what-people-bring.md").read_text()
     file = None
     named = re.findall(r"`(test_\w+\.py)?::(test_\w+)`", page)
     for given, name in named:

@@ -35,6 +35,14 @@ def fake():
         yield service
 
 
+@pytest.fixture(params=["file", "server"])
+def journal(request, tmp_path):
+    """Where a journal is kept: in a file, or on a real PostgreSQL server."""
+    if request.param == "file":
+        return str(tmp_path / "j.sqlite")
+    return request.getfixturevalue("postgres").new()
+
+
 def books(journal):
     with Journal(journal) as opened:
         assert faults(opened) == []
@@ -69,9 +77,11 @@ def _without_address(model, port):
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 @pytest.mark.parametrize("phase", PHASES)
-def test_whoever_comes_after_pays_nothing_twice(tmp_path, zygote, fake, expected, protocol, phase):
-    out, journal = tmp_path / "m.rebox", tmp_path / "j.sqlite"
-    job = {"uri": uri_of(fake, protocol), "journal": str(journal), "out": str(out)}
+def test_whoever_comes_after_pays_nothing_twice(
+    tmp_path, zygote, fake, expected, journal, protocol, phase
+):
+    out = tmp_path / "m.rebox"
+    job = {"uri": uri_of(fake, protocol), "journal": journal, "out": str(out)}
     pid = zygote.fork("fit_in_batches", **job, phase=phase)
     assert zygote.reap(pid) == -signal.SIGKILL
     assert not out.exists()
@@ -87,10 +97,9 @@ def test_whoever_comes_after_pays_nothing_twice(tmp_path, zygote, fake, expected
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 def test_eight_processes_of_one_fit_that_are_killed_pay_for_it_once(
-    tmp_path, zygote, fake, protocol
+    tmp_path, zygote, fake, journal, protocol
 ):
-    journal = tmp_path / "j.sqlite"
-    job = {"uri": uri_of(fake, protocol), "journal": str(journal)}
+    job = {"uri": uri_of(fake, protocol), "journal": journal}
     phases = [*PHASES][1:]
     for life in range(3):
         named = [phases[(4 * life + place) % len(phases)] for place in range(4)]
@@ -111,12 +120,13 @@ def test_eight_processes_of_one_fit_that_are_killed_pay_for_it_once(
 
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
-def test_eight_fits_that_are_killed_share_a_cap_in_dollars(tmp_path, zygote, fake, protocol):
+def test_eight_fits_that_are_killed_share_a_cap_in_dollars(
+    tmp_path, zygote, fake, journal, protocol
+):
     """Each fit has questions of its own; the cap pays for half of them."""
-    journal = tmp_path / "j.sqlite"
     cap = 4 * LINES * EACH_NANO / 1e9
     more = "&tokens_in=100&tokens_out=2"
-    job = {"uri": uri_of(fake, protocol, more), "journal": str(journal), "usd": cap}
+    job = {"uri": uri_of(fake, protocol, more), "journal": journal, "usd": cap}
     phases = [*PHASES]
     for life in range(3):
         pids = [

@@ -560,3 +560,18 @@ def test_a_ray_cluster_takes_the_same_plan(measured, tmp_path):
     command = [sys.executable, "-c", ON_RAY, str(measured / "small.toml"), str(ledger)]
     subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
     assert lasting_rows(ledger) == lasting_rows(measured / "ledger.jsonl")
+
+
+def test_a_plan_names_files_of_ones_own(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=np.zeros((8, 4, 4), np.uint8), y=["a", "b"] * 4)
+    bench = Workbench(Places(data=tmp_path))
+    dataset = bench.dataset(PlannedTask(name="mine", data="./mine.npz", train=4, test=4))
+    assert (dataset.name, len(dataset)) == ("./mine.npz", 8)
+
+
+def test_a_plan_leads_nowhere_out_of_the_folder_of_the_data(tmp_path):
+    np.savez(tmp_path / "mine.npz", x=np.zeros((8, 4, 4), np.uint8), y=["a", "b"] * 4)
+    (tmp_path / "data").mkdir()
+    bench = Workbench(Places(data=tmp_path / "data"))
+    with pytest.raises(InvalidData, match="leads out of the folder"):
+        bench.dataset(PlannedTask(name="mine", data="./../mine.npz", train=4, test=4))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import rebox
 from rebox.box import BlackBox, Nobody
 from rebox.cli.app import app
-from rebox.cli.options import open_asked
+from rebox.cli.wording import spoken
 from rebox.errors import BoxError, InvalidOption
 from rebox.study.baseline import baseline_from_name
 
@@ -109,11 +109,13 @@ def test_its_verdict_compares_with_the_majority():
     assert "cannot be told from chance" in lost.words
 
 
-def test_a_recipe_that_asks_wants_a_box():
+def test_a_recipe_that_asks_wants_a_box(tmp_path):
     with pytest.raises(InvalidOption, match="pass box=URI, or recipe='local'"):
         rebox.Reprogrammer(budget=5).fit(ROWS, Y)
-    with pytest.raises(InvalidOption, match="pass --box URI, or --recipe local"):
-        open_asked(None, "auto")
+    np.savez(tmp_path / "rows.npz", x=ROWS, y=Y)
+    words = ["fit", "--data", str(tmp_path / "rows.npz"), "--budget=5", "--out", "m.rebox"]
+    failed = CliRunner().invoke(app, words)
+    assert "pass --box URI, or --recipe local" in spoken(str(failed.exception))
 
 
 def test_nobody_answers():

@@ -152,7 +152,7 @@ def test_the_confusion_matrix_refuses_what_it_does_not_know():
 
 def documented():
     """Return the keys that the tables of the document name, the first column of each."""
-    text = (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "evaluate.md").read_text()
     rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
@@ -166,7 +166,7 @@ def test_every_key_of_the_record_is_documented(k, grades, positive):
     for one in record["per_class"]:
         assert set(one) - {"class", "images", "predicted"} <= documented()
         assert one["images"] == sum(record["confusion"]["counts"][one["class"]])
-    text = (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text()
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "evaluate.md").read_text()
     assert all(f"`{key}`" in text for one in record["calibration"] for key in one)
     assert record["calibration"][0]["accuracy"] == asdict(found.reliability[0].accuracy)
 

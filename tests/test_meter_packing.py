@@ -157,13 +157,15 @@ def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
     rows = softmax(np.random.default_rng(5), n, 1000)
     with Journal(tmp_path / "journal.sqlite") as journal:
         account = metered(journal).account
-        journal._open().execute("PRAGMA synchronous=OFF")  # for speed: it changes no byte of it
+        journal._store.open().execute(
+            "PRAGMA synchronous=OFF"
+        )  # for speed: it changes no byte of it
         images = np.random.default_rng(6).random((n, 2, 2, 3), dtype=np.float32)
         for image, row in zip(images, rows, strict=True):
             _, reserve = account.recall(image[None], "map", Payee("thousand"))
             reserve([0]).settle(Settlement(answers={0: row}, billed=1))
         assert accounts(journal)[0].answered == n
-        journal._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        journal._store.open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         each = journal.path.stat().st_size / n
     print(f"{each:.0f} bytes for an answer, {each * IMAGES_IN_ISSUE / 1e6:.1f} MB for 25,000")  # noqa: T201 - the figure
     assert each * IMAGES_IN_ISSUE < MEGABYTES_IN_ISSUE * 1e6

@@ -18,7 +18,7 @@ from PIL import Image
 from rebox.cli import main
 from rebox.cli.console import out
 
-DOCS = Path(__file__).parents[1] / "docs" / "mistakes.md"
+DOCS = Path(__file__).parents[1] / "docs" / "reference" / "mistakes.md"
 
 # Typed in a folder with data/, data.zip and ours.rebox.
 MISTAKES = (

@@ -15,6 +15,7 @@ from environments import clean, environment
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 HATCHLING = "hatchling==1.27.0"
+RELEASE = [HATCHLING, "build==1.6.1", "twine==7.0.0"]
 CORE = """
 import tempfile
 from pathlib import Path
@@ -45,7 +46,7 @@ MISSING = [  # what is tried, what needs it
     ("rebox.open_box('torch:resnet18')", "torch"),
     ("from rebox.study.report import report; report([])", "study"),
     (
-        "from rebox.demo import run_demo; raise SystemExit(run_demo('.', budgets=(9,)).note)",
+        "from rebox.demo import run_demo; raise SystemExit(run_demo('.', labels=20).note)",
         "study",
     ),
     ("import rebox.study.baseline.whitebox", "torch"),
@@ -61,28 +62,36 @@ def distribution(requirement):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, pytestconfig):
-    """Return the folder that wheel and sdist have been written to."""
-    python = environment("hatchling", [HATCHLING], pytestconfig.cache)
+def release(pytestconfig):
+    """Return the Python of an environment with what a release is made with."""
+    return environment("release", RELEASE, pytestconfig.cache)
+
+
+@pytest.fixture(scope="module")
+def built(release, tmp_path_factory):
+    """Return the folder that the sdist and the wheel that is made of it have been written to."""
     folder = tmp_path_factory.mktemp("built")
-    command = [python, "-m", "hatchling", "build", "-d", folder]
-    done = subprocess.run(
-        command, cwd=ROOT, env=clean(), capture_output=True, text=True, check=False
-    )
+    command = [release, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+    done = subprocess.run(command, env=clean(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def bare(name, more, distribution_file, pytestconfig):
+    """Return the Python of an environment with a file of rebox, what it requires, and no extra."""
+    names = [distribution(one) for one in PROJECT["dependencies"]]
+    pinned = [*more, *(f"{name}=={version(name)}" for name in names)]
+    python = environment(name, pinned, pytestconfig.cache)
+    options = ["-q", "--no-deps", "--no-build-isolation", "--force-reinstall"]
+    command = [python, "-m", "pip", "install", *options, distribution_file]
+    subprocess.run(command, env=clean(), check=True)
+    return python
 
 
 @pytest.fixture(scope="module")
 def core(built, pytestconfig):
     """Return the Python of an environment with the wheel and what it requires, and no extra."""
-    names = [distribution(one) for one in PROJECT["dependencies"]]
-    pinned = [f"{name}=={version(name)}" for name in names]
-    python = environment("core", pinned, pytestconfig.cache)
-    wheel = next(built.glob("*.whl"))
-    command = [python, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", wheel]
-    subprocess.run(command, env=clean(), check=True)
-    return python
+    return bare("core", [], next(built.glob("*.whl")), pytestconfig)
 
 
 def run(*command):
@@ -115,12 +124,27 @@ def test_the_wheel_holds_what_a_user_needs_and_no_script_of_ours(built):
 def test_the_sdist_holds_the_tests(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"tests/conftest.py", "README.md", "constraints.txt", "src/rebox/py.typed"} <= names
+    wanted = {"tests/conftest.py", "README.md", "constraints.txt", "src/rebox/py.typed"}
+    assert wanted | {"docs/conf.py", "examples/study.toml", "CITATION.cff", ".ci/run"} <= names
+    assert not [name for name in names if name.startswith(("site/", ".venv/", ".git/"))]
 
 
 def test_the_core_works_alone(core):
     done = run(core, "-W", "error", "-c", CORE)
     assert (done.stdout, done.stderr) == ("works\n", "")
+
+
+def test_the_sdist_installs_and_works_alone(built, pytestconfig):
+    python = bare("core-sdist", [HATCHLING], next(built.glob("*.tar.gz")), pytestconfig)
+    done = run(python, "-W", "error", "-c", CORE)
+    assert (done.stdout, done.stderr) == ("works\n", "")
+
+
+def test_an_index_of_packages_would_take_both(release, built):
+    files = sorted(built.iterdir())
+    assert [path.suffix for path in files] == [".whl", ".gz"]
+    done = run(release, "-m", "twine", "check", "--strict", *files)
+    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout
 
 
 def test_the_core_brings_no_package_of_an_extra(core):

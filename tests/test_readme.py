@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -13,14 +15,23 @@ def code(language, marker):
     return next(body for kind, body in BLOCKS if kind == language and marker in body)
 
 
-def test_the_example_prints_what_the_readme_says(tmp_path, monkeypatch, capsys):
+EXAMPLES = {"load_mirrored": "without the box", "load_patients": "brings nothing"}
+
+
+@pytest.mark.parametrize(("marker", "said"), EXAMPLES.items())
+def test_the_examples_print_what_the_readme_says(marker, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(code("python", "open_digits"), {})  # noqa: S102 - the README's own code
-    assert capsys.readouterr().out == code("text", "accuracy")
+    exec(code("python", marker), {})  # noqa: S102 - the README's own code
+    assert capsys.readouterr().out == code("text", said)
 
 
-def test_the_example_is_twelve_lines_at_most():
-    assert len([line for line in code("python", "open_digits").splitlines() if line]) <= 12
+@pytest.mark.parametrize("marker", EXAMPLES)
+def test_the_examples_are_twelve_lines_at_most(marker):
+    assert len([line for line in code("python", marker).splitlines() if line]) <= 12
+
+
+def test_the_case_that_works_comes_before_the_one_that_does_not():
+    assert README.index("load_mirrored") < README.index("load_patients")
 
 
 def test_a_folder_of_images_runs(tmp_path, monkeypatch, capsys):
@@ -37,7 +48,7 @@ def test_a_folder_of_images_runs(tmp_path, monkeypatch, capsys):
     exec(code("python", "rebox.load("), {})  # noqa: S102 - the README's own code
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "map: up to 32 queries"
-    assert said[-1].startswith("<Measurement of 8 images: accuracy 1.000 ")
+    assert said[-1].startswith("<Measurement of 8 samples: accuracy 1.000 ")
 
 
 def test_bring_your_own_box_runs():
@@ -76,3 +87,16 @@ def test_every_extra_is_in_the_readme():
 def test_every_file_the_readme_names_is_there():
     for name in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / name).is_file(), name
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    import rebox
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "CITATION.cff").read_text().splitlines()
+    assert f"version: {rebox.__version__}" in lines
+    assert f"license: {project['license']}" in lines
+
+
+def test_ci_builds_the_site():
+    assert 'step "documentation" documentation' in (ROOT / ".ci" / "run").read_text()

@@ -444,7 +444,7 @@ def test_a_full_disk_stops_before_the_question_is_sent(tmp_path, monkeypatch):
     reserve = Journal.reserve
 
     def reserve_on_a_full_disk(self, intent):
-        self._open().execute("PRAGMA max_page_count=1")  # SQLite's own "disk is full"
+        self._store.open().execute("PRAGMA max_page_count=1")  # SQLite's own "disk is full"
         for _ in range(200):  # what room is left in its last pages is used up
             reserve(self, intent)
 

@@ -127,10 +127,17 @@ def test_eight_processes_that_are_killed_share_a_cap_for_tokens(monkeypatch):
         assert (count.lost, count.twice, count.again, count.wrong, count.faults) == (0,) * 5
 
 
+@pytest.fixture(params=["file", "server"])
+def journal(request, tmp_path):
+    """Where a journal is kept: in a file, or on a real PostgreSQL server."""
+    if request.param == "file":
+        return str(tmp_path / "shared.sqlite")
+    return request.getfixturevalue("postgres").new()
+
+
 @pytest.mark.parametrize("processes", [2, 8])
-def test_processes_share_a_budget(tmp_path, zygote, service, processes):
+def test_processes_share_a_budget(zygote, service, journal, processes):
     before = service.bill.queries
-    journal = str(tmp_path / "shared.sqlite")
     job = {"uri": uri_of(service), "journal": journal, "budget": 1000}
     pids = [zygote.fork("ask_until_spent", **job, seed=seed) for seed in range(processes)]
     assert [zygote.reap(pid) for pid in pids] == [0] * processes
@@ -142,9 +149,8 @@ def test_processes_share_a_budget(tmp_path, zygote, service, processes):
         assert faults(opened) == []
 
 
-def test_fits_that_share_an_account_stay_within_its_budget(tmp_path, zygote, service):
+def test_fits_that_share_an_account_stay_within_its_budget(tmp_path, zygote, service, journal):
     before = service.bill.queries
-    journal = str(tmp_path / "shared.sqlite")
     job = {"uri": uri_of(service), "recipe": "auto", "journal": journal, "account": "team"}
     pids = [
         zygote.fork("fit", **job, budget=500, seed=seed, out=str(tmp_path / f"{seed}.rebox"))

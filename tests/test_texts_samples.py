@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rebox
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample import Dataset, ImageFiles, Samples, as_texts, load, load_unlabelled
 from rebox.sample.picture import SUFFIXES
@@ -301,3 +302,13 @@ def test_a_data_set_of_texts_is_split_and_known_by_what_it_says():
         Dataset(np.zeros((40, 4, 4)), labels, "d", texts=words)
     with pytest.raises(InvalidData, match=r"texts has shape \(39,\)"):
         Dataset(None, labels, "d", texts=words[1:])
+
+
+def test_copies_of_one_text_are_held_out_together():
+    texts = np.random.default_rng(0).integers(97, 123, (16, 30))
+    words = ["".join(map(chr, row)) for row in texts] * 5
+    labels = np.random.default_rng(1).permutation(np.repeat(["a", "b"], 40))
+    model = rebox.Reprogrammer(recipe="local", random_state=0).fit(words, labels)
+    local = model.verdict_.rows[-1].macro_auc
+    assert local.low < 0.6, "random labels cannot be told from texts that were held out"
+    assert rebox.Samples(texts=["same"] * 4).subjects() is None

@@ -11,7 +11,7 @@ from rebox.box import BlackBox
 from rebox.box.spec import Kind
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
-from rebox.fit import Model, Verdict, short_name
+from rebox.fit import Model, Verdict, distinct_names
 from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
@@ -66,11 +66,7 @@ class BoxRecord:
     @classmethod
     def short_names(cls, boxes: Sequence[Self]) -> list[str]:
         """Return what each of ``boxes`` is called among them: no two are called alike."""
-        names = [short_name(box.uri, box.identity) for box in boxes]
-        return [
-            name if names.count(name) == 1 else f"{name} ({place + 1})"
-            for place, name in enumerate(names)
-        ]
+        return list(distinct_names([(box.uri, box.identity) for box in boxes]))
 
     def check(self, box: BlackBox) -> None:
         """Raise `BoxMismatch` unless ``box`` is this one."""

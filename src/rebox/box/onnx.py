@@ -1,5 +1,6 @@
 """An ONNX file as a box."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -10,14 +11,50 @@ from numpy.typing import NDArray
 from rebox.box.classes import ClassNames, as_names, column_names, names_in, read_labels
 from rebox.box.contract import BlackBox
 from rebox.box.onnx_file import FileOptions, OnnxFile
-from rebox.box.onnx_input import figures_for
+from rebox.box.onnx_input import ModelInput, figures_for
 from rebox.box.outputs import choose_output, holds_rows, model_scores, read_kind, rows_sum_to_one
-from rebox.box.preprocess import Preprocess, PreprocessOptions, as_preprocess
+from rebox.box.preprocess import Affine, Preprocess, PreprocessOptions, as_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.errors import InvalidOption
 
 OPENING_IMAGES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxParts:
+    """What an ONNX file is given and what its answers mean, for who puts it into another graph.
+
+    Attributes
+    ----------
+    path : Path
+    input : ModelInput
+    figures : Preprocess
+    affine : pair of (channels,) float64
+        Gain and shift of a pixel.
+    pixels : {"float32", "uint8"}
+        What the box takes.
+    output, kind : str
+        Which output is read, and what it holds.
+    columns, classes : int
+        Of the output, and of the box.
+    double : bool
+        Whether the output is in float64.
+    why_alone : str
+        Why it cannot be part of another graph; empty: it can.
+    """
+
+    path: Path
+    input: ModelInput
+    figures: Preprocess
+    affine: Affine
+    pixels: str
+    output: str
+    kind: str
+    columns: int
+    classes: int
+    double: bool
+    why_alone: str
 
 
 class OnnxBox(BlackBox):
@@ -94,6 +131,7 @@ class OnnxBox(BlackBox):
         raw = raw.reshape(len(raw), -1)
         names = column_names(raw.shape[1], self._names(named, raw.shape[1]))
         self._kind = read_kind(raw, outputs)
+        self._columns, self._double = raw.shape[1], raw.dtype == np.float64
         self.spec = BoxSpec(
             identity=self._file.identity(
                 self._figures.steps(levels=given.dtype == np.uint8),
@@ -123,6 +161,23 @@ class OnnxBox(BlackBox):
         self.answered += len(images)
         (raw,) = self._file.run(self._ready(images), [self._output])
         return model_scores(raw, self._kind)
+
+    @property
+    def parts(self) -> OnnxParts:
+        """What it is made of."""
+        return OnnxParts(
+            path=self._file.path,
+            input=self._file.input,
+            figures=self._figures,
+            affine=self._affine,
+            pixels=self.spec.pixels,
+            output=self._output,
+            kind=self._kind,
+            columns=self._columns,
+            classes=len(self.spec.classes),
+            double=self._double,
+            why_alone=self._file.why_alone(self._output),
+        )
 
     def _ready(self, images: Images) -> NDArray[Any]:
         return self._file.ready(self._figures.ordered(images), self._affine)

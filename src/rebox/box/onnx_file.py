@@ -269,6 +269,21 @@ class OnnxFile:
         """Return whether an output holds labels, and no scores."""
         return any(value.name == output and value.labels for value in self._runtime.outputs)
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
+    def why_alone(self, output: str) -> str:
+        """Return why it cannot be part of another graph, in words; nothing: it can."""
+        if self._options.runtime != "onnxruntime":
+            return "whose arithmetic is another runtime's"
+        if self.input.batch is not None or "n" not in self.input.form:
+            return f"whose file takes {self.input.batch or 1} images at a time"
+        if not any(value.name == output and value.floats for value in self._runtime.outputs):
+            return "whose file answers with labels, maps or whole numbers"
+        return ""
+
     def _table(self, output: str, maps: Sequence[Mapping[Any, float]]) -> NDArray[np.float32]:
         keys = sorted(maps[0])
         if any(sorted(one) != keys for one in maps):

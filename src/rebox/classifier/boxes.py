@@ -11,6 +11,7 @@ from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, o
 from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
 from rebox.meter import Meter
+from rebox.recipe import Recipe
 from rebox.sample.samples import Samples
 
 LOG = logging.getLogger(__name__)
@@ -29,12 +30,43 @@ def listed(box: BoxChoice) -> list[str | BlackBox]:
     return [part for each in named for part in (worded(each) if isinstance(each, str) else [each])]
 
 
-def open_for(boxes: Sequence[str | BlackBox], samples: Samples) -> tuple[BlackBox, ...]:
-    """Open ``boxes`` where need be, to be asked about ``samples``; raises as `open_each` does."""
-    opened = open_each(boxes, samples.kind)
-    if samples.texts is None:
-        return opened
-    return tuple(box.expecting(samples.texts) for box in opened)
+def open_asked(
+    box: BoxChoice,
+    recipe: Recipe,
+    samples: Samples,
+    *,
+    batch: bool = False,
+    local_only: bool = False,
+) -> tuple[BlackBox, ...]:
+    """Return the boxes that ``recipe`` asks about ``samples``, opened; `Nobody` where it asks none.
+
+    Raises
+    ------
+    InvalidOption
+        No box was given, or more than the recipe asks, or one that is elsewhere by ``local_only``,
+        or none has batches; and as `open_each` does.
+    BoxError
+        One cannot be opened.
+    """
+    if not recipe.way.asks:
+        return (Nobody(),)
+    named = listed(box)
+    if not named:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which asks "
+            "nobody."
+        )
+    if len(named) > 1 and not recipe.way.several:
+        raise InvalidOption(
+            f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
+            "recipe='auto'."
+        )
+    if local_only:
+        check_stays(named)
+    opened = open_each(named, samples.kind)
+    if samples.texts is not None:
+        opened = tuple(one.expecting(samples.texts) for one in opened)
+    return in_batches(opened) if batch else opened
 
 
 def open_each(boxes: Sequence[str | BlackBox], kind: Kind = "images") -> tuple[BlackBox, ...]:

@@ -23,7 +23,7 @@ from rebox.program import templates_of
 from rebox.reading.as_named import named_places
 from rebox.recipe import Recipe
 from rebox.sample.forms import are_images
-from rebox.sample.labels import read_labels
+from rebox.sample.labels import read_labels, warn_of_spellings
 from rebox.sample.samples import Samples
 
 NEARLY = 1e-9  # share by which sums of dollars are no exact ones
@@ -253,6 +253,24 @@ def checked_samples(estimator: Any, X: Any, *, fitted: Kind | None = None) -> Sa
         return samples.showing(
             validate_data(estimator, rows, reset=not fitted, dtype=np.float64, **least)
         )
+
+
+def checked_training(
+    estimator: Any, X: Any, y: Any
+) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
+    """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
+    for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
+        estimator.__dict__.pop(fact, None)
+    samples = checked_samples(estimator, X)
+    labels = checked_labels(y)
+    check_lengths(samples, labels)
+    classes, targets = np.unique(labels, return_inverse=True)
+    warn_of_spellings(classes)
+    if len(classes) < 2:
+        raise InvalidData(
+            f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
+        )
+    return samples, classes, targets.astype(np.intp)
 
 
 def checked_labels(y: Any) -> NDArray[Any]:

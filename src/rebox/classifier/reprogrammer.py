@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, Nobody, check_stays, open_encoder, words_of_leaving
+from rebox.box import BlackBox, Encoder, open_encoder, words_of_leaving
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -16,33 +16,29 @@ from rebox.classifier.accounts import (
     one_or_all,
     open_meter,
 )
-from rebox.classifier.boxes import BoxChoice, in_batches, listed, open_for, settled
+from rebox.classifier.boxes import BoxChoice, open_asked, settled
 from rebox.classifier.canaries import MOST_CANARIES, ask_canaries, warn_of_none
 from rebox.classifier.checks import (
     PredictionPace,
     check_aliases,
-    check_lengths,
     check_pace,
     check_prediction,
-    checked_labels,
     checked_objective,
-    checked_samples,
+    checked_training,
     pace_of,
     seed_of,
 )
 from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
-from rebox.errors import InvalidData, InvalidOption
+from rebox.errors import InvalidOption
 from rebox.fit import Leaving, Listener, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
 from rebox.program import TEMPLATES, templates_of
 from rebox.recipe import Recipe, Searched, recipe_from_name
-from rebox.sample.labels import warn_of_spellings
 from rebox.sample.loader import SampleLoader
-from rebox.sample.samples import Samples
 
 
 class Reprogrammer(Movable):
@@ -221,7 +217,8 @@ class Reprogrammer(Movable):
             The subject, such as a patient or a lesion, that each sample shows. What is held out to
             choose and to judge is then held out with all samples of its subject; without them, or
             with a subject for each sample, several images of one would be on both sides, and the
-            verdict would be too good. None: samples of the same id show one, all others their own.
+            verdict would be too good. None: samples of the same id, or of the same text, show one,
+            all others their own.
 
         Raises
         ------
@@ -236,10 +233,10 @@ class Reprogrammer(Movable):
         the model keeps what they taught it: it can predict and be saved. ``meter_`` has the count.
         """
         recipe = self.checked_recipe()
-        X, classes, targets = self._checked_training(X, y)
+        X, classes, targets = checked_training(self, X, y)
         objective = checked_objective(recipe, self.objective, self.ordered, classes)
         subjects = X.subjects(groups)
-        boxes = self._opened(recipe, X)
+        boxes = open_asked(self.box, recipe, X, batch=self.batch, local_only=self.local_only)
         check_aliases(self.aliases, classes, boxes)
         budgets = Budget(), Budget()
         if recipe.way.asks:
@@ -303,26 +300,6 @@ class Reprogrammer(Movable):
                 f"canaries must lie in 0 to {MOST_CANARIES}, found {self.canaries}."
             )
         return recipe
-
-    def _opened(self, recipe: Recipe, samples: Samples) -> tuple[BlackBox, ...]:
-        """Return the boxes, opened if need be; `Nobody` for a recipe that asks none."""
-        if not recipe.way.asks:
-            return (Nobody(),)
-        named = listed(self.box)
-        if not named:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks a box: pass box=URI, or recipe='local', which "
-                "asks nobody."
-            )
-        if len(named) > 1 and not recipe.way.several:
-            raise InvalidOption(
-                f"the recipe {recipe.name!r} asks one box, and {len(named)} were given: use "
-                "recipe='auto'."
-            )
-        if self.local_only:
-            check_stays(named)
-        opened = open_for(named, samples)
-        return in_batches(opened) if self.batch else opened
 
     def _session(
         self,
@@ -392,18 +369,3 @@ class Reprogrammer(Movable):
             **({"aliases": sorted(aliases.items())} if aliases else {}),
             **({"templates": own} if (own := templates_of(self.templates)) != TEMPLATES else {}),
         }
-
-    def _checked_training(self, X: Any, y: Any) -> tuple[Samples, NDArray[Any], NDArray[np.intp]]:
-        """Return X, the classes, and the class of each row; scikit-learn's rules hold for rows."""
-        for fact in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
-            self.__dict__.pop(fact, None)
-        X = checked_samples(self, X)
-        labels = checked_labels(y)
-        check_lengths(X, labels)
-        classes, targets = np.unique(labels, return_inverse=True)
-        warn_of_spellings(classes)
-        if len(classes) < 2:
-            raise InvalidData(
-                f"found one class only ({str(classes[0])!r}); a classifier needs 2 or more."
-            )
-        return X, classes, targets.astype(np.intp)

@@ -19,7 +19,7 @@ from rebox.cli.verbosity import heard_everywhere
 __all__ = ["COMMANDS", "Announced", "app", "err", "out"]
 
 COMMANDS = {
-    "demo": ("demo", "Teach a digit recogniser to diagnose tumours, offline, in a minute."),
+    "demo": ("demo", "Show a task that a black box helps with, and one that it does not; offline."),
     "estimate": ("estimate", "Say what a budget allows, without asking anything."),
     "fit": ("fit", "Fit a model to your data, within the budget."),
     "evaluate": (
@@ -31,7 +31,12 @@ COMMANDS = {
         "Label new samples; each asks as many queries as the model was fitted for.",
     ),
     "move": ("move", "Have another box answer in the place of one of several that a model asks."),
+    "serve": (
+        "serve",
+        "Serve a model by HTTP: the Open Inference Protocol v2, and a plain POST /predict.",
+    ),
     "show": ("show", "Say what a model is: its box, classes, verdict and price. Asks nobody."),
+    "export": ("export", "Write a model as one ONNX file, which runs without rebox."),
     "rehearse": (
         "rehearse",
         "Play a paid service on this machine, with its format, limits, prices and faults.",

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
+from rebox.classifier.boxes import open_asked
 from rebox.cli.app import app
 from rebox.cli.consent import dearest_plan, plan
 from rebox.cli.console import out
@@ -28,7 +29,6 @@ from rebox.cli.options import (
     TemplateOption,
     TextColumnOption,
     UsdOption,
-    open_asked,
     read_aliases,
     read_range,
 )
@@ -37,7 +37,9 @@ from rebox.cli.printing import name_of, print_price, time_words, usd_per_query
 from rebox.errors import Error
 from rebox.fit import Plan
 from rebox.money import dollars
+from rebox.recipe import recipe_from_name
 from rebox.sample import load
+from rebox.sample.samples import Samples
 
 
 @app.command()
@@ -69,7 +71,7 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
         label_column=label_column,
         group_column=group_column,
     )
-    opened = open_asked(box, recipe, task, batch=batch)
+    opened = open_asked(box, recipe_from_name(recipe), Samples.of(task.samples), batch=batch)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,
         usd_per_prediction=usd_per_prediction,

@@ -10,6 +10,7 @@ import typer
 from rebox.artefact import content_of
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
+from rebox.classifier.boxes import open_asked
 from rebox.cli.app import app
 from rebox.cli.consent import confirm, dearest_plan, plan
 from rebox.cli.console import err, out
@@ -40,7 +41,6 @@ from rebox.cli.options import (
     TextColumnOption,
     UsdOption,
     YesOption,
-    open_asked,
     read_aliases,
     read_journal,
     read_range,
@@ -66,7 +66,9 @@ from rebox.cli.printing import (
 from rebox.cli.progress import ProgressBar
 from rebox.cli.wording import OPTIONS
 from rebox.meter import Spent
+from rebox.recipe import recipe_from_name
 from rebox.sample import Dataset, load
+from rebox.sample.samples import Samples
 
 
 @app.command()
@@ -131,7 +133,13 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
     refuse_pictures([model_path, json], task.images)
-    opened = open_asked(box, recipe, task, batch=batch, local_only=local_only)
+    opened = open_asked(
+        box,
+        recipe_from_name(recipe),
+        Samples.of(task.samples),
+        batch=batch,
+        local_only=local_only,
+    )
     bar = ProgressBar(err)
     per_prediction = PerPrediction(
         queries_per_prediction=queries_per_prediction,

@@ -111,8 +111,8 @@ class Parts:
             if left is not None and left <= 0:
                 raise InvalidOption(
                     f"measuring the model on the {len(self.held_out or ()):,} samples that are "
-                    f"held out may ask {self.queries:,} queries, and {cap} {given:g} leaves nothing for "
-                    f"the fit: raise it, or hold out less."
+                    f"held out may ask {self.queries:,} queries, and {cap} {given:g} leaves "
+                    f"nothing for the fit: raise it, or hold out less."
                 )
         return queries, usd
 

@@ -1,4 +1,4 @@
-"""The commands about journals: show, export, verify."""
+"""The commands about journals: show, export, verify, copy."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,17 @@ from rebox.cli.app import app
 from rebox.cli.console import err, out
 from rebox.cli.standard import standard_output
 from rebox.errors import JournalError
-from rebox.meter import AccountLine, Journal, accounts, default_path, each_fault, questions
+from rebox.meter import (
+    AccountLine,
+    Journal,
+    accounts,
+    copy_journal,
+    default_path,
+    each_fault,
+    is_server,
+    masked,
+    questions,
+)
 from rebox.money import UNKNOWN, dollars
 
 journal_app = typer.Typer(
@@ -19,7 +29,10 @@ journal_app = typer.Typer(
 )
 app.add_typer(journal_app, name="journal")
 
-PathArgument = Annotated[Path | None, typer.Argument(help="The journal; default: the user's own.")]
+PathArgument = Annotated[
+    str | None,
+    typer.Argument(help="The journal, a file or postgresql://...; default: the user's own."),
+]
 
 
 @journal_app.command()
@@ -73,9 +86,39 @@ def verify(path: PathArgument = None) -> None:
     out.print("the journal is sound.")
 
 
-def _opened(path: Path | None) -> Journal:
+@journal_app.command()
+def copy(
+    source: Annotated[str, typer.Argument(help="The journal: a file or postgresql://...")],
+    target: Annotated[str, typer.Argument(help="Where its copy shall be; nothing is there yet.")],
+) -> None:
+    """Copy a journal, from a file to a server or back, and compare every row.
+
+    A copy that was cut short is gone on with. Name the copy from then on: an account that is in
+    both is spent in both.
+    """
+    _check_there(source)
+    done = copy_journal(source, target)
+    before = f"; {done.before:,} rows were there" if done.before else ""
+    out.print(
+        f"{masked(target)} has {done.questions:,} questions and {done.answers:,} answers, each "
+        f"compared{before}.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _opened(path: str | None) -> Journal:
     """Open a journal to read: it may stand where nothing can be written."""
     place = default_path() if path is None else path
+    _check_there(place)
+    return Journal(place, writable=False)
+
+
+def _check_there(journal: str | Path) -> None:
+    """Refuse a file that is not there."""
+    if is_server(journal):
+        return
+    place = Path(journal)
     if place.is_dir():
         raise JournalError(f"{place} is a folder: name the journal in it.")
     try:
@@ -84,4 +127,3 @@ def _opened(path: Path | None) -> Journal:
         raise JournalError(f"there is no journal {place}: nothing was paid for with it.") from error
     except OSError as error:
         raise JournalError(f"the journal {place} cannot be read ({error.strerror}).") from error
-    return Journal(place, writable=False)

@@ -103,7 +103,7 @@ def print_measurement(measurement: Measurement) -> None:
 
 
 def record_of(measurement: Measurement) -> dict[str, Any]:
-    """Return what ``--json`` holds beside ``metrics``; docs/evaluate.md says what it means."""
+    """Return what ``--json`` holds beside ``metrics``, as docs/reference/evaluate.md has it."""
     return {
         "images": measurement.images,
         "subjects": measurement.subjects,

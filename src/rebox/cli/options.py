@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
-from rebox.box import BlackBox, Nobody, check_stays
-from rebox.classifier.boxes import in_batches, listed, open_for
 from rebox.cli import completion
 from rebox.errors import InvalidOption
-from rebox.recipe import RECIPES, recipe_from_name
-from rebox.sample import Dataset, Samples
+from rebox.recipe import RECIPES
 
 AskedBoxOption = Annotated[
     list[str] | None,
@@ -135,8 +132,8 @@ JournalOption = Annotated[
     str | None,
     typer.Option(
         "--journal",
-        help="File that keeps every question and answer; none: keep nothing. Default: the user's "
-        "own, for services that cost money.",
+        help="What keeps every question and answer: a file, or postgresql://... for a team; none: "
+        "keep nothing. Default: the user's own, for services that cost money.",
     ),
 ]
 AccountOption = Annotated[
@@ -163,32 +160,6 @@ LocalOnlyOption = Annotated[
     bool, typer.Option("--local-only", help="Refuse boxes that are asked on other machines.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask before spending more than $1.")]
-
-
-def open_asked(
-    boxes: list[str] | None,
-    recipe: str,
-    task: Dataset,
-    *,
-    batch: bool = False,
-    local_only: bool = False,
-) -> tuple[BlackBox, ...]:
-    """Return the boxes that ``recipe`` asks about ``task``, opened; `Nobody` where it asks none.
-
-    Their questions leave in batches by ``batch``; boxes that are asked elsewhere are refused by
-    ``local_only``.
-    """
-    if not recipe_from_name(recipe).way.asks:
-        return (Nobody(),)
-    if not boxes:
-        raise InvalidOption(
-            f"the recipe {recipe!r} asks a box: pass --box URI, or --recipe local, which asks "
-            "nobody."
-        )
-    if local_only:
-        check_stays(boxes)
-    opened = open_for(listed(boxes), Samples.of(task.samples))
-    return in_batches(opened) if batch else opened
 
 
 def read_aliases(texts: list[str] | None) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from rebox.artefact import is_model
 from rebox.cli.console import out
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import InvalidOption, OutputError
-from rebox.meter import default_path
+from rebox.meter import default_path, is_server
 from rebox.output import check_writable, is_stream, place_of
 from rebox.sample import ImageFiles, Samples
 
@@ -88,7 +88,9 @@ def journal_files(journal: str | None) -> list[Path]:
     """Return the files of the journal that ``--journal`` names."""
     if journal == "none":
         return []
-    place = default_path() if journal is None else Path(journal)
+    place = default_path() if journal is None else journal
+    if is_server(place):
+        return []
     return [Path(f"{place}{end}") for end in ("", "-wal", "-shm")]
 
 

@@ -71,7 +71,7 @@ class Predictions:
         Places of images that nobody is asked about: their labels and probabilities stay empty.
     mark : str
         The `fingerprint` of the prediction.
-    journal : Path or None
+    journal : Path, str or None
         Where answers are kept.
     """
 
@@ -84,7 +84,7 @@ class Predictions:
         known_by: str = "path",
         bad: Collection[int],
         mark: str,
-        journal: Path | None,
+        journal: Path | str | None,
     ) -> None:
         self.path, self.partial = path, partial_of(path)
         self._names, self._saying, self._bad = names, saying, frozenset(bad)

@@ -26,7 +26,7 @@ def write_page(
     ],
     path: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("report.html"),
     journal: Annotated[
-        list[Path] | None, typer.Option("--journal", help="Journals, for what services were paid.")
+        list[str] | None, typer.Option("--journal", help="Journals, for what services were paid.")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="The page's heading.")] = "",
     reference: Annotated[
@@ -66,7 +66,7 @@ def write_page(
 
 
 def _check_alone(
-    given: list[Path], models: list[Path], journal: list[Path] | None, reference: str | None
+    given: list[Path], models: list[Path], journal: list[str] | None, reference: str | None
 ) -> None:
     """Refuse what a page of one model has no place for."""
     if len(given) > 1:

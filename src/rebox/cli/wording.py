@@ -22,6 +22,8 @@ OPTIONS = {
     "journal": "--journal",
     "label_column": "--label-column",
     "max_usd": "--max-usd",
+    "max_queries_per_day": "--max-queries-per-day",
+    "max_usd_per_day": "--max-usd-per-day",
     "max_usd_per_prediction": "--max-usd-per-prediction",
     "models": "--models",
     "objective": "--objective",

@@ -1,7 +1,7 @@
 """Binding them: a session's samples are asked about by a recipe's way, and the answers are read."""
 
 from rebox.fit.batch import Batch
-from rebox.fit.boxes_plan import short_name
+from rebox.fit.boxes_plan import distinct_names
 from rebox.fit.curve import AskedGroup, CurvePoint
 from rebox.fit.events import (
     Event,
@@ -51,8 +51,8 @@ __all__ = [
     "VerdictRow",
     "VersionChanged",
     "Working",
+    "distinct_names",
     "fit",
     "plan",
-    "short_name",
     "tell",
 ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from rebox.box import BlackBox
-from rebox.fit.boxes_plan import box_name, costs_of
+from rebox.fit.boxes_plan import costs_of, names_of
 from rebox.fit.playing import Played
 from rebox.fit.verdict import LOCAL, WHOLE, BoxVerdict, Verdict, gains_over, give_verdict
 from rebox.money import dollars
@@ -43,7 +43,7 @@ def verdict_of_boxes(
         The bootstraps'.
     """
     every = tuple(range(len(boxes)))
-    names = [box_name(box) for box in boxes]
+    names = names_of(boxes)
     said = {LOCAL: (0, out_of_fold[()])} if local else {}
     if len(boxes) > 1:
         said |= {f"{name} alone": (1, out_of_fold[k,]) for k, name in enumerate(names)}

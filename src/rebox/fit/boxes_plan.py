@@ -79,7 +79,7 @@ def plan_boxes(session: Session) -> BoxesPlan:
     left = [session.left("map", place) for place in range(len(boxes))]
     return BoxesPlan(
         images=images,
-        boxes=tuple(box_name(box) for box in boxes),
+        boxes=names_of(boxes),
         each=each,
         more=more,
         further=_further(session, each, more),
@@ -108,13 +108,32 @@ def affordable(session: Session, boxes: Sequence[int], most: int) -> int:
     return most if left is None else min(most, left)
 
 
-def box_name(box: BlackBox) -> str:
-    """Return what a box is called among several."""
-    return short_name(box.uri, box.spec.identity)
+def names_of(boxes: Sequence[BlackBox]) -> tuple[str, ...]:
+    """Return what each of several boxes is called: no two are called alike."""
+    return distinct_names([(box.uri, box.spec.identity) for box in boxes])
 
 
-def short_name(uri: str | None, identity: str) -> str:
-    """Return what a box is called among several: the service or the file, without its folder."""
+def distinct_names(boxes: Sequence[tuple[str | None, str]]) -> tuple[str, ...]:
+    """Return what each of several boxes, by URI and identity, is called among them.
+
+    The service or the file, without its folder; where two are called alike, with those options of
+    their URIs in which they differ, or else by their place.
+    """
+    names = [_short_name(uri, identity) for uri, identity in boxes]
+    options = [_options(uri) for uri, _ in boxes]
+    for name in {name for name in names if names.count(name) > 1}:
+        alike = [place for place, one in enumerate(names) if one == name]
+        shared = set.intersection(*(options[place] for place in alike))
+        for place in alike:
+            own = sorted(options[place] - shared)
+            names[place] = " ".join([name, *own]) if own else name
+    return tuple(
+        name if names.count(name) == 1 else f"{name} ({place + 1})"
+        for place, name in enumerate(names)
+    )
+
+
+def _short_name(uri: str | None, identity: str) -> str:
     named = identity.partition("@")[0] if uri is None else uri
     scheme, _, rest = named.partition(":")
     target, _, options = rest.partition("?")
@@ -123,6 +142,11 @@ def short_name(uri: str | None, identity: str) -> str:
             return option.removeprefix("service=")
     short = target.rstrip("/").rpartition("/")[2] or target
     return f"{scheme}:{short}" if short else named
+
+
+def _options(uri: str | None) -> set[str]:
+    """Return the options of a URI as they are written."""
+    return {one for one in (uri or "").partition("?")[2].split("&") if one}
 
 
 def costs_of(boxes: Sequence[BlackBox]) -> NDArray[np.float64]:

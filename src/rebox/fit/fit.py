@@ -10,8 +10,9 @@ from rebox.fit.boxes import BoxesRun
 from rebox.fit.deciding import Decided, decided_by
 from rebox.fit.events import StepTaken, StopFit, Stopped
 from rebox.fit.model import Model
+from rebox.fit.named_views import NamedViewsRun
 from rebox.fit.once import OnceRun
-from rebox.fit.opinions import all_named
+from rebox.fit.opinions import all_named, places_of
 from rebox.fit.plan import Plan
 from rebox.fit.reasons import FAILED, INTERRUPTED, carry_out
 from rebox.fit.refit import RefitRun
@@ -32,6 +33,8 @@ def views_run(way: Views, session: Session) -> Run:
     named = all_named(session.box, session.named, session.aliases)
     if several or (one and (named or spec.short)):
         return BoxesRun(way, session)
+    if named or (spec.short and (places_of(session.box, session) >= 0).any()):
+        return NamedViewsRun(way, session)
     return ViewsRun(way, session)
 
 

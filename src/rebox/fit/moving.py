@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
 from rebox.fit.boxes import BoxesRun
-from rebox.fit.boxes_plan import BoxesPlan, affordable, box_name
+from rebox.fit.boxes_plan import BoxesPlan, affordable, names_of
 from rebox.fit.local import Blocks, LocalFeatures, seen_by
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
@@ -81,7 +81,7 @@ class MoveRun(BoxesRun):
             if question.box != box:
                 self._programs[question.box] = question.program
         images = len(session.samples)
-        names = tuple(box_name(session.boxes[place]) for place in self._kept)
+        names = names_of([session.boxes[place] for place in self._kept])
         each = affordable(session, self._kept, images)
         self.plan = BoxesPlan(images=images, boxes=names, each=each)
         self._priced = priced(model, box, session.boxes[box].spec.price_usd)

@@ -136,11 +136,11 @@ def _channels(planes: Plane) -> NDArray[np.float64]:
     blurred = uniform_filter(grey, BLUR)
     blurred_down, blurred_across = np.gradient(blurred)
     edges = (down, across, bend, blurred_down, blurred_across, grey - blurred)
-    return np.stack([_distance(), *map(np.abs, edges), *planes], dtype=np.float64)
+    return np.stack([distance(), *map(np.abs, edges), *planes], dtype=np.float64)
 
 
 @cache
-def _distance() -> NDArray[np.float64]:
+def distance() -> NDArray[np.float64]:
     """Return the distance from the middle, a fifth at the middle of an edge, as colours vary."""
     side = np.linspace(-0.2, 0.2, SIDE)
     distance: NDArray[np.float64] = np.hypot(side[:, None], side)

@@ -5,8 +5,10 @@ answers are to be remembered.
 """
 
 from rebox.meter.account import Account
+from rebox.meter.address import is_server, masked
 from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
 from rebox.meter.budget import Amount, Budget, Purpose, Spent, counted, counted_by_purpose
+from rebox.meter.copying import Copied, copy_journal
 from rebox.meter.journal import Journal, default_path
 from rebox.meter.journal_account import JournalAccount
 from rebox.meter.meter import Asker, Meter
@@ -18,6 +20,7 @@ __all__ = [
     "Amount",
     "Asker",
     "Budget",
+    "Copied",
     "Journal",
     "JournalAccount",
     "Meter",
@@ -25,10 +28,13 @@ __all__ = [
     "Purpose",
     "Spent",
     "accounts",
+    "copy_journal",
     "counted",
     "counted_by_purpose",
     "default_path",
     "each_fault",
     "faults",
+    "is_server",
+    "masked",
     "questions",
 ]

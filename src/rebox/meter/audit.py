@@ -9,6 +9,7 @@ from rebox.meter.journal import Journal
 from rebox.meter.packing import checksum, unpacked
 from rebox.money import NANO, dollars
 
+CHECKSUMS = 3  # the first version of a journal whose answers have them
 AT_ONCE = 100  # rows: an answer of 20,000 classes takes 30 kB
 
 
@@ -50,7 +51,7 @@ def accounts(journal: Journal) -> list[AccountLine]:
                              JOIN answer ON question = question.id WHERE send = send.id)), 0),
                account.queries,
                coalesce(sum(CASE WHEN ended_s IS NULL THEN send.queries ELSE 0 END), 0),
-               coalesce(sum(words IS NOT NULL), 0),
+               count(words),
                coalesce(sum(CASE WHEN nano_usd_each = 0
                             THEN coalesce(send.billed, send.queries) END), 0),
                account.nano_usd
@@ -68,9 +69,10 @@ def questions(journal: Journal) -> Iterator[dict[str, Any]]:
     An answer that cannot be unpacked is ``damaged``, and its scores are None, as are those of a
     question that was not answered.
     """
+    checksums = "checksum" if journal.version() >= CHECKSUMS else "'none'"
     query = f"""
         SELECT question.id, key, send.id, name, kind, purpose, identity, asked_s, ended_s,
-               words, scores, {_checksum_column(journal)}
+               words, scores, {checksums}
         FROM question JOIN send ON send.id = question.send
         JOIN account ON account.id = send.account JOIN box ON box.id = send.box
         LEFT JOIN answer ON answer.question = question.id
@@ -98,12 +100,6 @@ def _question(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _checksum_column(journal: Journal) -> str:
-    """Return the column with the checksums, or what stands for them in a journal without."""
-    known = journal.rows("SELECT 1 FROM pragma_table_info('answer') WHERE name = 'checksum'")
-    return "checksum" if known else "'none'"
-
-
 def _scores(key: bytes, content: Any, written: Any) -> list[float] | None:
     """Return the scores that are packed in ``content``; None: it is damaged."""
     if written not in ("none", checksum(key, content)):
@@ -125,13 +121,13 @@ def faults(journal: Journal) -> list[str]:
 
 def each_fault(journal: Journal) -> Iterator[str]:
     """Yield what is wrong with a journal, a sentence each, as it is found; none for a sound one."""
-    for (said,) in journal.rows("PRAGMA integrity_check"):
-        if said != "ok":
-            yield f"the file is damaged: {said}."
+    yield from journal.damage()
     yield from _wrong_sums(journal)
     counted = """
-        SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
-        FROM send WHERE id > ? AND queries != there ORDER BY id LIMIT ?
+        SELECT id, queries, there FROM (
+            SELECT id, queries, (SELECT count(*) FROM question WHERE send = send.id) AS there
+            FROM send WHERE id > ?
+        ) AS counted WHERE queries != there ORDER BY id LIMIT ?
     """
     for number, queries, there in _paged(journal, counted):
         yield f"send {number} was of {queries} images, and has {there} questions."

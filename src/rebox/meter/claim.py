@@ -3,6 +3,7 @@
 A process that was killed has left its name behind; who comes after takes over what it was about.
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -19,7 +20,7 @@ def my_name() -> str:
     pid = os.getpid()
     if pid not in _names:
         _names.clear()
-        _names[pid] = ":".join((socket.gethostname(), str(pid), _start(pid), secrets.token_hex(4)))
+        _names[pid] = ":".join((_machine(), str(pid), _start(pid), secrets.token_hex(4)))
     return _names[pid]
 
 
@@ -34,13 +35,26 @@ def is_gone(name: str, heard_s: float) -> bool:
         return False
     host, number, start, _ = name.rsplit(":", 3)
     late = time.time() - heard_s > LEASE_S
-    if host != socket.gethostname() or not number.isdigit():
+    if host not in (_machine(), socket.gethostname()) or not number.isdigit():
         return late
     if int(number) == os.getpid():
         return True
     if start:
         return _start(int(number)) != start
     return late or not _is_running(int(number))
+
+
+def _machine() -> str:
+    """Return the name of this machine, and what tells it from others that are called the same.
+
+    Processes that share a journal on a server may be on several, or in containers that count
+    processes for themselves.
+    """
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append((STATES / "sys/kernel/random/boot_id").read_text().strip()[:8])
+        parts.append(str((STATES / "self/ns/pid").stat().st_ino))
+    return "/".join(parts)
 
 
 def _start(pid: int) -> str:

@@ -13,22 +13,24 @@ A question that is under way, or answered, is entered in no other batch, by what
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rebox.box.batch import Flight
 from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.claim import is_gone, my_name
 from rebox.meter.journal import Journal
-from rebox.meter.send import Intent, Run, end_send, enter_send, id_of
+from rebox.meter.send import Intent, end_send, enter_send, id_of
+from rebox.meter.store import Execute, chunks
 
 _UNDER_WAY = """
-    SELECT token FROM question JOIN send ON send.id = question.send
+    SELECT key, token FROM question JOIN send ON send.id = question.send
     JOIN batch ON batch.id = send.batch
-    WHERE key=? AND send.ended_s IS NULL LIMIT 1
+    WHERE key IN ({}) AND send.ended_s IS NULL
 """
-_ANSWERED = "SELECT 1 FROM question JOIN answer ON question = question.id WHERE key=? LIMIT 1"
+_ANSWERED = "SELECT key FROM question JOIN answer ON question = question.id WHERE key IN ({})"
 
 
 @dataclass(kw_only=True)
@@ -97,8 +99,7 @@ class Flights:
 
     def under_way(self, keys: Iterable[bytes]) -> dict[bytes, str]:
         """Return the tokens of the batches in which some of ``keys`` are under way."""
-        found = ((key, self.journal.rows(_UNDER_WAY, (key,))) for key in keys)
-        return {key: str(rows[0][0]) for key, rows in found if rows}
+        return dict(_of(self.journal.rows, _UNDER_WAY, keys))
 
     def flight(self, token: str) -> Flight:
         """Return a batch as it is written down."""
@@ -178,16 +179,25 @@ class Flights:
         return settled
 
 
-def _enter(run: Run, token: str, box: str, intents: Sequence[Intent]) -> Entered:
+def _of(
+    rows: Callable[[str, Sequence[Any]], Iterable[Any]], query: str, keys: Iterable[bytes]
+) -> Iterator[Any]:
+    """Yield the rows of a query about ``keys``, a few of them at a time."""
+    for marks, part in chunks(list(dict.fromkeys(keys))):
+        yield from rows(query.format(marks), part)
+
+
+def _enter(run: Execute, token: str, box: str, intents: Sequence[Intent]) -> Entered:
     entered, batch = Entered(), None
+    keys = [key for intent in intents for key in intent.keys]
+    under_way = {key: str(other) for key, other in _of(run, _UNDER_WAY, keys)}
+    answered = {key for (key,) in _of(run, _ANSWERED, keys)}
     for place, intent in enumerate(intents):
-        elsewhere = next(
-            filter(None, (run(_UNDER_WAY, (k,)).fetchone() for k in intent.keys)), None
-        )
+        elsewhere = next((under_way[key] for key in intent.keys if key in under_way), None)
         if elsewhere is not None:
-            entered.elsewhere[place] = str(elsewhere[0])
+            entered.elsewhere[place] = elsewhere
             continue
-        if all(run(_ANSWERED, (key,)).fetchone() for key in intent.keys):
+        if answered.issuperset(intent.keys):
             entered.answered.add(place)
             continue
         if batch is None:
@@ -199,21 +209,20 @@ def _enter(run: Run, token: str, box: str, intents: Sequence[Intent]) -> Entered
             break
         run("UPDATE send SET batch=? WHERE id=?", (batch, send))
         entered.sends[place] = send
+        under_way.update(dict.fromkeys(intent.keys, token))
     if batch is not None and not entered.sends:
         run("DELETE FROM batch WHERE id=?", (batch,))
     return entered
 
 
-def _made(run: Run, token: str, box: str) -> int:
-    return int(
-        run(
-            "INSERT INTO batch (token, box, claimant, claimed_s) VALUES (?, ?, ?, ?)",
-            (token, id_of(run, "box", identity=box), my_name(), time.time()),
-        ).lastrowid
+def _made(run: Execute, token: str, box: str) -> int:
+    return run.added(
+        "INSERT INTO batch (token, box, claimant, claimed_s) VALUES (?, ?, ?, ?)",
+        (token, id_of(run, "box", identity=box), my_name(), time.time()),
     )
 
 
-def _claim(run: Run, token: str) -> bool:
+def _claim(run: Execute, token: str) -> bool:
     claimant, heard_s = run(
         "SELECT claimant, claimed_s FROM batch WHERE token=?", (token,)
     ).fetchone()
@@ -223,7 +232,7 @@ def _claim(run: Run, token: str) -> bool:
     return True
 
 
-def _end(run: Run, end: LineEnd) -> bool:
+def _end(run: Execute, end: LineEnd) -> bool:
     """Settle a line, unless another process that waited for the same batch has."""
     (ended_s,) = run("SELECT ended_s FROM send WHERE id=?", (end.send,)).fetchone()
     if ended_s is not None:

@@ -1,4 +1,6 @@
-"""Every question that was sent, and every answer: a SQLite file that several processes may share.
+"""Every question that was sent, and every answer: in a SQLite file, or on a PostgreSQL server.
+
+Processes of one machine may share a file, those of several a server.
 
 An intent is committed before a request leaves, its outcome after it has returned: whatever happens
 in between, what may have been billed is on record. Rows are added and completed, never removed.
@@ -14,7 +16,6 @@ in between, what may have been billed is on record. Rows are added and completed
 
 import contextlib
 import os
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,41 +26,48 @@ from typing import Any, Self
 from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
+from rebox.meter.address import environments, is_server
 from rebox.meter.budget import Amount, Kind
-from rebox.meter.journal_file import (
-    as_journal_errors,
-    connect,
-    damaged_answer,
-)
-from rebox.meter.journal_reading import connect_to_read
+from rebox.meter.file_store import FileStore
 from rebox.meter.packing import checksum
-from rebox.meter.place import Place
-from rebox.meter.send import Intent, Run, end_send, enter_epoch, enter_send
+from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
+from rebox.meter.store import Execute, Store, chunks, damaged_answer
 
-VARIABLE = "REBOX_JOURNAL"
 _HELD = Held()  # each takes three files
 
 
-def default_path() -> Path:
+def default_path() -> Path | str:
     """Return where the journal of paid questions is kept, unless the user names another place.
 
-    The environment variable ``REBOX_JOURNAL``, or the user's own data folder.
+    The environment variable ``REBOX_JOURNAL``, or the user's own data folder. A password in its URL
+    is left out, and found again when the server asks for it.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
+    named = environments()
+    if named is not None:
+        return named[0] if is_server(named[0]) else Path(named[0])
     with extra("services", "a journal in the user's own folder"):
         import platformdirs  # noqa: PLC0415 - an extra
     return platformdirs.user_data_path("rebox") / "journal.sqlite"
 
 
+def store_of(place: str | Path, *, writable: bool) -> Store:
+    """Return what keeps the journal at ``place``: a file, or a server that a URL names."""
+    if not is_server(place):
+        return FileStore(Path(place), writable=writable)
+    with extra("postgres", "a journal on a server"):
+        from rebox.meter.postgres_store import PostgresStore  # noqa: PLC0415 - an extra
+    return PostgresStore(place, writable=writable)
+
+
 class Journal:
-    """A journal file, open; threads may share it, and processes the file.
+    """A journal, open; threads may share it, and processes what it is kept in.
 
     Parameters
     ----------
     path : str or Path
-        Made, with its folder, if it is not there.
+        A file, made with its folder if it is not there; or a server, as
+        ``postgresql://user@host/database``: the tables are made in its schema ``rebox``, unless
+        ``?schema=`` names another. A password comes from the environment: `rebox.meter.address`.
     writable : bool
         False: it is only read, and has to be there; a file or folder that may not be written is no
         hindrance.
@@ -71,13 +79,22 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, *, writable: bool = True) -> None:
-        self.path = Path(path)
         self._writable = writable
+        self._store: Store = store_of(path, writable=writable)
         self._lock = threading.RLock()
         self._waiting: deque[_Job] = deque()
         self._pid = os.getpid()
-        self._place: Place | None = None
-        self._connection: sqlite3.Connection | None = self._connected()
+        self._store.open()
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is."""
+        return self._store.path
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self._store.name
 
     def reserve(self, intent: Intent) -> int:
         """Commit ``intent`` and the most that it may cost; return the number of its send.
@@ -91,8 +108,8 @@ class Journal:
         """
         return int(self.write(lambda run: self._enter(run, intent)))
 
-    def _enter(self, run: Run, intent: Intent) -> int:
-        self._place = Place.of(self.path, self._place)  # it was opened long ago
+    def _enter(self, run: Execute, intent: Intent) -> int:
+        self._store.check()
         return enter_send(run, intent)
 
     def settle(
@@ -119,20 +136,18 @@ class Journal:
         JournalError
             An answer is not as it was written.
         """
-        answers: dict[bytes, bytes] = {}
-        with self._reading() as run:
-            for key in dict.fromkeys(keys):
-                row = run(
-                    "SELECT scores, checksum FROM question JOIN answer ON question = question.id "
-                    "WHERE key=? ORDER BY question.id LIMIT 1",
-                    (key,),
-                ).fetchone()
-                if row is None:
-                    continue
-                answers[key], written = row
-                if written != checksum(key, answers[key]):
-                    raise damaged_answer(self.path)
-        return answers
+        found: dict[bytes, tuple[int, bytes, bytes]] = {}
+        for marks, part in chunks(list(dict.fromkeys(keys))):
+            query = (
+                "SELECT key, question.id, scores, checksum FROM question "  # noqa: S608 - marks
+                f"JOIN answer ON question = question.id WHERE key IN ({marks})"
+            )
+            for key, *answer in self.rows(query, part):
+                found[key] = min(found.get(key, tuple(answer)), tuple(answer))
+        for key, (_, scores, written) in found.items():
+            if written != checksum(key, scores):
+                raise damaged_answer(self.name)
+        return {key: scores for key, (_, scores, _) in found.items()}
 
     def billed(self, account: str, kind: Kind) -> Amount:
         """Return what an account has been billed for."""
@@ -186,19 +201,35 @@ class Journal:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading ``query``."""
-        with self._reading() as run:
-            rows: list[tuple[Any, ...]] = run(query, values).fetchall()
-        return rows
+        with self._lock:
+            return self._opened().read(query, values)
+
+    def damage(self) -> list[str]:
+        """Return what is wrong with what keeps it, a sentence each."""
+        with self._lock:
+            return list(self._opened().damage())
+
+    def version(self) -> int:
+        """Return of which version its tables are: an old one where it is only read."""
+        with self._lock:
+            return self._opened().version()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read the state of one moment, whatever others write meanwhile."""
+        with self._lock, self._opened().snapshot():
+            yield
 
     def close(self) -> None:
-        """Close the file; the next question opens it again."""
+        """Close it; the next question opens it again."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
+            if self._pid == os.getpid():
+                self._store.close()
+            else:
+                self._store.leave()
 
     def rest(self) -> None:
-        """Close the file unless it is in use; the next question opens it again."""
+        """Close it unless it is in use; the next question opens it again."""
         if self._lock.acquire(blocking=False):  # two that wait for each other would wait for ever
             try:
                 if self._pid == os.getpid():
@@ -221,43 +252,26 @@ class Journal:
         return {"path": self.path, "_writable": self._writable}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path, self._writable = state["path"], state["_writable"]
+        self._writable = state["_writable"]
+        self._store = store_of(state["path"], writable=self._writable)
         self._lock = threading.RLock()
         self._waiting = deque()
-        self._pid, self._connection, self._place = 0, None, None
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
-        return f"<Journal {self.path.name}>"
+        return f"<Journal {self.name}>"
 
-    def _connected(self) -> sqlite3.Connection:
-        if not self._writable:
-            return connect_to_read(self.path)
-        if self._place is not None:  # its logs went with the last connection, but not the file
-            self._place = Place.of(self.path, self._place.without_logs())
-        connection = connect(self.path)
-        self._place = Place.of(self.path)
-        return connection
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None and self._pid != os.getpid():
-            # SQLite counts its locks by file and process: beside a connection that was inherited, a
-            # new one would think that it holds the parent's, and lose what it writes once the
-            # parent has closed the file.
-            self._connection.close()
-            self._connection = None
-        if self._connection is None:
+    def _opened(self) -> Store:
+        """Return the store, with a connection that is this process's own."""
+        if self._pid != os.getpid():
+            self._store.leave()
             self._pid = os.getpid()
-            self._connection = self._connected()
+        self._store.open()
         if self._writable:
             _HELD.use(self)
-        return self._connection
+        return self._store
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Any]:
-        with self._lock, as_journal_errors(self.path):
-            yield self._open().execute
-
-    def write(self, work: Callable[[Any], Any]) -> Any:
+    def write(self, work: Callable[[Execute], Any]) -> Any:
         """Return what ``work`` returns, once it is committed.
 
         Whoever gets the lock writes what others have handed in meanwhile: one wait for the disk
@@ -274,18 +288,12 @@ class Journal:
         return mine.result
 
     def _commit(self, batch: Sequence["_Job"]) -> None:
+        def work(run: Execute) -> None:
+            for job in batch:
+                job.carry_out(run)
+
         try:
-            with as_journal_errors(self.path):
-                connection = self._open()
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    for job in batch:
-                        job.carry_out(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:  # a full disk has rolled it back already
-                        connection.execute("ROLLBACK")
-                    raise
+            self._opened().write(work)
         except BaseException as error:  # noqa: BLE001 - raised where each was handed in
             for job in batch:
                 job.error = job.error or error
@@ -298,18 +306,17 @@ class Journal:
 class _Job:
     """A piece of a transaction: it stands or falls by itself."""
 
-    work: Callable[[Any], Any]
+    work: Callable[[Execute], Any]
     done: bool = False
     result: Any = None
     error: BaseException | None = None
 
-    def carry_out(self, connection: sqlite3.Connection) -> None:
-        connection.execute("SAVEPOINT job")
+    def carry_out(self, run: Execute) -> None:
+        self.error = None  # of a transaction that has to be written again
         try:
-            self.result = self.work(connection.execute)
-        except sqlite3.Error:  # of the file, not of this job
+            with run.aside():
+                self.result = self.work(run)
+        except run.failures:  # of the store, not of this job
             raise
         except Exception as error:  # noqa: BLE001 - raised where it was handed in; nothing is written
             self.error = error
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")

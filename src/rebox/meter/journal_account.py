@@ -18,10 +18,10 @@ from rebox.meter.account import Account, Reserved
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, kind_of
 from rebox.meter.flights import Flights
 from rebox.meter.journal import Journal
-from rebox.meter.journal_file import damaged_answer
 from rebox.meter.packing import packed, rounded, unpacked
 from rebox.meter.payee import Payee
 from rebox.meter.send import Intent
+from rebox.meter.store import damaged_answer
 from rebox.output import encoded
 
 
@@ -225,7 +225,7 @@ class JournalAccount(Account):
         try:
             return {i: unpacked(known[key]) for i, key in enumerate(keys) if key in known}
         except ValueError as error:
-            raise damaged_answer(self.journal.path) from error
+            raise damaged_answer(self.journal.name) from error
 
     def _epoch(self, box: str) -> int:
         """Return how often a box had changed when it was first asked."""

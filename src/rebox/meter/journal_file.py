@@ -140,14 +140,6 @@ def as_journal_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def damaged_answer(path: Path) -> JournalError:
-    """Return the error for an answer that is not as it was written."""
-    return JournalError(
-        f"an answer in the journal {path.name} is damaged: `rebox journal verify` tells which; go "
-        "on with a copy from before, or with another file."
-    )
-
-
 def _advice(error: sqlite3.Error) -> str:
     if not_writable(error):
         return "make the file and its folder writable, or name another by journal=,"

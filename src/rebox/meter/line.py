@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(eq=False)
-class Line:
+class SpooledLine:
     """One request of a batch: where it stands in the spool, and what was set aside for it."""
 
     part: Part
@@ -86,17 +86,17 @@ class Line:
 class Load:
     """Lines that are to be in one batch."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[SpooledLine] = field(default_factory=list)
     size: int = 0
 
-    def fits(self, line: Line, batches: Batches) -> bool:
+    def fits(self, line: SpooledLine, batches: Batches) -> bool:
         """Return whether a service takes another line."""
         if not self.lines:
             return True
         size = self.size + line.end - line.begin
         return size <= batches.most_bytes and len(self.lines) < batches.most_lines
 
-    def add(self, line: Line) -> None:
+    def add(self, line: SpooledLine) -> None:
         """Take a line."""
         self.lines.append(line)
         self.size += line.end - line.begin

@@ -2,18 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
+from rebox.meter.store import Execute
 from rebox.money import NANO, dollars
-
-Run = Callable[..., Any]
-"""Executes a statement within the transaction that is open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,7 @@ class Intent:
     budget: Budget
 
 
-def enter_send(run: Run, intent: Intent) -> int:
+def enter_send(run: Execute, intent: Intent) -> int:
     """Add ``intent`` to its account and return the number of its send.
 
     Raises
@@ -60,25 +57,25 @@ def enter_send(run: Run, intent: Intent) -> int:
     row = run("SELECT queries, nano_usd FROM account WHERE id=?", (account,)).fetchone()
     _check(Amount(*row), most, intent)
     box = id_of(run, "box", identity=intent.box)
-    send = run(
+    send = run.added(
         "INSERT INTO send (account, box, fit, purpose, queries, nano_usd_each, process, asked_s)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (account, box, intent.fit, intent.purpose, n, each, os.getpid(), time.time()),
-    ).lastrowid
-    for key in intent.keys:
-        run("INSERT INTO question (send, key) VALUES (?, ?)", (send, key))
+    )
+    asked = [(send, key) for key in intent.keys]
+    run.many("INSERT INTO question (send, key) VALUES (?, ?)", asked)
     _add(run, account, most)
-    return int(send)
+    return send
 
 
-def enter_epoch(run: Run, box: str) -> None:
+def enter_epoch(run: Execute, box: str) -> None:
     """Count that a box has changed under its identity."""
     number = id_of(run, "box", identity=box)
     run("UPDATE box SET epoch=epoch+1 WHERE id=?", (number,))
 
 
 def end_send(
-    run: Run,
+    run: Execute,
     send: int,
     answers: Mapping[int, bytes],
     billed: int,
@@ -102,9 +99,11 @@ def end_send(
         ended,
     )
     asked = run("SELECT id, key FROM question WHERE send=? ORDER BY id", (send,)).fetchall()
+    rows = []
     for place, scores in answers.items():
         question, key = asked[place]
-        run("INSERT INTO answer VALUES (?, ?, ?)", (question, scores, checksum(key, scores)))
+        rows.append((question, scores, checksum(key, scores)))
+    run.many("INSERT INTO answer (question, scores, checksum) VALUES (?, ?, ?)", rows)
     _add(run, account, Amount.of(billed, each) - Amount.of(queries, reserved))
 
 
@@ -127,7 +126,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     )
 
 
-def id_of(run: Run, table: str, **columns: str) -> int:
+def id_of(run: Execute, table: str, **columns: str) -> int:
     """Return the id of the row with these values, made if it is not there."""
     names, values = list(columns), tuple(columns.values())
     where = " AND ".join(f"{name}=?" for name in names)
@@ -136,9 +135,9 @@ def id_of(run: Run, table: str, **columns: str) -> int:
         return int(row[0])
     marks = ", ".join("?" * len(names))
     added = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - our own names
-    return int(run(added, values).lastrowid)
+    return run.added(added, values)
 
 
-def _add(run: Run, account: int, amount: Amount) -> None:
+def _add(run: Execute, account: int, amount: Amount) -> None:
     values = (amount.queries, amount.nano_usd, account)
     run("UPDATE account SET queries=queries+?, nano_usd=nano_usd+? WHERE id=?", values)

@@ -18,7 +18,7 @@ from rebox.meter.budget import Amount, Purpose, kind_of
 from rebox.meter.dispatch import Dispatch, Told, busy_with
 from rebox.meter.flights import LineEnd, OpenLine
 from rebox.meter.journal_account import JournalAccount
-from rebox.meter.line import Line, Load, Part, Rows
+from rebox.meter.line import Load, Part, Rows, SpooledLine
 from rebox.meter.packing import packed
 from rebox.meter.payee import Payee
 
@@ -45,8 +45,8 @@ class Wave:
         self._box, self._account, self._batches = box, account, batches
         self._flights = account.flights
         self._dispatch = Dispatch(batches, self._flights, box.spec.identity, told)
-        self._lines: list[Line] = []
-        self._by_name: dict[str, Line] = {}
+        self._lines: list[SpooledLine] = []
+        self._by_name: dict[str, SpooledLine] = {}
         self._tokens: list[str] = []  # of batches that are waited for
         self._refused: BudgetExhausted | None = None
         self._spool: IO[bytes] | None = None
@@ -64,7 +64,7 @@ class Wave:
             self._lines.append(self._written(part, left[start : start + step], queries))
         return part
 
-    def _written(self, part: Part, places: Sequence[int], queries: Queries) -> Line:
+    def _written(self, part: Part, places: Sequence[int], queries: Queries) -> SpooledLine:
         """Write the line that asks about ``places`` into the spool."""
         if self._spool is None:
             self._spool = tempfile.TemporaryFile(prefix="rebox-batch-")  # noqa: SIM115 - kept
@@ -72,7 +72,9 @@ class Wave:
         asked = queries[list(places)]
         most = self._batches.most_nano(asked)
         begin = self._spool.tell()
-        line = Line(part, places, part.payee.nano_usd_each if most is None else most, begin, begin)
+        line = SpooledLine(
+            part, places, part.payee.nano_usd_each if most is None else most, begin, begin
+        )
         line.end += self._spool.write(self._batches.line(line.name, asked) + b"\n")
         return line
 
@@ -117,7 +119,7 @@ class Wave:
                 self._tokens.append(token)
                 self._dispatch.send(token, b"".join(self._read(line) for line in sent))
 
-    def _entered(self, token: str, held: Sequence[Line]) -> list[Line]:
+    def _entered(self, token: str, held: Sequence[SpooledLine]) -> list[SpooledLine]:
         """Write lines down that are about to leave; return those that nobody else is about."""
         intents = [
             self._account.intent(line.keys, line.part.purpose, line.part.payee, line.nano_usd_each)
@@ -135,7 +137,7 @@ class Wave:
                 self._count(line, Amount())
         return sent
 
-    def _held(self, lines: Sequence[Line]) -> list[Line]:
+    def _held(self, lines: Sequence[SpooledLine]) -> list[SpooledLine]:
         """Set aside what ``lines`` may cost, in this process; return those that it pays for."""
         held = []
         for line in lines:
@@ -148,7 +150,7 @@ class Wave:
             held.append(line)
         return held
 
-    def _read(self, line: Line) -> bytes:
+    def _read(self, line: SpooledLine) -> bytes:
         assert self._spool is not None  # noqa: S101 - it was written there
         self._spool.seek(line.begin)
         content = self._spool.read(line.end - line.begin)
@@ -250,14 +252,14 @@ class Wave:
             line.tries, line.paid = line.tries + 1, True
             line.failure = next((a for a in result.answers if isinstance(a, Unanswered)), None)
 
-    def _count(self, line: Line, spent: Amount) -> None:
+    def _count(self, line: SpooledLine, spent: Amount) -> None:
         """Count what a line has cost here, and give back what was set aside here, if it was."""
         reserved = Amount() if line.token is None else line.most
         line.token = None
         self._account.settle(kind_of(line.part.purpose), line.part.payee, reserved, spent)
 
 
-def _spent(line: Line, end: LineEnd) -> Amount:
+def _spent(line: SpooledLine, end: LineEnd) -> Amount:
     """Return what a line has cost."""
     each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
     spent = Amount.of(end.billed, each)

@@ -76,11 +76,12 @@ def expected_calibration_error(
     seed: int = 0,
     groups: ArrayLike | None = None,
 ) -> Interval:
-    """Return sum over the bins of n_b / n |accuracy_b - confidence_b|, with a bootstrap's interval.
+    """Return how far confidence is from accuracy over the bins, with a bootstrap's interval.
 
-    Confidence is the probability of the predicted class, in 15 bins of equal width (Guo et al.,
-    ICML 2017, equation 3). Chance alone keeps it above 0: with few images it is too large, and so
-    is its interval (Kumar, Liang and Ma, NeurIPS 2019).
+    It is the sum over bins b of ``n_b / n |accuracy_b - confidence_b|``. Confidence is the
+    probability of the predicted class, in 15 bins of equal width (Guo et al., ICML 2017, equation
+    3). Chance alone keeps it above 0: with few images it is too large, and so is its interval
+    (Kumar, Liang and Ma, NeurIPS 2019).
 
     Parameters and errors are those of `log_loss`.
     """

@@ -179,9 +179,9 @@ class Dataset:
 
     @property
     def subjects(self) -> NDArray[Any]:
-        """The subject of each sample, (n,): ``groups``, its id, or a number for every sample."""
-        known = self.ids if self.groups is None else self.groups
-        return np.arange(len(self)) if known is None else known
+        """The subject of each sample, (n,): ``groups``, its id, its text, or a number for each."""
+        known = (self.groups, self.ids, self.texts)
+        return next((one for one in known if one is not None), np.arange(len(self)))
 
     def subset(self, rows: Rows) -> "Dataset":
         """Return the images at ``rows``, in that order, with all that is said of them."""

@@ -46,19 +46,25 @@ def decode(path: Path, value_range: tuple[float, float] | None = None) -> Decode
     `InvalidData` where the file is missing, empty, truncated, not an image, too large for Pillow's
     limit, or has pixels of a kind that has no agreed range and is told none.
     """
-    content = read_bytes(path)
+    return decode_content(read_bytes(path), str(path), value_range)
+
+
+def decode_content(
+    content: bytes, name: str, value_range: tuple[float, float] | None = None
+) -> Decoded:
+    """Return what `decode` does of a file's ``content``; errors call it by ``name``."""
     try:
-        return _decoded(content, path, value_range)
+        return _decoded(content, name, value_range)
     except InvalidData:
         raise
     except UnidentifiedImageError as error:
         raise InvalidData(
-            f"{path} is not an image that can be read; expected {', '.join(FORMATS)}: "
+            f"{name} is not an image that can be read; expected {', '.join(FORMATS)}: "
             "replace or remove the file."
         ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InvalidData(
-            f"{path} would unfold into more than {Image.MAX_IMAGE_PIXELS} pixels, Pillow's limit "
+            f"{name} would unfold into more than {Image.MAX_IMAGE_PIXELS} pixels, Pillow's limit "
             "against decompression bombs: make the image smaller or remove the file."
         ) from error
     except Exception as error:
@@ -66,7 +72,7 @@ def decode(path: Path, value_range: tuple[float, float] | None = None) -> Decode
         # struct.error, zlib.error, IndexError and more.
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InvalidData(
-            f"{path} cannot be decoded ({reason}); expected a whole image: "
+            f"{name} cannot be decoded ({reason}); expected a whole image: "
             "replace or remove the file."
         ) from error
 
@@ -110,15 +116,15 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def _decoded(content: bytes, path: Path, value_range: tuple[float, float] | None) -> Decoded:
+def _decoded(content: bytes, name: str, value_range: tuple[float, float] | None) -> Decoded:
     try:
         with _opened(content) as image:
-            decoded = _pixels(ImageOps.exif_transpose(image), str(path), value_range)
+            decoded = _pixels(ImageOps.exif_transpose(image), name, value_range)
     except ValueError as error:  # Pillow's bounds on text, of which no pixel depends
         plain = b"" if isinstance(error, InvalidData) else _without_text(content)
         if len(plain) in {0, len(content)}:
             raise
-        return _decoded(plain, path, value_range)
+        return _decoded(plain, name, value_range)
     decoded.picture.setflags(write=False)
     return decoded
 

@@ -81,13 +81,18 @@ class Samples:
         return replace(self, images=images)
 
     def subjects(self, groups: Any = None) -> Integers | None:
-        """Return the subject of each as `encode_groups` does: by ``groups``, else by its id.
+        """Return the subject of each as `encode_groups` does: by ``groups``, its id, or its text.
+
+        Copies of one text on both sides of a hold-out would be known there by heart.
 
         Raises
         ------
         InvalidData
             As `encode_groups` does; all are one subject.
         """
+        if groups is None and self.ids is None:
+            texts = self.texts
+            return None if texts is None or len(set(texts)) < 2 else encode_groups(texts, len(self))
         known = self.ids if groups is None else as_array(groups)
         return encode_groups(known, len(self), least=2)
 

@@ -56,7 +56,7 @@ class HeaderKey:
     variables : tuple of str
         Environment variables that may hold it, the first that is set counts.
     prefix : str
-        What stands before it, as ``Key `` or ``Bearer ``.
+        What stands before it, blank included, as in ``Key abc`` or ``Bearer abc``.
     required : bool
         Whether asking without one is pointless.
     hosts : tuple of str

@@ -19,7 +19,8 @@ class PlannedTask:
     Attributes
     ----------
     name, data : str
-        The data are as `rebox.sample.open_task` takes them, options included.
+        The data are as `rebox.sample.open_task` takes them, options included; or files of your own
+        in the folder of the data, ``./lesions`` or ``./faces.csv``, as `rebox.load` takes them.
     test : int or None
         Most test images; None where ``folds`` say which.
     train, per_class : int or None

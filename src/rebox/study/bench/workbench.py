@@ -11,7 +11,7 @@ from rebox.box import BlackBox, open_box, open_foreign
 from rebox.box.limited import LimitedBox
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
 from rebox.rehearsal import Limits, Rehearsal
-from rebox.sample import Dataset, open_task
+from rebox.sample import Dataset, load, open_task
 from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import Split, fold, holdout, resampled
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
 ABSENT = "weights not at hand"
+OWN_FILES = "./"
+"""What the name of a data set begins with that is files below the folder of the data, no task."""
 Loader = Callable[[Path | None], Dataset]
 
 
@@ -136,7 +138,11 @@ class Workbench:
         if folder is None and data not in own and not data.startswith("synthetic"):
             raise InvalidOption(f"the data set {data!r} is read from files: pass data=FOLDER.")
         try:
-            return own[data](folder) if data in own else open_task(data, folder or ".")
+            if data in own:
+                return own[data](folder)
+            if data.startswith(OWN_FILES) and folder is not None:
+                return replace(load(folder / _below(data)), name=data)
+            return open_task(data, folder or ".")
         except InvalidData as error:
             raise InvalidData(self._private(error)) from error
 
@@ -263,3 +269,13 @@ class Workbench:
 
 def _with(uri: str, option: str) -> str:
     return f"{uri}{'&' if '?' in uri else '?'}{option}"
+
+
+def _below(data: str) -> Path:
+    """Return where the files of ``data`` lie; a plan from elsewhere leads nowhere further up."""
+    path = Path(data)
+    if ".." in path.parts:
+        raise InvalidData(
+            f"the data set {data!r} leads out of the folder of the data: name files in it."
+        )
+    return path

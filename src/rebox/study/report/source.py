@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rebox.errors import InvalidData, JournalError
-from rebox.meter import AccountLine, Journal, accounts, faults, questions
+from rebox.meter import AccountLine, Journal, accounts, faults, is_server, questions
 from rebox.study.bench import Row, read_ledger
 
 
@@ -88,8 +88,7 @@ def open_journal(path: str | Path) -> JournalAccounts:
     JournalError
         There is no such journal, or it cannot be read.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not is_server(path) and not Path(path).is_file():
         raise JournalError(f"there is no journal {path}: name one that a fit wrote.")
     asked: Counter[tuple[str, str]] = Counter()
     answered: Counter[tuple[str, str]] = Counter()
@@ -101,7 +100,7 @@ def open_journal(path: str | Path) -> JournalAccounts:
             answered[key] += question["scores"] is not None
             moments = [*moments[:1], question["asked_at"]]
         return JournalAccounts(
-            name=path.name,
+            name=journal.name,
             accounts=tuple(accounts(journal)),
             purposes={key: (n, answered[key]) for key, n in asked.items()},
             first=moments[0] if moments else None,
