@@ -58,19 +58,23 @@ class Evidence:
         )
 
     def beliefs(
-        self, rows: slice | NDArray[np.intp], targets: NDArray[np.intp], beside: Sequence[Self]
+        self,
+        rows: slice | NDArray[np.intp],
+        targets: NDArray[np.intp],
+        opinions: int,
+        *,
+        alone: bool,
     ) -> Beliefs:
         """Return the weights of its features before anything is fitted.
 
-        One of several opinions begins with an even share; answers with what they are worth among
-        the samples ``rows``, of all whose classes are ``targets``. ``beside`` are all that are
-        heard, itself among them.
+        One of several ``opinions`` begins with an even share; answers with what they are worth
+        among the samples ``rows``, of all whose classes are ``targets``, and in full where they
+        stand ``alone``.
         """
         named, count = self.member.named, self.shared.shape[1]
         if named is None or self.scores is None:
-            opinions = sum(one.member.opinion is not None for one in beside)
             return Beliefs(np.array([1.0 / opinions]), np.empty((0, count)))
-        return named.beliefs(self.scores[rows], targets[rows], alone=len(beside) == 1)
+        return named.beliefs(self.scores[rows], targets[rows], alone=alone)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +149,9 @@ class SubsetFitting:
     def _stack(self, subset: Subset, rows: slice | NDArray[np.intp], penalty: float) -> Stack:
         shared, free = self._features(subset)
         heard, index = self._heard(subset), self.targets.index
-        each = [one.beliefs(rows, index, heard) for one in heard]
+        opinions = sum(one.member.opinion is not None for one in heard)
+        alone = self.questions == len(heard) == 1
+        each = [one.beliefs(rows, index, opinions, alone=alone) for one in heard]
         beliefs = Beliefs(
             np.concatenate([np.empty(0), *(one.shared for one in each)]),
             np.concatenate([np.empty((0, self.targets.count)), *(one.free for one in each)]),
