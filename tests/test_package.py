@@ -43,6 +43,7 @@ MISSING = [  # what is tried, what needs it
     ("rebox.open_box('clarifai:moderation-recognition')", "services"),
     ("rebox.open_box('http://127.0.0.1:9/?classes=2&size=8')", "services"),
     ("from rebox.meter import default_path; default_path()", "services"),
+    ("from rebox.meter import Journal; Journal('postgresql://h/d')", "postgres"),
     ("rebox.open_box('torch:resnet18')", "torch"),
     ("from rebox.study.report import report; report([])", "study"),
     (

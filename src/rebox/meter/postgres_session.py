@@ -11,8 +11,10 @@ from psycopg.types.numeric import IntLoader
 from rebox.errors import JournalError
 from rebox.meter.postgres_tables import VERSION, statements
 
-LOCKED_S = 60  # how long another process's transaction is waited for, as for a file
-STALLED_S = 60  # after which a client that stands still in a transaction is put out of it
+# A large batch is entered in one transaction, of many round trips: it is waited for. Whoever stands
+# still in one is put out of it, so that nobody waits for a machine that is not there any more.
+LOCKED_S = 600
+STALLED_S = 60
 FORGOTTEN_S = 30 * 86400  # after which a writer that was not heard of will not come back
 USUAL = {  # unless the URL says otherwise: a machine that has vanished is noticed
     "connect_timeout": 10,
