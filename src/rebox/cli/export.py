@@ -27,7 +27,7 @@ def export(
         typer.Option("--channels", help="1 (grey) or 3; default: as training images had."),
     ] = None,
 ) -> None:
-    """Write a model and its boxes' files as one ONNX file, which runs without rebox."""
+    """Write a model as one ONNX file, which runs without rebox."""
     from rebox.export import export_onnx  # noqa: PLC0415 - an extra
 
     check_outputs(path, inputs=(model_path,))

@@ -12,7 +12,7 @@ from rebox.artefact import load
 from rebox.demo.digits import open_digits
 from rebox.demo.mirror import NAMES
 from rebox.demo.picture import draw
-from rebox.demo.tasks import Task, demo_tasks
+from rebox.demo.tasks import DemoTask, demo_tasks
 from rebox.demo.trial import TaskResult, Trials
 from rebox.errors import Error, MissingExtra, OutputError
 from rebox.output import check_writable
@@ -120,7 +120,7 @@ def _refuse_another(model: Path, picture: Path, samples: Path) -> None:
         raise OutputError(f"{model} is not the demo's: choose another folder, or move it.")
 
 
-def _leave_samples(folder: Path, task: Task) -> None:
+def _leave_samples(folder: Path, task: DemoTask) -> None:
     """Write the first test picture of each class, called by what it shows."""
     for name in NAMES:
         image = task.test[np.argmax(task.test_labels == name)]

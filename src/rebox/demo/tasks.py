@@ -10,7 +10,7 @@ from rebox.demo.patients import load_patients
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
+class DemoTask:
     """Samples to label and samples to test on, and how many are labelled.
 
     Attributes
@@ -42,17 +42,17 @@ class Task:
         return replace(self, labelled=kept, shown=min(self.shown, kept[-1]))
 
 
-def demo_tasks() -> tuple[Task, Task]:
+def demo_tasks() -> tuple[DemoTask, DemoTask]:
     """Return mirrored digits, few of which are labelled, and tumours, all of which are."""
     digits, patients = load_mirrored(), load_patients()
-    mirrored = Task(
+    mirrored = DemoTask(
         title="mirrored digits",
         samples="digits",
         **vars(digits),
         labelled=(20, 30, 50, len(digits.train)),
         shown=30,
     )
-    tumours = Task(
+    tumours = DemoTask(
         title="tumours",
         samples="patients",
         **vars(patients),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rebox.box.onnx import OnnxBox
 from rebox.classifier import Reprogrammer
 from rebox.demo.digits import PRICE_USD
-from rebox.demo.tasks import Task
+from rebox.demo.tasks import DemoTask
 from rebox.fit import Verdict
 from rebox.metric import Interval, accuracy
 from rebox.study.baseline import baseline_from_name
@@ -55,7 +55,7 @@ class TaskResult:
 
     Attributes
     ----------
-    task : Task
+    task : DemoTask
     curves : dict of recipe to list of Row
         Accuracy against labels.
     majority, bar : Row
@@ -68,7 +68,7 @@ class TaskResult:
         Queries of all fits and predictions, by their meters.
     """
 
-    task: Task
+    task: DemoTask
     curves: dict[str, list[Row]]
     majority: Row
     bar: Row
@@ -95,7 +95,7 @@ class Trials:
     Attributes
     ----------
     box : OnnxBox
-    task : Task
+    task : DemoTask
     seed : int
         Of the fits.
     write : callable
@@ -103,7 +103,7 @@ class Trials:
     """
 
     box: OnnxBox
-    task: Task
+    task: DemoTask
     seed: int
     write: Callable[[str], object]
 
