@@ -160,8 +160,8 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def lines(asked: argparse.Namespace) -> Iterator[str]:
     yield "# Models as ONNX files"
     yield ""
-    yield "Made by `python benchmarks/exporting.py`, on a shared machine: speeds are to be compared"
-    yield "within a row only."
+    yield "Made by `python benchmarks/exporting.py DATA MODELS`: speeds are to be compared within a"
+    yield "row only where others use the machine, too."
     yield ""
     yield (
         "| recipe | box | samples | questions | largest difference | labels alike | MB | "

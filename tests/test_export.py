@@ -109,7 +109,9 @@ def test_every_view_shows_what_rebox_shows(view, fit, pixels, channels, deep, si
     program = Program(placement)
     shown = dressed(graph, planes, Question(program=program), program)
     (found,) = run(graph, [shown], TYPES["float32"], x=images)
-    assert np.abs(np.moveaxis(found, 1, 3) - placement.place(list(images))).max() < 3e-6
+    # the root of what rounding leaves of black is larger than that; a grey level is 4e-3
+    most = 5e-4 if view.gamma < 1 else 1e-5
+    assert np.abs(np.moveaxis(found, 1, 3) - placement.place(list(images))).max() < most
 
 
 @pytest.mark.parametrize("pixels", ["uint8", "float32"])
