@@ -50,6 +50,7 @@ MISSING = [  # what is tried, what needs it
         "from rebox.demo import run_demo; raise SystemExit(run_demo('.', labels=20).note)",
         "study",
     ),
+    ("import rebox.export", "export"),
     ("import rebox.study.baseline.whitebox", "torch"),
     ("import rebox.cli; rebox.cli.main()", "cli"),
 ]

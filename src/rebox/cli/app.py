@@ -19,7 +19,7 @@ from rebox.cli.verbosity import heard_everywhere
 __all__ = ["COMMANDS", "Announced", "app", "err", "out"]
 
 COMMANDS = {
-    "demo": ("demo", "Show a task that a black box helps with, and one that it does not; offline."),
+    "demo": ("demo", "Show a task that a box helps with, and one that it does not; offline."),
     "estimate": ("estimate", "Say what a budget allows, without asking anything."),
     "fit": ("fit", "Fit a model to your data, within the budget."),
     "evaluate": (

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import onnxruntime
@@ -34,7 +34,7 @@ with extra("export", "an export"):
     from onnx import helper
 
 TOLERANCE = 1e-4  # of a probability
-COMPARED = 8  # samples of no data set
+COMPARED = 8  # samples of no data set, and of images as many dark ones
 PixelType = Literal["uint8", "float32"]
 
 
@@ -62,8 +62,8 @@ def export_onnx(
     model: Reprogrammer,
     path: str | Path,
     *,
-    pixels: PixelType = "uint8",
-    channels: Literal[1, 3] | None = None,
+    pixels: str = "uint8",
+    channels: int | None = None,
 ) -> Exported:
     """Write a fitted model as one ONNX file, which runs in ONNX Runtime without rebox.
 
@@ -93,9 +93,9 @@ def export_onnx(
     """
     artefact, path = model.artefact_, Path(path)
     inputs = check_exportable(artefact.model, artefact.inputs, model.boxes_, artefact.texts)
-    _check_options(pixels, channels)
+    kind = _checked(pixels, channels)
     check_writable(path)
-    given = Given.of(artefact.model, inputs, model.boxes_, pixels, channels)
+    given = Given.of(artefact.model, inputs, model.boxes_, kind, channels)
     made = _made(artefact.model, given, model.boxes_, artefact.classes)
     content = _content(made, given, model)
     largest = _difference(content, model, given)
@@ -103,11 +103,12 @@ def export_onnx(
     return Exported(path=path, takes=given.words, largest=largest, bytes=len(content))
 
 
-def _check_options(pixels: str, channels: int | None) -> None:
-    if pixels not in ("uint8", "float32"):
+def _checked(pixels: str, channels: int | None) -> PixelType:
+    if pixels not in get_args(PixelType):
         raise InvalidOption(f"pixels must be uint8 or float32, found {pixels!r}.")
     if channels not in (None, 1, 3):
         raise InvalidOption(f"channels must be 1 or 3, found {channels!r}.")
+    return cast("PixelType", pixels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +177,9 @@ class Given:
             return (rows.low + at * (rows.high - rows.low)).astype(np.float32)
         height, width, channels = self.shape
         images = synthetic_images((height, width, channels), count, pixels=self.pixels)
+        # Nearly black, in few levels: faint edges show what is not computed alike.
+        dark = images // 32 if self.pixels == "uint8" else np.floor(images * 8) / np.float32(255)
+        images = np.concatenate([images, dark])
         if reach is None or self.pixels == "uint8":
             return images
         return np.asarray(reach[0] + images * (reach[1] - reach[0]), dtype=np.float32)

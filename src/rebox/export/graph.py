@@ -19,7 +19,7 @@ with extra("export", "an export"):
 OPSET = 13
 Value = str
 """The name of a value in the graph."""
-Operand = Value | NDArray[Any] | float
+Operand = Value | NDArray[Any] | np.generic | float
 
 TYPES: dict[str, int] = {
     "float32": onnx.TensorProto.FLOAT,
@@ -112,6 +112,6 @@ class Graph:
         """Return values one after the other along an axis."""
         return values[0] if len(values) == 1 else self.op("Concat", *values, axis=axis)
 
-    def clipped(self, value: Value, low: NDArray[Any], high: NDArray[Any]) -> Value:
+    def clipped(self, value: Value, low: Operand, high: Operand) -> Value:
         """Return a value held between two numbers of its own type, or arrays of them."""
         return self.op("Min", self.op("Max", value, low), high)

@@ -54,7 +54,7 @@ def _evidence(
         root = reader.gamma**0.5
         own = graph.op("Mul", _features(graph, reader.features, answers[0]), root)
         return graph.op(
-            "MatMul", _rbf(graph, own, root * np.float64(reader.landmarks)), reader.weights
+            "MatMul", _rbf(graph, own, root * reader.landmarks.astype(np.float64)), reader.weights
         )
     if isinstance(reader, BayesianMapping):
         return _bayesian(graph, reader, answers[0])
@@ -133,7 +133,9 @@ def _coordinates(graph: Graph, axes: PrincipalAxes, features: Value, nothing: Va
     """Return coordinates (n, r + 1), as `PrincipalAxes.exact_coordinates` does."""
     if not len(axes.scale):
         return nothing
-    centre, spread, along = (np.float64(one) for one in (axes.centre, axes.spread, axes.axes))
+    centre, spread, along = (
+        np.asarray(one, dtype=np.float64) for one in (axes.centre, axes.spread, axes.axes)
+    )
     x = graph.op("Div", graph.op("Sub", graph.doubled(features), centre), spread)
     z = graph.op("MatMul", x, along)
     whole = graph.summed(graph.op("Mul", x, x), 1, keep=True)
