@@ -44,7 +44,7 @@ REFUSED = {
     "no text": ([], "found no samples"),
     "a generator": ((text for text in GOOD), "pass list(X)"),
     "a column too many": (pd.DataFrame({"a": GOOD, "b": GOOD}), "the column 'a' holds texts"),
-    "too few labels": (GOOD[:-1], "found 15 images and 16 labels"),
+    "too few labels": (GOOD[:-1], "found 15 texts and 16 labels"),
     "files that are not there": ([f"{i}.png" for i in range(16)], "0.png"),
 }
 

@@ -16,7 +16,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
-    """Show a task that a black box helps with, and one that it does not; offline."""
+    """Show a task that a box helps with, and one that it does not; offline."""
     from rebox.demo.table import print_demo  # noqa: PLC0415 - loads the demo's data
 
     print_demo(folder, seed=seed, console=out)
