@@ -6,9 +6,12 @@
 ``run`` fits on a few labels, predicts all (or many) others and writes a line for each into the
 ledger; a rerun skips what is there. ``table`` writes RESULTS.md from it. Recorded answers of
 services are in ``DIR/answers``, models in ``DIR/models``. Training labels alone choose anything.
+Where the samples are at hand beside the answers, as WAIMAI's texts are, the local model looks at
+them: by itself ("texts alone"), and beside services ("services and texts").
 """
 
 import argparse
+import csv
 import json
 import time
 from collections import defaultdict
@@ -40,6 +43,20 @@ ANSWERS = {  # labels, and mean prices of 10,000 predictions that are tried; Non
     "waimai": {1000: (None, 0.2, 0.7, 2), 300: (None, 0.7, 2), 100: (None, 2), 20: (None,)},
     "digit": {1000: (None, 25, 41), 300: (None, 25), 20: (None,)},
     "yelp": {1000: (None, 0.75, 2.5), 300: (None, 0.75, 2.5), 20: (None,)},
+}
+ALONE, BESIDE = "texts alone", " and texts"
+TEXTS = {  # boxes and paces that are tried on WAIMAI's texts, by labels
+    1000: {
+        ALONE: ("all",),
+        "Google": ("all",),
+        "Baidu": ("all",),
+        "Amazon": ("all",),
+        "GitHub(Bixin)": ("all",),
+        f"GitHub(Bixin){BESIDE}": ("all",),
+        f"services{BESIDE}": ("all", "usd 0.2", "usd 0.7", "usd 2"),
+    },
+    300: {ALONE: ("all",), f"services{BESIDE}": ("all", "usd 0.7")},
+    100: {ALONE: ("all",), f"services{BESIDE}": ("all", "usd 2")},
 }
 SERVED = {  # models in place of services, and US dollars for 1,000 answers
     "squeezenet": ("imagenet_squeezenet1_1.onnx?preprocess=imagenet", 1.0),
@@ -92,6 +109,14 @@ def trials() -> Iterator[Trial]:
                 yield Trial(task, labels, pace, seed, "four models")
             for pace in ("all", "queries 0.3"):
                 yield Trial(task, labels, pace, seed, "squeezenet")
+        yield from trials_of_texts(seed)
+
+
+def trials_of_texts(seed: int) -> Iterator[Trial]:
+    """Yield those on WAIMAI's texts, and what they are compared with."""
+    for labels, settings in TEXTS.items():
+        for boxes, paces in settings.items():
+            yield from (Trial("waimai", labels, pace, seed, boxes) for pace in paces)
 
 
 def recorded(trial: Trial, data: Path) -> tuple[Any, ...]:
@@ -104,16 +129,24 @@ def recorded(trial: Trial, data: Path) -> tuple[Any, ...]:
     firsts = np.unique(truth[order], return_index=True)[1]
     order = order[np.concatenate([firsts, np.setdiff1d(np.arange(len(ids)), firsts)])]
     few, others = order[: trial.labels], order[trial.labels :]
-    boxes = [f"recorded:{file}?service={name}" for name in services]
-    return (
-        boxes,
-        Samples(ids=ids[few]),
-        truth[few],
-        Samples(ids=ids[others]),
-        truth[others],
-        None,
-        None,
+    whose = trial.boxes.removesuffix(BESIDE)
+    named = [name for name in services if whose in ("services", name)]
+    boxes = [f"recorded:{file}?service={name}" for name in named]
+    seen = not named or trial.boxes.endswith(BESIDE)
+    said = texts(data) if seen else {}
+    X, X_test = (
+        Samples(ids=ids[rows], texts=[said[name] for name in ids[rows]] if seen else None)
+        for rows in (few, others)
     )
+    return boxes, X, truth[few], X_test, truth[others], None, None
+
+
+def texts(data: Path) -> dict[str, str]:
+    """Return WAIMAI's texts by their ids; the labels that stand beside them are not the truth."""
+    file = data / "answers" / "waimai_texts.csv"
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        each = enumerate(csv.DictReader(opened), start=1)
+        return {f"WAIMAI_{number}.txt": row["review"] for number, row in each}
 
 
 def pictured(trial: Trial, data: Path, cache: Path | None) -> tuple[Any, ...]:
@@ -147,9 +180,8 @@ def measure(trial: Trial, data: Path, cache: Path | None) -> dict[str, Any]:
     made = pictured(trial, data, cache) if trial.task in PICTURES else recorded(trial, data)
     boxes, X, y, X_test, y_test, groups, test_groups = made
     start = time.perf_counter()
-    model = rebox.Reprogrammer(
-        boxes, budget=10**7, journal=False, random_state=trial.seed, **trial.options
-    )
+    asked = {"budget": 10**7, "journal": False, **trial.options} if boxes else {"recipe": "local"}
+    model = rebox.Reprogrammer(boxes or None, random_state=trial.seed, **asked)
     model.fit(X, y, groups=groups)
     fit_s = time.perf_counter() - start
     fitted = model.spent_
@@ -166,6 +198,7 @@ def measure(trial: Trial, data: Path, cache: Path | None) -> dict[str, Any]:
         "tested": n,
         "accuracy": float((probabilities.argmax(axis=1) == places).mean()),
         "figures": {name: one.value for name, one in figures.items()},
+        "accuracy_95": [figures["accuracy"].low, figures["accuracy"].high],
         "usd_per_10k": usd / n * 1e4,
         "queries_per_prediction": asked / n,
         "asked": [one.predict / n for one in model.meter_.spent_by_box],
@@ -212,10 +245,12 @@ def table(given: argparse.Namespace) -> None:
         "Written by `python benchmarks/several.py table`; do not edit. Mean, and least to most,",
         "over the seeds. The pace is the mean price of 10,000 predictions in US dollars, or the",
         "mean of queries, that the fit was given; all: every box is asked about every sample.",
+        "Intervals (95 %) are those of the tested samples, the mean of their ends over the seeds, in",
+        "rows that tell them. Texts: the local model looks at them, by itself or beside services.",
         "",
-        "| task | labels | boxes | pace | seeds | accuracy | balanced accuracy | $ per 10,000 "
-        "| queries |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| task | labels | boxes | pace | seeds | accuracy | 95 % | balanced accuracy "
+        "| $ per 10,000 | queries |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (task, labels, boxes, pace), rows in cells.items():
         figures = [
@@ -225,6 +260,8 @@ def table(given: argparse.Namespace) -> None:
             [row["queries_per_prediction"] for row in rows],
         ]
         words = [f"{np.mean(one):.3f} ({np.min(one):.3f} to {np.max(one):.3f})" for one in figures]
+        ends = [row["accuracy_95"] for row in rows if "accuracy_95" in row]
+        words.insert(1, " to ".join(f"{end:.3f}" for end in np.mean(ends, axis=0)) if ends else "")
         lines.append(
             f"| {task} | {labels} | {boxes} | {pace} | {len(rows)} | {' | '.join(words)} |"
         )
