@@ -39,7 +39,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     ----------
     uri : str
         Its ``price_usd`` and ``usd_per_hour``, and what it says of tokens, count only where they
-        make a query dearer than what is known without them.
+        make a query dearer than what is known without them, or nothing is.
     whose : str
         What the file is, as ``model``.
     way : str
@@ -122,12 +122,13 @@ def _without_price(uri: str) -> str:
 def _dearer(known: BlackBox, claimed: BlackBox) -> BlackBox:
     """Return the box by what a file claims of its tokens, if that makes a query dearer."""
     usd, most = known.spec.price_usd, claimed.spec.price_usd
-    return claimed if usd is not None and most is not None and most > usd else known
+    return claimed if most and (usd is None or most > usd) else known
 
 
 def _raise_price(box: BlackBox, name: str, usd: float) -> None:
     for one in (box, box.source):
         known = getattr(one.spec, name)
-        if known is not None and usd > known:
+        # what is claimed to be free stays unknown where nothing else is known
+        if (known is not None or usd > 0) and usd > (known or 0.0):
             higher: dict[str, Any] = {name: usd}
             one.spec = replace(one.spec, **higher)
