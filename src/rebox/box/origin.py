@@ -63,14 +63,15 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     for url in (parts.target, *map(parts.options.get, ADDRESSES)):
         if url and "://" in url:
             _check_host(parts.scheme, url, named, whose, way)
-    box = open_box(_without_price(uri))
+    box = open_box(_without(uri, (*PRICES, *TOKENS)))
     if box.source.address is not None:
         _check_host(parts.scheme, box.source.address, named, whose, way)
     for name in PRICES:
         with suppress(KeyError, ValueError):
             _raise_price(box, name, float(parts.options[name]))
     if set(TOKENS) & set(parts.options):
-        box = _dearer(box, open_box(uri))
+        # models of earlier releases may name both: a price of a query went before one of tokens
+        box = _dearer(box, open_box(_without(uri, PRICES[:1])))
     box.uri = uri
     return box
 
@@ -112,9 +113,8 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
     )
 
 
-def _without_price(uri: str) -> str:
+def _without(uri: str, own: Collection[str]) -> str:
     name, mark, options = uri.partition("?")
-    own = (*PRICES, *TOKENS)
     kept = [one for one in options.split("&") if one.partition("=")[0] not in own]
     return f"{name}{mark}{'&'.join(kept)}"
 
