@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from fake_batches import EACH_NANO, FakeBatches, pictures, said, uri_of
+from fake_batches import EACH_NANO, USAGE, FakeBatches, pictures, said, uri_of
 
 from rebox import Reprogrammer, open_box
 from rebox.errors import BudgetExhausted, InvalidOption, JournalError, KeyRefused, ServiceError
@@ -211,6 +211,24 @@ def test_lines_that_a_finished_batch_says_nothing_of_count_as_billed(tmp_path, f
     model(fake, protocol, tmp_path / "j.sqlite").fit(x, y)
     (line,) = books(tmp_path / "j.sqlite")
     assert (line.asked, line.answered, line.billed) == (41, 40, 41)
+
+
+@pytest.mark.parametrize("together", [4, 200])
+def test_a_line_that_comes_twice_is_counted_once(tmp_path, fake, protocol, monkeypatch, together):
+    monkeypatch.setattr("rebox.meter.wave.AT_ONCE", together)
+
+    def repeating(fake, batch):
+        lines = [(name, 200, said(body)) for name, body in batch["lines"]]
+        return [*lines, *lines[:10]]
+
+    fake.answer = repeating
+    x, y = pictures()
+    fitted = model(fake, protocol, tmp_path / "j.sqlite").fit(x, y)
+    assert (fitted.spent_.billed, len(fake.batches)) == (len(x), 1)
+    assert fitted.spent_.usd == pytest.approx(len(x) * EACH_NANO / 1e9)
+    (line,) = books(tmp_path / "j.sqlite")
+    assert (line.asked, line.answered, line.billed) == (40, 40, 40)
+    assert fitted.spent_.tokens_in == len(x) * USAGE[0]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

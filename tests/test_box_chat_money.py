@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stub_transport import Stub, pictures, says
+from stub_transport import Stub, pictures, says, stubbed
 from test_box_chat import CHAT, CLAUDE, TEXT, blocks, chosen
 
 from rebox.box import open_box
@@ -179,8 +179,8 @@ def test_every_price_has_a_source_and_a_date():
         assert "2026" in price.as_of
 
 
-def test_a_price_for_a_query_goes_before_all():
-    box = priced(f"{TEXT}&price_usd=0.5", chosen("B"))
+def test_a_price_for_a_query_is_that_whatever_it_uses():
+    box = stubbed(f"{TEXT}&price_usd=0.5", says(chosen("B")))
     assert box.most_nano_usd(as_texts(["a"])) is None
     assert spent_on(box, as_texts(["a"])).usd == 0.5
 

@@ -206,7 +206,7 @@ def test_numbers_and_names_in_many_forms(classes, names):
         ({"channels": "3"}, "channels must be a whole number"),
         ({"batch_size": 2.5}, "batch_size must be a whole number"),
         ({"decimals": "2"}, "decimals must be a whole number"),
-        ({"price_usd": "1"}, "price_usd must be 0 or more, found '1'"),
+        ({"price_usd": "1"}, "price_usd must be 0 or more, and up to 1,000,000, found '1'"),
     ],
 )
 def test_what_is_no_number_is_refused(options, said):

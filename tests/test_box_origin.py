@@ -137,6 +137,25 @@ def test_a_file_lowers_no_price(told, usd):
     assert (limited.spec.price_usd, limited.source.spec.price_usd) == (usd, usd)
 
 
+@pytest.mark.parametrize("more", ["usd_per_m_in=1&usd_per_m_out=10", "price_usd=0.25"])
+def test_a_price_that_nobody_else_knows_is_what_the_file_claims(more):
+    uri = f"chat:m?base_url=https://host.example/v1&classes=a,b&read=label&{more}"
+    box = open_foreign(uri, whose="model", way="pass it", trusted=["host.example"])
+    own = open_box(uri)
+    assert box.spec.price_usd == own.spec.price_usd > 0
+    texts = np.array(["a"], dtype=object)
+    box, own = box.taking("texts"), own.taking("texts")
+    assert box.most_nano_usd(texts) == own.most_nano_usd(texts)
+
+
+def test_a_file_of_an_earlier_release_may_name_both_prices():
+    uri = "chat:m?base_url=https://host.example/v1&classes=a,b&read=label"
+    uri = f"{uri}&usd_per_m_in=1&usd_per_m_out=10&price_usd=0.25"
+    box = open_foreign(uri, whose="model", way="pass it", trusted=["host.example"])
+    assert box.spec.price_usd == 0.25
+    assert box.uri == uri
+
+
 def test_a_file_makes_no_unknown_price_known():
     uri = "huggingface:o/m?classes=a,b&price_usd=0"
     assert open_box(uri).spec.price_usd == 0

@@ -3,6 +3,9 @@
 import math
 
 UNKNOWN = "price not known"
+BY_OPTION = "price_usd=, 0 if it is free; a chat model's tokens by usd_per_m_in= and usd_per_m_out="
+"""How a URI names a price."""
+MOST_USD = 10**6  # of a query, an hour, or a million tokens: more is a mistake
 NANO = 10**9
 COARSE_USD = 0.1  # below it, cents tell too little: less than a cent is not nothing
 

@@ -110,6 +110,11 @@ class BlackBox(abc.ABC):
         return self
 
     @property
+    def usd_if_it_thinks(self) -> float | None:
+        """What a query costs at most if it turns out to think first; None: that is as known."""
+        return None
+
+    @property
     def finder(self) -> "Finder | None":
         """Who finds out by a question how this box is asked; None: that is known."""
         return None

@@ -39,7 +39,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     ----------
     uri : str
         Its ``price_usd`` and ``usd_per_hour``, and what it says of tokens, count only where they
-        make a query dearer than what is known without them.
+        make a query dearer than what is known without them, or nothing is.
     whose : str
         What the file is, as ``model``.
     way : str
@@ -63,14 +63,15 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
     for url in (parts.target, *map(parts.options.get, ADDRESSES)):
         if url and "://" in url:
             _check_host(parts.scheme, url, named, whose, way)
-    box = open_box(_without_price(uri))
+    box = open_box(_without(uri, (*PRICES, *TOKENS)))
     if box.source.address is not None:
         _check_host(parts.scheme, box.source.address, named, whose, way)
     for name in PRICES:
         with suppress(KeyError, ValueError):
             _raise_price(box, name, float(parts.options[name]))
     if set(TOKENS) & set(parts.options):
-        box = _dearer(box, open_box(uri))
+        # models of earlier releases may name both: a price of a query went before one of tokens
+        box = _dearer(box, open_box(_without(uri, PRICES[:1])))
     box.uri = uri
     return box
 
@@ -112,9 +113,8 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
     )
 
 
-def _without_price(uri: str) -> str:
+def _without(uri: str, own: Collection[str]) -> str:
     name, mark, options = uri.partition("?")
-    own = (*PRICES, *TOKENS)
     kept = [one for one in options.split("&") if one.partition("=")[0] not in own]
     return f"{name}{mark}{'&'.join(kept)}"
 
@@ -122,12 +122,13 @@ def _without_price(uri: str) -> str:
 def _dearer(known: BlackBox, claimed: BlackBox) -> BlackBox:
     """Return the box by what a file claims of its tokens, if that makes a query dearer."""
     usd, most = known.spec.price_usd, claimed.spec.price_usd
-    return claimed if usd is not None and most is not None and most > usd else known
+    return claimed if most and (usd is None or most > usd) else known
 
 
 def _raise_price(box: BlackBox, name: str, usd: float) -> None:
     for one in (box, box.source):
         known = getattr(one.spec, name)
-        if known is not None and usd > known:
+        # what is claimed to be free stays unknown where nothing else is known
+        if (known is not None or usd > 0) and usd > (known or 0.0):
             higher: dict[str, Any] = {name: usd}
             one.spec = replace(one.spec, **higher)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rebox.box.classes import as_names
 from rebox.errors import InvalidOption
-from rebox.money import UNKNOWN, per_thousand
+from rebox.money import MOST_USD, UNKNOWN, per_thousand
 from rebox.notebook import facts, few, shortened
 from rebox.option import whole
 
@@ -90,11 +90,15 @@ class BoxSpec:
         if self.batch_size < 1:
             raise InvalidOption(f"batch_size of a box must be at least 1, found {self.batch_size}.")
         if self.price_usd is not None and not (
-            isinstance(self.price_usd, float) and 0 <= self.price_usd < float("inf")
+            isinstance(self.price_usd, float) and 0 <= self.price_usd <= MOST_USD
         ):
-            raise InvalidOption(f"price_usd must be 0 or more, found {self.price_usd!r}.")
-        if not 0 <= self.usd_per_hour < float("inf"):
-            raise InvalidOption(f"usd_per_hour must be 0 or more, found {self.usd_per_hour!r}.")
+            raise InvalidOption(
+                f"price_usd must be 0 or more, and up to {MOST_USD:,}, found {self.price_usd!r}."
+            )
+        if not 0 <= self.usd_per_hour <= MOST_USD:
+            raise InvalidOption(
+                f"usd_per_hour must lie in 0 to {MOST_USD:,}, found {self.usd_per_hour!r}."
+            )
 
     def _make_plain(self) -> None:
         """Make Python's own numbers and texts of NumPy's: they are written into files."""

@@ -16,7 +16,7 @@ from rebox.box import BlackBox
 from rebox.box.spec import Kind
 from rebox.decision import Objective, Order, read_objective
 from rebox.errors import Error, InvalidData, InvalidOption
-from rebox.money import dollars
+from rebox.money import BY_OPTION, dollars
 from rebox.notebook import few
 from rebox.option import meant
 from rebox.program import templates_of
@@ -125,8 +125,7 @@ def check_pace(boxes: Sequence[BlackBox], model: Any) -> None:
         if box.spec.price_usd is None:
             raise InvalidOption(
                 f"{name} of {dollars(cap)} cannot be kept where the price of a query is not known: "
-                f"name that of {box.uri or box.spec.identity} in its URI by price_usd=, 0 if it is "
-                "free."
+                f"name that of {box.uri or box.spec.identity} in its URI by {BY_OPTION}."
             )
     prices = [box.spec.price_usd or 0.0 for box in boxes]
     if most is not None and most < min(prices) * (1 - NEARLY):

@@ -17,14 +17,14 @@ from rebox.errors import InvalidOption
 from rebox.fit import Plan, Session
 from rebox.fit import plan as fit_plan
 from rebox.meter import Budget, Meter
-from rebox.money import dollars
+from rebox.money import BY_OPTION, dollars
 from rebox.program import templates_of
 from rebox.sample import Dataset, SampleLoader
 
 FREE_HAND_USD = 1.0  # what may be spent without asking
 FREE_HAND_QUERIES = 100  # what may be asked of a service whose price nobody has told: $1 at a cent
 
-NAME_IT = ", or name the price in the box's URI by price_usd=, 0 if it is free"
+NAME_IT = f", or name the price in the box's URI by {BY_OPTION}"
 
 
 Asked = Sequence[tuple[BlackBox, int]]

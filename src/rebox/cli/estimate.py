@@ -108,6 +108,8 @@ def estimate(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     if per_prediction.pace(opened).mean_queries is not None:
         many = per_prediction
     table.add_row("cost of 1,000 predictions", _words(opened, many.usd(opened, 1000)))
+    if len(opened) == 1 and (usd_each := opened[0].source.usd_if_it_thinks):
+        table.add_row("... if it has to think first", f"up to {dollars(1000 * most * usd_each)}")
     out.print(table)
     _print_assumptions(opened, planned)
 
@@ -157,7 +159,21 @@ def _cost(boxes: Sequence[BlackBox], asked: Sequence[int], max_usd: float | None
         usd = None if usd is None or price is None else usd + queries * price
     if usd is not None and max_usd is not None and len(boxes) > 1:
         usd = min(usd, max_usd)
-    return _words(boxes, usd)
+    words = _words(boxes, usd)
+    most = _usd_if_they_think(boxes, asked)
+    if usd is None or most is None or most <= usd:
+        return words
+    most = most if max_usd is None else min(most, max_usd)
+    return f"{words}, up to {dollars(most)} if it has to think first"
+
+
+def _usd_if_they_think(boxes: Sequence[BlackBox], asked: Sequence[int]) -> float | None:
+    """Return what so many queries cost if boxes of which that is not known think first."""
+    each = [box.source.usd_if_it_thinks for box in boxes]
+    if not any(each):
+        return None
+    usual = [one or usd_per_query(box) or 0.0 for one, box in zip(each, boxes, strict=True)]
+    return sum(usd * queries for usd, queries in zip(usual, asked, strict=True))
 
 
 def _words(boxes: Sequence[BlackBox], usd: float | None) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from rebox.cli.wording import spoken
 from rebox.decision import OperatingPoint
 from rebox.fit import Verdict
 from rebox.meter import JournalAccount, Spent
-from rebox.money import UNKNOWN, dollars, duration, per_hour, per_thousand
+from rebox.money import BY_OPTION, UNKNOWN, dollars, duration, per_hour, per_thousand
 
+LITTLE = 0.2  # of a price, by which it may be another than was planned
 USUAL_PER_SECOND = 3.0  # a guess: answers of a service that says nothing of its pace
 
 
@@ -69,12 +70,13 @@ def receipt(
     Of several boxes, a line for each besides.
     """
     if len(boxes) == 1:
-        console.print(f"asked {spent.words}{_kept(spent, boxes[0])}", highlight=False)
+        more = f"{_kept(spent, boxes[0])}{_dearer(spent, boxes[0])}"
+        console.print(f"asked {spent.words}{more}", highlight=False)
         return
     console.print(f"asked {spent.words}", highlight=False)
     for box, part in zip(boxes, by_box, strict=True):
         if not isinstance(box, Nobody):
-            line = f"  {name_of(box)}: {part.words}{_kept(part, box)}"
+            line = f"  {name_of(box)}: {part.words}{_kept(part, box)}{_dearer(part, box)}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -95,6 +97,21 @@ def _kept(spent: Spent, box: BlackBox) -> str:
     by_time = spent.usd - spent.billed * (box.spec.price_usd or 0.0)
     hours = duration(max(by_time / box.spec.usd_per_hour, 0.0))
     return f"; kept for {hours} at {per_hour(box.spec.usd_per_hour)}"
+
+
+def _dearer(spent: Spent, box: BlackBox) -> str:
+    """Return what a query was paid in the mean, where plans have taken it for something else."""
+    known = box.spec.price_usd
+    if not (spent.tokens_in and spent.billed and spent.usd and known):
+        return ""
+    mean = spent.usd / spent.billed
+    if abs(mean - known) <= LITTLE * mean:
+        return ""
+    read, written = (ceil(tokens / spent.billed) for tokens in (spent.tokens_in, spent.tokens_out))
+    return (
+        f"; that is {per_thousand(mean)}, and plans took it for {per_thousand(known)}: with "
+        f"tokens_in={read} and tokens_out={written} in the box's URI they go by what was paid"
+    )
 
 
 def say_under_way(error: BaseException) -> None:
@@ -122,8 +139,7 @@ def print_price(uri: str, price_usd: float | None, usd_per_hour: float) -> None:
     """Print where the price comes from that an estimate was made with."""
     if price_usd is None:
         out.print(
-            f"{UNKNOWN}, and it may cost something; name it in the URI by price_usd=, 0 if it is "
-            "free.",
+            f"{UNKNOWN}, and it may cost something; name it in the URI by {BY_OPTION}.",
             highlight=False,
         )
         return

@@ -7,8 +7,8 @@ from rebox.fit.events import StopFit
 
 BUDGET_ENDED = "the budget is spent"
 SPENT_ELSEWHERE = (
-    "the budget is spent: sends that failed, other processes, or hours that are paid for took a "
-    "part of it"
+    "the budget is spent: sends that failed, answers that cost more than was planned, other "
+    "processes, or hours that are paid for took a part of it"
 )
 TOO_SMALL = "the budget does not pay for one step of the search"
 EPOCHS_DONE = "every epoch is done"

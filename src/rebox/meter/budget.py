@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
-from rebox.money import dollars, nano_usd
+from rebox.money import BY_OPTION, dollars, nano_usd
 from rebox.notebook import facts
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
@@ -127,7 +127,7 @@ class Budget:
         if self.usd is not None and price_usd is None:
             raise InvalidOption(
                 f"a cap of {dollars(self.usd)} cannot be kept where the price of a query is not "
-                "known: name it in the box's URI by price_usd=, 0 if it is free."
+                f"known: name it in the box's URI by {BY_OPTION}."
             )
         used, by_money = spent or Amount(), None
         if self.usd is not None and price_usd:

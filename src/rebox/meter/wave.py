@@ -215,7 +215,9 @@ class Wave:
         open_lines, remote = self._flights.open_lines(token), self._flights.flight(token).remote
         assert remote is not None  # noqa: S101 - as its state is known
         sizes = {name: line.queries for name, line in open_lines.items()}
-        results = self._dispatch.results(remote, sizes)
+        heard = self._dispatch.results(remote, sizes)
+        # a line that comes twice was one question: the first of them is its answer
+        results = list({one.name: one for one in reversed(heard)}.values())
         for start in range(0, len(results), AT_ONCE):
             self._note(results[start : start + AT_ONCE], open_lines)
 

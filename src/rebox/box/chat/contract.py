@@ -16,28 +16,25 @@ from numpy.typing import NDArray
 
 from rebox.box.batch import BATCH_SHARE
 from rebox.box.chat import reading
-from rebox.box.chat.dialect import Dialect, FieldRefused
+from rebox.box.chat.dialect import FieldRefused
 from rebox.box.chat.question import Chat, Opens
 from rebox.box.chat.redaction import Redaction
 from rebox.box.chat.refusing import fault_of
 from rebox.box.chat.said import Said, why_none
 from rebox.box.chat.silence import Silence
-from rebox.box.chat.tokens import AROUND, Seen
+from rebox.box.chat.usage import TokenService
 from rebox.box.chat.wording import TEXT
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
-from rebox.box.service import Answer, Failure, Refusal, Reply, Request, Service, is_here, unreadable
+from rebox.box.service import Answer, Failure, Refusal, Reply, Request, is_here, unreadable
 from rebox.box.spec import Kind
 from rebox.errors import InvalidOption
 
 LOG = logging.getLogger(__name__)
 
-UNBELIEVABLE = 10  # times what can have been used: a usage that is more is no usage
-LONGEST_TEXT = 10**7  # tokens that any model takes
 
-
-class ChatService(Service):
+class ChatService(TokenService):
     """A chat model behind HTTP.
 
     Parameters
@@ -53,22 +50,16 @@ class ChatService(Service):
     ----------
     fields : tuple of str
         Of a request, those that a server may refuse and is asked without then.
-    older : mapping of str to str
-        The names that some of them have at older servers.
     tells_logprobs : bool
         Whether the protocol has log-probabilities.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
-    older: ClassVar[Mapping[str, str]] = {}
     tells_logprobs: ClassVar[bool] = False
 
     def __init__(self, *, chat: Chat, opening: Opens, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.chat, self.opening = chat, opening
-        self.dialect = Dialect()
-        self._seen, self._silence = Seen(), Silence()
-        self.redact: Redaction | None = None
+        super().__init__(chat=chat, **settings)
+        self.opening, self._silence = opening, Silence()
         self._known: BlackBox | None = None  # found out by whoever asked it as it is
 
     @abc.abstractmethod
@@ -85,20 +76,6 @@ class ChatService(Service):
             It is no reply of this protocol.
         """
 
-    @abc.abstractmethod
-    def tokens(self, body: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return how many tokens were read and written; None: the ``body`` does not say."""
-
-    def version(self, body: Mapping[str, Any]) -> str:
-        """Return which version of the model has answered; empty: it does not say."""
-        told = (body.get("model"), body.get("system_fingerprint"))
-        return " ".join(one for one in told if isinstance(one, str))
-
-    def words(self, queries: Sequence[str] = ()) -> str:
-        """Return the words of a question, about texts as they may be sent."""
-        redact = self.redact
-        return self.chat.wording.said(list(queries if redact is None else map(redact, queries)))
-
     def body(self, query: Any) -> dict[str, Any]:
         """Return the question about one picture (height, width, channels) or text, as JSON."""
         return self.bodies([query] if isinstance(query, str) else query[None])
@@ -109,25 +86,6 @@ class ChatService(Service):
             return self._answers(body, 1)[0]
         except Refusal as refusal:
             return refusal.fault
-
-    def used_of(self, body: Any, queries: int = 1) -> Used:
-        """Return what the ``body`` of a reply about so many samples says that it has used."""
-        told = self.tokens(body) if isinstance(body, Mapping) else None
-        version = self.version(body) if isinstance(body, Mapping) else ""
-        if told is None or not self._believable(told, queries):
-            return Used(version=version)
-        price = self.chat.price
-        nano = None if price is None else price.nano_usd(*told)
-        used = Used(tokens_in=told[0], tokens_out=told[1], nano_usd=nano, version=version)
-        if self.spec.takes == "images":
-            self._seen.note(used, queries)
-        return used
-
-    def _believable(self, told: tuple[int, int], queries: int) -> bool:
-        """Return whether a usage can be: what is absurd is taken for none."""
-        texts = self.spec.takes == "texts"  # how long they were is not known here
-        most_in = LONGEST_TEXT if texts else self.most_tokens_in([None] * queries)
-        return told[0] <= UNBELIEVABLE * most_in and told[1] <= UNBELIEVABLE * self.chat.limit
 
     def batched(self) -> BlackBox:
         """Return the model whose questions leave in batches, at their price."""
@@ -143,26 +101,6 @@ class ChatService(Service):
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:
         """Return the rows, and why those are missing that are."""
         return self._answers(reply.json(), n)
-
-    def used(self, reply: Reply, n: int) -> Used:
-        """Return the tokens that a reply says, and what they cost."""
-        return self.used_of(reply.json(), n)
-
-    def most_tokens_in(self, queries: Sequence[Any]) -> int:
-        """Return the most tokens that a question about ``queries`` can be."""
-        n = len(queries)
-        if self.spec.takes == "texts":
-            words = self.words(queries)
-            return len(words.encode()) + AROUND
-        return self._seen.bound(len(self.chat.wording.said().encode()) + AROUND, n)
-
-    def most_nano_usd(self, images: Any) -> int | None:
-        """Return the most that each sample of a question can cost."""
-        price = self.chat.price
-        if price is None:
-            return None
-        nano = price.nano_usd(self.most_tokens_in(images), self.chat.limit)
-        return -(-nano // len(images))
 
     def _answers(self, body: Any, n: int) -> list[Answer]:
         if not isinstance(body, Mapping):
@@ -206,17 +144,27 @@ class ChatService(Service):
 
     def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
         """Ask again at once where a field was refused, without it: that is no query."""
-        for _ in self.fields:
+        for _ in (*self.fields, *self.older):
             try:
-                return super()._exchanged(images)
+                return self._noted(images)
             except FieldRefused as refusal:
                 LOG.info("%s: asked without %s from now on", refusal, refusal.name)
                 self.dialect.learn(refusal.name)
-        return super()._exchanged(images)
+        return self._noted(images)
+
+    def _noted(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
+        """Ask, and learn whether texts are more tokens here than they have bytes."""
+        answers, used = super()._exchanged(images)
+        if used is not None and self.spec.takes == "texts":
+            self._seen.note_texts(used, self._bytes_of(images))
+        return answers, used
 
     def refusal(self, reply: Reply) -> Failure | None:
         """Return what an error means beyond its status."""
         sent = [name for name in self.fields if self._sends(name)]
+        for name, other in self.older.items():
+            if name not in self.dialect and self.dialect.named(name, self.older) == other:
+                sent.append(other)  # it was this side's idea, and can be taken back
         return fault_of(reply, sent, self._nothing) or self._later(reply)
 
     def _sends(self, name: str) -> bool:
@@ -252,6 +200,14 @@ class ChatService(Service):
         """Return the box as it is priced for texts (n,) like these, unless it was told."""
         tokens = self.opening.tokens_for(texts)
         return self if tokens is None else self.otherwise(tokens_in=tokens)
+
+    @property
+    def usd_if_it_thinks(self) -> float | None:
+        """What a query costs at most if the model turns out to think first; None: as known."""
+        tokens, price = self.opening.tokens_if_it_thinks, self.chat.price
+        if tokens is None or price is None:
+            return None
+        return price.usd(self.opening.expected(self.chat.wording)[0], tokens) or None
 
     @property
     def prompt(self) -> str:

@@ -42,6 +42,7 @@ class Dialect:
 
     def __init__(self, refused: Iterable[str] = ()) -> None:
         self._refused = frozenset(refused)
+        self._ignored: frozenset[str] = frozenset()  # taken, and not heeded
         self._lock = threading.Lock()
 
     def __contains__(self, name: object) -> bool:
@@ -57,20 +58,34 @@ class Dialect:
         with self._lock:
             self._refused |= {name}
 
+    def disregard(self, name: str) -> bool:
+        """Note that a field is not heeded; return whether that is new."""
+        with self._lock:
+            new = name not in self._ignored
+            self._ignored |= {name}
+        return new
+
+    def named(self, name: str, older: Mapping[str, str]) -> str:
+        """Return what a field is called here; empty: it is left out."""
+        other = older.get(name, "")
+        if name in self._refused:
+            return "" if other in self._refused else other
+        return other if name in self._ignored and other not in self._refused else name
+
     def spoken(self, body: dict[str, Any], older: Mapping[str, str]) -> dict[str, Any]:
-        """Return ``body`` without what is refused, or with its value under another name."""
+        """Return ``body`` without what is refused, or with values under another name."""
         kept: dict[str, Any] = {}
         for name, value in body.items():
-            known = older.get(name, "") if name in self._refused else name
-            if known:
+            if known := self.named(name, older):
                 kept[known] = value
         return kept
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_refused": self._refused}
+        return {"_refused": self._refused, "_ignored": self._ignored}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._refused, self._lock = state["_refused"], threading.Lock()
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
 
 def error_in(reply: Reply) -> dict[str, Any]:

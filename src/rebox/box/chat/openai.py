@@ -111,12 +111,18 @@ class OpenAIChat(ChatService):
         )
 
     def tokens(self, body: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return the tokens of the usage; those that were cached count in full."""
+        """Return the tokens of the usage; those that were cached count in full.
+
+        Gemini's tokens of thinking are in the total alone, and are billed as written.
+        """
         usage = body.get("usage")
         if not isinstance(usage, dict):
             return None
         told = counted(usage.get("prompt_tokens"), usage.get("completion_tokens"))
-        return None if told is None else (told[0], told[1])
+        if told is None:
+            return None
+        total = counted(usage.get("total_tokens")) or (0,)
+        return told[0], max(told[1], total[0] - told[0])
 
     def _sends(self, name: str) -> bool:
         pinned = self.chat.wording.read == "logprobs" and name in ("logprobs", "top_logprobs")

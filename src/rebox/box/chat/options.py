@@ -176,6 +176,11 @@ class Opening:
     def _chat(self) -> Chat:
         options = self.options
         wording = options.wording(self.service.names())
+        if options.usd_per_m_in is not None and self.service.price_usd is not None:
+            raise InvalidOption(
+                "price_usd is the price of a query, usd_per_m_in and usd_per_m_out are that of its "
+                "tokens: keep one of them."
+            )
         priced = self.service.price_usd is None and not self.service.usd_per_hour
         return Chat(
             model=self.target,
@@ -221,6 +226,13 @@ class Opening:
         if chat.price is None:
             return usual
         return chat.price.usd(*self.expected(chat.wording))
+
+    @property
+    def tokens_if_it_thinks(self) -> int | None:
+        """The most tokens of an answer that is thought about first; None: that is as known."""
+        options = self.options
+        told = options.max_tokens is not None or options.tokens_out is not None
+        return None if told or options.read != "auto" else int(pinned("thought")["max_tokens"])
 
     def tokens_for(self, texts: Any) -> int | None:
         """Return about how many tokens a question about a text is; None: it was told, or free."""

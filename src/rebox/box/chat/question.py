@@ -51,6 +51,10 @@ class Opens(Protocol):
     def expected(self, wording: Wording) -> tuple[int, int]:
         """Return how many tokens a sample is expected to be, and its answer."""
 
+    @property
+    def tokens_if_it_thinks(self) -> int | None:
+        """The most tokens of an answer that is thought about first; None: that is as known."""
+
     def tokens_for(self, texts: Any) -> int | None:
         """Return about how many tokens a question about a text is; None: it was told, or free."""
 

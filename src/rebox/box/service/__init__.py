@@ -16,6 +16,7 @@ from rebox.box.service.message import Reply, Request, png, png_base64
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import ServiceOptions
 from rebox.box.service.price import PRICES, Price, price_of
+from rebox.box.service.refund import Scout
 from rebox.box.service.secret import Secret
 from rebox.box.service.sending import Answer
 from rebox.box.service.terms import Terms
@@ -44,6 +45,7 @@ __all__ = [
     "Refusal",
     "Reply",
     "Request",
+    "Scout",
     "Secret",
     "Service",
     "ServiceOptions",

@@ -23,7 +23,7 @@ from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
 from rebox.box.service.key import Key
 from rebox.box.service.message import Reply, Request
-from rebox.box.service.refund import Refunds
+from rebox.box.service.refund import Scout
 from rebox.box.service.secret import quoted
 from rebox.box.service.sending import Answer, Metered, Sender
 from rebox.box.service.terms import Terms
@@ -123,6 +123,11 @@ class Service(BlackBox):
         return None
 
     @property
+    def scout(self) -> Scout | None:
+        """Whether it is known what its questions cost; None: their price is certain."""
+        return None
+
+    @property
     def at_once(self) -> int:
         """How many images it is worth handing over at once: several for each request under way."""
         return min(MOST_AT_ONCE, max(4 * self.terms.in_flight, 1) * self.spec.batch_size)
@@ -161,9 +166,13 @@ class Service(BlackBox):
         step = min(self.spec.batch_size, share)
         if session.hours is not None:
             reserve = session.hours.reserving(reserve)
-        reserve = session.refunds.reserving(reserve)
         rows = session.sender.ask(
-            images, self.exchange, step=step, reserve=reserve, most=self.most_nano_usd
+            images,
+            self.exchange,
+            step=step,
+            reserve=reserve,
+            most=self.most_nano_usd,
+            scout=self.scout,
         )
         return np.stack(rows)
 
@@ -262,7 +271,7 @@ class _Session:
     def __init__(self, service: Service) -> None:
         self._pid = os.getpid()
         self.transport = service.transport or HttpTransport(service.terms, service.verify)
-        self.sender, self.refunds = Sender(service.terms), Refunds()
+        self.sender = Sender(service.terms)
         spec = service.spec
         self.hours = Hours(spec, service.terms.timeout_s) if spec.usd_per_hour else None
         # neither of them knows the service, so that it can be collected and they be closed

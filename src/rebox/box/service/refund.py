@@ -1,16 +1,39 @@
-"""Waiting for what is given back, where a send costs less than the most that it may.
+"""Setting aside what a send may cost, where it costs less than the most that it may, or more.
 
 Of what is set aside for a question by the token, most comes back. A cap that is nearly reached
-would refuse a send for which there is room a moment later, once those under way have ended.
+would refuse a send for which there is room a moment later, once those under way have ended. And
+where nothing is known of what questions cost, a server may bill more than it was allowed: one
+question is out at a time until one was answered, so that one is all that can surprise.
 """
 
-import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rebox.box.reservation import Reservation, Reserve, Settlement
 from rebox.errors import BudgetExhausted
+
+HEARS_S = 0.1  # how soon whoever waits for room hears that it is over
+
+
+class Interrupted(Exception):
+    """Another request of the same call has failed for good, or the user has had enough."""
+
+
+@dataclass
+class Scout:
+    """Whether it is known what the questions of a box cost.
+
+    Attributes
+    ----------
+    known : bool
+        Whether one was answered.
+    out : bool
+        Whether one is under way, where none was.
+    """
+
+    known: bool = False
+    out: bool = False
 
 
 class Refunds:
@@ -20,31 +43,65 @@ class Refunds:
         self._open = 0
         self._changed = threading.Condition()
 
-    def reserving(self, reserve: Reserve) -> Reserve:
-        """Return ``reserve``, which refuses only what no send under way can make room for."""
-        return functools.partial(self._reserve, reserve)
-
-    def _reserve(
-        self, reserve: Reserve, places: Sequence[int], *, nano_usd_each: int | None = None
+    def reserve(
+        self,
+        reserve: Reserve,
+        places: Sequence[int],
+        most: Callable[[], int | None],
+        scout: Scout | None,
+        stop: threading.Event,
     ) -> Reservation:
-        if nano_usd_each is None:  # a fixed price: nothing comes back
+        """Set aside ``most`` for each of ``places``, once there is room.
+
+        Refused is only what no send under way can make room for.
+
+        Parameters
+        ----------
+        reserve : callable
+        places : sequence of int
+        most : callable
+            Returns the most that each may cost, by what is known then; None: a fixed price.
+        scout : Scout or None
+            None: what it may cost is certain.
+        stop : Event
+            Set once nothing is to leave any more.
+
+        Raises
+        ------
+        BudgetExhausted
+            There is no room, and will be none.
+        Interrupted
+            It is over.
+        """
+        if most() is None:  # nothing comes back
             return reserve(places)
         with self._changed:
-            while True:
-                try:
-                    held = reserve(places, nano_usd_each=nano_usd_each)
-                except BudgetExhausted:
-                    if not self._open:
-                        raise
-                    self._changed.wait()
-                else:
-                    self._open += 1
-                    return _Refunding(held, self)
+            while not stop.is_set():
+                each = most()
+                tries = scout is not None and not scout.known and bool(each)
+                if not (tries and scout is not None and scout.out):
+                    try:
+                        held = reserve(places, nano_usd_each=each)
+                    except BudgetExhausted:
+                        if not self._open:
+                            raise
+                    else:
+                        return self._begun(held, scout if tries else None)
+                self._changed.wait(HEARS_S)
+        raise Interrupted
 
-    def ended(self) -> None:
+    def _begun(self, held: Reservation, scout: Scout | None) -> "_Refunding":
+        self._open += 1
+        if scout is not None:
+            scout.out = True
+        return _Refunding(held, self, scout)
+
+    def ended(self, scout: Scout | None) -> None:
         """Note that a send has ended."""
         with self._changed:
             self._open -= 1
+            if scout is not None:
+                scout.out = False
             self._changed.notify_all()
 
 
@@ -54,10 +111,11 @@ class _Refunding:
 
     reservation: Reservation
     refunds: Refunds
+    scout: Scout | None
 
     def settle(self, settlement: Settlement) -> None:
         """Settle it, and have those look again that wait for room."""
         try:
             self.reservation.settle(settlement)
         finally:
-            self.refunds.ended()
+            self.refunds.ended(self.scout)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from rebox.box.reservation import Reserve, Row, Settlement, Used
+from rebox.box.reservation import Reservation, Reserve, Row, Settlement, Used
 from rebox.box.service.fault import Failure, Refusal
 from rebox.box.service.pace import Pace
+from rebox.box.service.refund import Interrupted, Refunds, Scout
 from rebox.box.service.terms import Terms
 from rebox.box.spec import Queries
 from rebox.errors import BudgetExhausted, ServiceError
@@ -49,16 +50,13 @@ def at_its_price(images: Queries) -> int | None:  # noqa: ARG001 - whatever it i
     return None
 
 
-class Interrupted(Exception):
-    """Another request of the same call has failed for good, or the user has had enough."""
-
-
 class Sender:
     """Asks about images, several requests at a time."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._pace = Pace(terms.per_second, terms.burst)
+        self._refunds = Refunds()
         self._asking: weakref.WeakSet[_Call] = weakref.WeakSet()
         self._pool = self._threads()
         self._lock = threading.Lock()
@@ -73,6 +71,7 @@ class Sender:
         step: int,
         reserve: Reserve,
         most: Most = at_its_price,
+        scout: Scout | None = None,
     ) -> list[Row]:
         """Return the (classes,) scores of each of ``images``, in their order.
 
@@ -88,6 +87,8 @@ class Sender:
             Called before each send.
         most : callable
             What each image of a send may cost.
+        scout : Scout or None
+            Whether that is known; None: it is certain.
 
         Raises
         ------
@@ -98,8 +99,9 @@ class Sender:
         """
         n = len(images)
         parts = [range(start, min(start + step, n)) for start in range(0, n, step)]
+        room = _Room(self._refunds, reserve, most, scout)
         requests = [
-            _Request(self._terms, self._pace, exchange, reserve, most, images, places, self._note)
+            _Request(self._terms, self._pace, exchange, room, images, places, self._note)
             for places in parts
         ]
         call = _Call()
@@ -188,14 +190,35 @@ class _Call:
 
 
 @dataclass(frozen=True)
+class _Room:
+    """What has to be set aside before a send leaves."""
+
+    refunds: Refunds
+    reserve: Reserve
+    most: Most
+    scout: Scout | None
+
+    def set_aside(
+        self, images: Queries, places: Sequence[int], stop: threading.Event
+    ) -> Reservation:
+        """Set aside what a send may cost, unless nothing is to leave any more."""
+        held = self.refunds.reserve(
+            self.reserve, places, lambda: self.most(images), self.scout, stop
+        )
+        if stop.is_set():  # it may have come while the account was asked
+            held.settle(Settlement(billed=0, words=Interrupted.__name__))
+            raise Interrupted
+        return held
+
+
+@dataclass(frozen=True)
 class _Request:
     """Images that are asked about together, until every one of them is answered."""
 
     terms: Terms
     pace: Pace
     exchange: Exchange
-    reserve: Reserve
-    most: Most
+    room: _Room
     images: Queries
     places: range
     note: Callable[[Failure], None]
@@ -208,7 +231,7 @@ class _Request:
         while left:
             attempt += 1
             self._wait_for_turn(stop)
-            rows, faults = self._exchanged(left, attempt)
+            rows, faults = self._exchanged(left, attempt, stop)
             answered |= rows
             left = [place for place in left if place not in answered]
             if left:
@@ -219,11 +242,11 @@ class _Request:
         return [answered[place] for place in self.places]
 
     def _exchanged(
-        self, places: Sequence[int], attempt: int
+        self, places: Sequence[int], attempt: int, stop: threading.Event
     ) -> tuple[dict[int, Row], list[Failure]]:
         """Send once; return what was answered, by place, and what went wrong."""
         images = self._images_at(places)
-        reservation = self.reserve(places, nano_usd_each=self.most(images))
+        reservation = self.room.set_aside(images, places, stop)
         LOG.debug("asking about %d images", len(places))
         try:
             answers = self.exchange(images)
