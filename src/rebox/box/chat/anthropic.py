@@ -73,7 +73,7 @@ class AnthropicChat(ChatService):
             "temperature": chat.temperature,
             "messages": [{"role": "user", "content": self._content(queries)}],
         }
-        if schema := schema_of(chat.wording):
+        if schema := schema_of(chat.wording, len(queries)):
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return self.dialect.spoken(body, {})
 

@@ -202,7 +202,7 @@ class ChatService(Service):
         if said.top is None:
             words = "the service answered without log-probabilities: open it with read=label"
             raise Refusal(unreadable(words))
-        return reading.probabilities_in(said.top, self.chat.wording)
+        return reading.probabilities_in(said, self.chat.wording, self.chat.limit)
 
     def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
         """Ask again at once where a field was refused, without it: that is no query."""

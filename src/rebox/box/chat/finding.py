@@ -17,7 +17,6 @@ from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
 from rebox.box.chat.refusing import CUT
 from rebox.box.chat.said import Said
-from rebox.box.chat.wording import LETTERS
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.reservation import Row, Used
 from rebox.box.service import Answer, Failure, Reply, Request, Service
@@ -133,12 +132,15 @@ class ReadFinder(Service, Finder):
         return [Failure(words, retry=True)]
 
     def _way(self, said: Said) -> str | None:
-        wording = self._trial.chat.wording
-        if said.top is not None and reading.probabilities_in(said.top, wording) is not None:
+        chat, wording = self._trial.chat, self._trial.chat.wording
+        if said.thinks:
+            return "thought"
+        asked = wording.read == WAYS[0]  # some tell them unasked, of what they thought, perhaps
+        if asked and said.top and reading.probabilities_in(said, wording, chat.limit) is not None:
             return "logprobs"
         if reading.label_in(said.text, wording) is not None:
             return "enum" if wording.read == "enum" else "label"
-        if wording.read != WAYS[0] and said.cut and not said.text:
+        if not asked and said.cut and not said.text:
             return "thought"
         return "label" if self._last or said.refused else None
 
@@ -157,7 +159,7 @@ def pinned(way: str) -> dict[str, Any]:
 def _ways(box: ChatService) -> Sequence[str]:
     """Return the ways that may be tried, the best first."""
     wording = box.chat.wording
-    one = wording.per_call == 1 and len(wording.classes) <= LETTERS
+    one = wording.per_call == 1 and wording.lettered
     return WAYS[:3] if box.tells_logprobs and one else WAYS[1:3]
 
 

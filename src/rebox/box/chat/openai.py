@@ -16,9 +16,10 @@ from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai_batch import OpenAIBatches
 from rebox.box.chat.options import ChatOptions, Opening
-from rebox.box.chat.reading import spoken
+from rebox.box.chat.reading import spoken, thinks
 from rebox.box.chat.said import Said
 from rebox.box.chat.schema import NAME, schema_of
+from rebox.box.chat.wording import plain
 from rebox.box.http_key import KEY_HEADER, KEY_PREFIX
 from rebox.box.service import (
     Failure,
@@ -71,7 +72,7 @@ class OpenAIChat(ChatService):
         }
         if chat.wording.read == "logprobs":
             body |= {"logprobs": True, "top_logprobs": TOP}
-        if schema := schema_of(chat.wording):
+        if schema := schema_of(chat.wording, len(queries)):
             form = {"name": NAME, "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         if chat.effort is not None:
@@ -103,11 +104,14 @@ class OpenAIChat(ChatService):
             raise Refusal(_not_said(body))
         ended = choice.get("finish_reason")
         refused = message.get("refusal") or ("a filter" if ended == "content_filter" else "")
+        content = message.get("content")
         return Said(
-            text=spoken(message.get("content")),
+            text=spoken(content),
             refused=str(refused),
             top=_top_of(choice.get("logprobs")),
             cut=ended == "length",
+            broken=ended == "length" and str(content)[-1:].isalnum(),
+            thinks=thinks(content),
         )
 
     def tokens(self, body: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -146,11 +150,11 @@ def _not_said(body: Mapping[str, Any]) -> Failure:
 
 
 def _top_of(logprobs: Any) -> Sequence[tuple[Any, Any]] | None:
-    """Return the likeliest tokens of the first place that is not blank; None: they are not told."""
+    """Return the likeliest tokens of the first place that is a word; None: they are not told."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if isinstance(content, list) and content:
         places = [one for one in content if isinstance(one, dict)]
-        first = next((one for one in places if str(one.get("token", "x")).strip()), None)
+        first = next((one for one in places if plain(str(one.get("token", "x")))), None)
         return _pairs(first or (places[0] if places else {}))
     tops = logprobs.get("top_logprobs") if isinstance(logprobs, dict) else None
     if isinstance(tops, list) and tops and isinstance(tops[0], dict):  # as completions have it

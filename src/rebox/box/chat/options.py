@@ -14,7 +14,7 @@ from rebox.box.chat.prices import token_price
 from rebox.box.chat.question import Chat
 from rebox.box.chat.schema import most_tokens, schema_of
 from rebox.box.chat.tokens import TokenPrice, tokens_of
-from rebox.box.chat.wording import LETTERS, Wording, read_prompt
+from rebox.box.chat.wording import Wording, read_prompt
 from rebox.box.service import Key, ServiceOptions, Terms, place_of
 from rebox.box.spec import BoxSpec
 from rebox.errors import InvalidOption
@@ -94,12 +94,7 @@ class ChatOptions:
 
     def wording(self, classes: tuple[str, ...]) -> Wording:
         """Return how samples are put to the model."""
-        if self.read == "logprobs" and len(classes) > LETTERS:
-            raise InvalidOption(
-                f"read=logprobs takes up to {LETTERS} classes, one letter each, found "
-                f"{len(classes)}: pass read=label."
-            )
-        return Wording(
+        wording = Wording(
             classes=classes,
             kind=self.takes,
             read="label" if self.read == "auto" else self.read,
@@ -107,6 +102,12 @@ class ChatOptions:
             order=self.order,
             per_call=self.per_call,
         )
+        if self.read == "logprobs" and not wording.lettered:
+            raise InvalidOption(
+                f"read=logprobs takes up to 26 classes, one letter each that is none of their "
+                f"names, found {len(classes)}: pass read=label."
+            )
+        return wording
 
     def price(self, model: str, url: str) -> TokenPrice | None:
         """Return the price of the model's tokens; None: nobody knows it."""
