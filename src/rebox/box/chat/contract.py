@@ -28,7 +28,7 @@ from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
 from rebox.box.service import Answer, Failure, Refusal, Reply, Request, Service, is_here, unreadable
-from rebox.box.spec import Kind
+from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
 
 LOG = logging.getLogger(__name__)
@@ -94,10 +94,18 @@ class ChatService(Service):
         told = (body.get("model"), body.get("system_fingerprint"))
         return " ".join(one for one in told if isinstance(one, str))
 
+    def as_sent(self, queries: Queries) -> Queries:
+        """Return texts (n,) as they leave, by which a journal knows its questions again."""
+        if self.redact is None:
+            return queries
+        left = np.empty(len(queries), dtype=object)
+        left[:] = self.redact.each(cast("Sequence[str]", queries))
+        return left
+
     def words(self, queries: Sequence[str] = ()) -> str:
         """Return the words of a question, about texts as they may be sent."""
         redact = self.redact
-        return self.chat.wording.said(list(queries if redact is None else map(redact, queries)))
+        return self.chat.wording.said(list(queries) if redact is None else redact.each(queries))
 
     def body(self, query: Any) -> dict[str, Any]:
         """Return the question about one picture (height, width, channels) or text, as JSON."""
@@ -280,7 +288,8 @@ class ChatService(Service):
         if read == "scores":
             said.append("scores are as the model says them: they are not calibrated.")
         if refused := self.dialect.refused:
-            said.append(f"the server refuses {', '.join(refused)}, and is asked without.")
+            fewer = ", or for fewer" if "top_logprobs" in refused else ""
+            said.append(f"the server refuses {', '.join(refused)}, and is asked without{fewer}.")
         return said
 
     @property
@@ -298,19 +307,20 @@ class ChatService(Service):
         Parameters
         ----------
         redact : callable
-            Takes a text and returns another; it is called for every text of a send.
+            Takes a text and returns another; it is called for every text of a send. What it leaves
+            of a text is part of what the box is known by: another function makes another box.
 
         Raises
         ------
         InvalidOption
-            The box takes no texts.
+            The box takes no texts, or it is no function.
         """
         if self.spec.takes != "texts":
             raise InvalidOption("redacting is for texts: open the box with takes=texts.")
         box = copy.copy(self)
         box.join(self)
         box.redact, box.uri = Redaction(redact), None
-        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact}")
+        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact.mark}")
         return box
 
     @property
