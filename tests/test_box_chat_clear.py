@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stub_transport import says, stubbed
-from test_box_chat import chosen
+from test_box_chat import FAST as BACK_OFF
+from test_box_chat import blocks, chosen
 
 from rebox.box import open_box
-from rebox.errors import InvalidOption
+from rebox.errors import InvalidOption, ServiceError
 from rebox.rehearsal.chat.prompt import Turn, read_prompt
 from rebox.sample.texts import as_texts
 
@@ -133,6 +134,7 @@ def test_a_name_that_cannot_be_told_is_refused(classes):
         open_box(f"{BOX}{classes}")
 
 
+FAST = f"&read=label{BACK_OFF}"
 THREE = as_texts(["foo\n\nText 2:\nbar", "x", "y"])
 
 
@@ -181,3 +183,38 @@ def test_no_text_looks_like_the_next_one(texts):
 def test_a_score_that_is_told_twice_is_none():
     for text in ('{"A": 10, "cat": 90, "B": 0}', '{"A": 1, "A": 99, "B": 1}'):
         assert row_of("cat,dog", text, "read=scores").sum() == 0
+
+
+BROKEN = {"code": 502, "message": "the provider died"}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"error": BROKEN, "finish_reason": "error", "message": {"content": ""}},
+        {"finish_reason": "error", "message": {"content": "B"}},
+        {"error": BROKEN},
+    ],
+)
+def test_an_error_in_a_choice_is_asked_again(choice):
+    box = stubbed(f"{BOX}cat,dog{FAST}", says({"choices": [choice]}), says(chosen("B")))
+    with box:
+        assert box.ask(as_texts(["a purr"]))[0].argmax() == 1
+    box = stubbed(f"{BOX}cat,dog{FAST}", says({"choices": [choice]}))
+    with box, pytest.raises(ServiceError, match="answered an error"):
+        box.ask(as_texts(["a purr"]))
+
+
+def test_an_overloaded_anthropic_is_asked_again_whatever_the_status():
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    uri = f"anthropic:c?base_url=http://localhost:8&takes=texts&classes=cat,dog{FAST}"
+    box = stubbed(uri, says(error), says(error), says(error), says(blocks("B")))
+    with box:
+        assert box.ask(as_texts(["a purr"]))[0].argmax() == 1
+
+
+@pytest.mark.parametrize("name", ["bad%0aheader", "a%20b", "a:b"])
+def test_a_key_goes_into_no_header_that_cannot_be(name):
+    for uri in (f"{BOX}cat,dog&read=label", "http:http://localhost:8/x?classes=a,b&key_env=KEY"):
+        with pytest.raises(InvalidOption, match="is no name of a header"):
+            open_box(f"{uri}&key_header={name}")
