@@ -57,7 +57,7 @@ def row(method="auto", *, counts=(20, 22), skill=1.0, seed=0, fold=None, given=N
         "seconds": {"total": 1.0, "box": 0.5, "outside": 0.5, "fit_as_run": 1.0},
         "metrics": {name: vars(figure) for name, figure in figures.items()},
         "answers": packed(truth, p), "curve": [], "verdict": None, "program": None,
-        "reading": None, "note": "", "stop_reason": "every training image has been asked",
+        "reading": None, "note": "", "stop_reason": "every training sample has been asked",
         "version": "0.1.0",
     } | changes  # fmt: skip
     parts = ("plan", "task", "box", "method", "recipe", "budget", "seed", "fold")

@@ -97,7 +97,7 @@ def test_a_picture_is_shown_as_png_and_the_likeliest_letters_are_wanted():
         {"type": "image_url", "image_url": {"detail": "low"}},
     )
     np.testing.assert_array_equal(picture_in(base64.b64decode(file)), pictures(box)[0])
-    assert (body["logprobs"], body["top_logprobs"], body["max_completion_tokens"]) == (True, 20, 1)
+    assert (body["logprobs"], body["top_logprobs"], body["max_completion_tokens"]) == (True, 20, 3)
 
 
 def test_anthropic_is_shown_the_picture_first():

@@ -11,6 +11,7 @@ from stub_transport import Stub, pictures, says
 from test_box_chat import CHAT, CLAUDE, FAST, blocks, chosen, top
 
 from rebox.box import open_box
+from rebox.errors import KeyRefused
 from rebox.meter import Budget, Journal, JournalAccount, Meter
 from rebox.sample.texts import as_texts
 
@@ -151,3 +152,94 @@ def test_a_model_that_was_cut_while_it_thought_is_given_room():
     box.transport = Stub(says({"error": {"message": words, "type": "invalid"}}, 400))
     finder = box.finder
     assert "read=label&max_tokens=4096" in finder.found(finder.ask(finder.question)[0]).uri
+
+
+class Odd(Server):
+    """Refuses log-probabilities in words of its own, or more than so many of them."""
+
+    def __init__(self, status=403, most=None, **kwargs):
+        super().__init__(**kwargs)
+        self.status, self.most = status, most
+
+    def send(self, request, key, terms):
+        body = json.loads(request.content)
+        if self.most is None and "logprobs" in body:
+            words = "You are not allowed to request logprobs from this model"
+            return says({"error": {"message": words, "param": None}}, self.status)
+        if self.most is not None and body.get("top_logprobs", 0) > self.most:
+            words = f"top_logprobs must be less than or equal to {self.most}"
+            return says({"error": {"message": words, "param": "top_logprobs"}}, 400)
+        return super().send(request, key, terms)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_log_probabilities_that_may_not_be_had_are_done_without(status):
+    server = Odd(status)
+    assert found(server).uri.endswith("&read=label")
+    assert len(server.bodies) == 1
+
+
+def test_a_key_that_may_ask_nothing_is_still_refused():
+    box = open_box(f"{CHAT}{FAST}")
+    box.transport = Stub(says({"error": {"message": "You have no access to this project"}}, 403))
+    with pytest.raises(KeyRefused):
+        box.finder.ask(box.finder.question)
+
+
+@pytest.mark.parametrize(("most", "read"), [(5, "logprobs"), (2, "label")])
+def test_a_server_that_tells_fewer_tokens_is_asked_for_fewer(most, read):
+    server = Odd(most=most)
+    box = found(server)
+    assert box.uri.endswith(f"&read={read}")
+    box.ask(pictures(box))
+    assert [body.get("top_logprobs") for body in server.bodies] == [5 if most == 5 else None] * 2
+
+
+def test_fewer_tokens_are_asked_for_where_log_probabilities_are_pinned():
+    box = open_box(f"{CHAT}&read=logprobs{FAST}")
+    box.transport = server = Odd(most=5)
+    with box:
+        assert box.ask(pictures(box)).argmax() == 0
+    assert [body["top_logprobs"] for body in server.bodies] == [5]
+
+
+@pytest.mark.parametrize("texts", [False, True])
+@pytest.mark.parametrize("said", ["I cannot help with that.", "I'm sorry"])
+def test_a_refusal_is_asked_about_something_else_in_the_same_way(said, texts):
+    server = Server(said=[said, "A"])
+    box = open_box(f"{CHAT}{FAST}{'&takes=texts' if texts else ''}")
+    box.transport = server
+    finder = box.finder
+    assert finder.found(finder.ask(finder.question)[0]).uri.endswith("read=logprobs")
+    first, second = (body["messages"][0]["content"] for body in server.bodies)
+    assert first != second
+    assert all("logprobs" in body for body in server.bodies)
+
+
+def test_a_model_that_always_declines_reads_as_a_label():
+    server = Server(said=["I cannot help with that."])
+    assert found(server).uri.endswith("&read=label")
+    assert len(server.bodies) == 4  # the first question, another one, and that in each other way
+
+
+def test_a_way_is_no_attempt():
+    server = Server("left out", said=["Well, it is", "I think so", '{"answer": "dog"}'])
+    assert found(server, f"{CHAT}&attempts=1").uri.endswith("&read=enum")
+
+
+@pytest.mark.parametrize("words", ["<think>", "<think>\nOkay", "<thinking>"])
+def test_a_thought_is_given_room(words):
+    server = Server(said=[words])
+    assert "read=label&max_tokens=4096" in found(server).uri
+
+
+def test_log_probabilities_that_nobody_asked_for_do_not_pin_them():
+    class Unasked(Server):
+        def send(self, request, key, terms):
+            reply = super().send(request, key, terms)
+            told = json.loads(reply.content)
+            if "logprobs" in json.loads(request.content):
+                told["choices"][0]["message"]["content"] = "Well"
+            return says(told)
+
+    assert found(Unasked()).uri.endswith("&read=label")

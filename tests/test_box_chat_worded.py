@@ -88,7 +88,7 @@ def test_a_prompt_that_cannot_be_read_is_refused(tmp_path):
 
 def test_a_place_for_a_text_is_refused_for_pictures(prompts):
     with pytest.raises(InvalidOption, match="samples are pictures"):
-        open_box(f"{CHAT}&prompt={prompts / 'b.txt'}")
+        open_box(f"{CHAT}&takes=images&prompt={prompts / 'b.txt'}")
 
 
 def test_every_order_has_every_class_once():
@@ -117,3 +117,18 @@ def test_wordings_share_a_connection_and_what_was_found():
     assert [spent.probe for spent in meter.spent_by_box] == [1, 0, 0]
     assert np.sum([spent.billed for spent in meter.spent_by_box]) == 4
     assert len({open_box(box.uri).spec.identity for box in known}) == 3
+
+
+def test_a_prompt_with_a_place_for_a_text_makes_a_box_of_texts(tmp_path):
+    prompt = tmp_path / "p.txt"
+    prompt.write_text("Is it good?\n{options}\nReview: {text}\nOne letter.")
+    uri = f"chat:m?base_url=http://localhost:8/v1&classes=good,bad&prompt={prompt}"
+    box = open_box(uri)
+    assert box.spec.takes == "texts"
+    assert "Review: {text}\nOne letter." in box.prompt
+    assert box.taking("texts") is box
+    assert box.taking("texts").expecting(as_texts(["a"])).spec.takes == "texts"
+    with pytest.raises(InvalidOption, match="samples are pictures"):
+        box.taking("images")
+    with pytest.raises(InvalidOption, match="samples are pictures"):
+        open_box(f"{uri}&takes=images")

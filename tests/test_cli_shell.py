@@ -97,7 +97,7 @@ def test_phases_and_their_end_are_logged(caplog):
     assert caplog.messages[0] == "map: up to 30 queries"
     assert caplog.messages[1:] == [
         "reading answers",
-        "ended: the budget is spent before every training image was asked",
+        "ended: the budget is spent before every training sample was asked",
     ]
 
 

@@ -440,7 +440,7 @@ def test_bad_files_are_passed_over_if_asked(predict, place, box, kind, places):
     assert f"new/{places[0]:02}.png" in said
     code, said = predict("--out", "p.csv", "--skip-bad", given=("t.csv",))
     assert code == 0, said
-    assert f"passed over {len(places)} of 80 images" in said
+    assert f"passed over {len(places)} of 80 samples" in said
     assert box.asked == COUNT - len(places)
     expected = rows_of("whole.csv")
     for i in places:
@@ -463,7 +463,7 @@ def test_where_all_are_bad_nothing_can_be_said(predict, place, box):
         path.write_bytes(b"")
     code, said = predict("--out", "p.csv", "--skip-bad")
     assert (code, box.asked) == (2, 0)
-    assert "none of 80 images can be used" in said
+    assert "none of 80 samples can be used" in said
 
 
 def test_a_prediction_that_passes_over_goes_on_as_well(predict, place, box):

@@ -7,6 +7,8 @@ import base64
 import io
 import json
 import logging
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -16,10 +18,11 @@ from test_box_chat import chosen
 from typer.testing import CliRunner
 
 from rebox import Reprogrammer
-from rebox.box import check_stays, open_box, words_of_leaving
+from rebox.box import check_stays, open_box, privacy, words_of_leaving
 from rebox.cli.app import app
-from rebox.errors import InvalidOption
+from rebox.errors import BoxMismatch, InvalidData, InvalidOption, SamplesLeave
 from rebox.fit import Leaving
+from rebox.meter import Budget, Journal, JournalAccount, Meter
 from rebox.sample.texts import as_texts
 
 AWAY = "chat:m?base_url=https://far.example/v1&classes=cat,dog&read=label&size=16&price_usd=0"
@@ -168,3 +171,119 @@ def test_a_redaction_that_gives_no_text_sends_nothing(bad):
     with box, pytest.raises(InvalidOption, match="redact returned"):
         box.ask(as_texts(["Ada"]))
     assert box.transport.requests == []
+
+
+def test_half_a_character_that_a_redaction_leaves_is_said():
+    box = open_box(AWAY).taking("texts").redacting(lambda _: "a\ud800")
+    box.transport = Stub(says(chosen("A")))
+    with box, pytest.raises(InvalidOption, match="half a character"):
+        box.ask(as_texts(["Ada"]))
+    assert box.transport.requests == []
+
+
+def test_what_is_no_function_cannot_redact():
+    with pytest.raises(InvalidOption, match="takes a function of a text, found 'x'"):
+        open_box(AWAY).taking("texts").redacting("x")
+
+
+@pytest.mark.parametrize("texts", [["\ud800"], np.array(["\ud800"], dtype=object)])
+def test_half_a_character_is_sent_nowhere(texts):
+    box = open_box(AWAY).taking("texts")
+    box.transport = Stub(says(chosen("A")))
+    with box, pytest.raises(InvalidData, match="half a character"):
+        box.answer(texts)
+    assert box.transport.requests == []
+
+
+def test_two_redactions_are_two_boxes():
+    plain = open_box(AWAY).taking("texts")
+    one = plain.redacting(lambda text: re.sub(r"\d", "#", text))
+    other = plain.redacting(lambda _: "xxx")
+    assert "|redacted=<lambda>#" in one.spec.identity
+    assert one.spec.identity != other.spec.identity
+    assert one.spec == plain.redacting(lambda text: re.sub(r"\d", "#", text)).spec
+
+
+def test_a_journal_knows_texts_by_what_was_sent_of_them(tmp_path):
+    secret = {"Ada": "X"}  # changes, and neither its name nor what it leaves of other texts does
+
+    def without(text):
+        return "".join(secret.get(word, word) for word in re.split(r"(\W)", text))
+
+    box = open_box(AWAY.replace("price_usd=0", "price_usd=0.001")).taking("texts")
+    box = box.redacting(without)
+    box.transport = Stub(says(chosen("A")))
+
+    def sent(texts):
+        account = JournalAccount(
+            Journal(tmp_path / "j.sqlite"), name="a", training=Budget(), prediction=Budget()
+        )
+        before = len(box.transport.requests)
+        Meter([box], account=account).asker(box, "map").ask(as_texts(texts))
+        return len(box.transport.requests) - before
+
+    assert sent(["Ada purrs"]) == 1
+    assert sent(["X purrs"]) == 0  # which is what was asked
+    secret["purrs"] = "Y"
+    assert sent(["Ada purrs"]) == 1
+
+
+def test_a_model_is_not_loaded_with_another_redaction(tmp_path):
+    plain = open_box(AWAY).taking("texts")
+
+    def box_of(function):
+        box = plain.redacting(function)
+        box.transport = Stub(*[says(chosen("AB"[i % 2])) for i in range(40)])
+        return box
+
+    fitted = box_of(str.upper)
+    model = Reprogrammer(fitted, "map", budget=8, journal=False, canaries=0)
+    model.fit([f"text {i}" for i in range(8)], ["x", "y"] * 4).save(tmp_path / "m.rebox")
+    Reprogrammer.load(tmp_path / "m.rebox", box_of(str.upper))
+    with pytest.raises(BoxMismatch, match="not redacted as they were"):
+        Reprogrammer.load(tmp_path / "m.rebox", box_of(str.lower))
+    with pytest.raises(BoxMismatch, match="texts were redacted"):
+        Reprogrammer.load(tmp_path / "m.rebox", plain)
+
+
+@pytest.fixture
+def unwarned():
+    privacy._WARNED.clear()
+    yield
+    privacy._WARNED.clear()
+
+
+def fit_away(uri=AWAY, **options):
+    box = open_box(uri)
+    box.transport = Stub(*[says(chosen("AB"[i % 2])) for i in range(40)])
+    model = Reprogrammer(box, "map", budget=8, journal=False, canaries=0, **options)
+    return model.fit([f"text {i}" for i in range(8)], ["x", "y"] * 4)
+
+
+def warned(**options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit_away(**options)
+    return [str(one.message) for one in caught if one.category is SamplesLeave]
+
+
+@pytest.mark.usefixtures("unwarned")
+def test_a_fit_that_nobody_listens_to_warns_once_for_each_host():
+    (words,) = warned()
+    assert words.startswith("to far.example goes of each sample: its text, as it is; beside it")
+    assert "REBOX_TRUSTED=far.example" in words
+    assert warned() == []
+    assert len(warned(uri=AWAY.replace("far.example", "other.example"))) == 1
+    assert warned(uri=AWAY.replace("https://far.example", "http://localhost:8")) == []
+
+
+@pytest.mark.usefixtures("unwarned")
+def test_who_listens_logs_or_trusts_is_not_warned(monkeypatch, caplog):
+    assert warned(listeners=[lambda _: None]) == []
+    assert warned(verbose=1) == []
+    with caplog.at_level(logging.INFO, logger="rebox"):
+        assert warned() == []
+    monkeypatch.setenv("REBOX_TRUSTED", "far.example")
+    assert warned() == []
+    monkeypatch.delenv("REBOX_TRUSTED")
+    assert len(warned()) == 1

@@ -132,7 +132,7 @@ def test_a_page_says_what_was_measured(text):
         ledgers.WORDS,
         "asd.jsonl",
         "2025-03-04 05:06 UTC",
-        "Every training image has been asked.",
+        "Every training sample has been asked.",
         "$10.00",
         "classes: autism, control",
     ):

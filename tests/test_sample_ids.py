@@ -250,7 +250,7 @@ def test_bad_pictures_are_skipped_beside_ids(tmp_path, file):
     arguments = ("predict", tmp_path / "m.rebox", path, "--out", tmp_path / "p.csv")
     with pytest.raises(InvalidData, match=r"3\.png is empty"):
         invoke(*arguments)
-    with pytest.warns(UserWarning, match="passed over 1 of 8 images"):
+    with pytest.warns(UserWarning, match="passed over 1 of 8 samples"):
         invoke(*arguments, "--skip-bad")
     lines = (tmp_path / "p.csv").read_text().splitlines()
     assert lines[4].strip(",") == "3.png"

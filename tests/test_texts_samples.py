@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import rebox
 from rebox.errors import InvalidData, InvalidOption
 from rebox.sample import Dataset, ImageFiles, Samples, as_texts, load, load_unlabelled
+from rebox.sample.arrays import array_samples
 from rebox.sample.picture import SUFFIXES
 
 SAID = ["很快 好吃", "مرحبا بالعالم", 'a, "b"\nc', "x"]
@@ -312,3 +314,23 @@ def test_copies_of_one_text_are_held_out_together():
     local = model.verdict_.rows[-1].macro_auc
     assert local.low < 0.6, "random labels cannot be told from texts that were held out"
     assert rebox.Samples(texts=["same"] * 4).subjects() is None
+
+
+def test_a_stray_picture_among_texts_is_passed_over_with_a_warning(tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for i in range(5):
+            (tmp_path / label / f"{i}.txt").write_text(f"text {i}", encoding="utf-8")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a" / "stray.png")
+    with pytest.warns(UserWarning, match=r"5 texts taken, 1 files passed over \(.*\)"):
+        data = load(tmp_path)
+    assert data.images is None
+    assert len(data.texts) == 10
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_texts_beside_pixels_are_said_to_be_passed_over(tmp_path, labelled):
+    path = tmp_path / "d.npz"
+    np.savez(path, x=np.zeros((4, 8, 8)), texts=np.array(list("abcd")), y=np.array(list("xyxy")))
+    with pytest.warns(UserWarning, match="passed over the array.? 'texts'"):
+        load(path) if labelled else array_samples(path)

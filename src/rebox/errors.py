@@ -46,6 +46,13 @@ def _visible(character: str) -> str:
     return character if known else character.encode("unicode_escape").decode()
 
 
+class SamplesLeave(UserWarning):
+    """Samples are about to leave this machine, and nobody listens who would hear it.
+
+    It is given once for each host and process, and not for hosts in ``REBOX_TRUSTED``.
+    """
+
+
 class InvalidInput(Error, ValueError):
     """The user handed over something that cannot be used."""
 

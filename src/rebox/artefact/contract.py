@@ -1,6 +1,6 @@
 """Everything a prediction needs but the box."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,6 +15,17 @@ from rebox.fit import Model, Verdict, distinct_names
 from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
+
+REDACTED = "|redacted="  # in an identity, before what texts are redacted by
+
+
+def advice_for(found: str, expected: Collection[str]) -> str:
+    """Return what to do about a box that is none of those ``expected``, by their identities."""
+    if found.partition(REDACTED)[0] not in {one.partition(REDACTED)[0] for one in expected}:
+        return "open that one, or fit again"
+    if REDACTED not in found:
+        return "its texts were redacted: load it with box=BOX.redacting(function), or fit again"
+    return "its texts are not redacted as they were: name that function, or fit again"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +90,7 @@ class BoxRecord:
         if box.spec.identity != self.identity:
             raise BoxMismatch(
                 f"the box is {box.spec.identity}, but the model was fitted for "
-                f"{self.identity}: open that one, or fit again."
+                f"{self.identity}: {advice_for(box.spec.identity, [self.identity])}."
             )
 
 

@@ -12,7 +12,7 @@ from rebox.box.limited import LimitedBox
 from rebox.box.nobody import NOBODY, Nobody
 from rebox.box.origin import is_service, open_foreign
 from rebox.box.preprocess import PRESETS, Preprocess, Scratch
-from rebox.box.privacy import check_stays, words_of_leaving
+from rebox.box.privacy import check_stays, warn_of_leaving, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
@@ -55,6 +55,7 @@ __all__ = [
     "probe",
     "probe_ids",
     "probe_texts",
+    "warn_of_leaving",
     "worded",
     "words_of_leaving",
 ]

@@ -76,7 +76,7 @@ class BlackBox(abc.ABC):
         BudgetExhausted
             ``reserve`` refused.
         """
-        _check_form(images, self.spec)
+        check_form(images, self.spec)
         if self.spec.takes == "ids":
             self.check_ids(images)  # type: ignore[arg-type] # as their form has shown
         elif reserve is None and self.spec.takes == "images":
@@ -209,6 +209,10 @@ class BlackBox(abc.ABC):
         """The box that is really asked: another one for a box around a box."""
         return self
 
+    def as_sent(self, queries: Queries) -> Queries:
+        """Return ``queries`` as they leave: questions of which that is the same are the same."""
+        return queries
+
     def shown(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what this box shows of the ``scores`` (n, classes) that its source gave."""
         return scores
@@ -258,13 +262,16 @@ def uri_taking(uri: str | None, kind: Kind) -> str | None:
     return None if uri is None else f"{uri}{'&' if '?' in uri else '?'}takes={kind}"
 
 
-def _check_form(images: Queries, spec: BoxSpec) -> None:
+def check_form(images: Queries, spec: BoxSpec) -> None:
+    """Raise `InvalidData` unless ``images`` are what a box takes by its ``spec``."""
     if spec.takes == "texts":
         if images.ndim != 1 or images.dtype != object or len(images) == 0:
             raise InvalidData(
                 f"the box takes texts, an array (n,) of objects, found {images.dtype} of shape "
                 f"{images.shape}."
             )
+        for text in images:
+            _check_text(text)
         return
     if spec.takes == "ids":
         if images.ndim != 1 or images.dtype.kind != "U" or len(images) == 0:
@@ -280,6 +287,18 @@ def _check_form(images: Queries, spec: BoxSpec) -> None:
         )
     if images.dtype != np.dtype(spec.pixels):
         raise InvalidData(f"the box takes {spec.pixels} images, found {images.dtype}.")
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise InvalidData(f"the box takes texts, found {text!r:.80}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidData(
+            f"the box takes texts that UTF-8 can hold, found half a character (at {error.start}): "
+            "read the file as UTF-8 (errors='replace')."
+        ) from error
 
 
 def _check_range(images: Queries) -> None:

@@ -5,6 +5,7 @@ variable that holds it, and is put in when a request leaves: into a header, or i
 the template says ``{key}``. An address gets none: every log on its way keeps addresses.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
@@ -38,6 +39,18 @@ class BodyKey(HeaderKey):
         return replace(request, content=content)
 
 
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # what a header may be called, by HTTP
+
+
+def check_header(name: str) -> None:
+    """Raise `InvalidOption` where no header can be called so."""
+    if not TOKEN.fullmatch(name):
+        raise InvalidOption(
+            f"key_header={name!r:.60} is no name of a header; expected letters, digits and "
+            "hyphens, as api-key."
+        )
+
+
 def http_key(
     service: ServiceOptions, *, header: str, prefix: str | None, written: Written | None
 ) -> Key:
@@ -48,6 +61,7 @@ def http_key(
     InvalidOption
         The body has a place for a key, and no variable is named that holds it.
     """
+    check_header(header)
     usual_prefix = KEY_PREFIX if header == KEY_HEADER else ""
     usual = HeaderKey(
         service="http",

@@ -32,6 +32,11 @@ def is_service(uri: str) -> bool:
     return "key_env" in options_of(BOXES[BoxURI.parse(uri).scheme])
 
 
+def trusted_places() -> set[str]:
+    """Return what the user has named in ``REBOX_TRUSTED``."""
+    return set(filter(None, os.environ.get(TRUSTED, "").replace(" ", "").split(",")))
+
+
 def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = ()) -> BlackBox:
     """Open the box that a file names, but trust the file with nothing.
 
@@ -55,7 +60,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
         named by the user, or has weights downloaded; nobody was asked.
     """
     parts = BoxURI.parse(uri)
-    named = {*trusted, *filter(None, os.environ.get(TRUSTED, "").replace(" ", "").split(","))}
+    named = {*trusted, *trusted_places()}
     if not is_service(uri):
         _check_download(parts, named, whose, way)
         return open_box(uri)

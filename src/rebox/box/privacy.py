@@ -1,12 +1,13 @@
 """What leaves this machine: said before it does, and refused where nothing may."""
 
+import warnings
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from rebox.box.contract import BlackBox
-from rebox.box.origin import ADDRESSES, is_service
+from rebox.box.origin import ADDRESSES, TRUSTED, is_service, trusted_places
 from rebox.box.registry import BoxURI
-from rebox.errors import InvalidOption
+from rebox.errors import InvalidOption, SamplesLeave
 
 
 def check_stays(boxes: Iterable[str | BlackBox]) -> None:
@@ -35,6 +36,22 @@ def words_of_leaving(boxes: Iterable[BlackBox]) -> list[str]:
         if where is not None:
             lines[f"to {where} goes of each sample: {box.source.leaves}."] = None
     return list(lines)
+
+
+def warn_of_leaving(boxes: Iterable[BlackBox]) -> None:
+    """Warn of each place that samples are sent to, once in a process; of none that is trusted."""
+    trusted = trusted_places()
+    for box in boxes:
+        where = _asked_at(box)
+        if where is None or where in _WARNED or {where, where.partition(":")[0]} & trusted:
+            continue
+        _WARNED.add(where)
+        (words,) = words_of_leaving([box])
+        advice = f"verbose=1 says so for every fit, {TRUSTED}={where} never"
+        warnings.warn(f"{words} This is said once: {advice}.", SamplesLeave, stacklevel=4)
+
+
+_WARNED: set[str] = set()  # places, by this process
 
 
 def _asked_at(box: BlackBox) -> str | None:

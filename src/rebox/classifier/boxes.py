@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from rebox.artefact import Artefact, BoxRecord, check_box
+from rebox.artefact import Artefact, BoxRecord, advice_for, check_box
 from rebox.box import NOBODY, BlackBox, Nobody, beside, check_stays, open_box, open_foreign, worded
 from rebox.box.spec import Kind
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra, ServiceError
@@ -229,7 +229,7 @@ def _assigned(artefact: Artefact, given: Sequence[BlackBox]) -> dict[int, BlackB
         if box.spec.identity not in places:
             raise BoxMismatch(
                 f"the box is {box.spec.identity}, but the model was fitted for "
-                f"{', '.join(places)}: open one of those, or fit again."
+                f"{', '.join(places)}: {advice_for(box.spec.identity, places)}."
             )
         artefact.boxes[places[box.spec.identity]].check(box)
     return {places[box.spec.identity]: box for box in given}

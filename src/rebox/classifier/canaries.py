@@ -83,7 +83,8 @@ def drift_of(box: BlackBox, before: Answers, meter: Meter) -> Drift:
 
 def _remembers(box: BlackBox, images: Queries, before: Answers, meter: Meter) -> bool:
     """Return whether the journal answers as the box did when the model was fitted."""
-    known = meter.account.peek(images, Payee.of(box).box)
+    payee = Payee.of(box)
+    known = meter.account.peek(payee.as_sent(images), payee.box)
     if len(known) < len(before):
         return False
     rows: Sequence[NDArray[np.float32]] = [known[place] for place in range(len(before))]

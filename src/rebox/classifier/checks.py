@@ -165,8 +165,8 @@ def checked_objective(
     read = read_objective(objective, classes, ordered)
     if read.kind != "accuracy" and not recipe.way.holds_out:
         raise InvalidOption(
-            f"the recipe {recipe.name!r} has seen every training image that it reads, and a "
-            f"decision for {read.kind.replace('_', ' ')} is chosen on images that were held out: "
+            f"the recipe {recipe.name!r} has seen every training sample that it reads, and a "
+            f"decision for {read.kind.replace('_', ' ')} is chosen on samples that were held out: "
             "use recipe='auto', 'local' or 'map'."
         )
     return read

@@ -1,5 +1,6 @@
 """The scikit-learn estimator: how it is fitted; `Fitted` and `Movable` are what it can do then."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rebox.artefact import Artefact, BoxRecord
-from rebox.box import BlackBox, Encoder, open_encoder, words_of_leaving
+from rebox.box import BlackBox, Encoder, open_encoder, warn_of_leaving, words_of_leaving
 from rebox.classifier.accounts import (
     JournalChoice,
     account_of,
@@ -39,6 +40,8 @@ from rebox.option import whole
 from rebox.program import TEMPLATES, templates_of
 from rebox.recipe import Recipe, Searched, recipe_from_name
 from rebox.sample.loader import SampleLoader
+
+LOG = logging.getLogger(__name__)
 
 
 class Reprogrammer(Movable):
@@ -336,6 +339,8 @@ class Reprogrammer(Movable):
         self.__dict__.pop("artefact_", None)  # of an earlier fit
         for words in words_of_leaving(boxes):
             tell(self._told, Leaving(spent=meter.spent, words=words))
+        if not self._told and not LOG.isEnabledFor(logging.INFO):  # nobody has heard that
+            warn_of_leaving(boxes)
         boxes = settled(boxes, meter)
         self.boxes_, self.meter_ = boxes, meter
         hear(self, meter)

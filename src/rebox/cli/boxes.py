@@ -34,7 +34,7 @@ from rebox.cli.options import (
 )
 from rebox.cli.output import check_outputs, journal_files, write
 from rebox.cli.printing import receipt
-from rebox.errors import InvalidOption
+from rebox.errors import InvalidOption, ServiceError
 from rebox.meter import Budget, Meter
 from rebox.output import encoded
 
@@ -94,8 +94,13 @@ def probe_box(
         )
     confirm([(box, questions)], "this probe", yes=yes)
     meter = _meter(box, "probe", Budget(queries=budget), journal)
-    (box,) = settled([box], meter)
-    lines, doubts = _probed(box, meter)
+    try:
+        (box,) = settled([box], meter)
+        lines, doubts = _probed(box, meter)
+    except ServiceError as error:
+        if box.spec.takes != "images" or box.source.prompt is None:
+            raise
+        raise type(error)(f"{error} If it sees no pictures, probe it with takes=texts.") from error
     for line in lines:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     for remark in box.source.remarks:

@@ -130,10 +130,10 @@ def _bad_files(model: Reprogrammer, images: Any, *, skipped: bool) -> dict[int, 
     bad = samples.images.faults()
     said = spelled_out(list(bad.values()))
     if len(bad) == len(images):
-        raise InvalidData(f"none of {len(bad)} images can be used: {said}.")
+        raise InvalidData(f"none of {len(bad)} samples can be used: {said}.")
     if bad:
         warnings.warn(
-            f"passed over {len(bad)} of {len(images)} images: {said}.", UserWarning, stacklevel=1
+            f"passed over {len(bad)} of {len(images)} samples: {said}.", UserWarning, stacklevel=1
         )
     return bad
 

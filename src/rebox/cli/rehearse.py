@@ -1,6 +1,7 @@
 """The command that plays a service on this machine."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,11 +77,21 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     with Rehearsal(
         service, box, classes=names, model=name, limits=limits, faults=faults, port=port
     ) as running:
+        for variable in _variables(service):
+            out.print(f"export {variable}=any", highlight=False)
         out.print(f"--box '{running.uri}'", highlight=False, markup=False, soft_wrap=True)
         out.print(f"its bill: {running.url}/rehearsal/bill   Ctrl-C ends it", highlight=False)
         _wait()
         bill = running.bill
     out.print(_billed(bill), highlight=False)
+
+
+def _variables(service: str) -> Sequence[str]:
+    """Return the variable that a key of any kind has to be in; none where it is looked for."""
+    from rebox.box.service import KEYS  # noqa: PLC0415 - HTTP, for services alone
+
+    known = KEYS.get(service.partition("?")[0])
+    return () if known is None else known.variables[:1]
 
 
 def _thinker(model: str, texts: Path | None) -> BlackBox:

@@ -109,7 +109,7 @@ class JournalAccount(Account):
         """Return the key of each of ``images``, and what the journal knows of them, by place."""
         self._caps[kind_of(purpose)].allows(payee.price_usd)
         counts = self._predicted if purpose == "predict" else self._asked
-        keys = self._keys(images, payee.box, counts)
+        keys = self._keys(payee.as_sent(images), payee.box, counts)
         rows = {} if afresh else self._rows(keys)
         self.save(payee, len(rows))
         return keys, rows
@@ -193,7 +193,7 @@ class JournalAccount(Account):
         return self.journal.answered("fit", self._fit)
 
     def peek(self, images: Queries, box: str) -> dict[int, Row]:
-        """Return what a box, by its identity, is remembered to have answered; count nothing."""
+        """Return what a box, by its identity, has answered to ``images`` as sent; count nothing."""
         return self._rows(self._keys(images, box, Counter()))
 
     def begin_predictions(self) -> None:

@@ -220,7 +220,7 @@ def _check(queries: int, purpose: Purpose, left: int | None) -> None:
     if left is not None and queries > left:
         raise BudgetExhausted(
             f"{queries} more queries to {purpose} would exceed the budget: {left} left. "
-            "Ask about fewer images or raise the budget."
+            "Ask about fewer samples or raise the budget."
         )
 
 

@@ -56,7 +56,15 @@ def load_arrays(archive: Path) -> Dataset:
 
 def array_samples(archive: Path) -> tuple[Array | None, Texts | None, Ids | None]:
     """Return ``x``, ``texts`` and ``ids`` of a file, as `load_arrays` does; ``y`` is not read."""
-    known_by = _known_by(_stored(archive))
+    stored = _stored(archive)
+    known_by = _known_by(stored)
+    if known_by == "x" and "texts" in stored:
+        warnings.warn(
+            f"{archive}: passed over the array 'texts', beside 'x': save a file of texts without "
+            "x to have them read.",
+            UserWarning,
+            stacklevel=2,
+        )
     return _samples(archive, read_arrays(archive, (known_by,), optional=("ids",)))
 
 

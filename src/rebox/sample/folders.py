@@ -50,18 +50,19 @@ class FileKind:
         return named and path.is_file()
 
 
+STRAY = 4  # times as many texts as images: more than captions and boxes beside them
 IMAGES, TEXTS = FileKind("images", SUFFIXES), FileKind("texts", TEXT_SUFFIXES)
 
 
 def load_folder(root: Path) -> Dataset:
     """Return the images, or texts, below the sub-folders of ``root``, at any depth.
 
-    They are labelled by the sub-folders' names. There are texts only where there is no image: a
-    ``.txt`` beside those is something else, as a caption. What is passed over is said in a warning:
-    files that are no images by their suffix, broken links, links to folders, images outside of
-    every class. Only what operating systems leave behind (`CLUTTER`, hidden folders) is passed over
-    without a word. Raises `InvalidData` where there is no sub-folder, one has no images or more of
-    other files, or they are parts of a data set, and where a text cannot be read.
+    They are labelled by the sub-folders' names. There are texts only where there is no image, or
+    hardly one: a ``.txt`` beside those is something else, as a caption. What is passed over is said
+    in a warning: files of another kind by their suffix, broken links, links to folders, images
+    outside of every class. Only what operating systems leave behind (`CLUTTER`, hidden folders) is
+    passed over without a word. Raises `InvalidData` where there is no sub-folder, one has no images
+    or more of other files, or they are parts of a data set, and where a text cannot be read.
     """
     entries = _entries(root)
     folders = [entry for entry in entries if entry.is_dir()]
@@ -126,13 +127,10 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def _kind_of(files: Iterable[Path]) -> FileKind:
-    """Return what files are: texts where there are some and no image."""
-    texts = False
-    for path in files:
-        if IMAGES.of(path):
-            return IMAGES
-        texts = texts or TEXTS.of(path)
-    return TEXTS if texts else IMAGES
+    """Return what files are: texts where there are some, and no image or a stray one."""
+    every = list(files)
+    texts = sum(map(TEXTS.of, every))
+    return TEXTS if texts and texts > STRAY * sum(map(IMAGES.of, every)) else IMAGES
 
 
 def _sorted_out(files: list[Path], kind: FileKind) -> tuple[list[Path], list[Path]]:

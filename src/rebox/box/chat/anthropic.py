@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from rebox.box.chat.anthropic_batch import AnthropicBatches
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
-from rebox.box.chat.openai import below, counted
+from rebox.box.chat.openai import below, counted, failed_in
 from rebox.box.chat.options import ChatOptions, Opening
 from rebox.box.chat.reading import spoken
 from rebox.box.chat.said import Said
@@ -73,7 +73,7 @@ class AnthropicChat(ChatService):
             "temperature": chat.temperature,
             "messages": [{"role": "user", "content": self._content(queries)}],
         }
-        if schema := schema_of(chat.wording):
+        if schema := schema_of(chat.wording, len(queries)):
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return self.dialect.spoken(body, {})
 
@@ -97,6 +97,10 @@ class AnthropicChat(ChatService):
     def said(self, body: Mapping[str, Any]) -> Said:
         """Return what the blocks of text say; what was thought first is none of them."""
         content, ended = body.get("content"), body.get("stop_reason")
+        if body.get("type") == "error" and isinstance(error := body.get("error"), dict):
+            fault = failed_in(error)  # as often as terms allow where it is too busy, not once
+            busy = error.get("type") in ("overloaded_error", "rate_limit_error")
+            raise Refusal(replace(fault, attempts=None, charged=False) if busy else fault)
         if not isinstance(content, list):
             raise Refusal(unreadable("the service answered without content"))
         texts = [one for one in content if isinstance(one, dict) and one.get("type") == "text"]

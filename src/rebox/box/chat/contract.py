@@ -28,7 +28,7 @@ from rebox.box.contract import BlackBox, Finder
 from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
 from rebox.box.service import Answer, Failure, Refusal, Reply, Request, is_here, unreadable
-from rebox.box.spec import Kind
+from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
 
 LOG = logging.getLogger(__name__)
@@ -75,6 +75,14 @@ class ChatService(TokenService):
         Refusal
             It is no reply of this protocol.
         """
+
+    def as_sent(self, queries: Queries) -> Queries:
+        """Return texts (n,) as they leave, by which a journal knows its questions again."""
+        if self.redact is None:
+            return queries
+        left = np.empty(len(queries), dtype=object)
+        left[:] = self.redact.each(cast("Sequence[str]", queries))
+        return left
 
     def body(self, query: Any) -> dict[str, Any]:
         """Return the question about one picture (height, width, channels) or text, as JSON."""
@@ -140,7 +148,7 @@ class ChatService(TokenService):
         if said.top is None:
             words = "the service answered without log-probabilities: open it with read=label"
             raise Refusal(unreadable(words))
-        return reading.probabilities_in(said.top, self.chat.wording)
+        return reading.probabilities_in(said, self.chat.wording, self.chat.limit)
 
     def _exchanged(self, images: Any) -> tuple[Sequence[Answer], Used | None]:
         """Ask again at once where a field was refused, without it: that is no query."""
@@ -236,7 +244,8 @@ class ChatService(TokenService):
         if read == "scores":
             said.append("scores are as the model says them: they are not calibrated.")
         if refused := self.dialect.refused:
-            said.append(f"the server refuses {', '.join(refused)}, and is asked without.")
+            fewer = ", or for fewer" if "top_logprobs" in refused else ""
+            said.append(f"the server refuses {', '.join(refused)}, and is asked without{fewer}.")
         return said
 
     @property
@@ -254,19 +263,20 @@ class ChatService(TokenService):
         Parameters
         ----------
         redact : callable
-            Takes a text and returns another; it is called for every text of a send.
+            Takes a text and returns another; it is called for every text of a send. What it leaves
+            of a text is part of what the box is known by: another function makes another box.
 
         Raises
         ------
         InvalidOption
-            The box takes no texts.
+            The box takes no texts, or it is no function.
         """
         if self.spec.takes != "texts":
             raise InvalidOption("redacting is for texts: open the box with takes=texts.")
         box = copy.copy(self)
         box.join(self)
         box.redact, box.uri = Redaction(redact), None
-        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact}")
+        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact.mark}")
         return box
 
     @property

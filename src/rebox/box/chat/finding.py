@@ -2,9 +2,11 @@
 
 It goes out with all that would be liked best, log-probabilities. A server that refuses them, by an
 error that costs nothing, is asked without; one that leaves them out has named a letter all the
-same. Only where its answer is no clear letter is it asked once more, for JSON.
+same. Only where its answer is no clear letter is it asked once more, for JSON. A model that
+declines to answer is asked about something else once: that says nothing of how it is read.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -17,7 +19,6 @@ from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import FieldRefused, field_refused
 from rebox.box.chat.refusing import CUT
 from rebox.box.chat.said import Said
-from rebox.box.chat.wording import LETTERS
 from rebox.box.contract import BlackBox, Finder
 from rebox.box.reservation import Row, Used
 from rebox.box.service import Answer, Failure, Reply, Request, Service
@@ -25,8 +26,15 @@ from rebox.box.service.fault import Refusal
 
 WAYS = ("logprobs", "label", "enum", "thought")
 """What may be found; the last is a label that a model has to think about first."""
+TOP, MOST_SAID = "top_logprobs", 4096
 THOUGHT = 4096  # tokens for an answer that was thought about
 REFUSING = (400, 404, 422, 501)
+NAMING = (403, 500)  # statuses of much else: of log-probabilities where they name them
+LOGPROBS = re.compile(r"log[ _-]?prob", re.IGNORECASE)
+DECLINED = re.compile(
+    r"\b(?:sorry|unable|apologi[sz]e|cannot|can't|can\u2019t|won't|won\u2019t)\b", re.IGNORECASE
+)
+"""What a model says that will not answer this question, but may answer others."""
 
 
 class ReadFinder(Service, Finder):
@@ -54,6 +62,7 @@ class ReadFinder(Service, Finder):
         self.join(box)
         self._trials = [cast("ChatService", box.otherwise(read=way).live) for way in _ways(box)]
         self._at = 0
+        self._declined = False
 
     @property
     def question(self) -> Any:
@@ -62,6 +71,15 @@ class ReadFinder(Service, Finder):
             return canary_images(self._box.spec, 1)
         text = np.empty(1, dtype=object)
         text[0] = f"This is about {self._box.spec.classes[0]}."
+        return text
+
+    @property
+    def _other(self) -> Any:
+        """What it is asked about where a model declines to answer the first question."""
+        if self.spec.takes == "images":
+            return canary_images(self._box.spec, 2)[1:]
+        text = np.empty(1, dtype=object)
+        text[0] = "The train leaves at noon, and the shops are open until six."
         return text
 
     @property
@@ -85,7 +103,7 @@ class ReadFinder(Service, Finder):
 
     def request(self, images: Any) -> Request:
         """Return the question in the way that is tried."""
-        return self._trial.request(images)
+        return self._trial.request(self._other if self._declined else images)
 
     def used(self, reply: Reply, n: int) -> Used:
         """Return the tokens that a reply says, and what they cost."""
@@ -112,33 +130,50 @@ class ReadFinder(Service, Finder):
         """Return what an error means: of log-probabilities, that they are not told."""
         trial = self._trial
         wanted = trial.chat.wording.read == WAYS[0]
-        named = field_refused(reply, (*WAYS[:1], "top_logprobs"))
-        if wanted and reply.status in REFUSING and (named or not _is_known(trial, reply)):
+        named = field_refused(reply, (*WAYS[:1], TOP))
+        if wanted and named == TOP and TOP not in trial.dialect:
+            raise FieldRefused(TOP, reply.said)
+        words = reply.content[:MOST_SAID].decode(errors="replace")
+        told = reply.status in NAMING and LOGPROBS.search(words)
+        refused = reply.status in REFUSING and (named or not _is_known(trial, reply))
+        if wanted and (told or refused):
             raise FieldRefused(WAYS[0], reply.said)
         fault = trial.refusal(reply)
         if fault is None or fault.instead is None:
             return fault
         # a filter says nothing of the way; a model that was cut thinks first
         cut = any(words in reply.said for words in CUT)
+        if not cut and not self._declined:
+            return self._elsewhere(fault.words)
         return replace(fault, instead=_row("thought" if cut else "label"), retry=False)
 
     def read(self, reply: Reply, n: int) -> Sequence[Answer]:  # noqa: ARG002 - it is one
         """Return the way that an answer shows, or why it has to be asked once more."""
         said = self._trial.said(reply.json())
+        if not self._declined and (said.refused or DECLINED.search(said.text)):
+            return [self._elsewhere("the model declines to answer a first question")]
         way = self._way(said)
         if way is not None:
             return [_row(way)]
         self._at += 1
         words = f"the model's answer, {said.text[:40]!r}, is not clear: it is asked in another way"
-        return [Failure(words, retry=True)]
+        return [Failure(words, retry=True, anew=True)]
+
+    def _elsewhere(self, words: str) -> Failure:
+        """Return the fault of a question after which another is asked, in the same way."""
+        self._declined = True
+        return Failure(f"{words}: it is asked about something else", retry=True, anew=True)
 
     def _way(self, said: Said) -> str | None:
-        wording = self._trial.chat.wording
-        if said.top is not None and reading.probabilities_in(said.top, wording) is not None:
+        chat, wording = self._trial.chat, self._trial.chat.wording
+        if said.thinks:
+            return "thought"
+        asked = wording.read == WAYS[0]  # some tell them unasked, of what they thought, perhaps
+        if asked and said.top and reading.probabilities_in(said, wording, chat.limit) is not None:
             return "logprobs"
         if reading.label_in(said.text, wording) is not None:
             return "enum" if wording.read == "enum" else "label"
-        if wording.read != WAYS[0] and said.cut and not said.text:
+        if not asked and said.cut and not said.text:
             return "thought"
         return "label" if self._last or said.refused else None
 
@@ -157,7 +192,7 @@ def pinned(way: str) -> dict[str, Any]:
 def _ways(box: ChatService) -> Sequence[str]:
     """Return the ways that may be tried, the best first."""
     wording = box.chat.wording
-    one = wording.per_call == 1 and len(wording.classes) <= LETTERS
+    one = wording.per_call == 1 and wording.lettered
     return WAYS[:3] if box.tells_logprobs and one else WAYS[1:3]
 
 

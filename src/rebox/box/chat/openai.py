@@ -16,10 +16,11 @@ from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai_batch import OpenAIBatches
 from rebox.box.chat.options import ChatOptions, Opening
-from rebox.box.chat.reading import spoken
+from rebox.box.chat.reading import spoken, thinks
 from rebox.box.chat.said import Said
 from rebox.box.chat.schema import NAME, schema_of
-from rebox.box.http_key import KEY_HEADER, KEY_PREFIX
+from rebox.box.chat.wording import plain
+from rebox.box.http_key import KEY_HEADER, KEY_PREFIX, check_header
 from rebox.box.service import (
     Failure,
     HeaderKey,
@@ -36,7 +37,7 @@ from rebox.box.service.message import ONCE_MORE, wait_s
 from rebox.errors import InvalidOption
 
 BASE_URL = "https://api.openai.com/v1"
-TOP = 20  # likeliest tokens that can be told
+TOP, FEWER = 20, 5  # likeliest tokens that are asked for; where those are too many
 KEY = HeaderKey(
     service="openai",
     variables=("OPENAI_API_KEY",),
@@ -70,13 +71,16 @@ class OpenAIChat(ChatService):
             "seed": chat.seed,
         }
         if chat.wording.read == "logprobs":
-            body |= {"logprobs": True, "top_logprobs": TOP}
-        if schema := schema_of(chat.wording):
+            body["logprobs"] = True
+        if schema := schema_of(chat.wording, len(queries)):
             form = {"name": NAME, "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         if chat.effort is not None:
             body["reasoning_effort"] = chat.effort
-        return self.dialect.spoken(body, self.older)
+        spoken = self.dialect.spoken(body, self.older)
+        if "logprobs" in body:
+            spoken["top_logprobs"] = FEWER if "top_logprobs" in self.dialect else TOP
+        return spoken
 
     def _content(self, queries: Any) -> str | list[dict[str, Any]]:
         wording = self.chat.wording
@@ -99,15 +103,22 @@ class OpenAIChat(ChatService):
         choices = body.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
+        if isinstance(choice, dict) and (
+            choice.get("error") or choice.get("finish_reason") == "error"
+        ):
+            raise Refusal(failed_in(choice.get("error") or "it does not say which"))
         if not isinstance(choice, dict) or not isinstance(message, dict):
             raise Refusal(_not_said(body))
         ended = choice.get("finish_reason")
         refused = message.get("refusal") or ("a filter" if ended == "content_filter" else "")
+        content = message.get("content")
         return Said(
-            text=spoken(message.get("content")),
+            text=spoken(content),
             refused=str(refused),
             top=_top_of(choice.get("logprobs")),
             cut=ended == "length",
+            broken=ended == "length" and str(content)[-1:].isalnum(),
+            thinks=thinks(content),
         )
 
     def tokens(self, body: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -125,7 +136,7 @@ class OpenAIChat(ChatService):
         return told[0], max(told[1], total[0] - told[0])
 
     def _sends(self, name: str) -> bool:
-        pinned = self.chat.wording.read == "logprobs" and name in ("logprobs", "top_logprobs")
+        pinned = self.chat.wording.read == "logprobs" and name == "logprobs"
         asked = name == "reasoning_effort"  # it was the user who named it
         return super()._sends(name) and not (pinned or asked)
 
@@ -142,21 +153,25 @@ def counted(*told: Any) -> tuple[int, ...] | None:
     return tuple(told) if whole else None
 
 
-def _not_said(body: Mapping[str, Any]) -> Failure:
-    """Return the fault of a body without an answer: an error, perhaps, under a status of 200."""
-    error = body.get("error")
-    if not error:
-        return unreadable("the service answered without choices[0].message")
+def failed_in(error: Any) -> Failure:
+    """Return the fault of an ``error`` that came under a status of 200."""
     said = error.get("message") if isinstance(error, dict) else error
     return Failure(f"the service answered an error ({said})", retry=True, attempts=ONCE_MORE)
 
 
+def _not_said(body: Mapping[str, Any]) -> Failure:
+    """Return the fault of a body without an answer: an error, perhaps, under a status of 200."""
+    error = body.get("error")
+    words = "the service answered without choices[0].message"
+    return failed_in(error) if error else unreadable(words)
+
+
 def _top_of(logprobs: Any) -> Sequence[tuple[Any, Any]] | None:
-    """Return the likeliest tokens of the first place that is not blank; None: they are not told."""
+    """Return the likeliest tokens of the first place that is a word; None: they are not told."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if isinstance(content, list) and content:
         places = [one for one in content if isinstance(one, dict)]
-        first = next((one for one in places if str(one.get("token", "x")).strip()), None)
+        first = next((one for one in places if plain(str(one.get("token", "x")))), None)
         return _pairs(first or (places[0] if places else {}))
     tops = logprobs.get("top_logprobs") if isinstance(logprobs, dict) else None
     if isinstance(tops, list) and tops and isinstance(tops[0], dict):  # as completions have it
@@ -235,6 +250,7 @@ def open_chat(
     """
     if not target:
         raise InvalidOption("expected chat:MODEL, found no model.")
+    check_header(key_header)
     url = base_url or BASE_URL
     prefix = KEY_PREFIX if key_header == KEY_HEADER else ""
     key = _key(service, url)

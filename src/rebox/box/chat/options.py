@@ -14,7 +14,7 @@ from rebox.box.chat.prices import token_price
 from rebox.box.chat.question import Chat
 from rebox.box.chat.schema import most_tokens, schema_of
 from rebox.box.chat.tokens import TokenPrice, tokens_of
-from rebox.box.chat.wording import LETTERS, Wording, read_prompt
+from rebox.box.chat.wording import TEXT, Wording, read_prompt
 from rebox.box.service import Key, ServiceOptions, Terms, place_of
 from rebox.box.spec import BoxSpec
 from rebox.errors import InvalidOption
@@ -35,8 +35,9 @@ class ChatOptions:
         ``enum``: a name, by a JSON schema; ``scores``: a number for each class, by a schema, as
         the model says them: they are not calibrated. ``auto``: found out by one question, which
         counts, before a fit's own.
-    takes : {"images", "texts"}
-        What samples are; found out by what is handed over, where a model is fitted.
+    takes : {"images", "texts"} or None
+        What samples are; None: texts where the prompt has a place for one, else images, until a
+        model is fitted, which finds it out by what is handed over.
     prompt : Path or None
         A file with the question's words (`rebox.box.chat.wording`); None: the usual ones.
     order : int
@@ -59,7 +60,7 @@ class ChatOptions:
     """
 
     read: Literal["auto", "logprobs", "label", "enum", "scores"] = "auto"
-    takes: Literal["images", "texts"] = "images"
+    takes: Literal["images", "texts"] | None = None
     prompt: Path | None = None
     order: int = 0
     per_call: int = 1
@@ -94,19 +95,22 @@ class ChatOptions:
 
     def wording(self, classes: tuple[str, ...]) -> Wording:
         """Return how samples are put to the model."""
-        if self.read == "logprobs" and len(classes) > LETTERS:
-            raise InvalidOption(
-                f"read=logprobs takes up to {LETTERS} classes, one letter each, found "
-                f"{len(classes)}: pass read=label."
-            )
-        return Wording(
+        prompt = None if self.prompt is None else read_prompt(self.prompt)
+        usual: Literal["images", "texts"] = "texts" if TEXT in (prompt or "") else "images"
+        wording = Wording(
             classes=classes,
-            kind=self.takes,
+            kind=self.takes or usual,
             read="label" if self.read == "auto" else self.read,
-            prompt=None if self.prompt is None else read_prompt(self.prompt),
+            prompt=prompt,
             order=self.order,
             per_call=self.per_call,
         )
+        if self.read == "logprobs" and not wording.lettered:
+            raise InvalidOption(
+                f"read=logprobs takes up to 26 classes, one letter each that is none of their "
+                f"names, found {len(classes)}: pass read=label."
+            )
+        return wording
 
     def price(self, model: str, url: str) -> TokenPrice | None:
         """Return the price of the model's tokens; None: nobody knows it."""
@@ -207,7 +211,7 @@ class Opening:
         )
         label = read in ("label", "enum")
         identity = f"{spec.identity}&read={options.read}&asked={_mark(chat)}"
-        if options.takes == "texts":
+        if chat.wording.kind == "texts":
             size = f"size={spec.height}x{spec.width}"
             identity = identity.replace(size, "takes=texts", 1)
             spec = replace(spec, takes="texts", height=0, width=0, channels=0)
@@ -251,7 +255,7 @@ class Opening:
         options = self.options
         height, width = self.service.size or SIZE
         sample = 85 if options.picture.detail == "low" else -(-height * width // PIXELS_EACH)
-        if options.takes == "texts":
+        if wording.kind == "texts":
             sample = USUAL_TEXT
         answer = {"logprobs": 1, "label": 2, "enum": 12, "scores": 8 * len(wording.classes)}
         usual = (self._around(wording) + sample, answer[wording.read])

@@ -8,23 +8,26 @@ names no class. It would be easy to find a letter in any sentence: it would ofte
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from rebox.box.chat.wording import Wording
+from rebox.box.chat.said import Said
+from rebox.box.chat.wording import BLANKS, DECORATION, Wording, plain
 from rebox.box.reservation import Row
 from rebox.box.service.naming import composed
 
-BLANKS = " \t\r\n\u2581\u0120\u010a\u00a0"  # what tokenizers write for a blank or a new line
-DECORATION = "*_`\"'()[]<>#.:;,!$\\\u201c\u201d\u2018\u2019\u00ab\u00bb"
 MOST_SCORE = 1e6  # numbers of a scale are smaller
 PREFIX = r"(?:the )?(?:(?:correct|best|right|final) )?(?:answer|option|choice|letter|number|class)"
 SAID = re.compile(rf"{PREFIX}(?: is)?\s*[:=]?\s*(\S.*)", re.IGNORECASE)
 LISTED = re.compile(r"(\w+)\s*[.):=-]+\s+(\S.*)", re.DOTALL)
 FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
-THOUGHT = re.compile(r"^\s*<(think|thinking|reasoning)>.*?(</\1>|$)", re.DOTALL)
+THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>")  # what stands after it was meant
+THINKS = re.compile(r"\s*<(?:think|thinking|reasoning)\b")
+LETTER = re.compile(r"\W*(\w+)(?:\s*$|\s*\n|\s*[.:)\]}>*_`\"=]|\s*[-\u2013\u2014]\s)")
+LEAST_MASS = 0.5  # of what is told, that letters hold together
+MOST_STRIPPED = 8  # characters at either end of a name
 NUMBERED = re.compile(r"(?:(?:picture|text|image)\s*)?(\d+)\s*[.):-]\s*(\S.*)", re.IGNORECASE)
 
 
@@ -33,47 +36,68 @@ def spoken(content: Any) -> str:
     if isinstance(content, list):  # of parts, as some servers have it
         parts = [one.get("text") if isinstance(one, dict) else one for one in content]
         content = "".join(part for part in parts if isinstance(part, str))
-    return THOUGHT.sub("", content).strip() if isinstance(content, str) else ""
+    if not isinstance(content, str) or thinks(content):
+        return ""
+    return THOUGHT.split(content)[-1].strip()
+
+
+def thinks(content: Any) -> bool:
+    """Return whether a model began to think aloud, and was cut before it had done."""
+    return isinstance(content, str) and bool(THINKS.match(content)) and not THOUGHT.search(content)
 
 
 def named(said: Any, wording: Wording) -> int | None:
-    """Return which class an answer names, by its letter or its name; None: none, or not clearly."""
-    text = _plain(said)
+    """Return which class an answer names, by its name or its letter; None: none, or not clearly.
+
+    A name is looked for as it stands first: ``C#`` is no decorated ``C``.
+    """
+    if isinstance(said, bool) or not isinstance(said, str | int):
+        return None
+    text = str(said).strip(BLANKS)
     place = _place(text, wording)
-    if place is None and (match := SAID.fullmatch(text)):
-        place = _place(_plain(match[1]), wording)
+    if place is None and (match := SAID.fullmatch(plain(text))):
+        place = _place(text[text.rindex(match[1]) :], wording)
     return None if place is None else int(wording.places[place])
 
 
 def _place(text: str, wording: Wording) -> int | None:
-    """Return the place in the list of what is a letter, a name, or the two together."""
-    if wording.read == "enum":
-        ways = (_by_name(text, wording), _by_mark(text, wording))
-    else:
-        ways = (_by_mark(text, wording), _by_name(text, wording))
-    found = next((place for place in ways if place is not None), None)
-    if found is None and (match := LISTED.fullmatch(text)):
-        mark, name = _by_mark(match[1], wording), _by_name(_plain(match[2]), wording)
+    """Return the place in the list of what is a name, a letter, or the two together."""
+    for way in (_by_name, _by_mark):
+        if (place := way(text, wording)) is not None:
+            return place
+    if match := LISTED.fullmatch(text.lstrip(DECORATION)):
+        mark, name = _by_mark(match[1], wording), _by_name(match[2], wording)
         return mark if mark == name else None
-    return found
+    return None
 
 
 def _by_mark(text: str, wording: Wording) -> int | None:
-    mark = text.upper()
+    mark = plain(text).upper()
     return wording.marks.index(mark) if mark in wording.marks else None
 
 
 def _by_name(text: str, wording: Wording) -> int | None:
     names = [composed(name).casefold() for name in wording.listed]
-    name = composed(text).casefold()
-    return names.index(name) if names.count(name) == 1 else None
+    for one in _undecorated(text):
+        name = composed(one).casefold()
+        if names.count(name) == 1:
+            return names.index(name)
+    return None
 
 
-def _plain(said: Any) -> str:
-    """Return what was said without what only decorates it."""
-    if isinstance(said, bool) or not isinstance(said, str | int):
-        return ""
-    return str(said).strip(BLANKS + DECORATION)
+def _undecorated(text: str) -> Iterator[str]:
+    """Yield a text with ever less of what may only decorate it."""
+    text = text.strip(BLANKS)
+    ornament = BLANKS + DECORATION
+    most = [min(len(text) - len(bare), MOST_STRIPPED) for bare in _bare(text, ornament)]
+    for stripped in range(sum(most) + 1):
+        for left in range(max(0, stripped - most[1]), min(most[0], stripped) + 1):
+            yield text[left : len(text) - (stripped - left)].strip(BLANKS)
+    yield text.strip(ornament)
+
+
+def _bare(text: str, ornament: str) -> tuple[str, str]:
+    return text.lstrip(ornament), text.rstrip(ornament)
 
 
 def as_json(text: str) -> Any:
@@ -81,10 +105,18 @@ def as_json(text: str) -> Any:
     fenced = FENCE.search(text)
     for one in (text, fenced[1] if fenced else ""):
         try:
-            return json.loads(one)
+            return json.loads(one, object_pairs_hook=_object)
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that says nothing twice."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        raise ValueError
+    return told
 
 
 def label_in(text: str, wording: Wording) -> Row | None:
@@ -119,10 +151,12 @@ def scores_of(told: Any, wording: Wording) -> Row | None:
     if not isinstance(told, dict):
         return None
     row = np.zeros(len(wording.classes), dtype=np.float32)
+    seen: set[int] = set()
     for name, value in told.items():
         place, score = named(name, wording), _score(value)
-        if place is None or score is None:
-            return None  # of another list, or no number: nobody knows what it means
+        if place is None or score is None or place in seen:
+            return None  # of another list, no number, or told twice: nobody knows what it means
+        seen.add(place)
         row[place] = score / 100
     return row if row.any() else None
 
@@ -149,19 +183,37 @@ def _score(value: Any) -> float | None:
     return float(value) if 0 <= value <= MOST_SCORE else None  # NaN is neither
 
 
-def probabilities_in(top: Iterable[tuple[Any, Any]], wording: Wording) -> Row | None:
-    """Return the row of what the likeliest first tokens say; None: no letter is among them.
+def probabilities_in(said: Said, wording: Wording, limit: int) -> Row | None:
+    """Return the row of what the likeliest first tokens say; None: they name no letter clearly.
 
-    Tokens of one letter are added up: ``A``, ``" A"`` and ``a`` all mean the first option. The sum
-    is made 1; an option whose letter is not among them reads 0, which is to say: less.
+    Tokens of one letter are added up: ``A``, ``" A"`` and ``a`` all mean the first option. Letters
+    have to hold half of what is told, and the text has to be a letter: ``A picture``, or ``I`` of
+    a refusal, begins as one does. The sum is made 1; an option whose letter is not among the tokens
+    reads 0, which is to say: less.
     """
-    row = np.zeros(len(wording.classes), dtype=np.float64)
-    for token, logprob in top:
-        place = _by_mark(_plain(token), wording)
-        if place is not None and _is_logprob(logprob):
-            row[wording.places[place]] += math.exp(min(logprob, 0.0))
+    if not _is_letter(said, wording, limit):
+        return None
+    row, others = np.zeros(len(wording.classes), dtype=np.float64), 0.0
+    for token, logprob in said.top or ():
+        if not _is_logprob(logprob):
+            return None  # how much it holds is not told
+        mass = math.exp(min(logprob, 0.0))
+        place = _by_mark(token, wording) if isinstance(token, str) else None
+        if place is None:
+            others += mass
+        else:
+            row[wording.places[place]] += mass
     total = row.sum()
-    return (row / total).astype(np.float32) if total > 0 else None
+    enough = total > 0 and total >= LEAST_MASS * (total + others)
+    return (row / total).astype(np.float32) if enough else None
+
+
+def _is_letter(said: Said, wording: Wording, limit: int) -> bool:
+    """Return whether a text is a letter, or begins with one that no word begins with."""
+    match = LETTER.match(said.text)
+    if match is None or match[1].upper() not in wording.marks:
+        return False
+    return not (said.broken and limit > 1 and match.end() == len(said.text) == match.end(1))
 
 
 def _is_logprob(told: Any) -> bool:
@@ -170,14 +222,17 @@ def _is_logprob(told: Any) -> bool:
 
 
 def each_in(text: str, count: int) -> Sequence[Any]:
-    """Return what is said of each of ``count`` samples, None of those that nothing is said of.
+    """Return what is said of each of ``count`` samples; None of all, unless it is said of each.
 
     As an object by their numbers, a list in their order, or lines that begin with their numbers.
+    Where other numbers are told, or not all, nobody knows which sample is which.
     """
     told = _unwrapped(as_json(text))
     if isinstance(told, list):
         return list(told) if len(told) == count else [None] * count
     if not isinstance(told, Mapping):
         matches = [NUMBERED.fullmatch(line.strip()) for line in text.splitlines()]
-        told = {match[1]: match[2] for match in matches if match}
-    return [told.get(str(at + 1)) for at in range(count)]
+        pairs = [(match[1], match[2]) for match in matches if match]
+        told = dict(pairs) if len(dict(pairs)) == len(pairs) else {}
+    numbers = [str(at + 1) for at in range(count)]
+    return [told[one] if set(told) == {*numbers} else None for one in numbers]

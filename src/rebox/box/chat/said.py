@@ -21,12 +21,18 @@ class Said:
         The likeliest first tokens; None: they were not told.
     cut : bool
         Whether it had more to say than it may.
+    broken : bool
+        Whether it was cut in the midst of a word, perhaps.
+    thinks : bool
+        Whether it has done nothing but think aloud, so far.
     """
 
     text: str
     refused: str = ""
     top: Sequence[tuple[Any, Any]] | None = None
     cut: bool = False
+    broken: bool = False
+    thinks: bool = False
 
 
 def why_none(said: Said) -> str:

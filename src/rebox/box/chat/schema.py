@@ -6,15 +6,19 @@ from rebox.box.chat.wording import Wording
 
 ANSWER = "answer"
 NAME = "answer"  # of the schema
+LETTER_TOKENS = 3  # by which "A" can be told from "A picture"
 
 
-def schema_of(wording: Wording) -> dict[str, Any] | None:
-    """Return the schema of answers to a question; None: any words will do."""
+def schema_of(wording: Wording, count: int | None = None) -> dict[str, Any] | None:
+    """Return the schema of answers to a question about ``count`` samples; None: any words will do.
+
+    A count of None is as many as a question may be about.
+    """
     if wording.read == "logprobs" or (wording.read == "label" and wording.per_call == 1):
         return None
     one = _one(wording)
     if wording.per_call > 1:
-        return _object({str(at + 1): one for at in range(wording.per_call)})
+        return _object({str(at + 1): one for at in range(count or wording.per_call)})
     return one if wording.read == "scores" else _object({ANSWER: one})
 
 
@@ -37,7 +41,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 def most_tokens(wording: Wording) -> int:
     """Return how many tokens an answer needs at most, whatever the tokenizer."""
     if wording.read == "logprobs":
-        return 1
+        return LETTER_TOKENS
     each = {
         "label": 16,
         "enum": 24 + max(len(name.encode()) for name in wording.classes),

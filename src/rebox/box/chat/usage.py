@@ -49,7 +49,7 @@ class TokenService(Service):
     def words(self, queries: Sequence[str] = ()) -> str:
         """Return the words of a question, about texts as they may be sent."""
         redact = self.redact
-        return self.chat.wording.said(list(queries if redact is None else map(redact, queries)))
+        return self.chat.wording.said(list(queries) if redact is None else redact.each(queries))
 
     @property
     def scout(self) -> Scout:

@@ -6,6 +6,8 @@ in which form to answer (nowhere, if it does not say).
 """
 
 import itertools
+import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,16 +33,46 @@ SEVERAL = {
     "texts": f"Which of these describes each text best?\n\n{OPTIONS}\n\n{TEXT}\n\n{ANSWER}",
 }
 NOUNS = {"images": "Picture", "texts": "Text"}
-LETTERS = len(ascii_uppercase)
+BLANKS = " \t\r\n\u2581\u0120\u010a\u00a0"  # what tokenizers write for a blank or a new line
+DECORATION = "*_`\"'()[]<>#.:;,!$\\\u201c\u201d\u2018\u2019\u00ab\u00bb"
 FEW = 6  # options, whose 720 orders can be listed
 LONGEST_PROMPT = 2**20  # bytes
 
 
-def marks(count: int) -> tuple[str, ...]:
-    """Return what stands before each option: letters, or numbers where there are not enough."""
-    if count <= LETTERS:
-        return tuple(ascii_uppercase[:count])
-    return tuple(str(number) for number in range(1, count + 1))
+def plain(text: str) -> str:
+    """Return a text without what only decorates it."""
+    return text.strip(BLANKS + DECORATION)
+
+
+def marks(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands before each option: letters, or numbers where there are not enough.
+
+    None of them is the name of a class, however it is decorated.
+    """
+    names = {plain(name).upper() for name in classes}
+    letters = [letter for letter in ascii_uppercase if letter not in names]
+    if len(classes) <= len(letters):
+        return tuple(letters[: len(classes)])
+    numbers = (str(number) for number in itertools.count(1) if str(number) not in names)
+    return tuple(itertools.islice(numbers, len(classes)))
+
+
+def check_names(classes: Sequence[str]) -> None:
+    """Raise `InvalidOption` where a name cannot be told from the others, or from what is around it.
+
+    That is one that is empty, or holds a line break or another control character.
+    """
+    for name in classes:
+        if not name.strip():
+            raise InvalidOption(
+                "the name of a class is empty: look for a comma too many in classes=, or an empty "
+                "line in the file of labels."
+            )
+        if any(unicodedata.category(sign) == "Cc" for sign in name):
+            raise InvalidOption(
+                f"the class {name!r:.60} holds a line break or another control character, and a "
+                "model is told one name a line: rename it."
+            )
 
 
 def order_of(number: int, n: int) -> NDArray[np.intp]:
@@ -119,6 +151,7 @@ class Wording:
     per_call: int = 1
 
     def __post_init__(self) -> None:
+        check_names(self.classes)
         if self.kind == "images" and TEXT in (self.prompt or ""):
             raise InvalidOption(
                 f"the prompt has a place for a text, {TEXT}, and samples are pictures: leave it "
@@ -128,7 +161,12 @@ class Wording:
     @cached_property
     def marks(self) -> tuple[str, ...]:
         """What stands before each option, in the order in which they are listed."""
-        return marks(len(self.classes))
+        return marks(self.classes)
+
+    @cached_property
+    def lettered(self) -> bool:
+        """Whether each option has a letter, not a number."""
+        return self.marks[0] in ascii_uppercase
 
     @cached_property
     def places(self) -> NDArray[np.intp]:
@@ -158,7 +196,9 @@ class Wording:
     def _about(self, texts: Sequence[str]) -> str:
         if self.per_call == 1:
             return texts[0]
-        return "\n\n".join(f"{self.numbered(at)}\n{one}" for at, one in enumerate(texts))
+        # as JSON: no text can then look like the beginning of the next
+        told = [json.dumps(one, ensure_ascii=False) for one in texts]
+        return "\n\n".join(f"{self.numbered(at)}\n{one}" for at, one in enumerate(told))
 
     def numbered(self, at: int) -> str:
         """Return what stands before one of several samples."""
@@ -172,7 +212,7 @@ class Wording:
     @property
     def form(self) -> str:
         """The line that says in which form to answer."""
-        noun = "letter" if len(self.classes) <= LETTERS else "number"
+        noun = "letter" if self.lettered else "number"
         one = {
             "enum": 'Answer with the name of one of them, as JSON: {"answer": NAME}.',
             "scores": f"How probable is each of them, from 0 to 100? Answer with a number for each "

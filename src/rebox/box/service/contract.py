@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.batch import BATCH_SHARE, Batches
-from rebox.box.contract import BlackBox
+from rebox.box.contract import BlackBox, check_form
 from rebox.box.reservation import Reserve, Used, reserve_nothing
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.hours import Hours
@@ -31,6 +31,7 @@ from rebox.box.service.transport import MOST_WORDS, HttpTransport, Transport, is
 from rebox.box.spec import BoxSpec, Queries, Scores
 from rebox.errors import InvalidAnswer, KeyRefused
 from rebox.idle import Held
+from rebox.sample.texts import as_texts
 
 LEAST_BATCH = 8  # images in a request, where the service takes as many
 MOST_AT_ONCE = 128  # 80 MB of float images at 224 x 224
@@ -151,6 +152,9 @@ class Service(BlackBox):
 
     def answer(self, images: Queries) -> Scores:
         """Ask by as many requests as it takes; no account pays."""
+        if self.spec.takes == "texts" and not isinstance(images, np.ndarray):
+            images = as_texts(images)
+        check_form(images, self.spec)
         return self._send(images, reserve_nothing)
 
     def check_ready(self) -> None:
@@ -210,7 +214,7 @@ class Service(BlackBox):
         except Refusal as refusal:
             raise Refusal(_quoting(refusal.fault, reply)) from refusal
         if len(answers) != n:
-            words = f"the service answered {len(answers)} of {n} images"
+            words = f"the service answered {len(answers)} of {n} {self.spec.takes}"
             raise Refusal(_quoting(unreadable(words), reply))
         quoting = [_quoting(one, reply) if isinstance(one, Failure) else one for one in answers]
         return quoting, self.used(reply, n)

@@ -22,6 +22,8 @@ class Failure:
         How long the service wants to be left alone; all questions wait, not only this one.
     attempts : int or None
         Most sends of one question for faults of this kind; None: as many as the terms allow.
+    anew : bool
+        Whether another question is asked next: that is no second attempt at this one.
     error : type of BoxError
         What ends the run if asking again is no use.
     instead : (classes,) float32 or None
@@ -33,6 +35,7 @@ class Failure:
     charged: bool = True
     after_s: float | None = None
     attempts: int | None = None
+    anew: bool = False
     error: type[BoxError] = ServiceError
     instead: Row | None = field(default=None, compare=False, repr=False)
 

@@ -191,7 +191,7 @@ _BY_STATUS = {
     403: Failure("the key has no right to ask this", charged=False, error=KeyRefused),
     404: Failure("there is no such model or address", charged=False),
     408: Failure("", retry=True, charged=False),
-    413: Failure("the images are too large for it", charged=False),
+    413: Failure("what is sent is too large for it", charged=False),
     425: Failure("", retry=True, charged=False),
     429: Failure("it is asked too often", retry=True, charged=False),
     # Self-hosted servers say 500 to what they will never understand.

@@ -236,6 +236,9 @@ class _Request:
             left = [place for place in left if place not in answered]
             if left:
                 fault = _worst(faults)
+                if fault.anew:
+                    attempt -= 1
+                    continue
                 # a wait for one's turn is no second try of those
                 rare += fault.attempts is not None
                 self._back_off(fault, attempt, rare, stop)

@@ -10,6 +10,7 @@ It is read of the prompt alone, as a model does, so that any wording works that 
   options and the first paragraph. A last paragraph that says how to answer is none of it.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -128,7 +129,7 @@ def _texts(parts: Sequence[str], options: tuple[Option, ...]) -> list[str]:
             return found
     bare = [HOW.sub("", _without(part, options)) for part in parts]
     if several := [one for part in bare for one in NUMBERED.split(part)[1:]]:
-        return [one.strip() for one in several]
+        return [_unquoted(one.strip()) for one in several]
     if led := [match[1] for part in bare if (match := LED.search(part))]:
         return [led[0].strip()]
     own = [part for part, left in zip(parts, bare, strict=True) if _without(part, options) == part]
@@ -136,6 +137,15 @@ def _texts(parts: Sequence[str], options: tuple[Option, ...]) -> list[str]:
         return [own[-1].strip()]
     first, _, rest = "\n\n".join(bare).strip().partition("\n\n")
     return [left] if (left := rest.strip() or first) else []
+
+
+def _unquoted(text: str) -> str:
+    """Return what a JSON string says; a text that is none as it is."""
+    try:
+        said = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return said if isinstance(said, str) else text
 
 
 def _without(text: str, options: tuple[Option, ...]) -> str:
