@@ -61,8 +61,8 @@ def load_folder(root: Path) -> Dataset:
     hardly one: a ``.txt`` beside those is something else, as a caption. What is passed over is said
     in a warning: files of another kind by their suffix, broken links, links to folders, images
     outside of every class. Only what operating systems leave behind (`CLUTTER`, hidden folders) is
-    passed over without a word. Raises `InvalidData` where there is no sub-folder, one has no images or more of
-    other files, or they are parts of a data set, and where a text cannot be read.
+    passed over without a word. Raises `InvalidData` where there is no sub-folder, one has no images
+    or more of other files, or they are parts of a data set, and where a text cannot be read.
     """
     entries = _entries(root)
     folders = [entry for entry in entries if entry.is_dir()]
