@@ -658,6 +658,7 @@ def test_rehearse_plays_a_service_until_ctrl_c(rebox):
     )
     try:
         uri = re.fullmatch("--box '(.*)'\n", playing.stdout.readline())[1]
+        assert playing.stdout.readline() == "export CLARIFAI_PAT=any\n"
         said = playing.stdout.readline()
         assert f"127.0.0.1:{port}/rehearsal/bill" in said
         with open_box(f"{uri}&size={SIDE}&back_off_s=0.01") as box:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from recordings import recording, uri
 from texts import reviews
 from typer.testing import CliRunner
 
+from rebox.box import FunctionBox
 from rebox.cli.app import app
+from rebox.errors import ServiceError
 
 X, Y = reviews(60)
 NAMED = ("--text-column", "Review", "--label-column", "mark")
@@ -65,7 +68,7 @@ def test_every_command_reads_texts(make, named, known_by, name, tmp_path):
     rows = rows_of(tmp_path / "p.csv")
     assert len(rows) == 60
     assert any(row[known_by].endswith(name) for row in rows)
-    assert "60 images" in run("evaluate", model, "--data", data, *named)
+    assert "60 samples" in run("evaluate", model, "--data", data, *named)
     assert "60, of" in run("task", "show", data, *named)
     assert "0 queries" in run("estimate", "--data", data, *named, "--recipe", "local")
 
@@ -85,3 +88,26 @@ def test_texts_beside_ids_are_asked_about_by_those_and_looked_at(tmp_path):
     arguments = ["predict", str(model), str(ids), "--out", str(tmp_path / "q.csv")]
     refused = CliRunner().invoke(app, [*arguments, "--journal", "none"])
     assert "looks at what it asks about" in str(refused.exception)
+
+
+def test_a_probe_whose_picture_is_refused_says_how_to_show_a_text():
+    class BlindBox(FunctionBox):
+        prompt = "What is it?"
+
+        def answer(self, images):
+            raise ServiceError("the service answered 400 (this model takes no images).")
+
+    box = BlindBox(len, classes=["a", "b"], size=8, price_usd=0.0)
+    with mock.patch("rebox.cli.boxes.open_box", return_value=box):
+        result = CliRunner().invoke(app, ["box", "probe", "chat:m", "--yes", "--journal", "none"])
+    assert isinstance(result.exception, ServiceError)
+    assert "takes no images). If it sees no pictures, probe it with takes=texts." in str(
+        result.exception
+    )
+
+
+def test_a_probe_and_a_prompt_go_by_the_place_for_a_text(tmp_path):
+    words = tmp_path / "p.txt"
+    words.write_text("Good?\n{options}\nReview: {text}\n{answer}")
+    said = run("box", "prompt", f"chat:m?classes=good,bad&prompt={words}")
+    assert said.startswith("Good?\nA. good\nB. bad\nReview: {text}\n")

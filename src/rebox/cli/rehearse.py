@@ -77,9 +77,9 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     with Rehearsal(
         service, box, classes=names, model=name, limits=limits, faults=faults, port=port
     ) as running:
+        out.print(f"--box '{running.uri}'", highlight=False, markup=False, soft_wrap=True)
         for variable in _variables(service):
             out.print(f"export {variable}=any", highlight=False)
-        out.print(f"--box '{running.uri}'", highlight=False, markup=False, soft_wrap=True)
         out.print(f"its bill: {running.url}/rehearsal/bill   Ctrl-C ends it", highlight=False)
         _wait()
         bill = running.bill
