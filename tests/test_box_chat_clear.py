@@ -121,9 +121,11 @@ def test_every_name_and_every_mark_means_its_own_class(names):
         ("B,A", ["C. B", "D. A"]),
         (",".join(map(str, range(40))), ["40. 0", "79. 39"]),
         ("cat,dog", ["A. cat", "B. dog"]),
+        ("a,b", ["A. a", "B. b"]),
+        ("a,b&order=1", ["C. b", "D. a"]),
     ],
 )
-def test_no_mark_is_the_name_of_a_class(classes, marks):
+def test_no_mark_is_the_name_of_another_class(classes, marks):
     box = open_box(f"{BOX}{classes}&read=label")
     assert all(f"\n{line}\n" in box.prompt for line in marks)
 

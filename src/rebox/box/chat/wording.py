@@ -47,9 +47,14 @@ def plain(text: str) -> str:
 def marks(classes: Sequence[str]) -> tuple[str, ...]:
     """Return what stands before each option: letters, or numbers where there are not enough.
 
-    None of them is the name of a class, however it is decorated.
+    None of them is the name of another class than its own, however that is decorated.
     """
-    names = {plain(name).upper() for name in classes}
+    called = [plain(name).upper() for name in classes]
+    usual = tuple(ascii_uppercase[: len(classes)])
+    clashes = [name for name, mark in zip(called, usual, strict=False) if name != mark]
+    if len(usual) == len(classes) and not {*clashes} & {*usual}:
+        return usual
+    names = {*called}
     letters = [letter for letter in ascii_uppercase if letter not in names]
     if len(classes) <= len(letters):
         return tuple(letters[: len(classes)])
@@ -161,7 +166,7 @@ class Wording:
     @cached_property
     def marks(self) -> tuple[str, ...]:
         """What stands before each option, in the order in which they are listed."""
-        return marks(self.classes)
+        return marks(self.listed)
 
     @cached_property
     def lettered(self) -> bool:
