@@ -238,5 +238,5 @@ def test_a_file_cannot_make_tokens_cheaper(claimed, usd):
     ],
 )
 def test_a_file_leads_nobody_elsewhere(uri):
-    with pytest.raises(InvalidOption, match="trust"):
+    with pytest.raises(InvalidOption, match="REBOX_TRUSTED"):
         open_foreign(uri, whose="model", way="pass box=")

@@ -113,7 +113,7 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
     if is_here(url) or {place, host} & set(named) or (usual is not None and usual.is_at(host)):
         return
     raise InvalidOption(
-        f"the {whose}'s box is at {place}, which is not {scheme}'s own: {way} if your pictures and "
+        f"the {whose}'s box is at {place}, which is not {scheme}'s own: {way} if your samples and "
         f"your key may go there, or name {host} in {TRUSTED}."
     )
 
