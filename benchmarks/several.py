@@ -245,8 +245,8 @@ def table(given: argparse.Namespace) -> None:
         "Written by `python benchmarks/several.py table`; do not edit. Mean, and least to most,",
         "over the seeds. The pace is the mean price of 10,000 predictions in US dollars, or the",
         "mean of queries, that the fit was given; all: every box is asked about every sample.",
-        "Intervals (95 %) are those of the tested samples, the mean of their ends over the seeds,",
-        "in rows that tell them. Texts: the local model looks at them, alone or beside services.",
+        "Intervals (95 %) are those of the tested samples, their ends the mean over the seeds, in",
+        "rows that tell them. Texts: the local model looks at them, by itself or beside services.",
         "",
         "| task | labels | boxes | pace | seeds | accuracy | 95 % | balanced accuracy "
         "| $ per 10,000 | queries |",

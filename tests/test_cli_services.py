@@ -389,7 +389,7 @@ def test_predictions_and_probes_want_a_yes_too(fit, rebox, service, data, tmp_pa
     before = service.bill.queries
     model, given = tmp_path / "m.rebox", ("--out", tmp_path / "p.csv")
     said = rebox("predict", model, data, *given, fails=2)
-    assert "the prediction of 24 images may cost up to $1.44: pass --yes" in said
+    assert "the prediction of 24 samples may cost up to $1.44: pass --yes" in said
     assert "--yes" in rebox("evaluate", model, "--data", data, fails=2)
     assert "--yes" in rebox("box", "probe", uri_of(service, 0.1), fails=2)
     assert service.bill.queries == before

@@ -142,7 +142,7 @@ def test_all_names_are_completed(complete):
     ("line", "expected"),
     [
         ("rebox ev", {"evaluate"}),
-        ("rebox box pr", {"probe"}),
+        ("rebox box pr", {"probe", "prompt"}),
         ("rebox fit --bud", {"--budget"}),
         ("rebox fit --box onn", {"onnx:"}),
         ("rebox task show ret", {"retinamnist:"}),

@@ -45,7 +45,7 @@ def test_every_command_takes_names_for_columns_whatever_their_case(table):
     output = invoke("fit", *more, "--out", folder / "m.rebox")
     assert "24 training samples of 8 subjects" in " ".join(output.split())
     output = invoke("evaluate", folder / "m.rebox", *given)
-    assert "36 images of 12 subjects" in output
+    assert "36 samples of 12 subjects" in output
     asked = ("--path-column", "IMAGE_ID", "--out", folder / "p.csv")
     assert "(36 to predict)" in invoke("predict", folder / "m.rebox", table, *asked)
     output = invoke("task", "show", table, *NAMED, "--group-column", "patient id")

@@ -121,7 +121,11 @@ def read(outcome, n=40):
     """Return what the model makes of n images, by a box that answers."""
     x, _ = toy(n)
     return np.concatenate(
-        list(outcome.model.batches((counted()[1],), SampleLoader(Inputs.fit(x), x)))
+        list(
+            outcome.model.batches(
+                (Meter().asker(counted()[1], "predict"),), SampleLoader(Inputs.fit(x), x)
+            )
+        )
     )
 
 

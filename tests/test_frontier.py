@@ -102,7 +102,7 @@ def test_the_fewest_queries_for_what_the_rival_reaches(frontier):
 def test_the_table_shows_every_cell_and_every_loss(frontier, smoke, capsys):
     assert frontier.main(["table", str(smoke / "ledger.jsonl"), "--ours", "bar"]) == 0
     text = capsys.readouterr().out
-    assert "### synthetic / rehearsal: 60 training samples, 90 test, 3 classes" in text
+    assert "### synthetic / rehearsal: 60 training images, 90 test, 3 classes" in text
     shown = [line for line in text.splitlines() if line.startswith(("| 60 |", "| 150 |"))]
     assert [line.split(" | ")[1] for line in shown] == [
         *("map", "bar"),

@@ -340,7 +340,7 @@ def test_no_verdict_comes_from_a_fit_that_saw_the_subject(recipe, row, more):
     honest = fitted(recipe, groups, data, **more)
     assert area_of(honest, row).low < 0.5
     assert area_of(honest, row).value < 0.7
-    assert re.search(r"images of \d+ subjects", honest.verdict_.words)
+    assert re.search(r"samples of \d+ subjects", honest.verdict_.words)
     assert honest.spent_.total <= honest.budget
 
 

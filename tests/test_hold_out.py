@@ -122,7 +122,7 @@ def test_both_are_within_one_budget(folder, cap, asked, recipe):  # noqa: F811
     assert record["images"] == np.sum(record["confusion"]["counts"]) == 10
     assert {"accuracy", "log_loss", "macro_auc"} <= record["metrics"].keys()
     estimated = invoke("estimate", *given, *cap, "--recipe", recipe)
-    assert "10 for 10 images held out, by subject" in estimated
+    assert "10 for 10 samples held out, by subject" in estimated
     assert (
         f"at most {cap[1] if cap[0] == '--budget' and cap[1] < 99 else sum(asked)} q" in estimated
     )
