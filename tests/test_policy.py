@@ -34,7 +34,7 @@ def three():
     truth, answers = answers_of(ACCURACIES, n + 4000, 5)
     targets = Targets.dealt(truth[:n], K, 0)
     few = [scores[:n] for scores in answers]
-    fitted = SubsetFitting(evidence_of(truth[:n], few), 3, targets).fitted()
+    fitted = SubsetFitting(evidence_of(few), 3, targets).fitted()
     others = [scores[n:] for scores in answers]
     opinions = {
         subset: fitted.reader.log_probabilities(

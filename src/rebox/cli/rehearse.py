@@ -1,5 +1,6 @@
 """The command that plays a service on this machine."""
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -77,11 +78,12 @@ def rehearse(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     with Rehearsal(
         service, box, classes=names, model=name, limits=limits, faults=faults, port=port
     ) as running:
-        out.print(f"--box '{running.uri}'", highlight=False, markup=False, soft_wrap=True)
-        for variable in _variables(service):
-            out.print(f"export {variable}=any", highlight=False)
-        out.print(f"its bill: {running.url}/rehearsal/bill   Ctrl-C ends it", highlight=False)
-        _wait()
+        with contextlib.suppress(KeyboardInterrupt):  # from the first line that says where it is
+            out.print(f"--box '{running.uri}'", highlight=False, markup=False, soft_wrap=True)
+            for variable in _variables(service):
+                out.print(f"export {variable}=any", highlight=False)
+            out.print(f"its bill: {running.url}/rehearsal/bill   Ctrl-C ends it", highlight=False)
+            threading.Event().wait()
         bill = running.bill
     out.print(_billed(bill), highlight=False)
 
@@ -129,11 +131,3 @@ def _billed(bill: "Bill") -> str:
         f"billed {bill.queries:,} queries{of_tokens}, {dollars(bill.usd)}, in {bill.requests:,} "
         f"requests; refused {bill.refused:,}"
     )
-
-
-def _wait() -> None:
-    """Wait for Ctrl-C."""
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        return
