@@ -283,7 +283,7 @@ def test_nothing_looks_at_an_id(file, box, more, message):
 
 
 def test_canaries_are_no_ids(file):
-    with pytest.warns(UserWarning, match="canaries=3 were wanted.*is shown no images"):
+    with pytest.warns(UserWarning, match="canaries=3 were wanted.*is shown nothing"):
         model = model_of(uri(file), canaries=3).fit(BY_ID[:60], TRUTH[:60])
     assert model.spent_.probe == 0
     assert model.check_box() is None
