@@ -48,6 +48,7 @@ CHANGED = [
     )
 ]
 MOST_BYTES = 200 * 2**20
+THIRD = 3
 VALUES = {
     "nothing": None,
     "true": True,
@@ -147,12 +148,14 @@ FOREIGN = {"BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}  # bytes of a number of types 
 def variants(path):
     """Yield a name and a file for each odd model that is made of one.
 
-    Of a list, the first two are changed: others are as they are.
+    Of a list, the first two are changed: others are as they are. A place is given every third odd
+    value, the next third of them in the next place, and in another model.
     """
     description, tensors = read(path)
-    for at in places(description):
+    begin = len(path.parent.name + path.stem)
+    for turn, at in enumerate(places(description), start=begin):
         if not any(type(one) is int and one > 1 for one in at):
-            for name, changed in said(description, at):
+            for name, changed in said(description, at, turn % THIRD):
                 yield f"{'.'.join(map(str, at))} {name}", signed(changed, tensors)
     for tensor in tensors:
         if not any(part.isdigit() and int(part) > 1 for part in tensor.split(".")):
@@ -160,8 +163,8 @@ def variants(path):
                 yield f"{tensor} {name}", signed(description, changed, kinds)
 
 
-def said(description, at):
-    for name, value in VALUES.items():
+def said(description, at, turn):
+    for name, value in [*VALUES.items()][turn::THIRD]:
         yield f"is {name}", put(description, at, value)
     gone = copy.deepcopy(description)
     inner = gone
