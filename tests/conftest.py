@@ -17,6 +17,15 @@ SECRET = "rebox-secret-2f1c9d"  # noqa: S105 - no key of anybody's
 KEY_VARIABLES = ("CLARIFAI_PAT", "AZURE_CUSTOM_VISION_KEY", "HF_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN")
 
 
+def pytest_collection_modifyitems(items):
+    """Skip what takes a minute or more, unless it is asked for: CI has half an hour."""
+    if os.environ.get("REBOX_LONG"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes a minute or more: set REBOX_LONG=1"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def service_keys():
     """Keys of services."""

@@ -16,7 +16,7 @@ from rebox.meter import Journal, accounts, faults
 if not hasattr(os, "fork"):
     pytest.skip("no fork on this system", allow_module_level=True)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 LINES = 40
 FEW = [*PHASES][::4]

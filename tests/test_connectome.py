@@ -42,6 +42,7 @@ def test_it_learns_what_goes_together_and_repeats_itself(name):
     assert len(fitted.curve) == trainer.epochs
 
 
+@pytest.mark.long
 def test_it_is_fitted_to_training_labels_alone():
     x, y = matrices()
     shuffled = np.random.default_rng(0).permutation(y)

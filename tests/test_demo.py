@@ -168,6 +168,7 @@ def test_without_matplotlib_the_demo_goes_on(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits", "model.rebox"]
 
 
+@pytest.mark.long
 def test_the_same_seed_writes_the_same_model_and_the_demos_own_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr("rebox.demo.run.draw", lambda *args, **options: None)
     written = []

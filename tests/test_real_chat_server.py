@@ -131,7 +131,7 @@ def test_a_letter_or_a_name_is_read_of_what_it_says(server, read):
     assert (scores.sum(axis=1) <= 1).all()
 
 
-@pytest.mark.parametrize("read", ["logprobs", "auto"])
+@pytest.mark.parametrize("read", [pytest.param("logprobs", marks=pytest.mark.long), "auto"])
 def test_a_task_of_texts_is_fitted_kept_and_predicted(server, read, tmp_path):
     """With the log-probabilities, and with whatever way is found by asking once."""
     journal, file = tmp_path / "journal", tmp_path / "model.rebox"
@@ -152,6 +152,7 @@ def test_a_task_of_texts_is_fitted_kept_and_predicted(server, read, tmp_path):
     assert "training" in str(model.verdict_)
 
 
+@pytest.mark.long
 def test_the_command_probes_it(server, monkeypatch, capsys):
     """Which way it is read is found by asking, and said."""
     target = uri(server, read="auto")
