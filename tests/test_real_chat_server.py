@@ -107,7 +107,7 @@ def top_of(server, body):
     reply = httpx2.post(
         f"{server}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False
     )
-    (token,) = reply.json()["choices"][0]["logprobs"]["content"]
+    token, *_ = reply.json()["choices"][0]["logprobs"]["content"]
     return {one["token"]: np.exp(one["logprob"]) for one in token["top_logprobs"]}
 
 
