@@ -14,18 +14,17 @@ the model's scores of three pictures of each, which are then set aside: a box th
 """
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from frontier.tasks import flowers17
+from measuring import commands, missing
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -34,6 +33,7 @@ from rebox.box import BlackBox, Images, Scores, open_box
 from rebox.program import Canvas
 from rebox.reading.as_named import named_places
 from rebox.sample import Dataset, SampleLoader
+from rebox.study.bench import append, read_ledger
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import holdout
 
@@ -208,20 +208,11 @@ def trials() -> Iterator[Trial]:
     return (Trial(box, labels, seed) for seed in SEEDS for box in BOXES for labels in LABELS)
 
 
-def read(ledger: Path) -> list[dict[str, Any]]:
-    """Return the rows of a ledger."""
-    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-
-
 def run(given: argparse.Namespace) -> None:
     """Run what the ledger does not hold."""
-    done = {row["key"] for row in read(given.ledger)}
-    for trial in trials():
-        if trial.key in done or not fnmatch(trial.key, given.only):
-            continue
+    for trial in missing(trials(), given):
         row = measure(trial, given.data, given.cache)
-        with given.ledger.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+        append(given.ledger, row)
         figures = ", ".join(f"{name} {value:.3f}" for name, value in row["accuracy"].items())
         print(f"{trial.key}: {figures}", flush=True)
 
@@ -229,7 +220,7 @@ def run(given: argparse.Namespace) -> None:
 def table(given: argparse.Namespace) -> None:
     """Write a line for each box and number of labels, over its seeds."""
     cells = defaultdict(list)
-    for row in read(given.ledger):
+    for row in read_ledger(given.ledger):
         cells[row["box"], row["labels"]].append(row["accuracy"])
     names = (*READINGS, *METHODS)
     lines = [
@@ -252,16 +243,9 @@ def table(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    parser, running = commands(__doc__, HERE, "box | labels | seed")
     running.add_argument("--data", type=Path, required=True)
     running.add_argument("--cache", type=Path, help="keeps the model's answers")
-    running.add_argument("--only", default="*", help="a pattern of 'box | labels | seed'")
-    tabling = commands.add_parser("table", help="write the ledger as Markdown")
-    tabling.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    for command in (running, tabling):
-        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
     given = parser.parse_args()
     (run if given.command == "run" else table)(given)
 

@@ -11,10 +11,8 @@ before the questions do. ``faulty`` is the same at services that leave their usa
 times as much, refuse, break off and answer 503.
 """
 
-import argparse
 import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from killing import PROCESSES, folder, forking, kill_at_random, table
+from killing import PROCESSES, folder, forking, in_rounds, kill_at_random, options, publish, table
 from zygote import WORDS, Zygote, texts_of
 
 from rebox.box import FunctionBox, open_box
@@ -109,33 +107,25 @@ class Scene:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=25, help="in each round")
+    parser = options(__doc__, kills=25, what="in each round")
     parser.add_argument("--rounds", type=int, default=4, help="of each kind")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     counts = measure(chosen.kills, chosen.rounds, chosen.seed)
-    text = "\n".join(lines(counts, chosen.kills, chosen.seed)) + "\n"
-    print(text)
-    if chosen.out is not None:
-        chosen.out.write_text(text, encoding="utf-8")
+    publish(lines(counts, chosen.kills, chosen.seed), chosen.out)
 
 
 def measure(kills: int, rounds: int, seed: int) -> dict[str, Counts]:
     """Return what so many kills in each of so many rounds have done, by kind."""
-    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
-    counts = {kind: Counts() for kind in KINDS}
-    for kind in KINDS:
-        for _ in range(rounds):
-            with scene(kind) as opened:
-                is_over = partial(_is_spent, opened.journal)
-                codes = kill_at_random(opened.zygote, opened.fork, kills, draw, is_over, LONGEST_S)
-                if codes.keys() - {0, -signal.SIGKILL}:
-                    raise RuntimeError(f"processes ended in {dict(codes)}")
-                hold_against(opened, codes[-signal.SIGKILL], counts[kind])
-            print(kind, counts[kind], file=sys.stderr, flush=True)
-    return counts
+
+    def round_of(kind: str, draw: random.Random, count: Counts) -> None:
+        with scene(kind) as opened:
+            is_over = partial(_is_spent, opened.journal)
+            codes = kill_at_random(opened.zygote, opened.fork, kills, draw, is_over, LONGEST_S)
+            if codes.keys() - {0, -signal.SIGKILL}:
+                raise RuntimeError(f"processes ended in {dict(codes)}")
+            hold_against(opened, codes[-signal.SIGKILL], count)
+
+    return in_rounds({kind: Counts() for kind in KINDS}, rounds, seed, round_of)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ EyePACS, their test parts looked at: what stands here of EyePACS is no untouched
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from rebox.fit.deciding import decided_by
 from rebox.metric import proportion
 from rebox.sample import Dataset, open_task
 from rebox.sample.labels import places_of
-from rebox.study.bench.ledger import append
+from rebox.study.bench import append, read_ledger
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import Split, holdout
 
@@ -50,7 +49,7 @@ def main() -> None:
     if given.command == "run":
         for row in measured(given):
             append(given.ledger, row)
-    show([json.loads(line) for line in given.ledger.read_text().splitlines()])
+    show(list(read_ledger(given.ledger)))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -69,8 +68,7 @@ def read_arguments() -> argparse.Namespace:
 
 def measured(given: argparse.Namespace) -> Iterator[Row]:
     """Yield a row for each objective that the ledger does not hold."""
-    text = given.ledger.read_text() if given.ledger.exists() else ""
-    done = {json.loads(line)["key"] for line in text.splitlines()}
+    done = {row["key"] for row in read_ledger(given.ledger)}
     for task in given.tasks:
         dataset = unseen_ham10000(given.data) if task == "ham10000" else open_task(task, given.data)
         for name in given.boxes:

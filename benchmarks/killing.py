@@ -1,5 +1,6 @@
 """What benchmarks that kill processes share: who forks them, how they are killed, and the table."""
 
+import argparse
 import os
 import random
 import signal
@@ -10,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from zygote import Zygote
+
+Count = TypeVar("Count")
 
 PROCESSES = 8
 NEED_KEYS = ("AZURE_CUSTOM_VISION_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -74,6 +77,38 @@ def kill_at_random(
             break
     codes.update(map(zygote.reap, running))
     return codes
+
+
+def in_rounds(
+    counts: dict[str, Count],
+    rounds: int,
+    seed: int,
+    play: Callable[[str, random.Random, Count], None],
+) -> dict[str, Count]:
+    """Return ``counts`` by kind, into which each of so many rounds of a kind was played."""
+    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
+    for kind, count in counts.items():
+        for _ in range(rounds):
+            play(kind, draw, count)
+            print(kind, count, file=sys.stderr, flush=True)
+    return counts
+
+
+def options(doc: str, kills: int, what: str | None = None) -> argparse.ArgumentParser:
+    """Return a parser of what all take, with their usual number of ``kills``."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=kills, help=what)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    return parser
+
+
+def publish(lines: Sequence[str], out: Path | None) -> None:
+    """Print ``lines``, and write them where that is wanted."""
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
 
 
 def table(titles: Mapping[str, str], rows: Mapping[str, Any], first: str = "") -> Sequence[str]:

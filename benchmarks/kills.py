@@ -8,7 +8,6 @@ run is the command line's, in a process of its own, forked from one that has imp
 is ended and started again, with the same journal, until it comes to its end.
 """
 
-import argparse
 import os
 import random
 import re
@@ -23,8 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from killing import options, publish
 from zygote import IMAGES, SIDE, Zygote, data
 
 from rebox.box.rehearsal import RehearsalBox
@@ -106,21 +104,15 @@ class Scene:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=300)
+    parser = options(__doc__, kills=300)
     parser.add_argument("--signals", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=3, help="how many do a share of it at once")
-    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     shares = -(-chosen.kills // chosen.jobs), -(-chosen.signals // chosen.jobs)
     with ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as pool:
         seeds = range(chosen.seed, chosen.seed + chosen.jobs)
         counts = together(list(pool.map(partial(measure, *shares), seeds)))
-    text = "\n".join(lines(counts, chosen.seed)) + "\n"
-    print(text)
-    if chosen.out is not None:
-        chosen.out.write_text(text, encoding="utf-8")
+    publish(lines(counts, chosen.seed), chosen.out)
 
 
 def measure(kills: int, signals: int, seed: int) -> dict[str, Count]:

@@ -25,8 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from killing import options, publish
 from postgres_server import PASSWORD, PostgresServer
 
 from rebox.errors import BudgetExhausted
@@ -248,18 +247,12 @@ def lines(count: KillCount, chosen: argparse.Namespace) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=200)
+    parser = options(__doc__, kills=200)
     parser.add_argument("--server-kills", type=int, default=10)
     parser.add_argument("--cap", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     count = measure(chosen.kills, chosen.server_kills, chosen.cap, chosen.seed)
-    text = "\n".join(lines(count, chosen)) + "\n"
-    print(text)
-    if chosen.out is not None:
-        chosen.out.write_text(text, encoding="utf-8")
+    publish(lines(count, chosen), chosen.out)
 
 
 if __name__ == "__main__":

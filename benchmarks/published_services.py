@@ -11,9 +11,9 @@ from the ledger. ``--data`` holds ``abide/abide_cc200.npz``, ``--models`` the tw
 import argparse
 import os
 from contextlib import closing
-from fnmatch import fnmatch
 from pathlib import Path
 
+from measuring import commands, missing
 from published_services.table import render
 from published_services.trials import (
     KEYS,
@@ -35,11 +35,8 @@ HERE = Path(__file__).parent / "published_services"
 def run(given: argparse.Namespace) -> None:
     """Run what the ledger does not hold."""
     os.environ.update(dict.fromkeys(KEYS, "no-real-key"))
-    done = {row["key"] for row in read_ledger(given.ledger)}
     dataset = open_task("abide", given.data)
-    for trial in trials([int(seed) for seed in given.seeds.split(",")]):
-        if trial.key in done or not fnmatch(trial.key, given.only):
-            continue
+    for trial in missing(trials([int(seed) for seed in given.seeds.split(",")]), given):
         print(trial.key, end=" ", flush=True)
         served = SERVICES[trial.service]
         with closing(Service(served, given.models)) as service:
@@ -50,17 +47,10 @@ def run(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    parser, running = commands(__doc__, HERE, "service | q=Q | method | seed")
     running.add_argument("--data", type=Path, required=True)
     running.add_argument("--models", type=Path, required=True)
     running.add_argument("--seeds", default="0,1,2")
-    running.add_argument("--only", default="*", help="a pattern of 'service | q=Q | method | seed'")
-    table = commands.add_parser("table", help="write the ledger as Markdown")
-    table.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    for command in (running, table):
-        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
     given = parser.parse_args()
     if given.command == "run":
         run(given)

@@ -12,21 +12,21 @@ them: by itself ("texts alone"), and beside services ("services and texts").
 
 import argparse
 import csv
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import commands, missing
 
 import rebox
 from rebox.box import BlackBox, open_box
 from rebox.metric import evaluate
 from rebox.sample import Samples, open_task
+from rebox.study.bench import append, read_ledger
 from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import holdout
 
@@ -213,20 +213,11 @@ def measure(trial: Trial, data: Path, cache: Path | None) -> dict[str, Any]:
     return row
 
 
-def read(ledger: Path) -> list[dict[str, Any]]:
-    """Return the rows of a ledger."""
-    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-
-
 def run(given: argparse.Namespace) -> None:
     """Run what the ledger does not hold."""
-    done = {row["key"] for row in read(given.ledger)}
-    for trial in trials():
-        if trial.key in done or not fnmatch(trial.key, given.only):
-            continue
+    for trial in missing(trials(), given):
         row = measure(trial, given.data, given.cache)
-        with given.ledger.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+        append(given.ledger, row)
         print(
             f"{trial.key}: accuracy {row['accuracy']:.4f}, ${row['usd_per_10k']:.2f} per 10,000, "
             f"{row['queries_per_prediction']:.2f} queries, fit {row['fit_s']:.0f} s",
@@ -237,7 +228,7 @@ def run(given: argparse.Namespace) -> None:
 def table(given: argparse.Namespace) -> None:
     """Write a line for each setting, over its seeds."""
     cells = defaultdict(list)
-    for row in read(given.ledger):
+    for row in read_ledger(given.ledger):
         cells[row["task"], row["labels"], row["boxes"], row["pace"]].append(row)
     lines = [
         "# Several boxes: what accuracy costs",
@@ -269,18 +260,9 @@ def table(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    parser, running = commands(__doc__, HERE, "task | labels | boxes | pace | seed")
     running.add_argument("--data", type=Path, required=True)
     running.add_argument("--cache", type=Path, help="keeps models' answers")
-    running.add_argument(
-        "--only", default="*", help="a pattern of 'task | labels | boxes | pace | seed'"
-    )
-    tabling = commands.add_parser("table", help="write the ledger as Markdown")
-    tabling.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    for command in (running, tabling):
-        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
     given = parser.parse_args()
     (run if given.command == "run" else table)(given)
 

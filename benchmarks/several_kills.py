@@ -10,10 +10,8 @@ and begins anew, again and again; in the end all of them may come to theirs. The
 about half of what they would ask: queries and dollars both end.
 """
 
-import argparse
 import random
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from killing import PROCESSES, folder, forking, kill_at_random, table
+from killing import PROCESSES, folder, forking, in_rounds, kill_at_random, options, publish, table
 from zygote import SIDE, Zygote, data, questions_of
 
 from rebox.box import BlackBox, open_box
@@ -102,29 +100,21 @@ class Scene:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50, help="in each round")
+    parser = options(__doc__, kills=50, what="in each round")
     parser.add_argument("--rounds", type=int, default=4, help="of each kind")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     counts = measure(chosen.kills, chosen.rounds, chosen.seed)
-    text = "\n".join(lines(counts, chosen.seed)) + "\n"
-    print(text)
-    if chosen.out is not None:
-        chosen.out.write_text(text, encoding="utf-8")
+    publish(lines(counts, chosen.seed), chosen.out)
 
 
 def measure(kills: int, rounds: int, seed: int) -> dict[str, Counts]:
     """Return what so many kills in each of so many rounds have done, by kind."""
-    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
-    counts = {kind: Counts() for kind in KINDS}
-    for kind in KINDS:
-        for _ in range(rounds):
-            with scene() as opened:
-                play(opened, kind, kills, draw, counts[kind])
-            print(kind, counts[kind], file=sys.stderr, flush=True)
-    return counts
+
+    def round_of(kind: str, draw: random.Random, count: Counts) -> None:
+        with scene() as opened:
+            play(opened, kind, kills, draw, count)
+
+    return in_rounds({kind: Counts() for kind in KINDS}, rounds, seed, round_of)
 
 
 @contextmanager

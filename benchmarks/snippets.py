@@ -14,20 +14,20 @@ anything.
 
 import argparse
 import io
-import json
 import tarfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import commands, missing
 from numpy.typing import NDArray
 
 import rebox
+from rebox.study.bench import append, read_ledger
 
 HERE = Path(__file__).parent / "snippets"
 RATED = "movieReviewSnippets_GroundTruth.txt"
@@ -142,29 +142,20 @@ def trials() -> Iterator[Trial]:
     return (Trial(n, way, seed) for seed in SEEDS for n in LABELS for way in WAYS)
 
 
-def read(ledger: Path) -> list[dict[str, Any]]:
-    """Return the rows of a ledger."""
-    return [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
-
-
 def run(given: argparse.Namespace) -> None:
     """Run what the ledger does not hold."""
-    done = {row["key"] for row in read(given.ledger)}
     texts, labels = sentences(given.archive)
     given.ledger.parent.mkdir(parents=True, exist_ok=True)
-    for trial in trials():
-        if trial.key in done or not fnmatch(trial.key, given.only):
-            continue
+    for trial in missing(trials(), given):
         row = measure(trial, texts, labels)
-        with given.ledger.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+        append(given.ledger, row)
         print(f"{trial.key}: accuracy {row['accuracy']:.4f}, fit {row['fit_s']:.1f} s", flush=True)
 
 
 def table(given: argparse.Namespace) -> None:
     """Write a line for each setting, over its seeds."""
     cells = defaultdict(list)
-    for row in read(given.ledger):
+    for row in read_ledger(given.ledger):
         cells[row["labels"], row["way"]].append(row)
     lines = [
         "# Sentences of film reviews, and three free tools that judge them",
@@ -185,15 +176,8 @@ def table(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run", help="run the trials that the ledger does not hold")
+    parser, running = commands(__doc__, HERE, "labels | asked | seed")
     running.add_argument("--archive", type=Path, required=True)
-    running.add_argument("--only", default="*", help="a pattern of 'labels | asked | seed'")
-    tabling = commands.add_parser("table", help="write the ledger as Markdown")
-    tabling.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    for command in (running, tabling):
-        command.add_argument("--ledger", type=Path, default=HERE / "measured.jsonl")
     given = parser.parse_args()
     (run if given.command == "run" else table)(given)
 
