@@ -21,11 +21,23 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from killing import PROCESSES, folder, forking, in_rounds, kill_at_random, options, publish, table
+from killing import (
+    PROCESSES,
+    folder,
+    forking,
+    in_rounds,
+    kill_at_random,
+    options,
+    publish,
+    table,
+    wrong_in,
+)
+from numpy.typing import NDArray
 from zygote import WORDS, Zygote, texts_of
 
-from rebox.box import FunctionBox, open_box
-from rebox.meter import Budget, Journal, JournalAccount, faults
+from rebox.box import FunctionBox
+from rebox.box.reservation import Row
+from rebox.meter import Journal, faults
 from rebox.money import NANO, nano_usd
 from rebox.rehearsal import Limits, Rehearsal, read_faults
 
@@ -210,18 +222,14 @@ def _repeated(opened: Scene) -> int:
 
 def _wrong(opened: Scene, books: Journal) -> int:
     """Return how many answers of the journal name another word than the text that was asked."""
-    account = JournalAccount(books, name="team", training=Budget(), prediction=Budget())
-    wrong = 0
-    for place, uri in enumerate(opened.uris):
-        with open_box(uri) as box:
-            identity = box.spec.identity
-        for seed in range(PROCESSES):
-            places, texts = texts_of(seed, QUESTIONS, len(opened.uris))
-            asked = texts[places == place]
-            true = judge(asked).argmax(axis=1)
-            known = account.peek(asked, identity)
-            wrong += sum(row.any() and row.argmax() != true[i] for i, row in known.items())
-    return int(wrong)
+
+    def differing(_: int, asked: NDArray[np.object_], known: dict[int, Row]) -> int:
+        true = judge(asked).argmax(axis=1)
+        return sum(bool(row.any() and row.argmax() != true[i]) for i, row in known.items())
+
+    return wrong_in(
+        books, opened.uris, lambda seed: texts_of(seed, QUESTIONS, len(opened.uris)), differing
+    )
 
 
 TITLES = {

@@ -15,7 +15,13 @@ from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import numpy as np
+from numpy.typing import NDArray
 from zygote import Zygote
+
+from rebox.box import open_box
+from rebox.box.reservation import Row
+from rebox.meter import Budget, Journal, JournalAccount
 
 Count = TypeVar("Count")
 
@@ -92,6 +98,35 @@ def in_rounds(
             play(kind, draw, count)
             print(kind, count, file=sys.stderr, flush=True)
     return counts
+
+
+def wrong_in(
+    books: Journal,
+    uris: Sequence[str],
+    dealt: Callable[[int], tuple[NDArray[np.intp], Any]],
+    differing: Callable[[int, Any, dict[int, Row]], int],
+) -> int:
+    """Return how many answers of a journal are not those of whom was asked.
+
+    Parameters
+    ----------
+    uris : sequence of str
+        How the services are opened.
+    dealt : callable
+        Returns, for the seed of a process, which service each of its questions is for, and them.
+    differing : callable
+        Counts, of a service by its place, the answers (by place among questions) that are wrong.
+    """
+    account = JournalAccount(books, name="team", training=Budget(), prediction=Budget())
+    wrong = 0
+    for place, uri in enumerate(uris):
+        with open_box(uri) as box:
+            identity = box.spec.identity
+        for seed in range(PROCESSES):
+            places, questions = dealt(seed)
+            asked = questions[places == place]
+            wrong += differing(place, asked, account.peek(asked, identity))
+    return wrong
 
 
 def options(doc: str, kills: int, what: str | None = None) -> argparse.ArgumentParser:

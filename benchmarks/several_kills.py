@@ -19,12 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from killing import PROCESSES, folder, forking, in_rounds, kill_at_random, options, publish, table
+from killing import (
+    PROCESSES,
+    folder,
+    forking,
+    in_rounds,
+    kill_at_random,
+    options,
+    publish,
+    table,
+    wrong_in,
+)
+from numpy.typing import NDArray
 from zygote import SIDE, Zygote, data, questions_of
 
 from rebox.box import BlackBox, open_box
 from rebox.box.rehearsal import RehearsalBox
-from rebox.meter import Budget, Journal, JournalAccount, faults
+from rebox.box.reservation import Row
+from rebox.meter import Journal, faults
 from rebox.money import NANO, nano_usd
 from rebox.rehearsal import Limits, Rehearsal
 
@@ -210,18 +222,14 @@ def _booked(books: Journal, opened: Scene) -> list[tuple[int, int, int]]:
 
 def _wrong(opened: Scene, books: Journal) -> int:
     """Return how many answers of the journal are not those of the box that was asked."""
-    account = JournalAccount(books, name="team", training=Budget(), prediction=Budget())
-    wrong = 0
-    for place, uri in enumerate(opened.uris):
-        with open_box(uri) as box:
-            identity = box.spec.identity
-        for seed in range(PROCESSES):
-            places, images = questions_of(seed, QUESTIONS, len(PRICES))
-            asked = images[places == place]
-            known = account.peek(asked, identity)
-            true = box_of(place).ask(asked)
-            wrong += sum(not np.allclose(row, true[i], atol=1e-3) for i, row in known.items())
-    return wrong
+
+    def differing(place: int, asked: NDArray[np.uint8], known: dict[int, Row]) -> int:
+        true = box_of(place).ask(asked)
+        return sum(not np.allclose(row, true[i], atol=1e-3) for i, row in known.items())
+
+    return wrong_in(
+        books, opened.uris, lambda seed: questions_of(seed, QUESTIONS, len(PRICES)), differing
+    )
 
 
 TITLES = {

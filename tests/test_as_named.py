@@ -258,10 +258,10 @@ def test_counts_are_no_belief_where_a_box_has_names_of_the_users():
     scores = np.eye(K, dtype=np.float32)[truth]
     for places, believed in ((np.arange(K), False), (np.full(K, NOBODY), True)):
         looked = NamedAnswers.fit(labels_spec(K), places, scores)
-        beliefs = looked.beliefs(scores, truth)
+        beliefs = looked.beliefs(looked.best(scores), truth)
         assert (np.abs(beliefs.free).max() > 0) == believed
         assert len(beliefs.shared) == looked.width == (not believed)
         assert (beliefs.free.argmax(axis=1) == np.arange(K)).all() or not believed
-        alone = looked.beliefs(scores, truth, alone=True)
+        alone = looked.beliefs(looked.best(scores), truth, alone=True)
         assert np.abs(alone.free).max() >= np.abs(beliefs.free).max()
         assert alone.bias > beliefs.bias

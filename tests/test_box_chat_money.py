@@ -66,7 +66,7 @@ def test_a_usage_that_is_none_costs_what_was_set_aside(usage):
 def test_a_text_is_never_more_tokens_than_bytes():
     box = priced(TEXT, chosen("B"))
     words = "\N{GRINNING FACE}" * 50
-    body = box.body(words)
+    body = box.bodies([words])
     said = len(body["messages"][0]["content"].encode())
     assert box.most_tokens_in([words]) >= said > 200
     assert box.most_nano_usd(as_texts([words])) >= said * 2000 + 16 * 10_000

@@ -92,7 +92,7 @@ def test_what_is_in_use_does_not_rest(tmp_path):
         thread.start()
         thread.join(5)
         assert not thread.is_alive()
-        assert journal._store.is_open
+        assert journal._store._connection is not None
     sent = threading.Event()
     with (
         Rehearsal("huggingface", open_box("rehearsal:?classes=3&size=8"), limits=Limits()) as one,

@@ -191,46 +191,58 @@ def free_port():
             return port
 
 
-def mlflow(task, folder, cache):
-    """Return `mlflow models serve` with a task's model, and the box's URI without its options."""
+def served_by_mlflow(folder, cache, *saving):
+    """Return `mlflow models serve` and its address, once a script has saved a model.
+
+    Behind the script stand its arguments, the last of which is the folder of that model.
+    """
     python = environment("mlflow", MLFLOW, cache)
     around = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     # by default it hangs up after 5 s without a question, which meets one now and then: that one is
     # lost, counts as billed, and a fit that has spent its budget by it is another fit
     around["UVICORN_TIMEOUT_KEEP_ALIVE"] = "600"
     around["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"  # it calls uvicorn by name
-    saving = [python, "-c", SAVE, task.file, folder / "model"]
-    subprocess.run(saving, check=True, cwd=folder, env=clean() | around)
+    subprocess.run([python, "-c", *saving], check=True, cwd=folder, env=clean() | around)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [python.with_name("mlflow"), "models", "serve", "--model-uri", folder / "model"]
+    command = [python.with_name("mlflow"), "models", "serve", "--model-uri", saving[-1]]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", port]
     command += ["--timeout", ANSWER_S]
-    log = folder / "log"
-    return Server(command, ready=f"{url}/ping", log=log, environment=around), f"mlflow:{url}"
+    return Server(command, ready=f"{url}/ping", log=folder / "log", environment=around), url
 
 
-def triton(task, folder, cache):
-    """Return Triton with a task's model, and the box's URI without its options."""
+def served_by_triton(folder, cache, script, **given):
+    """Return Triton and its address: what serves is a script, which is ``given`` these as JSON."""
     skip_where_triton_has_no_wheel()
     python = environment("triton", TRITON, cache)
-    height, width, channels = (spec := task.open_file().spec).shape
     port = free_port()
-    given = {
-        "file": str(task.file),
-        "port": port,
-        "takes": [channels, height, width],
-        "answers": [len(spec.classes)],
-        "no_library": NO_LIBRARY,
-    }
-    libraries = [sysconfig.get_config_var("LIBDIR"), os.environ.get("LD_LIBRARY_PATH")]
     url = f"http://127.0.0.1:{port}"
+    libraries = [sysconfig.get_config_var("LIBDIR"), os.environ.get("LD_LIBRARY_PATH")]
+    told = json.dumps({"port": port, "no_library": NO_LIBRARY, **given})
     server = Server(
-        [python, "-c", SERVE_TRITON, json.dumps(given)],
+        [python, "-c", script, told],
         ready=f"{url}/v2/models/model/ready",
         log=folder / "log",
         environment={"LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries))},
     )
+    return server, url
+
+
+def mlflow(task, folder, cache):
+    """Return `mlflow models serve` with a task's model, and the box's URI without its options."""
+    server, url = served_by_mlflow(folder, cache, SAVE, task.file, folder / "model")
+    return server, f"mlflow:{url}"
+
+
+def triton(task, folder, cache):
+    """Return Triton with a task's model, and the box's URI without its options."""
+    height, width, channels = (spec := task.open_file().spec).shape
+    given = {
+        "file": str(task.file),
+        "takes": [channels, height, width],
+        "answers": [len(spec.classes)],
+    }
+    server, url = served_by_triton(folder, cache, SERVE_TRITON, **given)
     return server, f"oip:{url}/model"
 
 

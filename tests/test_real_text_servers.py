@@ -4,22 +4,9 @@ The model counts words (`texts.scores`, written out for their environments). Bot
 `test_real_servers`.
 """
 
-import json
-import os
-import subprocess
-import sysconfig
-
 import numpy as np
 import pytest
-from environments import clean, environment
-from test_real_servers import (
-    MLFLOW,
-    NO_LIBRARY,
-    TRITON,
-    Server,
-    free_port,
-    skip_where_triton_has_no_wheel,
-)
+from test_real_servers import served_by_mlflow, served_by_triton
 from texts import SOURCES, reviews, scores
 
 import rebox
@@ -95,37 +82,13 @@ with tempfile.TemporaryDirectory(prefix="triton-") as folder:  # the paths of so
 
 
 def mlflow(folder, cache):
-    python = environment("mlflow", MLFLOW, cache)
-    around = {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "UVICORN_TIMEOUT_KEEP_ALIVE": "600",
-        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    saving = [python, "-c", COUNTS + SAVE, folder / "model"]
-    subprocess.run(saving, check=True, cwd=folder, env=clean() | around)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [python.with_name("mlflow"), "models", "serve", "--model-uri", folder / "model"]
-    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", port]
-    server = Server(command, ready=f"{url}/ping", log=folder / "log", environment=around)
+    server, url = served_by_mlflow(folder, cache, COUNTS + SAVE, folder / "model")
     uri = f"mlflow:{url}?{CLASSES}&takes=texts"
     return server, [uri, f"{uri}&input=review"]
 
 
 def triton(folder, cache):
-    skip_where_triton_has_no_wheel()
-    python = environment("triton", TRITON, cache)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    libraries = [sysconfig.get_config_var("LIBDIR"), os.environ.get("LD_LIBRARY_PATH")]
-    given = json.dumps({"port": port, "no_library": NO_LIBRARY})
-    server = Server(
-        [python, "-c", COUNTS + SERVE, given],
-        ready=f"{url}/v2/models/model/ready",
-        log=folder / "log",
-        environment={"LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries))},
-    )
+    server, url = served_by_triton(folder, cache, COUNTS + SERVE)
     uri = f"oip:{url}/model?{CLASSES}"
     return server, [uri, f"{uri}&binary=false"]
 

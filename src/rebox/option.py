@@ -23,13 +23,13 @@ import inspect
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from rebox.errors import InvalidOption
 
@@ -125,6 +125,20 @@ def split_options(text: str, between: str = "&") -> dict[str, str]:
             raise InvalidOption(f"the option {name} is given twice: keep one.")
         options[name] = unquote(value)
     return options
+
+
+def without_options(uri: str, names: Collection[str]) -> str:
+    """Return ``uri`` without the options of these ``names``; others stay as they are."""
+    name, mark, text = uri.partition("?")
+    kept = [one for one in text.split("&") if one.partition("=")[0] not in names]
+    return f"{name}{mark}{'&'.join(kept)}"
+
+
+def with_options(uri: str, **options: object) -> str:
+    """Return ``uri`` with ``options`` in place of those of the same names, or added at its end."""
+    name, _, text = without_options(uri, options).partition("?")
+    told = [f"{option}={quote(str(value))}" for option, value in options.items()]
+    return f"{name}?{'&'.join([*filter(None, text.split('&')), *told])}"
 
 
 def read_options(

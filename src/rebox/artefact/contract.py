@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box import BlackBox
-from rebox.box.spec import Kind
+from rebox.box.spec import REDACTED, Kind
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
 from rebox.fit import Model, Verdict, distinct_names
 from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
-
-REDACTED = "|redacted="  # in an identity, before what texts are redacted by
 
 
 def advice_for(found: str, expected: Collection[str]) -> str:

@@ -140,11 +140,6 @@ class LineResult:
     billed: int
     used: Used | None = None
 
-    @property
-    def nano_usd_each(self) -> int | None:
-        """What each of those billed cost, in 1e-9 US dollars; None: what was set aside for it."""
-        return None if self.used is None else self.used.each(self.billed)
-
 
 class Batches(Protocol):
     """A service's batches.

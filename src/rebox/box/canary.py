@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rebox.box.spec import BoxSpec, Images, Queries
 from rebox.sample.pixels import as_floats
+from rebox.sample.texts import text_array
 
 Change = Literal["none", "moved", "changed"]
 
@@ -29,9 +30,7 @@ def canary_texts(k: int) -> NDArray[np.object_]:
 
     Praise, complaint and matter of fact by turns, and longer and shorter ones.
     """
-    texts = np.empty(k, dtype=object)
-    texts[:] = [_sentence(turn) for turn in range(k)]
-    return texts
+    return text_array([_sentence(turn) for turn in range(k)])
 
 
 def _sentence(turn: int) -> str:

@@ -257,11 +257,6 @@ class Finder(BlackBox):
         """Return the other box as it is asked, by the answer (classes,)."""
 
 
-def uri_taking(uri: str | None, kind: Kind) -> str | None:
-    """Return the URI of a box that could take several kinds of samples as one that takes these."""
-    return None if uri is None else f"{uri}{'&' if '?' in uri else '?'}takes={kind}"
-
-
 def check_form(images: Queries, spec: BoxSpec) -> None:
     """Raise `InvalidData` unless ``images`` are what a box takes by its ``spec``."""
     if spec.takes == "texts":

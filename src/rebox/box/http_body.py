@@ -14,11 +14,11 @@ A form has more fields by ``form.NAME=VALUE``; one of ``form`` that says ``{text
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
@@ -26,16 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rebox.box.http_key import KEY_PLACE, Written, refuse_in_body
-from rebox.box.service import png
+from rebox.box.service import BEST_QUALITY, picture_file
 from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
-from rebox.sample.pixels import as_pillow
 
 IMAGE, IMAGES, TEXT, TEXTS = "{image}", "{images}", "{text}", "{texts}"
 SEVERAL = (IMAGES, TEXTS)
 FORMS = {"multipart": "multipart/form-data", "form": "application/x-www-form-urlencoded"}
 PLAIN = ("raw", "base64")
-QUALITY = 95  # Pillow's highest that is not merely larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +70,10 @@ class BodyOptions:
             raise InvalidOption(
                 "field and form.NAME are for forms: pass body=multipart, or leave them out."
             )
-        if self.quality is not None and (self.format != "jpeg" or not 1 <= self.quality <= QUALITY):
-            raise InvalidOption(f"quality lies in 1 to {QUALITY}, with format=jpeg.")
+        if self.quality is not None and (
+            self.format != "jpeg" or not 1 <= self.quality <= BEST_QUALITY
+        ):
+            raise InvalidOption(f"quality lies in 1 to {BEST_QUALITY}, with format=jpeg.")
         if self.takes == "texts":
             self._check_texts()
         refuse_in_body(dict(self.form))
@@ -81,7 +81,7 @@ class BodyOptions:
             refuse_in_body(self.template)
             _check_places(self.template)
 
-    @property
+    @cached_property
     def template(self) -> Any:
         """The JSON to fill in; None: it is none."""
         if self.body in (*PLAIN, *FORMS):
@@ -94,12 +94,12 @@ class BodyOptions:
                 f'{{"image":"{IMAGE}"}}; what was found is no JSON ({error}).'
             ) from error
 
-    @property
+    @cached_property
     def several(self) -> bool:
         """Whether it takes several images, or texts."""
         return any(text in SEVERAL for text in texts_in(self.template))
 
-    @property
+    @cached_property
     def takes(self) -> Kind:
         """What it has a place for."""
         said = [*texts_in(self.template), *self.form.values()]
@@ -182,11 +182,7 @@ class BodyOptions:
         return f"rebox-{hashlib.sha256(named.encode()).hexdigest()}"
 
     def _file(self, image: NDArray[np.uint8]) -> bytes:
-        if self.format == "png":
-            return png(image)
-        file = io.BytesIO()
-        as_pillow(image).save(file, "JPEG", quality=self.quality or QUALITY, subsampling=0)
-        return file.getvalue()
+        return picture_file(image, self.format, self.quality)
 
     def _multipart(self, file: bytes) -> bytes:
         start = f"--{self._boundary}\r\nContent-Disposition: form-data; name="

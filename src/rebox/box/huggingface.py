@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from rebox.box.contract import BlackBox, uri_taking
+from rebox.box.contract import BlackBox
 from rebox.box.service import (
     LOOPBACK,
     Failure,
@@ -32,6 +32,7 @@ from rebox.box.service.labels import BestService, Pairs, pairs_in
 from rebox.box.service.message import wait_s
 from rebox.box.spec import Kind, Queries
 from rebox.errors import InvalidOption
+from rebox.option import with_options
 
 ROUTER = "https://router.huggingface.co/hf-inference/models"
 THEIRS = (".huggingface.co", ".huggingface.cloud")
@@ -65,7 +66,8 @@ class HuggingFaceBox(BestService):
         if kind != "texts" or self._reopen is None:
             return self
         box = self._reopen(takes=kind)
-        box.uri, box.transport = uri_taking(self.uri, kind), self.transport
+        box.uri = None if self.uri is None else with_options(self.uri, takes=kind)
+        box.transport = self.transport
         return box
 
     def request(self, images: Queries) -> Request:

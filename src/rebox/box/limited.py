@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.contract import BlackBox, uri_taking
+from rebox.box.contract import BlackBox
 from rebox.box.reservation import Reserve
 from rebox.box.spec import BoxSpec, Images, Kind, Queries, Scores
 from rebox.errors import InvalidOption
-from rebox.option import whole
+from rebox.option import whole, with_options
 
 
 class LimitedBox(BlackBox):
@@ -82,7 +82,7 @@ class LimitedBox(BlackBox):
         if within is self._box:
             return self
         limited = LimitedBox(within, **self._limits)
-        limited.uri = uri_taking(self.uri, kind)
+        limited.uri = None if self.uri is None else with_options(self.uri, takes=kind)
         return limited
 
     @property

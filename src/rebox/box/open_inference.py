@@ -34,19 +34,14 @@ from rebox.box.service import (
 )
 from rebox.box.service.labels import UNKNOWN, nameless
 from rebox.box.service.naming import array_of
-from rebox.box.service.tensor import DATATYPES, Tensor, TensorOptions, TextTensor
+from rebox.box.service.tensor import Tensor, TensorOptions, TextTensor
 from rebox.box.spec import BoxSpec, Queries
+from rebox.box.wire import JSON_LENGTH, NUMBERS, packed
 from rebox.errors import InvalidOption
 
 KEY = HeaderKey(service="oip", variables=("OIP_TOKEN",), required=False)
 OWN = ServiceOptions(price_usd=0.0)  # somebody runs it for themselves: nobody is paid by the image
-JSON_LENGTH = "Inference-Header-Content-Length"
 ID = "rebox"  # KServe wants one with bytes; it says nothing, so that the same question is the same
-NUMBERS: dict[str, np.dtype[Any]] = {
-    **DATATYPES,
-    **{f"INT{8 * n}": np.dtype(f"i{n}") for n in (1, 2, 4, 8)},
-    **{f"UINT{8 * n}": np.dtype(f"u{n}") for n in (1, 2, 4, 8)},
-}
 
 
 class OpenInferenceBox(Service):
@@ -80,7 +75,7 @@ class OpenInferenceBox(Service):
         if not self._model.binary:
             given["data"] = tensor.ravel().tolist()
             return Request.of_json(self.url, body)
-        content = _content(tensor)
+        content = packed(tensor)
         given["parameters"] = {"binary_data_size": len(content)}
         if self._model.output is None:
             body["parameters"] = {"binary_data_output": True}
@@ -115,14 +110,6 @@ class OpenInferenceBox(Service):
         if not self._model.padded or short <= 0:
             return tensor
         return np.concatenate([tensor, np.repeat(tensor[-1:], short, axis=0)])
-
-
-def _content(tensor: NDArray[Any]) -> bytes:
-    """Return a tensor's bytes: of each text, its length in 4 of them goes before it."""
-    if tensor.dtype == object:
-        texts = [text.encode() for text in tensor.ravel().tolist()]
-        return b"".join(len(text).to_bytes(4, "little") + text for text in texts)
-    return tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _output(reply: Reply, name: str | None) -> NDArray[Any]:
@@ -177,7 +164,7 @@ def _tensor(output: Mapping[str, Any], content: bytes | None) -> NDArray[Any]:
 
 
 def _numbers(content: bytes, kind: str) -> NDArray[Any] | None:
-    dtype = NUMBERS[kind].newbyteorder("<")
+    dtype = NUMBERS[kind]
     if len(content) % dtype.itemsize:
         return None
     return np.frombuffer(content, dtype=dtype)

@@ -7,7 +7,8 @@ from typing import Any
 
 from rebox.box.onnx_input import four_axes, settled_axes
 from rebox.box.service import Key, Refusal, Request, ServiceOptions, Terms, Transport
-from rebox.box.service.tensor import DATATYPES, TEXTS, TensorOptions
+from rebox.box.service.tensor import DATATYPES, TensorOptions
+from rebox.box.wire import BYTES
 from rebox.errors import BoxError, InvalidOption, ServiceError
 from rebox.option import Size
 
@@ -54,7 +55,7 @@ class ServedModel:
     @property
     def of_texts(self) -> bool:
         """Whether it takes texts."""
-        return self.datatype == TEXTS
+        return self.datatype == BYTES
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,13 @@ def read_model(
         An option contradicts the server, or is needed and missing.
     """
     layout = None if tensor.layout == "auto" else tensor.layout
-    sized = tensor.datatype == TEXTS or (layout and service.size)
+    sized = tensor.datatype == BYTES or (layout and service.size)
     told = all((tensor.input, tensor.datatype, sized))
     about = {} if told else server.metadata()
     known = server.extensions()
     described = {} if told else _only_input(about, tensor.input)
     datatype = _settled_text("datatype", described.get("datatype"), tensor.datatype)
-    if datatype == TEXTS:
+    if datatype == BYTES:
         axes = _text_axes(described)
     else:
         axes = _image_axes(_shape(described, layout or "nchw"), layout, service, preset)
@@ -179,7 +180,7 @@ def read_model(
         channels=axes.channels,
         output=_output_of(about, tensor.output, classes, batched="n" in axes.form),
         batch_size=axes.batch or service.batch_size or min(BATCH, usual or BATCH),
-        padded=axes.batch is not None and datatype != TEXTS,
+        padded=axes.batch is not None and datatype != BYTES,
         binary=BINARY in known or datatype == "FP16" if binary is None else binary,
     )
 
@@ -229,12 +230,12 @@ def _only_input(about: dict[str, Any], name: str | None) -> dict[str, Any]:
     inputs = [one for one in about["inputs"] if name is None or one.get("name") == name]
     if len(inputs) == 1 and 1 <= len(inputs[0].get("shape", ())) <= 4:
         described: dict[str, Any] = inputs[0]
-        if described.get("datatype") in (*DATATYPES, TEXTS):
+        if described.get("datatype") in (*DATATYPES, BYTES):
             return described
     told = "; ".join(f"{i.get('name')}: {i.get('datatype')} {i.get('shape')}" for i in inputs)
     raise BoxError(
         f"the model takes {told or 'other inputs'}; expected one input of images, with 1 to 4 "
-        f"axes, of {', '.join(DATATYPES)}, or one of texts, of {TEXTS}."
+        f"axes, of {', '.join(DATATYPES)}, or one of texts, of {BYTES}."
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from rebox.box.contract import BlackBox
 from rebox.box.registry import BOXES, BoxURI, open_box
 from rebox.errors import InvalidOption
-from rebox.option import options_of
+from rebox.option import options_of, without_options
 
 TRUSTED = "REBOX_TRUSTED"
 """The environment variable with hosts, key variables and ``torch`` that the user trusts."""
@@ -35,6 +35,12 @@ def is_service(uri: str) -> bool:
 def trusted_places() -> set[str]:
     """Return what the user has named in ``REBOX_TRUSTED``."""
     return set(filter(None, os.environ.get(TRUSTED, "").replace(" ", "").split(",")))
+
+
+def addresses_in(parts: BoxURI) -> list[str]:
+    """Return the addresses that a URI names: as its target, or in an option."""
+    told = (parts.target, *map(parts.options.get, ADDRESSES))
+    return [text for text in told if text and "://" in text]
 
 
 def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = ()) -> BlackBox:
@@ -65,10 +71,9 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
         _check_download(parts, named, whose, way)
         return open_box(uri)
     _check_variable(parts, named, whose, way)
-    for url in (parts.target, *map(parts.options.get, ADDRESSES)):
-        if url and "://" in url:
-            _check_host(parts.scheme, url, named, whose, way)
-    box = open_box(_without(uri, (*PRICES, *TOKENS)))
+    for url in addresses_in(parts):
+        _check_host(parts.scheme, url, named, whose, way)
+    box = open_box(without_options(uri, (*PRICES, *TOKENS)))
     if box.source.address is not None:
         _check_host(parts.scheme, box.source.address, named, whose, way)
     for name in PRICES:
@@ -76,7 +81,7 @@ def open_foreign(uri: str, *, whose: str, way: str, trusted: Collection[str] = (
             _raise_price(box, name, float(parts.options[name]))
     if set(TOKENS) & set(parts.options):
         # models of earlier releases may name both: a price of a query went before one of tokens
-        box = _dearer(box, open_box(_without(uri, PRICES[:1])))
+        box = _dearer(box, open_box(without_options(uri, PRICES[:1])))
     box.uri = uri
     return box
 
@@ -116,12 +121,6 @@ def _check_host(scheme: str, url: str, named: Collection[str], whose: str, way: 
         f"the {whose}'s box is at {place}, which is not {scheme}'s own: {way} if your samples and "
         f"your key may go there, or name {host} in {TRUSTED}."
     )
-
-
-def _without(uri: str, own: Collection[str]) -> str:
-    name, mark, options = uri.partition("?")
-    kept = [one for one in options.split("&") if one.partition("=")[0] not in own]
-    return f"{name}{mark}{'&'.join(kept)}"
 
 
 def _dearer(known: BlackBox, claimed: BlackBox) -> BlackBox:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from rebox.box.contract import BlackBox
-from rebox.box.origin import ADDRESSES, TRUSTED, is_service, trusted_places
+from rebox.box.origin import TRUSTED, addresses_in, is_service, trusted_places
 from rebox.box.registry import BoxURI
 from rebox.errors import InvalidOption, SamplesLeave
 
@@ -64,9 +64,7 @@ def _beyond(uri: str) -> str | None:
     """Return where the box that ``uri`` names is asked; None: on this machine."""
     if not is_service(uri):
         return None
-    parts = BoxURI.parse(uri)
-    told = [text for text in (parts.target, *map(parts.options.get, ADDRESSES)) if text]
-    urls = [text for text in told if "://" in text]
+    urls = addresses_in(BoxURI.parse(uri))
     if not urls:
         return "its service"
     return next((urlsplit(url).netloc for url in urls if not _is_here(url)), None)

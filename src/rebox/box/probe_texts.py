@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rebox.box.canary import canary_texts
 from rebox.box.probe import REPEAT_TOLERANCE, add_up, decimals_of
 from rebox.box.spec import BoxSpec, Queries, Scores
+from rebox.sample.texts import text_array
 
 DISTINCT, REPEATED = 5, 4  # texts, and how many of them again, with a blank more, and in capitals
 TEXT_QUESTIONS = DISTINCT + 3 * REPEATED
@@ -89,7 +89,12 @@ def probe_texts(ask: Callable[[Queries], Scores], spec: BoxSpec) -> TextProbeRep
     """
     texts = canary_texts(DISTINCT)
     again = texts[:REPEATED]
-    rounds = (texts, again, _changed(again, lambda one: f"{one} "), _changed(again, str.upper))
+    rounds = (
+        texts,
+        again,
+        text_array([f"{one} " for one in again]),
+        text_array([one.upper() for one in again]),
+    )
     start = time.perf_counter()
     answers = [np.asarray(ask(part), dtype=np.float64) for part in rounds]
     seconds = time.perf_counter() - start
@@ -108,9 +113,3 @@ def probe_texts(ask: Callable[[Queries], Scores], spec: BoxSpec) -> TextProbeRep
         capitals_change=changes[2],
         texts_per_second=TEXT_QUESTIONS / max(seconds, 1e-9),
     )
-
-
-def _changed(texts: NDArray[np.object_], change: Callable[[str], str]) -> NDArray[np.object_]:
-    changed = np.empty(len(texts), dtype=object)
-    changed[:] = [change(text) for text in texts]
-    return changed

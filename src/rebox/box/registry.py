@@ -22,7 +22,7 @@ from rebox.box.contract import BlackBox
 from rebox.box.limited import LimitedBox
 from rebox.door import Door
 from rebox.errors import BoxError, InvalidOption
-from rebox.option import read_options, split_options
+from rebox.option import read_options, split_options, with_options, without_options
 
 MOST_ORDERS = 64  # boxes that are the same but for the order of their options
 
@@ -111,14 +111,6 @@ def beside(uri: str, folder: Path) -> str:
     return uri if placed == parts else f"{placed.scheme}:{placed.target}?{options}".rstrip("?")
 
 
-def with_options(uri: str, **options: object) -> str:
-    """Return ``uri`` with ``options`` in place of those of the same names, or added at its end."""
-    name, _, text = uri.partition("?")
-    kept = [one for one in text.split("&") if one and one.partition("=")[0] not in options]
-    told = [f"{option}={quote(str(value))}" for option, value in options.items()]
-    return f"{name}?{'&'.join([*kept, *told])}"
-
-
 def worded(uri: str) -> list[str]:
     """Return the URIs of all boxes that one stands for, which ask the same in other words.
 
@@ -131,13 +123,12 @@ def worded(uri: str) -> list[str]:
         There are none; or a box has no such option.
     """
     options = split_options(uri.partition("?")[2])
-    lists = {name: options.pop(name, None) for name in ("prompts", "orders")}
+    lists = {name: options.get(name) for name in ("prompts", "orders")}
     if not any(lists.values()):
         return [uri]
     prompts = [one.strip() for one in (lists["prompts"] or "").split(",") if one.strip()]
     orders = _counted(lists["orders"])
-    kept = [one for one in uri.partition("?")[2].split("&") if one.partition("=")[0] not in lists]
-    plain = f"{uri.partition('?')[0]}?{'&'.join(kept)}"
+    plain = without_options(uri, lists)
     told = [{"prompt": one} for one in prompts] or [{}]
     return [
         with_options(plain, **prompt, **({} if order is None else {"order": order}))

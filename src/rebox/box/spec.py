@@ -19,6 +19,8 @@ Queries = Images | NDArray[np.object_] | NDArray[np.str_]
 Kind = Literal["images", "texts", "ids"]
 """What samples are shown as."""
 Scores = NDArray[np.floating]
+REDACTED = "|redacted="
+"""What stands in an identity before what tells how texts are redacted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rebox.box import BlackBox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.meter import Amount, Budget, Journal, JournalAccount, Meter, default_path
-from rebox.money import NANO, dollars, per_hour
+from rebox.money import dollars, per_hour
 from rebox.sample.loader import SampleLoader
 
 Value = TypeVar("Value")
@@ -94,7 +94,7 @@ def _left_of(
     """
     if not others.queries:
         return training
-    usd = others.nano_usd / NANO
+    usd = others.usd
     left = None if training.queries is None else training.queries - others.queries
     money = None if training.usd is None else training.usd - usd
     billed = ""

@@ -178,9 +178,15 @@ def check_recorded_stays(
     check_stays(given)
     if len(artefact.boxes) == 1 and given:
         return
+    uris = (artefact.boxes[place].uri for place in sorted(_asked(artefact, without)))
+    check_stays(uri for uri in uris if uri)
+
+
+def _asked(artefact: Artefact, without: Sequence[str]) -> set[int]:
+    """Return the places of the boxes that a model asks, but for those that it shall do without."""
     asked = {question.box for question in artefact.model.questions}
-    records = [one for place, one in enumerate(artefact.boxes) if place in asked]
-    check_stays(one.uri for one in records if one.uri and not {one.uri, one.identity} & {*without})
+    records = artefact.boxes
+    return {at for at in asked if not {records[at].uri, records[at].identity} & {*without}}
 
 
 def _count(artefact: Artefact) -> str:
@@ -203,8 +209,10 @@ def _only(artefact: Artefact, box: str | BlackBox | None, path: Path) -> BlackBo
     record = artefact.box
     if not artefact.model.questions and (box is None or record.identity == NOBODY):
         return Nobody()
-    given = [] if box is None else open_each([box], artefact.kind)
-    opened = given[0].known_as(record.identity) if given else _from_file(record, path)
+    if box is None:
+        opened = _from_file(record, path)
+    else:
+        opened = open_each([box], artefact.kind)[0].known_as(record.identity)
     record.check(opened)
     return opened
 
@@ -213,8 +221,7 @@ def _several(
     artefact: Artefact, given: Sequence[str | BlackBox], path: Path, without: Sequence[str]
 ) -> tuple[BlackBox, ...]:
     own = _assigned(artefact, open_each(given, artefact.kind))
-    asked = {question.box for question in artefact.model.questions}
-    asked -= {k for k, one in enumerate(artefact.boxes) if {one.uri, one.identity} & {*without}}
+    asked = _asked(artefact, without)
     return tuple(
         own.get(place) or (_found(record, path) if place in asked else Nobody())
         for place, record in enumerate(artefact.boxes)

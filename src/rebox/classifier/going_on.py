@@ -5,7 +5,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from rebox.meter import Asker, Meter
 from rebox.meter.journal_account import content_of
 from rebox.meter.meter import Heard, Later
 from rebox.sample.loader import SampleLoader
+
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,20 +92,17 @@ class KeepingAsker(Asker):
         asked = self._heard(lambda: super(KeepingAsker, self).ask(images, heard))
         return lambda: asked
 
-    def _heard(self, later: Later) -> NDArray[np.float32]:
+    def _heard(self, call: Callable[[], Said]) -> Said:
+        """Return what a call does, and note where its box failed."""
         try:
-            return later()
+            return call()
         except BoxError:
             self.failed = True
             raise
 
     def depart(self) -> None:
         """Send what was put together; a refusal is its box's failure."""
-        try:
-            super().depart()
-        except BoxError:
-            self.failed = True
-            raise
+        self._heard(super().depart)
 
     def abandon(self) -> None:
         """Keep what has not left: another box may have failed, and this one is asked again."""

@@ -16,11 +16,12 @@ import threading
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import rebox
+from rebox.artefact import digest_of
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import check_prices
@@ -30,15 +31,17 @@ from rebox.cli.options import JournalOption, ModelArgument, OtherBoxOption, YesO
 from rebox.cli.printing import usd_per_query
 from rebox.errors import InvalidOption, extra
 from rebox.meter import Amount, Budget, Journal, counted, default_path
-from rebox.money import NANO, dollars
-from rebox.serve.contract import MEBIBYTE, ServeLimits
+from rebox.money import dollars
+from rebox.serve import ModelService, ServeLimits
+from rebox.serve.contract import MEBIBYTE
+from rebox.serve.day import DayAccounts
+from rebox.serve.metrics import FOLDER
 
-if TYPE_CHECKING:
-    from rebox.serve import ModelService
+with extra("serve", "a server"):
+    import uvicorn
 
 VARIABLE = "REBOX_SERVE"
 FACTORY = "rebox.cli.serve:application"
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BACKLOG = 2048  # connections that the system holds before they are accepted
 
 
@@ -157,8 +160,6 @@ def serve(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its 
             )
         ),
     )
-    with extra("serve", "a server"):
-        import uvicorn  # noqa: F401, PLC0415 - an extra
     _check(options, workers, port)
     # what cannot be served is told before a worker is started, and tells it again
     model = options.load()
@@ -200,9 +201,7 @@ def _check_spending(options: ServeOptions, model: Reprogrammer, *, yes: bool) ->
     )
 
 
-def _service(options: ServeOptions, model: Reprogrammer, journal: Journal | None) -> "ModelService":
-    from rebox.serve import ModelService  # noqa: PLC0415 - an extra
-
+def _service(options: ServeOptions, model: Reprogrammer, journal: Journal | None) -> ModelService:
     # figures that are sent by name are put in order, and others are in order as they are
     warnings.filterwarnings("ignore", "X does not have valid feature names")
     turns = os.environ.get(FOLDER)
@@ -229,9 +228,7 @@ def _settings(options: ServeOptions) -> dict[str, Any]:
     }
 
 
-def _run_alone(options: ServeOptions, service: "ModelService", host: str, port: int) -> None:
-    import uvicorn  # noqa: PLC0415 - an extra
-
+def _run_alone(options: ServeOptions, service: ModelService, host: str, port: int) -> None:
     listening = _listening(host, port)
     _announce(options, listening)
     config = uvicorn.Config(service.asgi, workers=1, **_settings(options))
@@ -239,8 +236,6 @@ def _run_alone(options: ServeOptions, service: "ModelService", host: str, port: 
 
 
 def _run_workers(options: ServeOptions, host: str, port: int, workers: int) -> None:
-    import uvicorn  # noqa: PLC0415 - an extra
-
     with contextlib.closing(_listening(host, port)) as listening:  # is the port free?
         _announce(options, listening)
     with tempfile.TemporaryDirectory(prefix="rebox-serve-") as folder:
@@ -289,15 +284,12 @@ def _announce(options: ServeOptions, listening: socket.socket) -> None:
 
 
 def _print_bill(model: Reprogrammer, journal: Journal | None) -> None:
-    from rebox.artefact import digest_of  # noqa: PLC0415 - at the end alone
-    from rebox.serve.day import DayAccounts  # noqa: PLC0415
-
     if journal is None:
         return
     with journal:
         day = DayAccounts(model.boxes_, digest_of(model.artefact_), Budget(), journal)
         spent = day.spent() or Amount()
     out.print(
-        f"today (UTC): {counted(spent.queries)} billed, {dollars(spent.nano_usd / NANO)}",
+        f"today (UTC): {counted(spent.queries)} billed, {dollars(spent.usd)}",
         highlight=False,
     )

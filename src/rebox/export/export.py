@@ -196,8 +196,8 @@ def _made(
     if model.local is not None:
         plain = cast("PlainFeatures", model.local.plain)
         local = blocks(graph, plain, given.name, planes)
-    size = graph.shaped(graph.cast(planes.value, "float64"), 0, -1)
-    nothing = graph.op("Mul", graph.taken(size, [0], 1), 0.0)
+    first = graph.taken(graph.shaped(planes.value, 0, -1), [0], 1)
+    nothing = graph.op("Mul", graph.cast(first, "float64"), 0.0)
     said = probabilities(graph, model.reader, scores, local, nothing)
     return graph, graph.cast(said, "float32"), label(graph, model.decision, said, classes)
 

@@ -127,11 +127,11 @@ def _in_waves(
     askings: Mapping[int, "Asking"], batches: Iterator[tuple[int, Queries]]
 ) -> Iterator[tuple[int, Floats]]:
     waiting: deque[tuple[int, Later]] = deque()
-    held = 0
+    held, put_off = 0, any(one.puts_off for one in askings.values())
     for k, images in batches:
         waiting.append((k, askings[k].put(images)))
         held += len(images)
-        if held >= WAVE or not any(one.puts_off for one in askings.values()):
+        if held >= WAVE or not put_off:
             yield from _all_of(askings, waiting)
             held = 0
     yield from _all_of(askings, waiting)
@@ -183,18 +183,14 @@ class Asking:
         rooms = 1 if asker.spec.pixels == "uint8" else AHEAD + 3
         self._rooms: deque[Floats] = deque(np.empty(0, np.float32) for _ in range(rooms))
 
-    def ask(self, placed: Shown) -> Floats:
-        """Return the box's scores (n, source classes) of ``placed`` images.
+    def dress(self, placed: Any) -> Queries:
+        """Return ``placed`` images, or texts, as they are sent; ids as they are.
 
         Parameters
         ----------
         placed : (n, height, width, channels) float32 in [0, 1], or (n,) texts or ids
             Images on their canvas.
         """
-        return self.send(self.dress(placed))
-
-    def dress(self, placed: Any) -> Queries:
-        """Return ``placed`` images, or texts, as they are sent; ids as they are."""
         if self._words is not None:
             return self._words(placed)
         if self._by_id:
@@ -202,12 +198,6 @@ class Asking:
         if self._point is None:
             return self._levels(placed)
         return self._sums(placed, [self._added(self._point)])
-
-    def send(self, images: Queries) -> Floats:
-        """Return the box's scores of images that are dressed, asked a chunk at a time."""
-        chunk = self._asker.at_once
-        parts = [images[start : start + chunk] for start in range(0, len(images), chunk)]
-        return np.concatenate([self._ask(part) for part in parts])
 
     @property
     def puts_off(self) -> bool:

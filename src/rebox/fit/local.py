@@ -18,7 +18,6 @@ from rebox.sample.loader import SampleLoader, chunks
 Scores = NDArray[np.float32]
 Blocks = list[NDArray[np.float32]]
 
-LANDMARKS = 1500  # texts that features of texts are found from, the first of the order
 SEEN = 10_000  # most samples that are looked at beside those asked about: more tell little more
 
 
@@ -66,7 +65,7 @@ def look(
     if samples.texts is None:
         plain = PlainFeatures.fit(samples.seen(order[:CHUNK]))
     else:
-        plain = TextFeatures.fit(samples.seen(order[:LANDMARKS]))
+        plain = TextFeatures.fit(samples.seen(order))
     local = LocalFeatures(plain, encoder)
     return local, seen_by(local, samples, order)
 

@@ -64,11 +64,11 @@ def _ahead(one: HeldOut | None, other: HeldOut | None) -> bool:
     """
     if one is None or other is None or len(one) != len(other):
         return False
-    fresh = np.ones(len(one), dtype=bool) if one.fresh is None else one.fresh
-    if not fresh.any():
+    if (fresh := one.fresh) is not None:
+        one, other = one.take(fresh), other.take(fresh)
+    if not len(one):
         return False
     truth = np.arange(len(one)), one.targets
-    gain = (one.logs[truth] - other.logs[truth])[fresh]
-    right, right_too = ((x.logs.argmax(axis=1) == x.targets)[fresh].sum() for x in (one, other))
-    groups = None if one.groups is None else one.groups[fresh]
-    return bool(right >= right_too and gain.mean() > mean_error(gain, groups))
+    gain = one.logs[truth] - other.logs[truth]
+    right, right_too = ((x.logs.argmax(axis=1) == x.targets).sum() for x in (one, other))
+    return bool(right >= right_too and gain.mean() > mean_error(gain, one.groups))

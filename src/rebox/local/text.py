@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import hadamard
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array, hstack, vstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from threadpoolctl import threadpool_limits
 
@@ -71,7 +71,7 @@ class TextFeatures:
         """Return the features for texts like these; raises `InvalidData` where there are none."""
         if len(texts) == 0:
             raise InvalidData("found no samples: hand over at least one.")
-        rows = _few_enough(counts_of(texts[:LANDMARKS]))
+        rows = _few_enough(texts[:LANDMARKS])
         # One thread adds up in the same order always.
         with threadpool_limits(limits=1, user_api="blas"):
             products = (rows @ rows.T).toarray().astype(np.float64)
@@ -175,8 +175,15 @@ def _counter(n: int) -> Any:
     )
 
 
-def _few_enough(rows: Counts) -> Counts:
-    """Return the first rows, as many as have `HELD` counts, and `FEWEST` at least."""
+def _few_enough(texts: Sequence[str]) -> Counts:
+    """Return counts of the first texts, as many as have `HELD`, and of `FEWEST` at least."""
+    parts, held = [], 0
+    for start in range(0, len(texts), FEWEST):
+        parts.append(counts_of(texts[start : start + FEWEST]))
+        held += parts[-1].nnz
+        if held > HELD:  # of the others none would be kept
+            break
+    rows = csr_array(vstack(parts, format="csr"))
     enough = int(np.searchsorted(rows.indptr, HELD, side="right")) - 1
     return rows[: max(enough, FEWEST)]
 

@@ -16,11 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rebox.box import Queries
-from rebox.box.reservation import Reserve, Row, Settlement
+from rebox.box.reservation import Reserve, Row, Settlement, Used
 from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
 from rebox.meter.payee import Payee
-from rebox.money import NANO
 
 Changed = Callable[[str], None]
 """Told in words that a box answers as another version of its model."""
@@ -37,7 +36,7 @@ class _Bill:
     @property
     def spent(self) -> Spent:
         known = self.priced or not self.billed.queries
-        usd = self.billed.nano_usd / NANO if known else None
+        usd = self.billed.usd if known else None
         return Spent(
             billed=self.billed.queries,
             saved=self.saved,
@@ -59,14 +58,20 @@ class Reserved:
 
     def settle(self, settlement: Settlement) -> None:
         """Have the account count what the send brought."""
-        each = settlement.nano_usd_each
         reserved = Amount.of(len(self.places), self.nano_usd_each)
-        spent = Amount.of(settlement.billed, self.nano_usd_each if each is None else each)
-        if used := settlement.used:
-            spent = replace(spent, tokens_in=used.tokens_in, tokens_out=used.tokens_out)
+        each, used = settlement.nano_usd_each, settlement.used
+        spent = cost_of(settlement.billed, self.nano_usd_each, each, used)
         self.account.settle(self.kind, self.payee, reserved, spent)
         if settlement.used and settlement.used.version:
             self.account.hear_version(self.payee.box, settlement.used.version)
+
+
+def cost_of(billed: int, most: int, each: int | None, used: Used | None) -> Amount:
+    """Return what a send has cost: ``each``, or the ``most`` set aside, for each that is billed."""
+    spent = Amount.of(billed, most if each is None else each)
+    if used is None:
+        return spent
+    return replace(spent, tokens_in=used.tokens_in, tokens_out=used.tokens_out)
 
 
 class Account:
@@ -218,8 +223,7 @@ class Account:
 
     # A lock is not copied; an account's copy goes on with its own counts.
     def __getstate__(self) -> dict[str, object]:
-        gone = {"_lock": None, "changed": None}
-        kept = {name: value for name, value in self.__dict__.items() if name not in gone}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_lock"}
         return kept | {"changed": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
-from rebox.money import BY_OPTION, dollars, nano_usd
+from rebox.money import BY_OPTION, NANO, dollars, nano_usd
 from rebox.notebook import facts
 
 Purpose = Literal["probe", "map", "search", "validate", "predict"]
@@ -58,6 +58,11 @@ class Amount:
         """Return so many images at a price for each."""
         return cls(queries, queries * nano_usd_each)
 
+    @property
+    def usd(self) -> float:
+        """What they cost, in US dollars."""
+        return self.nano_usd / NANO
+
     def __add__(self, other: "Amount") -> "Amount":
         return self._with(other, operator.add)
 
@@ -100,9 +105,13 @@ class Budget:
             raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
 
     def __repr__(self) -> str:
+        return f"<Budget {self.words or 'without a cap'}>"
+
+    @property
+    def words(self) -> str:
+        """What it caps, as ``1,200 queries and $5.00``; empty: nothing."""
         caps = [] if self.queries is None else [f"{self.queries:,} queries"]
-        caps += [] if self.usd is None else [dollars(self.usd)]
-        return f"<Budget {' and '.join(caps) or 'without a cap'}>"
+        return " and ".join(caps + ([] if self.usd is None else [dollars(self.usd)]))
 
     def _repr_html_(self) -> str:
         usd = None if self.usd is None else dollars(self.usd)

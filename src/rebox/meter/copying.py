@@ -14,7 +14,7 @@ from rebox.errors import JournalError
 from rebox.meter.audit import each_fault
 from rebox.meter.journal import Journal, store_of
 from rebox.meter.journal_file import MIGRATIONS
-from rebox.meter.store import Execute
+from rebox.meter.store import Execute, kept_by_server
 
 ROWS = 500  # in a transaction
 # in an order in which what is referred to comes first; the first column tells rows apart
@@ -164,13 +164,9 @@ def _same(row: Row, other: Row) -> bool:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    return bool(one == other) or (
-        isinstance(one, str) and isinstance(other, str) and _plain(one) == _plain(other)
-    )
-
-
-def _plain(text: str) -> str:
-    return text.replace("\0", "\ufffd")
+    if isinstance(one, str) and isinstance(other, str):
+        return kept_by_server(one) == kept_by_server(other)
+    return bool(one == other)
 
 
 def _count(journal: Journal, table: str) -> int:

@@ -125,10 +125,13 @@ class Dispatch:
             flight = self._flights.flight(token)
             if flight.ended:
                 return None
-            if flight.remote is not None or self._taken_over(flight):
-                remote = self._flights.flight(token).remote
-                state = None if remote is None else self._state(remote)
-                if state is None or state.ended:
+            if flight.remote is None and self._taken_over(flight):
+                flight = self._flights.flight(token)
+                if flight.remote is None:
+                    return None
+            if flight.remote is not None:
+                state = self._state(flight.remote)
+                if state.ended:
                     return state
                 self._tell(flight, state)
             time.sleep(pause)

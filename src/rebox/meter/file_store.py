@@ -33,36 +33,16 @@ class FileRun:
         """Execute a statement for each of ``rows``."""
         self._connection.executemany(statement, rows)
 
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Undo a piece that raises; not where SQLite did, which undoes the whole."""
-        self._connection.execute("SAVEPOINT job")
-        try:
-            yield
-        except sqlite3.Error:
-            raise
-        except Exception:
-            self._connection.execute("ROLLBACK TO job")
-            self._connection.execute("RELEASE job")
-            raise
-        self._connection.execute("RELEASE job")
-
 
 class FileStore:
     """Keeps a journal in the file at ``path``; see `rebox.meter.store.Store`."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
-        self.path: Path | str = path
+        self.path = path
         self.name = path.name
-        self._path = path
         self._writable = writable
         self._place: Place | None = None
         self._connection: sqlite3.Connection | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._connection is not None
 
     def open(self) -> sqlite3.Connection:
         """Return the connection."""
@@ -72,21 +52,21 @@ class FileStore:
 
     def _connected(self) -> sqlite3.Connection:
         if not self._writable:
-            return connect_to_read(self._path)
+            return connect_to_read(self.path)
         if self._place is not None:  # its logs went with the last connection, but not the file
-            self._place = Place.of(self._path, self._place.without_logs())
-        connection = connect(self._path)
-        self._place = Place.of(self._path)
+            self._place = Place.of(self.path, self._place.without_logs())
+        connection = connect(self.path)
+        self._place = Place.of(self.path)
         return connection
 
     def read(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        with as_journal_errors(self._path):
+        with as_journal_errors(self.path):
             return self.open().execute(query, values).fetchall()
 
     def write(self, work: Callable[[Execute], None]) -> None:
         """Commit what ``work`` does, as the only one who writes meanwhile."""
-        with as_journal_errors(self._path):
+        with as_journal_errors(self.path):
             connection = self.open()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -99,13 +79,13 @@ class FileStore:
 
     def check(self) -> None:
         """Raise `JournalError` where the file is not where it was: it was opened long ago."""
-        self._place = Place.of(self._path, self._place)
+        self._place = Place.of(self.path, self._place)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read the state of one moment."""
         connection = self.open()
-        with as_journal_errors(self._path):
+        with as_journal_errors(self.path):
             connection.execute("BEGIN")
         try:
             yield
@@ -120,20 +100,20 @@ class FileStore:
 
     def version(self) -> int:
         """Return of which version its tables are."""
-        return version_of(self.open(), self._path)
+        return version_of(self.open(), self.path)
 
     def exists(self) -> bool:
         """Return whether there is a file."""
-        return self._path.exists()
+        return self.path.exists()
 
     def draft(self) -> Path:
         """Return the file in which a copy is written."""
-        return self._path.with_name(f"{self._path.name}.copying")
+        return self.path.with_name(f"{self.path.name}.copying")
 
     def become(self, draft: Path | str) -> None:
         """Give the copy its name; its log went when it was closed."""
         try:
-            self._path.hardlink_to(draft)  # fails where somebody has made one meanwhile
+            self.path.hardlink_to(draft)  # fails where somebody has made one meanwhile
             Path(draft).unlink()
         except OSError as error:
             raise JournalError(

@@ -43,15 +43,12 @@ class Entered:
         The number of the send of each that was entered, by its place.
     elsewhere : dict of int to str
         Those that are under way already, and the tokens of their batches.
-    answered : set of int
-        Those that have been answered meanwhile.
     refused : BudgetExhausted or None
         Why the others were not.
     """
 
     sends: dict[int, int] = field(default_factory=dict)
     elsewhere: dict[int, str] = field(default_factory=dict)
-    answered: set[int] = field(default_factory=set)
     refused: BudgetExhausted | None = None
 
 
@@ -171,12 +168,11 @@ class Flights:
             )
         )
 
-    def release(self, token: str, words: str) -> set[int]:
-        """Settle a batch that was never made: none of it was billed; return its sends."""
+    def release(self, token: str, words: str) -> None:
+        """Settle a batch that was never made: none of it was billed."""
         lines = self.open_lines(token).values()
-        settled = self.settle([LineEnd(send=line.send, words=words) for line in lines])
+        self.settle([LineEnd(send=line.send, words=words) for line in lines])
         self.end(token, words)
-        return settled
 
 
 def _of(
@@ -198,8 +194,7 @@ def _enter(run: Execute, token: str, box: str, intents: Sequence[Intent]) -> Ent
             entered.elsewhere[place] = elsewhere
             continue
         if answered.issuperset(intent.keys):
-            entered.answered.add(place)
-            continue
+            continue  # meanwhile
         if batch is None:
             batch = _made(run, token, box)
         try:

@@ -313,10 +313,12 @@ class _Job:
 
     def carry_out(self, run: Execute) -> None:
         self.error = None  # of a transaction that has to be written again
+        run("SAVEPOINT job")
         try:
-            with run.aside():
-                self.result = self.work(run)
-        except run.failures:  # of the store, not of this job
+            self.result = self.work(run)
+        except run.failures:  # of the store, which undoes the whole
             raise
         except Exception as error:  # noqa: BLE001 - raised where it was handed in; nothing is written
+            run("ROLLBACK TO job")
             self.error = error
+        run("RELEASE job")

@@ -20,7 +20,7 @@ from psycopg import sql
 from rebox.errors import JournalError
 from rebox.meter.address import checked, masked, password_of, split_schema
 from rebox.meter.postgres_session import begun, connected, is_lost, number_on, refused
-from rebox.meter.store import Execute
+from rebox.meter.store import Execute, kept_by_server
 
 PATIENCE_S = 60.0  # how long a server that went away is waited for
 FIRST_S = 10.0  # and one that was never there: it may be about to start
@@ -41,7 +41,7 @@ def _marked(statement: str) -> str:
 
 def _plain(values: Sequence[Any]) -> list[Any]:
     """Return values as they can be kept: a text holds no character of number 0 there."""
-    return [one.replace("\0", "\ufffd") if isinstance(one, str) else one for one in values]
+    return [kept_by_server(one) if isinstance(one, str) else one for one in values]
 
 
 class PostgresRun:
@@ -67,38 +67,19 @@ class PostgresRun:
             with self._connection.cursor() as cursor:
                 cursor.executemany(_marked(statement), [_plain(row) for row in rows])
 
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Undo a piece that raises; not where the server did, which undoes the whole."""
-        self._connection.execute("SAVEPOINT job")
-        try:
-            yield
-        except psycopg.Error:
-            raise
-        except Exception:
-            self._connection.execute("ROLLBACK TO job; RELEASE job")
-            raise
-        self._connection.execute("RELEASE job")
-
 
 class PostgresStore:
     """Keeps a journal at ``url``; see `rebox.meter.store.Store`."""
 
     def __init__(self, url: str | Path, *, writable: bool) -> None:
-        self._url = checked(url)
-        self.path: Path | str = self._url
-        self.name = masked(self._url)
-        self._address, self._schema = split_schema(self._url)
+        self.path = checked(url)
+        self.name = masked(self.path)
+        self._address, self._schema = split_schema(self.path)
         self._writable = writable
         self._connection: psycopg.Connection[Any] | None = None
         self._mark: tuple[int, int] | None = None  # its number, and how many sends it had
         self._writer, self._turn = secrets.token_hex(16), 0
         self._fixed = False  # within a snapshot, which no other connection goes on with
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._connection is not None
 
     def open(self) -> psycopg.Connection[Any]:
         """Return the connection; a server that is away is waited for."""
@@ -109,7 +90,7 @@ class PostgresStore:
 
     def _ready(self) -> psycopg.Connection[Any]:
         if self._connection is None:
-            connection = connected(self._address, password_of(self._url))
+            connection = connected(self._address, password_of(self.path))
             try:
                 mark = begun(connection, self._schema, writable=self._writable, name=self.name)
                 self._check(mark)
@@ -217,7 +198,7 @@ class PostgresStore:
 
     def _visit(self) -> psycopg.Connection[Any]:
         """Return a connection for once."""
-        return connected(self._address, password_of(self._url))
+        return connected(self._address, password_of(self.path))
 
     def close(self) -> None:
         """Close the connection."""

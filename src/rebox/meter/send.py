@@ -10,7 +10,7 @@ from rebox.errors import BudgetExhausted
 from rebox.meter.budget import Amount, Budget, Kind
 from rebox.meter.packing import checksum
 from rebox.meter.store import Execute
-from rebox.money import NANO, dollars
+from rebox.money import dollars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def _check(billed: Amount, most: Amount, intent: Intent) -> None:
     if budget.queries is not None and billed.queries + most.queries > budget.queries:
         of = f"{billed.queries:,} of {budget.queries:,}"
     else:
-        of = f"{dollars(billed.nano_usd / NANO)} of {dollars(budget.usd)}"
+        of = f"{dollars(billed.usd)} of {dollars(budget.usd)}"
     raise BudgetExhausted(
         f"{most.queries} more queries would exceed the budget: the account {intent.account!r} has "
         f"been billed for {of}. Raise the budget or name another account."

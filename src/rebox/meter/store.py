@@ -34,27 +34,21 @@ class Execute(Protocol):
     def many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Execute a statement for each of ``rows``, in their order."""
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Return what undoes a piece of the transaction that raises, and nothing before it."""
-
 
 class Store(Protocol):
     """Keeps the tables of one journal; one thread at a time may use it.
 
     Attributes
     ----------
-    path : Path or str
-        Where it is; no password stands in it.
     name : str
         What messages call it.
     """
 
-    path: Path | str
     name: str
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
+    def path(self) -> Path | str:
+        """Where it is; no password stands in it."""
 
     def open(self) -> Any:
         """Return the connection, made where there is none; raise `JournalError` if it cannot be."""
@@ -94,6 +88,11 @@ class Store(Protocol):
 
     def leave(self) -> None:
         """Let go of a connection that another process, the parent of this one, goes on with."""
+
+
+def kept_by_server(text: str) -> str:
+    """Return a text as PostgreSQL keeps it, which has no character of number 0."""
+    return text.replace("\0", "\ufffd")
 
 
 def chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:

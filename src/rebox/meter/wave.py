@@ -8,12 +8,12 @@ import secrets
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import IO
 
 from rebox.box import BlackBox, Queries
 from rebox.box.batch import BatchState, LineResult, Unanswered
 from rebox.errors import BudgetExhausted
+from rebox.meter.account import cost_of
 from rebox.meter.budget import Amount, Purpose, kind_of
 from rebox.meter.dispatch import Dispatch, Told, busy_with
 from rebox.meter.flights import LineEnd, OpenLine
@@ -248,7 +248,8 @@ class Wave:
             end, line = ends[result.name], self._by_name.get(result.name)
             if line is None or end.send not in settled:
                 continue
-            self._count(line, _spent(line, end))
+            spent = cost_of(end.billed, line.nano_usd_each, end.nano_usd_each, end.used)
+            self._count(line, spent)
             if end.used is not None and end.used.version:
                 self._account.hear_version(line.part.payee.box, end.used.version)
             line.tries, line.paid = line.tries + 1, True
@@ -259,15 +260,6 @@ class Wave:
         reserved = Amount() if line.token is None else line.most
         line.token = None
         self._account.settle(kind_of(line.part.purpose), line.part.payee, reserved, spent)
-
-
-def _spent(line: SpooledLine, end: LineEnd) -> Amount:
-    """Return what a line has cost."""
-    each = line.nano_usd_each if end.nano_usd_each is None else end.nano_usd_each
-    spent = Amount.of(end.billed, each)
-    if end.used is None:
-        return spent
-    return replace(spent, tokens_in=end.used.tokens_in, tokens_out=end.used.tokens_out)
 
 
 def _end_of(result: LineResult, line: OpenLine) -> LineEnd:

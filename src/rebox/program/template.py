@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rebox.errors import InvalidOption
 from rebox.program.program import Program
+from rebox.sample.texts import text_array
 
 PLACE = "{text}"
 
@@ -57,9 +58,7 @@ class Template:
         """Return what a box is shown of ``texts`` (n,)."""
         if self == PLAIN_TEXT:
             return texts
-        dressed = np.empty(len(texts), dtype=object)
-        dressed[:] = [self.words.replace(PLACE, self._part(text)) for text in texts]
-        return dressed
+        return text_array([self.words.replace(PLACE, self._part(text)) for text in texts])
 
     def _part(self, text: str) -> str:
         if self.part == "whole":

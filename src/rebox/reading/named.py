@@ -103,7 +103,16 @@ class NamedAnswers:
         product: Matrix = (votes[:, :, None] * how[:, None, :]).reshape(len(scores), -1)
         return product
 
-    def beliefs(self, scores: Scores, targets: NDArray[np.intp], *, alone: bool = False) -> Beliefs:
+    def best(self, scores: Scores) -> NDArray[np.intp]:
+        """Return the class (n,) that each answer names; -2: none."""
+        named: NDArray[np.intp] = np.where(
+            scores.max(axis=1, initial=0.0) > 0, scores.argmax(axis=1), -2
+        )
+        return named
+
+    def beliefs(
+        self, best: NDArray[np.intp], targets: NDArray[np.intp], *, alone: bool = False
+    ) -> Beliefs:
         """Return the weights that features have before anything is fitted.
 
         A vote's is the log-odds of being right, over all other classes alike (the weight of
@@ -113,15 +122,14 @@ class NamedAnswers:
 
         Parameters
         ----------
-        scores : (n, source classes)
-            Answers about samples of classes ``targets`` (n,).
+        best : (n,)
+            Classes that were answered, as `best` has them, about samples of classes ``targets``.
         alone : bool
             Whether no opinion stands beside it.
         """
         weight, bias = (1.0, HELD) if alone else (TOGETHER, BIAS)
         if self.kind == "scores":
             return Beliefs(np.full(self.width, weight), np.empty((0, len(self.places))), bias)
-        best, _ = self._votes(scores)
         names, counts = self._of_names(best, targets), self._of_counts(best, targets)
         return Beliefs(weight * names, weight * counts, bias)
 
@@ -147,7 +155,7 @@ class NamedAnswers:
     def _votes(self, scores: Scores) -> tuple[NDArray[np.intp], Matrix]:
         """Return the best class (n,) of each answer, -2 for none, and how it was said (n, g)."""
         confidence = scores.max(axis=1, initial=0.0).astype(np.float64)
-        best = np.where(confidence > 0, scores.argmax(axis=1), -2)
+        best = self.best(scores)
         one = np.ones((len(scores), 1))
         if self.kind == "label":
             return best, one

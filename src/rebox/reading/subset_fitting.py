@@ -29,14 +29,15 @@ class Evidence:
     member : Member
     shared : (n, K, F)
     free : (n, D)
-    scores : (n, source classes) or None
-        The answers themselves, for what is believed of them beforehand; None: it is an opinion.
+    best : (n,) or None
+        Which class each answer names, for what is believed of them beforehand; None: it is an
+        opinion.
     """
 
     member: Member
     shared: Shared
     free: Matrix
-    scores: Scores | None = None
+    best: NDArray[np.intp] | None = None
 
     @classmethod
     def of_answers(cls, question: int, named: NamedAnswers, scores: Scores) -> Self:
@@ -45,7 +46,7 @@ class Evidence:
             member=Member(question, named=named),
             shared=named.shared(scores),
             free=named.free(scores),
-            scores=scores,
+            best=named.best(scores),
         )
 
     @classmethod
@@ -72,9 +73,9 @@ class Evidence:
         stand ``alone``.
         """
         named, count = self.member.named, self.shared.shape[1]
-        if named is None or self.scores is None:
+        if named is None or self.best is None:
             return Beliefs(np.array([1.0 / opinions]), np.empty((0, count)))
-        return named.beliefs(self.scores[rows], targets[rows], alone=alone)
+        return named.beliefs(self.best[rows], targets[rows], alone=alone)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from rebox.rehearsal.limits import Limits, Window
 from rebox.rehearsal.message import Incoming, Outgoing, json_reply
 from rebox.rehearsal.picture import BadPicture, decoded
 from rebox.rehearsal.server import Line
+from rebox.sample.texts import text_array
 
 BILL = "/rehearsal/bill"
 NO_FAULT = Fault()
@@ -76,7 +77,7 @@ class Exchange:
         elif fault.replaces and not fault.billed:
             reply = fault.reply(Outgoing(), self._form)
         else:
-            judged = self._judged(request, fault, k, share=BATCH_SHARE)
+            judged = self._judged(request, fault, k)
             reply = fault.reply(judged, self._form)
         self.ledger.replied(reply.status)
         return reply
@@ -130,16 +131,16 @@ class Exchange:
         return self._judged(request, fault, k, line=line)
 
     def _judged(
-        self, request: Incoming, fault: Fault, k: int, *, line: Line | None = None, share: float = 1
+        self, request: Incoming, fault: Fault, k: int, *, line: Line | None = None
     ) -> Outgoing:
-        """Return the reply to a question that was let in; None: it is one of a batch."""
+        """Return the reply to a question that was let in, on a ``line``; None: it is of a batch."""
         try:
             question = self._form.read(request)
             self._admit_items(question)
             if line is not None:
                 self._admit_rate(question, request)
                 line.wait(self._limits.latency_s)
-            return self._answered(question, fault, k, share)
+            return self._answered(question, fault, k, BATCH_SHARE if line is None else 1.0)
         except Refused as refused:
             return self._refusal(refused)
         except Error as error:  # the box's
@@ -226,8 +227,4 @@ class Exchange:
 
 def _together(items: list[Any]) -> Queries:
     """Return images (n, height, width, channels), or texts (n,), as one array."""
-    if not isinstance(items[0], str):
-        return np.stack(items)
-    texts = np.empty(len(items), dtype=object)
-    texts[:] = items
-    return texts
+    return text_array(items) if isinstance(items[0], str) else np.stack(items)

@@ -248,12 +248,6 @@ class Format(abc.ABC):
         """Return the URI by which `rebox.open_box` opens the service at ``url``."""
         return self._uri(self.model, base_url=url)
 
-    @property
-    def prices(self) -> tuple[str, str]:
-        """What a million tokens read and written cost, in US dollars."""
-        limits = self.served.limits or self.limits
-        return f"{limits.usd_per_m_in:g}", f"{limits.usd_per_m_out:g}"
-
     def _uri(self, target: str, *, named: bool = True, **options: str) -> str:
         if named:
             options |= {"classes": ",".join(self.served.classes)}

@@ -47,7 +47,7 @@ def as_samples(x: Any) -> Any:
     return x
 
 
-def texts_among(x: Any) -> list[Any] | None:
+def texts_among(x: Any) -> Any:
     """Return samples as a list where those that are texts say something; None: they are no texts.
 
     Texts that all end as the names of pictures do are files, and so are all of `pathlib.Path`. What

@@ -74,7 +74,7 @@ class Samples:
         if isinstance(x, cls):
             return x
         texts = texts_among(x)
-        return cls(images=as_samples(x)) if texts is None else cls(texts=as_texts(texts))
+        return cls(images=as_samples(x)) if texts is None else cls(texts=texts)
 
     def showing(self, images: Any) -> Self:
         """Return the same samples, which show ``images``."""

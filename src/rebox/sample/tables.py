@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Listed:
     files: list[Path] | None = None
     texts: Texts | None = None
     ids: Ids | None = None
-    names: list[str] = field(default_factory=list)
+    names: list[str]
 
     @property
     def kind(self) -> str:

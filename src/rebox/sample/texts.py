@@ -1,5 +1,6 @@
 """What a valid text is: nowhere else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,13 @@ def as_texts(texts: Any) -> Texts:
         raise InvalidData(
             f"texts are a {type(texts).__name__}; {EXPECTED}: pass a list."
         ) from error
-    whole = np.empty(len(each), dtype=object)
-    whole[:] = each
+    return text_array(each)
+
+
+def text_array(texts: Sequence[str]) -> Texts:
+    """Return texts (n,), which nobody has to look at, as an array of objects."""
+    whole = np.empty(len(texts), dtype=object)
+    whole[:] = texts
     return whole
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.artefact import digest_of
+from rebox.box.wire import JSON_LENGTH
 from rebox.errors import Error, extra
-from rebox.meter import Amount, Budget, Journal
-from rebox.money import NANO
+from rebox.meter import Budget, Journal
 from rebox.serve import inference, openapi
 from rebox.serve.backlog import Backlog, Job, JobAnswer, Room
 from rebox.serve.clerk import Clerk
@@ -88,6 +88,7 @@ class ModelService:
         self._version = version
         self.form = SampleForm.of(model.artefact_)
         self._digest = digest_of(model.artefact_)
+        self._names = [str(one) for one in model.classes_]
         self.day = DayAccounts(model.boxes_, self._digest, budget or Budget(), journal)
         self.metrics = ServeMetrics(self.day)
         self._backlog, self._room = Backlog(), Room(self.limits)
@@ -170,17 +171,16 @@ class ModelService:
         _, said = await self._answered(
             request, lambda content: read_plain(content, media_type, self.form), lambda one: one
         )
-        classes = [str(one) for one in self._model.classes_]
         (shares,), (place,) = said.probabilities.tolist(), said.decided.tolist()
         answer = {
-            "label": classes[place],
-            "probabilities": dict(zip(classes, shares, strict=True)),
+            "label": self._names[place],
+            "probabilities": dict(zip(self._names, shares, strict=True)),
         }
         return JSONResponse(answer)
 
     async def _infer(self, request: Request) -> Response:
         self._check_model(request)
-        length = request.headers.get(inference.JSON_LENGTH)
+        length = request.headers.get(JSON_LENGTH)
         asked, said = await self._answered(
             request,
             lambda content: inference.read_infer(content, length, self.form),
@@ -204,8 +204,8 @@ class ModelService:
             parcel = parcel_of(asked)
             place.hold(parcel.n_bytes)
             said = await self._waited_for(request, parcel)
-        for label in self._model.classes_[said.decided]:
-            self.metrics.said.labels(str(label)).inc()
+        for number in said.decided.tolist():
+            self.metrics.said.labels(self._names[number]).inc()
         return asked, said
 
     def _checked(self, asked: Read, parcel_of: Callable[[Read], Parcel]) -> Read:
@@ -248,7 +248,7 @@ class ModelService:
         status = {"status": "ok" if self._clerk.alive else "failed", "model": self.name}
         about = {"version": self._version, "checksum": self._digest, "takes": self.form.names}
         return JSONResponse(
-            status | about | {"day": _day(spent, self.day.budget)},
+            status | about | {"day": self.day.figures(spent)},
             status_code=200 if self._clerk.alive else 500,
         )
 
@@ -257,9 +257,8 @@ class ModelService:
         return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _openapi(self, _: Request) -> Response:
-        classes = [str(one) for one in self._model.classes_]
-        told = openapi.describe(self.name, self.form, classes, self.limits)
-        return JSONResponse(told | {"info": told["info"] | {"version": self._version}})
+        told = openapi.describe(self.name, self.form, self._names, self.limits, self._version)
+        return JSONResponse(told)
 
     async def _server(self, _: Request) -> Response:
         extensions = list(inference.EXTENSIONS)
@@ -279,17 +278,6 @@ class ModelService:
     async def _about(self, request: Request) -> Response:
         self._check_model(request)
         return JSONResponse(inference.metadata(self.name, self.form, self._model.classes_))
-
-
-def _day(spent: Amount | None, budget: Budget) -> dict[str, Any]:
-    """Return what a day has cost and may cost, as far as anybody knows."""
-    figures = {
-        "queries": spent and spent.queries,
-        "queries_limit": budget.queries,
-        "usd": None if spent is None else spent.nano_usd / NANO,
-        "usd_limit": budget.usd,
-    }
-    return {name: value for name, value in figures.items() if value is not None}
 
 
 def refusal(declined: Declined) -> Response:

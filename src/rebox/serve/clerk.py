@@ -6,17 +6,16 @@ that clients that take turns do not end up in two halves. One client alone waits
 """
 
 import asyncio
-import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from rebox.artefact import BoxRecord
 from rebox.errors import BudgetExhausted, Error, InvalidInput
+from rebox.sample.loader import SampleLoader
 from rebox.serve.backlog import Backlog, Job, JobAnswer
 from rebox.serve.contract import Servable, ServeLimits
 from rebox.serve.day import DayAccounts
@@ -97,7 +96,7 @@ class Clerk:
         wanted = [job for job in jobs if job.wanted]
         for job in wanted:
             self._metrics.waited.observe(now - job.since_s)
-        alike = _alike(wanted)
+        alike = self._alike(wanted)
         if not alike:
             return
         outcomes: dict[Job, Outcome] = {}
@@ -110,6 +109,16 @@ class Clerk:
         self._crowd = self._inside()
         told = [(job, outcomes[same[0]]) for same in alike for job in same]
         self._settle(lambda: _tell(told))
+
+    def _alike(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """Return jobs about the same in one list: what several ask at once is asked once."""
+        if len(jobs) == 1:
+            return [[jobs[0]]]
+        by_content: dict[bytes, list[Job]] = {}
+        for job in jobs:
+            samples = SampleLoader(self._model.artefact_.inputs, job.parcel.samples())
+            by_content.setdefault(samples.digest(), []).append(job)
+        return list(by_content.values())
 
     def _ask(self, jobs: Sequence[Job], outcomes: dict[Job, Outcome]) -> None:
         """Ask about all ``jobs`` together; each by itself where that cannot be paid, or is odd."""
@@ -154,27 +163,6 @@ class Clerk:
             ours = isinstance(error, Error)
             LOG.error("a prediction failed: %s", error, exc_info=None if ours else error)
         return declined_by(error)
-
-
-def _alike(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Return jobs that are about the same in one list: what several ask at once is asked once."""
-    if len(jobs) == 1:
-        return [[jobs[0]]]
-    by_content: dict[Any, list[Job]] = {}
-    for job in jobs:
-        by_content.setdefault(_content_of(job.parcel), []).append(job)
-    return list(by_content.values())
-
-
-def _content_of(parcel: Parcel) -> bytes:
-    digest = hashlib.sha256()
-    for name, samples in parcel.given.items():
-        digest.update(f"{name}{len(samples)}".encode())
-        for sample in samples:
-            content = np.asarray(sample)
-            digest.update(f"{content.dtype.str}{content.shape}".encode())
-            digest.update(np.ascontiguousarray(content).tobytes())
-    return digest.digest()
 
 
 def _tell(told: Sequence[tuple[Job, Outcome]]) -> None:

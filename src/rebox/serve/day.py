@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from rebox.box import BlackBox
 from rebox.meter import Amount, Budget, Journal, JournalAccount, Meter
-from rebox.money import NANO, dollars
+from rebox.money import dollars
 from rebox.serve.declined import Declined
 
 
@@ -78,14 +78,22 @@ class DayAccounts:
         """Return what all processes have been billed for today; None: nobody writes it down."""
         return None if self.journal is None else self.journal.billed(self.name, "predict")
 
+    def figures(self, spent: Amount | None) -> dict[str, float]:
+        """Return what a day has cost and may cost, as far as anybody knows."""
+        told = {
+            "queries": None if spent is None else spent.queries,
+            "queries_limit": self.budget.queries,
+            "usd": None if spent is None else spent.usd,
+            "usd_limit": self.budget.usd,
+        }
+        return {name: one for name, one in told.items() if one is not None}
+
     def declined(self) -> Declined:
         """Return what is told to whoever asks when today's budget is spent."""
-        caps = [] if self.budget.queries is None else [f"{self.budget.queries:,} queries"]
-        caps += [] if self.budget.usd is None else [dollars(self.budget.usd)]
         spent = self.spent() or Amount()
         words = (
-            f"the day's budget of {' and '.join(caps)} is spent: {spent.queries:,} queries, "
-            f"{dollars(spent.nano_usd / NANO)}. Nothing was asked; it begins anew at 00:00 UTC."
+            f"the day's budget of {self.budget.words} is spent: {spent.queries:,} queries, "
+            f"{dollars(spent.usd)}. Nothing was asked; it begins anew at 00:00 UTC."
         )
         return Declined("budget_spent", words, self.left_s())
 

@@ -32,6 +32,12 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SAMPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+DAY = {
+    "queries": ("rebox_day_queries", "Queries billed today (UTC)."),
+    "queries_limit": ("rebox_day_queries_limit", "Queries that a day may cost."),
+    "usd": ("rebox_day_dollars", "US dollars billed today."),
+    "usd_limit": ("rebox_day_dollars_limit", "US dollars that a day may cost."),
+}
 
 
 class ServeMetrics:
@@ -162,17 +168,8 @@ class _DayCollector:
         self._day = day
 
     def collect(self) -> Iterator[Any]:
-        spent, budget = None, self._day.budget
+        spent = None
         with contextlib.suppress(JournalError):  # the other metrics are worth more than that
             spent = self._day.spent()
-        queries = None if spent is None else spent.queries
-        usd = None if spent is None else spent.nano_usd / NANO
-        figures = {
-            "rebox_day_queries": ("Queries billed today (UTC).", queries),
-            "rebox_day_queries_limit": ("Queries that a day may cost.", budget.queries),
-            "rebox_day_dollars": ("US dollars billed today.", usd),
-            "rebox_day_dollars_limit": ("US dollars that a day may cost.", budget.usd),
-        }
-        for name, (words, value) in figures.items():
-            if value is not None:
-                yield GaugeMetricFamily(name, words, value=value)
+        for key, value in self._day.figures(spent).items():
+            yield GaugeMetricFamily(*DAY[key], value=value)

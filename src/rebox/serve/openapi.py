@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 
 
 def describe(
-    name: str, form: SampleForm, classes: Sequence[str], limits: ServeLimits
+    name: str, form: SampleForm, classes: Sequence[str], limits: ServeLimits, version: str
 ) -> dict[str, Any]:
     """Return the description of a server of one model."""
     model = f"/v2/models/{name}"
@@ -43,7 +43,7 @@ def describe(
     )
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"rebox: {name}", "version": "unknown", "description": words},
+        "info": {"title": f"rebox: {name}", "version": version, "description": words},
         "paths": paths,
         "components": {"schemas": _schemas(form, classes)},
     }

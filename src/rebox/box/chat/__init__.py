@@ -3,7 +3,7 @@
 ::
 
     Wording     classes, prompt, order   -> the words of a question
-    ChatService body, answer_of          question and reply as JSON; `reading` reads what was said
+    ChatService bodies, said, tokens     question and reply as JSON; `reading` reads what was said
     Opening     the options of a URI     -> a box, and others that differ in an option
     tokens      what is set aside, what is expected, what it did cost
 

@@ -7,33 +7,28 @@ answers there. It tells no log-probabilities: a label, or scores by a schema, is
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from rebox.box.chat.anthropic_batch import AnthropicBatches
+from rebox.box.chat.anthropic_batch import VERSION, AnthropicBatches
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai import below, counted, failed_in
-from rebox.box.chat.options import ChatOptions, Opening
+from rebox.box.chat.options import ChatOptions, Opening, key_at
 from rebox.box.chat.reading import spoken
 from rebox.box.chat.said import Said
 from rebox.box.chat.schema import schema_of
 from rebox.box.service import (
     Failure,
     HeaderKey,
-    Key,
-    NoKey,
     Refusal,
     Reply,
     Request,
     ServiceOptions,
     Terms,
-    is_here,
     unreadable,
 )
 from rebox.errors import InvalidOption, QuotaSpent
 
 BASE_URL = "https://api.anthropic.com"
-VERSION = "2023-06-01"
 KEY = HeaderKey(
     service="anthropic",
     variables=("ANTHROPIC_API_KEY",),
@@ -153,13 +148,5 @@ def open_anthropic(
         options=chat,
         service=service,
         terms=terms,
-        key=_key(service, url),
+        key=key_at(url, KEY, service),
     ).box()
-
-
-def _key(service: ServiceOptions, url: str) -> Key:
-    """Return the key: needed at Anthropic, sent elsewhere if there is one, never in the clear."""
-    host = urlsplit(url).hostname or ""
-    named = service.key(replace(KEY, required=KEY.is_at(host)))
-    plain = urlsplit(url).scheme != "https" and not is_here(url)
-    return NoKey() if plain and service.key_env is None else named

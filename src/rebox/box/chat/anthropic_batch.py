@@ -21,6 +21,8 @@ from rebox.box.chat.batch import (
 from rebox.box.service import Request
 from rebox.box.spec import Queries
 
+VERSION = "2023-06-01"  # of the protocol
+
 
 class AnthropicBatches(ChatBatches):
     """``/v1/messages/batches``."""
@@ -31,7 +33,7 @@ class AnthropicBatches(ChatBatches):
     @property
     def headers(self) -> dict[str, str]:
         """The version of the protocol."""
-        return {"anthropic-version": "2023-06-01"}
+        return {"anthropic-version": VERSION}
 
     @property
     def _root(self) -> str:

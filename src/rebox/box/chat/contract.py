@@ -1,7 +1,7 @@
 """What chat models have in common: a question about a sample, and what is read of what is said.
 
-A protocol is a class with a few methods: ``body`` writes a question as its JSON, ``said`` finds in
-a reply what the model has said, ``used`` how many tokens that took.
+A protocol is a class with a few methods: ``bodies`` writes a question as its JSON, ``said`` finds
+in a reply what the model has said, ``tokens`` how many that took.
 """
 
 import abc
@@ -25,11 +25,12 @@ from rebox.box.chat.silence import Silence
 from rebox.box.chat.usage import TokenService
 from rebox.box.chat.wording import TEXT
 from rebox.box.contract import BlackBox, Finder
-from rebox.box.registry import with_options
 from rebox.box.reservation import Beside, Reserve, Row, Used
 from rebox.box.service import Answer, Failure, Refusal, Reply, Request, is_here, unreadable
-from rebox.box.spec import Kind, Queries
+from rebox.box.spec import REDACTED, Kind, Queries
 from rebox.errors import InvalidOption
+from rebox.option import with_options
+from rebox.sample.texts import text_array
 
 LOG = logging.getLogger(__name__)
 
@@ -80,20 +81,7 @@ class ChatService(TokenService):
         """Return texts (n,) as they leave, by which a journal knows its questions again."""
         if self.redact is None:
             return queries
-        left = np.empty(len(queries), dtype=object)
-        left[:] = self.redact.each(cast("Sequence[str]", queries))
-        return left
-
-    def body(self, query: Any) -> dict[str, Any]:
-        """Return the question about one picture (height, width, channels) or text, as JSON."""
-        return self.bodies([query] if isinstance(query, str) else query[None])
-
-    def answer_of(self, body: Any) -> Answer:
-        """Return the row of scores in the ``body`` of a reply about one sample, or why not."""
-        try:
-            return self._answers(body, 1)[0]
-        except Refusal as refusal:
-            return refusal.fault
+        return text_array(self.redact.each(cast("Sequence[str]", queries)))
 
     def batched(self) -> BlackBox:
         """Return the model whose questions leave in batches, at their price."""
@@ -276,7 +264,7 @@ class ChatService(TokenService):
         box = copy.copy(self)
         box.join(self)
         box.redact, box.uri = Redaction(redact), None
-        box.spec = replace(self.spec, identity=f"{self.spec.identity}|redacted={box.redact.mark}")
+        box.spec = replace(self.spec, identity=f"{self.spec.identity}{REDACTED}{box.redact.mark}")
         return box
 
     @property

@@ -9,6 +9,7 @@ declines to answer is asked about something else once: that says nothing of how 
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from rebox.box.contract import BlackBox, Finder
 from rebox.box.reservation import Row, Used
 from rebox.box.service import Answer, Failure, Reply, Request, Service
 from rebox.box.service.fault import Refusal
+from rebox.sample.texts import text_array
 
 WAYS = ("logprobs", "label", "enum", "thought")
 """What may be found; the last is a label that a model has to think about first."""
@@ -60,27 +62,27 @@ class ReadFinder(Service, Finder):
         self.transport = box.transport
         self._box = box
         self.join(box)
-        self._trials = [cast("ChatService", box.otherwise(read=way).live) for way in _ways(box)]
         self._at = 0
         self._declined = False
+
+    @cached_property
+    def _trials(self) -> list[ChatService]:
+        """Return the box in each way that may be tried: made once one is."""
+        return [cast("ChatService", self._box.otherwise(read=way).live) for way in _ways(self._box)]
 
     @property
     def question(self) -> Any:
         """What it is asked about: a picture of nothing, or a text that names the first class."""
         if self.spec.takes == "images":
             return canary_images(self._box.spec, 1)
-        text = np.empty(1, dtype=object)
-        text[0] = f"This is about {self._box.spec.classes[0]}."
-        return text
+        return text_array([f"This is about {self._box.spec.classes[0]}."])
 
     @property
     def _other(self) -> Any:
         """What it is asked about where a model declines to answer the first question."""
         if self.spec.takes == "images":
             return canary_images(self._box.spec, 2)[1:]
-        text = np.empty(1, dtype=object)
-        text[0] = "The train leaves at noon, and the shops are open until six."
-        return text
+        return text_array(["The train leaves at noon, and the shops are open until six."])
 
     @property
     def about(self) -> str:

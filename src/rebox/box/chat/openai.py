@@ -10,12 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.dialect import error_in
 from rebox.box.chat.openai_batch import OpenAIBatches
-from rebox.box.chat.options import ChatOptions, Opening
+from rebox.box.chat.options import ChatOptions, Opening, key_at
 from rebox.box.chat.reading import spoken, thinks
 from rebox.box.chat.said import Said
 from rebox.box.chat.schema import NAME, schema_of
@@ -24,13 +23,10 @@ from rebox.box.http_key import KEY_HEADER, KEY_PREFIX, check_header
 from rebox.box.service import (
     Failure,
     HeaderKey,
-    Key,
-    NoKey,
     Refusal,
     Reply,
     ServiceOptions,
     Terms,
-    is_here,
     unreadable,
 )
 from rebox.box.service.message import ONCE_MORE, wait_s
@@ -253,7 +249,7 @@ def open_chat(
     check_header(key_header)
     url = base_url or BASE_URL
     prefix = KEY_PREFIX if key_header == KEY_HEADER else ""
-    key = _key(service, url)
+    key = key_at(url, KEY, service)
     if isinstance(key, HeaderKey):
         key = replace(key, header=key_header, prefix=prefix if key_prefix is None else key_prefix)
     return Opening(
@@ -272,15 +268,3 @@ def below(url: str, path: str) -> str:
     """Return the address of ``path`` at a server, with what stands behind its question mark."""
     base, mark, query = url.partition("?")
     return f"{base.rstrip('/')}/{path}{mark}{query}"
-
-
-def _key(service: ServiceOptions, url: str) -> Key:
-    """Return the key: needed at OpenAI, sent elsewhere if there is one, and never in the clear.
-
-    A server in one's own network that is asked by plain HTTP gets no key that was not meant for
-    it: one that ``key_env`` names is refused there, as it would be read on the way.
-    """
-    host = urlsplit(url).hostname or ""
-    named = service.key(replace(KEY, required=KEY.is_at(host)))
-    plain = urlsplit(url).scheme != "https" and not is_here(url)
-    return NoKey() if plain and service.key_env is None else named

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from rebox.box.chat.contract import ChatService
 from rebox.box.chat.finding import WAYS, ReadFinder, pinned
@@ -15,7 +16,7 @@ from rebox.box.chat.question import Chat
 from rebox.box.chat.schema import most_tokens, schema_of
 from rebox.box.chat.tokens import TokenPrice, tokens_of
 from rebox.box.chat.wording import TEXT, Wording, read_prompt
-from rebox.box.service import Key, ServiceOptions, Terms, place_of
+from rebox.box.service import HeaderKey, Key, NoKey, ServiceOptions, Terms, is_here, place_of
 from rebox.box.spec import BoxSpec
 from rebox.errors import InvalidOption
 
@@ -117,6 +118,18 @@ class ChatOptions:
         if self.usd_per_m_in is not None and self.usd_per_m_out is not None:
             return TokenPrice(usd_in=self.usd_per_m_in, usd_out=self.usd_per_m_out)
         return token_price(model, url)
+
+
+def key_at(url: str, usual: HeaderKey, service: ServiceOptions) -> Key:
+    """Return the key: needed at the vendor's, sent elsewhere if there is one, never in the clear.
+
+    A server in one's own network that is asked by plain HTTP gets no key that was not meant for
+    it: one that ``key_env`` names is refused there, as it would be read on the way.
+    """
+    host = urlsplit(url).hostname or ""
+    named = service.key(replace(usual, required=usual.is_at(host)))
+    plain = urlsplit(url).scheme != "https" and not is_here(url)
+    return NoKey() if plain and service.key_env is None else named
 
 
 @dataclass(frozen=True, kw_only=True)

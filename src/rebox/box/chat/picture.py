@@ -1,18 +1,14 @@
 """A picture as a chat model is shown it: its pixels in a new file, and nothing else."""
 
 import base64
-import io
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box.service import png
+from rebox.box.service import BEST_QUALITY, picture_file
 from rebox.errors import InvalidOption
-from rebox.sample.pixels import as_pillow
-
-BEST = 95  # Pillow's highest that is not merely larger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +34,9 @@ class PictureForm:
 
     def __post_init__(self) -> None:
         if self.quality is not None and (
-            self.image_format != "jpeg" or not 1 <= self.quality <= BEST
+            self.image_format != "jpeg" or not 1 <= self.quality <= BEST_QUALITY
         ):
-            raise InvalidOption(f"quality lies in 1 to {BEST}, with image_format=jpeg.")
+            raise InvalidOption(f"quality lies in 1 to {BEST_QUALITY}, with image_format=jpeg.")
 
     @property
     def media_type(self) -> str:
@@ -49,14 +45,7 @@ class PictureForm:
 
     def base64(self, image: NDArray[np.uint8]) -> str:
         """Return a file of ``image`` (height, width, 1 or 3) as base64 text."""
-        return base64.b64encode(self._file(image)).decode()
-
-    def _file(self, image: NDArray[np.uint8]) -> bytes:
-        if self.image_format == "png":
-            return png(image)
-        file = io.BytesIO()
-        as_pillow(image).save(file, "JPEG", quality=self.quality or BEST, subsampling=0)
-        return file.getvalue()
+        return base64.b64encode(picture_file(image, self.image_format, self.quality)).decode()
 
 
 USUAL = PictureForm()

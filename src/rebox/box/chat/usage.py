@@ -56,9 +56,10 @@ class TokenService(Service):
         """Whether it is known what its questions cost."""
         return self._seen.scout
 
-    def used_of(self, body: Any, queries: int = 1) -> Used:
-        """Return what the ``body`` of a reply about so many samples says that it has used."""
+    def used(self, reply: Reply, n: int) -> Used:
+        """Return the tokens that a reply says, and what they cost."""
         self._seen.scout.known = True  # where a server tells nothing, no more will be known
+        body = reply.json()
         told = self.tokens(body) if isinstance(body, Mapping) else None
         version = self.version(body) if isinstance(body, Mapping) else ""
         if told is None or not is_usage(told):
@@ -67,7 +68,7 @@ class TokenService(Service):
         nano = None if price is None else price.nano_usd(*told)
         used = Used(tokens_in=told[0], tokens_out=told[1], nano_usd=nano, version=version)
         if self.spec.takes == "images":
-            self._seen.note_pictures(used, queries, self._words)
+            self._seen.note_pictures(used, n, self._words)
         if self._seen.note_answer(used, self.chat.limit):
             self._note_longer(used)
         return used
@@ -86,10 +87,6 @@ class TokenService(Service):
             "it has used is counted, and more is set aside for a question from now on."
         )
         warnings.warn(words, UserWarning, stacklevel=2)
-
-    def used(self, reply: Reply, n: int) -> Used:
-        """Return the tokens that a reply says, and what they cost."""
-        return self.used_of(reply.json(), n)
 
     def most_tokens_in(self, queries: Sequence[Any]) -> int:
         """Return the most tokens that a question about ``queries`` can be."""

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.service.naming import composed
 from rebox.errors import InvalidOption
 
 Read = Literal["logprobs", "label", "enum", "scores"]
@@ -182,6 +183,11 @@ class Wording:
     def listed(self) -> tuple[str, ...]:
         """The names of the classes, in the order in which they are listed."""
         return tuple(self.classes[place] for place in self.places)
+
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """The names as they are looked for, in the order in which they are listed."""
+        return tuple(composed(name).casefold() for name in self.listed)
 
     def said(self, texts: Sequence[str] = ()) -> str:
         """Return the words of the question about ``texts``, or about pictures that are beside it.

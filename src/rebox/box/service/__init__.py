@@ -12,7 +12,7 @@ from rebox.box.service.contract import Service
 from rebox.box.service.fault import Failure, Refusal, unreadable
 from rebox.box.service.key import KEYS, HeaderKey, Key, NoKey
 from rebox.box.service.labels import NamedService, Pairs, open_labels
-from rebox.box.service.message import Reply, Request, png, png_base64
+from rebox.box.service.message import BEST_QUALITY, Reply, Request, picture_file, png, png_base64
 from rebox.box.service.naming import numbers_of, row_of
 from rebox.box.service.options import ServiceOptions
 from rebox.box.service.price import PRICES, Price, price_of
@@ -30,6 +30,7 @@ from rebox.box.service.transport import (
 )
 
 __all__ = [
+    "BEST_QUALITY",
     "KEYS",
     "LOOPBACK",
     "PRICES",
@@ -55,6 +56,7 @@ __all__ = [
     "is_here",
     "numbers_of",
     "open_labels",
+    "picture_file",
     "place_of",
     "png",
     "png_base64",

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _SAID_IN = (
     *("error", "errors", "errormessage", "exception", "fault", "message", "msg"),
     *("description", "details", "detail", "reason", "title", "status"),
 )
+BEST_QUALITY = 95  # of a JPEG: Pillow's highest that is not merely larger
 MOST_SAID = 4096  # bytes of a message that is no JSON
 LONGEST_WAIT_S = 366 * 86_400  # anything above is no time, and threads cannot wait for it
 ONCE_MORE = 2  # sends of a question that a server failed at in a way that may be its own fault
@@ -40,6 +42,17 @@ def png(image: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     # level 1: a third of the time of level 6, for files that are a little larger
     as_pillow(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def picture_file(
+    image: NDArray[np.uint8], form: Literal["png", "jpeg"], quality: int | None
+) -> bytes:
+    """Return a file of ``image`` (height, width, 1 or 3), a JPEG of a ``quality``, or the best."""
+    if form == "png":
+        return png(image)
+    file = io.BytesIO()
+    as_pillow(image).save(file, "JPEG", quality=quality or BEST_QUALITY, subsampling=0)
     return file.getvalue()
 
 
@@ -96,6 +109,11 @@ class Reply:
         Refusal
             It is none; the answer counts as billed.
         """
+        return self._told
+
+    @cached_property
+    def _told(self) -> Any:
+        """The body, read once for all that look at it."""
         try:
             return json.loads(self.content, object_pairs_hook=_without_repeats)
         # UnicodeDecodeError is a ValueError; lists in lists in lists end in a RecursionError

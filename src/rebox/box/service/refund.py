@@ -77,9 +77,9 @@ class Refunds:
             return reserve(places)
         with self._changed:
             while not stop.is_set():
-                each = most()
-                tries = scout is not None and not scout.known and bool(each)
-                if not (tries and scout is not None and scout.out):
+                if scout is None or scout.known or not scout.out:  # else another finds out first
+                    each = most()
+                    tries = scout is not None and not scout.known and bool(each)
                     try:
                         held = reserve(places, nano_usd_each=each)
                     except BudgetExhausted:

@@ -15,6 +15,7 @@ from rebox.box.service.fault import Failure, unreadable
 from rebox.box.service.naming import numbers_of
 from rebox.box.service.sending import Answer
 from rebox.box.spec import BoxSpec, Images
+from rebox.box.wire import BYTES
 from rebox.errors import InvalidOption
 
 DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
@@ -28,7 +29,6 @@ DATATYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """What a model may take, by the names of the Open Inference Protocol."""
 
 
-TEXTS = "BYTES"
 """What texts are as a tensor, in the words of the same protocol."""
 
 
@@ -204,7 +204,7 @@ class TensorOptions:
         InvalidOption
             Something is said of pixels.
         """
-        told = [self.datatype if self.datatype != TEXTS else None, self.layout, self.pixels]
+        told = [self.datatype if self.datatype != BYTES else None, self.layout, self.pixels]
         if figures.chosen() is not None or any(told):
             raise InvalidOption(
                 "texts have no pixels: leave out preprocess, mean, std, scale, order, datatype, "

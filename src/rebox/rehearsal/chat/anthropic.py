@@ -7,7 +7,6 @@ log-probabilities, and the newest models take no temperature: they answer alike 
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 from rebox.rehearsal.chat.anthropic_batches import AnthropicBatchQueue
@@ -54,12 +53,9 @@ class Anthropic(Conversation):
     """
 
     batch_prefix = "msgbatch"
+    desk = AnthropicBatchQueue
     service = "anthropic"
     limits: ClassVar[Limits] = Limits(image_bytes=5_000_000, usd_per_m_in=1, usd_per_m_out=5)
-
-    @cached_property
-    def _desk(self) -> AnthropicBatchQueue:
-        return AnthropicBatchQueue(self.batches)
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to messages."""
@@ -78,26 +74,17 @@ class Anthropic(Conversation):
 
     def question(self, body: Mapping[str, Any], own: int) -> Asked:
         """Return what a body asks."""
-        if body.get("stream"):
-            raise Refused("request", "a rehearsal does not stream: leave stream out.")
         most = number(body, "max_tokens", 1, 1e9)
         if most is None:
             raise Refused("request", "max_tokens: Field required")
-        counted: list[int] = []
-
-        def part(one: Any) -> Part:
-            found = _part(one)
-            if isinstance(found, bytes):
-                counted.append(by_area(found))
-            return found
-
-        turns = turns_of(body.get("messages"), part)
+        turns = turns_of(body.get("messages"), _part)
+        pictures = [part for turn in turns for part in turn.parts if isinstance(part, bytes)]
         if body.get("system"):
             told = turns_of([{"role": "system", "content": body["system"]}], _part)
             turns = (*told, *turns)
         return Asked(
             turns=turns,
-            picture_tokens=sum(counted),
+            picture_tokens=sum(map(by_area, pictures)),
             most_tokens=int(most),
             temperature=number(body, "temperature", 0, 1) or 0.0,
             schema=_schema(body),

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -31,6 +31,15 @@ from rebox.rehearsal.message import Incoming, Outgoing, Tokens
 Told = Literal["real", "faked", "no", "ignored"]
 DIGEST_BYTES = 6
 USUAL_MANNER = Manner()
+
+
+class BatchDesk(Protocol):
+    """Answers requests about batches, as a protocol has them."""
+
+    def __init__(self, batches: BatchQueue) -> None: ...
+
+    def reply(self, request: Incoming) -> Outgoing | None:
+        """Return the reply to a request; None: it is about something else."""
 
 
 class Conversation(Format):
@@ -62,6 +71,8 @@ class Conversation(Format):
     """Fields that name log-probabilities."""
     batch_prefix: ClassVar[str]
     """What the names of batches begin with."""
+    desk: ClassVar[type[BatchDesk]]
+    """Makes what answers requests about batches."""
 
     def __init__(
         self,
@@ -76,6 +87,7 @@ class Conversation(Format):
     ) -> None:
         super().__init__(served)
         self.batches = BatchQueue(self.batch_prefix, batch_s, batches)
+        self._desk = self.desk(self.batches)
         self.manner, self.style, self.told = manner, style, logprobs
         self.refuses = {*refuses, *(self.own_fields if logprobs == "no" else ())}
         self._answered = itertools.count()
@@ -101,11 +113,19 @@ class Conversation(Format):
             if name in self.refuses and body[name] is not None and body[name] is not False:
                 raise Refused("parameter", name)
         self.check_model(body, request)
+        if body.get("stream"):
+            raise Refused("request", "a rehearsal does not stream: leave stream out.")
         canonical = json.dumps(body, sort_keys=True).encode()
         digest = hashlib.sha256(canonical).digest()[:DIGEST_BYTES]
         asked = self.question(body, int.from_bytes(digest, "big"))
         prompt = read_prompt(asked.turns, self.served.classes)
         return Parsed(prompt.items, {"asked": asked, "prompt": prompt})
+
+    @property
+    def prices(self) -> tuple[str, str]:
+        """What a million tokens read and written cost, in US dollars."""
+        limits = self.served.limits or self.limits
+        return f"{limits.usd_per_m_in:g}", f"{limits.usd_per_m_out:g}"
 
     def attend(self, ask: Ask) -> None:
         """Take what answers the lines of batches."""

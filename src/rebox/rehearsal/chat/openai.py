@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 from rebox.rehearsal.chat.conversation import Conversation, number, turns_of
@@ -70,13 +69,10 @@ class OpenAI(Conversation):
     """
 
     batch_prefix = "batch"
+    desk = OpenAIBatchQueue
     service = "chat"
     limits: ClassVar[Limits] = Limits(image_bytes=20_000_000, usd_per_m_in=0.2, usd_per_m_out=1.2)
     own_fields = frozenset({"logprobs", "top_logprobs"})
-
-    @cached_property
-    def _desk(self) -> OpenAIBatchQueue:
-        return OpenAIBatchQueue(self.batches)
 
     def asks(self, request: Incoming) -> bool:
         """Return whether it is a POST to chat completions."""
@@ -93,8 +89,6 @@ class OpenAI(Conversation):
 
     def question(self, body: Mapping[str, Any], own: int) -> Asked:
         """Return what a body asks."""
-        if body.get("stream"):
-            raise Refused("request", "a rehearsal does not stream: leave stream out.")
         counted: list[int] = []
 
         def part(one: Any) -> Part:

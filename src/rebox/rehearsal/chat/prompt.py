@@ -127,12 +127,13 @@ def _texts(parts: Sequence[str], options: tuple[Option, ...]) -> list[str]:
     for pattern in (TAGGED, FENCED):
         if found := [text for part in parts for text in pattern.findall(part)]:
             return found
-    bare = [HOW.sub("", _without(part, options)) for part in parts]
+    kept = [_without(part, options) for part in parts]
+    bare = [HOW.sub("", one) for one in kept]
     if several := [one for part in bare for one in NUMBERED.split(part)[1:]]:
         return [_unquoted(one.strip()) for one in several]
     if led := [match[1] for part in bare if (match := LED.search(part))]:
         return [led[0].strip()]
-    own = [part for part, left in zip(parts, bare, strict=True) if _without(part, options) == part]
+    own = [part for part, one in zip(parts, kept, strict=True) if one == part]
     if len(parts) > 1 and own:
         return [own[-1].strip()]
     first, _, rest = "\n\n".join(bare).strip().partition("\n\n")
