@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box.wire import BYTES, LENGTH, NUMBERS
 from rebox.serve.content import text_of
 from rebox.serve.declined import unreadable
 
-BYTES = "BYTES"
-NUMBERS: Mapping[str, np.dtype[Any]] = {
-    "BOOL": np.dtype("?"),
-    **{f"FP{8 * n}": np.dtype(f"<f{n}") for n in (2, 4, 8)},
-    **{f"INT{8 * n}": np.dtype(f"<i{n}") for n in (1, 2, 4, 8)},
-    **{f"UINT{8 * n}": np.dtype(f"<u{n}") for n in (1, 2, 4, 8)},
-}
-LENGTH = 4  # bytes of the length that stands before each element of BYTES
+TAKEN: Mapping[str, np.dtype[Any]] = {"BOOL": np.dtype("?"), **NUMBERS}
 MOST_AXES = 8
 
 
@@ -92,9 +86,9 @@ def _is_length(length: Any) -> bool:
 def _numbers(
     given: Mapping[str, Any], datatype: str, shape: Sequence[int], content: bytes | None
 ) -> NDArray[Any]:
-    dtype = NUMBERS.get(datatype)
+    dtype = TAKEN.get(datatype)
     if dtype is None:
-        known = ", ".join([BYTES, *NUMBERS])
+        known = ", ".join([BYTES, *TAKEN])
         raise unreadable(f"found the datatype {datatype!r:.20}; expected one of {known}.")
     try:
         if content is not None:
@@ -114,10 +108,16 @@ def _of_numbers(data: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):
         if dtype.kind == "f":
             return given.astype(dtype)
+        if dtype.kind in "iu" and not _within(given, np.iinfo(dtype)):
+            raise ValueError("out of range")  # which not every NumPy says
         values = np.array(data, dtype=dtype)  # anew: whole numbers beyond 2**63 may be floats now
     if not (values.astype(np.float64) == given).all():
         raise ValueError("no whole numbers")
     return values
+
+
+def _within(given: NDArray[Any], info: np.iinfo[Any]) -> bool:
+    return not given.size or bool(info.min <= given.min() and given.max() <= info.max)
 
 
 def _flat(data: Any) -> list[str]:
@@ -149,11 +149,3 @@ def texts_of(tensor: InferTensor) -> list[str]:
     if tensor.values.dtype.kind in "iu":
         return [str(one) for one in tensor.values.ravel().tolist()]
     raise unreadable(f"the input {tensor.name!r:.60} is {tensor.datatype}; expected BYTES.")
-
-
-def packed(values: NDArray[Any]) -> bytes:
-    """Return an array as the binary extension has it; texts each behind their length."""
-    if values.dtype.kind in "fiub":
-        return values.astype(values.dtype.newbyteorder("<")).tobytes()
-    elements = [str(one).encode() for one in values.ravel().tolist()]
-    return b"".join(len(one).to_bytes(LENGTH, "little") + one for one in elements)
