@@ -62,6 +62,14 @@ def test_log_probabilities_of_a_letter_are_read(text):
     np.testing.assert_allclose(row, [mass[:2].sum() / mass.sum(), mass[2] / mass.sum()], rtol=1e-5)
 
 
+def test_letters_of_a_model_that_is_not_sure_to_say_one_are_read():
+    """As a small one on a real server tells them: letters hold less than half of what is told."""
+    tokens = {"A": 0.246, "The": 0.218, "B": 0.169, "You": 0.053, "I": 0.029, "C": 0.014}
+    top = told(*((token, np.log(mass)) for token, mass in tokens.items()))
+    row = row_of("cat,dog", "A. cat", "read=logprobs", logprobs=top, finish_reason="length")
+    np.testing.assert_allclose(row, np.array([0.246, 0.169]) / 0.415, rtol=1e-5)
+
+
 def test_a_letter_that_was_cut_may_be_a_word():
     asked = {"logprobs": told(("I", -0.01)), "finish_reason": "length"}
     assert row_of(TEN, "I", "read=logprobs", **asked).sum() == 0

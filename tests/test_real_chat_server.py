@@ -112,16 +112,12 @@ def top_of(server, body):
 
 
 @pytest.mark.long
-@pytest.mark.xfail(
-    strict=False,
-    reason="SmolLM2 says a letter and goes on, which is no clear answer by log-probabilities now",
-)
 def test_log_probabilities_are_those_that_the_server_tells(server):
     texts = array(TEXTS[:2])
     with open_box(uri(server, read="logprobs")) as box:
         scores = box.ask(texts)
         for row, text in zip(scores, texts, strict=True):
-            top = top_of(server, box.body(text))
+            top = top_of(server, box.bodies([text]))
             told = np.array([top[mark] for mark in "AB"])
             np.testing.assert_allclose(row, told / told.sum(), atol=1e-4)
     assert scores.std(axis=0).max() > 0  # not one answer to everything
@@ -137,10 +133,6 @@ def test_a_letter_or_a_name_is_read_of_what_it_says(server, read):
 
 
 @pytest.mark.long
-@pytest.mark.xfail(
-    strict=False,
-    reason="SmolLM2 says a letter and goes on, which is no clear answer by log-probabilities now",
-)
 @pytest.mark.parametrize("read", ["logprobs", "auto"])
 def test_a_task_of_texts_is_fitted_kept_and_predicted(server, read, tmp_path):
     """With the log-probabilities, and with whatever way is found by asking once."""
@@ -163,10 +155,6 @@ def test_a_task_of_texts_is_fitted_kept_and_predicted(server, read, tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.xfail(
-    strict=False,
-    reason="SmolLM2 says a letter and goes on, which is no clear answer by log-probabilities now",
-)
 def test_the_command_probes_it(server, monkeypatch, capsys):
     """Which way it is read is found by asking, and said."""
     target = uri(server, read="auto")

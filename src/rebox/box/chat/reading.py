@@ -26,7 +26,6 @@ FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 THOUGHT = re.compile(r"</(?:think|thinking|reasoning)>")  # what stands after it was meant
 THINKS = re.compile(r"\s*<(?:think|thinking|reasoning)\b")
 LETTER = re.compile(r"\W*(\w+)(?:\s*$|\s*\n|\s*[.:)\]}>*_`\"=]|\s*[-\u2013\u2014]\s)")
-LEAST_MASS = 0.5  # of what is told, that letters hold together
 MOST_STRIPPED = 8  # characters at either end of a name
 NUMBERED = re.compile(r"(?:(?:picture|text|image)\s*)?(\d+)\s*[.):-]\s*(\S.*)", re.IGNORECASE)
 
@@ -77,11 +76,10 @@ def _by_mark(text: str, wording: Wording) -> int | None:
 
 
 def _by_name(text: str, wording: Wording) -> int | None:
-    names = [composed(name).casefold() for name in wording.listed]
     for one in _undecorated(text):
         name = composed(one).casefold()
-        if names.count(name) == 1:
-            return names.index(name)
+        if wording.known.count(name) == 1:
+            return wording.known.index(name)
     return None
 
 
@@ -186,26 +184,26 @@ def _score(value: Any) -> float | None:
 def probabilities_in(said: Said, wording: Wording, limit: int) -> Row | None:
     """Return the row of what the likeliest first tokens say; None: they name no letter clearly.
 
-    Tokens of one letter are added up: ``A``, ``" A"`` and ``a`` all mean the first option. Letters
-    have to hold half of what is told, and the text has to be a letter: ``A picture``, or ``I`` of
-    a refusal, begins as one does. The sum is made 1; an option whose letter is not among the tokens
-    reads 0, which is to say: less.
+    Tokens of one letter are added up: ``A``, ``" A"`` and ``a`` all mean the first option. The text
+    has to be a letter: ``A picture``, or ``I`` of a refusal, begins as one does. Letters together
+    have to be likelier than any other beginning that is told; how sure of them a model is differs
+    too much to ask for more: a small one that only ever says letters gives them half. The sum is
+    made 1; an option whose letter is not among the tokens reads 0, which is to say: less.
     """
     if not _is_letter(said, wording, limit):
         return None
-    row, others = np.zeros(len(wording.classes), dtype=np.float64), 0.0
+    row, other = np.zeros(len(wording.classes), dtype=np.float64), 0.0
     for token, logprob in said.top or ():
         if not _is_logprob(logprob):
             return None  # how much it holds is not told
         mass = math.exp(min(logprob, 0.0))
         place = _by_mark(token, wording) if isinstance(token, str) else None
         if place is None:
-            others += mass
+            other = max(other, mass)
         else:
             row[wording.places[place]] += mass
     total = row.sum()
-    enough = total > 0 and total >= LEAST_MASS * (total + others)
-    return (row / total).astype(np.float32) if enough else None
+    return (row / total).astype(np.float32) if total > other else None
 
 
 def _is_letter(said: Said, wording: Wording, limit: int) -> bool:
