@@ -11,6 +11,7 @@ import rebox
 from rebox.box import FunctionBox
 from rebox.cli.fit import _local_command
 from rebox.cli.printing import print_verdict
+from rebox.fit.question import QueryPrice
 from rebox.fit.verdict import (
     ADVICE,
     ANSWERS,
@@ -105,7 +106,7 @@ def judged(n=400, box=0.0, local=0.0, noise=1.0, price=0.0, queries=1, seed=0):
     for name, strength, asked in ((LOCAL, local, 0), (WHOLE, box, queries)):
         odds = strength * (2 * truth - 1) + base + noise * rng.normal(size=n)
         readings[name] = (asked, np.stack([np.zeros(n), odds], axis=1))
-    return give_verdict(truth, readings, 2, 0, None, price)
+    return give_verdict(truth, readings, 2, 0, None, QueryPrice(usd=price))
 
 
 def case_of(finding, **more):

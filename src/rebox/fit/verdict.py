@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, stdtrit
 
+from rebox.fit.question import QueryPrice
 from rebox.metric import Interval, accuracy, auc_gain, auc_interval
 from rebox.metric.interval import Z
 from rebox.money import dollars
@@ -24,6 +25,7 @@ Finding = Literal["helps", "little", "nothing", "unknown"]
 # and a hundredth of a nat is as much at an AUC of 0.75 (two normal classes: dI/dAUC is 1.06 there).
 MATTERS = 0.01
 ADVICE = "Reprogrammer(recipe='local').fit(X, y)"
+FREE = QueryPrice()
 CONFIDENCE = 0.975  # of each end of an interval
 
 MAJORITY = "majority, nothing looked at"
@@ -141,7 +143,7 @@ def give_verdict(
     n_targets: int,
     seed: int,
     groups: NDArray[np.intp] | None = None,
-    price_usd: float | None = 0.0,
+    price: QueryPrice = FREE,
 ) -> Verdict | None:
     """Return the verdict on held-out ``readings``; None if the images are all of one class.
 
@@ -159,8 +161,8 @@ def give_verdict(
     groups : (n,) intp or None
         Subject of each image: intervals are those of a choice of subjects, and wider than those of
         as many independent images. None: each image shows its own.
-    price_usd : float or None
-        US dollars for a query; None: not known.
+    price : QueryPrice
+        Of a query.
     """
     held_out = _HeldOut(targets, seed, groups)
     if min(held_out.classes, held_out.subjects) < 2:
@@ -183,7 +185,7 @@ def give_verdict(
             measure(readings[ours][1], readings[LOCAL][1])
             for measure in (held_out.gain, held_out.sharper)
         )
-    words = _words(rows, gain, sharper, held_out, price_usd)
+    words = _words(rows, gain, sharper, held_out, price)
     if ours == ANSWERS:  # the program was not held out: no finding comes of it
         gain = sharper = None
     return Verdict(
@@ -292,7 +294,7 @@ def _words(
     gain: Interval | None,
     sharper: Interval | None,
     held_out: _HeldOut,
-    price_usd: float | None,
+    each: QueryPrice,
 ) -> str:
     images = held_out.counted
     if gain is None or sharper is None:
@@ -309,7 +311,7 @@ def _words(
             "was not held out: rebox evaluate measures it on other samples."
         )
     measured = f"a gain of {measured.format('with the box')}"
-    price = _price(ours.queries, price_usd)
+    price = _price(ours.queries, each)
     finding = finding_of(gain, sharper)
     if finding == "helps":
         return f"The box helps: on {images} held out in turn, {measured}, for {price}."
@@ -338,10 +340,11 @@ def _beside_chance(rows: dict[str, VerdictRow], images: str) -> str:
     )
 
 
-def _price(queries: int, price_usd: float | None) -> str:
+def _price(queries: int, each: QueryPrice) -> str:
     """Return what predictions cost: in dollars where they cost some, in queries else."""
-    if price_usd:
-        return f"its price of {dollars(1000 * queries * price_usd)} per 1,000 predictions"
+    if each.usd:
+        usd = dollars(1000 * queries * each.usd)
+        return f"its price of {usd} per 1,000 predictions{each.words}"
     asked = "a query" if queries == 1 else f"{queries} queries"
-    unknown = ", at a price that nobody has told" if price_usd is None else ""
+    unknown = ", at a price that nobody has told" if each.usd is None else ""
     return f"{asked} for each prediction{unknown}"
