@@ -26,7 +26,7 @@ from typing import Any, Self
 from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
-from rebox.meter.address import environments, is_server
+from rebox.meter.address import check_kind, environments, is_server
 from rebox.meter.budget import Amount, Kind, TokensTaken
 from rebox.meter.file_store import FileStore
 from rebox.meter.packing import checksum
@@ -52,6 +52,7 @@ def default_path() -> Path | str:
 
 def store_of(place: str | Path, *, writable: bool) -> Store:
     """Return what keeps the journal at ``place``: a file, or a server that a URL names."""
+    check_kind(place)
     if not is_server(place):
         return FileStore(Path(place), writable=writable)
     with extra("postgres", "a journal on a server"):
