@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from rebox.fit.boxes_plan import costs_of
+from rebox.fit.gain import gains_over
 from rebox.fit.playing import Played
 from rebox.fit.question import Basis, QueryPrice
-from rebox.fit.verdict import LOCAL, WHOLE, BoxVerdict, Verdict, gains_over, give_verdict
+from rebox.fit.verdict import LOCAL, WHOLE, BoxVerdict, Verdict, give_verdict
 from rebox.money import dollars
 from rebox.reading.contract import Matrix
 from rebox.reading.subsets import Subset
@@ -85,13 +86,13 @@ def _of_one(
     gain, sharper, finding = gains_over(
         targets.index, out_of_fold[every], out_of_fold[others], seed, targets.groups
     )
-    price = prices[place].usd
+    price, both = prices[place].usd, f"{gain:+.3f} in macro AUC, {sharper:+.3f} nats in log loss"
     return BoxVerdict(
         name=names[place],
         price_usd=price,
         gain=gain,
         sharper=sharper,
-        words=_words(names[place], [names[k] for k in others], price, finding, f"{gain:+.3f}"),
+        words=_words(names[place], [names[k] for k in others], price, finding, both),
     )
 
 
@@ -102,10 +103,10 @@ def _words(
     many = f"{PREDICTIONS:,} predictions"
     price = "an unknown price" if price_usd is None else dollars(PREDICTIONS * price_usd)
     if finding == "helps":
-        return f"{name} helps {beside}: {gain} in macro AUC, for {price} per {many}."
+        return f"{name} helps {beside}: {gain}, for {price} per {many}."
     if finding == "little":
-        return f"{name} helps by little {beside}: {gain} in macro AUC, for {price} per {many}."
+        return f"{name} helps by little {beside}: {gain}, for {price} per {many}."
     if finding == "nothing":
         spare = f" and save {price} per {many}" if price_usd else ""
-        return f"{name} adds nothing {beside}, {gain} in macro AUC: drop it{spare}."
-    return f"It cannot be told whether {name} adds anything {beside}: {gain} in macro AUC."
+        return f"{name} adds nothing {beside}, {gain}: drop it{spare}."
+    return f"It cannot be told whether {name} adds anything {beside}: {gain}."
