@@ -10,8 +10,7 @@ from typing import Annotated, Self
 import typer
 
 from rebox.box import BlackBox, Nobody
-from rebox.classifier import Reprogrammer
-from rebox.cli.measured import Measured, measured
+from rebox.classifier import Measured, Reprogrammer, measured
 from rebox.cli.per_prediction import PerPrediction
 from rebox.cli.printing import dearest, usd_per_10k, usd_per_query
 from rebox.errors import InvalidOption

@@ -7,12 +7,14 @@ from typing import Any
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
 from rebox.study.report import figures, listing, tables
+from rebox.study.report.figures.style import WIDTH
 from rebox.study.report.setting import Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
 from rebox.study.report.words import several
 
 CURVES = ("accuracy", "macro_auc")
+NEARLY = 0.25  # inches by which a figure may be wider than a column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,9 @@ class FigureView:
         Or the ``data:`` address of a picture.
     label : str
         What it shows, for those who do not see it.
+    data : TableView or None
+    wide : bool
+        Whether it is wider than a phone's page: where there is room it has that of two.
     """
 
     caption: str
@@ -34,6 +39,16 @@ class FigureView:
     svg: str = ""
     image: str = ""
     data: TableView | None = None
+    wide: bool = False
+
+
+def view_of(
+    figure: Any, name: str, caption: str, data: TableView | None = None, *, label: str = ""
+) -> FigureView:
+    """Return a matplotlib ``figure`` as a view of that ``name``, of which a page has but one."""
+    said, wide = label or caption, figure.get_figwidth() > WIDTH + NEARLY
+    svg = svg_of(figure, name, said)
+    return FigureView(caption=caption, label=said, svg=svg, data=data, wide=wide)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +160,7 @@ class Drawer:
         self, figure: Any, caption: str, label: str, data: TableView | None = None
     ) -> FigureView:
         self.drawn += 1
-        svg = svg_of(figure, f"f{self.drawn}", label)
-        return FigureView(caption=caption, label=label, svg=svg, data=data)
+        return view_of(figure, f"f{self.drawn}", caption, data, label=label)
 
 
 def chosen(setting: Setting, most: int, reference: str | None) -> list[Cell]:

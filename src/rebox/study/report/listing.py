@@ -271,12 +271,17 @@ MISTAKES = (
 )
 
 
-def confusion_table(cell: Cell) -> TableView:
-    """Return the confusion matrix, or of more than 12 classes the mistakes made most often."""
+def confusion_table(cell: Cell) -> TableView | None:
+    """Return the confusion matrix of a method, or None without answers."""
     matrix = tables.confusion(cell)
-    names = cell.trials[0].names
-    if matrix is None or len(matrix) > 12:
-        return on_page("The mistakes made most often", MISTAKES, tables.confusions(cell))
+    return None if matrix is None else matrix_table(matrix, cell.trials[0].names)
+
+
+def matrix_table(matrix: tables.Matrix, names: Sequence[str]) -> TableView:
+    """Return a confusion ``matrix`` (K, K), or of more than 12 classes its most mistakes."""
+    if len(matrix) > 12:
+        mistakes = tables.mistakes(matrix, names)
+        return on_page("The mistakes made most often", MISTAKES, mistakes)
     return on_page(
         "Images of each true class (rows) by predicted class (columns)",
         [Column("true class", lambda row: row[0]), *numbered(names, count)],
@@ -288,7 +293,13 @@ CALIBRATION = (
     Column("confidence", lambda row: f"{row['from']:.2f} to {row['to']:.2f}"),
     Column("images", counted("images"), number=True),
     Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
-    Column("share that is right", lambda row: f"{row['accuracy']:.3f}", number=True),
+    Column(
+        "share that is right",
+        lambda row: Entry(
+            text=f"{row['accuracy']:.3f}", small=f"{row['low']:.3f} to {row['high']:.3f}"
+        ),
+        number=True,
+    ),
 )
 
 

@@ -15,7 +15,6 @@ COUNTED = 12  # classes at most whose counts fit into their cells
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
 
 
-@style.drawn
 def confusion(cell: Cell) -> Any:
     """Return the confusion matrix of the first seed, or None without answers.
 
@@ -23,9 +22,13 @@ def confusion(cell: Cell) -> Any:
     there is room.
     """
     matrix = tables.confusion(cell)
-    if matrix is None:
-        return None
-    k, names = len(matrix), cell.trials[0].names
+    return None if matrix is None else confusion_of(matrix, cell.trials[0].names)
+
+
+@style.drawn
+def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
+    """Return a figure of a confusion ``matrix`` (K, K) of classes with these ``names``."""
+    k = len(matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = min(5.2, 2.3 + 0.42 * min(k, COUNTED))
     figure, axes = style.new_figure(side, side * 0.86)
@@ -100,28 +103,32 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     return figure
 
 
-@style.drawn
 def calibration(cell: Cell) -> Any:
     """Return the reliability diagram of the first seed, or None without answers.
 
     How often predictions of a confidence are right, in 15 bins; the bars below say how many
-    predictions are in each.
+    predictions are in each, against the fullest; thin lines are 95 % intervals.
     """
     calibrated = tables.calibration(cell)
-    if calibrated is None:
-        return None
-    error, bins = calibrated
+    return None if calibrated is None else reliability_of(*calibrated)
+
+
+@style.drawn
+def reliability_of(error: float, bins: tables.Table) -> Any:
+    """Return the reliability diagram of ``bins``, rows as of `tables.bins_of`."""
     figure, axes = style.new_figure(3.4, 3.1)
-    total = sum(b["images"] for b in bins)
-    width = 1 / BINS
+    most, width = max(b["images"] for b in bins), 1 / BINS
     axes.bar(
         [b["from"] for b in bins],
-        [0.25 * b["images"] / total for b in bins],
+        [0.25 * b["images"] / most for b in bins],
         width=width * 0.9,
         align="edge",
         color=style.RULE,
     )
     style.draw_diagonal(axes)
+    for b in bins:
+        ends, at = [b["low"], b["high"]], [b["confidence"]] * 2
+        axes.plot(at, ends, color=style.PALETTE[0], linewidth=1, alpha=0.6)
     axes.plot(
         [b["confidence"] for b in bins],
         [b["accuracy"] for b in bins],

@@ -16,6 +16,7 @@ PALETTE = ("#00558f", "#b34a00", "#00755a", "#8c3a80", "#595f66", "#7a6000", "#b
 INK, FAINT, RULE, GROUND = "#1b2026", "#565e67", "#d4d9de", "#fefefe"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+WIDTH = 3.75  # inches: as wide as a phone's page, at a size that is read there
 LONGEST = 34  # characters of a label in a figure
 FONT = 9.0
 
