@@ -1,16 +1,16 @@
 """Pages about a model, for the commands that write one; what draws is imported when it draws."""
 
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rebox.classifier import Measured, Reprogrammer
 from rebox.cli.console import out
 from rebox.cli.output import write
+from rebox.cli.standard import is_standard
 from rebox.errors import InvalidOption
-from rebox.meter import Spent
-from rebox.output import encoded
+from rebox.output import encoded, is_stream
 from rebox.sample import Dataset
 
 
@@ -33,29 +33,34 @@ def check_page(task: Dataset | None = None, *, thumbnails: bool = False) -> None
         check_shown(task)
 
 
-def measured_page(
-    path: Path,
-    model: Reprogrammer,
-    task: Dataset,
-    judged: Measured,
-    by_box: Sequence[Spent],
-    usd_per_10k: float | None,
-    *,
-    thumbnails: bool = False,
-    title: str = "",
-) -> str:
-    """Return the page of the model in ``path``, with what it was ``judged`` to be worth."""
-    from rebox.study.report.model import model_report, worth_of  # noqa: PLC0415 - what draws
+def check_page_of(model_path: Path) -> None:
+    """Refuse, before a fit, a page that could not be written of its model.
 
-    worth = worth_of(model, task, judged, by_box, usd_per_10k, thumbnails=thumbnails)
+    Raises
+    ------
+    MissingExtra, InvalidOption
+        See `check_page`; or the model goes where it cannot be read again.
+    """
+    check_page()
+    if is_standard(model_path) or is_stream(model_path):
+        raise InvalidOption(
+            f"--report is about the file of the model, and {model_path} keeps none: name a file "
+            "by --out, or leave --report out."
+        )
+
+
+def model_page(path: Path, worth: Any = None, *, title: str = "") -> str:
+    """Return the page of the model in ``path``; with its ``worth``, as `worth_of` has it."""
+    from rebox.study.report.model import model_report  # noqa: PLC0415 - what draws
+
     return model_report(path, title=title, worth=worth, when=moment())
 
 
-def model_page(path: Path, *, title: str = "") -> str:
-    """Return the page of the model in ``path``, by its file alone."""
-    from rebox.study.report.model import model_report  # noqa: PLC0415 - what draws
+def worth_of(model: Reprogrammer, task: Dataset, judged: Measured, **more: Any) -> Any:
+    """Return what a page says of ``judged``: `rebox.study.report.model.worth_of`."""
+    from rebox.study.report.model import worth_of as told  # noqa: PLC0415 - what draws
 
-    return model_report(path, title=title, when=moment())
+    return told(model, task, judged, **more)
 
 
 def write_page(path: Path, page: str) -> None:

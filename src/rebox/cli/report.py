@@ -21,7 +21,7 @@ from rebox.cli.options import (
     YesOption,
 )
 from rebox.cli.output import check_outputs
-from rebox.cli.page import check_page, measured_page, model_page, moment, write_page
+from rebox.cli.page import check_page, model_page, moment, worth_of, write_page
 from rebox.cli.wording import OPTIONS
 from rebox.errors import InvalidOption
 
@@ -112,17 +112,15 @@ def report_of(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from 
     )
     check_page(evaluation.task, thumbnails=thumbnails)
     judged = evaluation.measure(positive, yes=yes)
-    page = measured_page(
-        models[0],
+    worth = worth_of(
         evaluation.model,
         evaluation.task,
         judged,
-        evaluation.model.spent_by_box_,
-        evaluation.usd_per_10k,
+        by_box=evaluation.model.spent_by_box_,
+        usd_per_10k=evaluation.usd_per_10k,
         thumbnails=thumbnails,
-        title=title,
     )
-    write_page(path, page)
+    write_page(path, model_page(models[0], worth, title=title))
 
 
 def _page(

@@ -19,6 +19,11 @@ from rebox.study.report.model.worth.cards import cards
 from rebox.study.report.model.worth.worth import Worth
 from rebox.study.report.table import TableView, figure
 
+APART = "The model was fitted without these samples, and without others of their subjects."
+PERHAPS_APART = (
+    "The model's file does not say which samples it was fitted to: that these are others is for "
+    "you to know."
+)
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -73,11 +78,7 @@ def _lead(worth: Worth) -> list[str]:
     words += _broken(worth)
     if "sensitivity" in found and "positive_predictive_value" in found:
         words.append(_of_positive(worth, found))
-    words.append(
-        "The model's file does not say which samples it was fitted to: that these are others is "
-        "for you to know."
-    )
-    return words
+    return [*words, APART if worth.apart else PERHAPS_APART]
 
 
 def _broken(worth: Worth) -> list[str]:

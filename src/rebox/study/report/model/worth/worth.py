@@ -24,6 +24,8 @@ class Worth:
     data : str
         What the samples are called together.
     measured : Measured
+    apart : bool
+        Whether the model's fit is known to have had none of the samples, nor of their subjects.
     classes : tuple of str
         In the order of the model's.
     names : tuple of str
@@ -40,6 +42,7 @@ class Worth:
 
     data: str
     measured: Measured
+    apart: bool
     classes: tuple[str, ...]
     names: tuple[str, ...]
     shown: Mapping[int, Shown]
@@ -71,6 +74,7 @@ def worth_of(
     by_box: Sequence[Spent],
     usd_per_10k: float | None,
     *,
+    apart: bool = False,
     thumbnails: bool = False,
 ) -> Worth:
     """Return what ``model`` was ``measured`` to be worth on ``task``, for its page.
@@ -81,6 +85,8 @@ def worth_of(
         See `rebox.classifier.measured`.
     by_box, usd_per_10k
         See `Worth`.
+    apart : bool
+        Whether the model's fit is known to have had none of the samples.
     thumbnails : bool
         Whether whoever has the page may see what samples show: small pictures, or the first words
         of texts.
@@ -89,6 +95,7 @@ def worth_of(
     return Worth(
         data=plain(task.name),
         measured=measured,
+        apart=apart,
         classes=tuple(plain(name) for name in model.classes_.tolist()),
         names=tuple(map(plain, names_of(task))),
         shown=shown_of(model, task, places),
