@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rebox.classifier import Measured, Reprogrammer
 from rebox.cli.console import out
@@ -12,6 +12,9 @@ from rebox.cli.standard import is_standard
 from rebox.errors import InvalidOption
 from rebox.output import encoded, is_stream
 from rebox.sample import Dataset
+
+if TYPE_CHECKING:
+    from rebox.study.report.model import Worth
 
 
 def check_page(task: Dataset | None = None, *, thumbnails: bool = False) -> None:
@@ -49,14 +52,14 @@ def check_page_of(model_path: Path) -> None:
         )
 
 
-def model_page(path: Path, worth: Any = None, *, title: str = "") -> str:
+def model_page(path: Path, worth: "Worth | None" = None, *, title: str = "") -> str:
     """Return the page of the model in ``path``; with its ``worth``, as `worth_of` has it."""
     from rebox.study.report.model import model_report  # noqa: PLC0415 - what draws
 
     return model_report(path, title=title, worth=worth, when=moment())
 
 
-def worth_of(model: Reprogrammer, task: Dataset, judged: Measured, **more: Any) -> Any:
+def worth_of(model: Reprogrammer, task: Dataset, judged: Measured, **more: Any) -> "Worth":
     """Return what a page says of ``judged``: `rebox.study.report.model.worth_of`."""
     from rebox.study.report.model import worth_of as told  # noqa: PLC0415 - what draws
 

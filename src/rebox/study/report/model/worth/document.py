@@ -43,6 +43,7 @@ def sections(worth: Worth, boxes: Sequence[str]) -> dict[str, Any]:
         "missing": _missing(worth, told),
         "unsure": cards(worth, worth.unsure),
         "mistaken": cards(worth, worth.mistaken),
+        "ranked": _ranked(worth),
         "unseen": _unseen(worth),
         "paid": _paid(worth),
         "costs": _costs(worth, boxes),
@@ -169,6 +170,12 @@ def _missing(worth: Worth, told: Sequence[int]) -> str:
         return ""
     only = worth.classes[int(worth.measured.truth[0])]
     return f"There is no ROC curve: all samples are of {only}, and a curve tells two classes apart."
+
+
+def _ranked(worth: Worth) -> str:
+    shown, every = len(worth.unsure), len(worth.names)
+    which = "All" if shown == every else f"The {shown} of {every:,} that it is least sure of"
+    return f"{which}, the least sure first, with how probable it takes classes to be."
 
 
 def _unseen(worth: Worth) -> str:
