@@ -1,8 +1,9 @@
 """What a report says in figures, as plain lists of dicts: for pandas, a spreadsheet, or the page.
 
 Every function takes a `Setting`, a `Cell` or the `Findings` of `rebox.study.report.findings_of`.
-Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks`` and
-``coarse``, a precision other than float32, stand in every row that speaks of a method.
+Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks``,
+``coarse``, a precision other than float32, and ``one_class``, whether it says one class of whatever
+it is shown, stand in every row that speaks of a method.
 """
 
 from collections import Counter
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from rebox.metric import ReliabilityBin, reliability, roc_curve
 from rebox.study.bench import Cell, TrialRow, published_for
 from rebox.study.bench.trial_row import PURPOSES
-from rebox.study.report.setting import Findings, Setting
+from rebox.study.report.box_gain import box_gain
+from rebox.study.report.setting import Findings, Setting, says_one_class
 from rebox.study.report.words import runs_of
 
 Table = list[dict[str, Any]]
@@ -36,6 +38,7 @@ def overview(findings: Findings) -> Table:
                 "classes": _one(trial.classes for trial in trials),
                 "train": _one(trial.train for trial in trials),
                 "test": _one(trial.test for trial in trials),
+                "box_gain": box_gain(setting),
                 "methods": len({cell.method for cell in setting.cells}),
                 "trials": len(trials),
                 "best": best[0].name if best else None,
@@ -154,7 +157,12 @@ def _head(cell: Cell) -> dict[str, Any]:
 
 def marks(cell: Cell) -> dict[str, Any]:
     """Return a cell's name and what has to be known to read its figures."""
-    return {"method": cell.name, "peeks": cell.peeks, "coarse": cell.coarse}
+    return {
+        "method": cell.name,
+        "peeks": cell.peeks,
+        "coarse": cell.coarse,
+        "one_class": says_one_class(cell),
+    }
 
 
 def _spent(trials: Sequence[TrialRow]) -> dict[str, Any]:

@@ -76,14 +76,15 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
     if not curves:
         return None
-    figure, axes = style.new_figure(4.6, 4.0 + 0.17 * max(0, len(curves) - 6))
+    figure, axes = style.new_figure(style.WIDTH, 3.4 + style.height_of(len(curves)))
     names = labels or [label_of(cell) for cell, _ in curves]
+    areas: list[float] = []
     for cell, curve in curves:
         look = style.look_of(label_of(cell), names, peeks=cell.peeks)
         x = [point["false_positives"] for point in curve]
         y = [point["true_positives"] for point in curve]
         auc = cell.seeds[0].figures.get("macro_auc")
-        label = style.short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
+        areas.append(auc.value if auc else 0.0)
         axes.plot(
             x,
             y,
@@ -91,7 +92,7 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
             markevery=12,
             markersize=3.5,
             linewidth=1.4,
-            label=f"\u200b{label}",  # a name that begins with an underscore is a name
+            label=style.named(label_of(cell), f"{auc.value:.3f}" if auc else ""),
         )
     style.draw_diagonal(axes)
     axes.set_xlim(-0.01, 1.01)
@@ -99,7 +100,7 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     axes.grid(visible=True, color=style.RULE, linewidth=0.6)
-    figure.legend(loc="outside lower center", frameon=False, fontsize=style.FONT - 1, ncols=2)
+    style.name_lines(figure, axes, areas)
     return figure
 
 
@@ -126,11 +127,10 @@ def reliability_of(error: float, bins: tables.Table) -> Any:
         color=style.RULE,
     )
     style.draw_diagonal(axes)
-    for b in bins:
-        ends, at = [b["low"], b["high"]], [b["confidence"]] * 2
-        axes.plot(at, ends, color=style.PALETTE[0], linewidth=1, alpha=0.6)
+    at, low, high = ([b[name] for b in bins] for name in ("confidence", "low", "high"))
+    style.draw_intervals(axes, at, low, high, style.PALETTE[0])
     axes.plot(
-        [b["confidence"] for b in bins],
+        at,
         [b["accuracy"] for b in bins],
         color=style.PALETTE[0],
         marker="o",

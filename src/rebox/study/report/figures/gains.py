@@ -1,0 +1,47 @@
+"""What boxes bring, setting by setting."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rebox.study.report.box_gain import BoxGain
+from rebox.study.report.figures import style
+
+LONGEST = 46  # characters of a setting's name
+COLOURS = {"helps": 2, "by little": 7, "nothing": 1, "cannot be told": 4}  # places in the palette
+
+
+@style.drawn
+def gains(rows: Sequence[tuple[str, BoxGain]]) -> Any:
+    """Return the gain in macro AUC of each setting, with its interval; its name above its line.
+
+    Parameters
+    ----------
+    rows : sequence of (name, BoxGain)
+        Filled marks are of test images; open ones of fits' own verdicts.
+    """
+    figure, axes = style.new_figure(style.WIDTH, 0.9 + 0.34 * len(rows))
+    for place, (name, gain) in enumerate(rows):
+        colour = style.PALETTE[COLOURS[gain.answer]]
+        axes.plot([0, 0], [place - 0.2, place + 0.2], color=style.INK, linewidth=0.9)
+        if gain.measured:
+            axes.plot([gain.gain.low, gain.gain.high], [place, place], color=colour, linewidth=1.6)
+        inside = colour if gain.measured else style.GROUND
+        mark = {"marker": "o", "markersize": 5, "markerfacecolor": inside}
+        axes.plot([gain.gain.value], [place], color=colour, **mark)
+        said = f"{style.short(name, LONGEST)}: {gain.answer}"
+        axes.annotate(
+            said,
+            xy=(0, place - 0.24),
+            xycoords=("axes fraction", "data"),
+            fontsize=style.FONT - 1,
+            va="bottom",
+        )
+    axes.set_ylim(len(rows) - 0.5, -0.9)
+    axes.set_yticks([])
+    axes.margins(x=0.08)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("macro AUC over no box")
+    axes.grid(visible=True, axis="x", color=style.RULE, linewidth=0.6)
+    axes.spines["left"].set_visible(False)
+    axes.set_axisbelow(True)
+    return figure
