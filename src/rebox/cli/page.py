@@ -70,9 +70,8 @@ def write_page(path: Path, page: str) -> None:
     """Write a page and say so."""
     content = encoded(page)
     write(path, content)
-    out.print(
-        f"wrote {path}, {len(content) / 1e6:.1f} MB", highlight=False, markup=False, soft_wrap=True
-    )
+    size = f"{len(content) / 1e6:.1f} MB" if len(content) >= 1e5 else f"{len(content) / 1e3:.0f} kB"
+    out.print(f"wrote {path}, {size}", highlight=False, markup=False, soft_wrap=True)
 
 
 def moment() -> datetime:

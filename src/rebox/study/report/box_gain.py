@@ -13,7 +13,7 @@ from rebox.study.report.setting import REFERENCE, Setting, is_fair, label_of
 METRIC = "macro_auc"
 HELPS = "The box helps"  # begins a verdict that says so
 
-Answer = Literal["helps", "by little", "nothing", "cannot be told"]
+Answer = Literal["helps", "helps by little", "brings nothing", "cannot be told"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,8 +69,8 @@ def _best(cells: list[Cell]) -> Cell | None:
 
 def _answer(gain: Interval) -> Answer:
     if gain.low > 0:
-        return "helps" if gain.value >= MATTERS else "by little"
-    return "nothing" if gain.high < MATTERS else "cannot be told"
+        return "helps" if gain.value >= MATTERS else "helps by little"
+    return "brings nothing" if gain.high < MATTERS else "cannot be told"
 
 
 def _by_verdicts(setting: Setting) -> BoxGain | None:

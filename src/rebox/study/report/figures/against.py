@@ -115,7 +115,7 @@ def _mark(axes: Any, places: list[float]) -> None:
     if high / low < 3:
         margin = 2.0
     axes.set_xlim(low / margin, high * margin)
-    subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    subs = (1.0,) if high / low > 100 else (1.0, 3.0) if high / low > 10 else (1.0, 2.0, 5.0)
     only = len(places) == 1
     axes.xaxis.set_major_locator(FixedLocator(places) if only else LogLocator(subs=subs))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -6,8 +6,9 @@ from typing import Any
 from rebox.study.report.box_gain import BoxGain
 from rebox.study.report.figures import style
 
-LONGEST = 46  # characters of a setting's name
-COLOURS = {"helps": 2, "by little": 7, "nothing": 1, "cannot be told": 4}  # places in the palette
+LONGEST = 40  # characters of a setting's name
+# places in the palette
+COLOURS = {"helps": 2, "helps by little": 7, "brings nothing": 1, "cannot be told": 4}
 
 
 @style.drawn
