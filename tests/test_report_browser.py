@@ -204,9 +204,10 @@ def test_a_picture_is_seen_before_any_part_is_opened(browser, pages):
         assert heads[:2] == ["task", "does the box help?"]
 
 
-SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg text')].filter(
-    t => t.textContent.trim()).map(t => parseFloat(getComputedStyle(t).fontSize) *
-        t.getScreenCTM().a / Math.cos(Math.atan2(t.getScreenCTM().b, t.getScreenCTM().a))))"""
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg text')]
+    .filter(text => text.textContent.trim())
+    .map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
+    .map(([size, at]) => size * Math.hypot(at.a, at.b)))"""
 
 
 def test_letters_of_figures_are_read_on_a_phone(browser, path):

@@ -11,7 +11,7 @@ import pytest
 
 from rebox.errors import InvalidOption, MissingExtra
 from rebox.study.report import figures, findings_of
-from rebox.study.report.figures.style import FAINT, MARKERS, PALETTE, look_of, short
+from rebox.study.report.figures.style import FAINT, MARKERS, PALETTE, look_of, short, short_names
 from rebox.study.report.svg import svg_of
 
 HEX = re.compile(r"#[0-9a-f]{6}")
@@ -118,6 +118,15 @@ def test_a_name_that_is_cut_keeps_that_it_peeked():
     assert short("x" * 80 + " (peeked)", 30).endswith("… (peeked)")
     assert len(short("x" * 80 + " (peeked)", 30)) == 30
     assert short("bar (peeked)") == "bar (peeked)"
+
+
+def test_names_that_begin_alike_are_cut_in_the_middle():
+    alike = [f"{'melanocytic ' * 4}{kind}" for kind in ("nevus", "lesion")]
+    cut = short_names(alike, 20)
+    assert len(set(cut)) == 2
+    assert [len(one) for one in cut] == [20, 20]
+    assert [one.split()[-1] for one in cut] == ["nevus", "lesion"]
+    assert short_names(["nevus", "x" * 30], 20) == ["nevus", f"{'x' * 19}…"]
 
 
 def test_confusion_shows_counts_and_shares(setting):

@@ -107,7 +107,7 @@ class Drawer:
             for cell in setting.cells
             if metric in cell.figures and tables.place_of(cell, axis) is not None
         }
-        why = "of unknown price" if axis == "usd" else f"without {word}"
+        why = "their price is unknown" if axis == "usd" else f"they have no {word}"
         caption += _missing(setting, drawn, why)
         return self._view(figure, caption, label, listing.points_table(setting, metric, axis))
 
@@ -119,7 +119,7 @@ class Drawer:
             return None
         caption = f"ROC curves and areas below them{_seed(cells[0])}, each at its largest budget"
         caption += _missing(
-            setting, {label_of(cell) for cell in cells}, "whose answers are not kept"
+            setting, {label_of(cell) for cell in cells}, "their answers are not kept"
         )
         best = setting.best("macro_auc")
         if best and best[0] not in cells and label_of(best[0]) in map(label_of, cells):

@@ -37,7 +37,7 @@ def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
         _write_counts(axes, matrix, shares)
         longest = 18 if k <= 4 else 11
         style.name_columns(axes, names, longest, 50)
-        axes.set_yticks(range(k), [style.short(n, longest) for n in names])
+        axes.set_yticks(range(k), style.short_names(names, longest))
     else:
         axes.set_xticks([])
         axes.set_yticks([])

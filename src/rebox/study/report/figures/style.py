@@ -126,10 +126,21 @@ def short(text: str, longest: int = LONGEST) -> str:
     return line if len(name) <= room else f"{name[: room - 1].rstrip()}…{end}"
 
 
+def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Cut names that are too long for a figure: where their ends tell them apart, in the middle."""
+    cut = [short(name, longest) for name in names]
+    if len(set(cut)) == len(set(names)):
+        return cut
+    lines = [" ".join(name.split()) for name in names]
+    head = longest // 3
+    tail = longest - head - 1
+    return [one if len(one) <= longest else f"{one[:head]}…{one[-tail:]}" for one in lines]
+
+
 def name_columns(axes: Any, names: Sequence[str], longest: int, angle: int) -> None:
     """Write names below columns, turned by ``angle`` degrees where several are long."""
     turned = 0 if len(names) <= 3 or max(map(len, names)) <= 4 else angle
-    axes.set_xticks(range(len(names)), [short(name, longest) for name in names], rotation=turned)
+    axes.set_xticks(range(len(names)), short_names(names, longest), rotation=turned)
     if turned:
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")

@@ -38,11 +38,12 @@ def roc(worth: Worth, classes: Sequence[int], areas: Mapping[int, float]) -> Any
     """Return the ROC curves of ``classes``, each against all others, with where decisions stand."""
     figure, axes = style.new_figure(style.WIDTH, 3.5 + 0.17 * len(classes))
     truth, scores = worth.measured.truth, worth.measured.probabilities
+    names = style.short_names([worth.classes[k] for k in classes], LONGEST)
     for place, k in enumerate(classes):
         look = {"color": style.PALETTE[place], "marker": style.MARKERS[place]}
         positive = truth == k
         curve = roc_curve(positive, scores[:, k], RATES)
-        name = f"\u200b{style.short(worth.classes[k], LONGEST)}, {areas[k]:.3f}"
+        name = style.named(names[place], f"{areas[k]:.3f}")
         axes.plot([0, *RATES], [0, *curve], **look, markevery=[], linewidth=1.5, label=name)
         x, y = operating(positive, worth.measured.decided == k)
         axes.plot([x], [y], **look, markersize=6)
