@@ -239,7 +239,7 @@ def test_pictures_are_shown_where_the_user_allows(pictures, tmp_path):
     model, new = pictures / "p.rebox", pictures / "new"
     shut, _ = reported(model, new, tmp_path / "shut.html")
     assert "<img" not in shut
-    assert "--thumbnails adds small pictures" in shut
+    assert "<code>--thumbnails</code> adds small pictures" in shut
     shown, _ = reported(model, new, tmp_path / "shown.html", "--thumbnails")
     images = [a for tag, a in Page(shown).tags if tag == "img"]
     assert len(images) == 8

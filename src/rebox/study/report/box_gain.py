@@ -11,7 +11,7 @@ from rebox.study.bench import Cell, TrialRow, compare_cells
 from rebox.study.report.setting import REFERENCE, Setting, is_fair, label_of
 
 METRIC = "macro_auc"
-HELPS = "The box helps"  # begins a verdict that says so
+HELPS, NOTHING = "The box helps", "The box brings nothing"  # begin verdicts that say so
 
 Answer = Literal["helps", "helps by little", "brings nothing", "cannot be told"]
 
@@ -79,9 +79,15 @@ def _by_verdicts(setting: Setting) -> BoxGain | None:
     told = [(trial, gain) for trial in trials if (gain := _gain_of(trial)) is not None]
     if not told:
         return None
-    helped = sum(trial.verdict.startswith(HELPS) for trial, _ in told)
+    helped, idle = (
+        sum(trial.verdict.startswith(words) for trial, _ in told) for words in (HELPS, NOTHING)
+    )
     mean = float(np.mean([gain for _, gain in told]))
-    answer: Answer = "helps" if 2 * helped > len(told) and mean >= MATTERS else "cannot be told"
+    answer: Answer = "cannot be told"
+    if 2 * helped > len(told):
+        answer = "helps" if mean >= MATTERS else "helps by little"
+    elif 2 * idle > len(told):
+        answer = "brings nothing"
     words = f"{helped:,} of {len(told):,} fits found that it helps"
     return BoxGain(answer=answer, gain=Interval(mean, mean, mean), measured=False, words=words)
 

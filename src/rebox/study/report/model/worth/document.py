@@ -44,7 +44,7 @@ def sections(worth: Worth, boxes: Sequence[str]) -> dict[str, Any]:
         "unsure": cards(worth, worth.unsure),
         "mistaken": cards(worth, worth.mistaken),
         "ranked": _ranked(worth),
-        "unseen": _unseen(worth),
+        "unseen": worth.showable and not worth.shown,
         "paid": _paid(worth),
         "costs": _costs(worth, boxes),
     }
@@ -176,13 +176,6 @@ def _ranked(worth: Worth) -> str:
     shown, every = len(worth.unsure), len(worth.names)
     which = "All" if shown == every else f"The {shown} of {every:,} that it is least sure of"
     return f"{which}, the least sure first, with how probable it takes classes to be."
-
-
-def _unseen(worth: Worth) -> str:
-    """Say how the page would show samples, where it does not."""
-    if worth.shown or not worth.showable:
-        return ""
-    return "What they show is left out: --thumbnails adds small pictures, or the first words."
 
 
 def _paid(worth: Worth) -> list[str]:
