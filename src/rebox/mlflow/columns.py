@@ -155,6 +155,9 @@ def said(
 ) -> pd.DataFrame:
     """Return an answer for each of ``rows``, an index; those behind the last one have none.
 
+    Their label is empty, as in the CSV of ``rebox predict``: MLflow hands a missing one to Spark as
+    the text ``None``.
+
     Parameters
     ----------
     probabilities : (k, classes)
@@ -164,5 +167,5 @@ def said(
     missing = len(rows) - len(probabilities)
     padded = np.pad(probabilities, [(0, missing), (0, 0)], constant_values=np.nan)
     frame = pd.DataFrame(padded, columns=names_said(classes)[1:], index=rows)
-    frame.insert(0, LABEL, pd.Series([*map(str, labels), *[None] * missing], rows, dtype=object))
+    frame.insert(0, LABEL, [*map(str, labels), *[""] * missing])
     return frame
