@@ -8,6 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+# As many processes as cores, each with as many threads, wait for one another most of the time. It
+# has to be said before NumPy is imported, and counts for what the tests start as well.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from postgres_server import postgres  # noqa: F401 - a fixture
 

@@ -1,6 +1,7 @@
 """Samples in the forms of other libraries are taken, or refused in words of ours and unpaid."""
 
 import io
+import itertools
 import pathlib
 
 import h5py
@@ -23,8 +24,12 @@ ROWS = RNG.normal(size=(12, 5))
 Y = np.arange(12) % 2
 
 
+COUNT = itertools.count()
+
+
 def stored_by_h5py(x):
-    file = h5py.File(io.BytesIO(), "w")
+    # in memory, and by no file of Python's, which HDF5 would write to when Python is gone
+    file = h5py.File(f"of the tests {next(COUNT)}", "w", driver="core", backing_store=False)
     return file.create_dataset("x", data=x, chunks=(min(5, len(x)), *x.shape[1:]))
 
 

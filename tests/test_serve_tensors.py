@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rebox.artefact.form import SampleForm
+from rebox.box.wire import NUMBERS, packed
 from rebox.serve.content import read_plain
 from rebox.serve.declined import Declined
 from rebox.serve.inference import read_infer
-from rebox.serve.tensors import NUMBERS, packed, read_tensors, texts_of
+from rebox.serve.tensors import read_tensors, texts_of
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, max_side=4)
 TEXTS = SampleForm(shown="texts", by_id=False)
