@@ -203,7 +203,7 @@ def test_what_cannot_be_meant_is_refused_and_nothing_written(model, tmp_path, op
 def test_a_server_s_journal_needs_its_driver_on_the_workers(model, tmp_path):
     job = {"budget": 9, "journal": "postgresql://db.lab/rebox", "account": "a"}
     rebox.mlflow.save_model(model, tmp_path / "model", **job)
-    assert "rebox[mlflow,postgres,services]==" in (tmp_path / "model/requirements.txt").read_text()
+    assert "rebox[mlflow,postgres]==" in (tmp_path / "model/requirements.txt").read_text()
 
 
 def test_a_box_made_in_python_cannot_go_along(tmp_path):

@@ -175,7 +175,7 @@ def requirements(artefact: Artefact, options: JobOptions) -> list[str]:
 
 def _extras(artefact: Artefact, options: JobOptions) -> Iterator[str]:
     uris = _uris(artefact, options)
-    if options.journal or any(map(is_service, uris)):
+    if options.journal is True or any(map(is_service, uris)):
         yield "services"
     if isinstance(options.journal, str) and is_server(options.journal):
         yield "postgres"
