@@ -13,11 +13,12 @@ from serving import fitted
 from texts import reviews
 from tracked import digits, mlflow, pngs, rebox
 
+from rebox.artefact.form import SampleForm
 from rebox.demo import digits as demo
 from rebox.demo import open_digits
-from rebox.errors import BudgetExhausted, InvalidData, InvalidOption
+from rebox.errors import BudgetExhausted, InvalidData, InvalidOption, JournalError
 from rebox.meter import Journal, accounts, faults
-from rebox.mlflow.columns import parts_of
+from rebox.mlflow.columns import parts_of, samples_of
 from rebox.rehearsal import Limits, Rehearsal
 
 X, Y, TEST = digits()
@@ -188,6 +189,13 @@ def test_a_bad_picture_is_named_by_its_row(saved, cell, words):
         ({"budget": 10, "journal": "/j.sqlite", "account": " "}, "account=, a name for the job"),
         ({"max_usd": 1.0, "journal": "j.sqlite", "account": "a"}, "another file in each worker's"),
         ({"budget": 0}, "at least 1"),
+        ({"budget": "10", "journal": "/j.sqlite", "account": "a"}, "number of queries.*found '10'"),
+        ({"max_usd": "1", "journal": "/j.sqlite", "account": "a"}, "above 0, found '1'"),
+        ({"budget": 10, "journal": "/j.sqlite", "account": 7}, "account is 7; expected a name"),
+        ({"journal": 7}, "journal is 7; expected a path or URL"),
+        ({"uncapped": "false"}, "uncapped is 'false'; expected true or false"),
+        ({"box": "onnx:other.onnx"}, "box is 'onnx:other.onnx'; expected a list"),
+        ({"box": [7]}, "box is 7; expected a list"),
         ({"when_spent": "stop"}, "expected 'raise' or 'mark'"),
         ({"bugdet": 10}, "'bugdet'; expected budget, max_usd"),
         ({"pictures": "base64"}, "expected 'bytes', 'path', or the shape"),
@@ -197,6 +205,21 @@ def test_a_bad_picture_is_named_by_its_row(saved, cell, words):
 def test_what_cannot_be_meant_is_refused_and_nothing_written(model, tmp_path, options, words):
     with pytest.raises(InvalidOption, match=words):
         rebox.mlflow.save_model(model, tmp_path / "model", **options)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://ann:hunter2@db.lab/rebox", "holds a password"),
+        ("mysql://ann:hunter2@db.lab/rebox", "names no journal"),
+    ],
+)
+def test_a_journal_s_password_stands_in_no_model(model, tmp_path, url, words):
+    job = {"budget": 9, "journal": url, "account": "a"}
+    with pytest.raises(JournalError, match=words) as told:
+        rebox.mlflow.save_model(model, tmp_path / "model", **job)
+    assert "hunter2" not in str(told.value)
     assert not (tmp_path / "model").exists()
 
 
@@ -243,6 +266,37 @@ def test_parts_are_small_enough_for_memory():
     assert [len(part) for part in parts_of(pd.DataFrame({"picture": [b"x" * 2**25]}))] == [1]
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (np.zeros(2), r"row of figures 4 is an array of shape \(2,\); expected 3 figures"),
+        ([1.0], "row of figures 4 is a list of 1; expected 3"),
+        (["a", "b", "c"], "row of figures 4 holds what is none; expected 3"),
+        ([1.0, [2.0, 3.0], 4.0], "row of figures 4 holds what is none; expected 3"),
+        (None, "row of figures 4 is missing"),
+        (7.0, "row of figures 4 is a float"),
+    ],
+)
+def test_a_bad_row_of_figures_is_named(cell, words):
+    frame = pd.DataFrame({"row": [np.ones(3), cell]}, index=[2, 4])
+    form = SampleForm(shown="rows", by_id=False, width=3)
+    with pytest.raises(InvalidData, match=words):
+        samples_of(frame, form)
+
+
+def test_a_text_that_is_none_is_named():
+    form = SampleForm(shown="texts", by_id=False)
+    for cell, words in ((np.ones(2), "an array of shape"), (pd.NA, "missing"), (3, "a int")):
+        with pytest.raises(InvalidData, match=f"the text of row 0 is {words}"):
+            samples_of(pd.DataFrame({"text": [cell]}), form)
+
+
 def test_what_is_no_frame_is_refused():
+    twice = pd.DataFrame([["a", "b"]], columns=["text", "text"])
+    with pytest.raises(InvalidData, match="there are 2 columns 'text'; expected one"):
+        samples_of(twice, SampleForm(shown="texts", by_id=False))
+    for tensors in ({"row": 5}, {"row": [1, 2], "id": ["a"]}):
+        with pytest.raises(InvalidData, match="expected arrays of one length"):
+            rebox.mlflow.columns.read_frame(tensors)
     with pytest.raises(InvalidData, match="found a list; expected a data frame"):
         rebox.mlflow.columns.read_frame([1])

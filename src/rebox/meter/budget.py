@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from rebox.errors import InvalidOption
 from rebox.money import BY_OPTION, NANO, dollars, nano_usd
@@ -112,6 +112,13 @@ class TokensTaken:
         return float(self.read / self.answers), float(self.written / self.answers)
 
 
+def _is_positive(number: Any) -> bool:
+    try:
+        return bool(number > 0 and math.isfinite(number))
+    except TypeError:  # a text, as from an environment's variable
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """The most that may be asked.
@@ -128,15 +135,14 @@ class Budget:
     usd: float | None = None
 
     def __post_init__(self) -> None:
-        whole = self.queries is None or (math.isfinite(self.queries) and self.queries % 1 == 0)
-        if not whole or (self.queries is not None and self.queries < 1):
+        if self.queries is not None and not (_is_positive(self.queries) and self.queries % 1 == 0):
             raise InvalidOption(
-                f"the budget must be a whole number of queries, at least 1, found {self.queries}."
+                f"the budget must be a whole number of queries, at least 1, found {self.queries!r}."
             )
         if self.queries is not None:  # 100.0 and NumPy integers count images like 100 does
             object.__setattr__(self, "queries", int(self.queries))
-        if self.usd is not None and not (self.usd > 0 and math.isfinite(self.usd)):
-            raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd}.")
+        if self.usd is not None and not _is_positive(self.usd):
+            raise InvalidOption(f"the budget in dollars must be above 0, found {self.usd!r}.")
 
     def __repr__(self) -> str:
         return f"<Budget {self.words or 'without a cap'}>"

@@ -39,11 +39,21 @@ def read_frame(data: Any) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         return data
     if isinstance(data, Mapping):
-        return pd.DataFrame({name: list(values) for name, values in data.items()})
+        return _of_named(data)
     raise InvalidData(
         f"found a {type(data).__name__}; expected a data frame with the columns of the model's "
         "signature."
     )
+
+
+def _of_named(tensors: Mapping[str, Any]) -> pd.DataFrame:
+    try:
+        return pd.DataFrame({name: list(values) for name, values in tensors.items()})
+    except (TypeError, ValueError) as error:
+        found = ", ".join(f"{name}, {_said(values)}" for name, values in tensors.items())
+        raise InvalidData(
+            f"found {found}; expected arrays of one length, with a value for each sample."
+        ) from error
 
 
 def parts_of(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -119,30 +129,42 @@ def _rows(frame: pd.DataFrame, form: SampleForm) -> Any:
             _column(frame, name)
         return frame[list(form.features)]
     cells = _column(frame, ROW)
-    for at, cell in zip(frame.index, cells, strict=True):
-        if np.shape(cell) != (form.width,):
-            raise InvalidData(
-                f"the row of figures {at} is {_said(cell)}; expected {form.width} figures."
-            )
-    return np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
+    rows = [_row(cell, at, form.width) for at, cell in zip(frame.index, cells, strict=True)]
+    return np.array(rows)
+
+
+def _row(cell: Any, at: object, width: int) -> NDArray[np.float64]:
+    try:
+        row = np.asarray(cell, dtype=np.float64)
+    except (TypeError, ValueError) as error:  # texts among figures, or lists of several lengths
+        raise InvalidData(
+            f"the row of figures {at} holds what is none; expected {width} figures."
+        ) from error
+    if row.shape != (width,):
+        raise InvalidData(f"the row of figures {at} is {_said(cell)}; expected {width} figures.")
+    return row
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:
     if name not in frame.columns:
         found = ", ".join(map(str, frame.columns))
         raise InvalidData(f"there is no column {name!r}; found {found}: name it so.")
-    cells: list[Any] = frame[name].tolist()
+    column = frame[name]
+    if isinstance(column, pd.DataFrame):
+        raise InvalidData(f"there are {column.shape[1]} columns {name!r}; expected one.")
+    cells: list[Any] = column.tolist()
     return cells
 
 
 def _said(cell: Any) -> str:
     """Return what a cell holds, for an error."""
-    if cell is None or cell is pd.NA or cell != cell:  # noqa: PLR0124 - NaN
-        return "missing"
     if isinstance(cell, str):
         return f"the text {cell!r:.40}"
-    shape = np.shape(cell)
-    return f"of shape {shape}" if shape else f"a {type(cell).__name__}"
+    if isinstance(cell, np.ndarray):
+        return f"an array of shape {cell.shape}"
+    if isinstance(cell, list | tuple):
+        return f"a list of {len(cell)}"
+    return "missing" if pd.isna(cell) else f"a {type(cell).__name__}"
 
 
 def names_said(classes: Iterable[Any]) -> list[str]:

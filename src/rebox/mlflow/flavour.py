@@ -79,6 +79,8 @@ def save_model(
         There is no fitted model.
     InvalidOption
         An option is none, a box was made in Python, or two files have the same name.
+    JournalError
+        The journal's URL holds a password, which would stand in the folder.
     """
     model._check_fitted()
     options = JobOptions.read(job)

@@ -15,7 +15,7 @@ from rebox.box import BlackBox, beside
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import check_prices
 from rebox.errors import InvalidOption
-from rebox.meter import Budget, Journal, JournalAccount, Meter, is_server
+from rebox.meter import Budget, Journal, JournalAccount, Meter, check_kind, checked, is_server
 
 WhenSpent = Literal["raise", "mark"]
 
@@ -53,11 +53,33 @@ class JobOptions:
     uncapped: bool = False
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         _ = self.cap  # which says what is wrong with it
         if self.when_spent not in get_args(WhenSpent):
             raise InvalidOption(f"when_spent is {self.when_spent!r}; expected 'raise' or 'mark'.")
         if self.capped:
             self._shared()
+
+    def _check_kinds(self) -> None:
+        """Refuse what JSON may hold and no option is, and a journal's password: it would be kept.
+
+        The text "false" would be true, and leave boxes that cost money without an end.
+        """
+        boxes = () if self.box is None else self.box
+        told = (
+            ("journal", self.journal, (str, bool, type(None)), "a path or URL"),
+            ("account", self.account, (str, type(None)), "a name"),
+            ("uncapped", self.uncapped, (bool,), "true or false"),
+            ("box", boxes, (list, tuple), "a list of URIs"),
+            *(("box", uri, (str,), "a list of URIs") for uri in boxes),
+        )
+        for name, value, kinds, expected in told:
+            if not isinstance(value, kinds):
+                raise InvalidOption(f"{name} is {value!r}; expected {expected}.")
+        if isinstance(self.journal, str):
+            check_kind(self.journal)
+            if is_server(self.journal):
+                checked(self.journal)
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Self:
