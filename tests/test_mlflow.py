@@ -10,12 +10,13 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from recordings import recording, uri
 from serving import fitted
+from sklearn.exceptions import NotFittedError
 from texts import reviews
 from tracked import digits, mlflow, pngs, rebox
 
 from rebox.demo import digits as demo
 from rebox.demo import open_digits
-from rebox.errors import BudgetExhausted, InvalidData, InvalidOption
+from rebox.errors import BudgetExhausted, InvalidData, InvalidOption, JournalError, OutputError
 from rebox.meter import Journal, accounts, faults
 from rebox.mlflow.columns import parts_of
 from rebox.rehearsal import Limits, Rehearsal
@@ -189,6 +190,9 @@ def test_a_bad_picture_is_named_by_its_row(saved, cell, words):
         ({"max_usd": 1.0, "journal": "j.sqlite", "account": "a"}, "another file in each worker's"),
         ({"budget": 0}, "at least 1"),
         ({"when_spent": "stop"}, "expected 'raise' or 'mark'"),
+        ({"budget": "10"}, "budget is '10'; expected a whole number of queries"),
+        ({"uncapped": 1}, "uncapped is 1; expected a truth value"),
+        ({"box": "onnx:a.onnx"}, "expected a list of URIs"),
         ({"bugdet": 10}, "'bugdet'; expected budget, max_usd"),
         ({"pictures": "base64"}, "expected 'bytes', 'path', or the shape"),
         ({"pictures": (16,)}, "the shape of arrays"),
@@ -198,6 +202,33 @@ def test_what_cannot_be_meant_is_refused_and_nothing_written(model, tmp_path, op
     with pytest.raises(InvalidOption, match=words):
         rebox.mlflow.save_model(model, tmp_path / "model", **options)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_password_does_not_get_into_a_file(model, tmp_path):
+    job = {"budget": 9, "journal": "postgresql://me:secret@db.lab/rebox", "account": "a"}
+    with pytest.raises(JournalError, match="holds a password") as told:
+        rebox.mlflow.save_model(model, tmp_path / "model", **job)
+    assert "secret" not in str(told.value)
+
+
+def test_what_is_there_is_not_written_over(model, saved):
+    with pytest.raises(OutputError, match="there is something at"):
+        rebox.mlflow.save_model(model, saved)
+
+
+def test_a_model_that_is_not_fitted_cannot_be_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        rebox.mlflow.save_model(rebox.Reprogrammer("demo:digits"), tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_one_budget_on_a_server(saved, postgres):
+    journal = postgres.new()
+    job = {"budget": np.int64(45), "journal": journal, "account": "job", "when_spent": "mark"}
+    frame = pd.DataFrame({"picture": pngs(TEST)})
+    halves = [loaded(saved, **job).predict(part) for part in (frame[:32], frame[32:])]
+    assert [(half["label"] != "").sum() for half in halves] == [32, 13]
+    assert billed(journal) == {"job": 45}
 
 
 def test_a_server_s_journal_needs_its_driver_on_the_workers(model, tmp_path):

@@ -15,7 +15,7 @@ from rebox.artefact import Artefact
 from rebox.box import BoxURI, files_of, is_service
 from rebox.box.onnx_external import external_files
 from rebox.classifier import Reprogrammer
-from rebox.errors import InvalidOption, extra
+from rebox.errors import InvalidOption, OutputError, extra
 from rebox.meter import is_server
 from rebox.mlflow.job import JobOptions
 from rebox.mlflow.pyfunc import PyfuncModel
@@ -79,18 +79,24 @@ def save_model(
         There is no fitted model.
     InvalidOption
         An option is none, a box was made in Python, or two files have the same name.
+    JournalError
+        The journal's URL holds a password, which would stand in a file.
+    OutputError
+        There is something in the folder.
     """
-    model._check_fitted()
     options = JobOptions.read(job)
     described = Model() if mlflow_model is None else mlflow_model
     described.add_flavor(FLAVOUR, rebox_version=rebox.__version__, data=f"data/{FOLDER}")
-    pins = requirements(model.artefact_, options) if pip_requirements is None else pip_requirements
+    _check_empty(Path(path))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / FOLDER
         folder.mkdir()
         model.save(folder / FILE)
         for name, file in _files(model.artefact_, options):
             _put(file, folder / name)
+        pins = pip_requirements
+        if pins is None:
+            pins = requirements(model.artefact_, options)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*An input example was not provided")
             mlflow.pyfunc.save_model(
@@ -102,6 +108,11 @@ def save_model(
                 pip_requirements=[*pins, *(extra_pip_requirements or ())],
                 model_config=options.config(),
             )
+
+
+def _check_empty(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(f"there is something at {path}: name another folder, or remove it.")
 
 
 def log_model(

@@ -5,10 +5,14 @@ MLflow keeps it beside the model, and lets whoever loads it say otherwise (``mod
 another account would have a budget of its own.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, Self, get_args
+
+import numpy as np
 
 from rebox.artefact import digest_of
 from rebox.box import BlackBox, beside
@@ -16,8 +20,18 @@ from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import check_prices
 from rebox.errors import InvalidOption
 from rebox.meter import Budget, Journal, JournalAccount, Meter, is_server
+from rebox.meter.address import checked
 
 WhenSpent = Literal["raise", "mark"]
+
+KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "budget": ((int, NoneType), "a whole number of queries"),
+    "max_usd": ((int, float, NoneType), "US dollars"),
+    "journal": ((str, bool, NoneType), "a path, postgresql://... or a truth value"),
+    "account": ((str, NoneType), "a name"),
+    "box": ((list, tuple, NoneType), "a list of URIs"),
+    "uncapped": ((bool,), "a truth value"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +67,12 @@ class JobOptions:
     uncapped: bool = False
 
     def __post_init__(self) -> None:
+        for name, (kinds, expected) in KINDS.items():
+            value = getattr(self, name)
+            if type(value) not in kinds:
+                raise InvalidOption(f"{name} is {value!r:.80}; expected {expected}.")
+        if isinstance(self.journal, str) and is_server(self.journal):
+            checked(self.journal)  # a password would stand in a file
         _ = self.cap  # which says what is wrong with it
         if self.when_spent not in get_args(WhenSpent):
             raise InvalidOption(f"when_spent is {self.when_spent!r}; expected 'raise' or 'mark'.")
@@ -66,7 +86,7 @@ class JobOptions:
         if unknown:
             known = ", ".join(field.name for field in fields(cls))
             raise InvalidOption(f"found the option {unknown[0]!r}; expected {known}.")
-        return cls(**config)
+        return cls(**{name: _plain(value) for name, value in config.items()})
 
     def config(self) -> dict[str, Any]:
         """Return all of it: MLflow lets nothing be said later that is not said here."""
@@ -142,6 +162,13 @@ class JobOptions:
             f"{dear[0].uri or dear[0].spec.identity} may cost money, and whoever asks the model "
             "spends it: pass budget= or max_usd= with journal= and account=, or uncapped=True."
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a file holds it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _free(box: BlackBox) -> bool:
