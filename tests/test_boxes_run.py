@@ -270,9 +270,9 @@ def parts(monkeypatch):
         fitted_to.append(self._sheets[0].samples[places])
         return real(self, kept, places)
 
-    def judge(asked, targets, *more, **others):
+    def judge(asked, prices, targets, *more, **others):
         judged.append(targets)
-        return verdict(asked, targets, *more, **others)
+        return verdict(asked, prices, targets, *more, **others)
 
     monkeypatch.setattr(boxes.BoxesRun, "_fitting", fitting)
     monkeypatch.setattr(boxes, "verdict_of_boxes", judge)

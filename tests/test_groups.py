@@ -388,9 +388,9 @@ def test_views_are_chosen_by_some_subjects_and_judged_on_the_others(monkeypatch)
             chose.append(set(self.groups))
             return super()._judge(plain, few)
 
-    def spy(targets, readings, n_targets, seed, subjects, price_usd):
+    def spy(targets, readings, n_targets, seed, subjects, price):
         judged.append(set(subjects))
-        return give_verdict(targets, readings, n_targets, seed, subjects, price_usd)
+        return give_verdict(targets, readings, n_targets, seed, subjects, price)
 
     monkeypatch.setattr(views, "Chooser", Spy)
     monkeypatch.setattr(views, "give_verdict", spy)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgres_server import execute
 
+from rebox.box.reservation import Used
 from rebox.errors import BudgetExhausted, JournalError
 from rebox.meter import (
     Amount,
@@ -105,6 +106,22 @@ def test_an_intent_is_on_disk_before_anything_is_sent(journal):
     ]
     assert elsewhere(journal, "SELECT count(*) FROM question") == [(3,)]
     assert elsewhere(journal, "SELECT queries, nano_usd FROM account") == [(3, 21)]
+
+
+def test_answers_to_keys_have_taken_their_share_of_tokens(journal):
+    asked = intent(4)
+    send = journal.reserve(asked)
+    journal.settle(send, {0: ROW, 2: ROW}, billed=4, used=Used(tokens_in=100, tokens_out=6))
+    alone = intent(1)
+    journal.settle(
+        journal.reserve(alone), {0: ROW}, billed=1, used=Used(tokens_in=40, tokens_out=1)
+    )
+    untold = intent(1)
+    journal.settle(journal.reserve(untold), {0: ROW}, billed=1)
+    keys = [*asked.keys, *alone.keys, *untold.keys]
+    assert journal.tokens_taken(keys, "box").each == (90 / 3, 4 / 3)
+    assert journal.tokens_taken(alone.keys, "box").each == (40, 1)
+    assert journal.tokens_taken(keys, "another").each is None
 
 
 def test_what_nobody_settled_counts_as_billed(journal):

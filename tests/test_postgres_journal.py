@@ -3,6 +3,7 @@
 What a file's journal has to do is tested in `test_meter_journal`, of both.
 """
 
+import copy
 import os
 import pickle
 import signal
@@ -18,6 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from postgres_server import PASSWORD, PostgresServer, execute, why_none
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
 from rebox import Reprogrammer
@@ -37,6 +41,7 @@ from rebox.meter import (
 from rebox.meter.address import without_password
 from rebox.meter.packing import packed
 from rebox.meter.send import Intent
+from rebox.study.bench.workbench import Places
 
 ROW = packed(np.array([0.25, 0.75], dtype=np.float32))
 WITH_PASSWORD = (
@@ -94,6 +99,41 @@ def test_no_password_is_shown(word):
         assert secret not in masked(url)
         assert masked(url) != url
     assert without_password(f"postgresql://u:<{'%41'}>@h/d") == ("postgresql://u@h/d", "<A>")
+
+
+@pytest.mark.parametrize("url", WITH_PASSWORD)
+def test_an_estimator_shows_no_password(url):
+    model = Reprogrammer(journal=url)
+    assert model.get_params()["journal"] == model.journal == url
+    searched = GridSearchCV(make_pipeline(model), {"reprogrammer__recipe": ["auto"]})
+    for one in (model, clone(model), copy.deepcopy(model), make_pipeline(model), searched):
+        assert PASSWORD not in repr(one) + one._repr_html_()
+    assert "***" in repr(model)
+    assert clone(model).journal == url
+    assert Reprogrammer().set_params(journal=url).journal == url
+    assert PASSWORD not in repr(Reprogrammer().set_params(journal=url))
+    assert PASSWORD not in repr(Places(journal=url))
+    with pytest.raises(JournalError, match="holds a password") as caught:
+        model.set_params(box="rehearsal:?size=8", budget=9).fit(np.zeros((4, 3)), [0, 1, 0, 1])
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [None, False, "a.sqlite", Path("a.sqlite"), "postgresql://h/d"])
+def test_an_estimator_keeps_the_very_place_that_shows_nothing(place):
+    model = Reprogrammer(journal=place)
+    assert model.journal is place
+    assert repr(Reprogrammer()) == "Reprogrammer()"
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "postgresql+psycopg", "postgressql", "file"])
+def test_a_url_of_another_kind_is_no_file_of_that_name(scheme, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = f"{scheme}://u:{PASSWORD}@host/d"
+    with pytest.raises(JournalError, match="names no journal: expected a file, or") as caught:
+        Journal(url)
+    said = CliRunner().invoke(app, ["journal", "show", url])
+    assert PASSWORD not in f"{caught.value}{said.exception}{said.output}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_url_without_a_password_is_shown_as_it_is():

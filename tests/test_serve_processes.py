@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow  # processes that import all there is, and environ
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TRITONS = ("tritonclient[http]==2.73.0", "numpy==2.4.6")
 MLSERVERS = ("mlserver==1.7.1", "requests==2.34.2")
+KSERVES = ("kserve==0.21.0", "numpy==2.4.6")
 OPENAPI = ("openapi-spec-validator==0.7.2",)
 
 
@@ -115,6 +116,62 @@ def test_tritons_client_gets_what_the_model_says(running, tumours, request):
     for found in told["found"].values():
         assert np.array(found["probabilities"]) == pytest.approx(model.predict_proba(rows))
         assert found["label"] == model.predict(rows).tolist()
+    assert "'tumours'" in told["refused"]
+
+
+KSERVE = """
+import asyncio, json, sys
+import numpy as np
+from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve.protocol.infer_type import RequestedOutput
+
+given = json.load(sys.stdin)
+url, rows = given["url"], np.array(given["rows"])
+
+async def asked():
+    client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=60))
+    ready = [
+        await client.is_server_live(url),
+        await client.is_server_ready(url),
+        await client.is_model_ready(url, "tumours"),
+    ]
+    found = {}
+    for binary in (True, False):
+        tensor = InferInput("rows", list(rows.shape), "FP64")
+        tensor.set_data_from_numpy(rows, binary_data=binary)
+        names = ("probabilities", "label")
+        wanted = [RequestedOutput(name, {"binary_data": binary}) for name in names]
+        for outputs in (wanted, None):
+            question = InferRequest("tumours", [tensor], request_id="7", request_outputs=outputs)
+            answer = await client.infer(url, question, model_name="tumours")
+            assert (answer.id, answer.model_name) == ("7", "tumours")
+            said = {one.name: one.as_numpy().tolist() for one in answer.outputs}
+            said["label"] = [x.decode() if isinstance(x, bytes) else x for x in said["label"]]
+            found[f"{binary} {outputs is not None}"] = said
+    try:
+        await client.infer(url, question, model_name="other")
+        refused = ""
+    except Exception as error:
+        refused = str(error)
+    await client.close()
+    return {"ready": ready, "found": found, "refused": refused}
+
+print(json.dumps(asyncio.run(asked())))
+"""
+
+
+@pytest.mark.long  # half a gigabyte is installed
+def test_kserves_client_gets_what_the_model_says(running, tumours, request):
+    python = environment("kserve-client", KSERVES, request.config.cache)
+    _, model, patients = tumours
+    rows = patients.test[:9]
+    told = run_script(python, KSERVE, url=url_of(running), rows=rows.tolist())
+    assert told["ready"] == [True, True, True]
+    assert len(told["found"]) == 4
+    for found in told["found"].values():
+        assert np.array(found["probabilities"]) == pytest.approx(model.predict_proba(rows))
+        assert found["label"] == model.predict(rows).tolist()
+    assert "404" in told["refused"]
     assert "'tumours'" in told["refused"]
 
 

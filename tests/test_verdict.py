@@ -11,16 +11,9 @@ import rebox
 from rebox.box import FunctionBox
 from rebox.cli.fit import _local_command
 from rebox.cli.printing import print_verdict
-from rebox.fit.verdict import (
-    ADVICE,
-    ANSWERS,
-    LOCAL,
-    MATTERS,
-    WHOLE,
-    _HeldOut,
-    finding_of,
-    give_verdict,
-)
+from rebox.fit.gain import FEWEST, MATTERS, HeldOutGain, finding_of
+from rebox.fit.question import QueryPrice
+from rebox.fit.verdict import ADVICE, ANSWERS, LOCAL, WHOLE, give_verdict
 from rebox.metric import Interval
 
 # Per scenario: the distance of two normal classes, in standard deviations, as the local model and
@@ -60,7 +53,7 @@ def shares(scenario, subjects, draws):
     rng, findings = np.random.default_rng(subjects), []
     for _ in range(draws):
         truth, local, whole, groups = drawn(rng, subjects, *scenario)
-        held_out = _HeldOut(truth, 0, groups)
+        held_out = HeldOutGain(truth, 0, groups)
         gain, sharper = held_out.gain(whole, local), held_out.sharper(whole, local)
         findings.append(finding_of(gain, sharper))
     helps = np.mean([finding in ("helps", "little") for finding in findings])
@@ -105,7 +98,7 @@ def judged(n=400, box=0.0, local=0.0, noise=1.0, price=0.0, queries=1, seed=0):
     for name, strength, asked in ((LOCAL, local, 0), (WHOLE, box, queries)):
         odds = strength * (2 * truth - 1) + base + noise * rng.normal(size=n)
         readings[name] = (asked, np.stack([np.zeros(n), odds], axis=1))
-    return give_verdict(truth, readings, 2, 0, None, price)
+    return give_verdict(truth, readings, 2, 0, None, QueryPrice(usd=price))
 
 
 def case_of(finding, **more):
@@ -168,10 +161,41 @@ def interval(low, value, high):
         (interval(-0.08, -0.05, -0.02), interval(-0.8, -0.5, -0.2), "nothing"),
         (interval(-1.0, 0.0, 1.0), interval(0.0, 0.0, 0.0), "unknown"),
         (interval(0.0, 0.0, MATTERS), interval(0.0, 0.0, 0.0), "unknown"),
+        # an AUC near its ceiling, of few: the log loss decides, unless the AUC is lower
+        (interval(-0.013, 0.049, 0.118), interval(0.089, 0.436, 0.783), "helps"),
+        (interval(-0.118, 0.0, 0.118), interval(0.089, 0.436, 0.783), "helps"),
+        (interval(-0.118, -0.001, 0.117), interval(0.089, 0.436, 0.783), "unknown"),
+        (interval(-0.013, 0.049, 0.118), interval(0.001, 0.005, 0.009), "little"),
+        (interval(0.001, 0.049, 0.118), interval(0.001, 0.005, 0.009), "helps"),
     ],
 )
-def test_both_intervals_decide(gain, sharper, finding):
+def test_the_log_loss_decides_beside_an_auc_that_is_no_lower(gain, sharper, finding):
     assert finding_of(gain, sharper) == finding
+
+
+def test_what_decides_alone_is_said_to():
+    truth, rng = np.arange(16) % 2, np.random.default_rng(0)
+    sure = np.where(truth == 1, 4.0, -4.0)
+    odds = {LOCAL: 0.4 * sure + rng.normal(size=16), WHOLE: sure + rng.normal(size=16)}
+    readings = {name: (int(name == WHOLE), np.stack([0 * x, x], 1)) for name, x in odds.items()}
+    verdict = give_verdict(truth, readings, 2, 0)
+    assert verdict.finding == "helps"
+    assert verdict.gain.low <= 0
+    assert "nats in log loss, which decides, for a query" in verdict.words
+    assert "which decides" not in case_of("helps").words
+
+
+@pytest.mark.parametrize("subjects", [2, FEWEST - 1, FEWEST])
+def test_of_too_few_subjects_nothing_is_told(subjects):
+    """A fit that lacks one of four is wrong about all of them alike, and so looks certain."""
+    groups = np.repeat(np.arange(subjects), 5)
+    truth = groups % 2
+    worse, better = (np.eye(2)[truth] * strength for strength in (-1.0, 1.0))
+    verdict = give_verdict(truth, {LOCAL: (0, worse), WHOLE: (1, better)}, 2, 0, groups)
+    enough = subjects >= FEWEST
+    assert verdict.finding == ("helps" if enough else "unknown")
+    assert (verdict.sharper.low > 0) == enough
+    assert enough or verdict.sharper.low == -verdict.sharper.high
 
 
 @pytest.mark.parametrize("n", [2, 4, 12, 60])

@@ -1,7 +1,7 @@
 """Everything a prediction needs but the box."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from rebox.box import BlackBox
 from rebox.box.spec import REDACTED, Kind
 from rebox.decision import Objective, OperatingPoint, SetCalibration
 from rebox.errors import BoxMismatch
-from rebox.fit import Model, Verdict, distinct_names
+from rebox.fit import Model, Question, Verdict, distinct_names
 from rebox.fit.operating import asked_words
 from rebox.notebook import facts, few, shortened
 from rebox.sample.inputs import Inputs
@@ -66,6 +66,11 @@ class BoxRecord:
             queries=queries,
             price_usd=spec.price_usd,
         )
+
+    def priced(self, questions: Sequence[Question], place: int) -> Self:
+        """Return it at the price of the ``questions`` that name it by ``place``, if any do."""
+        prices = [one.price_usd for one in questions if one.box == place]
+        return replace(self, price_usd=prices[0]) if prices else self
 
     @property
     def name(self) -> str:

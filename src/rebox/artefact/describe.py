@@ -78,7 +78,9 @@ def _describe_verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _describe_question(question: Question) -> dict[str, Any]:
     program = question.program
-    described = {"box": question.box, "price_usd": question.price_usd}
+    described: dict[str, Any] = {"box": question.box, "price_usd": question.price_usd}
+    if question.tokens is not None:  # only then: others are written as before there were any
+        described["tokens"] = question.tokens
     if isinstance(program, Template):
         return {**described, "placement": None, "subspace": None, "template": asdict(program)}
     return {
@@ -175,6 +177,7 @@ def _restore_model(
             z=tensors[f"z.{number}"],
             box=one["box"],
             price_usd=one["price_usd"],
+            tokens=tuple(one["tokens"]) if "tokens" in one else None,
         )
         for number, one in enumerate(description["questions"])
     )

@@ -92,8 +92,9 @@ _questions = each(
             "placement": or_none(_placement),
             "subspace": or_none(text(80)),
             "template": of_class(Template),
+            "tokens": each(number(0), 2, 2),
         },
-        free=frozenset({"template"}),
+        free=frozenset({"template", "tokens"}),
     )
 )
 

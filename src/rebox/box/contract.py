@@ -109,6 +109,10 @@ class BlackBox(abc.ABC):
         """Return the box as it is priced for texts (n,) like these: longer ones may cost more."""
         return self
 
+    def usd_by_tokens(self, read: float, written: float) -> float | None:  # noqa: ARG002 - as a rule
+        """Return what so many tokens cost where it is paid by them; None: it is not, or unknown."""
+        return None
+
     @property
     def usd_if_it_thinks(self) -> float | None:
         """What a query costs at most if it turns out to think first; None: that is as known."""

@@ -40,7 +40,7 @@ from rebox.fit import (
 )
 from rebox.fit.rounds import MANY
 from rebox.fit.suited import check_predictions
-from rebox.meter import Budget, Meter, Spent
+from rebox.meter import Budget, JournalParameter, Meter, Spent
 from rebox.notebook import facts
 from rebox.sample.loader import SampleLoader
 
@@ -59,7 +59,7 @@ class Fitted(Deciding):
     """
 
     predict_budget: int | None
-    journal: JournalChoice
+    journal = JournalParameter()
     account: str | None
     batch: bool
     listeners: Sequence[Listener]

@@ -87,10 +87,10 @@ class Movable(Fitted):
         box = box.known_as(records[place].identity)
         if box.spec.identity == records[place].identity:
             records[place].check(box)
-            price = box.spec.price_usd
-            model = priced(self.artefact_.model, place, price)
+            model = priced(self.artefact_.model, place, box, another=False)
             self.artefact_ = replace(self.artefact_, model=model)
-            self._put(place, box, replace(records[place], uri=box.uri, price_usd=price))
+            record = replace(records[place], uri=box.uri, price_usd=box.spec.price_usd)
+            self._put(place, box, record.priced(model.questions, place))
             self.moved_ = None
             return self
         self._check_new(box, place)

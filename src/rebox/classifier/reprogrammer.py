@@ -33,7 +33,7 @@ from rebox.classifier.hearing import hear
 from rebox.classifier.movable import Movable
 from rebox.decision import Order
 from rebox.errors import InvalidOption
-from rebox.fit import Leaving, Listener, Session, fit, tell
+from rebox.fit import Leaving, Listener, Question, Session, fit, tell
 from rebox.fit.opinions import all_named
 from rebox.meter import Budget
 from rebox.option import whole
@@ -258,7 +258,7 @@ class Reprogrammer(Movable):
             classes=classes,
             recipe=recipe.name,
             seed=session.seed,
-            boxes=self._records({}),
+            boxes=self._records(outcome.model.questions, {}),
             verdict=outcome.verdict,
             objective=objective,
             promised=outcome.decided.promised,
@@ -273,16 +273,22 @@ class Reprogrammer(Movable):
         asked = {question.box for question in artefact.model.questions}
         those = {place: self.boxes_[place].live for place in sorted(asked)}
         canaries = ask_canaries(those, self.meter_, self.canaries, recipe.way.canaries)
-        self.artefact_ = replace(artefact, boxes=self._records(canaries))
+        records = self._records(artefact.model.questions, canaries)
+        self.artefact_ = replace(artefact, boxes=records)
         if self.canaries:
             warn_of_none(those, canaries, self.meter_, self.canaries)
         return self
 
-    def _records(self, canaries: Mapping[int, NDArray[np.float32]]) -> tuple[BoxRecord, ...]:
+    def _records(
+        self, questions: Sequence[Question], canaries: Mapping[int, NDArray[np.float32]]
+    ) -> tuple[BoxRecord, ...]:
         """Return what is written of each box, with the ``canaries`` that it has answered."""
         boxes = (box.live for box in self.boxes_)  # whatever this fit's batches cost
         each = enumerate(zip(boxes, self.meter_.spent_by_box, strict=True))
-        records = ((place, BoxRecord.of(box, spent.by_purpose())) for place, (box, spent) in each)
+        records = (
+            (place, BoxRecord.of(box, spent.by_purpose()).priced(questions, place))
+            for place, (box, spent) in each
+        )
         return tuple(
             replace(record, canaries=canaries[place]) if place in canaries else record
             for place, record in records

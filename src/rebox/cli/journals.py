@@ -15,6 +15,7 @@ from rebox.meter import (
     AccountLine,
     Journal,
     accounts,
+    check_kind,
     copy_journal,
     default_path,
     each_fault,
@@ -116,6 +117,7 @@ def _opened(path: str | None) -> Journal:
 
 def _check_there(journal: str | Path) -> None:
     """Refuse a file that is not there."""
+    check_kind(journal)
     if is_server(journal):
         return
     place = Path(journal)

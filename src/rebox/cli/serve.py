@@ -14,7 +14,7 @@ import socket
 import tempfile
 import threading
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ class ServeOptions:
     model: str
     name: str
     boxes: list[str] | None
-    journal: str | bool | None
+    journal: str | bool | None = field(repr=False)  # it may hold a password
     max_queries_per_day: int | None
     max_usd_per_day: float | None
     limits: dict[str, Any]

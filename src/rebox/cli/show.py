@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,6 +42,7 @@ ABOUT = (  # what is printed, and the name of it in JSON
     ("asked by the fit", "queries"),
     ("each prediction", "queries_per_prediction"),
     ("price", "price_usd"),
+    ("that is the price of", "tokens_per_query"),
     ("asks where it pays", "policy"),
     ("canaries", "canaries"),
     ("decides for", "objective"),
@@ -72,9 +73,17 @@ def show(
     out.print(table)
 
 
+def _tokens_words(tokens: Sequence[float]) -> str:
+    """Return ``45.2 tokens read and 1.0 written, as answers took in the mean``."""
+    read, written = tokens
+    return f"{read:,.1f} tokens read and {written:,.1f} written, as answers took in the mean"
+
+
 def _of_several(box: dict[str, Any]) -> str:
     """Return what is known of a box among others, for people."""
     price = UNKNOWN if box["price_usd"] is None else per_thousand(box["price_usd"])
+    if box["tokens_per_query"] is not None:
+        price = f"{price} ({_tokens_words(box['tokens_per_query'])})"
     kept = "no canary" if not box["canaries"] else f"canaries: {box['canaries']}"
     asked = box["queries_per_prediction"]
     each = (
@@ -122,6 +131,7 @@ def _facts(description: dict[str, Any], canaries: list[int]) -> dict[str, Any]:
         "queries": _together(boxes),
         "queries_per_prediction": len(prices),
         "price_usd": None if None in prices else sum(prices),
+        "tokens_per_query": only["tokens_per_query"],
         "canaries": only["canaries"],
         "boxes": boxes,
         "objective": _objective(description),
@@ -142,9 +152,16 @@ def _box_facts(description: dict[str, Any], place: int, canaries: int) -> dict[s
         "queries": box["queries"],
         "usd": None if price is None else total * price,
         "price_usd": price,
+        "tokens_per_query": _tokens(description, place),
         "queries_per_prediction": len(prices),
         "canaries": canaries if prices else None,  # nobody is asked who could change
     }
+
+
+def _tokens(description: dict[str, Any], place: int) -> list[float] | None:
+    """Return the tokens that the price of a box goes by, read and written; None: by none."""
+    told = [one.get("tokens") for one in description["questions"] if one["box"] == place]
+    return told[0] if told else None
 
 
 def _templates(questions: list[dict[str, Any]]) -> list[str]:
@@ -226,6 +243,7 @@ WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "queries": counted_by_purpose,
     "queries_per_prediction": _times,
     "price_usd": lambda usd: f"{per_thousand(usd)} predictions",
+    "tokens_per_query": _tokens_words,
     "canaries": lambda count: f"{count}" if count else "none: the box may change unnoticed",
     "objective": _decides,
     "promised": _promise,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rebox.decision import HeldOut, worth_of
 from rebox.fit.asking import Asking, answered, chunk_of, shown_as
 from rebox.fit.box_verdict import verdict_of_boxes
-from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, plan_boxes
+from rebox.fit.boxes_plan import BoxesPlan, affordable, costs_of, names_of, plan_boxes
 from rebox.fit.looking import LookingRun
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
@@ -114,7 +114,7 @@ class BoxesRun(LookingRun):
         self._chosen_by = choosing
         fitting = self._fitting(self._kept, places)
         kept = list(range(len(self._kept)))
-        prices = costs_of([self.session.boxes[box] for box in self._kept])
+        prices = costs_of([self.session.price_of(box) for box in self._kept])
         for number in sorted(kept, key=lambda one: (-prices[one], one)):
             others = [one for one in kept if one != number]
             if not others:
@@ -217,7 +217,7 @@ class BoxesRun(LookingRun):
         """Return what a prediction may cost; None: each box is asked about every sample."""
         session = self.session
         usd, queries = session.usd_per_prediction, session.mean_queries
-        prices = costs_of([session.boxes[box].live for box in boxes])
+        prices = costs_of([session.price_of(box) for box in boxes])
         ones, most = np.ones(len(boxes)), session.queries_per_prediction
         longest = most if most < len(boxes) else None
         pace = Spending(
@@ -252,7 +252,8 @@ class BoxesRun(LookingRun):
             targets, said = targets.take(fresh), {one: said[one][fresh] for one in said}
             played = None if played is None else played.take(fresh)
         return verdict_of_boxes(
-            [self.session.boxes[box].live for box in boxes],
+            names_of([self.session.boxes[box].live for box in boxes]),
+            [self.session.price_of(box) for box in boxes],
             targets,
             said,
             played,
@@ -261,13 +262,10 @@ class BoxesRun(LookingRun):
         )
 
     def _questions(self, boxes: Sequence[int]) -> tuple[Question, ...]:
+        prices = (self.session.price_of(box) for box in boxes)
         return tuple(
-            Question(
-                program=self._programs[box],
-                box=box,
-                price_usd=self.session.boxes[box].live.spec.price_usd,
-            )
-            for box in boxes
+            Question(program=self._programs[box], box=box, price_usd=price.usd, tokens=price.tokens)
+            for box, price in zip(boxes, prices, strict=True)
         )
 
     def read_plain(self) -> Ending:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BlackBox
 from rebox.fit.plan import FEWEST_SCREENED, MOST_SCREENED, Plan
+from rebox.fit.question import QueryPrice
 from rebox.fit.session import Session
 
 
@@ -89,7 +90,9 @@ def plan_boxes(session: Session) -> BoxesPlan:
 
 def _further(session: Session, each: int, more: int) -> tuple[int, ...]:
     """Return of how many samples ``more`` each box can be asked once all saw ``each``."""
-    boxes, costs = session.boxes, costs_of(session.boxes)
+    boxes = session.boxes
+    # as the budget counts them, which is before anything was answered
+    costs = costs_of([QueryPrice(usd=box.spec.price_usd) for box in boxes])
     queries = session.meter.left("map")  # at no price
     further = []
     for place, price in enumerate(costs):
@@ -149,6 +152,6 @@ def _options(uri: str | None) -> set[str]:
     return {one for one in (uri or "").partition("?")[2].split("&") if one}
 
 
-def costs_of(boxes: Sequence[BlackBox]) -> NDArray[np.float64]:
-    """Return US dollars (boxes,) for an answer of each; what is not known counts as nothing."""
-    return np.array([box.spec.price_usd or 0.0 for box in boxes], dtype=np.float64)
+def costs_of(prices: Sequence[QueryPrice]) -> NDArray[np.float64]:
+    """Return US dollars (boxes,) of each; what is not known counts as nothing."""
+    return np.array([price.usd or 0.0 for price in prices], dtype=np.float64)

@@ -110,5 +110,5 @@ def compare(session: Session, asked: NDArray[np.intp], scores: Scores) -> Verdic
         session.n_targets,
         session.seed,
         session.subjects_of(asked),
-        session.box.spec.price_usd,
+        session.price_of(),
     )

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.box import BlackBox
 from rebox.errors import InvalidOption
 from rebox.fit.boxes import BoxesRun
 from rebox.fit.boxes_plan import BoxesPlan, affordable, names_of
@@ -18,6 +19,7 @@ from rebox.fit.local import Blocks, LocalFeatures, seen_by
 from rebox.fit.model import Model
 from rebox.fit.opinions import Opinions
 from rebox.fit.policy import Policy
+from rebox.fit.question import Question
 from rebox.fit.session import Session
 from rebox.reading.subset_fitting import Evidence, SubsetFitting
 from rebox.reading.subsets import Member, SubsetReader
@@ -84,7 +86,7 @@ class MoveRun(BoxesRun):
         names = names_of([session.boxes[place] for place in self._kept])
         each = affordable(session, self._kept, images)
         self.plan = BoxesPlan(images=images, boxes=names, each=each)
-        self._priced = priced(model, box, session.boxes[box].spec.price_usd)
+        self._priced = priced(model, box, session.boxes[box], another=True)
 
     @property
     def number(self) -> int:
@@ -162,8 +164,10 @@ class MoveRun(BoxesRun):
         return Evidence.of_answers(member.question, member.named, scores[member.question])
 
 
-def priced(model: Model, box: int, price_usd: float | None) -> Model:
-    """Return ``model`` with another price of one of its boxes.
+def priced(model: Model, place: int, box: BlackBox, *, another: bool) -> Model:
+    """Return ``model`` with the price of ``box`` for the one at a ``place``.
+
+    Where it is no other box, by the tokens that the answers of the fit took, if they are known.
 
     Raises
     ------
@@ -172,13 +176,21 @@ def priced(model: Model, box: int, price_usd: float | None) -> Model:
         held; or by rules that were learnt for another kind of price.
     """
     questions = tuple(
-        replace(one, price_usd=price_usd) if one.box == box else one for one in model.questions
+        _with_price_of(one, box, another) if one.box == place else one for one in model.questions
     )
     policy = model.policy
     for number, (before, after) in enumerate(zip(model.questions, questions, strict=True)):
         if policy is not None and before.price_usd != after.price_usd:
             policy = _repriced(policy, number, before.price_usd or 0.0, after.price_usd)
     return replace(model, questions=questions, policy=policy)
+
+
+def _with_price_of(question: Question, box: BlackBox, another: bool) -> Question:
+    tokens = None if another else question.tokens
+    usd = None if tokens is None else box.source.usd_by_tokens(*tokens)
+    if usd is None:
+        return replace(question, price_usd=box.spec.price_usd, tokens=None)
+    return replace(question, price_usd=usd)
 
 
 def _repriced(policy: Policy, number: int, old: float, new: float | None) -> Policy:

@@ -117,10 +117,12 @@ class OnceRun(Run):
         return 0
 
     def _model(self, mapping: Mapping) -> Model:
+        price = self.session.price_of()
         question = Question(
             program=self.program,
             z=self.position.astype(np.float32),
-            price_usd=self.session.box.live.spec.price_usd,
+            price_usd=price.usd,
+            tokens=price.tokens,
         )
         return Model(questions=(question,), reader=mapping)
 

@@ -12,6 +12,7 @@ from rebox.box import BlackBox
 from rebox.box.encoder import Encoder
 from rebox.decision import Objective
 from rebox.fit.events import Event, Listener, tell
+from rebox.fit.question import QueryPrice
 from rebox.meter import Asker, Meter, Purpose
 from rebox.program import TEMPLATES, Template
 from rebox.reading import TrainingSet
@@ -118,6 +119,10 @@ class Session:
     def asker(self, purpose: Purpose, box: int = 0) -> Asker:
         """Return who asks a box, by its place, and reserves every query first."""
         return self.meter.asker(self.boxes[box], purpose)
+
+    def price_of(self, box: int = 0) -> QueryPrice:
+        """Return what an answer of a box costs that is asked at once, as a prediction asks."""
+        return QueryPrice.of(self.boxes[box].live, self.meter.account)
 
     def left(self, purpose: Purpose = "search", box: int = 0) -> int | None:
         """Return how many more queries ``purpose`` may ask a box at its price; None: no end.

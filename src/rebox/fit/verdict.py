@@ -1,30 +1,21 @@
 """The verdict: what the box brought, from readings of training samples that were held out.
 
-Two figures decide, the gain in macro AUC and that in log loss, and both stand in its sentence. The
-box is said to help, or to bring nothing, only where both intervals say so; else it cannot be told.
+What decides is said in `rebox.fit.gain`; both figures stand in the verdict's sentence.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, stdtrit
 
-from rebox.metric import Interval, accuracy, auc_gain, auc_interval
-from rebox.metric.interval import Z
+from rebox.fit.gain import MATTERS, Finding, HeldOutGain, Matrix, finding_of
+from rebox.fit.question import QueryPrice
+from rebox.metric import Interval, accuracy
 from rebox.money import dollars
 from rebox.notebook import table
-from rebox.subject import mean_error
 
-Matrix = NDArray[np.float64]
-Finding = Literal["helps", "little", "nothing", "unknown"]
-
-# A gain below it does not matter: a hundredth of macro AUC is what most people would not pay for,
-# and a hundredth of a nat is as much at an AUC of 0.75 (two normal classes: dI/dAUC is 1.06 there).
-MATTERS = 0.01
 ADVICE = "Reprogrammer(recipe='local').fit(X, y)"
-CONFIDENCE = 0.975  # of each end of an interval
+FREE = QueryPrice()
 
 MAJORITY = "majority, nothing looked at"
 LOCAL = "local model, no box"
@@ -91,8 +82,7 @@ class Verdict:
         no box.
     sharper : Interval or None
         Log loss of the local model minus that of the fitted one, in nats for an image, with
-        Student's interval of the paired difference. Where classes are rare, resamples of few images
-        make the gain in AUC look surer than it is: both have to be above 0.
+        Student's interval of the paired difference.
     words : str
         The same in plain words.
     boxes : tuple of BoxVerdict
@@ -141,7 +131,7 @@ def give_verdict(
     n_targets: int,
     seed: int,
     groups: NDArray[np.intp] | None = None,
-    price_usd: float | None = 0.0,
+    price: QueryPrice = FREE,
 ) -> Verdict | None:
     """Return the verdict on held-out ``readings``; None if the images are all of one class.
 
@@ -159,10 +149,10 @@ def give_verdict(
     groups : (n,) intp or None
         Subject of each image: intervals are those of a choice of subjects, and wider than those of
         as many independent images. None: each image shows its own.
-    price_usd : float or None
-        US dollars for a query; None: not known.
+    price : QueryPrice
+        Of a query.
     """
-    held_out = _HeldOut(targets, seed, groups)
+    held_out = HeldOutGain(targets, seed, groups)
     if min(held_out.classes, held_out.subjects) < 2:
         return None
     share = np.bincount(targets, minlength=n_targets) / len(targets)
@@ -183,7 +173,7 @@ def give_verdict(
             measure(readings[ours][1], readings[LOCAL][1])
             for measure in (held_out.gain, held_out.sharper)
         )
-    words = _words(rows, gain, sharper, held_out, price_usd)
+    words = _words(rows, gain, sharper, held_out, price)
     if ours == ANSWERS:  # the program was not held out: no finding comes of it
         gain = sharper = None
     return Verdict(
@@ -191,108 +181,12 @@ def give_verdict(
     )
 
 
-def gains_over(
-    targets: NDArray[np.intp],
-    ours: Matrix,
-    theirs: Matrix,
-    seed: int,
-    groups: NDArray[np.intp] | None = None,
-) -> tuple[Interval, Interval, Finding]:
-    """Return the gain of ``ours`` in macro AUC, and in log loss, and what to make of them."""
-    held_out = _HeldOut(targets, seed, groups)
-    gain, sharper = held_out.gain(ours, theirs), held_out.sharper(ours, theirs)
-    return gain, sharper, finding_of(gain, sharper)
-
-
-@dataclass(frozen=True, eq=False)
-class _HeldOut:
-    """Images that were held out, and intervals that are honest about how few they are."""
-
-    targets: NDArray[np.intp]
-    seed: int
-    groups: NDArray[np.intp] | None
-
-    @property
-    def classes(self) -> int:
-        return len(np.unique(self.targets))
-
-    @property
-    def subjects(self) -> int:
-        return len(self.targets if self.groups is None else np.unique(self.groups))
-
-    @property
-    def counted(self) -> str:
-        subjects = "" if self.groups is None else f" of {self.subjects} subjects"
-        return f"{len(self.targets)} training samples{subjects}"
-
-    @property
-    def needed(self) -> str:
-        """What narrows the intervals: images of the same subjects do not."""
-        return "More labelled samples" if self.groups is None else "Samples of more subjects"
-
-    @property
-    def _one_more(self) -> float:
-        """Share of one more subject among all, by which no figure is known better.
-
-        Readings that agree on all of few images have an interval of no width in any resample; the
-        next subject may be the one on which one knows all and the other nothing, which moves an
-        area by up to so much, and a loss by so many times a nat or so.
-        """
-        return 1 / (self.subjects + 1)
-
-    def area(self, scores: Matrix) -> Interval:
-        """Return the macro AUC; that of scores which do not tell images apart is no estimate."""
-        interval = auc_interval(self.targets, scores, self.seed, self.groups)
-        if (scores == scores[0]).all():
-            return Interval(interval.value, interval.value, interval.value)
-        return self._expanded(interval, 0.0)
-
-    def gain(self, ours: Matrix, theirs: Matrix) -> Interval:
-        """Return by how much the macro AUC of ``ours`` is larger."""
-        gain = auc_gain(self.targets, ours, theirs, self.seed, self.groups)
-        return self._expanded(gain, -1.0)
-
-    def sharper(self, ours: Matrix, theirs: Matrix) -> Interval:
-        """Return by how many nats for an image the log loss of ``ours`` is lower."""
-        at = np.arange(len(self.targets)), self.targets
-        apart = log_softmax(ours, axis=1)[at] - log_softmax(theirs, axis=1)[at]
-        error = mean_error(apart, self.groups)
-        reach = max(float(stdtrit(self.subjects - 1, CONFIDENCE)) * error, self._one_more)
-        mean = float(apart.mean())
-        return Interval(mean, mean - reach, mean + reach)
-
-    def _expanded(self, interval: Interval, least: float) -> Interval:
-        """Return percentiles of a stratified bootstrap, widened for few subjects.
-
-        Percentiles are those of a normal law whose variance is n - K over n of what it should be
-        for n subjects in K classes; Student's law takes their place (Hesterberg: What Teachers
-        Should Know About the Bootstrap, The American Statistician 2015, section 3: the expanded
-        percentile interval). A subject of each class tells nothing: ``least`` to 1.
-        """
-        value, spare = interval.value, self.subjects - self.classes
-        if spare < 1:
-            return Interval(value, least, 1.0)
-        wider = float(stdtrit(spare, CONFIDENCE)) / Z * np.sqrt(self.subjects / spare)
-        down, up = (
-            max(float(wider) * reach, self._one_more)
-            for reach in (value - interval.low, interval.high - value)
-        )
-        return Interval(value, max(least, value - down), min(1.0, value + up))
-
-
-def finding_of(gain: Interval, sharper: Interval) -> Finding:
-    """Return what the intervals of a gain in macro AUC and of one in log loss say."""
-    if gain.low > 0 and sharper.low > 0:
-        return "helps" if max(gain.value, sharper.value) >= MATTERS else "little"
-    return "nothing" if max(gain.high, sharper.high) < MATTERS else "unknown"
-
-
 def _words(
     rows: dict[str, VerdictRow],
     gain: Interval | None,
     sharper: Interval | None,
-    held_out: _HeldOut,
-    price_usd: float | None,
+    held_out: HeldOutGain,
+    each: QueryPrice,
 ) -> str:
     images = held_out.counted
     if gain is None or sharper is None:
@@ -309,8 +203,10 @@ def _words(
             "was not held out: rebox evaluate measures it on other samples."
         )
     measured = f"a gain of {measured.format('with the box')}"
-    price = _price(ours.queries, price_usd)
+    price = _price(ours.queries, each)
     finding = finding_of(gain, sharper)
+    if finding in ("helps", "little") and gain.low <= 0:
+        measured = f"{measured}, which decides"
     if finding == "helps":
         return f"The box helps: on {images} held out in turn, {measured}, for {price}."
     if finding == "little":
@@ -338,10 +234,11 @@ def _beside_chance(rows: dict[str, VerdictRow], images: str) -> str:
     )
 
 
-def _price(queries: int, price_usd: float | None) -> str:
+def _price(queries: int, each: QueryPrice) -> str:
     """Return what predictions cost: in dollars where they cost some, in queries else."""
-    if price_usd:
-        return f"its price of {dollars(1000 * queries * price_usd)} per 1,000 predictions"
+    if each.usd:
+        usd = dollars(1000 * queries * each.usd)
+        return f"its price of {usd} per 1,000 predictions{each.words}"
     asked = "a query" if queries == 1 else f"{queries} queries"
-    unknown = ", at a price that nobody has told" if price_usd is None else ""
+    unknown = ", at a price that nobody has told" if each.usd is None else ""
     return f"{asked} for each prediction{unknown}"

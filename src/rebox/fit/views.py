@@ -255,8 +255,11 @@ class ViewsRun(LookingRun):
         )
 
     def _questions(self, chosen: Sequence[int]) -> tuple[Question, ...]:
-        price = self.session.box.live.spec.price_usd
-        return tuple(Question(program=self._programs[k], price_usd=price) for k in chosen)
+        price = self.session.price_of()
+        return tuple(
+            Question(program=self._programs[k], price_usd=price.usd, tokens=price.tokens)
+            for k in chosen
+        )
 
     def _verdict(
         self,
@@ -284,7 +287,7 @@ class ViewsRun(LookingRun):
             session.n_targets,
             session.seed,
             session.subjects_of(rows),
-            session.box.live.spec.price_usd,
+            session.price_of(),
         )
 
 

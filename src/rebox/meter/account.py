@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from rebox.box import Queries
 from rebox.box.reservation import Reserve, Row, Settlement, Used
 from rebox.errors import BudgetExhausted
-from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, kind_of
+from rebox.meter.budget import Amount, Budget, Kind, Purpose, Spent, TokensTaken, kind_of
 from rebox.meter.payee import Payee
 
 Changed = Callable[[str], None]
@@ -62,6 +62,10 @@ class Reserved:
         each, used = settlement.nano_usd_each, settlement.used
         spent = cost_of(settlement.billed, self.nano_usd_each, each, used)
         self.account.settle(self.kind, self.payee, reserved, spent)
+        if self.kind == "fit" and used is not None and used.tokens_in:
+            self.account.note_tokens(
+                self.payee.box, len(settlement.answers), len(self.places), used
+            )
         if settlement.used and settlement.used.version:
             self.account.hear_version(self.payee.box, settlement.used.version)
 
@@ -90,6 +94,7 @@ class Account:
         self._budgets = dict(self._caps)  # those that this process holds
         self._reserved: dict[Kind, Amount] = {"fit": Amount(), "predict": Amount()}
         self._bills: dict[str, _Bill] = {}
+        self._tokens: dict[str, TokensTaken] = {}  # by answers to a fit, by box
         self._versions: dict[str, set[str]] = {}  # that have answered, by box
         self.changed: Changed | None = None
         self._lock = threading.Lock()
@@ -152,6 +157,20 @@ class Account:
             bill = self._bills.get(payee.box, _Bill())
             priced = bill.priced and (payee.price_usd is not None or not spent.queries)
             self._bills[payee.box] = replace(bill, billed=bill.billed + spent, priced=priced)
+
+    def note_tokens(self, box: str, answers: int, queries: int, used: Used) -> None:
+        """Count what ``answers`` of a request about so many ``queries`` took of its tokens."""
+        with self._lock:
+            taken = self._tokens.get(box, TokensTaken())
+            self._tokens[box] = taken.beside(answers, queries, used.tokens_in, used.tokens_out)
+
+    def tokens_each(self, box: str) -> tuple[float, float] | None:
+        """Return the tokens read and written for an answer of a box to this fit, in the mean.
+
+        None: it has answered nothing, or its service does not tell.
+        """
+        with self._lock:
+            return self._tokens.get(box, TokensTaken()).each
 
     def hear_version(self, box: str, version: str) -> None:
         """Note which version of its model has answered for a box, and say so where it is new.

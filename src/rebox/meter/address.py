@@ -9,6 +9,7 @@ the environment's as well.
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from rebox.errors import JournalError
@@ -16,6 +17,7 @@ from rebox.errors import JournalError
 VARIABLE = "REBOX_JOURNAL"
 SCHEMA = "rebox"  # where the tables are, unless the URL says `schema=`
 _SERVER = re.compile(r"postgres(?:ql)?:/+", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # and no drive of Windows
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 MASK = "***"
@@ -29,7 +31,7 @@ def is_server(place: str | Path) -> bool:
 def masked(place: str | Path) -> str:
     """Return a journal's place as it may be shown: without what may be a password."""
     text = str(place)
-    if not is_server(text):
+    if not _URL.match(text):
         return text
     head, user, rest = _parts(text)
     shown = f"{user.partition(':')[0]}{':' + MASK if ':' in user else ''}@" if user else ""
@@ -71,6 +73,49 @@ def checked(place: str | Path) -> str:
     return place
 
 
+def check_kind(place: str | Path) -> None:
+    """Raise `JournalError` where a journal is named by a URL that names no PostgreSQL server.
+
+    A file of that name would be made, in a folder that may be called by a password.
+    """
+    if isinstance(place, str) and _URL.match(place) and "://" in place and not is_server(place):
+        raise JournalError(
+            f"{masked(place)} names no journal: expected a file, or a server as "
+            "postgresql://user@host/database."
+        )
+
+
+class ServerUrl(str):
+    """A URL that does not show its password in `repr`, nor where scikit-learn prints parameters."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(masked(self))
+
+
+class JournalParameter:
+    """An estimator's parameter that names a journal: what it is, shown without a password."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: object, kind: type | None = None) -> Any:
+        """Return what it was set to."""
+        if owner is None:
+            return self
+        try:
+            return vars(owner)[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+
+    def __set__(self, owner: object, place: Any) -> None:
+        secret = isinstance(place, str) and masked(place) != place
+        # one that shows nothing is kept as the object that it is: scikit-learn's clones compare
+        shown = ServerUrl(place) if secret and not isinstance(place, ServerUrl) else place
+        vars(owner)[self._name] = shown
+
+
 def environments() -> tuple[str, str | None] | None:
     """Return the journal that ``REBOX_JOURNAL`` names, and the password in it, if it has one."""
     named = os.environ.get(VARIABLE)
@@ -106,7 +151,7 @@ def split_schema(url: str) -> tuple[str, str]:
 
 def _parts(url: str) -> tuple[str, str, str]:
     """Return scheme, ``user[:password]``, and the rest of a URL."""
-    begin = _SERVER.match(url)
+    begin = _URL.match(url)
     head = begin[0] if begin else ""
     rest = url[len(head) :]
     # a password that was not encoded may hold anything, "@", "/" and "?" too: the last "@" counts,

@@ -3,7 +3,8 @@
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import Literal, Self, get_args
 
 from rebox.errors import InvalidOption
@@ -76,6 +77,39 @@ class Amount:
             reckon(self.tokens_in, other.tokens_in),
             reckon(self.tokens_out, other.tokens_out),
         )
+
+
+@dataclass(frozen=True)
+class TokensTaken:
+    """Tokens that answers have taken, as far as services have told.
+
+    Attributes
+    ----------
+    answers : int
+    read, written : Fraction
+        For all of them: several that were asked for in one request share its tokens.
+    """
+
+    answers: int = 0
+    read: Fraction = Fraction(0)
+    written: Fraction = Fraction(0)
+
+    def beside(self, answers: int, queries: int, read: int, written: int) -> Self:
+        """Return what these took, and ``answers`` of a request about so many ``queries``."""
+        share = Fraction(answers, queries)
+        return replace(
+            self,
+            answers=self.answers + answers,
+            read=self.read + share * read,
+            written=self.written + share * written,
+        )
+
+    @property
+    def each(self) -> tuple[float, float] | None:
+        """Tokens read and written for an answer in the mean; None: there is none."""
+        if not self.answers:
+            return None
+        return float(self.read / self.answers), float(self.written / self.answers)
 
 
 @dataclass(frozen=True, kw_only=True)

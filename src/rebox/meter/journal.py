@@ -26,8 +26,8 @@ from typing import Any, Self
 from rebox.box.reservation import Used
 from rebox.errors import extra
 from rebox.idle import Held
-from rebox.meter.address import environments, is_server
-from rebox.meter.budget import Amount, Kind
+from rebox.meter.address import check_kind, environments, is_server
+from rebox.meter.budget import Amount, Kind, TokensTaken
 from rebox.meter.file_store import FileStore
 from rebox.meter.packing import checksum
 from rebox.meter.send import Intent, end_send, enter_epoch, enter_send
@@ -52,6 +52,7 @@ def default_path() -> Path | str:
 
 def store_of(place: str | Path, *, writable: bool) -> Store:
     """Return what keeps the journal at ``place``: a file, or a server that a URL names."""
+    check_kind(place)
     if not is_server(place):
         return FileStore(Path(place), writable=writable)
     with extra("postgres", "a journal on a server"):
@@ -148,6 +149,20 @@ class Journal:
             if written != checksum(key, scores):
                 raise damaged_answer(self.name)
         return {key: scores for key, (_, scores, _) in found.items()}
+
+    def tokens_taken(self, keys: Sequence[bytes], box: str) -> TokensTaken:
+        """Return the tokens that the answers of a box to ``keys`` have taken."""
+        taken = TokensTaken()
+        for marks, part in chunks(list(dict.fromkeys(keys))):
+            query = (
+                "SELECT count(*), send.queries, tokens_in, tokens_out FROM question "  # noqa: S608 - marks
+                "JOIN answer ON question = question.id JOIN send ON send.id = send "
+                f"JOIN box ON box.id = send.box WHERE key IN ({marks}) AND identity=? "
+                "AND tokens_in > 0 GROUP BY send.queries, tokens_in, tokens_out"
+            )
+            for row in self.rows(query, [*part, box]):
+                taken = taken.beside(*row)
+        return taken
 
     def billed(self, account: str, kind: Kind) -> Amount:
         """Return what an account has been billed for."""

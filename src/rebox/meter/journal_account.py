@@ -205,6 +205,16 @@ class JournalAccount(Account):
         self.journal.begin_epoch(box)
         self._epochs[box] = self.journal.epoch(box)
 
+    def tokens_each(self, box: str) -> tuple[float, float] | None:
+        """Return what every account does, of the answers that others have paid for, too.
+
+        A fit that is repeated asks the same questions, and goes by the same price.
+        """
+        with self._lock:
+            counts = list(self._asked.items())
+        keys = [_key(question, before) for question, n in counts for before in range(n)]
+        return self.journal.tokens_taken(keys, box).each
+
     def _versions_of(self, box: str) -> set[str]:
         """Return the versions that the journal has of answers of a box."""
         return self.journal.versions(box)
@@ -252,8 +262,13 @@ class JournalAccount(Account):
             with self._lock:  # two threads that ask the same image ask it twice
                 asked = counts[question]
                 counts[question] += 1
-            keys.append(hashlib.sha256(question + asked.to_bytes(8)).digest())
+            keys.append(_key(question, asked))
         return keys
+
+
+def _key(question: bytes, before: int) -> bytes:
+    """Return the key of a question that was asked so many times before."""
+    return hashlib.sha256(question + before.to_bytes(8)).digest()
 
 
 def content_of(query: NDArray[Any] | str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rebox.box.chat.dialect import Dialect
 from rebox.box.chat.question import Chat
 from rebox.box.chat.redaction import Redaction
-from rebox.box.chat.tokens import AROUND, Seen, is_usage, most_of_picture
+from rebox.box.chat.tokens import AROUND, MILLION, Seen, is_usage, most_of_picture
 from rebox.box.reservation import Used
 from rebox.box.service import Reply, Scout, Service, place_of
 
@@ -40,6 +40,11 @@ class TokenService(Service):
     @abc.abstractmethod
     def tokens(self, body: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return how many tokens were read and written; None: the ``body`` does not say."""
+
+    def usd_by_tokens(self, read: float, written: float) -> float | None:
+        """Return what so many tokens cost in US dollars; None: nobody has told their price."""
+        price = self.chat.price
+        return None if price is None else (read * price.usd_in + written * price.usd_out) / MILLION
 
     def version(self, body: Mapping[str, Any]) -> str:
         """Return which version of the model has answered; empty: it does not say."""

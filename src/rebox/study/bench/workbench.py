@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -59,7 +59,7 @@ class Places:
     device: str = "cpu"
     dtype: str = "float32"
     loaders: tuple[tuple[str, Loader], ...] = ()
-    journal: str | bool | None = None
+    journal: str | bool | None = field(default=None, repr=False)  # it may hold a password
     trusted: tuple[str, ...] = ()
 
 

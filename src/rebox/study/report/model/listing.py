@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rebox.fit import AskedGroup, CurvePoint
-from rebox.fit.verdict import Finding, finding_of
+from rebox.fit.gain import Finding, finding_of
 from rebox.metric import METRIC_WORDS, PERCENT
 from rebox.money import dollars
 from rebox.study.report.model.source import PREDICTIONS, AskedBox, ModelFile
