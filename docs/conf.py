@@ -27,6 +27,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "command_line"]
 root_doc = "docs/index"
 include_patterns = [
     "docs/**",
+    "benchmarks/ENGINES.md",
+    "benchmarks/VERDICT.md",
     "benchmarks/frontier/RESULTS.md",
     "benchmarks/published_services/RESULTS.md",
     "benchmarks/seed/MOVES.md",

@@ -94,7 +94,7 @@ def test_the_tighter_of_two_caps_holds():
     assert Budget(queries=4, usd=1.0).allows(0.0) == 4
 
 
-@pytest.mark.parametrize("queries", [0, -1, 1.5])
+@pytest.mark.parametrize("queries", [0, -1, 1.5, "100", [100]])
 def test_a_budget_that_is_no_number_of_queries_is_refused(queries):
     with pytest.raises(InvalidOption, match="whole number"):
         Budget(queries=queries)
@@ -106,7 +106,7 @@ def test_a_budget_that_is_not_finite_is_refused_by_rebox(queries):
         Budget(queries=queries)
 
 
-@pytest.mark.parametrize("usd", [0, -2.0, float("nan")])
+@pytest.mark.parametrize("usd", [0, -2.0, float("nan"), "1.0"])
 def test_a_budget_that_is_no_money_is_refused(usd):
     with pytest.raises(InvalidOption, match="dollars"):
         Budget(usd=usd)

@@ -10,13 +10,14 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from recordings import recording, uri
 from serving import fitted
+from sklearn.exceptions import NotFittedError
 from texts import reviews
 from tracked import digits, mlflow, pngs, rebox
 
 from rebox.artefact.form import SampleForm
 from rebox.demo import digits as demo
 from rebox.demo import open_digits
-from rebox.errors import BudgetExhausted, InvalidData, InvalidOption, JournalError
+from rebox.errors import BudgetExhausted, InvalidData, InvalidOption, JournalError, OutputError
 from rebox.meter import Journal, accounts, faults
 from rebox.mlflow.columns import parts_of, samples_of
 from rebox.rehearsal import Limits, Rehearsal
@@ -139,6 +140,9 @@ def test_the_box_s_file_goes_with_the_model(tmp_path):
     file.unlink()
     said = loaded(tmp_path / "model").predict(pd.DataFrame({"picture": pngs(TEST)}))
     np.testing.assert_array_equal(said.drop(columns="label").to_numpy(), expected)
+    with pytest.raises(InvalidOption, match=r"no file .*box.onnx to go along"):
+        rebox.mlflow.save_model(model, tmp_path / "without")
+    assert not (tmp_path / "without").exists()
 
 
 def test_one_budget_for_all_who_name_the_account(saved, tmp_path):
@@ -189,14 +193,15 @@ def test_a_bad_picture_is_named_by_its_row(saved, cell, words):
         ({"budget": 10, "journal": "/j.sqlite", "account": " "}, "account=, a name for the job"),
         ({"max_usd": 1.0, "journal": "j.sqlite", "account": "a"}, "another file in each worker's"),
         ({"budget": 0}, "at least 1"),
-        ({"budget": "10", "journal": "/j.sqlite", "account": "a"}, "number of queries.*found '10'"),
-        ({"max_usd": "1", "journal": "/j.sqlite", "account": "a"}, "above 0, found '1'"),
         ({"budget": 10, "journal": "/j.sqlite", "account": 7}, "account is 7; expected a name"),
-        ({"journal": 7}, "journal is 7; expected a path or URL"),
-        ({"uncapped": "false"}, "uncapped is 'false'; expected true or false"),
-        ({"box": "onnx:other.onnx"}, "box is 'onnx:other.onnx'; expected a list"),
+        ({"journal": 7}, "journal is 7; expected a path"),
         ({"box": [7]}, "box is 7; expected a list"),
         ({"when_spent": "stop"}, "expected 'raise' or 'mark'"),
+        ({"budget": "10"}, "budget is '10'; expected a whole number of queries"),
+        ({"max_usd": "1"}, "max_usd is '1'; expected US dollars"),
+        ({"uncapped": 1}, "uncapped is 1; expected a truth value"),
+        ({"uncapped": "false"}, "uncapped is 'false'; expected a truth value"),
+        ({"box": "onnx:a.onnx"}, "expected a list of URIs"),
         ({"bugdet": 10}, "'bugdet'; expected budget, max_usd"),
         ({"pictures": "base64"}, "expected 'bytes', 'path', or the shape"),
         ({"pictures": (16,)}, "the shape of arrays"),
@@ -221,6 +226,26 @@ def test_a_journal_s_password_stands_in_no_model(model, tmp_path, url, words):
         rebox.mlflow.save_model(model, tmp_path / "model", **job)
     assert "hunter2" not in str(told.value)
     assert not (tmp_path / "model").exists()
+
+
+def test_what_is_there_is_not_written_over(model, saved):
+    with pytest.raises(OutputError, match="there is something at"):
+        rebox.mlflow.save_model(model, saved)
+
+
+def test_a_model_that_is_not_fitted_cannot_be_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        rebox.mlflow.save_model(rebox.Reprogrammer("demo:digits"), tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_one_budget_on_a_server(saved, postgres):
+    journal = postgres.new()
+    job = {"budget": np.int64(45), "journal": journal, "account": "job", "when_spent": "mark"}
+    frame = pd.DataFrame({"picture": pngs(TEST)})
+    halves = [loaded(saved, **job).predict(part) for part in (frame[:32], frame[32:])]
+    assert [(half["label"] != "").sum() for half in halves] == [32, 13]
+    assert billed(journal) == {"job": 45}
 
 
 def test_a_server_s_journal_needs_its_driver_on_the_workers(model, tmp_path):

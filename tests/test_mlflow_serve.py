@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def served(model, tmp_path_factory):
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", port]
     with Server(command, ready=f"{url}/ping", log=folder / "log", environment=around):
         yield url, journal
+
+
+def test_an_image_would_hold_the_model_and_what_it_needs(model, tmp_path):
+    rebox.mlflow.save_model(model, tmp_path / "model", pip_requirements=["./rebox.whl", "numpy"])
+    command = [sys.executable, "-W", "ignore", "-m", "mlflow", "models", "generate-dockerfile"]
+    subprocess.run(
+        [*command, "--model-uri", tmp_path / "model", "--output-directory", tmp_path / "image"],
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    copied = tmp_path / "image" / "model_dir" / "model"
+    assert "COPY model_dir/model /opt/ml/model" in (tmp_path / "image" / "Dockerfile").read_text()
+    assert (copied / "data" / "rebox" / "model.rebox").is_file()
+    pins = (copied / "requirements.txt").read_text().split()
+    assert {"./rebox.whl", "numpy"} <= {*pins}
+    assert rebox.mlflow.load_model(copied).predict(TEST[:1]) == model.predict(TEST[:1])
 
 
 def ask(url, files, name="picture"):

@@ -5,7 +5,7 @@ answers are to be remembered.
 """
 
 from rebox.meter.account import Account
-from rebox.meter.address import JournalParameter, check_kind, checked, is_server, masked
+from rebox.meter.address import JournalParameter, check_kind, is_server, masked
 from rebox.meter.audit import AccountLine, accounts, each_fault, faults, questions
 from rebox.meter.budget import Amount, Budget, Purpose, Spent, counted, counted_by_purpose
 from rebox.meter.copying import Copied, copy_journal
@@ -30,7 +30,6 @@ __all__ = [
     "Spent",
     "accounts",
     "check_kind",
-    "checked",
     "copy_journal",
     "counted",
     "counted_by_purpose",

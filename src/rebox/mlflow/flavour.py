@@ -15,7 +15,7 @@ from rebox.artefact import Artefact
 from rebox.box import BoxURI, files_of, is_service
 from rebox.box.onnx_external import external_files
 from rebox.classifier import Reprogrammer
-from rebox.errors import InvalidOption, extra
+from rebox.errors import InvalidOption, OutputError, extra
 from rebox.meter import is_server
 from rebox.mlflow.job import JobOptions
 from rebox.mlflow.pyfunc import PyfuncModel
@@ -29,6 +29,7 @@ with extra("mlflow", "a model of MLflow's"):
 
 FLAVOUR, LOADER = "rebox", "rebox.mlflow"
 FOLDER, FILE = "rebox", "model.rebox"
+OF_BOXES = (".onnx", ".npz")  # files that a box is opened from by name
 PINNED = (  # what a probability goes through; others may be newer
     "numpy",
     "onnxruntime",
@@ -80,19 +81,23 @@ def save_model(
     InvalidOption
         An option is none, a box was made in Python, or two files have the same name.
     JournalError
-        The journal's URL holds a password, which would stand in the folder.
+        The journal's URL holds a password, which would stand in a file.
+    OutputError
+        There is something in the folder.
     """
-    model._check_fitted()
     options = JobOptions.read(job)
     described = Model() if mlflow_model is None else mlflow_model
     described.add_flavor(FLAVOUR, rebox_version=rebox.__version__, data=f"data/{FOLDER}")
-    pins = requirements(model.artefact_, options) if pip_requirements is None else pip_requirements
+    _check_empty(Path(path))
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / FOLDER
         folder.mkdir()
         model.save(folder / FILE)
         for name, file in _files(model.artefact_, options):
             _put(file, folder / name)
+        pins = pip_requirements
+        if pins is None:
+            pins = requirements(model.artefact_, options)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*An input example was not provided")
             mlflow.pyfunc.save_model(
@@ -104,6 +109,11 @@ def save_model(
                 pip_requirements=[*pins, *(extra_pip_requirements or ())],
                 model_config=options.config(),
             )
+
+
+def _check_empty(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(f"there is something at {path}: name another folder, or remove it.")
 
 
 def log_model(
@@ -211,10 +221,21 @@ def _uris(artefact: Artefact, options: JobOptions) -> list[str]:
 def _files(artefact: Artefact, options: JobOptions) -> Iterator[tuple[str, Path]]:
     """Yield the files that boxes and encoder need, by what they are called beside the model."""
     for uri in [*_uris(artefact, options), *_encoders(artefact)]:
+        _check_there(uri)
         for file in files_of(uri):
             yield file.name, file
             if file.suffix == ".onnx":
                 yield from ((name, file.parent / name) for name in external_files(file))
+
+
+def _check_there(uri: str) -> None:
+    """Refuse a box of a file that is not there: no other process could open the model."""
+    target = BoxURI.parse(uri).target
+    if not is_service(uri) and Path(target).suffix in OF_BOXES and not Path(target).is_file():
+        raise InvalidOption(
+            f"the model asks {uri}, and there is no file {target} to go along: work in the folder "
+            "that it was fitted in, or fit with the file's whole path."
+        )
 
 
 def _encoders(artefact: Artefact) -> Iterator[str]:

@@ -5,19 +5,33 @@ MLflow keeps it beside the model, and lets whoever loads it say otherwise (``mod
 another account would have a budget of its own.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, Self, get_args
+
+import numpy as np
 
 from rebox.artefact import digest_of
 from rebox.box import BlackBox, beside
 from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import check_prices
 from rebox.errors import InvalidOption
-from rebox.meter import Budget, Journal, JournalAccount, Meter, check_kind, checked, is_server
+from rebox.meter import Budget, Journal, JournalAccount, Meter, check_kind, is_server
+from rebox.meter.address import checked
 
 WhenSpent = Literal["raise", "mark"]
+
+KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "budget": ((int, NoneType), "a whole number of queries"),
+    "max_usd": ((int, float, NoneType), "US dollars"),
+    "journal": ((str, bool, NoneType), "a path, postgresql://... or a truth value"),
+    "account": ((str, NoneType), "a name"),
+    "box": ((list, tuple, NoneType), "a list of URIs"),
+    "uncapped": ((bool,), "a truth value"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +68,10 @@ class JobOptions:
 
     def __post_init__(self) -> None:
         self._check_kinds()
+        if isinstance(self.journal, str):
+            check_kind(self.journal)
+            if is_server(self.journal):
+                checked(self.journal)  # a password would stand in a file
         _ = self.cap  # which says what is wrong with it
         if self.when_spent not in get_args(WhenSpent):
             raise InvalidOption(f"when_spent is {self.when_spent!r}; expected 'raise' or 'mark'.")
@@ -61,25 +79,13 @@ class JobOptions:
             self._shared()
 
     def _check_kinds(self) -> None:
-        """Refuse what JSON may hold and no option is, and a journal's password: it would be kept.
-
-        The text "false" would be true, and leave boxes that cost money without an end.
-        """
-        boxes = () if self.box is None else self.box
-        told = (
-            ("journal", self.journal, (str, bool, type(None)), "a path or URL"),
-            ("account", self.account, (str, type(None)), "a name"),
-            ("uncapped", self.uncapped, (bool,), "true or false"),
-            ("box", boxes, (list, tuple), "a list of URIs"),
-            *(("box", uri, (str,), "a list of URIs") for uri in boxes),
-        )
-        for name, value, kinds, expected in told:
-            if not isinstance(value, kinds):
-                raise InvalidOption(f"{name} is {value!r}; expected {expected}.")
-        if isinstance(self.journal, str):
-            check_kind(self.journal)
-            if is_server(self.journal):
-                checked(self.journal)
+        for name, (kinds, expected) in KINDS.items():
+            value = getattr(self, name)
+            if type(value) not in kinds:
+                raise InvalidOption(f"{name} is {value!r:.80}; expected {expected}.")
+        for uri in self.box or ():
+            if not isinstance(uri, str):
+                raise InvalidOption(f"box is {uri!r:.80}; expected a list of URIs.")
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Self:
@@ -88,7 +94,7 @@ class JobOptions:
         if unknown:
             known = ", ".join(field.name for field in fields(cls))
             raise InvalidOption(f"found the option {unknown[0]!r}; expected {known}.")
-        return cls(**config)
+        return cls(**{name: _plain(value) for name, value in config.items()})
 
     def config(self) -> dict[str, Any]:
         """Return all of it: MLflow lets nothing be said later that is not said here."""
@@ -164,6 +170,13 @@ class JobOptions:
             f"{dear[0].uri or dear[0].spec.identity} may cost money, and whoever asks the model "
             "spends it: pass budget= or max_usd= with journal= and account=, or uncapped=True."
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as a file holds it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _free(box: BlackBox) -> bool:

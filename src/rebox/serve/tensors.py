@@ -116,7 +116,9 @@ def _of_numbers(data: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     return values
 
 
-def _within(given: NDArray[Any], info: np.iinfo[Any]) -> bool:
+def _within(
+    given: NDArray[Any], info: "np.iinfo[Any]"
+) -> bool:  # NumPy 2.1 takes no brackets there
     return not given.size or bool(info.min <= given.min() and given.max() <= info.max)
 
 
