@@ -1,12 +1,14 @@
 """Fits as runs of MLflow's: by a listener, and by `autolog`."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from serving import fitted
 from sklearn.base import clone
 from tracked import digits, mlflow, rebox, tracking  # noqa: F401 - a fixture
 
 from rebox.demo import open_digits
-from rebox.fit import StepTaken
+from rebox.fit import PhaseStarted, StepTaken, VersionChanged
 from rebox.meter import Spent
 from rebox.mlflow.listener import MLflowListener
 
@@ -72,6 +74,17 @@ def test_a_model_that_cannot_be_logged_is_fitted_all_the_same(logging):
     assert runs()[0].info.status == "FINISHED"
 
 
+def test_a_server_that_is_gone_when_a_fit_ends_takes_no_model_along(logging, monkeypatch):
+    def gone(*_, **__):
+        raise mlflow.MlflowException("nobody is there")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", gone)
+    with pytest.warns(UserWarning, match="the run was not ended: nobody is there"):
+        own = model().fit(X, Y)
+    assert own.predict(TEST).shape == (60,)
+    assert mlflow.active_run() is None
+
+
 def test_it_can_be_undone(tracking):  # noqa: F811
     before = rebox.Reprogrammer.fit
     rebox.mlflow.autolog()
@@ -92,6 +105,18 @@ def test_a_listener_logs_to_the_run_that_it_is_told(tracking):  # noqa: F811
     assert [one.step for one in history] == [one.value for one in history]
     assert history[-1].value == own.spent_.total
     assert client.get_run(run.info.run_id).data.tags["rebox.ended"] == own.stop_reason_
+
+
+def test_a_thread_of_a_service_s_sender_tells_the_same_run(tracking):  # noqa: F811
+    listener = MLflowListener()
+    event = VersionChanged(spent=Spent(map=1), words="another version")
+    with mlflow.start_run() as run:
+        listener(PhaseStarted(spent=Spent(), purpose="map", planned=1))
+        with ThreadPoolExecutor(1) as sender:
+            sender.submit(listener, event).result()
+    (told,) = runs()  # and no second one that nobody ends
+    assert told.info.run_id == run.info.run_id
+    assert told.data.tags["rebox.version_changed"] == "another version"
 
 
 def test_steps_are_told_once_a_second(tracking):  # noqa: F811

@@ -1,8 +1,9 @@
 """Every fit as a run of MLflow's, without a line more at each."""
 
+import contextlib
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rebox.box import BlackBox
@@ -43,11 +44,11 @@ def _logged(fit: Fit, *, log_models: bool) -> Fit:
 
     @functools.wraps(fit)
     def logged(model: Reprogrammer, X: Any, y: Any, groups: Any = None) -> Reprogrammer:
-        with mlflow.start_run(nested=mlflow.active_run() is not None):
+        with _run() as run_id:
             mlflow.set_tag(f"{TAG}.fit", type(model).__name__)
             mlflow.log_params(params_of(model))
             before = model.listeners
-            model.listeners = (*before, MLflowListener())
+            model.listeners = (*before, MLflowListener(run_id))
             try:
                 fit(model, X, y, groups)
             finally:
@@ -57,6 +58,21 @@ def _logged(fit: Fit, *, log_models: bool) -> Fit:
         return model
 
     return logged
+
+
+@contextlib.contextmanager
+def _run() -> Iterator[str]:
+    """Give a run's id; a server that is gone when it ends must not take a fitted model along."""
+    run = mlflow.start_run(nested=mlflow.active_run() is not None)
+    status = "FAILED"
+    try:
+        yield run.info.run_id
+        status = "FINISHED"
+    finally:
+        try:
+            mlflow.end_run(status)
+        except Exception as error:  # noqa: BLE001 - the fit is done, and paid for
+            warnings.warn(f"the run was not ended: {error}", UserWarning, stacklevel=4)
 
 
 def _log_fitted(model: Reprogrammer) -> None:

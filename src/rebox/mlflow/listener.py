@@ -25,7 +25,8 @@ class MLflowListener:
     Parameters
     ----------
     run_id : str or None
-        Of the run; None: the active one, or a new one that becomes active.
+        Of the run; None: the active one, else the one that it told last, or a new one that becomes
+        active.
     clock : callable
         Seconds that never run backwards.
     """
@@ -33,7 +34,7 @@ class MLflowListener:
     def __init__(
         self, run_id: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._run_id, self._clock = run_id, clock
+        self._run_id, self._given, self._clock = run_id, run_id is not None, clock
         self._told_s = -INTERVAL_S
         self._failed = False
 
@@ -51,23 +52,31 @@ class MLflowListener:
                 stacklevel=2,
             )
 
+    def _run(self) -> str:
+        """Return the run's id: services' senders tell from threads, which have no active run."""
+        active = None if self._given else mlflow.active_run()
+        if active is not None:
+            self._run_id = active.info.run_id
+        elif self._run_id is None:
+            self._run_id = mlflow.start_run().info.run_id
+        return self._run_id
+
     def _log(self, event: Event) -> None:
+        run_id = self._run()
         if isinstance(event, StepTaken) and self._clock() - self._told_s >= INTERVAL_S:
-            self._log_figures(event)
+            self._log_figures(run_id, event)
         elif isinstance(event, VersionChanged):
-            self._tag("version_changed", event.words)
+            _tag(run_id, "version_changed", event.words)
         elif isinstance(event, Stopped):
-            self._log_figures(event)
-            self._tag("ended", event.reason)
+            self._log_figures(run_id, event)
+            _tag(run_id, "ended", event.reason)
             if event.verdict is not None:
-                self._tag("verdict", event.verdict.words)
+                _tag(run_id, "verdict", event.verdict.words)
 
-    def _log_figures(self, event: Event) -> None:
+    def _log_figures(self, run_id: str, event: Event) -> None:
         self._told_s = self._clock()
-        mlflow.log_metrics(figures_of(event), step=event.spent.total, run_id=self._run_id)
+        mlflow.log_metrics(figures_of(event), step=event.spent.total, run_id=run_id)
 
-    def _tag(self, name: str, words: str) -> None:
-        if self._run_id is None:
-            mlflow.set_tag(f"{TAG}.{name}", words[:LONGEST])
-        else:
-            mlflow.MlflowClient().set_tag(self._run_id, f"{TAG}.{name}", words[:LONGEST])
+
+def _tag(run_id: str, name: str, words: str) -> None:
+    mlflow.MlflowClient().set_tag(run_id, f"{TAG}.{name}", words[:LONGEST])
