@@ -1,6 +1,7 @@
 """Listeners that write events down: lines of JSON, TensorBoard, a bar in a notebook."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -46,12 +47,12 @@ def test_every_event_is_a_line(tmp_path):
 
 def test_lines_are_added_to_those_that_are_there_and_are_json_whatever_a_loss_is(tmp_path):
     path = tmp_path / "events.jsonl"
-    for loss in (float("nan"), 0.5, None):
+    for loss in (float("nan"), float("inf"), 0.5, None):
         JsonLinesListener(path)(
             StepTaken(spent=Spent(search=4, usd=None), purpose="search", step=1, loss=loss)
         )
     read = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line.get("loss_search", "none") for line in read] == [None, 0.5, "none"]
+    assert [line.get("loss_search", "none") for line in read] == [None, None, 0.5, "none"]
     assert "usd" not in read[0]
     assert read[0]["step"] == 1
 
@@ -69,6 +70,17 @@ class FakeWriter:
 
     def add_scalar(self, *scalar):
         self.told.append(scalar)
+
+
+def test_a_file_that_cannot_be_written_any_more_ends_no_fit(tmp_path):
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    listener = JsonLinesListener(folder / "events.jsonl")
+    shutil.rmtree(folder)
+    with pytest.warns(UserWarning, match="nothing more is written of this fit") as told:
+        model = fitted(listener)
+    assert sum("nothing more" in str(one.message) for one in told) == 1
+    assert model.predict(PATIENTS.test[:5]).shape == (5,)
 
 
 def test_scalars_stand_at_the_queries_that_were_asked():

@@ -1,6 +1,8 @@
 """Events as lines of JSON in a file: what a log collector, pandas or jq reads."""
 
 import json
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -19,7 +21,8 @@ def _now_utc() -> datetime:
 class JsonLinesListener:
     """Appends a line for each event: ``time`` (UTC), ``event``, what it says, and its figures.
 
-    A line is whole, or not there; several fits may write to one file.
+    Each line is written at once, so that several fits may write to one file. A file that cannot be
+    written any more is warned of once, and the fit goes on: it is paid for.
 
     Parameters
     ----------
@@ -35,12 +38,23 @@ class JsonLinesListener:
 
     def __init__(self, path: str | Path, now: Callable[[], datetime] = _now_utc) -> None:
         self.path, self._now = Path(path), now
+        self._failed = False
         self._append(b"")
 
     def __call__(self, event: Event) -> None:
         """Write ``event`` down."""
+        if self._failed:
+            return
         told = {"time": self._now().isoformat(timespec="milliseconds"), **facts_of(event)}
-        self._append(f"{json.dumps(told, allow_nan=False)}\n".encode())
+        try:
+            self._append(f"{json.dumps(told, allow_nan=False)}\n".encode())
+        except OutputError as error:
+            self._failed = True
+            warnings.warn(
+                f"nothing more is written of this fit, which goes on: {error}",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _append(self, line: bytes) -> None:
         try:
@@ -59,7 +73,8 @@ def facts_of(event: Event) -> dict[str, Any]:
         for field in fields(event)
         if field.name not in {"spent", "verdict", "loss"}
     }
-    figures = {name: value if value == value else None for name, value in figures_of(event).items()}  # noqa: PLR0124 - NaN
+    figures = figures_of(event).items()
+    finite = {name: value if math.isfinite(value) else None for name, value in figures}
     verdict = getattr(event, "verdict", None)
     words = {} if verdict is None else {"verdict": verdict.words}
-    return {"event": type(event).__name__, **said, **words, **figures}
+    return {"event": type(event).__name__, **said, **words, **finite}
