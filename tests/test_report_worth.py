@@ -4,6 +4,7 @@ import itertools
 import re
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,16 @@ from test_report_page import Page, invoke
 
 import rebox
 from rebox.classifier import measured
-from rebox.errors import BudgetExhausted, InvalidData, InvalidOption, MissingExtra
+from rebox.errors import (
+    BudgetExhausted,
+    InvalidData,
+    InvalidOption,
+    MissingExtra,
+    OutputError,
+)
 from rebox.metric import auc_interval
 from rebox.sample import Dataset
-from rebox.study.report.model import model_report, worth_of
+from rebox.study.report.model import model_report, open_model, worth_of
 from rebox.study.report.table import NOTHING
 
 EVIL = ("<script>alert(1)</script>", "<b>{{ 7*7 }}", "шесть & более")
@@ -366,6 +373,22 @@ def test_bad_data_is_refused_in_words_before_anybody_is_asked(several, tmp_path)
         assert isinstance(failed, InvalidData), name
         assert words in str(failed)
     assert not (tmp_path / "p").exists()
+
+
+def test_no_output_takes_the_place_of_a_file_that_the_model_s_box_is_in(several, tmp_path):
+    model, table = several
+    file = open_model(model).boxes[0].record.uri.partition(":")[2].partition("?")[0]
+    before = Path(file).read_bytes()
+    asked = ("--data", table, "--journal", "none", "--yes")
+    for command in (
+        ("report", model, *asked, "--out", file),
+        ("evaluate", model, *asked, "--json", file),
+        ("predict", model, table, "--journal", "none", "--yes", "--out", file),
+    ):
+        failed = invoke(*command).exception
+        assert isinstance(failed, OutputError), command
+        assert "it is what is read as" in str(failed)
+    assert Path(file).read_bytes() == before
 
 
 def test_options_of_a_measurement_need_data(several, tmp_path):

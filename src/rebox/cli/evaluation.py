@@ -8,7 +8,7 @@ import typer
 
 from rebox.classifier import Measured, Reprogrammer, measured
 from rebox.cli.console import err
-from rebox.cli.model import accounted, confirm_predictions, load_model
+from rebox.cli.model import accounted, confirm_predictions, load_model, refuse_own_files
 from rebox.cli.output import check_outputs, journal_files, refuse_pictures
 from rebox.cli.printing import print_usual_cost, usd_per_10k
 from rebox.cli.progress import ProgressBar
@@ -59,6 +59,7 @@ class Evaluation:
         refuse_pictures(outputs, task.images)
         bar = ProgressBar(err)
         model = load_model(model_path, box, budget, journal, account, bar, local_only=local_only)
+        refuse_own_files(outputs, model)
         known_labels(task.labels, model.classes_)  # before anything is paid for
         return cls(model=model, task=task, bar=bar)
 

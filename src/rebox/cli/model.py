@@ -1,6 +1,6 @@
 """A model from its file, and leave to ask with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from rebox.classifier import Reprogrammer
 from rebox.cli.consent import confirm
 from rebox.cli.console import out
 from rebox.cli.options import read_journal
+from rebox.cli.output import refuse_inputs
 from rebox.cli.printing import receipt_of, say_under_way
 from rebox.cli.progress import ProgressBar
 from rebox.cli.worst_case import dearest_queries, most_queries
@@ -37,6 +38,17 @@ def load_model(
         local_only=local_only,
         listeners=(bar,),
     )
+
+
+def refuse_own_files(outputs: Iterable[Path | None], model: Reprogrammer) -> None:
+    """Raise `OutputError` where a file of the model's own boxes, or encoder, would be written over.
+
+    Those that its file names: a command's options name none of them.
+    """
+    local = model.artefact_.model.local
+    encoder = None if local is None else local.encoder
+    uris = [box.uri for box in model.boxes_] + ([encoder.uri] if encoder is not None else [])
+    refuse_inputs([path for path in outputs if path is not None], uris)
 
 
 def confirm_predictions(

@@ -16,6 +16,7 @@ from rebox.cli.model import (
     is_fit_for_use,
     load_model,
     need_canaries,
+    refuse_own_files,
 )
 from rebox.cli.options import (
     AccountOption,
@@ -95,6 +96,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     model = load_model(
         model_path, box, budget, journal, account, bar, batch=batch, local_only=local_only
     )
+    refuse_own_files([predictions], model)
     saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))
