@@ -181,6 +181,7 @@ print(json.dumps([[one.step, one.value] for one in read.Scalars("rebox/loss_sear
 
 
 @pytest.mark.slow
+@pytest.mark.long  # an environment of a hundred megabytes
 def test_tensorboard_reads_what_was_written(pytestconfig):
     python = environment("tensorboard", REQUIREMENTS, pytestconfig.cache)
     (packages,) = python.parents[1].glob("lib/python*/site-packages")
