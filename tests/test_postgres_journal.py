@@ -125,7 +125,9 @@ def test_an_estimator_keeps_the_very_place_that_shows_nothing(place):
     assert repr(Reprogrammer()) == "Reprogrammer()"
 
 
-@pytest.mark.parametrize("scheme", ["mysql", "postgresql+psycopg", "postgressql", "file"])
+@pytest.mark.parametrize(
+    "scheme", ["mysql", "postgresql+psycopg", "postgressql", "file", " postgresql", "\tpostgresql"]
+)
 def test_a_url_of_another_kind_is_no_file_of_that_name(scheme, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = f"{scheme}://u:{PASSWORD}@host/d"

@@ -17,7 +17,7 @@ from rebox.errors import JournalError
 VARIABLE = "REBOX_JOURNAL"
 SCHEMA = "rebox"  # where the tables are, unless the URL says `schema=`
 _SERVER = re.compile(r"postgres(?:ql)?:/+", re.IGNORECASE)
-_URL = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # and no drive of Windows
+_URL = re.compile(r"\s*[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # and no drive of Windows
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 MASK = "***"
