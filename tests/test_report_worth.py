@@ -198,6 +198,17 @@ def test_a_sensitivity_is_said_with_its_precision_here(tmp_path):
     assert [row[0] for row in table[1:]] == ["sensitivity, %", "specificity, %", "precision, %"]
 
 
+def test_a_cost_that_is_clearly_more_than_promised_is_said(tmp_path):
+    x, y = rows(200, 0, ["ill", "well"])
+    costs = {"costs": [[0, 5], [1, 0]]}
+    model = local(x, y, tmp_path / "m.rebox", objective=costs)
+    new, truth = rows(100, 1, ["ill", "well"])
+    text, _ = told(model, tmp_path / "m.rebox", new, truth[::-1])
+    assert "The mean cost is clearly above what training promised" in text
+    kept, _ = told(model, tmp_path / "m.rebox", new, truth)
+    assert "clearly above" not in kept
+
+
 def test_subjects_are_heeded(three):
     x, y = rows(90, 1, EVIL)
     alone, _ = told(*three, x, y)
