@@ -142,7 +142,7 @@ def test_names_are_escaped_and_the_page_is_whole(page, three):
     assert str(three[1].parent) not in text
 
 
-@pytest.mark.parametrize("k", [2, WIDE])
+@pytest.mark.parametrize("k", [2, pytest.param(WIDE, marks=pytest.mark.slow)])
 def test_two_and_twelve_classes(k, tmp_path):
     classes = [f"class {'x' * 40} {i:02}" for i in range(k)]
     model = local(*rows(20 * k, 0, classes), tmp_path / "m.rebox")
@@ -321,6 +321,7 @@ def test_several_boxes_say_what_each_was_paid(several, tmp_path):
     assert "sample-3" in text
 
 
+@pytest.mark.slow
 def test_the_budget_holds_and_a_journal_pays_again(several, tmp_path):
     out = tmp_path / "page.html"
     short = ("--data", several[1], "--out", out, "--journal", "none", "--yes", "--budget", 3)
