@@ -24,9 +24,9 @@ RINGS = (
     "reading decision",
     "meter recipe testing rehearsal",
     "fit",
-    "artefact",
+    "artefact track",
     "classifier serve",
-    "study export",
+    "study export mlflow",
     "demo",
     "cli",
     "__main__",
@@ -127,7 +127,8 @@ def files_imported(tree):
     """Yield the files that a file imports from, lazily, for types alone, or through a package."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (a.name.removeprefix("rebox.") for a in node.names)
+            names = (a.name.partition(".") for a in node.names)
+            yield from (inner for package, _, inner in names if package == "rebox")
         elif isinstance(node, ast.ImportFrom):
             package, _, source = node.module.partition(".")
             if package == "rebox":

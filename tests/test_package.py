@@ -51,6 +51,7 @@ MISSING = [  # what is tried, what needs it
         "study",
     ),
     ("import rebox.export", "export"),
+    ("import rebox.mlflow", "mlflow"),
     ("import rebox.study.baseline.whitebox", "torch"),
     ("import rebox.cli; rebox.cli.main()", "cli"),
 ]

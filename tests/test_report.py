@@ -11,6 +11,7 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 from rebox.errors import InvalidData
 from rebox.study.bench import published
 from rebox.study.report import findings_of, open_ledger, report, tables
+from rebox.study.report.box_gain import box_gain
 from rebox.study.report.listing import marked
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -249,3 +250,64 @@ def test_the_published_services_rows_are_read():
     bar = [row for row in tables.results(azure) if row["method"] == "bar"]
     assert [row["queries"] for row in bar] == [1860, 5580, 10230]
     assert [row["usd"] for row in bar] == pytest.approx([3.72, 11.16, 20.46])
+
+
+# --- does the box help, and who may be the best ---------------------------------------------------
+
+
+def test_the_box_is_judged_over_the_best_without_it_on_test_images():
+    rows = [ledgers.row("auto", counts=(150, 150), skill=2.0)]
+    rows += [ledgers.row("local", counts=(150, 150), skill=0.5, box=None, budget=None)]
+    rows += [ledgers.row("majority", counts=(150, 150), skill=0.0, box=None, budget=None)]
+    (setting,) = findings_of(rows).settings
+    gain = box_gain(setting)
+    assert gain.answer == "helps"
+    assert gain.measured
+    assert gain.words == "auto over local"
+    ours, theirs = (
+        next(c for c in setting.cells if c.method == m).figures["macro_auc"].value
+        for m in ("auto", "local")
+    )
+    assert gain.gain.value == pytest.approx(ours - theirs)
+
+
+def test_a_box_that_brings_nothing_is_told_from_one_of_which_nothing_is_known():
+    given = ledgers.answers((400, 400), 1.0, 3)
+    same = [ledgers.row("auto", given=given), ledgers.row("local", given=given, box=None)]
+    assert box_gain(findings_of(same).settings[0]).answer == "brings nothing"
+    few = [ledgers.row("auto", skill=1.0), ledgers.row("local", skill=0.7, box=None)]
+    assert box_gain(findings_of(few).settings[0]).answer == "cannot be told"
+    assert box_gain(findings_of([ledgers.row("auto")]).settings[0]) is None
+
+
+def test_verdicts_of_fits_tell_where_no_method_was_run_without_a_box():
+    area = {"low": 0.0, "high": 1.0}
+    verdict = {
+        "words": "The box helps: on 90 training images held out in turn, and so on.",
+        "rows": [
+            {"name": "local model, no box", "macro_auc": area | {"value": 0.7}},
+            {"name": "the model that was fitted", "macro_auc": area | {"value": 0.76}},
+        ],
+    }
+    rows = [ledgers.row("auto", seed=seed, verdict=verdict) for seed in range(3)]
+    gain = box_gain(findings_of(rows).settings[0])
+    assert (gain.answer, gain.measured) == ("helps", False)
+    assert gain.gain.value == pytest.approx(0.06)
+    assert gain.words == "3 of 3 fits found that it helps"
+
+
+def test_who_says_one_class_alone_is_never_the_best():
+    """It is right for all of the common class, and would be bold."""
+    truth = np.repeat([0, 1], [90, 10])
+    constant = truth, np.tile([0.9, 0.1], (100, 1))
+    wrong = np.where(np.arange(100) % 7 == 0, 1 - truth, truth)
+    told = truth, np.where(np.eye(2)[wrong] == 1, 0.8, 0.2)
+    rows = [ledgers.row("majority", given=constant, box=None), ledgers.row("auto", given=told)]
+    (setting,) = findings_of(rows).settings
+    accuracy = {cell.method: cell.figures["accuracy"].value for cell in setting.cells}
+    assert accuracy["majority"] > accuracy["auto"]
+    assert [cell.method for cell in setting.best("accuracy")] == ["auto"]
+    marks = {row["method"]: row["one_class"] for row in tables.results(setting)}
+    assert marks == {"majority": True, "auto": False}
+    bare = [ledgers.row("majority", given=constant, answers=None), rows[1]]
+    assert findings_of(bare).settings[0].best("accuracy")[0].method == "auto"

@@ -2,16 +2,19 @@
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import ledgers
 import numpy as np
 import pytest
+from PIL import Image
 from test_as_named import answers_of
 
 import rebox
+from rebox.classifier import measured
 from rebox.study.report import write_report
-from rebox.study.report.model import model_report
+from rebox.study.report.model import model_report, worth_of
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -51,7 +54,29 @@ def pages(tmp_path_factory):
     frontier = ROOT / "benchmarks" / "frontier" / "measured.jsonl"
     write_report(folder / "frontier.html", [frontier])
     (folder / "model.html").write_text(model_report(asking(folder)))
+    write_worth(folder)
     return folder
+
+
+def write_worth(folder):
+    """The page of a model of twelve classes, measured on pictures that it shows, long names all."""
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 8), ("new", 4)):
+        for k in range(12):
+            place = folder / part / f"{'class ' * 9}{k:02} <b>"
+            place.mkdir(parents=True)
+            for i in range(n):
+                pixels = rng.integers(0, 120, size=(40, 20, 3)) + 10 * k
+                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{'x' * 60}{i}.png")
+    model = rebox.Reprogrammer(recipe="local", random_state=0)
+    data, new = rebox.load(folder / "train"), rebox.load(folder / "new")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # too few samples for promises
+        model.fit(data.samples, data.labels).save(folder / "worth.rebox")
+        found = measured(model, new)
+    paid = {"by_box": model.spent_by_box_, "usd_per_10k": 0.0}
+    worth = worth_of(model, new, found, **paid, thumbnails=True)
+    (folder / "worth.html").write_text(model_report(folder / "worth.rebox", worth=worth))
 
 
 def asking(folder):
@@ -106,7 +131,7 @@ class Visit:
         return self.page.evaluate("document.documentElement.scrollWidth") - size["width"]
 
 
-@pytest.fixture(params=["findings", "frontier", "model"])
+@pytest.fixture(params=["findings", "frontier", "model", "worth"])
 def path(request, pages):
     return pages / f"{request.param}.html"
 
@@ -132,7 +157,7 @@ def test_nothing_is_wider_than_a_phone_when_all_is_open(browser, path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-@pytest.mark.parametrize("name", ["findings", "model"])
+@pytest.mark.parametrize("name", ["findings", "model", "worth"])
 def test_axe_finds_nothing_serious(browser, pages, scheme, width, name):
     with Visit(browser, pages / f"{name}.html", scheme=scheme, width=width) as visit:
         visit.page.evaluate(OPEN_ALL)
@@ -169,6 +194,27 @@ def test_every_picture_has_a_name(browser, pages):
         assert pictures > 20
         assert visit.page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
         assert visit.page.get_by_role("img", name="Confusion matrix of auto").count() > 0
+
+
+def test_a_picture_is_seen_before_any_part_is_opened(browser, pages):
+    with Visit(browser, pages / "frontier.html") as visit:
+        assert visit.page.locator("details.setting[open]").count() == 0
+        assert visit.page.get_by_role("img", name="Does the box help").is_visible()
+        heads = visit.page.locator("table.overview thead th").all_text_contents()
+        assert heads[:2] == ["task", "does the box help?"]
+
+
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg text')]
+    .filter(text => text.textContent.trim())
+    .map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
+    .map(([size, at]) => size * Math.hypot(at.a, at.b)))"""
+
+
+def test_letters_of_figures_are_read_on_a_phone(browser, path):
+    """None is smaller than 8.5 pixels, and those beside axes are larger."""
+    with Visit(browser, path, width=WIDTHS["phone"]) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        assert visit.page.evaluate(SMALLEST) >= 8.5
 
 
 def test_the_contents_lead_into_folded_parts(browser, pages):

@@ -294,3 +294,34 @@ def test_the_command_refuses_before_it_reads(small, tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     failed = invoke("report", small, "--out", tmp_path / "a.html").exception
     assert "SOURCE_DATE_EPOCH" in str(failed)
+
+
+def test_totals_hold_what_journals_tell(small, journal, tmp_path):
+    alone = Page(report([small])).text
+    assert "by journals" not in alone
+    said = Page(report([small], journals=[journal])).text
+    assert "billed, by journals" in said
+    assert "paid, by journals" in said
+    assert "cost, by ledgers" in said
+    assert "all together" in said  # methods of a part, and accounts of a journal
+
+
+def test_a_figure_says_what_it_leaves_out(tmp_path):
+    """The best method has no known price, or has kept no answers: figures draw the others."""
+    rows = [ledgers.row("auto", skill=3.0, answers=None, usd={"fit": None, "predict": None})]
+    rows += [ledgers.row(method, skill=1.0) for method in ("map", "bar")]
+    page = Page(report([ledgers.write(tmp_path / "l.jsonl", rows)])).text
+    assert (
+        "Accuracy against dollars. Not drawn, as their price is unknown: auto (the best here)"
+        in page
+    )
+    assert "Not drawn, as their answers are not kept: auto (the best here)" in page
+
+
+def test_the_page_begins_with_whether_the_box_helps(text):
+    page = Page(text)
+    first = text.index("Does the box help?")
+    assert first < text.index("<svg") < text.index('class="setting"')
+    heads = re.findall(r"<th scope=.col.[^>]*>(.*?)</th>", text)
+    assert heads[:2] == ["task", "does the box help?"]
+    assert "auto over local" in page.text

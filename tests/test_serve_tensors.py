@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from rebox.artefact.form import SampleForm
 from rebox.box.wire import NUMBERS, packed
 from rebox.serve.content import read_plain
 from rebox.serve.declined import Declined
-from rebox.serve.form import SampleForm
 from rebox.serve.inference import read_infer
 from rebox.serve.tensors import read_tensors, texts_of
 

@@ -152,7 +152,7 @@ def options_of(command):
 
 
 def test_every_option_that_is_spoken_of_exists():
-    for module in ("bench", "boxes", "estimate", "evaluate", "fit", "predict"):
+    for module in ("bench", "boxes", "estimate", "evaluate", "fit", "predict", "report", "serve"):
         __import__(f"rebox.cli.{module}")
     assert set(OPTIONS.values()) <= options_of(get_group(app))
 

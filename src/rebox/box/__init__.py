@@ -16,7 +16,7 @@ from rebox.box.privacy import check_stays, warn_of_leaving, words_of_leaving
 from rebox.box.probe import PROBE_QUESTIONS, ProbeReport, probe
 from rebox.box.probe_ids import ID_QUESTIONS, probe_ids
 from rebox.box.probe_texts import TEXT_QUESTIONS, probe_texts
-from rebox.box.registry import BOXES, BoxURI, beside, open_box, worded
+from rebox.box.registry import BOXES, BoxURI, beside, files_of, open_box, worded
 from rebox.box.spec import BoxSpec, Images, Queries, Scores
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "check_scores",
     "check_stays",
     "drift_between",
+    "files_of",
     "is_service",
     "open_box",
     "open_encoder",

@@ -111,6 +111,13 @@ def beside(uri: str, folder: Path) -> str:
     return uri if placed == parts else f"{placed.scheme}:{placed.target}?{options}".rstrip("?")
 
 
+def files_of(uri: str) -> list[Path]:
+    """Return the files that ``uri`` names and that are there: `beside` finds them where they go."""
+    parts = BoxURI.parse(uri)
+    named = [text for text in (parts.target, *parts.options.values()) if Path(text).suffix]
+    return [Path(text) for text in named if os.path.isfile(text)]  # noqa: PTH113 - any text
+
+
 def worded(uri: str) -> list[str]:
     """Return the URIs of all boxes that one stands for, which ask the same in other words.
 

@@ -52,6 +52,7 @@ from rebox.cli.output import (
     refuse_pictures,
     write_model,
 )
+from rebox.cli.page import check_page_of, model_page, worth_of, write_page
 from rebox.cli.per_prediction import MeanUsdOption, MostUsdOption, PerPrediction, QueriesOption
 from rebox.cli.policy import print_policy
 from rebox.cli.printing import (
@@ -109,6 +110,14 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     batch: BatchOption = False,
     canaries: CanariesOption = None,
     hold_out: HoldOutOption = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Also write a page about the model here, as 'rebox report' does: with --hold-out "
+            "it says what the model is worth there, else what training tells.",
+        ),
+    ] = None,
     local_only: LocalOnlyOption = False,
     yes: YesOption = False,
 ) -> None:
@@ -122,8 +131,10 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     started = time.perf_counter()
     costs = objective if objective.startswith("costs:") else None
     inputs = (data, *(box or ()), encoder, costs, *journal_files(journal))
-    check_outputs(model_path, json, inputs=inputs, replaced=[model_path])
+    check_outputs(model_path, json, page, inputs=inputs, replaced=[model_path])
     check_model_output(model_path, force=force)
+    if page is not None:
+        check_page_of(model_path)
     columns = {
         "path_column": path_column,
         "text_column": text_column,
@@ -132,7 +143,7 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     }
     task = load(data, **columns)
     chosen_range = read_range(value_range) or task.value_range
-    refuse_pictures([model_path, json], task.images)
+    refuse_pictures([model_path, json, page], task.images)
     opened = open_asked(
         box,
         recipe_from_name(recipe),
@@ -185,6 +196,8 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None:
         seconds = time.perf_counter() - started
         write_record(json, model, seconds, by_box, judged.measured, judged.usd_per_10k)
+    if page is not None:
+        write_page(page, _page(model_path, model, parts, judged))
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
         print_cut_short(model, again)
@@ -211,6 +224,15 @@ def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
     except OSError:
         receipt_of(model)
         raise
+
+
+def _page(path: Path, model: Reprogrammer, parts: Parts, judged: Judged) -> str:
+    """Return the page of the model, with what it is worth on what was held out, if that is told."""
+    if judged.measured is None or parts.held_out is None:
+        return model_page(path)
+    paid = {"by_box": judged.by_box, "usd_per_10k": judged.usd_per_10k}
+    worth = worth_of(model, parts.held_out, judged.measured, **paid, apart=True)
+    return model_page(path, worth)
 
 
 def _judged(parts: Parts, model: Reprogrammer, encoder: str | None, bar: ProgressBar) -> Judged:

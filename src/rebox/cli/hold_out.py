@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Self
@@ -10,8 +10,7 @@ from typing import Annotated, Self
 import typer
 
 from rebox.box import BlackBox, Nobody
-from rebox.classifier import Reprogrammer
-from rebox.cli.measured import Measured, measured
+from rebox.classifier import Measured, Reprogrammer, measured
 from rebox.cli.per_prediction import PerPrediction
 from rebox.cli.printing import dearest, usd_per_10k, usd_per_query
 from rebox.errors import InvalidOption
@@ -77,6 +76,7 @@ class Parts:
         if share is None:
             return cls(train=task)
         train, held_out = task.split(share, seed)
+        held_out = replace(held_out, name=f"a part of {task.name}, held out")
         queries = per_prediction.queries(boxes, len(held_out))
         usd = per_prediction.usd(boxes, len(held_out))
         return cls(train=train, held_out=held_out, queries=queries, usd=usd)

@@ -1,71 +1,20 @@
-"""What a model is worth on labelled data: measured, printed, and written for ``--json``."""
+"""What a model is worth on labelled data: printed, and written for ``--json``."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from rich.table import Column, Table
 from rich.text import Text
 
-from rebox.classifier import Reprogrammer
+from rebox.classifier import Measured, Reprogrammer
 from rebox.cli.console import out
-from rebox.decision import OperatingPoint, operating_point
-from rebox.metric import ClassFigures, Measurement, measure
-from rebox.sample import Dataset
-from rebox.sample.labels import known_labels, places_of
+from rebox.decision import OperatingPoint
+from rebox.metric import ClassFigures, Measurement
 
 SHOWN = 12  # most classes that a terminal has room for; of more, the worst are named
 FIGURES = {"sensitivity": "sensitivity", "positive_predictive_value": "precision", "f1": "F1"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What a model is worth on labelled data.
-
-    Attributes
-    ----------
-    measurement : Measurement
-    objective : str
-        What the model decides for, in words.
-    point : OperatingPoint
-        What its decisions are worth by that.
-    promised : OperatingPoint or None
-        The same as its training promised it.
-    """
-
-    measurement: Measurement
-    objective: str
-    point: OperatingPoint
-    promised: OperatingPoint | None
-
-
-def measured(model: Reprogrammer, task: Dataset, positive: str | None = None) -> Measured:
-    """Return what ``model`` is worth on ``task``; the box is asked about all of its samples."""
-    labels, names = known_labels(task.labels, model.classes_), model.classes_.tolist()
-    artefact, objective = model.artefact_, model.artefact_.objective
-    chosen = None if positive is None else known_labels([positive], model.classes_)[0]
-    if positive is None and objective.place is not None:
-        chosen = names[objective.place]
-    elif positive is None and task.positive in names:
-        chosen = task.positive
-    probabilities = model.predict_proba(task.samples)
-    decided = artefact.model.decide(probabilities)
-    measurement = measure(
-        labels,
-        probabilities,
-        list(model.classes_),
-        positive=chosen,
-        grades=task.grades or objective.grades == tuple(range(len(names))),
-        groups=task.groups,
-        decided=decided,
-    )
-    return Measured(
-        measurement=measurement,
-        objective=objective.words(names),
-        point=operating_point(objective, places_of(labels, model.classes_), decided, task.groups),
-        promised=artefact.promised,
-    )
 
 
 def print_measured(judged: Measured) -> None:

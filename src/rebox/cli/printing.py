@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rebox.box import BlackBox, Nobody
-from rebox.classifier import Reprogrammer
+from rebox.classifier import Measured, Reprogrammer
 from rebox.cli.console import err, out
-from rebox.cli.measured import Measured, record_of, record_of_point
+from rebox.cli.measured import record_of, record_of_point
 from rebox.cli.output import write
 from rebox.cli.policy import record_of_policy
 from rebox.cli.wording import spoken

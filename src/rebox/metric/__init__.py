@@ -20,6 +20,7 @@ from rebox.metric.confusion import (
     predictive_value,
     quadratic_kappa,
     sensitivity,
+    share_of,
     specificity,
 )
 from rebox.metric.cost import mean_cost
@@ -27,7 +28,7 @@ from rebox.metric.evaluation import METRIC_WORDS, METRICS, PERCENT, evaluate
 from rebox.metric.interval import Interval, proportion
 from rebox.metric.measurement import ClassFigures, Measurement, measure
 from rebox.metric.paired import accuracy_gain, balanced_accuracy_gain
-from rebox.metric.ranking import auc_gain, auc_interval, macro_auc
+from rebox.metric.ranking import auc_gain, auc_interval, macro_auc, roc_curve
 
 __all__ = [
     "BINS",
@@ -55,6 +56,8 @@ __all__ = [
     "proportion",
     "quadratic_kappa",
     "reliability",
+    "roc_curve",
     "sensitivity",
+    "share_of",
     "specificity",
 ]

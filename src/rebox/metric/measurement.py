@@ -72,8 +72,9 @@ class Measurement:
     @property
     def title(self) -> str:
         """What was measured on: images, and subjects where several show one."""
+        shown = _counted(self.images, "sample")
         alone = self.subjects == self.images
-        return f"{self.images:,} samples{'' if alone else f' of {self.subjects:,} subjects'}"
+        return shown if alone else f"{shown} of {_counted(self.subjects, 'subject')}"
 
     def __repr__(self) -> str:
         shown = {name: self.figures[name] for name in IN_A_LINE if name in self.figures}
@@ -83,6 +84,10 @@ class Measurement:
     def _repr_html_(self) -> str:
         rows = [(name.replace("_", " "), *f.parts(".4f")) for name, f in self.figures.items()]
         return table(self.title, rows, ("figure", "value", "95 % interval"))
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def measure(

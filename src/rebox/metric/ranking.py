@@ -69,6 +69,19 @@ def auc_interval(
     return bootstrap(_areas(truth, scores, folds), truth, seed, groups)
 
 
+def roc_curve(positive: NDArray[np.bool_], scores: Floats, rates: Floats) -> Floats:
+    """Return the true positive rate at each of the false positive ``rates``; ties are a slope.
+
+    ``positive`` (n,) and ``scores`` (n,) are of samples among which some are positive and some not.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    hits = np.concatenate([[0], np.cumsum(positive[order])[ends]])
+    misses = np.concatenate([[0], np.cumsum(~positive[order])[ends]])
+    # Where the curve is a wall, np.interp gives its top: it looks for the last of equal rates.
+    return np.asarray(np.interp(rates, misses / misses[-1], hits / hits[-1]))
+
+
 def auc_gain(
     truth: Integers,
     scores: Floats,

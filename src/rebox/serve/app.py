@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rebox.artefact import digest_of
+from rebox.artefact.form import SampleForm
 from rebox.box.wire import JSON_LENGTH
 from rebox.errors import Error, extra
 from rebox.meter import Budget, Journal
@@ -27,7 +28,6 @@ from rebox.serve.contract import Servable, ServeLimits
 from rebox.serve.day import DayAccounts
 from rebox.serve.declined import Declined, declined_by
 from rebox.serve.drift import DriftWatch
-from rebox.serve.form import SampleForm
 from rebox.serve.incoming import body_of, media_type_of, until_gone
 from rebox.serve.metrics import CONTENT_TYPE, ServeMetrics
 from rebox.serve.parcel import Parcel

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.artefact.form import SampleForm
 from rebox.errors import InvalidData
 from rebox.sample.picture import decode_content
 from rebox.serve.declined import Declined, unreadable
-from rebox.serve.form import SampleForm
 from rebox.serve.parcel import Parcel
 
 KEYS = {"picture": "pictures", "row": "rows", "text": "texts", "id": "ids"}

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.artefact.form import SampleForm
 from rebox.box.wire import BYTES, JSON_LENGTH, packed
 from rebox.serve.backlog import JobAnswer
 from rebox.serve.content import bytes_of, json_of, picture
 from rebox.serve.declined import Declined, unreadable
-from rebox.serve.form import SampleForm
 from rebox.serve.parcel import Parcel
 from rebox.serve.tensors import InferTensor, read_tensors, texts_of
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rebox.artefact.form import SampleForm
 from rebox.serve.contract import ServeLimits
 from rebox.serve.declined import STATUS
-from rebox.serve.form import SampleForm
 
 REFUSED = {
     400: "It cannot be read, or is not what the model takes.",

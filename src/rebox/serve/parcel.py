@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rebox.artefact.form import SampleForm
 from rebox.sample.samples import Samples
 from rebox.serve.declined import unreadable
-from rebox.serve.form import SampleForm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

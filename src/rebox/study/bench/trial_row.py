@@ -7,7 +7,7 @@ no character that could break a page or turn its text around.
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -69,6 +69,8 @@ class TrialRow:
         Queries and loss at steps of the search.
     source_weights : (source classes, (sources, targets) weights) or None
         Which source classes speak for which target class.
+    verdict_areas : mapping of str to float
+        Macro AUC of each way to answer that the verdict compares.
     row : dict
         The row itself.
     """
@@ -107,6 +109,7 @@ class TrialRow:
     curve: NDArray[np.float64]
     source_weights: tuple[tuple[str, ...], NDArray[np.float64]] | None
     verdict: str
+    verdict_areas: Mapping[str, float]
     stop_reason: str
     note: str
     version: str
@@ -210,6 +213,7 @@ def _read(row: Row) -> TrialRow:
         curve=_curve(row.get("curve") or []),
         source_weights=_reading(row.get("reading")),
         verdict=plain(verdict.get("words") or ""),
+        verdict_areas=_areas(verdict.get("rows") or ()),
         row=row,
     )
 
@@ -251,6 +255,11 @@ def _reading(kept: Mapping[str, Any] | None) -> tuple[tuple[str, ...], NDArray[n
 def _figures(kept: Mapping[str, Any]) -> dict[str, Interval]:
     bounds = ("value", "low", "high")
     return {m: Interval(*(_finite(kept[m][b]) for b in bounds)) for m in METRICS if kept.get(m)}
+
+
+def _areas(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the macro AUC of each row of a verdict that has one."""
+    return {plain(r["name"]): _finite(r["macro_auc"]["value"]) for r in rows if r.get("macro_auc")}
 
 
 def _finite(value: Any) -> float:

@@ -86,7 +86,7 @@ def _shown(
     ]
     return {
         "title": title,
-        "facts": _facts(findings),
+        "facts": _facts(findings, journals),
         "plans": _names(trial.plan for trial in findings.trials),
         "tasks": _names(trial.task for trial in findings.trials),
         "boxes": _names(trial.box for trial in findings.trials),
@@ -94,6 +94,7 @@ def _shown(
         "peeking": tables.peeking(findings),
         "peeked": PEEKED,
         "copied": tables.copied(findings),
+        "gains": drawer.gains(findings),
         "overview": listing.overview_table(findings) if settings else None,
         "unavailable": listing.unavailable_table(findings),
         "settings": settings,
@@ -108,7 +109,7 @@ def _names(names: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _facts(findings: Findings) -> list[tuple[str, str]]:
+def _facts(findings: Findings, journals: Sequence[JournalAccounts]) -> list[tuple[str, str]]:
     spent = tables.by_purpose(findings)
     cost = dollars(spent["usd"])
     if spent["unpriced"]:
@@ -118,8 +119,14 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         ("not available", count(len(findings.unavailable))),
         ("queries to fit", count(spent["total"] - spent["predict"])),
         ("queries to predict", count(spent["predict"])),
-        ("cost", cost),
+        ("cost, by ledgers" if journals else "cost", cost),
     ]
+    if journals:
+        paid = listing.together([one for journal in journals for one in journal.accounts])
+        facts += [
+            ("billed, by journals", count(paid.billed)),
+            ("paid, by journals", dollars(paid.usd)),
+        ]
     return [fact for fact in facts if fact[0] != "not available" or findings.unavailable]
 
 

@@ -1,18 +1,21 @@
 """The figures of the page: those of `rebox.study.report.figures`, each with its data behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
 from rebox.study.report import figures, listing, tables
-from rebox.study.report.setting import Setting, label_of
+from rebox.study.report.box_gain import box_gain
+from rebox.study.report.figures.style import WIDTH
+from rebox.study.report.setting import Findings, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
 from rebox.study.report.words import several
 
 CURVES = ("accuracy", "macro_auc")
+NEARLY = 0.25  # inches by which a figure may be wider than a column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,9 @@ class FigureView:
         Or the ``data:`` address of a picture.
     label : str
         What it shows, for those who do not see it.
+    data : TableView or None
+    wide : bool
+        Whether it is wider than a phone's page: where there is room it has that of two.
     """
 
     caption: str
@@ -34,6 +40,16 @@ class FigureView:
     svg: str = ""
     image: str = ""
     data: TableView | None = None
+    wide: bool = False
+
+
+def view_of(
+    figure: Any, name: str, caption: str, data: TableView | None = None, *, label: str = ""
+) -> FigureView:
+    """Return a matplotlib ``figure`` as a view of that ``name``, of which a page has but one."""
+    said, wide = label or caption, figure.get_figwidth() > WIDTH + NEARLY
+    svg = svg_of(figure, name, said)
+    return FigureView(caption=caption, label=said, svg=svg, data=data, wide=wide)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +67,20 @@ class Drawer:
 
     labels: Sequence[str]
     drawn: int = field(default=0, init=False)
+
+    def gains(self, findings: Findings) -> FigureView | None:
+        """Return what boxes bring in each setting; None where nothing tells."""
+        told = [(one, gain) for one in findings.settings if (gain := box_gain(one)) is not None]
+        if not told:
+            return None
+        left = [one.title for one in findings.settings if one not in [each for each, _ in told]]
+        caption = "Does the box help? Macro AUC with it less that without, with 95 % intervals"
+        if not all(gain.measured for _, gain in told):
+            caption += "; open marks: by fits' own verdicts, of training samples held out"
+        if left:
+            caption += f". Nothing tells for {'; '.join(left)}"
+        rows = [(setting.title, gain) for setting, gain in told]
+        return self._view(figures.gains(rows), caption, caption)
 
     def curves(self, setting: Setting) -> list[FigureView]:
         """Return accuracy and AUC against queries, and against dollars where any were spent."""
@@ -72,6 +102,13 @@ class Drawer:
         if best:
             value = best[0].figures[metric].parts(spec_of(metric))[0]
             label += f"; the best is {label_of(best[0])} with {value}"
+        drawn = {
+            label_of(cell)
+            for cell in setting.cells
+            if metric in cell.figures and tables.place_of(cell, axis) is not None
+        }
+        why = "their price is unknown" if axis == "usd" else f"they have no {word}"
+        caption += _missing(setting, drawn, why)
         return self._view(figure, caption, label, listing.points_table(setting, metric, axis))
 
     def ranking(self, setting: Setting) -> FigureView | None:
@@ -80,7 +117,13 @@ class Drawer:
         figure = figures.roc(cells, self.labels)
         if figure is None:
             return None
-        caption = f"ROC curves and areas below them{_seed(cells[0])}"
+        caption = f"ROC curves and areas below them{_seed(cells[0])}, each at its largest budget"
+        caption += _missing(
+            setting, {label_of(cell) for cell in cells}, "their answers are not kept"
+        )
+        best = setting.best("macro_auc")
+        if best and best[0] not in cells and label_of(best[0]) in map(label_of, cells):
+            caption += f". Ahead is {best[0].name} at {best[0].budget:,} queries, not drawn here"
         label = f"ROC curves of {several(len(cells), 'method')}, {setting.title}"
         return self._view(figure, caption, label, listing.roc_table(cells))
 
@@ -145,8 +188,7 @@ class Drawer:
         self, figure: Any, caption: str, label: str, data: TableView | None = None
     ) -> FigureView:
         self.drawn += 1
-        svg = svg_of(figure, f"f{self.drawn}", label)
-        return FigureView(caption=caption, label=label, svg=svg, data=data)
+        return view_of(figure, f"f{self.drawn}", caption, data, label=label)
 
 
 def chosen(setting: Setting, most: int, reference: str | None) -> list[Cell]:
@@ -161,6 +203,16 @@ def chosen(setting: Setting, most: int, reference: str | None) -> list[Cell]:
     ordered = sorted(cells, key=turn)
     kept = {id(cell) for cell in ordered[:most]}
     return [cell for cell in cells if id(cell) in kept]
+
+
+def _missing(setting: Setting, drawn: Collection[str], why: str) -> str:
+    """Say which methods a figure leaves out, the best ones first; empty where none is."""
+    ahead = [label_of(cell) for metric in CURVES for cell in setting.best(metric)]
+    left = [one for one in dict.fromkeys((*ahead, *setting.labels)) if one not in drawn]
+    if not left:
+        return ""
+    best = " (the best here)" if left[0] in ahead else ""
+    return f". Not drawn, as {why}: {left[0]}{best}{''.join(f', {one}' for one in left[1:])}"
 
 
 def _seed(cell: Cell) -> str:

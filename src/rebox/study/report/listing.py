@@ -1,9 +1,11 @@
 """What each table shows: a list of columns for the plain rows of `rebox.study.report.tables`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from rebox.meter import AccountLine
 from rebox.metric import METRIC_WORDS, PERCENT
 from rebox.money import dollars
 from rebox.study.bench import Cell, Published, Row
@@ -11,12 +13,24 @@ from rebox.study.bench.trial_row import PURPOSES
 from rebox.study.report import tables
 from rebox.study.report.setting import PEEKED, Findings, Setting
 from rebox.study.report.source import JournalAccounts
-from rebox.study.report.table import NOTHING, Column, Entry, TableView, figure, held, on_page
+from rebox.study.report.table import (
+    HYPHEN,
+    NOTHING,
+    Column,
+    Entry,
+    TableView,
+    figure,
+    held,
+    on_page,
+)
 from rebox.study.report.words import between, box_name, count, several
 
 HEADS = {
     metric: f"{word}{', %' if metric in PERCENT else ''}" for metric, word in METRIC_WORDS.items()
 }
+
+
+ONE_CLASS = "always one class"
 
 
 def counted(name: str) -> Callable[[Row], str]:
@@ -35,11 +49,12 @@ def marked(row: Row) -> Entry:
 
 
 def mark_of(row: Row) -> str:
-    """Return whether a method chose anything on test images, and a precision that is not float32.
+    """Return whether a method peeked, says one class alone, and a precision that is not float32.
 
     A figure of bfloat16 is a result, but not to the last digit that of float32.
     """
-    return ", ".join([PEEKED] * row["peeks"] + [row["coarse"]] * bool(row["coarse"]))
+    marks = {PEEKED: row["peeks"], ONE_CLASS: row["one_class"], row["coarse"]: row["coarse"]}
+    return ", ".join(mark for mark, there in marks.items() if there)
 
 
 def measured_columns(metrics: Sequence[str], method: Callable[[Row], Entry]) -> list[Column]:
@@ -94,9 +109,19 @@ def results_table(setting: Setting) -> TableView:
     return on_page(f"Results on test images: {setting.title}", columns, tables.results(setting))
 
 
+def _helps(row: Row) -> Entry:
+    gain = row["box_gain"]
+    if gain is None:
+        return Entry(text=NOTHING)
+    value, ends = (HYPHEN.sub("\N{MINUS SIGN}", one) for one in gain.gain.parts("+.3f"))
+    shown = f"{value} ({ends})" if gain.measured else f"{value} by training"
+    return Entry(text=gain.answer, small=f"{shown}, {gain.words}", strong=gain.answer == "helps")
+
+
 OVERVIEW = (
-    Column("task", lambda row: row["task"]),
-    Column("box", lambda row: Entry(text=box_name(row["box"]), small=row["plan"])),
+    Column("task", lambda row: Entry(text=row["task"], small=box_name(row["box"]))),
+    Column("does the box help?", _helps),
+    Column("plan", lambda row: row["plan"], when=held("plan")),
     Column("ahead", lambda row: row["best"] or NOTHING),
     Column("macro AUC", lambda row: figure("macro_auc", row["macro_auc"]), number=True),
     Column("accuracy, %", lambda row: figure("accuracy", row["accuracy"]), number=True),
@@ -194,8 +219,27 @@ COSTS = (
 def costs_table(setting: Setting) -> TableView:
     """Return what each method asked and cost, over all its trials."""
     rows = tables.costs(setting)
+    if len(rows) > 1:
+        rows.append(_total(rows))
     paid = "and their cost" if held("usd")(rows) else "for nothing"
     return on_page(f"Queries by purpose, {paid}: {setting.title}", COSTS, rows)
+
+
+def _total(rows: Sequence[Row]) -> Row:
+    """Return what all methods asked and cost together; unknown where any price is."""
+    summed = (*PURPOSES, "total", "trials")
+    saved = [row["saved"] for row in rows if row["saved"] is not None]
+    usd = [row["usd"] for row in rows]
+    return {
+        "method": "all together",
+        "peeks": False,
+        "coarse": "",
+        "one_class": False,
+        "budget": None,
+        "saved": sum(saved) if saved else None,
+        "usd": None if None in usd else sum(usd),
+        **{name: sum(row[name] for row in rows) for name in summed},
+    }
 
 
 def _verdict(row: Row) -> Entry:
@@ -271,12 +315,17 @@ MISTAKES = (
 )
 
 
-def confusion_table(cell: Cell) -> TableView:
-    """Return the confusion matrix, or of more than 12 classes the mistakes made most often."""
+def confusion_table(cell: Cell) -> TableView | None:
+    """Return the confusion matrix of a method, or None without answers."""
     matrix = tables.confusion(cell)
-    names = cell.trials[0].names
-    if matrix is None or len(matrix) > 12:
-        return on_page("The mistakes made most often", MISTAKES, tables.confusions(cell))
+    return None if matrix is None else matrix_table(matrix, cell.trials[0].names)
+
+
+def matrix_table(matrix: tables.Matrix, names: Sequence[str]) -> TableView:
+    """Return a confusion ``matrix`` (K, K), or of more than 12 classes its most mistakes."""
+    if len(matrix) > 12:
+        mistakes = tables.mistakes(matrix, names)
+        return on_page("The mistakes made most often", MISTAKES, mistakes)
     return on_page(
         "Images of each true class (rows) by predicted class (columns)",
         [Column("true class", lambda row: row[0]), *numbered(names, count)],
@@ -288,7 +337,13 @@ CALIBRATION = (
     Column("confidence", lambda row: f"{row['from']:.2f} to {row['to']:.2f}"),
     Column("images", counted("images"), number=True),
     Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
-    Column("share that is right", lambda row: f"{row['accuracy']:.3f}", number=True),
+    Column(
+        "share that is right",
+        lambda row: Entry(
+            text=f"{row['accuracy']:.3f}", small=f"{row['low']:.3f} to {row['high']:.3f}"
+        ),
+        number=True,
+    ),
 )
 
 
@@ -327,16 +382,26 @@ QUESTIONS = (
 )
 
 
+def together(accounts: Sequence[AccountLine]) -> AccountLine:
+    """Return what several accounts have cost."""
+    numbers = [one.name for one in fields(AccountLine) if one.name not in {"name", "kind"}]
+    summed = {name: sum(getattr(account, name) for account in accounts) for name in numbers}
+    return AccountLine(name="all together", kind="", **summed)
+
+
 def journal_view(journal: JournalAccounts) -> dict[str, Any]:
     """Return what the page says of a journal."""
     facts = "Nothing was asked."
     if journal.first is not None:
         facts = f"Asked from {journal.first} to {journal.last}."
     purposes = list(journal.purposes.items())
+    lines = [*journal.accounts]
+    if len(lines) > 1:
+        lines.append(together(lines))
     return {
         "name": journal.name,
         "facts": facts,
-        "accounts": on_page(f"Accounts of {journal.name}", ACCOUNTS, journal.accounts),
+        "accounts": on_page(f"Accounts of {journal.name}", ACCOUNTS, lines),
         "purposes": on_page(f"Questions of {journal.name} by purpose", QUESTIONS, purposes),
         "faults": journal.faults,
     }

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from rebox.errors import InvalidData
 from rebox.metric import METRICS
 from rebox.study.bench import Cell, Comparison, Row, TrialRow, compare_cells, in_cells, read_row
@@ -13,12 +15,27 @@ from rebox.study.report.words import box_name
 PEEKED = "peeked at test data"
 PEEKING = " (peeked)"  # the same where there is little room
 REFERENCE = "auto"
+CHANCE = 0.5  # the area of scores that are all alike
 COMPARED = ("accuracy", "macro_auc")
 
 
 def label_of(cell: Cell) -> str:
     """Return a cell's name, and that it peeked: what stands in figures, which have no marks."""
     return f"{cell.name}{PEEKING}" if cell.peeks else cell.name
+
+
+def says_one_class(cell: Cell) -> bool:
+    """Return whether a method says one and the same class of whatever it is shown."""
+    told = [trial.answers for trial in cell.trials if trial.answers is not None]
+    if told:
+        return all(len(np.unique(one.probabilities.argmax(axis=1))) == 1 for one in told)
+    area = cell.figures.get("macro_auc")
+    return area is not None and area.low == area.value == area.high == CHANCE
+
+
+def is_fair(cell: Cell) -> bool:
+    """Return whether a method may be the best: it saw no test data, and says several classes."""
+    return not (cell.peeks or cell.copied or says_one_class(cell))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,9 +78,11 @@ class Setting:
     def best(self, metric: str) -> list[Cell]:
         """Return the cells of the highest value, among those that saw no test data.
 
-        Of these only the ones tested on as many images as any: a fold says less than ten.
+        Nor is one called the best that says the same class of every image, which is right as often
+        as that class is frequent. Of the others only the ones tested on as many images as any: a
+        fold says less than ten.
         """
-        fair = [c for c in self.cells if not (c.peeks or c.copied) and metric in c.figures]
+        fair = [c for c in self.cells if metric in c.figures and is_fair(c)]
         most = max((cell.tested for cell in fair), default=0)
         whole = [cell for cell in fair if cell.tested == most]
         top = max((cell.figures[metric].value for cell in whole), default=0.0)

@@ -1,8 +1,9 @@
 """What a report says in figures, as plain lists of dicts: for pandas, a spreadsheet, or the page.
 
 Every function takes a `Setting`, a `Cell` or the `Findings` of `rebox.study.report.findings_of`.
-Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks`` and
-``coarse``, a precision other than float32, stand in every row that speaks of a method.
+Values are numbers, intervals are `rebox.metric.Interval`, and ``peeks``,
+``coarse``, a precision other than float32, and ``one_class``, whether it says one class of whatever
+it is shown, stand in every row that speaks of a method.
 """
 
 from collections import Counter
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.metric import reliability
+from rebox.metric import ReliabilityBin, reliability, roc_curve
 from rebox.study.bench import Cell, TrialRow, published_for
 from rebox.study.bench.trial_row import PURPOSES
-from rebox.study.report.setting import Findings, Setting
+from rebox.study.report.box_gain import box_gain
+from rebox.study.report.setting import Findings, Setting, says_one_class
 from rebox.study.report.words import runs_of
 
 Table = list[dict[str, Any]]
@@ -36,6 +38,7 @@ def overview(findings: Findings) -> Table:
                 "classes": _one(trial.classes for trial in trials),
                 "train": _one(trial.train for trial in trials),
                 "test": _one(trial.test for trial in trials),
+                "box_gain": box_gain(setting),
                 "methods": len({cell.method for cell in setting.cells}),
                 "trials": len(trials),
                 "best": best[0].name if best else None,
@@ -154,7 +157,12 @@ def _head(cell: Cell) -> dict[str, Any]:
 
 def marks(cell: Cell) -> dict[str, Any]:
     """Return a cell's name and what has to be known to read its figures."""
-    return {"method": cell.name, "peeks": cell.peeks, "coarse": cell.coarse}
+    return {
+        "method": cell.name,
+        "peeks": cell.peeks,
+        "coarse": cell.coarse,
+        "one_class": says_one_class(cell),
+    }
 
 
 def _spent(trials: Sequence[TrialRow]) -> dict[str, Any]:
@@ -214,10 +222,13 @@ def confusion(cell: Cell) -> Matrix | None:
 def confusions(cell: Cell, most: int = 20) -> Table:
     """Return the mistakes made most often: true class, predicted class, how many of how many."""
     matrix = confusion(cell)
-    if matrix is None:
-        return []
+    return [] if matrix is None else mistakes(matrix, cell.trials[0].names, most)
+
+
+def mistakes(matrix: Matrix, names: Sequence[str], most: int = 20) -> Table:
+    """Return the mistakes of a confusion ``matrix`` (K, K) made most often, as `confusions`."""
     wrong = matrix - np.diag(np.diag(matrix))
-    names, totals = cell.trials[0].names, matrix.sum(axis=1)
+    totals = matrix.sum(axis=1)
     order = np.argsort(-wrong.ravel(), kind="stable")[:most]
     places = [divmod(int(place), len(matrix)) for place in order]
     return [
@@ -243,7 +254,7 @@ def roc(cell: Cell, steps: int = 61) -> Table | None:
     grid = np.linspace(0, 1, steps)
     parts = [slice(None)] if folds is None else [folds == fold for fold in np.unique(folds)]
     curves = [
-        _curve(truth[rows] == c, scores[rows, c], grid)
+        roc_curve(truth[rows] == c, scores[rows, c], grid)
         for rows in parts
         for c in classes
         if 0 < (truth[rows] == c).mean() < 1
@@ -257,16 +268,6 @@ def roc(cell: Cell, steps: int = 61) -> Table | None:
     ]
 
 
-def _curve(positive: NDArray[np.bool_], scores: NDArray[Any], grid: NDArray[Any]) -> NDArray[Any]:
-    """Return the true positive rate at the false positive rates of ``grid``; ties are a slope."""
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits = np.concatenate([[0], np.cumsum(positive[order])[ends]])
-    misses = np.concatenate([[0], np.cumsum(~positive[order])[ends]])
-    # Where the curve is a wall, np.interp gives its top: it looks for the last of equal rates.
-    return np.asarray(np.interp(grid, misses / misses[-1], hits / hits[-1]))
-
-
 def calibration(cell: Cell) -> tuple[float, Table] | None:
     """Return the expected calibration error of the first seed, and its bins; None without answers.
 
@@ -277,18 +278,25 @@ def calibration(cell: Cell) -> tuple[float, Table] | None:
     if answers is None:
         return None
     truth, probabilities, _ = answers
-    bins = [
+    bins = bins_of(reliability(truth, probabilities))
+    gaps = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
+    return sum(gaps) / len(truth), bins
+
+
+def bins_of(found: Sequence[ReliabilityBin]) -> Table:
+    """Return a row for each bin of a reliability diagram."""
+    return [
         {
             "from": b.low,
             "to": b.high,
             "images": b.images,
             "confidence": b.confidence,
             "accuracy": b.accuracy.value,
+            "low": b.accuracy.low,
+            "high": b.accuracy.high,
         }
-        for b in reliability(truth, probabilities)
+        for b in found
     ]
-    gaps = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins]
-    return sum(gaps) / len(truth), bins
 
 
 def source_weights(

@@ -8,6 +8,13 @@ from typing import Any
 from rebox.errors import extra
 
 
+def need_drawing() -> None:
+    """Raise `MissingExtra` where what pages are made with is not installed."""
+    with extra("study", "a report"):
+        import jinja2  # noqa: F401, PLC0415 - an extra
+        import matplotlib  # noqa: F401, PLC0415 - an extra
+
+
 def template_of(name: str) -> Any:
     """Return a template of the folder ``page``.
 

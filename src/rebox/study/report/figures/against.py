@@ -52,45 +52,37 @@ def against(
     for cell in setting.cells:
         if metric in cell.figures and place_of(cell, axis) is not None:
             lines[label_of(cell)].append(cell)
-    figure, axes = style.new_figure(6.0, max(3.5, 0.22 * len(lines) + 0.9))
+    figure, axes = style.new_figure(style.WIDTH, 2.9 + style.height_of(len(lines)))
     places = sorted({x for cells in lines.values() for c in cells if (x := _place(c, axis)) > 0})
     askers = [label for label, cells in lines.items() if any(_place(c, axis) > 0 for c in cells)]
     step = DODGE if len(places) > 1 else 2 * DODGE  # there is room where all asked as many
-    ends = []
+    ranked = []
     for label, cells in lines.items():
         look = style.look_of(label, labels or setting.labels, peeks=cells[0].peeks)
         aside = askers.index(label) - (len(askers) - 1) / 2 if label in askers else 0
-        ends.append(_line(axes, cells, (metric, axis), look, 10 ** (aside * step)))
+        _line(axes, cells, (metric, axis), look, 10 ** (aside * step))
+        ranked.append(max(cell.figures[metric].value for cell in cells))
     _finish(axes, metric, axis, places)
-    low, high = axes.get_xlim()
-    placed = [
-        style.End(x=e.x if e.x > 0 else high, y=e.y, text=e.text, colour=e.colour) for e in ends
-    ]
-    axes.set_xlim(low, high)
-    style.label_ends(axes, placed)
+    style.name_lines(figure, axes, ranked)
     return figure
 
 
-def _line(
-    axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float
-) -> style.End:
+def _line(axes: Any, cells: list[Cell], what: tuple[str, str], look: Any, shift: float) -> None:
+    """Draw a method's line, or, of one that asks nothing, its level; named with its best value."""
     metric, axis = what
     scale = 100 if metric in PERCENT else 1
     points = sorted((_place(cell, axis), scale * cell.figures[metric].value) for cell in cells)
     xs, ys = np.array(points).T
-    end = style.End(
-        x=float(xs[-1] * shift), y=float(ys[-1]), text=label_of(cells[0]), colour=look.colour
-    )
+    name = style.named(label_of(cells[0]), f"{ys.max():.{1 if scale == 100 else 3}f}")
     if xs[-1] <= 0:
-        axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2)
-        return end
-    for cell in cells:
-        x, figure = _place(cell, axis) * shift, cell.figures[metric]
-        if x > 0:
-            bounds = [scale * figure.low, scale * figure.high]
-            axes.plot([x, x], bounds, color=look.colour, linewidth=1, alpha=0.6)
-    axes.plot(xs[xs > 0] * shift, ys[xs > 0], **look.line, linewidth=1.6, markersize=4.5)
-    return end
+        axes.axhline(ys[-1], color=look.colour, linestyle=look.dash, linewidth=1.2, label=name)
+        return
+    asked = [cell for cell in cells if _place(cell, axis) > 0]
+    at = [_place(cell, axis) * shift for cell in asked]
+    low, high = ([scale * getattr(c.figures[metric], e) for c in asked] for e in ("low", "high"))
+    style.draw_intervals(axes, at, low, high, look.colour)
+    known = xs > 0
+    axes.plot(xs[known] * shift, ys[known], **look.line, linewidth=1.6, markersize=4.5, label=name)
 
 
 def _place(cell: Cell, axis: str) -> float:
@@ -123,7 +115,7 @@ def _mark(axes: Any, places: list[float]) -> None:
     if high / low < 3:
         margin = 2.0
     axes.set_xlim(low / margin, high * margin)
-    subs = (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 30 else (1.0, 2.0, 5.0)
+    subs = (1.0,) if high / low > 100 else (1.0, 3.0) if high / low > 10 else (1.0, 2.0, 5.0)
     only = len(places) == 1
     axes.xaxis.set_major_locator(FixedLocator(places) if only else LogLocator(subs=subs))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -15,7 +15,6 @@ COUNTED = 12  # classes at most whose counts fit into their cells
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
 
 
-@style.drawn
 def confusion(cell: Cell) -> Any:
     """Return the confusion matrix of the first seed, or None without answers.
 
@@ -23,9 +22,13 @@ def confusion(cell: Cell) -> Any:
     there is room.
     """
     matrix = tables.confusion(cell)
-    if matrix is None:
-        return None
-    k, names = len(matrix), cell.trials[0].names
+    return None if matrix is None else confusion_of(matrix, cell.trials[0].names)
+
+
+@style.drawn
+def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
+    """Return a figure of a confusion ``matrix`` (K, K) of classes with these ``names``."""
+    k = len(matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = min(5.2, 2.3 + 0.42 * min(k, COUNTED))
     figure, axes = style.new_figure(side, side * 0.86)
@@ -34,7 +37,7 @@ def confusion(cell: Cell) -> Any:
         _write_counts(axes, matrix, shares)
         longest = 18 if k <= 4 else 11
         style.name_columns(axes, names, longest, 50)
-        axes.set_yticks(range(k), [style.short(n, longest) for n in names])
+        axes.set_yticks(range(k), style.short_names(names, longest))
     else:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -73,14 +76,15 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     curves = [(cell, curve) for cell in cells if (curve := tables.roc(cell)) is not None]
     if not curves:
         return None
-    figure, axes = style.new_figure(4.6, 4.0 + 0.17 * max(0, len(curves) - 6))
+    figure, axes = style.new_figure(style.WIDTH, 3.4 + style.height_of(len(curves)))
     names = labels or [label_of(cell) for cell, _ in curves]
+    areas: list[float] = []
     for cell, curve in curves:
         look = style.look_of(label_of(cell), names, peeks=cell.peeks)
         x = [point["false_positives"] for point in curve]
         y = [point["true_positives"] for point in curve]
         auc = cell.seeds[0].figures.get("macro_auc")
-        label = style.short(label_of(cell), 30) + (f", {auc.value:.3f}" if auc else "")
+        areas.append(auc.value if auc else 0.0)
         axes.plot(
             x,
             y,
@@ -88,7 +92,7 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
             markevery=12,
             markersize=3.5,
             linewidth=1.4,
-            label=f"\u200b{label}",  # a name that begins with an underscore is a name
+            label=style.named(label_of(cell), f"{auc.value:.3f}" if auc else ""),
         )
     style.draw_diagonal(axes)
     axes.set_xlim(-0.01, 1.01)
@@ -96,34 +100,37 @@ def roc(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     axes.grid(visible=True, color=style.RULE, linewidth=0.6)
-    figure.legend(loc="outside lower center", frameon=False, fontsize=style.FONT - 1, ncols=2)
+    style.name_lines(figure, axes, areas)
     return figure
 
 
-@style.drawn
 def calibration(cell: Cell) -> Any:
     """Return the reliability diagram of the first seed, or None without answers.
 
     How often predictions of a confidence are right, in 15 bins; the bars below say how many
-    predictions are in each.
+    predictions are in each, against the fullest; thin lines are 95 % intervals.
     """
     calibrated = tables.calibration(cell)
-    if calibrated is None:
-        return None
-    error, bins = calibrated
+    return None if calibrated is None else reliability_of(*calibrated)
+
+
+@style.drawn
+def reliability_of(error: float, bins: tables.Table) -> Any:
+    """Return the reliability diagram of ``bins``, rows as of `tables.bins_of`."""
     figure, axes = style.new_figure(3.4, 3.1)
-    total = sum(b["images"] for b in bins)
-    width = 1 / BINS
+    most, width = max(b["images"] for b in bins), 1 / BINS
     axes.bar(
         [b["from"] for b in bins],
-        [0.25 * b["images"] / total for b in bins],
+        [0.25 * b["images"] / most for b in bins],
         width=width * 0.9,
         align="edge",
         color=style.RULE,
     )
     style.draw_diagonal(axes)
+    at, low, high = ([b[name] for b in bins] for name in ("confidence", "low", "high"))
+    style.draw_intervals(axes, at, low, high, style.PALETTE[0])
     axes.plot(
-        [b["confidence"] for b in bins],
+        at,
         [b["accuracy"] for b in bins],
         color=style.PALETTE[0],
         marker="o",

@@ -52,7 +52,7 @@ def source_weights(cell: Cell) -> Any:
         return None
     sources, targets, weights = spoken
     shown = min(len(targets), weights.shape[1], 12)
-    figure, axes = style.new_figure(min(5.2, 2.6 + 0.45 * shown), 1.5 + 0.19 * len(sources))
+    figure, axes = style.new_figure(min(5.2, 2.6 + 0.4 * shown), 1.5 + 0.19 * len(sources))
     most = float(np.abs(weights).max()) or 1.0
     signed = bool((weights < 0).any())
     image = axes.imshow(
@@ -86,22 +86,19 @@ def search(cells: Sequence[Cell], labels: Sequence[str] | None = None) -> Any:
     curves = [(cell, curve) for cell, curve in curves if len(curve) > 1]
     if not curves:
         return None
-    figure, axes = style.new_figure(6.0, 3.3)
+    figure, axes = style.new_figure(style.WIDTH, 2.6 + style.height_of(len(curves)))
     names = labels or [label_of(cell) for cell, _ in curves]
-    ends = []
     for cell, curve in curves:
         look = style.look_of(label_of(cell), names, peeks=cell.peeks)
         step = max(1, len(curve) // 6)
-        axes.plot(
-            curve[:, 0], curve[:, 1], **look.line, markevery=step, markersize=4, linewidth=1.3
-        )
-        x, y = curve[-1]
-        ends.append(style.End(x=float(x), y=float(y), text=label_of(cell), colour=look.colour))
+        name = style.named(label_of(cell), f"{curve[-1, 1]:.3f}")
+        kept = {"markevery": step, "markersize": 4, "linewidth": 1.3, "label": name}
+        axes.plot(curve[:, 0], curve[:, 1], **look.line, **kept)
     axes.xaxis.set_major_formatter(style.thousands)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel("queries of the fit")
     axes.set_ylabel("loss on training images")
     axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     axes.set_axisbelow(True)
-    style.label_ends(axes, ends)
+    style.name_lines(figure, axes, [-float(curve[-1, 1]) for _, curve in curves])
     return figure

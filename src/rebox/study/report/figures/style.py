@@ -1,4 +1,4 @@
-"""What the figures share: ink, lines that the colour-blind tell apart, labels beside the lines."""
+"""What the figures share: ink, lines that the colour-blind tell apart, their names below."""
 
 import functools
 import warnings
@@ -7,15 +7,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from rebox.errors import extra
 from rebox.study.report.setting import PEEKING
 
 # Each hue has its own lightness, so that it is told from its neighbours without its hue, and at
 # least 4.5:1 against white. The page's style sheet has a partner of each for a dark ground.
-PALETTE = ("#00558f", "#b34a00", "#00755a", "#8c3a80", "#595f66", "#7a6000", "#b0183f", "#007186")
+# After the first eight, each is as far as can be from those before it, for the colour-blind, too.
+PALETTE = (
+    "#00558f", "#b34a00", "#00755a", "#8c3a80", "#595f66", "#7a6000", "#b0183f", "#007186",
+    "#7700ff", "#cc00dd", "#000088", "#662200", "#550066", "#0011dd", "#004400", "#7766cc",
+    "#dd1188", "#000033", "#5522aa", "#0066ff", "#228800", "#9900bb", "#996677", "#223366",
+)  # fmt: skip
 INK, FAINT, RULE, GROUND = "#1b2026", "#565e67", "#d4d9de", "#fefefe"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+HUES = 8  # colours after which dashes tell, too
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+WIDTH = 3.75  # inches: as wide as a phone's page, at a size that is read there
 LONGEST = 34  # characters of a label in a figure
 FONT = 9.0
 
@@ -38,11 +47,14 @@ class Look:
 
 
 def look_of(label: str, labels: Sequence[str], *, peeks: bool = False) -> Look:
-    """Return the look of ``label`` among all ``labels``; those that peeked have a dotted line."""
+    """Return the look of ``label`` among all ``labels``; those that peeked have a dotted line.
+
+    No colour is given twice: what comes after the last one is grey, told apart by marks and names.
+    """
     place = list(labels).index(label)
-    dash = DASHES[2] if peeks else DASHES[(0, 1, 3)[place // len(PALETTE) % 3]]
-    marker = MARKERS[place % len(MARKERS)]
-    return Look(colour=PALETTE[place % len(PALETTE)], marker=marker, dash=dash)
+    dash = DASHES[2] if peeks else DASHES[(0, 1, 3)[place // HUES % 3]]
+    colour = PALETTE[place] if place < len(PALETTE) else FAINT
+    return Look(colour=colour, marker=MARKERS[place % len(MARKERS)], dash=dash)
 
 
 def drawn(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -114,10 +126,21 @@ def short(text: str, longest: int = LONGEST) -> str:
     return line if len(name) <= room else f"{name[: room - 1].rstrip()}…{end}"
 
 
+def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Cut names that are too long for a figure: where their ends tell them apart, in the middle."""
+    cut = [short(name, longest) for name in names]
+    if len(set(cut)) == len(set(names)):
+        return cut
+    lines = [" ".join(name.split()) for name in names]
+    head = longest // 3
+    tail = longest - head - 1
+    return [one if len(one) <= longest else f"{one[:head]}…{one[-tail:]}" for one in lines]
+
+
 def name_columns(axes: Any, names: Sequence[str], longest: int, angle: int) -> None:
     """Write names below columns, turned by ``angle`` degrees where several are long."""
     turned = 0 if len(names) <= 3 or max(map(len, names)) <= 4 else angle
-    axes.set_xticks(range(len(names)), [short(name, longest) for name in names], rotation=turned)
+    axes.set_xticks(range(len(names)), short_names(names, longest), rotation=turned)
     if turned:
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")
@@ -128,71 +151,41 @@ def draw_diagonal(axes: Any) -> None:
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (3, 3)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class End:
-    """Where a line ends, and what is written there."""
+def draw_intervals(
+    axes: Any, at: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str
+) -> None:
+    """Draw thin upright lines from ``low`` to ``high``, all of them as one path."""
+    nothing = [float("nan")] * len(at)
+    x = np.stack([at, at, nothing], axis=1).ravel()
+    y = np.stack([low, high, nothing], axis=1).ravel()
+    axes.plot(x, y, color=colour, linewidth=1, alpha=0.6)
 
-    x: float
-    y: float
-    text: str
-    colour: str
 
+def name_lines(figure: Any, axes: Any, ranked: Sequence[float]) -> None:
+    """Write the names of lines below, the highest ``ranked`` first, one for each named line.
 
-def label_ends(axes: Any, ends: Sequence[End]) -> None:
-    """Write a label beside each line's end, moved apart where they would overlap.
-
-    Call it last: labels are placed by the axes' limits and height.
+    Beside the lines they would need a page wider than a phone's.
     """
-    height = axes.figure.get_size_inches()[1] * 72 * 0.78  # what margins leave, in points
-    gap = min(1.3 * FONT / height, 1 / max(1, len(ends) - 1))
-    low, high = axes.get_ylim()
-    wanted = sorted(((end.y - low) / (high - low), i) for i, end in enumerate(ends))
-    places = spread([y for y, _ in wanted], gap)
-    right = axes.transAxes.transform((1, 0))[0]
-    for (_, i), place in zip(wanted, places, strict=True):
-        end = ends[i]
-        start = axes.transAxes.inverted().transform((right, 0))[0]
-        axes.annotate(
-            short(end.text),
-            xy=(end.x, end.y),
-            xycoords="data",
-            xytext=(start + 0.035, place),
-            textcoords="axes fraction",
-            va="center",
-            color=end.colour,
-            fontsize=FONT - 0.5,
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": end.colour,
-                "linewidth": 0.6,
-                "alpha": 0.55,
-                "relpos": (0, 0.5),
-                "shrinkA": 1,
-                "shrinkB": 4,
-            },
-        )
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda place: -ranked[place])
+    figure.legend(
+        [handles[place] for place in order],
+        [labels[place] for place in order],
+        loc="outside lower left",
+        frameon=False,
+        handlelength=2.6,
+        labelspacing=0.35,
+    )
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Move sorted places at least ``gap`` apart, as little as possible, within 0 to 1."""
-    groups: list[tuple[float, int]] = []  # centre, members
-    for y in wanted:
-        groups.append((y, 1))
-        groups[-1] = (_held(*groups[-1], gap), 1)
-        while len(groups) > 1 and _overlap(groups[-2], groups[-1], gap):
-            (a, n), (b, m) = groups[-2:]
-            groups[-2:] = [(_held((a * n + b * m) / (n + m), n + m, gap), n + m)]
-    return [c + (i - (n - 1) / 2) * gap for c, n in groups for i in range(n)]
+def named(label: str, value: str = "") -> str:
+    """Return a label for a legend; a name that begins with an underscore is a name, too."""
+    return f"\u200b{short(label)}{value and f', {value}'}"
 
 
-def _held(centre: float, members: int, gap: float) -> float:
-    half = (members - 1) / 2 * gap
-    return min(max(centre, half), max(half, 1 - half))
-
-
-def _overlap(below: tuple[float, int], above: tuple[float, int], gap: float) -> bool:
-    return above[0] - below[0] < (below[1] + above[1]) / 2 * gap - 1e-12
+def height_of(names: int) -> float:
+    """Return the height in inches that so many names take below a figure."""
+    return 0.17 * names
 
 
 def thousands(value: float, _: object = None) -> str:

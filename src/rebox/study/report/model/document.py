@@ -7,16 +7,21 @@ from typing import Any
 
 from rebox.money import dollars
 from rebox.study.bench.trial_row import plain
-from rebox.study.report.drawing import FigureView
+from rebox.study.report.drawing import FigureView, view_of
 from rebox.study.report.model import figures, listing
 from rebox.study.report.model.source import PREDICTIONS, ModelFile, open_model
-from rebox.study.report.svg import svg_of
-from rebox.study.report.table import TableView
+from rebox.study.report.model.worth import Worth, sections
 from rebox.study.report.template import rendered, template_of
 from rebox.study.report.words import count, several
 
 
-def model_report(path: str | Path, *, title: str = "", when: datetime | None = None) -> str:
+def model_report(
+    path: str | Path,
+    *,
+    title: str = "",
+    worth: Worth | None = None,
+    when: datetime | None = None,
+) -> str:
     """Return what a model is, asks and brings as one page of HTML that needs nothing else.
 
     Parameters
@@ -25,6 +30,9 @@ def model_report(path: str | Path, *, title: str = "", when: datetime | None = N
         A model's file.
     title : str
         Empty: the file's name.
+    worth : Worth or None
+        What it was measured to be worth on labelled samples: `worth_of`; None: the page says how
+        that is added.
     when : datetime or None
         When the page was written; None: it does not say. All else is told by the file.
 
@@ -37,24 +45,27 @@ def model_report(path: str | Path, *, title: str = "", when: datetime | None = N
     """
     template = template_of("model.html")
     model = open_model(path)
-    return rendered(template, _shown(model, plain(title or f"Whom {model.name} asks")), when)
+    said = f"What {model.name} {'asks' if worth is None else 'is worth'}"
+    return rendered(template, _shown(model, plain(title or said), worth), when)
 
 
-def _shown(model: ModelFile, title: str) -> dict[str, Any]:
+def _shown(model: ModelFile, title: str, worth: Worth | None) -> dict[str, Any]:
+    told = None if worth is None else sections(worth, [box.name for box in model.boxes])
     drawn = model.point is not None and bool(model.asks)
     return {
         "title": title,
-        "facts": _facts(model),
+        "facts": _facts(model) if told is None else [*told["facts"], *_facts(model)[-1:]],
+        "worth": told,
         "file": model,
         "verdict": _verdict(model),
         "rows": listing.rows_table(model),
-        "boxes": listing.boxes_table(model),
+        "boxes": listing.boxes_table(model) if model.boxes else None,
         "spending": _spending(model),
         "curve": _curve(model) if drawn else None,
         "shares": _shares(model) if drawn else None,
         "asking": _asking(model) if drawn else [],
         "asked": _asked(model) if drawn else [],
-        "promised": listing.promised_table(model),
+        "promised": None if told and told["decided"] else listing.promised_table(model),
         "about": _about(model),
     }
 
@@ -142,12 +153,12 @@ def _curve(model: ModelFile) -> FigureView:
     caption = f"{title[0].upper()}{title[1:]} against {model.unit.axis}; star: chosen"
     if figures.alone(model):
         caption += "; colours: each box alone, about every sample"
-    return _view(figures.curve(model), "curve", caption, listing.curve_table(model))
+    return view_of(figures.curve(model), "m-curve", caption, listing.curve_table(model))
 
 
 def _shares(model: ModelFile) -> FigureView:
     caption = "Share of samples that each box is asked about, at each price"
-    return _view(figures.shares(model), "shares", caption)
+    return view_of(figures.shares(model), "m-shares", caption)
 
 
 def _asked(model: ModelFile) -> list[FigureView]:
@@ -160,7 +171,7 @@ def _asked(model: ModelFile) -> list[FigureView]:
         caption = f"Asked about, by how doubtful a sample was {when}"
         names = [f"tenth {place}" for place in range(1, len(policy.by_doubt) + 1)]
         data = listing.groups_table(model, caption, names, policy.by_doubt)
-        views.append(_view(figures.by_doubt(model), "doubt", caption, data))
+        views.append(view_of(figures.by_doubt(model), "m-doubt", caption, data))
     if policy.by_class:
         views.append(_by_class(model, policy.by_class))
     return views
@@ -175,20 +186,15 @@ def _by_class(model: ModelFile, groups: Sequence[Any]) -> FigureView:
         [model.classes[k] for k in shown], [groups[k] for k in shown], model.asked
     )
     data = listing.groups_table(model, caption, model.classes, groups)
-    return _view(drawn, "class", caption, data)
-
-
-def _view(figure: Any, name: str, caption: str, data: TableView | None = None) -> FigureView:
-    return FigureView(
-        caption=caption, label=caption, svg=svg_of(figure, f"m-{name}", caption), data=data
-    )
+    return view_of(drawn, "m-class", caption, data)
 
 
 def _about(model: ModelFile) -> list[tuple[str, str]]:
+    several_boxes = len(model.boxes) > 1
     return [
         ("recipe", model.recipe),
         ("seed", str(model.seed)),
         ("decides for", model.objective.words(model.classes)),
         ("classes", ", ".join(model.classes)),
-        *((box.name, box.record.identity) for box in model.boxes),
+        *((box.name if several_boxes else "box", box.record.identity) for box in model.boxes),
     ]

@@ -11,7 +11,6 @@ from rebox.study.report.model.listing import points_of, value_title, value_words
 from rebox.study.report.model.source import AskedBox, ModelFile
 
 ALONE = " alone"  # ends the name of a verdict's row of one box
-WIDTH = 4.7  # inches: as wide as a phone's page
 LONGEST = 20  # characters of a name
 ALONE_LOOK: dict[str, Any] = {"linestyle": "none", "markersize": 6}
 CHOSEN_LOOK: dict[str, Any] = {"marker": "*", "markersize": 13, "zorder": 5}
@@ -23,7 +22,7 @@ def curve(model: ModelFile) -> Any:
     """Return the objective against the mean price of a prediction, with the chosen point."""
     policy, point, points = model.policy, model.point, points_of(model)
     assert policy is not None and point is not None  # noqa: S101, PT018 - see `document`
-    figure, axes = style.new_figure(WIDTH, 3.5)
+    figure, axes = style.new_figure(style.WIDTH, 3.5)
     scale = 100 if model.plain else 1
     x = model.unit.scale * np.array([one.cost for one in points])
     y = scale * np.array([one.value for one in points])
@@ -88,7 +87,7 @@ def shares(model: ModelFile) -> Any:
     """Return the share of samples that each box is asked about, against the mean price."""
     points, point = points_of(model), model.point
     assert point is not None  # noqa: S101 - see `document`
-    figure, axes = style.new_figure(WIDTH, 3.5)
+    figure, axes = style.new_figure(style.WIDTH, 3.5)
     x = model.unit.scale * np.array([one.cost for one in points])
     _draw_shares(axes, model, x, points)
     axes.axvline(
@@ -106,7 +105,7 @@ def shares(model: ModelFile) -> Any:
 def by_doubt(model: ModelFile) -> Any:
     """Return the share asked about in each tenth of the samples, the most doubtful last."""
     groups = model.policy.by_doubt if model.policy is not None else ()
-    figure, axes = style.new_figure(WIDTH, 3.3)
+    figure, axes = style.new_figure(style.WIDTH, 3.3)
     x = np.arange(1, len(groups) + 1)
     _draw_shares(axes, model, x, groups)
     _finish(figure, axes, model, "asked about, %")
@@ -127,7 +126,7 @@ def _draw_shares(axes: Any, model: ModelFile, x: Any, told: Sequence[Any]) -> No
 def by_class(names: Sequence[str], groups: Sequence[AskedGroup], boxes: Sequence[AskedBox]) -> Any:
     """Return the share asked about of each class, a bar for each box."""
     thick = 0.8 / len(boxes)
-    figure, axes = style.new_figure(WIDTH, 1.1 + len(groups) * (0.11 * len(boxes) + 0.12))
+    figure, axes = style.new_figure(style.WIDTH, 1.1 + len(groups) * (0.11 * len(boxes) + 0.12))
     labels = [box.name for box in boxes]
     for place, box in enumerate(boxes):
         y = np.arange(len(groups)) + (place - (len(boxes) - 1) / 2) * thick

@@ -15,6 +15,7 @@ from rebox.artefact import (
     restore_policy,
     restore_verdict,
 )
+from rebox.box import NOBODY
 from rebox.decision import Objective, OperatingPoint
 from rebox.fit import BoxVerdict, CurvePoint, Policy, Verdict
 from rebox.money import dollars
@@ -134,12 +135,14 @@ class ModelFile:
 
     @cached_property
     def boxes(self) -> tuple[AskedBox, ...]:
-        """Its boxes, those that are not asked, too."""
+        """Its boxes, those that are not asked, too; none where a model was fitted without."""
         names = BoxRecord.short_names(self.records)
         shares = self.point.asked if self.point is not None else (1.0,) * len(self.asks)
         each = self.verdict.boxes if self.verdict is not None else ()
         found = []
         for place, record in enumerate(self.records):
+            if record.identity == NOBODY:
+                continue
             numbers = [number for number, box in enumerate(self.asks) if box == place]
             only = numbers[0] if len(numbers) == 1 else None
             told = only is not None and len(each) == len(self.asks)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from rebox.artefact import Artefact
+from rebox.artefact.contract import Artefact
 
 Shown = Literal["pictures", "rows", "texts"]
 

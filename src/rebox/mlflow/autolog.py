@@ -1,0 +1,82 @@
+"""Every fit as a run of MLflow's, without a line more at each."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from rebox.box import BlackBox
+from rebox.classifier import Reprogrammer
+from rebox.classifier.boxes import listed
+from rebox.errors import extra
+from rebox.meter import masked
+from rebox.mlflow.flavour import log_model
+from rebox.mlflow.listener import TAG, MLflowListener
+
+with extra("mlflow", "a tracker of MLflow's"):
+    import mlflow
+
+Fit = Callable[..., Reprogrammer]
+
+_FIT: Fit = Reprogrammer.fit
+
+
+def autolog(*, disable: bool = False, log_models: bool = True) -> None:
+    """Have every `rebox.Reprogrammer.fit` of this process logged, or no more, by ``disable``.
+
+    Each fit is a run of its own, within the active one if there is one: its parameters, queries
+    and dollars as they are spent, the verdict's figures, and the model. What cannot be started is
+    raised before anything is asked; what cannot be logged at the end is warned of.
+
+    Parameters
+    ----------
+    log_models : bool
+        Whether the fitted model is logged, as by `log_model`, without a budget: whoever loads one
+        whose boxes cost money names it.
+    """
+    fit = _FIT if disable else _logged(_FIT, log_models=log_models)
+    Reprogrammer.fit = fit  # type: ignore[method-assign] # as MLflow's own flavours do
+
+
+def _logged(fit: Fit, *, log_models: bool) -> Fit:
+    """Return ``fit`` as a run."""
+
+    @functools.wraps(fit)
+    def logged(model: Reprogrammer, X: Any, y: Any, groups: Any = None) -> Reprogrammer:
+        with mlflow.start_run(nested=mlflow.active_run() is not None):
+            mlflow.set_tag(f"{TAG}.fit", type(model).__name__)
+            mlflow.log_params(params_of(model))
+            before = model.listeners
+            model.listeners = (*before, MLflowListener())
+            try:
+                fit(model, X, y, groups)
+            finally:
+                model.listeners = before
+            if log_models:
+                _log_fitted(model)
+        return model
+
+    return logged
+
+
+def _log_fitted(model: Reprogrammer) -> None:
+    try:
+        log_model(model)
+    except Exception as error:  # noqa: BLE001 - the fit is done, and paid for
+        warnings.warn(f"the model was not logged: {error}", UserWarning, stacklevel=3)
+
+
+def params_of(model: Reprogrammer) -> dict[str, str]:
+    """Return a model's parameters as texts; those that are None are left out."""
+    given = model.get_params(deep=False)
+    del given["listeners"]
+    given["box"] = ", ".join(map(_named, listed(model.box))) or None
+    if given["journal"] is not None:
+        given["journal"] = masked(str(given["journal"]))
+    return {name: _named(value) for name, value in given.items() if value is not None}
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, BlackBox):
+        return value.uri or value.spec.identity
+    return str(value)
