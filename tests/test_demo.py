@@ -106,8 +106,16 @@ def test_the_model_written_is_the_one_of_the_first_task_and_finds_its_box_again(
     assert model.score(digits.test, digits.test_labels) == shown.tasks[0].rows[-1].accuracy.value
 
 
-def test_the_files_left_can_be_predicted_as_the_last_lines_say(shown, tmp_path, monkeypatch):
+@pytest.mark.parametrize("services", [True, False])
+def test_the_files_left_can_be_predicted_as_the_last_lines_say(
+    shown, tmp_path, monkeypatch, services
+):
+    """With the extras of README's first line, too, which are without the journal's."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REBOX_JOURNAL", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if not services:
+        monkeypatch.setitem(sys.modules, "platformdirs", None)
     assert {path.stem for path in shown.samples.iterdir()} == set(NAMES)
     (line,) = [line for line in last_words(shown) if line.startswith("  rebox predict ")]
     result = CliRunner().invoke(app, shlex.split(line)[1:])

@@ -149,7 +149,7 @@ def test_names_are_escaped_and_the_page_is_whole(page, three):
     assert str(three[1].parent) not in text
 
 
-@pytest.mark.parametrize("k", [2, WIDE])
+@pytest.mark.parametrize("k", [2, pytest.param(WIDE, marks=pytest.mark.slow)])
 def test_two_and_twelve_classes(k, tmp_path):
     classes = [f"class {'x' * 40} {i:02}" for i in range(k)]
     model = local(*rows(20 * k, 0, classes), tmp_path / "m.rebox")
@@ -203,6 +203,17 @@ def test_a_sensitivity_is_said_with_its_precision_here(tmp_path):
     assert "50.0 % are ill, as here" in said
     table = rows_of(text, "Decided for sensitivity for ill")
     assert [row[0] for row in table[1:]] == ["sensitivity, %", "specificity, %", "precision, %"]
+
+
+def test_a_cost_that_is_clearly_more_than_promised_is_said(tmp_path):
+    x, y = rows(200, 0, ["ill", "well"])
+    costs = {"costs": [[0, 5], [1, 0]]}
+    model = local(x, y, tmp_path / "m.rebox", objective=costs)
+    new, truth = rows(100, 1, ["ill", "well"])
+    text, _ = told(model, tmp_path / "m.rebox", new, truth[::-1])
+    assert "The mean cost is clearly above what training promised" in text
+    kept, _ = told(model, tmp_path / "m.rebox", new, truth)
+    assert "clearly above" not in kept
 
 
 def test_subjects_are_heeded(three):
@@ -317,6 +328,7 @@ def test_several_boxes_say_what_each_was_paid(several, tmp_path):
     assert "sample-3" in text
 
 
+@pytest.mark.slow
 def test_the_budget_holds_and_a_journal_pays_again(several, tmp_path):
     out = tmp_path / "page.html"
     short = ("--data", several[1], "--out", out, "--journal", "none", "--yes", "--budget", 3)

@@ -12,7 +12,7 @@ from rebox import output
 from rebox.artefact import is_model
 from rebox.cli.console import out
 from rebox.cli.standard import is_standard, standard_output
-from rebox.errors import InvalidOption, OutputError
+from rebox.errors import InvalidOption, MissingExtra, OutputError
 from rebox.meter import default_path, is_server
 from rebox.output import check_writable, is_stream, place_of
 from rebox.sample import ImageFiles, Samples
@@ -85,10 +85,16 @@ def refuse_pictures(outputs: Iterable[Path | None], images: Any) -> None:
 
 
 def journal_files(journal: str | None) -> list[Path]:
-    """Return the files of the journal that ``--journal`` names."""
+    """Return the files of the journal that ``--journal`` names.
+
+    Where nobody names one, and what finds the user's own is not installed, there is none to lose.
+    """
     if journal == "none":
         return []
-    place = default_path() if journal is None else journal
+    try:
+        place = default_path() if journal is None else journal
+    except MissingExtra:
+        return []
     if is_server(place):
         return []
     return [Path(f"{place}{end}") for end in ("", "-wal", "-shm")]

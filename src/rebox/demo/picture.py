@@ -128,7 +128,7 @@ def _draw_curves(axis: Any, result: TaskResult) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     if result.verdict is not None:
         verdict = f"auto's verdict, given {task.shown} labels: {result.verdict.words}"
-        axis.set_title(textwrap.fill(verdict, WORDS), fontsize=8.5, loc="left")
+        axis.set_title(textwrap.fill(verdict, WORDS), fontsize=8, loc="left")
 
 
 def _draw_curve(axis: Any, recipe: str, rows: Sequence[Row]) -> None:

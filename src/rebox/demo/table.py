@@ -95,7 +95,9 @@ def last_words(result: DemoResult) -> list[str]:
     return [
         *lines,
         f"wrote {wrote} in {result.seconds:.0f} s.",
-        "Now ask the model about digits that it has not seen, in files called by what they show:",
+        "Now ask the model about digits that it has not seen, in files called by what they show. "
+        "It asks the recogniser on this machine, so that nobody is paid what that is said to "
+        "cost, and answers in predictions.csv:",
         f"  rebox predict {model} {samples}",
         f"  rebox show {model}",
     ]

@@ -187,7 +187,8 @@ def _against(row: Row) -> Entry:
 
 
 def _budget(row: Row) -> str:
-    return count(row["budget"]) or "none"
+    """Return a method's budget; empty for all methods together."""
+    return count(row["budget"]) or "none" if "budget" in row else ""
 
 
 def _paired_by(row: Row) -> Entry:
@@ -235,7 +236,6 @@ def _total(rows: Sequence[Row]) -> Row:
         "peeks": False,
         "coarse": "",
         "one_class": False,
-        "budget": None,
         "saved": sum(saved) if saved else None,
         "usd": None if None in usd else sum(usd),
         **{name: sum(row[name] for row in rows) for name in summed},

@@ -30,7 +30,7 @@ def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
     """Return a figure of a confusion ``matrix`` (K, K) of classes with these ``names``."""
     k = len(matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = min(5.2, 2.3 + 0.42 * min(k, COUNTED))
+    side = min(style.WIDTH, 2.3 + 0.42 * k)
     figure, axes = style.new_figure(side, side * 0.86)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
     if k <= COUNTED:
@@ -51,7 +51,7 @@ def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
 def _write_counts(axes: Any, matrix: tables.Matrix, shares: Any) -> None:
     size = style.FONT if len(matrix) <= 5 else style.FONT - 2
     for (i, j), n in np.ndenumerate(matrix):
-        text = f"{n:,}\n{100 * shares[i, j]:.0f} %" if len(matrix) <= 5 else f"{n:,}"
+        text = f"{n:,}\n{100 * shares[i, j]:.0f} %" if len(matrix) <= 5 else str(n)
         colour = LIGHT if _dark(shares[i, j]) else DARK
         axes.text(j, i, text, ha="center", va="center", fontsize=size, color=colour)
 

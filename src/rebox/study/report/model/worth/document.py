@@ -7,13 +7,13 @@ import numpy as np
 
 from rebox.classifier.measured import COVERAGE
 from rebox.meter import Spent
-from rebox.metric import METRIC_WORDS as WORDS
 from rebox.metric import Interval
 from rebox.money import dollars
 from rebox.study.report import listing as plain_listing
 from rebox.study.report import tables
 from rebox.study.report.drawing import FigureView, view_of
 from rebox.study.report.figures.answers import confusion_of, reliability_of
+from rebox.study.report.model.source import PREDICTIONS
 from rebox.study.report.model.worth import figures, listing
 from rebox.study.report.model.worth.cards import cards
 from rebox.study.report.model.worth.worth import Worth
@@ -83,15 +83,17 @@ def _lead(worth: Worth) -> list[str]:
 
 
 def _broken(worth: Worth) -> list[str]:
-    """Say which figure is less than training promised, by more than both intervals allow."""
+    """Say which figure is worse than training promised, by more than both intervals allow."""
     measured = worth.measured
     promised = {} if measured.promised is None else measured.promised.figures
     words = []
     for name, came in measured.point.figures.items():
         told = promised.get(name)
-        if told is not None and name != "mean_cost" and came.high < told.low:
+        dear = name == "mean_cost"
+        if told is not None and (came.low > told.high if dear else came.high < told.low):
+            side = "above" if dear else "below"
             words.append(
-                f"The {WORDS.get(name, name)} is clearly below what training promised: these "
+                f"The {listing.WORDS[name]} is clearly {side} what training promised: these "
                 "samples may be unlike those that it was fitted to."
             )
     return words
@@ -182,13 +184,11 @@ def _paid(worth: Worth) -> list[str]:
     spent = sum(worth.by_box, Spent())
     if not spent.predict:
         return ["Nobody was asked: the model answers without a box."]
-    words = [f"Asked {spent.words}."]
     mean = spent.predict / worth.measured.measurement.images
-    words.append(
-        f"That is {mean:.3g} {'query' if mean == 1 else 'queries'} for each sample; 10,000 "
-        f"predictions cost {dollars(worth.usd_per_10k)}."
-    )
-    return words
+    each = f"That is {mean:.3g} {'query' if mean == 1 else 'queries'} for each sample"
+    usd = worth.usd_per_10k
+    price = "" if usd is None else f"; {PREDICTIONS:,} predictions cost {dollars(usd)}"
+    return [f"Asked {spent.words}.", f"{each}{price}."]
 
 
 def _costs(worth: Worth, boxes: Sequence[str]) -> TableView | None:

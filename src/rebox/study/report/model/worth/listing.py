@@ -32,12 +32,14 @@ def named(name: str) -> str:
 
 def figures_table(worth: Worth) -> TableView:
     """Return every figure of all samples with its interval."""
-    measurement, positive = worth.measured.measurement, worth.measured.positive
+    measurement = worth.measured.measurement
     columns = [
         Column("", lambda one: named(one[0])),
         Column("on these samples", lambda one: figure(*one), number=True),
     ]
-    told = "" if positive is None else f"; sensitivity and precision are those for {positive}"
+    told = ""
+    if "sensitivity" in measurement.figures:
+        told = f"; sensitivity and precision are those for {worth.classes[worth.positive]}"
     caption = f"All figures of {measurement.title}, with 95 % intervals{told}"
     return on_page(caption, columns, tuple(measurement.figures.items()))
 
