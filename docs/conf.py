@@ -33,7 +33,6 @@ include_patterns = [
     "benchmarks/published_services/RESULTS.md",
     "benchmarks/seed/MOVES.md",
     "benchmarks/several/RESULTS.md",
-    "benchmarks/VERDICT.md",
     "*.md",
 ]
 exclude_patterns = [
