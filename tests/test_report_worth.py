@@ -216,6 +216,24 @@ def test_a_cost_that_is_clearly_more_than_promised_is_said(tmp_path):
     assert "clearly above" not in kept
 
 
+def test_the_precision_of_decisions_is_that_of_the_class_that_they_are_for(folder):
+    classes = ("a", "b", "c")
+    path = folder / "for-b.rebox"
+    model = local(*rows(150, 0, classes), path, objective="sensitivity:b>=0.8")
+    task = Dataset(*rows(90, 1, classes), "held-out")
+    tables = []
+    for positive in (None, "a"):  # of which other figures speak
+        found = measured(model, task, positive)
+        worth = worth_of(model, task, found, by_box=model.spent_by_box_, usd_per_10k=None)
+        tables.append(rows_of(model_report(path, worth=worth), "Decided for"))
+        each = found.measurement.per_class
+    assert tables[0] == tables[1]
+    precision = next(row for row in tables[1] if row[0] == "precision, %")
+    b, a = (100 * each[k].figures["positive_predictive_value"].value for k in (1, 0))
+    assert number(precision[2]) == pytest.approx(b, abs=0.06)
+    assert a != pytest.approx(b, abs=1)
+
+
 def test_subjects_are_heeded(three):
     x, y = rows(90, 1, EVIL)
     alone, _ = told(*three, x, y)

@@ -34,6 +34,9 @@ class Measured:
         What its decisions are worth by that.
     promised : OperatingPoint or None
         The same as its training promised it.
+    place : int or None
+        Of the class that it decides for among the model's, if it does for one; ``positive`` may be
+        another.
     positive : class or None
         The one that sensitivity speaks of.
     truth, decided : (n,) intp
@@ -51,6 +54,7 @@ class Measured:
     objective: str
     point: OperatingPoint
     promised: OperatingPoint | None
+    place: int | None
     positive: Any
     truth: NDArray[np.intp]
     decided: NDArray[np.intp]
@@ -98,6 +102,7 @@ def measured(model: Reprogrammer, task: Dataset, positive: Any = None) -> Measur
         objective=objective.words(names),
         point=operating_point(objective, truth, decided, task.groups),
         promised=artefact.promised,
+        place=objective.place,
         positive=chosen,
         truth=truth,
         decided=decided,

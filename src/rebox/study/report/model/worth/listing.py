@@ -48,9 +48,10 @@ def decided_table(worth: Worth) -> TableView:
     """Return what decisions are worth by what they are made for: promised, and come."""
     measured = worth.measured
     came = dict(measured.point.figures)
-    if "sensitivity" in came and "positive_predictive_value" in measured.measurement.figures:
-        name = "positive_predictive_value"
-        came[name] = measured.measurement.figures[name]
+    if "sensitivity" in came and measured.place is not None:
+        name, told = "positive_predictive_value", measured.measurement.per_class[measured.place]
+        if name in told.figures:
+            came[name] = told.figures[name]
     promised = {} if measured.promised is None else measured.promised.figures
     columns = [
         Column("", named),
