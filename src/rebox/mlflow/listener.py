@@ -41,11 +41,12 @@ class MLflowListener:
     def __call__(self, event: Event) -> None:
         """Log what ``event`` says."""
         if self._failed:
+            self._failed = not isinstance(event, Stopped)  # the next fit may be told of
             return
         try:
             self._log(event)
         except Exception as error:  # noqa: BLE001 - whoever watches a fit must not end it
-            self._failed = True
+            self._failed = not isinstance(event, Stopped)
             warnings.warn(
                 f"MLflow is told no more of this fit, which goes on: {error}",
                 UserWarning,

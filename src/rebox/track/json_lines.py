@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rebox.errors import OutputError
-from rebox.fit import Event
+from rebox.fit import Event, Stopped
 from rebox.track.figures import figures_of
 
 
@@ -44,12 +44,13 @@ class JsonLinesListener:
     def __call__(self, event: Event) -> None:
         """Write ``event`` down."""
         if self._failed:
+            self._failed = not isinstance(event, Stopped)  # the next fit may be told of
             return
         told = {"time": self._now().isoformat(timespec="milliseconds"), **facts_of(event)}
         try:
             self._append(f"{json.dumps(told, allow_nan=False)}\n".encode())
         except OutputError as error:
-            self._failed = True
+            self._failed = not isinstance(event, Stopped)
             warnings.warn(
                 f"nothing more is written of this fit, which goes on: {error}",
                 UserWarning,
