@@ -8,6 +8,7 @@ from sklearn.base import clone
 from tracked import digits, mlflow, rebox, tracking  # noqa: F401 - a fixture
 
 from rebox.demo import open_digits
+from rebox.errors import InvalidOption
 from rebox.fit import PhaseStarted, StepTaken, VersionChanged
 from rebox.meter import Spent
 from rebox.mlflow.listener import MLflowListener
@@ -83,6 +84,19 @@ def test_a_server_that_is_gone_when_a_fit_ends_takes_no_model_along(logging, mon
         own = model().fit(X, Y)
     assert own.predict(TEST).shape == (60,)
     assert mlflow.active_run() is None
+
+
+@pytest.mark.parametrize(
+    "box", ["http://ann:hunter2@h/x", "chat:m?base_url=https://ann:hunter2@h/v1", "http://ann:h2@h"]
+)
+def test_no_password_is_logged_of_an_address_that_is_refused(box, logging):
+    options = {"journal": "postgresql://ann:hunter2@h/d"}
+    with pytest.raises(InvalidOption):
+        rebox.Reprogrammer(["demo:digits", box], budget=60, **options).fit(X, Y)
+    (run,) = runs()
+    assert run.data.params["box"].startswith("demo:digits, ")
+    assert "hunter2" not in str(run.data.params)
+    assert "h2@" not in str(run.data.params)
 
 
 def test_it_can_be_undone(tracking):  # noqa: F811

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from rebox.classifier import Reprogrammer
 from rebox.classifier.boxes import listed
 from rebox.errors import extra
 from rebox.meter import masked
+from rebox.meter.address import MASK
 from rebox.mlflow.flavour import log_model
 from rebox.mlflow.listener import TAG, MLflowListener
 
@@ -18,6 +20,8 @@ with extra("mlflow", "a tracker of MLflow's"):
     import mlflow
 
 Fit = Callable[..., Reprogrammer]
+
+_SECRET = re.compile(r"//[^/?#,\s]*@")
 
 _FIT: Fit = Reprogrammer.fit
 
@@ -95,4 +99,5 @@ def params_of(model: Reprogrammer) -> dict[str, str]:
 def _named(value: Any) -> str:
     if isinstance(value, BlackBox):
         return value.uri or value.spec.identity
-    return str(value)
+    # a box refuses an address with a password in it, but only when the fit opens it
+    return _SECRET.sub(rf"//{MASK}@", str(value))
