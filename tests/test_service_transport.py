@@ -462,7 +462,9 @@ def test_a_service_that_is_open_is_pickled_without_its_key(monkeypatch):
             other.ask(np.zeros((1, 8, 8, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("url", ["https://user:secret@host/x", "https://secret@host/x"])
+@pytest.mark.parametrize(
+    "url", ["https://user:secret@host/x", "https://secret@host/x", "//user:secret@host/x"]
+)
 def test_a_password_in_an_address_is_refused_and_not_quoted(url):
     with pytest.raises(InvalidOption, match="leave keys and passwords out") as caught:
         host_of(url)

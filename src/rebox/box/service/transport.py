@@ -280,11 +280,11 @@ def host_of(url: str) -> str:
     InvalidOption
         It is no address of HTTP.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.hostname or ""):
-        raise InvalidOption(f"expected an address such as https://host/path, found {url!r}.")
+    parts = urlsplit(url)  # secrets first: what is said of the rest quotes it all
     if parts.username or parts.password:
         raise InvalidOption("leave keys and passwords out of addresses: set key_env instead.")
     if any(looks_secret(name) for name, _ in parse_qsl(parts.query)):
         raise InvalidOption("leave keys out of addresses: set key_env instead.")
+    if parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.hostname or ""):
+        raise InvalidOption(f"expected an address such as https://host/path, found {url!r}.")
     return parts.netloc.lower()
