@@ -16,6 +16,7 @@ from rebox import Reprogrammer
 from rebox.box import FunctionBox, open_box
 from rebox.box.batch import BATCH_SHARE
 from rebox.cli.app import app
+from rebox.errors import InvalidOption
 from rebox.fit.question import QueryPrice
 from rebox.meter import Account, Budget
 from rebox.money import dollars
@@ -124,6 +125,34 @@ def test_a_model_that_is_opened_elsewhere_keeps_its_tokens(tmp_path):
     read, written = asked.tokens
     assert moved.price_usd == pytest.approx((20 * read + 1.2 * written) / 1e6)
     assert loaded.artefact_.boxes[0].price_usd == moved.price_usd
+
+
+@pytest.mark.parametrize(("around", "accepted"), [(AROUND, True), (4 * AROUND, False)])
+def test_another_box_is_compared_by_tokens_of_one_kind(monkeypatch, around, accepted):
+    """One of the same price may take its place; one whose answers take more is refused, as dearer.
+
+    By the rule of thumb both would be a third of what either costs.
+    """
+    texts, labels = task(40)
+    with serving() as running, serving(box=WordBox()) as other, serving() as third:
+        both = [uri_of(running), uri_of(other, usd_in=2)]
+        model = Reprogrammer(
+            both, budget=100, random_state=0, usd_per_prediction=0.0004, canaries=0
+        ).fit(texts, labels)
+        before = model.artefact_.model
+        monkeypatch.setattr(question, "EACH_TURN", around)
+        new, move = uri_of(third), {"X": texts[:20], "y": labels[:20], "budget": 60}
+        if accepted:
+            model.move(model.artefact_.boxes[0].uri, new, **move)
+            after = model.artefact_.model
+            assert after.questions[0].price_usd == pytest.approx(before.questions[0].price_usd)
+            assert after.questions[0].price_usd == pytest.approx(paid_each(third), rel=0.1)
+            assert list(after.policy.costs) == [one.price_usd for one in after.questions]
+            assert model.artefact_.boxes[0].price_usd == after.questions[0].price_usd
+        else:
+            with pytest.raises(InvalidOption, match="a higher one"):
+                model.move(model.artefact_.boxes[0].uri, new, **move)
+            assert model.artefact_.model is before
 
 
 def test_where_no_tokens_are_told_the_price_is_as_it_was():

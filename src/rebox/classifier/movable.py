@@ -87,7 +87,7 @@ class Movable(Fitted):
         box = box.known_as(records[place].identity)
         if box.spec.identity == records[place].identity:
             records[place].check(box)
-            model = priced(self.artefact_.model, place, box, another=False)
+            model = priced(self.artefact_.model, place, box)
             self.artefact_ = replace(self.artefact_, model=model)
             record = replace(records[place], uri=box.uri, price_usd=box.spec.price_usd)
             self._put(place, box, record.priced(model.questions, place))
@@ -149,7 +149,8 @@ class Movable(Fitted):
         canaries = ask_canaries(asked, meter, None, CANARIES)
         queries = meter.spent_by_box[place].by_purpose()
         record = replace(
-            BoxRecord.of(box, queries), canaries=canaries.get(place, np.empty((0, 0), np.float32))
+            BoxRecord.of(box, queries).priced(moved.model.questions, place),
+            canaries=canaries.get(place, np.empty((0, 0), np.float32)),
         )
         # what was measured of the model with the old box says nothing of this one
         artefact = replace(

@@ -25,6 +25,8 @@ from rebox.reading.subset_fitting import Evidence, SubsetFitting
 from rebox.reading.subsets import Member, SubsetReader
 from rebox.recipe import Views
 
+SAMPLES_DIFFER = 0.1  # of a price: what other samples' lengths make of it
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moved:
@@ -86,7 +88,7 @@ class MoveRun(BoxesRun):
         names = names_of([session.boxes[place] for place in self._kept])
         each = affordable(session, self._kept, images)
         self.plan = BoxesPlan(images=images, boxes=names, each=each)
-        self._priced = priced(model, box, session.boxes[box], another=True)
+        self._priced = priced(model, box, session.boxes[box])
 
     @property
     def number(self) -> int:
@@ -107,7 +109,8 @@ class MoveRun(BoxesRun):
         Raises
         ------
         InvalidOption
-            The budget does not pay for one sample.
+            The budget does not pay for one sample; or answers of the new box have taken so many
+            tokens that the model's policy does not allow for them.
         """
         if not self.plan.each:
             raise InvalidOption(
@@ -125,11 +128,28 @@ class MoveRun(BoxesRun):
             for subset, stack in self.reader.stacks.items()
         }
         reader = replace(self.reader, members=fitted.reader.members, stacks=stacks)
-        questions = tuple(
-            replace(one, program=self._programs[one.box]) for one in self._priced.questions
-        )
-        model = replace(self._priced, questions=questions, reader=reader)
+        paid = self._as_paid()
+        questions = tuple(replace(one, program=self._programs[one.box]) for one in paid.questions)
+        model = replace(paid, questions=questions, reader=reader)
         return Moved(model=model, samples=len(places), loss=losses[0], without=losses[1])
+
+    def _as_paid(self) -> Model:
+        """Return the model at the price that answers of the new box turned out to have.
+
+        These few samples take some tokens more or less than those of the fit did: that alone is no
+        other price.
+        """
+        paid, told = self.session.price_of(self.box), self._priced.questions[self.number].price_usd
+        if paid.usd is None or paid.tokens is None:
+            return self._priced
+        if told and abs(paid.usd - told) <= SAMPLES_DIFFER * told:
+            return self._priced
+        questions = tuple(
+            replace(one, tokens=paid.tokens) if one.box == self.box else one
+            for one in self.model.questions
+        )
+        model = replace(self.model, questions=questions)
+        return priced(model, self.box, self.session.boxes[self.box])
 
     def _fitting_of(self, places: NDArray[np.intp]) -> SubsetFitting:
         """Return what fits a stack for any subset, to the samples at ``places``.
@@ -164,10 +184,11 @@ class MoveRun(BoxesRun):
         return Evidence.of_answers(member.question, member.named, scores[member.question])
 
 
-def priced(model: Model, place: int, box: BlackBox, *, another: bool) -> Model:
+def priced(model: Model, place: int, box: BlackBox) -> Model:
     """Return ``model`` with the price of ``box`` for the one at a ``place``.
 
-    Where it is no other box, by the tokens that the answers of the fit took, if they are known.
+    That is by the tokens that answers have taken, where they are known: a rule of thumb for those
+    of another box would compare two kinds of price.
 
     Raises
     ------
@@ -176,7 +197,7 @@ def priced(model: Model, place: int, box: BlackBox, *, another: bool) -> Model:
         held; or by rules that were learnt for another kind of price.
     """
     questions = tuple(
-        _with_price_of(one, box, another) if one.box == place else one for one in model.questions
+        _with_price_of(one, box) if one.box == place else one for one in model.questions
     )
     policy = model.policy
     for number, (before, after) in enumerate(zip(model.questions, questions, strict=True)):
@@ -185,8 +206,8 @@ def priced(model: Model, place: int, box: BlackBox, *, another: bool) -> Model:
     return replace(model, questions=questions, policy=policy)
 
 
-def _with_price_of(question: Question, box: BlackBox, another: bool) -> Question:
-    tokens = None if another else question.tokens
+def _with_price_of(question: Question, box: BlackBox) -> Question:
+    tokens = question.tokens
     usd = None if tokens is None else box.source.usd_by_tokens(*tokens)
     if usd is None:
         return replace(question, price_usd=box.spec.price_usd, tokens=None)
