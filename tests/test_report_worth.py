@@ -412,6 +412,7 @@ def test_no_output_takes_the_place_of_a_file_that_the_model_s_box_is_in(several,
     asked = ("--data", table, "--journal", "none", "--yes")
     for command in (
         ("report", model, *asked, "--out", file),
+        ("report", model, "--out", file),
         ("evaluate", model, *asked, "--json", file),
         ("predict", model, table, "--journal", "none", "--yes", "--out", file),
     ):

@@ -3,7 +3,7 @@
 from rebox.artefact.contract import Artefact, BoxRecord, advice_for
 from rebox.artefact.deciding import restore_deciding
 from rebox.artefact.describe import restore_boxes, restore_policy, restore_verdict
-from rebox.artefact.file import content_of, digest_of, is_model, load, peek, save
+from rebox.artefact.file import content_of, digest_of, is_model, load, peek, save, uris_in
 from rebox.artefact.soundness import check_box
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "restore_policy",
     "restore_verdict",
     "save",
+    "uris_in",
 ]

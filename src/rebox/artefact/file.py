@@ -21,7 +21,7 @@ from rebox.artefact.reader_soundness import check_reading
 from rebox.artefact.schema import Unsound
 from rebox.artefact.soundness import ABSURD, check_described
 from rebox.artefact.upgrade import FORMAT, Description, upgrade
-from rebox.box import Encoder
+from rebox.box import Encoder, beside
 from rebox.errors import ArtefactError, BoxError, NewerArtefact, TamperedArtefact
 from rebox.output import write
 
@@ -99,6 +99,20 @@ def peek(path: str | Path) -> tuple[int, Description, Tensors]:
     description, tensors = _verified(Path(path))
     with _refusing(path, description["format"]):
         return int(description["format"]), *_newest(description, tensors)
+
+
+def uris_in(path: str | Path) -> list[str]:
+    """Return where the boxes and the encoder of a model are, as its file has it; none is opened.
+
+    Raises
+    ------
+    ArtefactError, TamperedArtefact, NewerArtefact
+        As `load` does.
+    """
+    _, description, _ = peek(path)
+    encoder = (description["local"] or {}).get("encoder")
+    described = [*description["boxes"], *([encoder] if encoder else [])]
+    return [beside(one["uri"], Path(path).parent) for one in described if one["uri"] is not None]
 
 
 def _newest(description: Description, tensors: Tensors) -> tuple[Description, Tensors]:

@@ -59,7 +59,7 @@ class Evaluation:
         refuse_pictures(outputs, task.images)
         bar = ProgressBar(err)
         model = load_model(model_path, box, budget, journal, account, bar, local_only=local_only)
-        refuse_own_files(outputs, model)
+        refuse_own_files(outputs, model_path)
         known_labels(task.labels, model.classes_)  # before anything is paid for
         return cls(model=model, task=task, bar=bar)
 

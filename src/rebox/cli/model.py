@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rebox.artefact import uris_in
 from rebox.box import BlackBox, Drift
 from rebox.classifier import Reprogrammer
 from rebox.cli.consent import confirm
@@ -40,15 +41,12 @@ def load_model(
     )
 
 
-def refuse_own_files(outputs: Iterable[Path | None], model: Reprogrammer) -> None:
-    """Raise `OutputError` where a file of the model's own boxes, or encoder, would be written over.
+def refuse_own_files(outputs: Iterable[Path | None], model: Path) -> None:
+    """Raise `OutputError` where a file of a model's own boxes, or encoder, would be written over.
 
     Those that its file names: a command's options name none of them.
     """
-    local = model.artefact_.model.local
-    encoder = None if local is None else local.encoder
-    uris = [box.uri for box in model.boxes_] + ([encoder.uri] if encoder is not None else [])
-    refuse_inputs([path for path in outputs if path is not None], uris)
+    refuse_inputs([path for path in outputs if path is not None], uris_in(model))
 
 
 def confirm_predictions(

@@ -96,7 +96,7 @@ def predict(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from it
     model = load_model(
         model_path, box, budget, journal, account, bar, batch=batch, local_only=local_only
     )
-    refuse_own_files([predictions], model)
+    refuse_own_files([predictions], model_path)
     saying = Saying(model, sets, silent_share)
     if check:
         need_canaries(model, str(model_path))

@@ -9,6 +9,7 @@ from rebox.artefact import is_model
 from rebox.cli import completion
 from rebox.cli.app import app
 from rebox.cli.evaluation import Evaluation, PositiveOption
+from rebox.cli.model import refuse_own_files
 from rebox.cli.options import (
     AccountOption,
     GroupColumnOption,
@@ -97,6 +98,8 @@ def report_of(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from 
         told = {"box": box, "budget": budget, "account": account, "positive": positive}
         _refuse_without_data({**columns, **told, "thumbnails": thumbnails})
         check_outputs(path, inputs=(*given, *(journal or ())))
+        for one in models:
+            refuse_own_files([path], one)
         write_page(path, _page(given, models, journal, title, reference))
         return
     evaluation = Evaluation.of(
