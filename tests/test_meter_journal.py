@@ -4,6 +4,7 @@ import contextlib
 import os
 import pickle
 import re
+import shutil
 import sqlite3
 import threading
 import tracemalloc
@@ -29,6 +30,7 @@ from rebox.meter import (
 )
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import packed
+from rebox.meter.place import Mark
 from rebox.meter.send import Intent
 from rebox.money import dollars
 
@@ -913,6 +915,52 @@ def test_nothing_is_charged_to_a_journal_that_is_not_where_it_was(tmp_path, how,
             assert journal.billed("a", "fit").queries == 2
     if how in ("deleted", "moved") and closed:
         assert not path.exists()
+
+
+def brought_in_but_for(path, kept):
+    """Bring half of its log into a journal, as a process that is killed at it does.
+
+    SQLite brings it into a copy; of what comes of it, pages are written into the journal itself
+    unless their number is among ``kept``.
+    """
+    whole = path.with_name("copy.sqlite")
+    for end in ("", "-wal"):
+        shutil.copy(path.with_name(path.name + end), whole.with_name(whole.name + end))
+    with contextlib.closing(sqlite3.connect(whole)) as copy:
+        copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = copy.execute("PRAGMA page_size").fetchone()
+    content = whole.read_bytes()
+    with path.open("r+b") as file:
+        for number in range(1, len(content) // size + 1):
+            if number not in kept:
+                file.seek((number - 1) * size)
+                file.write(content[(number - 1) * size : number * size])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open cannot be written to there")
+def test_a_journal_into_which_half_of_its_log_was_brought_is_where_it_was(tmp_path, monkeypatch):
+    """Whoever does so may be killed at it; its log has what is missing."""
+    monkeypatch.setattr("rebox.meter.place.PATIENCE_S", 0.2)
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        for sends in (400, 100):  # the log is brought in when it is closed, or has a thousand pages
+            journal.close()
+            for _ in range(sends):
+                journal.reserve(intent())
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            pages = "SELECT rootpage FROM sqlite_master WHERE name = 'send'"
+            ((root,),) = other.execute(pages).fetchall()
+        before = Mark.of(path)
+        assert before.sends == 400
+        brought_in_but_for(path, kept=set(range(1, root)) | set(range(root + 1, 10_000)))
+        torn = Mark.of(path)
+        assert torn.number == before.number
+        assert torn.sends is None  # pages that are not there yet
+        journal.reserve(intent())
+        assert journal.billed("a", "fit").queries == 501
+    with Journal(path) as journal:
+        assert not list(faults(journal))
+        assert journal.billed("a", "fit").queries == 501
 
 
 def test_a_journal_that_others_use_too_is_where_it_was(tmp_path):

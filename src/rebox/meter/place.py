@@ -4,9 +4,11 @@ SQLite goes on with a file that was deleted, moved or overwritten, and nobody fi
 that is written there would be paid for once more.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -26,34 +28,44 @@ class Mark:
     ----------
     number : int
         Drawn when the journal was made: no other has it. 0: made by an older rebox.
-    sends : int
-        How many sends it has; there are never fewer.
+    sends : int or None
+        How many sends it has; there are never fewer. None: its log is being brought into it.
     """
 
     number: int
-    sends: int
+    sends: int | None
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """Return the mark in the file at ``path``; None: there is none, or it cannot be read."""
+        """Return the mark in the file at ``path``; None: there is none, or it is no journal."""
         # SQLite's own connection: a file that is opened and closed beside it would lose its locks
-        name = f"file:{quote(str(path.absolute()))}?immutable=1"
-        try:
-            connection = sqlite3.connect(name, uri=True, check_same_thread=False)
-        except sqlite3.Error:
-            return None
-        try:
+        with contextlib.suppress(sqlite3.Error), _opened(path, "immutable=1") as connection:
             (number,) = connection.execute("PRAGMA application_id").fetchone()
-            (sends,) = connection.execute("SELECT coalesce(max(id), 0) FROM send").fetchone()
-        except sqlite3.Error:
-            return None
-        finally:
-            connection.close()
-        return cls(number, sends)
+            return cls(number, _sends(connection))
+        return None
 
     def follows(self, before: Self) -> bool:
         """Return whether the same journal may have had the mark ``before``, and this one now."""
-        return before.number in (0, self.number) and self.sends >= before.sends
+        same = before.number in (0, self.number)
+        return same and self.sends is not None and self.sends >= (before.sends or 0)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, how: str) -> Iterator[sqlite3.Connection]:
+    name = f"file:{quote(str(path.absolute()))}?{how}"
+    connection = sqlite3.connect(name, uri=True, check_same_thread=False)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _sends(connection: sqlite3.Connection) -> int | None:
+    try:
+        (sends,) = connection.execute("SELECT coalesce(max(id), 0) FROM send").fetchone()
+    except sqlite3.Error:
+        return None
+    return int(sends)
 
 
 @dataclass(frozen=True)
@@ -114,17 +126,29 @@ class Place:
 def _mark_after(path: Path, before: Mark | None) -> Mark | None:
     """Return the mark of a journal that was written to, if it is still the same one.
 
-    A log that is being brought into it, by whichever process, leaves it in pieces for a moment.
+    A log that is being brought into it, by whichever process, leaves it in pieces for a moment; or
+    for longer, if that process was killed. With its log it is whole then, as SQLite reads it.
     """
     until = time.monotonic() + PATIENCE_S
     while True:
         mark = Mark.of(path)
         if before is None or (mark is not None and mark.follows(before)):
             return mark
-        another = mark is not None and before.number not in (0, mark.number)
-        if another or time.monotonic() > until:
-            raise _gone(path)
+        another = mark is None or before.number not in (0, mark.number)
+        if time.monotonic() > until or (another and mark is not None):
+            if another or not _is_whole(path, before):
+                raise _gone(path)
+            return before
         time.sleep(READ_AGAIN_S)
+
+
+def _is_whole(path: Path, before: Mark) -> bool:
+    """Return whether a journal and its log make the same one as ``before``, with no page wrong."""
+    with contextlib.suppress(sqlite3.Error), _opened(path, "mode=ro") as connection:
+        sends = _sends(connection)
+        if sends is not None and sends >= (before.sends or 0):
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    return False
 
 
 def _gone(path: Path) -> JournalError:
