@@ -196,11 +196,11 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     if json is not None:
         seconds = time.perf_counter() - started
         write_record(json, model, seconds, by_box, judged.measured, judged.usd_per_10k)
-    if page is not None:
-        write_page(page, _page(model_path, model, parts, judged))
     if cut is not None:
         again = "again" if force or not model_path.is_file() else "with --force"
         print_cut_short(model, again)
+    if page is not None:
+        write_page(page, _page(model_path, model, parts, judged))
     if (error := cut or judged.error) is not None:
         raise error
 
