@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -100,25 +99,28 @@ def run(
     ends = Counter(skipped=len(trials) - len(left))
     started, clock = time.monotonic(), _Clock(left)
     attempts = _attempts(left, places, jobs)
-    for count, (number, row, error, seconds) in enumerate(attempts, start=1):
-        trial = left[number]
-        if row is not None and (is_done(row) or row != held.get(trial.key)):
-            append(ledger, row)
-        elapsed = time.monotonic() - started
-        clock.tell(number, seconds)
-        ends["failed" if row is None else "done" if is_done(row) else "unavailable"] += 1
-        for listener in listeners:
-            listener(
-                TrialEnded(
-                    label=trial.label,
-                    row=row,
-                    error=error,
-                    number=count,
-                    planned=len(left),
-                    elapsed_s=elapsed,
-                    left_s=clock.left_s(elapsed),
+    try:
+        for count, (number, row, error, seconds) in enumerate(attempts, start=1):
+            trial = left[number]
+            if row is not None and (is_done(row) or row != held.get(trial.key)):
+                append(ledger, row)
+            elapsed = time.monotonic() - started
+            clock.tell(number, seconds)
+            ends["failed" if row is None else "done" if is_done(row) else "unavailable"] += 1
+            for listener in listeners:
+                listener(
+                    TrialEnded(
+                        label=trial.label,
+                        row=row,
+                        error=error,
+                        number=count,
+                        planned=len(left),
+                        elapsed_s=elapsed,
+                        left_s=clock.left_s(elapsed),
+                    )
                 )
-            )
+    finally:
+        _close_workbench()  # that of this process
     return RunEnded(**ends)
 
 
@@ -151,10 +153,20 @@ def _attempt(number: int, trial: Trial, places: Places) -> tuple[int, Row | None
     return number, row, error, time.monotonic() - started
 
 
-@lru_cache(maxsize=1)
+_OPEN: list[Workbench] = []
+
+
 def _workbench(places: Places) -> Workbench:
     """Return the bench of this process: the next trial of a worker finds data and box open."""
-    return Workbench(places)
+    if not _OPEN or _OPEN[0].places != places:
+        _close_workbench()
+        _OPEN.append(Workbench(places))
+    return _OPEN[0]
+
+
+def _close_workbench() -> None:
+    while _OPEN:
+        _OPEN.pop().close()
 
 
 class _Clock:
