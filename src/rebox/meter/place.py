@@ -134,12 +134,14 @@ def _mark_after(path: Path, before: Mark | None) -> Mark | None:
         mark = Mark.of(path)
         if before is None or (mark is not None and mark.follows(before)):
             return mark
-        another = mark is None or before.number not in (0, mark.number)
-        if time.monotonic() > until or (another and mark is not None):
-            if another or not _is_whole(path, before):
-                raise _gone(path)
-            return before
+        if mark is not None and before.number not in (0, mark.number):
+            raise _gone(path)
+        if time.monotonic() > until:
+            break
         time.sleep(READ_AGAIN_S)
+    if mark is None or not _is_whole(path, before):
+        raise _gone(path)
+    return before
 
 
 def _is_whole(path: Path, before: Mark) -> bool:

@@ -9,7 +9,7 @@ from rebox.money import dollars
 from rebox.output import encoded, write
 from rebox.study.bench import merged
 from rebox.study.bench.trial_row import plain
-from rebox.study.report import listing, tables
+from rebox.study.report import journal_listing, listing, tables
 from rebox.study.report.drawing import Drawer, chosen
 from rebox.study.report.setting import PEEKED, Findings, Setting, findings_of, label_of
 from rebox.study.report.source import JournalAccounts, LedgerFile, open_journal, open_ledger
@@ -99,7 +99,7 @@ def _shown(
         "unavailable": listing.unavailable_table(findings),
         "settings": settings,
         "open": len(settings) <= OPEN,
-        "journals": [listing.journal_view(journal) for journal in journals],
+        "journals": [journal_listing.journal_view(journal) for journal in journals],
         "ledgers": ledgers,
         "versions": sorted({trial.version for trial in findings.trials if trial.version}),
     }
@@ -122,7 +122,7 @@ def _facts(findings: Findings, journals: Sequence[JournalAccounts]) -> list[tupl
         ("cost, by ledgers" if journals else "cost", cost),
     ]
     if journals:
-        paid = listing.together([one for journal in journals for one in journal.accounts])
+        paid = journal_listing.together([one for journal in journals for one in journal.accounts])
         facts += [
             ("billed, by journals", count(paid.billed)),
             ("paid, by journals", dollars(paid.usd)),
