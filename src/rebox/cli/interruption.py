@@ -6,6 +6,7 @@ Handlers are installed by the command line alone: a program that uses the librar
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from types import FrameType
 
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 ECHO_S = 0.5  # a launcher passes on what the terminal has sent to both
+AGAIN_S = 0.01  # until a signal that was lost comes again
 
 
 class Signals:
@@ -28,17 +30,41 @@ class Signals:
         self.heard: int | None = None
         self._since_s = 0.0
         self._held = False
+        self._lost = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Hear SIGINT and SIGTERM, both as Ctrl-C, and leave them afterwards as they were."""
         before = {n: signal.signal(n, self._hear) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
-            yield
+            with self._not_lost():
+                yield
         finally:
             for number, handler in before.items():
                 if handler is not None:  # None: set by no Python code
                     signal.signal(number, handler)
+
+    @contextmanager
+    def _not_lost(self) -> Iterator[None]:
+        """Send a signal again whose Ctrl-C was raised where Python lets nothing through.
+
+        Handlers run between any two steps of the main thread: in a destructor, too, or in what is
+        called when something is collected, and what is raised there is printed and forgotten.
+        """
+        before = sys.unraisablehook
+
+        def hook(ignored: "sys.UnraisableHookArgs") -> None:
+            if self.heard is None or not issubclass(ignored.exc_type, KeyboardInterrupt):
+                before(ignored)
+                return
+            self._lost = True
+            threading.Timer(AGAIN_S, _send_main, (self.heard,)).start()
+
+        sys.unraisablehook = hook
+        try:
+            yield
+        finally:
+            sys.unraisablehook = before
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -55,12 +81,20 @@ class Signals:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's form
         now = time.monotonic()
-        if self.heard is None:
-            self.heard, self._since_s = number, now
+        if self.heard is None or self._lost:
+            self.heard, self._since_s, self._lost = self.heard or number, now, False
             if not self._held:
                 raise KeyboardInterrupt
         elif now - self._since_s > ECHO_S:
             _end_at_once(128 + number)
+
+
+def _send_main(number: int) -> None:
+    """Send a signal to the main thread: whatever it waits for is left for it."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def _end_at_once(code: int) -> None:
