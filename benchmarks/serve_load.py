@@ -232,8 +232,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, get_context("spawn").Pool(1) as others:
         path = Path(folder) / "model.rebox"
         model = fitted(given.box, files, path)
-        port = 0 if given.workers == 1 else given.port
-        server = Running(path, "--workers", str(given.workers), port=port)
+        server = Running(path, "--workers", str(given.workers))
         try:
             others.apply(send, (server.address, bodies, JPEG, given.clients, time.time() + 3))
             for _ in range(given.rounds):
@@ -303,7 +302,6 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--port", type=int, default=8471, help="of several workers")
     return parser.parse_args()
 
 

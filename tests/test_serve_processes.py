@@ -4,6 +4,7 @@ The service behind the model is ours (`rebox.rehearsal`); what it bills is what 
 against.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -24,6 +25,7 @@ pytest.importorskip("starlette")
 from environments import environment, run_script
 
 import rebox
+from rebox.cli.serve import _listening
 from rebox.demo import load_patients
 
 if not Path("/proc/self/task").is_dir():
@@ -234,15 +236,24 @@ def test_curl(running, tumours, tmp_path):
         assert shares == pytest.approx(model.predict_proba(patients.test[:1])[0])
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+@pytest.mark.parametrize("shared", [False, True], ids=["one process", "workers"])
+def test_no_part_of_an_answer_waits_until_another_is_acknowledged(shared):
+    """By what the system says of a connection; how long it takes is measured by `serve_load`."""
+    with contextlib.ExitStack() as opened:
+        listening = opened.enter_context(_listening("127.0.0.1", 0))
+        address = listening.getsockname()
+        if shared:  # as uvicorn has workers open it
+            passed = socket.fromfd(listening.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
+            listening = opened.enter_context(passed)
+        opened.enter_context(socket.create_connection(address))
+        connection = opened.enter_context(listening.accept()[0])
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_workers_count_together_and_one_that_is_killed_comes_back(load, tumours):
     path, _, patients = tumours
     bodies = [json.dumps({"row": row.tolist()}).encode() for row in patients.test]
-    server = load.Running(path, "--workers", "2", port=free_port())
+    server = load.Running(path, "--workers", "2")
     try:
         seen = load.send(server.address, bodies, {}, 8, time.time() + 1)
         count = r'rebox_requests_total\{route="/predict",status="200"\} (\S+)'
@@ -301,7 +312,6 @@ def test_kills_and_restarts_never_overspend(load):
 REFUSED = {
     "no such port": (["--port", "70000"], "from 0 to 65535"),
     "a host that is none of ours": (["--host", "192.0.2.1"], "cannot be listened to"),
-    "workers on any port": (["--workers", "2", "--port", "0"], "pass --port"),
     "no journal for a budget": (["--max-usd-per-day", "1", "--journal", "none"], "--journal FILE"),
     "a name with a slash": (["--name", "a/b"], "'/'"),
     "no workers": (["--workers", "0"], "at least 1"),

@@ -182,8 +182,8 @@ def _check(options: ServeOptions, workers: int, port: int) -> None:
         raise InvalidOption(f"--workers must be at least 1, found {workers}.")
     if not 0 <= port < 2**16:
         raise InvalidOption(f"--port must be from 0 to 65535, found {port}.")
-    if workers > 1 and port == 0:
-        raise InvalidOption("several workers share a port that is named: pass --port, as 8000.")
+    if workers > 1 and not hasattr(socket, "AF_UNIX"):
+        raise InvalidOption("workers share one socket, which this system cannot do: leave it at 1.")
     if not options.name or "/" in options.name:
         raise InvalidOption(f"--name stands in addresses, found {options.name!r}: leave out '/'.")
 
@@ -236,12 +236,14 @@ def _run_alone(options: ServeOptions, service: ModelService, host: str, port: in
 
 
 def _run_workers(options: ServeOptions, host: str, port: int, workers: int) -> None:
-    with contextlib.closing(_listening(host, port)) as listening:  # is the port free?
+    with (
+        contextlib.closing(_listening(host, port)) as listening,
+        tempfile.TemporaryDirectory(prefix="rebox-serve-") as folder,
+    ):
         _announce(options, listening)
-    with tempfile.TemporaryDirectory(prefix="rebox-serve-") as folder:
         os.environ |= {VARIABLE: json.dumps(asdict(options)), FOLDER: folder}
         uvicorn.run(
-            FACTORY, factory=True, workers=workers, host=host, port=port, **_settings(options)
+            FACTORY, factory=True, workers=workers, fd=listening.fileno(), **_settings(options)
         )
 
 
@@ -268,11 +270,14 @@ def _listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens there, or raise `InvalidOption`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise InvalidOption(
             f"{host}:{port} cannot be listened to ({error}): name another by --port or --host."
         ) from error
+    # connections inherit it: an answer's body would wait for 40 ms until its head is acknowledged
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _announce(options: ServeOptions, listening: socket.socket) -> None:
