@@ -11,7 +11,15 @@ import pytest
 
 from rebox.errors import InvalidOption, MissingExtra
 from rebox.study.report import figures, findings_of
-from rebox.study.report.figures.style import FAINT, MARKERS, PALETTE, look_of, short, short_names
+from rebox.study.report.figures.style import (
+    FAINT,
+    MARKERS,
+    PALETTE,
+    look_of,
+    names_in_lines,
+    short,
+    short_names,
+)
 from rebox.study.report.svg import svg_of
 
 HEX = re.compile(r"#[0-9a-f]{6}")
@@ -127,6 +135,26 @@ def test_names_that_begin_alike_are_cut_in_the_middle():
     assert [len(one) for one in cut] == [20, 20]
     assert [one.split()[-1] for one in cut] == ["nevus", "lesion"]
     assert short_names(["nevus", "x" * 30], 20) == ["nevus", f"{'x' * 19}…"]
+
+
+def test_names_of_two_words_have_two_lines_and_no_name_is_lost():
+    names = [
+        "naevus",
+        "basal cell carcinoma",
+        "dermatofibroma",
+        "w" * 20,
+        "a very long name indeed",
+    ]
+    assert names_in_lines(names, 15, 2) == [
+        "naevus",
+        "basal cell\ncarcinoma",
+        "dermatofibroma",
+        f"{'w' * 13}…",
+        "a very long\nname indeed",
+    ]
+    assert names_in_lines(["actinic keratosis"], 11, 1) == ["actinic ke…"]
+    alike = [f"{'the same word ' * 4}{k}" for k in range(3)]
+    assert names_in_lines(alike, 15, 2) == short_names(alike, 15)
 
 
 def test_confusion_shows_counts_and_shares(setting):

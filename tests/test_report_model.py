@@ -153,7 +153,8 @@ def test_who_was_asked_on_the_page_is_the_policys(text, policy):
 def test_the_page_says_what_each_box_brought_and_costs(text, made):
     said = Page(text).text
     for one in made.verdict_.boxes:
-        assert " ".join(one.words.split()) in said
+        words = re.sub(r"(?<=[ (])-(?=\d)", "\N{MINUS SIGN}", " ".join(one.words.split()))
+        assert words in said
     rows = {row[0]: row for row in rows_of(text, "The boxes, and how many")[1:]}
     assert set(rows) == {"Cheap", "Dear", "Free"}
     assert rows["Dear"][1] == "$20.00"
@@ -207,7 +208,11 @@ def test_without_a_policy_the_page_says_why_there_is_no_curve(answers, tmp_path)
         assert "There is no curve: the model has no policy" in said
         assert f"one price, {price} for 10,000 predictions" in said
         assert "<svg" not in text
-        assert "Dear" in [row[0] for row in rows_of(text, "The boxes, and how many")]
+        caption = "The boxes, and what each is asked" if len(names) > 1 else "What the box is asked"
+        rows = {row[0]: row for row in rows_of(text, caption)}
+        assert rows["box"][3] == "for a prediction"
+        assert rows["Dear"][3] == "1"
+        assert ("What the boxes brought" in said) == (len(names) > 1)
 
 
 def test_a_model_that_asks_nobody_has_a_page(tmp_path):

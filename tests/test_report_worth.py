@@ -3,6 +3,7 @@
 import itertools
 import re
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_each_class_has_recall_precision_area_and_sets(page):
 
 def test_the_matrix_the_bins_and_the_operating_points_are_in_tables(page):
     text, worth = page
-    matrix = rows_of(text, "Images of each true class")
+    matrix = rows_of(text, "Samples of each true class")
     counts = [[number(cell) for cell in row[1:]] for row in matrix[1:]]
     assert counts == worth.measured.measurement.confusion.tolist()
     bins = rows_of(text, "Confidence and share of right")[1:]
@@ -232,6 +233,33 @@ def test_the_precision_of_decisions_is_that_of_the_class_that_they_are_for(folde
     b, a = (100 * each[k].figures["positive_predictive_value"].value for k in (1, 0))
     assert number(precision[2]) == pytest.approx(b, abs=0.06)
     assert a != pytest.approx(b, abs=1)
+
+
+def test_words_say_which_sets_promise_nothing_and_which_are_empty(page, tmp_path):
+    text, worth = page
+    assert "too few samples" not in text
+    classes, path = ("a", "b", "c"), tmp_path / "few.rebox"
+    model = local(*rows(15, 0, classes), path)
+    text, worth = told(model, path, *rows(90, 1, classes))
+    said = Page(text).text
+    assert "Training had too few samples of any class to promise that." in said
+    assert "not promised" not in said  # beside each class: it would say the same of all
+    empty = int((worth.measured.sets.sizes == 0).sum())
+    assert f"{empty} sets are empty" in said if empty > 1 else "are empty" not in said
+    x, y = rows(150, 0, classes)
+    kept = (y != "c") | (np.cumsum(y == "c") <= 5)  # five samples of c
+    model = local(x[kept], y[kept], path)
+    text, _ = told(model, path, *rows(90, 1, classes))
+    assert "Training had too few samples of c to promise that." in Page(text).text
+    marks = [row[0] for row in rows_of(text, "Recall: how many") if "not promised" in row[-1]]
+    assert marks == ["c"]
+
+
+def test_the_price_at_the_head_is_the_one_that_came(three, page):
+    _, worth = page
+    text = model_report(three[1], worth=replace(worth, usd_per_10k=6.0))
+    facts = re.search(r"<dl class=\"facts\">.*?</dl>", text, re.DOTALL)[0]
+    assert Page(facts).text.endswith("for 10,000 predictions $6.00")
 
 
 def test_subjects_are_heeded(three):

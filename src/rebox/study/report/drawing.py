@@ -74,7 +74,8 @@ class Drawer:
         if not told:
             return None
         left = [one.title for one in findings.settings if one not in [each for each, _ in told]]
-        caption = "Does the box help? Macro AUC with it less that without, with 95 % intervals"
+        caption = "Does the box help? Macro AUC with it less that without"
+        caption += ", with 95\N{NO-BREAK SPACE}% intervals"
         if not all(gain.measured for _, gain in told):
             caption += "; open marks: by fits' own verdicts, of training samples held out"
         if left:
@@ -133,7 +134,11 @@ class Drawer:
         if figure is None:
             return None
         label = f"Loss on training images against queries, {setting.title}"
-        return self._view(figure, "Loss on training images, first fit of each method", label)
+        return self._view(
+            figure,
+            "Loss on training images, first fit of each method",
+            label,
+        )
 
     def card(self, cell: Cell) -> MethodCard | None:
         """Return what is seen of one method, or None where its ledger kept nothing to see."""

@@ -81,7 +81,7 @@ def _printed(known: Published | None) -> Entry:
     """Return what was printed of a method, and where; nobody measured that here."""
     if known is None:
         return Entry(text="")
-    return Entry(text=known.spelled, small=f"published: {known.source}")
+    return Entry(text=known.spelled.replace(" ", "\N{NO-BREAK SPACE}"), small=known.source)
 
 
 def _queries(row: Row) -> Entry:
@@ -101,8 +101,12 @@ def _per_prediction(row: Row) -> Entry:
 
 
 def results_table(setting: Setting) -> TableView:
-    """Return the figures of each method."""
-    columns = measured_columns(setting.metrics, marked)
+    """Return the figures of each method, those that are read first in sight on a phone."""
+    first = ["method", *(HEADS[metric] for metric in ("accuracy", "macro_auc", *setting.metrics))]
+    columns = sorted(
+        measured_columns(setting.metrics, marked),
+        key=lambda column: first.index(column.title) if column.title in first else len(first),
+    )
     return on_page(f"Results on test images: {setting.title}", columns, tables.results(setting))
 
 
@@ -118,7 +122,9 @@ def _helps(row: Row) -> Entry:
 OVERVIEW = (
     Column("task", lambda row: Entry(text=row["task"], small=box_name(row["box"]))),
     Column("does the box help?", _helps),
-    Column("plan", lambda row: row["plan"], when=held("plan")),
+    Column(
+        "plan", lambda row: row["plan"], when=lambda rows: len({row["plan"] for row in rows}) > 1
+    ),
     Column("ahead", lambda row: row["best"] or NOTHING),
     Column("macro AUC", lambda row: figure("macro_auc", row["macro_auc"]), number=True),
     Column("accuracy, %", lambda row: figure("accuracy", row["accuracy"]), number=True),
@@ -307,7 +313,7 @@ def roc_table(cells: Sequence[Cell]) -> TableView:
 MISTAKES = (
     Column("true class", lambda row: row["true"]),
     Column("predicted", lambda row: row["predicted"]),
-    Column("images", counted("images"), number=True),
+    Column("samples", counted("images"), number=True),
     Column("of", counted("of"), number=True),
 )
 
@@ -324,7 +330,7 @@ def matrix_table(matrix: tables.Matrix, names: Sequence[str]) -> TableView:
         mistakes = tables.mistakes(matrix, names)
         return on_page("The mistakes made most often", MISTAKES, mistakes)
     return on_page(
-        "Images of each true class (rows) by predicted class (columns)",
+        "Samples of each true class (rows) by predicted class (columns)",
         [Column("true class", lambda row: row[0]), *numbered(names, count)],
         list(zip(names, matrix.tolist(), strict=True)),
     )
@@ -332,7 +338,7 @@ def matrix_table(matrix: tables.Matrix, names: Sequence[str]) -> TableView:
 
 CALIBRATION = (
     Column("confidence", lambda row: f"{row['from']:.2f} to {row['to']:.2f}"),
-    Column("images", counted("images"), number=True),
+    Column("samples", counted("images"), number=True),
     Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
     Column(
         "share that is right",

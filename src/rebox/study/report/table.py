@@ -8,7 +8,7 @@ from typing import Any
 from rebox.metric import PERCENT, Interval
 
 NOTHING = "\N{EN DASH}"
-HYPHEN = re.compile(r"-(?=\d)")
+HYPHEN = re.compile(r"(?<![^\s(])-(?=\d)")  # of a number; resnet-50 is a name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from rebox.study.report.figures import style
 from rebox.study.report.setting import label_of
 
 COUNTED = 12  # classes at most whose counts fit into their cells
+TALL = 8  # classes at most whose rows have room for names of two lines
 LIGHT, DARK = "#ffffff", "#000000"  # letters on a cell, whatever the page's colours
 
 
@@ -35,9 +36,9 @@ def confusion_of(matrix: tables.Matrix, names: Sequence[str]) -> Any:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="none")
     if k <= COUNTED:
         _write_counts(axes, matrix, shares)
-        longest = 18 if k <= 4 else 11
-        style.name_columns(axes, names, longest, 50)
-        axes.set_yticks(range(k), style.short_names(names, longest))
+        longest, lines = (18, 1) if k <= 4 else (15, 2) if k <= TALL else (11, 1)
+        style.name_columns(axes, style.short_names(names, longest), 50)
+        axes.set_yticks(range(k), style.names_in_lines(names, longest, lines), linespacing=0.95)
     else:
         axes.set_xticks([])
         axes.set_yticks([])

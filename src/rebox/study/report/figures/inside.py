@@ -63,7 +63,7 @@ def source_weights(cell: Cell) -> Any:
         aspect="auto",
         interpolation="none",
     )
-    style.name_columns(axes, targets[:shown], 12, 45)
+    style.name_columns(axes, style.short_names(targets[:shown], 12), 45)
     axes.set_yticks(
         range(len(sources)), [style.short(name, 24) for name in sources], fontsize=style.FONT - 1
     )

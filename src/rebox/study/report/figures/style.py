@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -137,10 +138,20 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     return [one if len(one) <= longest else f"{one[:head]}…{one[-tail:]}" for one in lines]
 
 
-def name_columns(axes: Any, names: Sequence[str], longest: int, angle: int) -> None:
+def names_in_lines(names: Sequence[str], longest: int, lines: int) -> list[str]:
+    """Write names in at most so many lines of ``longest`` letters; cut where that is too few."""
+    if lines == 1:
+        return short_names(names, longest)
+    whole = [" ".join(short(word, longest - 1) for word in name.split()) for name in names]
+    wrapped = ["\n".join(wrap(one, longest, max_lines=lines, placeholder="…")) for one in whole]
+    told_apart = len(set(wrapped)) == len(set(names))
+    return wrapped if told_apart else short_names(names, longest)
+
+
+def name_columns(axes: Any, names: Sequence[str], angle: int) -> None:
     """Write names below columns, turned by ``angle`` degrees where several are long."""
     turned = 0 if len(names) <= 3 or max(map(len, names)) <= 4 else angle
-    axes.set_xticks(range(len(names)), short_names(names, longest), rotation=turned)
+    axes.set_xticks(range(len(names)), names, rotation=turned)
     if turned:
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")

@@ -5,14 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rebox.fit import Policy
 from rebox.money import dollars
 from rebox.study.bench.trial_row import plain
 from rebox.study.report.drawing import FigureView, view_of
 from rebox.study.report.model import figures, listing
 from rebox.study.report.model.source import PREDICTIONS, ModelFile, open_model
 from rebox.study.report.model.worth import Worth, sections
+from rebox.study.report.table import HYPHEN
 from rebox.study.report.template import rendered, template_of
-from rebox.study.report.words import count, several
+from rebox.study.report.words import count
 
 
 def model_report(
@@ -54,7 +56,7 @@ def _shown(model: ModelFile, title: str, worth: Worth | None) -> dict[str, Any]:
     drawn = model.point is not None and bool(model.asks)
     return {
         "title": title,
-        "facts": _facts(model) if told is None else [*told["facts"], *_facts(model)[-1:]],
+        "facts": _facts(model) if told is None else [*told["facts"], _price(model, worth)],
         "worth": told,
         "file": model,
         "verdict": _verdict(model),
@@ -74,13 +76,24 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
     queries = model.fit_queries
     asked = sum(box.queries for box in model.boxes)
     return [
-        ("boxes", count(len([box for box in model.boxes if box.record.queries or box.queries]))),
+        _counted(len([box for box in model.boxes if box.record.queries or box.queries])),
         ("classes", count(len(model.classes))),
         ("queries to fit", count(sum(queries))),
         ("cost of the fit", dollars(model.price_of(queries))),
         ("queries for a prediction", f"{asked:.3g}"),
-        (f"for {PREDICTIONS:,} predictions", _many(model.price_usd)),
+        _price(model),
     ]
+
+
+def _price(model: ModelFile, worth: Worth | None = None) -> tuple[str, str]:
+    """Return what predictions cost: as it came where that was measured, or as training has it."""
+    came = None if worth is None else worth.usd_per_10k
+    usd = _many(model.price_usd) if came is None else dollars(came)
+    return f"for {PREDICTIONS:,} predictions", usd
+
+
+def _counted(boxes: int) -> tuple[str, str]:
+    return "box" if boxes == 1 else "boxes", count(boxes)
 
 
 def _many(price_usd: float | None) -> str:
@@ -93,7 +106,7 @@ def _verdict(model: ModelFile) -> list[str]:
         return ["No verdict was given: nothing was held out that would tell."]
     each = " ".join(one.words for one in verdict.boxes)
     words = [verdict.words.removesuffix(each).strip(), *(one.words for one in verdict.boxes)]
-    return [text for text in (*words, verdict.advice) if text]
+    return [HYPHEN.sub("\N{MINUS SIGN}", text) for text in (*words, verdict.advice) if text]
 
 
 def _spending(model: ModelFile) -> list[str]:
@@ -116,15 +129,16 @@ def _spending(model: ModelFile) -> list[str]:
         f"{unit.words(policy.cost(range(len(policy.costs))))}, that is {gain}{points} "
         f"(95\N{NO-BREAK SPACE}%: {low} to {high}).",
         "Each point of the curve is a policy played about training samples that its rules had not "
-        "seen. The band is the 95 % interval of what is lost or gained against asking all.",
+        "seen. The band is the 95\N{NO-BREAK SPACE}% interval of what is lost or gained against "
+        "asking all.",
     ]
 
 
 def _no_policy(model: ModelFile) -> str:
-    asked = several(len(model.asks), "question")
-    these = "its" if len(model.asks) == 1 else "all its"
+    n = len(model.asks)
+    these = "its one question" if n == 1 else f"all its {n:,} questions"
     return (
-        f"There is no curve: the model has no policy. It asks {these} {asked} about every sample, "
+        f"There is no curve: the model has no policy. It asks {these} about every sample, "
         f"so that there is one price, {_many(model.price_usd)} for {PREDICTIONS:,} predictions. "
         "Fit with usd_per_prediction=, or queries_per_prediction= below 1, to ask only where it "
         "pays."
@@ -169,12 +183,17 @@ def _asked(model: ModelFile) -> list[FigureView]:
         first = [model.asked[number].name for number in policy.everybody]
         when = f"once {', '.join(first)} had answered" if first else "before anybody was asked"
         caption = f"Asked about, by how doubtful a sample was {when}"
-        names = [f"tenth {place}" for place in range(1, len(policy.by_doubt) + 1)]
-        data = listing.groups_table(model, caption, names, policy.by_doubt)
+        data = listing.groups_table(model, caption, "tenth", _tenths(policy), policy.by_doubt)
         views.append(view_of(figures.by_doubt(model), "m-doubt", caption, data))
     if policy.by_class:
         views.append(_by_class(model, policy.by_class))
     return views
+
+
+def _tenths(policy: Policy) -> list[str]:
+    """Return what the groups by doubt are called, the least doubtful first."""
+    first, *others, last = map(str, range(1, len(policy.by_doubt) + 1))
+    return [f"{first}, least doubtful", *others, f"{last}, most doubtful"]
 
 
 def _by_class(model: ModelFile, groups: Sequence[Any]) -> FigureView:
@@ -185,7 +204,7 @@ def _by_class(model: ModelFile, groups: Sequence[Any]) -> FigureView:
     drawn = figures.by_class(
         [model.classes[k] for k in shown], [groups[k] for k in shown], model.asked
     )
-    data = listing.groups_table(model, caption, model.classes, groups)
+    data = listing.groups_table(model, caption, "class", model.classes, groups)
     return view_of(drawn, "m-class", caption, data)
 
 

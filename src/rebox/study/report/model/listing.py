@@ -22,7 +22,7 @@ def rows_table(model: ModelFile) -> TableView | None:
     if model.verdict is None:
         return None
     columns = [
-        Column("", lambda row: row.name),
+        Column("answered by", lambda row: row.name),
         Column("queries, at most", lambda row: f"{row.queries:,}", number=True),
         Column("macro AUC", lambda row: figure("macro_auc", row.macro_auc), number=True),
         Column("accuracy, %", lambda row: figure("accuracy", row.accuracy), number=True),
@@ -33,19 +33,27 @@ def rows_table(model: ModelFile) -> TableView | None:
 
 def boxes_table(model: ModelFile) -> TableView:
     """Return what each box costs and brought."""
+    chosen = model.point is not None
     columns = [
         Column("box", lambda box: Entry(text=box.name, swatch=_swatch(model, box))),
         Column(f"for {PREDICTIONS:,} queries", _price, number=True),
         Column("queries to fit", _fitted, number=True),
-        Column("asked about, %", lambda box: f"{100 * box.queries:.1f}", number=True),
+        Column("asked about, %", _asked_about, number=True, when=lambda _: chosen),
+        Column("for a prediction", lambda box: f"{box.queries:.3g}", True, lambda _: not chosen),
         Column("gain in macro AUC", lambda box: _gain(box, "gain"), number=True, when=_judged),
-        Column("gain in nats", lambda box: _gain(box, "sharper"), number=True, when=_judged),
+        Column(
+            "gain in log loss, nats", lambda box: _gain(box, "sharper"), number=True, when=_judged
+        ),
         Column("advice", _advice, when=_judged),
     ]
     beside = "; gains are those of all boxes over all but this one" if _judged(model.boxes) else ""
-    return on_page(
-        f"The boxes, and how many samples each is asked about{beside}", columns, model.boxes
-    )
+    asked = "how many samples each is asked about" if chosen else "what each is asked"
+    caption = f"The boxes, and {asked}" if len(model.boxes) > 1 else "What the box is asked"
+    return on_page(f"{caption}{beside}", columns, model.boxes)
+
+
+def _asked_about(box: AskedBox) -> str:
+    return f"{100 * box.queries:.1f}"
 
 
 def _swatch(model: ModelFile, box: AskedBox) -> int | None:
@@ -84,7 +92,7 @@ def promised_table(model: ModelFile) -> TableView | None:
     if model.promised is None:
         return None
     columns = [
-        Column("", lambda one: METRIC_WORDS.get(one[0], one[0].replace("_", " "))),
+        Column("figure", lambda one: METRIC_WORDS.get(one[0], one[0].replace("_", " "))),
         Column("promised", _promise, number=True),
     ]
     caption = f"What its decisions promise, made for {model.objective.words(model.classes)}"
@@ -126,10 +134,11 @@ def curve_table(model: ModelFile) -> TableView:
         ends = (value_words(model, end, sign=True) for end in (one.low, one.high))
         return Entry(text=value_words(model, one.gain, sign=True), small=" to ".join(ends))
 
+    points = ", points" if model.plain else ""
     columns = [
         Column(model.unit.axis, cost),
         Column(value_title(model), lambda one: value_words(model, one.value), number=True),
-        Column("over asking all", lost, number=True),
+        Column(f"over asking all{points}", lost, number=True),
         *_share_columns(model),
     ]
     return on_page("What a price of asking comes to", columns, points_of(model))
@@ -143,14 +152,15 @@ def _share_columns(model: ModelFile) -> list[Column]:
 
 
 def groups_table(
-    model: ModelFile, caption: str, names: Sequence[str], groups: Sequence[AskedGroup]
+    model: ModelFile, caption: str, kind: str, names: Sequence[str], groups: Sequence[AskedGroup]
 ) -> TableView:
-    """Return how many samples of each group were asked about."""
+    """Return how many samples of each group, called by its ``kind``, were asked about."""
+    unit = ", %" if model.plain else ""
     titles = dict(zip(map(id, groups), names, strict=True))
     columns = [
-        Column("", lambda one: titles[id(one)]),
+        Column(kind, lambda one: titles[id(one)]),
         Column("samples", lambda one: f"{one.samples:,.0f}", number=True),
-        Column("mean doubt", lambda one: value_words(model, one.doubt), number=True),
+        Column(f"mean doubt{unit}", lambda one: value_words(model, one.doubt), number=True),
         *_share_columns(model),
     ]
     return on_page(caption, columns, groups)

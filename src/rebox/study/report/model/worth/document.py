@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rebox.classifier.measured import COVERAGE
+from rebox.decision import PredictionSets
 from rebox.meter import Spent
 from rebox.metric import Interval
 from rebox.money import dollars
@@ -18,6 +20,7 @@ from rebox.study.report.model.worth import figures, listing
 from rebox.study.report.model.worth.cards import cards
 from rebox.study.report.model.worth.worth import Worth
 from rebox.study.report.table import TableView, figure
+from rebox.study.report.words import several
 
 APART = "The model was fitted without these samples, and without others of their subjects."
 PERHAPS_APART = (
@@ -122,13 +125,29 @@ def _notes(worth: Worth) -> list[str]:
     if absent:
         words.append(f"No sample is of {', '.join(absent)}: nothing tells how those are found.")
     if measured.sets is not None:
-        held = measured.sets.members[np.arange(len(measured.truth)), measured.truth]
-        words.append(
-            f"Sets of classes, made to hold the true one for {100 * COVERAGE:.0f}{PERCENT} of each "
-            f"class, held it for {100 * held.mean():.1f}{PERCENT} of these samples, with "
-            f"{measured.sets.sizes.mean():.2f} classes in the mean."
-        )
+        words.append(_of_sets(measured.sets, measured.truth))
     return words
+
+
+def _of_sets(sets: PredictionSets, truth: NDArray[np.intp]) -> str:
+    """Say how often sets hold the true class, which of them promise that, and which are empty."""
+    coverage, held = f"{100 * COVERAGE:.0f}{PERCENT}", sets.members[np.arange(len(truth)), truth]
+    said = (
+        f"Sets of classes, made to hold the true one for {coverage} of each class, held it for "
+        f"{100 * held.mean():.1f}{PERCENT} of these samples, with {sets.sizes.mean():.2f} classes "
+        "in the mean."
+    )
+    if sets.unpromised:
+        all_of_them = len(sets.unpromised) == len(sets.classes)
+        names = "any class" if all_of_them else ", ".join(map(str, sets.unpromised))
+        said += f" Training had too few samples of {names} to promise that."
+    empty = int((sets.sizes == 0).sum())
+    if empty:
+        said += (
+            f" {several(empty, 'set')} {'is' if empty == 1 else 'are'} empty: no class is as "
+            "probable there as it is for samples of its own."
+        )
+    return said
 
 
 def _drawn(worth: Worth, areas: Mapping[int, Interval]) -> list[FigureView]:
@@ -148,9 +167,12 @@ def _confusion(worth: Worth) -> FigureView:
 def _roc(worth: Worth, areas: Mapping[int, Interval]) -> FigureView:
     values = {k: area.value for k, area in areas.items()}
     drawn = figures.drawn_classes(worth, values)
-    caption = "ROC, each class against the rest, with the areas; marks: where its decisions stand"
-    if len(worth.classes) > 2 and len(drawn) < len(areas):
-        caption += f". Of {len(areas)} classes the {len(drawn)} that are told apart worst"
+    if len(worth.classes) == 2:
+        caption = f"ROC of {worth.classes[drawn[0]]}, with the area; mark: where decisions stand"
+    else:
+        caption = "ROC, each class against the rest, with the areas; marks: where decisions stand"
+        if len(drawn) < len(areas):
+            caption += f". Of {len(areas)} classes the {len(drawn)} that are told apart worst"
     picture = figures.roc(worth, drawn, values)
     return view_of(picture, "w-roc", caption, listing.operating_table(worth, list(areas)))
 

@@ -50,7 +50,7 @@ def roc(worth: Worth, classes: Sequence[int], areas: Mapping[int, float]) -> Any
     style.draw_diagonal(axes)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.03)
-    axes.set_xlabel("1 \N{MINUS SIGN} specificity")
+    axes.set_xlabel("false positive rate")
     axes.set_ylabel("sensitivity")
     axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     figure.legend(loc="outside lower left", frameon=False)

@@ -34,13 +34,13 @@ def figures_table(worth: Worth) -> TableView:
     """Return every figure of all samples with its interval."""
     measurement = worth.measured.measurement
     columns = [
-        Column("", lambda one: named(one[0])),
+        Column("figure", lambda one: named(one[0])),
         Column("on these samples", lambda one: figure(*one), number=True),
     ]
     told = ""
     if "sensitivity" in measurement.figures:
         told = f"; sensitivity and precision are those for {worth.classes[worth.positive]}"
-    caption = f"All figures of {measurement.title}, with 95 % intervals{told}"
+    caption = f"All figures of {measurement.title}, with 95\N{NO-BREAK SPACE}% intervals{told}"
     return on_page(caption, columns, tuple(measurement.figures.items()))
 
 
@@ -54,7 +54,7 @@ def decided_table(worth: Worth) -> TableView:
             came[name] = told.figures[name]
     promised = {} if measured.promised is None else measured.promised.figures
     columns = [
-        Column("", named),
+        Column("figure", named),
         Column("promised by training", lambda name: figure(name, promised.get(name)), number=True),
         Column("on these samples", lambda name: figure(name, came[name]), number=True),
     ]
@@ -108,7 +108,8 @@ def _covered(measured: Measured, k: int) -> Entry:
         return Entry(text=NOTHING)
     groups = encode_groups(measured.groups, len(there))
     entry = figure("sensitivity", share_of(sets.members[:, k], there, groups))
-    unpromised = sets.classes[k] in sets.unpromised
+    some = len(sets.unpromised) < len(sets.classes)  # where none is promised, words say it once
+    unpromised = some and sets.classes[k] in sets.unpromised
     return Entry(text=entry.text, small=entry.small, mark="not promised" if unpromised else "")
 
 
@@ -118,7 +119,11 @@ def operating_table(worth: Worth, classes: Sequence[int]) -> TableView:
     rows = [(worth.classes[k], operating(truth == k, decided == k)) for k in classes]
     columns = [
         Column("class", lambda row: row[0]),
-        Column("1 \N{MINUS SIGN} specificity", lambda row: f"{row[1][0]:.3f}", number=True),
+        Column(
+            "false positive rate",
+            lambda row: f"{row[1][0]:.3f}",
+            number=True,
+        ),
         Column("sensitivity", lambda row: f"{row[1][1]:.3f}", number=True),
     ]
     return on_page("Where its decisions stand", columns, rows)
