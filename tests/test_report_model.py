@@ -208,9 +208,9 @@ def test_without_a_policy_the_page_says_why_there_is_no_curve(answers, tmp_path)
         assert "There is no curve: the model has no policy" in said
         assert f"one price, {price} for 10,000 predictions" in said
         assert "<svg" not in text
-        caption = "The boxes, and what each is asked" if len(names) > 1 else "What the box is asked"
+        caption = "The boxes, and what each" if len(names) > 1 else "What the box costs and is"
         rows = {row[0]: row for row in rows_of(text, caption)}
-        assert rows["box"][3] == "for a prediction"
+        assert rows["box"][3] == "queries for a prediction"
         assert rows["Dear"][3] == "1"
         assert ("What the boxes brought" in said) == (len(names) > 1)
 

@@ -115,7 +115,7 @@ def test_the_matrix_the_bins_and_the_operating_points_are_in_tables(page):
     counts = [[number(cell) for cell in row[1:]] for row in matrix[1:]]
     assert counts == worth.measured.measurement.confusion.tolist()
     bins = rows_of(text, "Confidence and share of right")[1:]
-    assert sum(number(row[1]) for row in bins) == 90
+    assert sum(number(row[3]) for row in bins) == 90
     points = rows_of(text, "Where its decisions stand")[1:]
     for k, row in enumerate(points):
         said, there = worth.measured.decided == k, worth.measured.truth == k
@@ -123,6 +123,19 @@ def test_the_matrix_the_bins_and_the_operating_points_are_in_tables(page):
             [said[~there].mean(), said[there].mean()], abs=6e-4
         )
     assert len(re.findall(r"<svg", text)) == 3
+
+
+def test_a_curve_that_rises_at_once_is_drawn_where_it_rises(page, tmp_path):
+    text, _ = page
+    assert "Drawn up to" not in text  # some class is hard to tell
+    rng, path = np.random.default_rng(0), tmp_path / "easy.rebox"
+    y = np.arange(120) % 3
+    x = rng.normal(size=(120, 6)) + 9 * np.eye(6)[y]
+    text, _ = told(local(x, y, path), path, x, y)
+    assert "Drawn up to a rate of 0.2: the rest is at 0.98 or above" in text
+    drawn = re.search(r"<svg[^>]*aria-label=\"ROC.*?</svg>", text, re.DOTALL)[0]
+    ticks = [float(one) for one in re.findall(r">(0\.\d+)</text>", drawn)]
+    assert 0.05 in ticks
 
 
 def test_the_least_sure_samples_come_first_and_mistakes_behind_them(page):

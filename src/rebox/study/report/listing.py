@@ -338,8 +338,6 @@ def matrix_table(matrix: tables.Matrix, names: Sequence[str]) -> TableView:
 
 CALIBRATION = (
     Column("confidence", lambda row: f"{row['from']:.2f} to {row['to']:.2f}"),
-    Column("samples", counted("images"), number=True),
-    Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
     Column(
         "share that is right",
         lambda row: Entry(
@@ -347,6 +345,8 @@ CALIBRATION = (
         ),
         number=True,
     ),
+    Column("mean confidence", lambda row: f"{row['confidence']:.3f}", number=True),
+    Column("samples", counted("images"), number=True),
 )
 
 

@@ -23,9 +23,9 @@ def rows_table(model: ModelFile) -> TableView | None:
         return None
     columns = [
         Column("answered by", lambda row: row.name),
-        Column("queries, at most", lambda row: f"{row.queries:,}", number=True),
         Column("macro AUC", lambda row: figure("macro_auc", row.macro_auc), number=True),
         Column("accuracy, %", lambda row: figure("accuracy", row.accuracy), number=True),
+        Column("queries, at most", lambda row: f"{row.queries:,}", number=True),
     ]
     caption = f"{model.verdict.images:,} training samples, each answered by who had not seen it"
     return on_page(caption, columns, model.verdict.rows)
@@ -39,7 +39,9 @@ def boxes_table(model: ModelFile) -> TableView:
         Column(f"for {PREDICTIONS:,} queries", _price, number=True),
         Column("queries to fit", _fitted, number=True),
         Column("asked about, %", _asked_about, number=True, when=lambda _: chosen),
-        Column("for a prediction", lambda box: f"{box.queries:.3g}", True, lambda _: not chosen),
+        Column(
+            "queries for a prediction", lambda box: f"{box.queries:.3g}", True, lambda _: not chosen
+        ),
         Column("gain in macro AUC", lambda box: _gain(box, "gain"), number=True, when=_judged),
         Column(
             "gain in log loss, nats", lambda box: _gain(box, "sharper"), number=True, when=_judged
@@ -47,8 +49,10 @@ def boxes_table(model: ModelFile) -> TableView:
         Column("advice", _advice, when=_judged),
     ]
     beside = "; gains are those of all boxes over all but this one" if _judged(model.boxes) else ""
-    asked = "how many samples each is asked about" if chosen else "what each is asked"
-    caption = f"The boxes, and {asked}" if len(model.boxes) > 1 else "What the box is asked"
+    asked = "how many samples each is asked about" if chosen else "what each costs and is asked"
+    caption = (
+        f"The boxes, and {asked}" if len(model.boxes) > 1 else "What the box costs and is asked"
+    )
     return on_page(f"{caption}{beside}", columns, model.boxes)
 
 

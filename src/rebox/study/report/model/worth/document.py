@@ -173,6 +173,9 @@ def _roc(worth: Worth, areas: Mapping[int, Interval]) -> FigureView:
         caption = "ROC, each class against the rest, with the areas; marks: where decisions stand"
         if len(drawn) < len(areas):
             caption += f". Of {len(areas)} classes the {len(drawn)} that are told apart worst"
+    end = figures.end_of(worth, drawn)
+    if end < 1:
+        caption += f". Drawn up to a rate of {end:g}: the rest is at {figures.RISEN:g} or above"
     picture = figures.roc(worth, drawn, values)
     return view_of(picture, "w-roc", caption, listing.operating_table(worth, list(areas)))
 

@@ -11,6 +11,8 @@ from rebox.study.report.figures import style
 from rebox.study.report.model.worth.worth import Worth
 
 RATES = np.linspace(0, 1, 201)
+ENDS = (0.2, 0.5)  # false positive rates at which a figure may end, the least first
+RISEN = 0.98  # sensitivity of all curves from there on
 DRAWN = 8  # most classes that have a curve of their own
 LONGEST = 22  # characters of a name
 
@@ -33,6 +35,20 @@ def drawn_classes(worth: Worth, areas: Mapping[int, float]) -> list[int]:
     return sorted(sorted(areas, key=lambda k: areas[k])[:DRAWN])
 
 
+def end_of(worth: Worth, classes: Sequence[int]) -> float:
+    """Return the false positive rate at which the figure ends.
+
+    Curves that rise at once are told apart there; beyond, all have risen, and no decision stands.
+    """
+    measured = worth.measured
+    truth, scores, decided = measured.truth, measured.probabilities, measured.decided
+    for end in ENDS:
+        risen = [roc_curve(truth == k, scores[:, k], np.array([end]))[0] >= RISEN for k in classes]
+        if all(risen) and all(operating(truth == k, decided == k)[0] <= end for k in classes):
+            return end
+    return 1.0
+
+
 @style.drawn
 def roc(worth: Worth, classes: Sequence[int], areas: Mapping[int, float]) -> Any:
     """Return the ROC curves of ``classes``, each against all others, with where decisions stand."""
@@ -48,7 +64,8 @@ def roc(worth: Worth, classes: Sequence[int], areas: Mapping[int, float]) -> Any
         x, y = operating(positive, worth.measured.decided == k)
         axes.plot([x], [y], **look, markersize=6)
     style.draw_diagonal(axes)
-    axes.set_xlim(-0.02, 1.02)
+    end = end_of(worth, classes)
+    axes.set_xlim(-0.02 * end, 1.02 * end)
     axes.set_ylim(-0.02, 1.03)
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("sensitivity")
