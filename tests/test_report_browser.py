@@ -188,6 +188,27 @@ def test_fingers_can_open_what_is_folded(browser, path):
         assert min(visit.page.evaluate(heights)) >= 40
 
 
+SENTENCES = """() => [...document.querySelectorAll('table.prose')].map(table => [
+    table.querySelector('tbody th').offsetWidth + table.querySelector('td:last-child').offsetWidth,
+    table.closest('.scroll').clientWidth]).filter(([needed, room]) => needed > room).length"""
+
+
+def test_sentences_are_read_without_scrolling_to_and_fro(browser, pages):
+    """A column of them fits beside the names, which stay in sight."""
+    with Visit(browser, pages / "frontier.html", width=WIDTHS["phone"]) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        assert visit.page.locator("table.prose").count() > 5
+        assert visit.page.evaluate(SENTENCES) == 0
+
+
+def test_no_figure_is_wider_than_a_phone(browser, path):
+    with Visit(browser, path, width=WIDTHS["phone"]) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        wide = "() => [...document.querySelectorAll('figure > .scroll')]"
+        wide += ".filter(each => each.scrollWidth > each.clientWidth + 1).length"
+        assert visit.page.evaluate(wide) == 0
+
+
 def test_a_samples_classes_are_named_above_their_bars(browser, pages):
     """Side by side, names of two words would be broken in the middle of one."""
     with Visit(browser, pages / "worth.html", width=WIDTHS["phone"]) as visit:

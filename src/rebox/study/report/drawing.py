@@ -8,14 +8,12 @@ from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
 from rebox.study.report import figures, listing, tables
 from rebox.study.report.box_gain import box_gain
-from rebox.study.report.figures.style import WIDTH
 from rebox.study.report.setting import Findings, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
 from rebox.study.report.table import TableView, spec_of
 from rebox.study.report.words import several
 
 CURVES = ("accuracy", "macro_auc")
-NEARLY = 0.25  # inches by which a figure may be wider than a column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +29,6 @@ class FigureView:
     label : str
         What it shows, for those who do not see it.
     data : TableView or None
-    wide : bool
-        Whether it is wider than a phone's page: where there is room it has that of two.
     """
 
     caption: str
@@ -40,16 +36,14 @@ class FigureView:
     svg: str = ""
     image: str = ""
     data: TableView | None = None
-    wide: bool = False
 
 
 def view_of(
     figure: Any, name: str, caption: str, data: TableView | None = None, *, label: str = ""
 ) -> FigureView:
     """Return a matplotlib ``figure`` as a view of that ``name``, of which a page has but one."""
-    said, wide = label or caption, figure.get_figwidth() > WIDTH + NEARLY
-    svg = svg_of(figure, name, said)
-    return FigureView(caption=caption, label=said, svg=svg, data=data, wide=wide)
+    said = label or caption
+    return FigureView(caption=caption, label=said, svg=svg_of(figure, name, said), data=data)
 
 
 @dataclass(frozen=True, kw_only=True)

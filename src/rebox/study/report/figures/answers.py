@@ -142,7 +142,7 @@ def reliability_of(error: float, bins: tables.Table) -> Any:
     axes.set_ylim(-0.02, 1.05)
     axes.set_xlabel("confidence")
     axes.set_ylabel("share that is right")
-    axes.text(0.03, 0.96, f"ECE {error:.3f}", color=style.INK, transform=axes.transAxes, va="top")
+    axes.set_title(f"ECE {error:.3f}", loc="left", fontsize=style.FONT)  # above any curve
     axes.grid(visible=True, color=style.RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure

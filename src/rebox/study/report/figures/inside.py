@@ -52,7 +52,7 @@ def source_weights(cell: Cell) -> Any:
         return None
     sources, targets, weights = spoken
     shown = min(len(targets), weights.shape[1], 12)
-    figure, axes = style.new_figure(min(5.2, 2.6 + 0.4 * shown), 1.5 + 0.19 * len(sources))
+    figure, axes = style.new_figure(min(style.WIDTH, 2.6 + 0.4 * shown), 1.5 + 0.19 * len(sources))
     most = float(np.abs(weights).max()) or 1.0
     signed = bool((weights < 0).any())
     image = axes.imshow(
@@ -65,7 +65,7 @@ def source_weights(cell: Cell) -> Any:
     )
     style.name_columns(axes, style.short_names(targets[:shown], 12), 45)
     axes.set_yticks(
-        range(len(sources)), [style.short(name, 24) for name in sources], fontsize=style.FONT - 1
+        range(len(sources)), [style.short(name, 18) for name in sources], fontsize=style.FONT - 1
     )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
