@@ -1,8 +1,10 @@
 """A model as one ONNX file says what rebox says. ONNX Runtime is the real one, as are the boxes."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -17,7 +19,7 @@ from rebox.cli.app import app
 from rebox.decision.contract import ByCosts, ByGrade, ByOffsets
 from rebox.demo import load_mirrored, load_patients, open_digits
 from rebox.demo.digits import PATH
-from rebox.errors import ArtefactError, InvalidOption
+from rebox.errors import ArtefactError, InvalidOption, OutputError
 
 onnx = pytest.importorskip("onnx")
 from rebox.export import export_onnx  # noqa: E402 - after the extra was looked for
@@ -332,3 +334,18 @@ def test_the_command_writes_the_file_and_says_what_it_takes(patients, tmp_path):
     assert result.exit_code == 0, result.output
     assert "takes rows: float32 (n, 30)" in result.output
     assert onnxruntime.InferenceSession(str(tmp_path / "m.onnx")).get_inputs()[0].name == "rows"
+
+
+def test_the_file_of_a_box_is_never_written_over(patients, tmp_path):
+    train, labels, _ = patients
+    own = Path(shutil.copy(PATH, tmp_path / "model.onnx"))
+    link = tmp_path / "link.onnx"
+    link.symlink_to(own)
+    model = Reprogrammer(f"onnx:{own}", "map", budget=60, random_state=0)
+    model.fit(train[:60], labels[:60]).save(tmp_path / "m.rebox")
+    for written in (own, link):
+        result = CliRunner().invoke(app, ["export", str(tmp_path / "m.rebox"), str(written)])
+        assert "the model asks that file; name another." in str(result.exception)
+        with pytest.raises(OutputError, match="the model asks that file"):
+            export_onnx(model, written)
+    assert own.read_bytes() == PATH.read_bytes()

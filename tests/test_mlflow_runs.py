@@ -99,6 +99,21 @@ def test_no_password_is_logged_of_an_address_that_is_refused(box, logging):
     assert "h2@" not in str(run.data.params)
 
 
+def test_a_database_without_the_whole_of_mlflow_is_refused_before_anything_is_asked(
+    logging, monkeypatch
+):
+    from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+
+    def lacking(**_):
+        raise UnsupportedModelRegistryStoreURIException("sqlite:///mlflow.db", ["http"])
+
+    monkeypatch.setattr(mlflow, "start_run", lacking)  # as mlflow-skinny does where nothing is told
+    own = model()
+    with pytest.raises(InvalidOption, match="MLFLOW_TRACKING_URI, or `pip install mlflow`"):
+        own.fit(X, Y)
+    assert not hasattr(own, "spent_")
+
+
 def test_it_can_be_undone(tracking):  # noqa: F811
     before = rebox.Reprogrammer.fit
     rebox.mlflow.autolog()

@@ -295,6 +295,6 @@ def test_the_command_fits_what_hangs_on_another_box(place, old, gone):
 @pytest.mark.parametrize("box", ["rehearsal:?seed=9", "3=rehearsal:", f"{uri(1)}="])
 def test_the_command_says_what_it_takes(place, box):
     before = (place / "m.rebox").read_bytes()
-    with pytest.raises(InvalidOption, match=r"must be OLD=NEW, where OLD is .* or .*"):
+    with pytest.raises(InvalidOption, match=r"OLD is the number or the URI of 1 \(.*\) or 2 \("):
         invoke("move", "m.rebox", "--box", box)
     assert (place / "m.rebox").read_bytes() == before

@@ -90,6 +90,9 @@ def test_a_table_goes_with_a_box_that_is_asked_by_ids(answers, tmp_path):
     other.write_text("id,text\nz,a\n")
     with pytest.raises(InvalidData, match="has no answer to 1 of 1 ids, 'z'"):
         TextsOnRecord(open_box(answers[0]), other)
+    other.write_text("number,review\n1,a\n")
+    with pytest.raises(InvalidData, match=r"on the first line: name the columns so\.$"):
+        TextsOnRecord(open_box(answers[0]), other)  # no option says what they are called
 
 
 def played(*arguments):

@@ -437,6 +437,20 @@ def test_dollars_need_a_price(journal):
         ModelService(model, budget=Budget(usd=1.0), journal=journal)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"budget": 100}, r"budget= must be a rebox.meter.Budget\(usd=5\), found 100"),
+        ({"journal": "day.sqlite"}, r"journal= must be a rebox.meter.Journal\(FILE\), found 'day"),
+        ({"budget": Budget(queries=5)}, "is held by a journal"),
+        ({"limits": ServeLimits(check_every_s=60)}, "the model has none: fit with canaries=3"),
+    ],
+)
+def test_what_nothing_would_hold_or_show_is_refused(options, words):
+    with pytest.raises(InvalidOption, match=words):
+        ModelService(fitted()[0], **options)
+
+
 # -- who waits
 
 

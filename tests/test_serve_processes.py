@@ -316,6 +316,7 @@ REFUSED = {
     "a name with a slash": (["--name", "a/b"], "'/'"),
     "no workers": (["--workers", "0"], "at least 1"),
     "a queue of none": (["--queue", "0"], "at least 1"),
+    "no canaries to ask": (["--check-every-h", "24"], "has no canaries"),
 }
 
 

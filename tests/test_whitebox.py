@@ -198,6 +198,11 @@ def test_what_cannot_be_turned_into_torch_is_named(tmp_path):
     broken.write_bytes(b"no graph")
     with pytest.raises(BoxError, match="is not an ONNX file that can be read"):
         OnnxModule(broken)
+    known = {"w": weights(192, 4), "b": weights(4)}
+    constant = node("Constant", "", "n", value_string="a")
+    for given, held in ((HEAD, known | {"n": np.array(["a"])}), ([constant, *HEAD], known)):
+        with pytest.raises(BoxError, match="holds texts, as the names of the classes"):
+            open_whitebox(f"onnx:{saved(tmp_path, given, held)}")
     rows = saved(tmp_path, [node("MatMul", "x w", "y")], {"w": weights(8, 4)}, shape=(None, 8))
     with pytest.raises(BoxError, match="needs one input of images"):
         open_whitebox(f"onnx:{rows}")

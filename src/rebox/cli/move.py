@@ -109,8 +109,12 @@ def _names(given: str, boxes: list[dict[str, Any]]) -> tuple[str, str]:
     for name in sorted(filter(None, names), key=len, reverse=True):
         if given.startswith(f"{name}=") and len(given) > len(name) + 1:
             return names[name], given[len(name) + 1 :]
-    known = " or ".join(box["uri"] or box["identity"] for box in boxes)
-    raise InvalidOption(f"--box must be OLD=NEW, where OLD is {known}, found {given!r}.")
+    known = " or ".join(
+        f"{number} ({box['uri'] or box['identity']})" for number, box in enumerate(boxes, start=1)
+    )
+    raise InvalidOption(
+        f"--box must be OLD=NEW, where OLD is the number or the URI of {known}, found {given!r}."
+    )
 
 
 def _confirm(

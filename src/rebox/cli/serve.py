@@ -27,6 +27,7 @@ from rebox.classifier import Reprogrammer
 from rebox.classifier.accounts import check_prices
 from rebox.cli.app import app
 from rebox.cli.console import out
+from rebox.cli.model import need_canaries
 from rebox.cli.options import JournalOption, ModelArgument, OtherBoxOption, YesOption, read_journal
 from rebox.cli.printing import usd_per_query
 from rebox.errors import InvalidOption, extra
@@ -164,6 +165,8 @@ def serve(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its 
     # what cannot be served is told before a worker is started, and tells it again
     model = options.load()
     check_prices(model.boxes_, options.budget)
+    if check_every_h is not None:
+        need_canaries(model, options.model)
     _check_spending(options, model, yes=yes)
     kept = options.open_journal(model.boxes_)
     # uvicorn ends well, and then passes on the signal that it has heard

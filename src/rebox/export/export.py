@@ -14,7 +14,7 @@ import rebox
 from rebox.box.onnx import OnnxBox
 from rebox.box.probe import synthetic_images
 from rebox.classifier import Reprogrammer
-from rebox.errors import ArtefactError, InvalidOption, extra
+from rebox.errors import ArtefactError, InvalidOption, OutputError, extra
 from rebox.export.boxes import answers, opened
 from rebox.export.deciding import label
 from rebox.export.graph import TYPES, Graph, Value
@@ -25,7 +25,7 @@ from rebox.export.reading import probabilities
 from rebox.export.suited import check_exportable
 from rebox.fit import Model
 from rebox.local import PlainFeatures
-from rebox.output import check_writable, write
+from rebox.output import check_writable, place_of, write
 from rebox.program import Program
 from rebox.sample.inputs import Inputs
 
@@ -89,11 +89,12 @@ def export_onnx(
     MissingExtra
         The package ``onnx`` is not installed.
     OutputError
-        The file cannot be written.
+        The file cannot be written, or is the one of a box.
     """
     artefact, path = model.artefact_, Path(path)
     inputs = check_exportable(artefact.model, artefact.inputs, model.boxes_, artefact.texts)
     kind = _checked(pixels, channels)
+    _refuse_own_file(path, model.boxes_)
     check_writable(path)
     given = Given.of(artefact.model, inputs, model.boxes_, kind, channels)
     made = _made(artefact.model, given, model.boxes_, artefact.classes)
@@ -101,6 +102,13 @@ def export_onnx(
     largest = _difference(content, model, given)
     write(path, content)
     return Exported(path=path, takes=given.words, largest=largest, bytes=len(content))
+
+
+def _refuse_own_file(path: Path, boxes: Sequence[Any]) -> None:
+    """Raise `OutputError` where a box's own file, by whatever name, would be written over."""
+    own = {place_of(box.parts.path) for box in boxes if isinstance(box, OnnxBox)}
+    if place_of(path) in own:
+        raise OutputError(f"cannot write {path}: the model asks that file; name another.")
 
 
 def _checked(pixels: str, channels: int | None) -> PixelType:

@@ -10,7 +10,7 @@ from typing import Any
 from rebox.box import BlackBox
 from rebox.classifier import Reprogrammer
 from rebox.classifier.boxes import listed
-from rebox.errors import extra
+from rebox.errors import InvalidOption, extra
 from rebox.meter import masked
 from rebox.meter.address import MASK
 from rebox.mlflow.flavour import log_model
@@ -18,6 +18,7 @@ from rebox.mlflow.listener import TAG, MLflowListener
 
 with extra("mlflow", "a tracker of MLflow's"):
     import mlflow
+    from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 
 Fit = Callable[..., Reprogrammer]
 
@@ -67,7 +68,7 @@ def _logged(fit: Fit, *, log_models: bool) -> Fit:
 @contextlib.contextmanager
 def _run() -> Iterator[str]:
     """Give a run's id; a server that is gone when it ends must not take a fitted model along."""
-    run = mlflow.start_run(nested=mlflow.active_run() is not None)
+    run = _started()
     status = "FAILED"
     try:
         yield run.info.run_id
@@ -77,6 +78,17 @@ def _run() -> Iterator[str]:
             mlflow.end_run(status)
         except Exception as error:  # noqa: BLE001 - the fit is done, and paid for
             warnings.warn(f"the run was not ended: {error}", UserWarning, stacklevel=4)
+
+
+def _started() -> mlflow.ActiveRun:
+    try:
+        return mlflow.start_run(nested=mlflow.active_run() is not None)
+    except UnsupportedModelRegistryStoreURIException as error:
+        uri = masked(mlflow.get_tracking_uri())
+        raise InvalidOption(
+            f"this MLflow cannot log to {uri}: name a tracking server in MLFLOW_TRACKING_URI, or "
+            "`pip install mlflow`, as mlflow-skinny has no database of its own."
+        ) from error
 
 
 def _log_fitted(model: Reprogrammer) -> None:

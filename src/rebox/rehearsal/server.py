@@ -17,7 +17,6 @@ from typing import Any
 from rebox.rehearsal.message import Incoming, Outgoing
 
 LOOPBACK = "127.0.0.1"
-POLL_S = 0.05  # how soon it stops accepting
 JOIN_S = 10.0  # longest wait for a box that is being asked while the server stops
 LONGEST_BODY = 2**30
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close() sends RST instead of FIN
@@ -144,9 +143,7 @@ class Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._workers: list[threading.Thread] = []
         super().__init__((LOOPBACK, port), _Handler)
-        self._acceptor = threading.Thread(
-            target=self.serve_forever, args=(POLL_S,), name="rebox-rehearsal", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self._accept, name="rebox-rehearsal", daemon=True)
 
     @property
     def url(self) -> str:
@@ -160,7 +157,9 @@ class Server(ThreadingHTTPServer):
     def stop(self) -> None:
         """Close all connections and wait for their threads."""
         self.stopping.set()
-        self.shutdown()
+        # at once, by one connection more: `shutdown` is heard where `serve_forever` polls
+        with contextlib.suppress(OSError):
+            socket.create_connection((LOOPBACK, self.server_address[1]), JOIN_S).close()
         self._acceptor.join()
         with self._lock:
             for connection in self._open:
@@ -168,6 +167,10 @@ class Server(ThreadingHTTPServer):
         for worker in self._workers:
             worker.join(JOIN_S)
         self.server_close()
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection its thread."""

@@ -54,10 +54,10 @@ def read_rows(
 ) -> list[Row]:
     """Return the rows of a CSV, each with these columns, the optional ones it has, and no others.
 
-    What the table calls a column otherwise is ``named``. Raises `InvalidData` where it cannot be
-    read, a column is missing, or there are no rows.
+    What the table calls a column otherwise is ``named``; None: nobody can say so. Raises
+    `InvalidData` where it cannot be read, a column is missing, or there are no rows.
     """
-    layout = layout_of(table, columns, optional, named or {})
+    layout = layout_of(table, columns, optional, named)
     with _opened(table) as (file, line, _):
         rows = list(_parsed(file, layout, line))
     if not rows:
@@ -108,9 +108,13 @@ def _refusals(table: Path) -> Iterator[None]:
 
 
 def layout_of(
-    table: Path, columns: tuple[str, ...], optional: tuple[str, ...], named: Mapping[str, str]
+    table: Path,
+    columns: tuple[str, ...],
+    optional: tuple[str, ...],
+    renamed: Mapping[str, str] | None,
 ) -> Layout:
     """Return how ``table`` is written, by its first line: the separator is one that fits."""
+    named = renamed or {}
     fits = fitting(table, columns, optional, named)
     if fits is not None:
         separator, header, places = fits
@@ -120,7 +124,8 @@ def layout_of(
     header = max(_headers(table).values(), key=len)
     places = _places(header, columns, named)
     absent = [named.get(name, name) for name in columns if name not in places]
-    ours = [name for name in columns if name in {"path", "text", "label", "group"}]
+    sayable = () if renamed is None else ("path", "text", "label", "group")
+    ours = [name for name in columns if name in sayable]
     said = " and ".join(f"{name}_column=" for name in ours)
     if "path" in absent:
         said = said.replace("path_column=", "path_column= or text_column=")

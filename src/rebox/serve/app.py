@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from rebox.artefact import digest_of
 from rebox.artefact.form import SampleForm
 from rebox.box.wire import JSON_LENGTH
-from rebox.errors import Error, extra
+from rebox.errors import Error, InvalidOption, extra
 from rebox.meter import Budget, Journal
 from rebox.serve import inference, openapi
 from rebox.serve.backlog import Backlog, Job, JobAnswer, Room
@@ -70,7 +70,8 @@ class ModelService:
     Raises
     ------
     InvalidOption
-        The budget is in dollars, and what a box costs is not known.
+        The budget is in dollars, and what a box costs is not known, or no journal holds it; or
+        canaries are to be asked, and the model has none.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class ModelService:
         version: str = "unknown",
     ) -> None:
         self.name, self.limits, self._model = name, limits or ServeLimits(), model
+        _check(model, budget, journal, self.limits)
         self._version = version
         self.form = SampleForm.of(model.artefact_)
         self._digest = digest_of(model.artefact_)
@@ -278,6 +280,25 @@ class ModelService:
     async def _about(self, request: Request) -> Response:
         self._check_model(request)
         return JSONResponse(inference.metadata(self.name, self.form, self._model.classes_))
+
+
+def _check(
+    model: Servable, budget: Budget | None, journal: Journal | None, limits: ServeLimits
+) -> None:
+    """Refuse a budget that nothing would hold, and looks at canaries that are not there."""
+    if not isinstance(budget, Budget | None):
+        raise InvalidOption(f"budget= must be a rebox.meter.Budget(usd=5), found {budget!r}.")
+    if not isinstance(journal, Journal | None):
+        raise InvalidOption(f"journal= must be a rebox.meter.Journal(FILE), found {journal!r}.")
+    if budget and budget.words and journal is None:
+        raise InvalidOption(
+            "the budget of a day is held by a journal: pass one by journal=, the same for all who "
+            "share it."
+        )
+    if limits.check_every_s and not any(len(one.canaries) for one in model.artefact_.boxes):
+        raise InvalidOption(
+            "check_every_s= asks canaries, and the model has none: fit with canaries=3."
+        )
 
 
 def refusal(declined: Declined) -> Response:

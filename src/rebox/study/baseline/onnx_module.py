@@ -15,7 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rebox.box.outputs import one_line
@@ -259,10 +261,22 @@ def _attributes(node: Any, opset: int) -> Attributes:
 def _constant(attributes: Attributes) -> Tensor:
     """Return the value of a Constant node: a tensor, or plain numbers."""
     value = next(v for k, v in attributes.items() if k.startswith("value"))
-    return _tensor(value) if hasattr(value, "data_type") else torch.as_tensor(value)
+    if hasattr(value, "data_type"):
+        return _tensor(value)
+    _refuse_words(np.asarray(value))
+    return torch.as_tensor(value)
 
 
 def _tensor(initializer: Any) -> Tensor:
     """Return an initializer as a tensor; a scalar has no axes."""
     values = import_module("onnx").numpy_helper.to_array(initializer)
+    _refuse_words(values)
     return torch.from_numpy(values.copy())
+
+
+def _refuse_words(values: NDArray[Any]) -> None:
+    if values.dtype.kind in "OSU":
+        raise BoxError(
+            "the ONNX file holds texts, as the names of the classes that it answers with, for "
+            "which torch has no tensors: open its box as it is."
+        )
