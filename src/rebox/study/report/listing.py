@@ -175,10 +175,10 @@ def differences_table(setting: Setting, reference: str | None) -> TableView | No
         return None
     columns = (
         Column("method", marked),
-        Column("budget", _against, number=True),
-        Column("seeds", _paired_by, number=True),
         Column("accuracy, points", partial(_difference, "accuracy"), number=True),
         Column("macro AUC", partial(_difference, "macro_auc"), number=True),
+        Column("budget", _against, number=True),
+        Column("seeds", _paired_by, number=True),
     )
     return on_page(f"Differences from {rows[0]['reference']}: {setting.title}", columns, rows)
 
