@@ -87,11 +87,13 @@ def render(rows: Sequence[Row]) -> str:
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
-    """Return what the tables lack: services that were not asked, rows that would differ today.
+    """Return what the tables lack: published runs that were not made, rows that would differ today.
 
     Rows of an earlier version do not say how many threads the model had.
     """
-    absent = [name for name in SERVICES if all(row["service"] != name for row in rows)]
+    made = {(row["service"], row["q"]) for row in rows if row["method"] == "bar"}
+    planned = ((name, q) for name, served in SERVICES.items() for q in served.qs)
+    absent = [f"{name} at q = {q}" for name, q in planned if (name, q) not in made]
     older = dict.fromkeys(
         f"{row['service']} at q = {row['q']}, {METHODS[row['method']]}"
         for row in rows
