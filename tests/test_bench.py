@@ -552,6 +552,7 @@ assert ended.done == 10, ended
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_ray_cluster_takes_the_same_plan(measured, tmp_path):
     """A real local cluster of two workers, in a process of its own."""
     pytest.importorskip("ray", reason="ray is not installed")

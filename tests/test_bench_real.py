@@ -10,7 +10,12 @@ from rebox.cli.app import app
 from rebox.study.bench import is_done, read_ledger, read_plan
 
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")
-SMOKE = ("asd-smoke", "melanoma-smoke", "retinopathy-smoke", "services-smoke")
+SMOKE = (
+    pytest.param("asd-smoke", marks=pytest.mark.long),
+    "melanoma-smoke",
+    "retinopathy-smoke",
+    "services-smoke",
+)
 
 pytestmark = [
     pytest.mark.slow,

@@ -202,6 +202,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.long
 def test_mlservers_codecs_and_types_read_what_is_said(running, tumours, request):
     python = environment("mlserver-client", MLSERVERS, request.config.cache)
     _, model, patients = tumours
