@@ -128,11 +128,7 @@ class Drawer:
         if figure is None:
             return None
         label = f"Loss on training images against queries, {setting.title}"
-        return self._view(
-            figure,
-            "Loss on training images, first fit of each method",
-            label,
-        )
+        return self._view(figure, "Loss on training images, first fit of each method", label)
 
     def card(self, cell: Cell) -> MethodCard | None:
         """Return what is seen of one method, or None where its ledger kept nothing to see."""

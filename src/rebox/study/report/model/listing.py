@@ -38,10 +38,7 @@ def boxes_table(model: ModelFile) -> TableView:
         Column("box", lambda box: Entry(text=box.name, swatch=_swatch(model, box))),
         Column(f"for {PREDICTIONS:,} queries", _price, number=True),
         Column("queries to fit", _fitted, number=True),
-        Column("asked about, %", _asked_about, number=True, when=lambda _: chosen),
-        Column(
-            "queries for a prediction", lambda box: f"{box.queries:.3g}", True, lambda _: not chosen
-        ),
+        _asked(chosen=chosen),
         Column("gain in macro AUC", lambda box: _gain(box, "gain"), number=True, when=_judged),
         Column(
             "gain in log loss, nats", lambda box: _gain(box, "sharper"), number=True, when=_judged
@@ -56,8 +53,11 @@ def boxes_table(model: ModelFile) -> TableView:
     return on_page(f"{caption}{beside}", columns, model.boxes)
 
 
-def _asked_about(box: AskedBox) -> str:
-    return f"{100 * box.queries:.1f}"
+def _asked(*, chosen: bool) -> Column:
+    """Return how many samples a box is asked about, or how often about each."""
+    if chosen:
+        return Column("asked about, %", lambda box: f"{100 * box.queries:.1f}", number=True)
+    return Column("queries for a prediction", lambda box: f"{box.queries:.3g}", number=True)
 
 
 def _swatch(model: ModelFile, box: AskedBox) -> int | None:

@@ -119,11 +119,7 @@ def operating_table(worth: Worth, classes: Sequence[int]) -> TableView:
     rows = [(worth.classes[k], operating(truth == k, decided == k)) for k in classes]
     columns = [
         Column("class", lambda row: row[0]),
-        Column(
-            "false positive rate",
-            lambda row: f"{row[1][0]:.3f}",
-            number=True,
-        ),
+        Column("false positive rate", lambda row: f"{row[1][0]:.3f}", number=True),
         Column("sensitivity", lambda row: f"{row[1][1]:.3f}", number=True),
     ]
     return on_page("Where its decisions stand", columns, rows)
