@@ -42,6 +42,19 @@ def test_it_learns_what_goes_together_and_repeats_itself(name):
     assert len(fitted.curve) == trainer.epochs
 
 
+@pytest.mark.parametrize("name", FAST)
+def test_where_it_is_trained_changes_nothing_but_that(name):
+    """``cpu:0`` is the same processor; a device that is not there is not passed over."""
+    x, y = matrices(20)
+    trainer = baseline_from_name(FAST[name])
+    here, there = (
+        trainer.fit(x, y, value_range=(-1, 1), device=device) for device in ("cpu", "cpu:0")
+    )
+    np.testing.assert_array_equal(here.predict_proba(x), there.predict_proba(x))
+    with pytest.raises(InvalidOption, match="device 'cuda:99' cannot be used"):
+        trainer.fit(x, y, value_range=(-1, 1), device="cuda:99")
+
+
 @pytest.mark.long
 def test_it_is_fitted_to_training_labels_alone():
     x, y = matrices()

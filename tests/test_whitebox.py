@@ -18,6 +18,8 @@ from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
 from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
 from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch
 from rebox.study.baseline.whitebox import WhiteBox  # noqa: E402 - needs torch
+from rebox.study.bench import Places, Workbench  # noqa: E402 - with the others
+from rebox.study.bench.plan import PlannedBox  # noqa: E402 - with the others
 
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REAL = {
@@ -206,6 +208,26 @@ def test_what_cannot_be_turned_into_torch_is_named(tmp_path):
     rows = saved(tmp_path, [node("MatMul", "x w", "y")], {"w": weights(8, 4)}, shape=(None, 8))
     with pytest.raises(BoxError, match="needs one input of images"):
         open_whitebox(f"onnx:{rows}")
+
+
+def test_a_bench_asks_an_onnx_file_where_it_is_told_to(tmp_path):
+    """``cpu:0`` stands for an accelerator: the file goes through PyTorch, and so do its limits."""
+    saved(tmp_path, [node("Identity", "x", "h"), *HEAD], {"w": weights(192, 4), "b": weights(4)})
+    uri = "onnx:{models}/m.onnx?outputs=logits"
+    images = noise((8, 8, 3), n=5)
+    asked = {}
+    for device in ("cpu", "cpu:0"):
+        with Workbench(Places(models=tmp_path, device=device)) as bench:
+            asked[device] = bench.box(PlannedBox(name="b", uri=uri))
+            limited = bench.box(PlannedBox(name="b", uri=f"{uri}&top_k=1")).box.ask(images)
+            assert ((limited > 0).sum(axis=1) == 1).all()
+    assert asked["cpu:0"].identity.startswith("torch:OnnxModule:")
+    assert asked["cpu"].identity.startswith("onnx:")
+    given, expected = (asked[device].box.ask(images) for device in ("cpu:0", "cpu"))
+    np.testing.assert_allclose(given, expected, atol=TOLERANCE)
+    nowhere = Workbench(Places(models=tmp_path, device="cuda:99"))
+    with nowhere as bench, pytest.raises(InvalidOption, match="device 'cuda:99' cannot be used"):
+        bench.box(PlannedBox(name="b", uri=uri))
 
 
 def test_sizes_and_outputs_of_an_onnx_file(tmp_path):

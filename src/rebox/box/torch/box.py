@@ -174,7 +174,9 @@ class TorchBox(BlackBox):
             scratch=self._scratch,
         )
         try:
-            with torch.inference_mode():
+            # cuDNN's convolutions round to 10 bits of fraction unless told otherwise: the small
+            # differences of losses that a search looks at would drown
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                 # a tensor of its own: a module may work in place
                 batch = torch.tensor(ready, device=self._device)
                 outputs = _tensors(self._module(batch))

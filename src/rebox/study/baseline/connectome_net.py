@@ -23,7 +23,7 @@ from rebox.study.baseline.connectome import (
     triangles,
 )
 from rebox.study.baseline.contract import Baseline, Training
-from rebox.study.baseline.whitebox import seeded
+from rebox.study.baseline.whitebox import check_device, seeded
 
 Curve = tuple[tuple[int, float], ...]
 Losses = Callable[[NDArray[np.intp]], Tensor]
@@ -33,6 +33,7 @@ SPARSE = 0.2  # mean activation that the penalty asks for
 LEADING = 2  # eigenvectors that the similarity of subjects looks at
 MOMENTUM = 0.9
 BATCH1, BATCH2 = 100, 10  # of the first autoencoder; of the second and the classifier
+SMALL = "cpu"  # where the second is trained: a card takes longer to start its steps than to do them
 # optimisers are fused: fifty million weights go once through memory for each step, not ten times
 
 
@@ -84,11 +85,13 @@ class Denoiser(nn.Module):
 
 def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
     """Return the network of Heinsfeld et al., trained by its ``settings``."""
-    vectors = torch.from_numpy(triangles(training.images))
+    device = training.device
+    check_device(device)
+    vectors = torch.from_numpy(triangles(training.images)).to(device)
     rows, held_out = set_aside(training, settings.validation)
     schedule = _Schedule(rows, held_out, training.seed)
-    with seeded(training.seed, "cpu"):
-        first = Denoiser(vectors.shape[1], settings.width1)
+    with seeded(training.seed, device):
+        first = Denoiser(vectors.shape[1], settings.width1).to(device)
         adam = torch.optim.Adam(first.parameters(), lr=settings.lr, fused=True)
 
         def loss_of_first(few: NDArray[np.intp]) -> Tensor:
@@ -96,16 +99,16 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
 
         schedule.train(first, adam, loss_of_first, settings.epochs1, BATCH1)
         with torch.no_grad():
-            codes = torch.tanh(first.encoder(vectors))
-        second = Denoiser(settings.width1, settings.width2)
+            codes = torch.tanh(first.encoder(vectors)).to(SMALL)
+        second = Denoiser(settings.width1, settings.width2).to(SMALL)
         plain = torch.optim.SGD(second.parameters(), lr=settings.lr, fused=True)
 
         def loss_of_second(few: NDArray[np.intp]) -> Tensor:
             return second.loss(codes[few], settings.corruption2, settings.sparse)
 
         schedule.train(second, plain, loss_of_second, settings.epochs2, BATCH2)
-        module = _stacked(first, second, settings, len(training.classes))
-        targets = torch.from_numpy(training.targets.astype(np.int64))
+        module = _stacked(first, second, settings, len(training.classes)).to(device)
+        targets = torch.from_numpy(training.targets.astype(np.int64)).to(device)
         whole = torch.optim.Adam(module.parameters(), lr=settings.lr_classifier, fused=True)
 
         def loss_of_classes(few: NDArray[np.intp]) -> Tensor:
@@ -188,16 +191,21 @@ def fit_diagnet(settings: DiagNetTrainer, training: Training) -> Baseline:
     vectors, targets = everything[:, kept], training.targets
     rng = generator(training.seed, Stream.BATCHES)
     near = nearest(everything, targets, settings.neighbours)
-    with seeded(training.seed, "cpu"):
-        module = Hybrid(len(kept), max(1, len(kept) // 2), len(training.classes))
+    device = training.device
+    check_device(device)
+    with seeded(training.seed, device):
+        module = Hybrid(len(kept), max(1, len(kept) // 2), len(training.classes)).to(device)
         parameters = module.parameters()
         sgd = torch.optim.SGD(parameters, lr=settings.lr, momentum=MOMENTUM, fused=True)
         curve = []
         for epoch in range(settings.epochs):
-            x, y = _augmented(vectors, targets, near, rng)
+            x, y = (
+                torch.from_numpy(made).to(device)
+                for made in _augmented(vectors, targets, near, rng)
+            )
             joint, total = epoch < settings.joint, 0.0
             for few in batches(len(x), settings.batch, training.seed, epoch):
-                error, loss = module.losses(torch.from_numpy(x[few]), torch.from_numpy(y[few]))
+                error, loss = module.losses(x[few], y[few])
                 total += len(few) * _step(sgd, error + loss if joint else loss)
             curve.append((epoch + 1, total / len(x)))
     return _model(training, kept, module, tuple(curve))
@@ -275,5 +283,5 @@ def _model(
         inputs=training.images.inputs,
         curve=curve,
         kept=kept,
-        module=module.eval(),
+        module=module.cpu().eval(),
     )

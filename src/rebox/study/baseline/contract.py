@@ -82,6 +82,7 @@ class Training:
     test: tuple[Any, ArrayLike] | None
     class_weight: str | None
     groups: NDArray[np.intp] | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.y)
@@ -198,7 +199,7 @@ class Trainer(abc.ABC):
         """Whether it chooses anything on test images: `fit` needs ``test``."""
         return False
 
-    def fit(
+    def fit(  # noqa: PLR0913 - keyword-only, as the trial has them
         self,
         x: Any,
         y: ArrayLike,
@@ -209,6 +210,7 @@ class Trainer(abc.ABC):
         test: tuple[Any, ArrayLike] | None = None,
         class_weight: str | None = None,
         groups: ArrayLike | None = None,
+        device: str = "cpu",
     ) -> Baseline:
         """Return the baseline of samples and their labels; the same seed gives the same one.
 
@@ -230,6 +232,8 @@ class Trainer(abc.ABC):
             own option says. Reprogramming weighs classes as published, whatever this says.
         groups : (n,) or None
             Subjects: what is held out while fitting is held out with all images of its subject.
+        device : str
+            Where networks of the baseline's own are trained; an opened box says where it is itself.
 
         Raises
         ------
@@ -256,6 +260,7 @@ class Trainer(abc.ABC):
             test=test if self.peeks else None,
             class_weight=class_weight or getattr(self, "class_weight", None),
             groups=encode_groups(groups, len(x), least=2),
+            device=device,
         )
         return self._fit(training)
 

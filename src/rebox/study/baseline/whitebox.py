@@ -27,7 +27,7 @@ with extra("torch", "a white box"):
     import torch
     from torch import Tensor, nn
 
-    from rebox.box.torch import fingerprint
+    from rebox.box.torch import TorchBox, fingerprint
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
 
 OPENING_IMAGES = 2
@@ -108,12 +108,8 @@ class WhiteBox:
             The device cannot be used, or another option is out of range.
         """
         height, width = (size, size) if isinstance(size, int) else size
-        try:
-            module = module.to(device).eval().requires_grad_(requires_grad=False)
-        except (RuntimeError, AssertionError) as error:
-            raise InvalidOption(
-                f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
-            ) from error
+        check_device(device)
+        module = module.to(device).eval().requires_grad_(requires_grad=False)
         figures = as_preprocess(preprocess)
         ready = synthetic_batch(figures, (height, width, channels)).to(device, _dtype(module))
         with torch.inference_mode():
@@ -155,6 +151,19 @@ class WhiteBox:
     def dtype(self) -> torch.dtype:
         """Precision of the weights."""
         return _dtype(self.module)
+
+    def as_box(self, batch_size: int) -> TorchBox:
+        """Return the same classifier with its lid on, asked in float32 where its weights are."""
+        return TorchBox(
+            self.module,
+            size=self.size,
+            preprocess=self.preprocess,
+            classes=self.classes,
+            channels=self.channels,
+            outputs=self.outputs,
+            device=self.device,
+            batch_size=batch_size,
+        )
 
     def images(self, placed: NDArray[np.floating]) -> Tensor:
         """Return images (n, height, width, channels) in [0, 1] as a tensor on the device."""
@@ -261,6 +270,16 @@ def _normalised(images: Tensor, figures: Preprocess) -> Tensor:
 def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
     """Return a few synthetic images as a module of this preprocessing takes them."""
     return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
+
+
+def check_device(device: str) -> None:
+    """Raise InvalidOption where nothing can be computed on ``device``."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidOption(
+            f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
+        ) from error
 
 
 def use_threads(count: int) -> None:

@@ -58,6 +58,7 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         "positive": _plain(dataset.positive),
         "grades": dataset.grades,
         "version": rebox.__version__,
+        "device": bench.places.device,
         **measured,
     }
 
@@ -192,6 +193,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         groups=_training_groups(dataset, parts),
         value_range=dataset.value_range,
         test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
+        device=bench.places.device,
     )
     fit_s = time.perf_counter() - started
     tested = _tested(model.predict_proba(x[parts.test]), model.classes, dataset, parts, trial.seed)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from rebox.box import BlackBox, open_box, open_foreign
-from rebox.box.limited import LimitedBox
+from rebox.box import BOXES, BlackBox, BoxURI, LimitedBox, open_box, open_foreign
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
+from rebox.option import read_options
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, load, open_task
 from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
+CPU = "cpu"
+CARD_BATCH = 128  # images that an accelerator is shown at a time
 ABSENT = "weights not at hand"
 OWN_FILES = "./"
 """What the name of a data set begins with that is files below the folder of the data, no task."""
@@ -40,7 +42,8 @@ class Places:
         Of a trial, in its box and in its arithmetic. One thread adds up in the same order on every
         machine; several trials at a time use several cores.
     device : str
-        Where torch boxes and white boxes run, as ``cuda``.
+        Where torch boxes, ONNX files and what is trained run, as ``cuda``. An ONNX file is asked
+        through PyTorch anywhere but on the processor.
     dtype : {"float32", "bfloat16"}
         Precision of what is trained through a network. Black boxes answer in their own: the
         differences that a search looks at would drown.
@@ -56,7 +59,7 @@ class Places:
     models: Path | None = None
     cache: Path | None = None
     threads: int = 1
-    device: str = "cpu"
+    device: str = CPU
     dtype: str = "float32"
     loaders: tuple[tuple[str, Loader], ...] = ()
     journal: str | bool | None = field(default=None, repr=False)  # it may hold a password
@@ -254,12 +257,22 @@ class Workbench:
         return said
 
     def _opened(self, uri: str) -> BlackBox:
+        if uri.startswith("onnx:") and self.places.device != CPU:
+            return self._on_device(uri)
         if uri.startswith("onnx:"):
             uri = _with(uri, f"threads={self.places.threads}")
         elif uri.startswith("torch:"):
             uri = _with(uri, f"device={self.places.device}")
         way = "pass trusted= with it"
         return open_foreign(uri, whose="plan", way=way, trusted=self.places.trusted)
+
+    def _on_device(self, uri: str) -> BlackBox:
+        from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
+
+        parts = BoxURI.parse(uri)
+        _, limits = read_options(f"box {parts.scheme!r}", parts.options, BOXES["onnx"], LimitedBox)
+        box = open_whitebox(_with(uri, f"device={self.places.device}")).as_box(CARD_BATCH)
+        return LimitedBox(box, **limits) if limits else box
 
     def _uri(self, uri: str) -> str:
         if "{models}" in uri and self.places.models is None:
