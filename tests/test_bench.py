@@ -302,6 +302,24 @@ def test_what_is_not_at_hand_is_a_row_with_a_reason_and_is_tried_again(plan, tmp
     assert not any(is_done(row) for row in rows_of(tmp_path, "l.jsonl"))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("torchvision")
+def test_an_architecture_is_trained_from_scratch_without_its_weights(plan, tmp_path):
+    box = PLAN.replace("rehearsal:?classes=8&size=32", "onnx:{models}/none.onnx").replace(
+        'none.onnx"', 'none.onnx"\nuntrained = "torch:squeezenet1_1?weights=none&size=64"'
+    )
+    methods = '[methods.scratch]\nbaseline = "scratch?epochs=1"\n'
+    methods += '[methods.finetune]\nbaseline = "finetune"'
+    plan.write_text(
+        f'{box}\n{methods}\n[[cells]]\nmethods = ["scratch", "finetune"]\nseeds = [0]\n'
+    )
+    trials = [t for t in read_plan(plan).trials if t.method.name in ("scratch", "finetune")]
+    ended = run(trials, tmp_path / "l.jsonl", Places(models=tmp_path))
+    assert (ended.done, ended.unavailable, ended.failed) == (1, 1, 0)
+    statuses = {row["method"]: row["status"] for row in rows_of(tmp_path, "l.jsonl")}
+    assert statuses == {"scratch": "done", "finetune": "unavailable"}
+
+
 def test_a_box_asked_behind_the_meter_is_noticed(plan):
     trial = read_plan(plan).trials[0]
     with pytest.raises(RuntimeError, match="was asked 11"):

@@ -182,7 +182,8 @@ def _check_counts(trial: Trial, asked: int, fit: int, total: int) -> None:
 def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Workbench) -> Row:
     """Fit a baseline. Only one that says that it peeks is given the test images."""
     trainer = baseline_from_name(trial.method.baseline or "")
-    whitebox = None if trial.box is None else bench.weights(trial.box)
+    box, fresh = trial.box, trial.method.fresh
+    whitebox = None if box is None else bench.weights(box, fresh=fresh)
     x, y = _looked_at(dataset), read_labels(dataset.labels)
     started = time.perf_counter()
     model = trainer.fit(
