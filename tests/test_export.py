@@ -341,9 +341,10 @@ def test_the_file_of_a_box_is_never_written_over(patients, tmp_path):
     own = Path(shutil.copy(PATH, tmp_path / "model.onnx"))
     link = tmp_path / "link.onnx"
     link.symlink_to(own)
+    (tmp_path / "hard.onnx").hardlink_to(own)
     model = Reprogrammer(f"onnx:{own}", "map", budget=60, random_state=0)
     model.fit(train[:60], labels[:60]).save(tmp_path / "m.rebox")
-    for written in (own, link):
+    for written in (own, link, tmp_path / "hard.onnx"):
         result = CliRunner().invoke(app, ["export", str(tmp_path / "m.rebox"), str(written)])
         assert "the model asks that file; name another." in str(result.exception)
         with pytest.raises(OutputError, match="the model asks that file"):

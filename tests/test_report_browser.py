@@ -8,6 +8,7 @@ from pathlib import Path
 import ledgers
 import numpy as np
 import pytest
+from once import once
 from PIL import Image
 from test_as_named import answers_of
 
@@ -45,9 +46,12 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(tmp_path_factory, worker_id):
     """A plan of two tasks with every figure, the frontier's long ledger, and a model's page."""
-    folder = tmp_path_factory.mktemp("pages")
+    return once(tmp_path_factory, worker_id, "pages", write_pages)
+
+
+def write_pages(folder):
     rows = ledgers.study(folds=2, boxes=("resnet50",)) + ledgers.graded()
     rows.append(ledgers.row("a" * 90, task="b" * 120, box="c" * 70, class_names=["d" * 80, "e"]))
     write_report(folder / "findings.html", [ledgers.write(folder / "findings.jsonl", rows)])
@@ -55,7 +59,6 @@ def pages(tmp_path_factory):
     write_report(folder / "frontier.html", [frontier])
     (folder / "model.html").write_text(model_report(asking(folder)))
     write_worth(folder)
-    return folder
 
 
 def write_worth(folder):

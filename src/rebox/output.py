@@ -57,6 +57,17 @@ def place_of(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def marks_of(path: Path) -> set[object]:
+    """Return what tells a file by whatever name: where links lead, and its number."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - raises for paths that Path.stat takes, too
+        return {place_of(path), (found.st_dev, found.st_ino)}
+    except FileNotFoundError:
+        return {place_of(path)}
+    except (OSError, ValueError):
+        return set()
+
+
 def check_writable(path: Path) -> None:
     """Raise `OutputError` unless ``path`` can be written: before queries are spent, not after."""
     if not is_stream(path):

@@ -1,6 +1,5 @@
 """Where commands write: ``-`` is standard output, no file is written twice, none that is read."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from rebox.cli.console import out
 from rebox.cli.standard import is_standard, standard_output
 from rebox.errors import InvalidOption, MissingExtra, OutputError
 from rebox.meter import default_path, is_server
-from rebox.output import check_writable, is_stream, place_of
+from rebox.output import check_writable, is_stream, marks_of
 from rebox.sample import ImageFiles, Samples
 
 Given = str | Path | None
@@ -67,9 +66,9 @@ def check_model_output(path: Path, *, force: bool) -> None:
 
 def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Given]) -> None:
     """Raise `OutputError` where a file that is read would be written over."""
-    written = {key: path for path in outputs for key in _keys(path)}
+    written = {key: path for path in outputs for key in marks_of(path)}
     for path in (path for given in inputs for path in _paths(given)):
-        for key in _keys(path):
+        for key in marks_of(path):
             if key in written:
                 raise OutputError(
                     f"cannot write {written[key]}: it is what is read as {path}; name another file."
@@ -138,23 +137,12 @@ def _kept_elsewhere(content: bytes) -> str | None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return (is_standard(one) and is_standard(other)) or bool(_keys(one) & _keys(other))
+    return (is_standard(one) and is_standard(other)) or bool(marks_of(one) & marks_of(other))
 
 
 def _takes_all(path: Path) -> bool:
     """Return whether outputs do not get into each other's way there, as on /dev/null."""
     return not is_standard(path) and is_stream(path) and not path.is_fifo()
-
-
-def _keys(path: Path) -> set[object]:
-    """Return what tells a file by whatever name: where links lead, and its number."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - raises for paths that Path.stat takes, too
-        return {place_of(path), (found.st_dev, found.st_ino)}
-    except FileNotFoundError:
-        return {place_of(path)}
-    except (OSError, ValueError):
-        return set()
 
 
 def _paths(given: Given) -> Iterator[Path]:

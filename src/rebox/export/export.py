@@ -25,7 +25,7 @@ from rebox.export.reading import probabilities
 from rebox.export.suited import check_exportable
 from rebox.fit import Model
 from rebox.local import PlainFeatures
-from rebox.output import check_writable, place_of, write
+from rebox.output import check_writable, marks_of, write
 from rebox.program import Program
 from rebox.sample.inputs import Inputs
 
@@ -106,8 +106,8 @@ def export_onnx(
 
 def _refuse_own_file(path: Path, boxes: Sequence[Any]) -> None:
     """Raise `OutputError` where a box's own file, by whatever name, would be written over."""
-    own = {place_of(box.parts.path) for box in boxes if isinstance(box, OnnxBox)}
-    if place_of(path) in own:
+    files = (box.parts.path for box in boxes if isinstance(box, OnnxBox))
+    if any(marks_of(path) & marks_of(file) for file in files):
         raise OutputError(f"cannot write {path}: the model asks that file; name another.")
 
 
