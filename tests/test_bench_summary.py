@@ -272,8 +272,19 @@ def test_a_table_has_what_was_published_what_was_measured_and_what_was_not():
     assert "weights not at hand" in line("inception-v3", "ar", "72.30 / 71.94 / 74.71")
     assert "not run" in line("resnet50", "finetune", "52.88 / 54.13 / 53.50")
     assert "Eslami" in line("no box", "diagnet", "69.40 / 66.40 / 71.30")
+    assert "in a table of its own" in line("azure", "bar-q1", "48.15", "1.86k")
     assert any("chose on test images" in one for one in lines)
     assert any(one.startswith("### auto against the others on abide") for one in lines)
+
+
+def test_a_published_row_says_on_which_task_it_was_repeated():
+    rows = [row("ar", 0, 0.5, task="ham10000-1500", box="resnet50")]
+    rows += [row("map", 0, 0.5, task="ham10000", box="resnet50")]
+    lines = [
+        one for one in render(rows).splitlines() if one.startswith("| resnet50 | ar | 82.05 |")
+    ]
+    assert ["measured on ham10000-1500" in one for one in lines] == [False, True]
+    assert "without a method to run" in render(rows)
 
 
 def test_a_table_marks_what_is_not_of_float32():

@@ -20,6 +20,8 @@ class Published:
         Percent, as printed.
     queries : str
         As printed; empty where none are.
+    apart : str
+        Where no plan repeats it: what does, or why nothing can.
     """
 
     task: str
@@ -31,6 +33,7 @@ class Published:
     queries: str = ""
     usd: float | None = None
     source: str = SEED_STUDY
+    apart: str = ""
 
     @property
     def spelled(self) -> str:

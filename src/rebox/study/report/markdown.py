@@ -1,6 +1,6 @@
 """Ledgers as tables: what was published beside what was measured, and how methods differ."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ from rebox.metric import METRIC_WORDS, METRICS, PERCENT
 from rebox.money import dollars
 from rebox.study.bench import Cell, Comparison, Row, TrialRow, in_cells, published, read_row
 from rebox.study.bench.comparison import COMPARED, compare
-from rebox.study.bench.published import published_for
+from rebox.study.bench.published import Published, published_for
 from rebox.study.report.listing import measured_columns
 from rebox.study.report.table import Column, Entry, figure, in_markdown, one_line
 from rebox.study.report.tables import measured
@@ -75,10 +75,11 @@ def sections(
     trials = [read_row(row) for row in rows]
     cells = in_cells(trials)
     parts = []
+    where = {published_for(cell.task, cell.box, cell.method): cell.task for cell in cells}
     for task in dict.fromkeys(trial.task for trial in trials):
         own = [cell for cell in cells if cell.task == task]
         gone = [trial for trial in trials if trial.task == task and trial.why is not None]
-        parts.append(_measured(task, own, gone))
+        parts.append(_measured(task, own, gone, where))
         ahead = None if reference is None else _compared(task, own, reference)
         if ahead is not None:
             parts.append(ahead)
@@ -105,7 +106,13 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{COARSE} went through the opened network in {', '.join(coarse)}, not in float32."
 
 
-def _measured(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> Section:
+def _measured(
+    task: str,
+    cells: Sequence[Cell],
+    missing: Sequence[TrialRow],
+    where: Mapping[Published | None, str],
+) -> Section:
+    """Return a task's table; ``where`` says on which task a published row was repeated."""
     metrics = [name for name in METRICS if any(name in cell.figures for cell in cells)]
     rows = [measured(cell, metrics) for cell in sorted(cells, key=_order(cells))]
     rows += _missing(missing)
@@ -116,13 +123,19 @@ def _measured(task: str, cells: Sequence[Cell], missing: Sequence[TrialRow]) -> 
             "method": row.method,
             "published": row,
             "queries": row.queries,
-            "why": f"not run ({row.source})",
+            "why": _why_not(row, where.get(row)),
         }
         for row in published()
         if row.task == task and row not in known
     ]
     columns = tuple(measured_columns(metrics, _marked))
     return Section(title=one_line(task), below=False, columns=columns, rows=rows)
+
+
+def _why_not(row: Published, task: str | None) -> str:
+    if task is not None:
+        return f"measured on {one_line(task)}"
+    return row.apart or f"not run ({row.source})"
 
 
 def _missing(trials: Sequence[TrialRow]) -> list[Row]:
