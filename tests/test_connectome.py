@@ -5,7 +5,7 @@ import pytest
 
 from rebox.errors import InvalidData, InvalidOption
 from rebox.study.baseline.connectome import set_aside, triangles
-from rebox.study.baseline.contract import Training
+from rebox.study.baseline.contract import Compute, Training
 from rebox.study.baseline.names import baseline_from_name
 
 pytest.importorskip("torch")
@@ -48,11 +48,29 @@ def test_where_it_is_trained_changes_nothing_but_that(name):
     x, y = matrices(20)
     trainer = baseline_from_name(FAST[name])
     here, there = (
-        trainer.fit(x, y, value_range=(-1, 1), device=device) for device in ("cpu", "cpu:0")
+        trainer.fit(x, y, value_range=(-1, 1), compute=Compute(device=device))
+        for device in ("cpu", "cpu:0")
     )
     np.testing.assert_array_equal(here.predict_proba(x), there.predict_proba(x))
     with pytest.raises(InvalidOption, match="device 'cuda:99' cannot be used"):
-        trainer.fit(x, y, value_range=(-1, 1), device="cuda:99")
+        trainer.fit(x, y, value_range=(-1, 1), compute=Compute(device="cuda:99"))
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_in_bfloat16_it_learns_as_in_float32_but_for_rounding(name):
+    x, y = matrices()
+    trainer = baseline_from_name(FAST[name])
+    fine, coarse = (
+        trainer.fit(x, y, value_range=(-1, 1), compute=Compute(dtype=dtype))
+        for dtype in ("float32", "bfloat16")
+    )
+    assert (fine.precision, coarse.precision) == ("float32", "bfloat16")
+    losses = np.array([[loss for _, loss in fitted.curve] for fitted in (fine, coarse)])
+    assert 0 < np.abs(losses[1] - losses[0]).max() < 0.1
+    held_out, truth = matrices(60, seed=1)
+    assert (coarse.predict(held_out) == truth).mean() > 0.8
+    with pytest.raises(InvalidOption, match="one of float32, bfloat16, found 'int8'"):
+        trainer.fit(x, y, value_range=(-1, 1), compute=Compute(dtype="int8"))
 
 
 @pytest.mark.long

@@ -22,8 +22,8 @@ from rebox.study.baseline.connectome import (
     set_aside,
     triangles,
 )
-from rebox.study.baseline.contract import Baseline, Training
-from rebox.study.baseline.whitebox import check_device, seeded
+from rebox.study.baseline.contract import Baseline, Compute, Training
+from rebox.study.baseline.whitebox import check_device, check_precision, seeded
 
 Curve = tuple[tuple[int, float], ...]
 Losses = Callable[[NDArray[np.intp]], Tensor]
@@ -76,7 +76,7 @@ class Denoiser(nn.Module):
 
     def loss(self, x: Tensor, corruption: float, sparse: float) -> Tensor:
         """Return the root mean square error of ``x`` (n, width), with the penalty on activity."""
-        codes = torch.tanh(self.encoder(x * torch.rand_like(x) * (1 - corruption)))
+        codes = torch.tanh(self.encoder(x * torch.rand_like(x) * (1 - corruption))).float()
         active = codes.abs().mean(dim=0).clamp(1e-6, 1 - 1e-6)
         idle = (1 - SPARSE) * ((1 - SPARSE) / (1 - active)).log()
         divergence = SPARSE * (SPARSE / active).log() + idle
@@ -85,8 +85,7 @@ class Denoiser(nn.Module):
 
 def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
     """Return the network of Heinsfeld et al., trained by its ``settings``."""
-    device = training.device
-    check_device(device)
+    device, products = training.compute.device, _products(training.compute)
     vectors = torch.from_numpy(triangles(training.images)).to(device)
     rows, held_out = set_aside(training, settings.validation)
     schedule = _Schedule(rows, held_out, training.seed)
@@ -95,7 +94,8 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
         adam = torch.optim.Adam(first.parameters(), lr=settings.lr, fused=True)
 
         def loss_of_first(few: NDArray[np.intp]) -> Tensor:
-            return first.loss(vectors[few], settings.corruption1, settings.sparse)
+            with products:
+                return first.loss(vectors[few], settings.corruption1, settings.sparse)
 
         schedule.train(first, adam, loss_of_first, settings.epochs1, BATCH1)
         with torch.no_grad():
@@ -191,8 +191,7 @@ def fit_diagnet(settings: DiagNetTrainer, training: Training) -> Baseline:
     vectors, targets = everything[:, kept], training.targets
     rng = generator(training.seed, Stream.BATCHES)
     near = nearest(everything, targets, settings.neighbours)
-    device = training.device
-    check_device(device)
+    device, products = training.compute.device, _products(training.compute)
     with seeded(training.seed, device):
         module = Hybrid(len(kept), max(1, len(kept) // 2), len(training.classes)).to(device)
         parameters = module.parameters()
@@ -205,7 +204,8 @@ def fit_diagnet(settings: DiagNetTrainer, training: Training) -> Baseline:
             )
             joint, total = epoch < settings.joint, 0.0
             for few in batches(len(x), settings.batch, training.seed, epoch):
-                error, loss = module.losses(x[few], y[few])
+                with products:
+                    error, loss = module.losses(x[few], y[few])
                 total += len(few) * _step(sgd, error + loss if joint else loss)
             curve.append((epoch + 1, total / len(x)))
     return _model(training, kept, module, tuple(curve))
@@ -268,6 +268,14 @@ def _augmented(
     return both[0], both[1].astype(np.int64)
 
 
+def _products(compute: Compute) -> torch.autocast:
+    """Return a context in which layers multiply in the precision that is asked for."""
+    check_device(compute.device)
+    check_precision(compute.dtype)
+    kind = torch.device(compute.device).type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
+
+
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call] # torch's own
@@ -284,4 +292,5 @@ def _model(
         curve=curve,
         kept=kept,
         module=module.cpu().eval(),
+        precision=training.compute.dtype,
     )

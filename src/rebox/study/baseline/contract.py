@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from rebox.study.baseline.whitebox import WhiteBox
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where a baseline's own network is trained, and how precisely.
+
+    Attributes
+    ----------
+    device : str
+        As ``cpu`` or ``cuda``.
+    dtype : {"float32", "bfloat16"}
+        Of the products within its widest layers; its weights stay in float32.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Baseline(abc.ABC):
     """A fitted model that asks nobody.
@@ -32,12 +48,15 @@ class Baseline(abc.ABC):
         Mean training loss of each epoch, counted from 1; empty where there are no epochs.
     program : (height, width, channels) float64 or None
         What is added to each image in [0, 1]; None: nothing.
+    precision : str or None
+        Of what was trained through a network; None: nothing was.
     """
 
     classes: NDArray[Any]
     note: str = ""
     curve: tuple[tuple[int, float], ...] = ()
     program: NDArray[np.float64] | None = None
+    precision: str | None = None
 
     @abc.abstractmethod
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
@@ -82,7 +101,7 @@ class Training:
     test: tuple[Any, ArrayLike] | None
     class_weight: str | None
     groups: NDArray[np.intp] | None = None
-    device: str = "cpu"
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.y)
@@ -210,7 +229,7 @@ class Trainer(abc.ABC):
         test: tuple[Any, ArrayLike] | None = None,
         class_weight: str | None = None,
         groups: ArrayLike | None = None,
-        device: str = "cpu",
+        compute: Compute | None = None,
     ) -> Baseline:
         """Return the baseline of samples and their labels; the same seed gives the same one.
 
@@ -232,8 +251,9 @@ class Trainer(abc.ABC):
             own option says. Reprogramming weighs classes as published, whatever this says.
         groups : (n,) or None
             Subjects: what is held out while fitting is held out with all images of its subject.
-        device : str
-            Where networks of the baseline's own are trained; an opened box says where it is itself.
+        compute : Compute or None
+            Where networks of the baseline's own are trained; an opened box says it itself. None:
+            on the processor, in float32.
 
         Raises
         ------
@@ -260,7 +280,7 @@ class Trainer(abc.ABC):
             test=test if self.peeks else None,
             class_weight=class_weight or getattr(self, "class_weight", None),
             groups=encode_groups(groups, len(x), least=2),
-            device=device,
+            compute=compute or Compute(),
         )
         return self._fit(training)
 

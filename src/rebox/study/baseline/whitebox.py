@@ -72,10 +72,7 @@ class WhiteBox:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise InvalidOption(
-                f"the precision is one of {', '.join(PRECISIONS)}, found {self.precision!r}."
-            )
+        check_precision(self.precision)
 
     @classmethod
     def around(
@@ -280,6 +277,14 @@ def check_device(device: str) -> None:
         raise InvalidOption(
             f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
         ) from error
+
+
+def check_precision(precision: str) -> None:
+    """Raise InvalidOption where a network cannot be computed in ``precision``."""
+    if precision not in PRECISIONS:
+        raise InvalidOption(
+            f"the precision is one of {', '.join(PRECISIONS)}, found {precision!r}."
+        )
 
 
 def use_threads(count: int) -> None:

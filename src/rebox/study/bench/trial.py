@@ -18,7 +18,7 @@ from rebox.meter import Spent
 from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.sample.labels import read_labels
-from rebox.study.baseline import baseline_from_name
+from rebox.study.baseline import Compute, baseline_from_name
 from rebox.study.bench.ledger import Row, pack_answers
 from rebox.study.bench.model_summary import program_picture, source_weights
 from rebox.study.bench.plan import Trial
@@ -194,7 +194,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         groups=_training_groups(dataset, parts),
         value_range=dataset.value_range,
         test=(x[parts.test], y[parts.test]) if trainer.peeks else None,
-        device=bench.places.device,
+        compute=Compute(device=bench.places.device, dtype=bench.places.dtype),
     )
     fit_s = time.perf_counter() - started
     tested = _tested(model.predict_proba(x[parts.test]), model.classes, dataset, parts, trial.seed)
@@ -210,7 +210,7 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "stop_reason": None,
         "note": model.note,
         "box_identity": None if whitebox is None else whitebox.identity,
-        "precision": None if whitebox is None else whitebox.precision,
+        "precision": model.precision if whitebox is None else whitebox.precision,
         "program": None if trial.fold else program_picture(model),
         "reading": None,
         **tested,
