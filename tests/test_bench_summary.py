@@ -18,7 +18,7 @@ from rebox.study.bench import (
     published_for,
 )
 from rebox.study.bench.ledger import pack_answers
-from rebox.study.report.markdown import render
+from rebox.study.report.markdown import render, sections
 
 
 def row(method, seed, auc, *, task="t", box="b", budget=100, half=0.01, **more):
@@ -285,6 +285,23 @@ def test_a_published_row_says_on_which_task_it_was_repeated():
     ]
     assert ["measured on ham10000-1500" in one for one in lines] == [False, True]
     assert "without a method to run" in render(rows)
+
+
+def test_a_reference_is_compared_with_its_largest_budget_or_at_equal_ones():
+    rows = [
+        row(method, 0, auc, budget=budget)
+        for method, budget, auc in [
+            ("bar", 1000, 0.5), ("bar", 5000, 0.7), ("zoo", 1000, 0.6), ("zoo", 5000, 0.6),
+        ]
+    ]  # fmt: skip
+
+    def budgets(**how):
+        _, parts = sections(rows, reference="bar", **how)
+        (compared,) = [part for part in parts if part.below]
+        return {(theirs.budget, ours.budget) for (theirs, ours), _ in compared.rows}
+
+    assert budgets() == {(1000, 5000), (5000, 5000)}
+    assert budgets(equal_budgets=True) == {(1000, 1000), (5000, 5000)}
 
 
 def test_a_table_marks_what_is_not_of_float32():

@@ -190,6 +190,12 @@ def show_table(
     reference: Annotated[
         str, typer.Option("--reference", help="The method that the others are compared with.")
     ] = "auto",
+    equal_budgets: Annotated[
+        bool,
+        typer.Option(
+            "--equal-budgets", help="Compare at equal budgets, not with the reference's largest."
+        ),
+    ] = False,
     preface: Annotated[
         Path | None, typer.Option("--preface", help="Markdown that stands before the tables.")
     ] = None,
@@ -209,9 +215,9 @@ def show_table(
     before = "" if preface is None else f"{_read(preface).rstrip()}\n\n"
     if written is None and out.is_terminal and not markdown:
         out.print(Markdown(before))
-        _print_sections(*sections(rows, reference=reference))
+        _print_sections(*sections(rows, reference=reference, equal_budgets=equal_budgets))
         return
-    text = f"{before}{render(rows, reference=reference)}"
+    text = f"{before}{render(rows, reference=reference, equal_budgets=equal_budgets)}"
     if written is None:
         with standard_output():
             typer.echo(text)

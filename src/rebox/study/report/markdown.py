@@ -39,9 +39,11 @@ class Section:
     rows: list[Any]
 
 
-def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
+def render(
+    rows: Sequence[Row], *, reference: str | None = "auto", equal_budgets: bool = False
+) -> str:
     """Return the `sections` of ``rows`` as Markdown, below their legend."""
-    legend, parts = sections(rows, reference=reference)
+    legend, parts = sections(rows, reference=reference, equal_budgets=equal_budgets)
     lines = "\n\n".join(legend).splitlines()
     for part in parts:
         mark = "###" if part.below else "##"
@@ -50,7 +52,7 @@ def render(rows: Sequence[Row], *, reference: str | None = "auto") -> str:
 
 
 def sections(
-    rows: Sequence[Row], *, reference: str | None = "auto"
+    rows: Sequence[Row], *, reference: str | None = "auto", equal_budgets: bool = False
 ) -> tuple[list[str], list[Section]]:
     """Return every task's table of ``rows``, and what ``reference`` is ahead of each other method.
 
@@ -60,6 +62,9 @@ def sections(
         Of one ledger or several.
     reference : str or None
         A method; None, or one that no row has: no comparisons.
+    equal_budgets : bool
+        Whether each budget of another method is compared with that of the reference alone; if not,
+        with the reference's largest.
 
     Returns
     -------
@@ -80,7 +85,11 @@ def sections(
         own = [cell for cell in cells if cell.task == task]
         gone = [trial for trial in trials if trial.task == task and trial.why is not None]
         parts.append(_measured(task, own, gone, where))
-        ahead = None if reference is None else _compared(task, own, reference)
+        ahead = (
+            None
+            if reference is None
+            else _compared(task, own, reference, equal_budgets=equal_budgets)
+        )
         if ahead is not None:
             parts.append(ahead)
     return list(_legend(cells)), parts
@@ -161,11 +170,13 @@ def _marked(row: dict[str, Any]) -> Entry:
     return Entry(text=row["method"], mark=" ".join(marks))
 
 
-def _compared(task: str, cells: Sequence[Cell], reference: str) -> Section | None:
+def _compared(
+    task: str, cells: Sequence[Cell], reference: str, *, equal_budgets: bool
+) -> Section | None:
     """Return a row for each method and box that the reference was compared with, if any."""
     rows: dict[tuple[Cell, Cell], dict[str, Comparison]] = {}
     for metric in COMPARED:
-        for one in compare(cells, reference, metric, same_budget=False):
+        for one in compare(cells, reference, metric, same_budget=equal_budgets):
             rows.setdefault((one.theirs, one.ours), {})[metric] = one
     if not rows:
         return None
