@@ -1,5 +1,6 @@
 """What takes long to make, made by one of the workers of a run and used by all of them."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,21 +8,27 @@ from pathlib import Path
 import pytest
 
 WAIT_S = 600
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 
 
 def once(
-    factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], object]
+    factory: pytest.TempPathFactory, worker: str | None, name: str, make: Callable[[Path], object]
 ) -> Path:
     """Return a folder that ``make`` has filled, whichever worker of pytest-xdist came first.
 
     The others wait for it. Where making it fails, it fails for all of them.
+
+    Parameters
+    ----------
+    worker : str or None
+        As `WORKER` names it; None: there are none.
     """
-    if worker_id == "master":  # no workers: the folder above belongs to other runs, too
+    if worker is None:  # no workers: the folder above belongs to other runs, too
         folder = factory.mktemp(name)
         make(folder)
         return folder
     folder = factory.getbasetemp().parent / name
-    made, failed = (folder.with_suffix(suffix) for suffix in (".made", ".failed"))
+    made, failed = (folder.with_name(f"{name}.{end}") for end in ("made", "failed"))
     try:
         folder.mkdir()
     except FileExistsError:

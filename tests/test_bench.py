@@ -302,6 +302,26 @@ def test_what_is_not_at_hand_is_a_row_with_a_reason_and_is_tried_again(plan, tmp
     assert not any(is_done(row) for row in rows_of(tmp_path, "l.jsonl"))
 
 
+def test_a_trial_for_which_a_card_has_no_room_does_not_end_the_others(plan, tmp_path, monkeypatch):
+    class OutOfMemoryError(RuntimeError):
+        """Named as torch's."""
+
+    module = sys.modules["rebox.study.bench.run"]  # its name is the function's in the package
+    measured = module.measure
+
+    def once_full(trial, bench):
+        if trial.seed == 0:
+            raise OutOfMemoryError("CUDA out of memory")
+        return measured(trial, bench)
+
+    monkeypatch.setattr(module, "measure", once_full)
+    trials = [t for t in read_plan(plan).trials if (t.method.name, t.budget) == ("map", 60)]
+    told = []
+    ended = run(trials, tmp_path / "l.jsonl", Places(), listeners=(told.append,))
+    assert (ended.done, ended.failed) == (1, 1)
+    assert [e.error for e in told if e.error] == ["OutOfMemoryError: CUDA out of memory"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("torchvision")
 def test_an_architecture_is_trained_from_scratch_without_its_weights(plan, tmp_path):

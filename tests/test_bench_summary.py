@@ -311,7 +311,7 @@ def test_a_table_marks_what_is_not_of_float32():
     text = render(rows)
     assert "| finetune § |" in text
     assert "| ar |" in text
-    assert "§ went through the opened network in bfloat16" in text
+    assert "§ went through a network in bfloat16" in text
 
 
 def test_a_bar_in_a_name_does_not_break_a_table():

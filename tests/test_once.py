@@ -59,6 +59,6 @@ def test_where_it_fails_it_fails_for_all(tmp_path):
 
 def test_without_workers_each_run_has_its_own(tmp_path):
     factory = Factory(tmp_path, "pytest-0")
-    folder = once(factory, "master", "pages", lambda folder: (folder / "page").touch())
+    folder = once(factory, None, "pages", lambda folder: (folder / "page").touch())
     assert folder.parent == factory.base
     assert (folder / "page").exists()

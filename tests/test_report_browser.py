@@ -8,7 +8,7 @@ from pathlib import Path
 import ledgers
 import numpy as np
 import pytest
-from once import once
+from once import WORKER, once
 from PIL import Image
 from test_as_named import answers_of
 
@@ -46,9 +46,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, worker_id):
+def pages(tmp_path_factory):
     """A plan of two tasks with every figure, the frontier's long ledger, and a model's page."""
-    return once(tmp_path_factory, worker_id, "pages", write_pages)
+    return once(tmp_path_factory, WORKER, "pages", write_pages)
 
 
 def write_pages(folder):

@@ -14,6 +14,7 @@ from small_nets import small_net, small_whitebox  # noqa: E402 - needs torch
 
 import rebox  # noqa: E402 - with the others
 from rebox.box.torch import TorchBox  # noqa: E402 - needs torch
+from rebox.box.torch.precision import unrounded  # noqa: E402 - needs torch
 from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
 from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
 from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch
@@ -210,24 +211,66 @@ def test_what_cannot_be_turned_into_torch_is_named(tmp_path):
         open_whitebox(f"onnx:{rows}")
 
 
+def on_device(folder, uri, device="cpu:0", cache=None):
+    """Return what a bench asks there: ``cpu:0`` stands for a card, so that PyTorch answers."""
+    return Workbench(Places(models=folder, device=device, cache=cache)).box(
+        PlannedBox(name="b", uri=f"onnx:{{models}}/{uri}")
+    )
+
+
 def test_a_bench_asks_an_onnx_file_where_it_is_told_to(tmp_path):
-    """``cpu:0`` stands for an accelerator: the file goes through PyTorch, and so do its limits."""
     saved(tmp_path, [node("Identity", "x", "h"), *HEAD], {"w": weights(192, 4), "b": weights(4)})
-    uri = "onnx:{models}/m.onnx?outputs=logits"
     images = noise((8, 8, 3), n=5)
-    asked = {}
-    for device in ("cpu", "cpu:0"):
-        with Workbench(Places(models=tmp_path, device=device)) as bench:
-            asked[device] = bench.box(PlannedBox(name="b", uri=uri))
-            limited = bench.box(PlannedBox(name="b", uri=f"{uri}&top_k=1")).box.ask(images)
-            assert ((limited > 0).sum(axis=1) == 1).all()
-    assert asked["cpu:0"].identity.startswith("torch:OnnxModule:")
-    assert asked["cpu"].identity.startswith("onnx:")
-    given, expected = (asked[device].box.ask(images) for device in ("cpu:0", "cpu"))
-    np.testing.assert_allclose(given, expected, atol=TOLERANCE)
-    nowhere = Workbench(Places(models=tmp_path, device="cuda:99"))
-    with nowhere as bench, pytest.raises(InvalidOption, match="device 'cuda:99' cannot be used"):
-        bench.box(PlannedBox(name="b", uri=uri))
+    uri = "m.onnx?outputs=logits&price_usd=0.5"
+    here, there = (on_device(tmp_path, uri, device) for device in ("cpu", "cpu:0"))
+    assert there.identity == f"{here.identity}&device=cpu"
+    np.testing.assert_allclose(there.box.ask(images), here.box.ask(images), atol=TOLERANCE)
+    assert (there.box.spec.classes, there.box.spec.price_usd) == (here.box.spec.classes, 0.5)
+    limited = on_device(tmp_path, f"{uri}&top_k=1").box.ask(images)
+    assert ((limited > 0).sum(axis=1) == 1).all()
+    with pytest.raises(InvalidOption, match="device 'cuda:99' cannot be used"):
+        on_device(tmp_path, uri, "cuda:99")
+
+
+def test_what_pytorch_would_answer_otherwise_stays_with_onnx_runtime(tmp_path):
+    held = {"w": weights(192, 4), "b": weights(4)}
+    saved(tmp_path, [node("Neg", "x", "h"), *HEAD], held, name="unknown.onnx")
+    saved(tmp_path, [node("Identity", "x", "h"), *HEAD], held)
+    for uri in ("unknown.onnx?outputs=logits", "m.onnx?outputs=sigmoid", "m.onnx?pixels=uint8"):
+        assert "&device=" not in on_device(tmp_path, uri).identity
+
+
+def test_files_that_differ_in_a_constant_are_not_taken_for_one_another(tmp_path):
+    held = {"w": weights(192, 4), "b": weights(4)}
+    images, found = noise((8, 8, 3), n=5), []
+    for name, scale in (("a", 1.0), ("b", -0.3)):
+        factor = np.array(scale, dtype=np.float32)
+        saved(
+            tmp_path,
+            [node("Mul", "x k", "h"), *HEAD],
+            {**held, "k": factor},
+            name=f"{name}.onnx",
+        )
+        asked = on_device(tmp_path, f"{name}.onnx?outputs=logits", cache=tmp_path / "cache")
+        assert "&device=" in asked.identity
+        found.append(asked.box.ask(images))
+        assert asked.whole.answered == len(images)
+    assert np.abs(found[0] - found[1]).max() > 0.01
+
+
+def test_on_a_card_convolutions_have_all_bits_and_other_settings_stay():
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=True, benchmark=True, deterministic=True, allow_tf32=True):
+        with unrounded():
+            assert (cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic) == (False, True, True)
+        assert cudnn.allow_tf32
+    try:
+        cudnn.conv.fp32_precision = "ieee"  # the newer name: then the older one cannot be read
+        with unrounded():
+            assert cudnn.conv.fp32_precision == "ieee"
+    finally:
+        cudnn.conv.fp32_precision = "tf32"
+    assert cudnn.allow_tf32
 
 
 def test_sizes_and_outputs_of_an_onnx_file(tmp_path):

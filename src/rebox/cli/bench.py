@@ -81,7 +81,10 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     ] = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of a trial.", min=1)] = 1,
     device: Annotated[
-        str, typer.Option("--device", help="Where torch models run: cpu, cuda, ...")
+        str,
+        typer.Option(
+            "--device", help="Where torch and ONNX models run, and what is trained: cpu, cuda, ..."
+        ),
     ] = "cpu",
     dtype: Annotated[
         str, typer.Option("--dtype", help="Of what is trained through a network: float32, bfloat16")

@@ -23,6 +23,7 @@ from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.spec import BoxSpec, Images, Scores
 from rebox.box.torch.model import ModuleOptions
+from rebox.box.torch.precision import true_float32
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import size_of, whole
 
@@ -174,9 +175,7 @@ class TorchBox(BlackBox):
             scratch=self._scratch,
         )
         try:
-            # cuDNN's convolutions round to 10 bits of fraction unless told otherwise: the small
-            # differences of losses that a search looks at would drown
-            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            with torch.inference_mode(), true_float32(self._device):
                 # a tensor of its own: a module may work in place
                 batch = torch.tensor(ready, device=self._device)
                 outputs = _tensors(self._module(batch))

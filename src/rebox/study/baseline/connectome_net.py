@@ -23,7 +23,7 @@ from rebox.study.baseline.connectome import (
     triangles,
 )
 from rebox.study.baseline.contract import Baseline, Compute, Training
-from rebox.study.baseline.whitebox import check_device, check_precision, seeded
+from rebox.study.baseline.whitebox import check_precision, seeded, usable
 
 Curve = tuple[tuple[int, float], ...]
 Losses = Callable[[NDArray[np.intp]], Tensor]
@@ -186,12 +186,12 @@ class Hybrid(nn.Module):
 
 def fit_diagnet(settings: DiagNetTrainer, training: Training) -> Baseline:
     """Return the network of Eslami et al., trained by its ``settings``."""
+    device, products = training.compute.device, _products(training.compute)
     everything = triangles(training.images)
     kept = extremes(everything, settings.extremes)
     vectors, targets = everything[:, kept], training.targets
     rng = generator(training.seed, Stream.BATCHES)
     near = nearest(everything, targets, settings.neighbours)
-    device, products = training.compute.device, _products(training.compute)
     with seeded(training.seed, device):
         module = Hybrid(len(kept), max(1, len(kept) // 2), len(training.classes)).to(device)
         parameters = module.parameters()
@@ -270,10 +270,10 @@ def _augmented(
 
 def _products(compute: Compute) -> torch.autocast:
     """Return a context in which layers multiply in the precision that is asked for."""
-    check_device(compute.device)
     check_precision(compute.dtype)
-    kind = torch.device(compute.device).type
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
+    with usable(compute.device):
+        kind = torch.device(compute.device).type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:

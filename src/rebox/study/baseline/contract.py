@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Where a baseline's own network is trained, and how precisely.
+    """Where a network of a baseline's own is trained, and how precisely.
 
     Attributes
     ----------
     device : str
         As ``cpu`` or ``cuda``.
     dtype : {"float32", "bfloat16"}
-        Of the products within its widest layers; its weights stay in float32.
+        Of the products within layers, where they take the time; weights stay in float32.
     """
 
     device: str = "cpu"
@@ -49,7 +49,7 @@ class Baseline(abc.ABC):
     program : (height, width, channels) float64 or None
         What is added to each image in [0, 1]; None: nothing.
     precision : str or None
-        Of what was trained through a network; None: nothing was.
+        Of what a network of its own was trained in; None: it has none, or is an opened box's.
     """
 
     classes: NDArray[Any]

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.box import Preprocess
+from rebox.box import BoxSpec, Preprocess
 from rebox.box.classes import class_names
 from rebox.box.outputs import Kind, one_line, read_kind
 from rebox.box.preprocess import as_preprocess
@@ -31,6 +31,7 @@ with extra("torch", "a white box"):
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
 
 OPENING_IMAGES = 2
+BOX_BATCH = 128  # images that an accelerator is shown at a time
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -105,8 +106,8 @@ class WhiteBox:
             The device cannot be used, or another option is out of range.
         """
         height, width = (size, size) if isinstance(size, int) else size
-        check_device(device)
-        module = module.to(device).eval().requires_grad_(requires_grad=False)
+        with usable(device):
+            module = module.to(device).eval().requires_grad_(requires_grad=False)
         figures = as_preprocess(preprocess)
         ready = synthetic_batch(figures, (height, width, channels)).to(device, _dtype(module))
         with torch.inference_mode():
@@ -149,17 +150,22 @@ class WhiteBox:
         """Precision of the weights."""
         return _dtype(self.module)
 
-    def as_box(self, batch_size: int) -> TorchBox:
-        """Return the same classifier with its lid on, asked in float32 where its weights are."""
+    def as_box(self, spec: BoxSpec) -> TorchBox:
+        """Return the box of ``spec``, asked in float32 where these weights are.
+
+        Its identity tells the device: its answers differ in the last bits.
+        """
         return TorchBox(
             self.module,
             size=self.size,
             preprocess=self.preprocess,
-            classes=self.classes,
+            classes=spec.classes,
             channels=self.channels,
             outputs=self.outputs,
+            identity=f"{spec.identity}&device={torch.device(self.device).type}",
             device=self.device,
-            batch_size=batch_size,
+            batch_size=BOX_BATCH,
+            price_usd=spec.price_usd or 0.0,
         )
 
     def images(self, placed: NDArray[np.floating]) -> Tensor:
@@ -269,11 +275,13 @@ def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
     return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
 
 
-def check_device(device: str) -> None:
-    """Raise InvalidOption where nothing can be computed on ``device``."""
+@contextmanager
+def usable(device: str) -> Iterator[None]:
+    """Raise InvalidOption where nothing can be computed on ``device``, or what is within cannot."""
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+        yield
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise InvalidOption(
             f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
         ) from error
@@ -298,7 +306,9 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     cards = [torch.device(device)] if device.startswith("cuda") else []
     with (
         torch.random.fork_rng(devices=cards),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        ),
     ):
         torch.manual_seed(seed)
         yield

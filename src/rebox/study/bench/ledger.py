@@ -4,7 +4,8 @@ A row says what was fitted (``key``, ``task``, ``box``, ``method``, ``budget``, 
 what it asked, its figures, and the answers to the test images, so that folds can be pooled and
 methods compared image by image. A trial that could not run leaves a row of status ``unavailable``
 with the reason, and is tried again by the next run. Everything but ``seconds`` is the same when a
-plan is run again without a cache of answers, whose last bits depend on who asked first.
+plan is run again on the same device without a cache of answers, whose last bits depend on who asked
+first.
 """
 
 import base64

@@ -29,6 +29,8 @@ class RememberingBox(BlackBox):
         asked in.
     folder : Path or None
         Where the answers are kept; None: nowhere, seconds are measured all the same.
+    where : str
+        The device that answers: another's last bits differ.
 
     Attributes
     ----------
@@ -42,7 +44,7 @@ class RememberingBox(BlackBox):
         Seconds spent in here: in the inner box, in digests and on disk.
     """
 
-    def __init__(self, box: BlackBox, folder: Path | None) -> None:
+    def __init__(self, box: BlackBox, folder: Path | None, *, where: str = "cpu") -> None:
         self.spec = box.spec
         self.uri = box.uri
         self.keep = True
@@ -53,8 +55,9 @@ class RememberingBox(BlackBox):
         self._store: sqlite3.Connection | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            name = hashlib.blake2b(box.spec.identity.encode(), digest_size=8).hexdigest()
-            self._store = _open(folder / f"{name}.sqlite", box.spec.identity)
+            asked = box.spec.identity if where == "cpu" else f"{box.spec.identity} on {where}"
+            name = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
+            self._store = _open(folder / f"{name}.sqlite", asked)
             self._images, self._seconds = self._store.execute(
                 "SELECT images, seconds FROM cost"
             ).fetchone()

@@ -4,7 +4,7 @@ import tempfile
 import time
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,15 @@ from rebox.meter import Spent
 from rebox.metric import evaluate
 from rebox.sample import Dataset
 from rebox.sample.labels import read_labels
-from rebox.study.baseline import Compute, baseline_from_name
+from rebox.study.baseline import Baseline, Compute, baseline_from_name
 from rebox.study.bench.ledger import Row, pack_answers
 from rebox.study.bench.model_summary import program_picture, source_weights
 from rebox.study.bench.plan import Trial
 from rebox.study.bench.workbench import AtHand, Workbench
 from rebox.study.task import Split
+
+if TYPE_CHECKING:
+    from rebox.study.baseline.whitebox import WhiteBox
 
 STEPS_KEPT = 200
 
@@ -58,7 +61,6 @@ def measure(trial: Trial, bench: Workbench) -> Row:
         "positive": _plain(dataset.positive),
         "grades": dataset.grades,
         "version": rebox.__version__,
-        "device": bench.places.device,
         **measured,
     }
 
@@ -210,11 +212,17 @@ def _without_questions(trial: Trial, dataset: Dataset, parts: Split, bench: Work
         "stop_reason": None,
         "note": model.note,
         "box_identity": None if whitebox is None else whitebox.identity,
-        "precision": model.precision if whitebox is None else whitebox.precision,
+        **_computed(model, whitebox, bench.places.device),
         "program": None if trial.fold else program_picture(model),
         "reading": None,
         **tested,
     }
+
+
+def _computed(model: Baseline, whitebox: "WhiteBox | None", device: str) -> Row:
+    """Return how precisely a baseline went through a network and where; None where through none."""
+    precision = model.precision if whitebox is None else whitebox.precision
+    return {"precision": precision, "device": None if precision is None else device}
 
 
 def _training_groups(dataset: Dataset, parts: Split) -> NDArray[Any] | None:

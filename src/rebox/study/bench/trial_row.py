@@ -51,7 +51,7 @@ class TrialRow:
     peeks, copied : bool
         Whether the method chose anything on test images, was trained on copies of them.
     precision : str
-        Of what was computed through an opened network: ``float32`` where a row does not say.
+        Of what was computed through a network: ``float32`` where a row does not say.
     class_names : tuple of str
         Empty where the ledger does not say.
     grades : bool

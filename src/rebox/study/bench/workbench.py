@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import numpy as np
+
 from rebox.box import BOXES, BlackBox, BoxURI, LimitedBox, open_box, open_foreign
+from rebox.box.probe import synthetic_images
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
-from rebox.option import read_options
+from rebox.option import read_options, without_options
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, load, open_task
 from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
 CPU = "cpu"
-CARD_BATCH = 128  # images that an accelerator is shown at a time
+PROBED = 4  # synthetic images by which two ways to ask one file are compared
+ALIKE = 1e-3  # of a probability: more tells another way to show or to read images
 ABSENT = "weights not at hand"
 OWN_FILES = "./"
 """What the name of a data set begins with that is files below the folder of the data, no task."""
@@ -43,7 +47,7 @@ class Places:
         machine; several trials at a time use several cores.
     device : str
         Where torch boxes, ONNX files and what is trained run, as ``cuda``. An ONNX file is asked
-        through PyTorch anywhere but on the processor.
+        through PyTorch anywhere but on the processor, if PyTorch can answer as it does.
     dtype : {"float32", "bfloat16"}
         Precision of what is trained through a network. Black boxes answer in their own: the
         differences that a search looks at would drown.
@@ -179,7 +183,7 @@ class Workbench:
         if planned.uri not in self._boxes:
             opened = self._first(planned.uri, planned.otherwise, self._opened)
             if not opened.source.remote:  # a journal remembers those, and their account counts
-                opened = RememberingBox(opened, self.places.cache)
+                opened = RememberingBox(opened, self.places.cache, where=self.places.device)
                 self._stack.callback(opened.close)
             self._boxes[planned.uri] = opened
         whole = self._boxes[planned.uri]
@@ -257,21 +261,32 @@ class Workbench:
         return said
 
     def _opened(self, uri: str) -> BlackBox:
-        if uri.startswith("onnx:") and self.places.device != CPU:
-            return self._on_device(uri)
         if uri.startswith("onnx:"):
+            if self.places.device != CPU:
+                return self._on_device(uri)
             uri = _with(uri, f"threads={self.places.threads}")
         elif uri.startswith("torch:"):
             uri = _with(uri, f"device={self.places.device}")
+        return self._foreign(uri)
+
+    def _foreign(self, uri: str) -> BlackBox:
         way = "pass trusted= with it"
         return open_foreign(uri, whose="plan", way=way, trusted=self.places.trusted)
 
     def _on_device(self, uri: str) -> BlackBox:
+        """Return the box of an ONNX file, on the device if PyTorch answers there as it does."""
         from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
+        from rebox.study.baseline.whitebox import usable  # noqa: PLC0415 - likewise
 
-        parts = BoxURI.parse(uri)
+        parts, device = BoxURI.parse(uri), self.places.device
+        with usable(device):
+            pass
         _, limits = read_options(f"box {parts.scheme!r}", parts.options, BOXES["onnx"], LimitedBox)
-        box = open_whitebox(_with(uri, f"device={self.places.device}")).as_box(CARD_BATCH)
+        uri = without_options(uri, limits)
+        box = self._foreign(_with(uri, f"threads={self.places.threads}"))
+        with suppress(BoxError, InvalidOption):
+            there = open_whitebox(_with(uri, f"device={device}")).as_box(box.spec)
+            box = there if _answers_as(there, box) else box
         return LimitedBox(box, **limits) if limits else box
 
     def _uri(self, uri: str) -> str:
@@ -282,6 +297,15 @@ class Workbench:
 
 def _with(uri: str, option: str) -> str:
     return f"{uri}{'&' if '?' in uri else '?'}{option}"
+
+
+def _answers_as(one: BlackBox, other: BlackBox) -> bool:
+    """Return whether two boxes take, promise and say the same, but for rounding."""
+    spec = replace(one.spec, identity=other.spec.identity, batch_size=other.spec.batch_size)
+    if spec != other.spec:
+        return False
+    images = synthetic_images(spec.shape, PROBED, pixels=spec.pixels)
+    return bool(np.abs(one.ask(images) - other.ask(images)).max() <= ALIKE)
 
 
 def _below(data: str) -> Path:

@@ -80,7 +80,8 @@ def sections(
     trials = [read_row(row) for row in rows]
     cells = in_cells(trials)
     parts = []
-    where = {published_for(cell.task, cell.box, cell.method): cell.task for cell in cells}
+    honest = [cell for cell in cells if not cell.copied]
+    where = {published_for(cell.task, cell.box, cell.method): cell.task for cell in honest}
     for task in dict.fromkeys(trial.task for trial in trials):
         own = [cell for cell in cells if cell.task == task]
         gone = [trial for trial in trials if trial.task == task and trial.why is not None]
@@ -112,7 +113,7 @@ def _legend(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{COPIES} was trained on copies of test images: no result, either."
     coarse = sorted({cell.coarse for cell in cells if cell.coarse})
     if coarse:
-        yield f"{COARSE} went through the opened network in {', '.join(coarse)}, not in float32."
+        yield f"{COARSE} went through a network in {', '.join(coarse)}, not in float32."
 
 
 def _measured(
