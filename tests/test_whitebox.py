@@ -264,13 +264,14 @@ def test_on_a_card_convolutions_have_all_bits_and_other_settings_stay():
         with unrounded():
             assert (cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic) == (False, True, True)
         assert cudnn.allow_tf32
-    try:
-        cudnn.conv.fp32_precision = "ieee"  # the newer name: then the older one cannot be read
-        with unrounded():
-            assert cudnn.conv.fp32_precision == "ieee"
-    finally:
-        cudnn.conv.fp32_precision = "tf32"
-    assert cudnn.allow_tf32
+    with cudnn.flags(enabled=True, allow_tf32=True):
+        before = cudnn.conv.fp32_precision
+        try:
+            cudnn.conv.fp32_precision = "ieee"  # by the newer name: the older cannot be read then
+            with unrounded():
+                assert cudnn.conv.fp32_precision == "ieee"
+        finally:
+            cudnn.conv.fp32_precision = before
 
 
 def test_sizes_and_outputs_of_an_onnx_file(tmp_path):

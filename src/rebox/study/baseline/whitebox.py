@@ -275,6 +275,11 @@ def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
     return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
 
 
+def use_true_float32() -> None:
+    """Let convolutions on a card have all bits of float32, in all of this process."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 @contextmanager
 def usable(device: str) -> Iterator[None]:
     """Raise InvalidOption where nothing can be computed on ``device``, or what is within cannot."""

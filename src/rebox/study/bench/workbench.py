@@ -228,9 +228,13 @@ class Workbench:
             uri = planned.untrained
         if self._weights is None or self._weights[0] != uri:
             from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
-            from rebox.study.baseline.whitebox import use_threads  # noqa: PLC0415 - likewise
+            from rebox.study.baseline.whitebox import (  # noqa: PLC0415 - likewise
+                use_threads,
+                use_true_float32,
+            )
 
             use_threads(self.places.threads)
+            use_true_float32()
             device = f"device={self.places.device}"
             opened = self._first(
                 uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
