@@ -80,8 +80,9 @@ def sections(
     trials = [read_row(row) for row in rows]
     cells = in_cells(trials)
     parts = []
+    where = {published_for(t.task, t.box, t.method): t.task for t in trials if t.why is not None}
     honest = [cell for cell in cells if not cell.copied]
-    where = {published_for(cell.task, cell.box, cell.method): cell.task for cell in honest}
+    where |= {published_for(cell.task, cell.box, cell.method): cell.task for cell in honest}
     for task in dict.fromkeys(trial.task for trial in trials):
         own = [cell for cell in cells if cell.task == task]
         gone = [trial for trial in trials if trial.task == task and trial.why is not None]
@@ -122,7 +123,7 @@ def _measured(
     missing: Sequence[TrialRow],
     where: Mapping[Published | None, str],
 ) -> Section:
-    """Return a task's table; ``where`` says on which task a published row was repeated."""
+    """Return a task's table; ``where`` says on which task a published row was repeated, or not."""
     metrics = [name for name in METRICS if any(name in cell.figures for cell in cells)]
     rows = [measured(cell, metrics) for cell in sorted(cells, key=_order(cells))]
     rows += _missing(missing)
@@ -144,7 +145,7 @@ def _measured(
 
 def _why_not(row: Published, task: str | None) -> str:
     if task is not None:
-        return f"measured on {one_line(task)}"
+        return f"see {one_line(task)}"
     return row.apart or f"not run ({row.source})"
 
 
