@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 import weakref
 
@@ -46,6 +47,19 @@ def test_a_signal_in_a_callback_of_a_weak_reference_is_not_lost():
     with signals.listening(), pytest.raises(KeyboardInterrupt):
         waits(things)
     assert reference() is None
+
+
+def test_a_signal_that_comes_again_too_early_comes_once_more(monkeypatch):
+    """While it is still being seen to that it comes again, where it would be lost once more."""
+    start = threading.Thread.start
+
+    def begun(thread):
+        start(thread)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading.Thread, "start", begun)
+    with Signals().listening(), pytest.raises(KeyboardInterrupt):
+        waits([Gone(signal.SIGINT)])
 
 
 def test_a_signal_that_comes_again_lets_what_was_paid_for_be_written():

@@ -31,6 +31,7 @@ class Signals:
         self._since_s = 0.0
         self._held = False
         self._lost = False
+        self._hooked = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -57,14 +58,26 @@ class Signals:
             if self.heard is None or not issubclass(ignored.exc_type, KeyboardInterrupt):
                 before(ignored)
                 return
-            self._lost = True
-            threading.Timer(AGAIN_S, _send_main, (self.heard,)).start()
+            self._lost = self._hooked = True
+            try:
+                threading.Thread(target=self._again, args=(self.heard,), daemon=True).start()
+            finally:
+                self._hooked = False
 
         sys.unraisablehook = hook
         try:
             yield
         finally:
+            self._lost = False  # nothing comes again once nobody listens
             sys.unraisablehook = before
+
+    def _again(self, number: int) -> None:
+        """Send a signal to the main thread until it is heard where it is not lost."""
+        while True:
+            time.sleep(AGAIN_S)
+            if not self._lost:
+                return
+            _send_main(number)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -81,6 +94,8 @@ class Signals:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's form
         now = time.monotonic()
+        if self._hooked:  # what is raised in the hook would be lost as well
+            return
         if self.heard is None or self._lost:
             self.heard, self._since_s, self._lost = self.heard or number, now, False
             if not self._held:
