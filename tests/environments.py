@@ -4,8 +4,6 @@ They are made once, kept in the folder that ``REBOX_TEST_ENVS`` names or in pyte
 shared by all processes of a test run.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from once import locked
 
 STAMP = "complete"
 INSTALL_S = 1800
@@ -49,20 +48,12 @@ def environment(name, requirements, cache):
     text = "\n".join([sys.version, *requirements])
     folder = root / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     python = folder / "bin" / "python"
-    with _locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         # without the stamp it is the rest of a run that was stopped
         if not (folder / STAMP).exists():
             _make(folder, python, requirements)
             (folder / STAMP).write_text(text)
     return python
-
-
-@contextlib.contextmanager
-def _locked(path):
-    """Let one process at a time in; the lock goes with the process that holds it."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(folder, python, requirements):

@@ -1,13 +1,14 @@
 """What takes long to make, made by one of the workers of a run and used by all of them."""
 
+import contextlib
+import fcntl
 import os
-import time
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-WAIT_S = 600
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 
 
@@ -28,25 +29,25 @@ def once(
         make(folder)
         return folder
     folder = factory.getbasetemp().parent / name
-    made, failed = (folder.with_name(f"{name}.{end}") for end in ("made", "failed"))
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        _wait(made, failed)
-        return folder
-    try:
-        make(folder)
-    except BaseException as error:
-        failed.write_text(f"{type(error).__name__}: {error}")
-        raise
-    made.touch()
+    lock, made, failed = (folder.with_name(f"{name}.{end}") for end in ("lock", "made", "failed"))
+    with locked(lock):
+        if failed.exists():
+            pytest.fail(f"another worker could not make {name}: {failed.read_text()}")
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # the rest of a worker that was killed
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException as error:
+                failed.write_text(f"{type(error).__name__}: {error}")
+                raise
+            made.touch()
     return folder
 
 
-def _wait(made: Path, failed: Path) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not made.exists():
-        if failed.exists() or time.monotonic() > deadline:
-            why = failed.read_text() if failed.exists() else f"not after {WAIT_S} s"
-            pytest.fail(f"another worker could not make {made.stem}: {why}")
-        time.sleep(0.2)
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time in; the lock goes with the process that holds it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -14,7 +14,7 @@ from small_nets import small_net, small_whitebox  # noqa: E402 - needs torch
 
 import rebox  # noqa: E402 - with the others
 from rebox.box.torch import TorchBox  # noqa: E402 - needs torch
-from rebox.box.torch.precision import unrounded  # noqa: E402 - needs torch
+from rebox.box.torch.device import unrounded  # noqa: E402 - needs torch
 from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
 from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
 from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch

@@ -22,8 +22,8 @@ from rebox.box.outputs import (
 from rebox.box.preprocess import Preprocess, Scratch, as_preprocess, model_input
 from rebox.box.probe import synthetic_images
 from rebox.box.spec import BoxSpec, Images, Scores
+from rebox.box.torch.device import true_float32, usable
 from rebox.box.torch.model import ModuleOptions
-from rebox.box.torch.precision import true_float32
 from rebox.errors import BoxError, InvalidOption
 from rebox.option import size_of, whole
 
@@ -206,12 +206,8 @@ def _tensors(answer: Any) -> dict[str, torch.Tensor]:
 def _place(module: torch.nn.Module, device: str) -> torch.nn.Module:
     if not isinstance(module, torch.nn.Module):
         raise InvalidOption(f"a torch box takes a torch.nn.Module, found {type(module).__name__}.")
-    try:
+    with usable(device):
         return module.to(device=device, dtype=torch.float32).eval()
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidOption(
-            f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
-        ) from error
 
 
 def fingerprint(module: torch.nn.Module) -> str:

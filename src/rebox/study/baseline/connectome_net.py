@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rebox.box.torch.device import check_device
 from rebox.sample import ImageLoader, Inputs
 from rebox.seed import Stream, generator
 from rebox.study.baseline.batches import batches
@@ -23,7 +24,7 @@ from rebox.study.baseline.connectome import (
     triangles,
 )
 from rebox.study.baseline.contract import Baseline, Compute, Training
-from rebox.study.baseline.whitebox import check_precision, seeded, usable
+from rebox.study.baseline.whitebox import check_precision, seeded
 
 Curve = tuple[tuple[int, float], ...]
 Losses = Callable[[NDArray[np.intp]], Tensor]
@@ -270,10 +271,10 @@ def _augmented(
 
 def _products(compute: Compute) -> torch.autocast:
     """Return a context in which layers multiply in the precision that is asked for."""
+    check_device(compute.device)
     check_precision(compute.dtype)
-    with usable(compute.device):
-        kind = torch.device(compute.device).type
-        return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
+    kind = torch.device(compute.device).type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rebox.box import BoxSpec, Preprocess
 from rebox.box.classes import class_names
-from rebox.box.outputs import Kind, one_line, read_kind
+from rebox.box.outputs import Kind, read_kind
 from rebox.box.preprocess import as_preprocess
 from rebox.box.probe import synthetic_images
 from rebox.errors import InvalidOption, extra
@@ -28,6 +28,7 @@ with extra("torch", "a white box"):
     from torch import Tensor, nn
 
     from rebox.box.torch import TorchBox, fingerprint
+    from rebox.box.torch.device import usable
     from rebox.study.baseline.head import Trunk, first_output, look, over_places
 
 OPENING_IMAGES = 2
@@ -273,23 +274,6 @@ def _normalised(images: Tensor, figures: Preprocess) -> Tensor:
 def synthetic_batch(figures: Preprocess, shape: tuple[int, int, int]) -> Tensor:
     """Return a few synthetic images as a module of this preprocessing takes them."""
     return _normalised(torch.from_numpy(synthetic_images(shape, OPENING_IMAGES)), figures)
-
-
-def use_true_float32() -> None:
-    """Let convolutions on a card have all bits of float32, in all of this process."""
-    torch.backends.cudnn.allow_tf32 = False
-
-
-@contextmanager
-def usable(device: str) -> Iterator[None]:
-    """Raise InvalidOption where nothing can be computed on ``device``, or what is within cannot."""
-    try:
-        torch.zeros(1, device=device).cpu()
-        yield
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise InvalidOption(
-            f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
-        ) from error
 
 
 def check_precision(precision: str) -> None:

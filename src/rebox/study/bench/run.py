@@ -20,7 +20,7 @@ from rebox.study.bench.plan import Trial
 from rebox.study.bench.trial import measure
 from rebox.study.bench.workbench import Places, Workbench
 
-NO_ROOM = {"OutOfMemoryError"}  # torch's, which is not imported to name it: others may have room
+NO_ROOM = "OutOfMemoryError"  # torch's, which is not imported to name it: others may have room
 TRIALS_PER_WORKER = 4  # in a wave, where results come back together
 
 
@@ -150,7 +150,7 @@ def _attempt(number: int, trial: Trial, places: Places) -> tuple[int, Row | None
     try:
         row = measure(trial, _workbench(places))
     except (Error, RuntimeError) as failure:
-        if not isinstance(failure, Error) and type(failure).__name__ not in NO_ROOM:
+        if not isinstance(failure, Error) and type(failure).__name__ != NO_ROOM:
             raise
         error = f"{type(failure).__name__}: {' '.join(str(failure).split())}"
     return number, row, error, time.monotonic() - started

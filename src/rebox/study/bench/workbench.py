@@ -227,11 +227,9 @@ class Workbench:
         if fresh and planned.untrained is not None:
             uri = planned.untrained
         if self._weights is None or self._weights[0] != uri:
-            from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
-            from rebox.study.baseline.whitebox import (  # noqa: PLC0415 - likewise
-                use_threads,
-                use_true_float32,
-            )
+            from rebox.box.torch.device import use_true_float32  # noqa: PLC0415 - imports torch
+            from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - likewise
+            from rebox.study.baseline.whitebox import use_threads  # noqa: PLC0415 - likewise
 
             use_threads(self.places.threads)
             use_true_float32()
@@ -279,12 +277,11 @@ class Workbench:
 
     def _on_device(self, uri: str) -> BlackBox:
         """Return the box of an ONNX file, on the device if PyTorch answers there as it does."""
-        from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - imports torch
-        from rebox.study.baseline.whitebox import usable  # noqa: PLC0415 - likewise
+        from rebox.box.torch.device import check_device  # noqa: PLC0415 - imports torch
+        from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - likewise
 
         parts, device = BoxURI.parse(uri), self.places.device
-        with usable(device):
-            pass
+        check_device(device)
         _, limits = read_options(f"box {parts.scheme!r}", parts.options, BOXES["onnx"], LimitedBox)
         uri = without_options(uri, limits)
         box = self._foreign(_with(uri, f"threads={self.places.threads}"))

@@ -80,12 +80,12 @@ def sections(
     trials = [read_row(row) for row in rows]
     cells = in_cells(trials)
     parts = []
-    where = {published_for(t.task, t.box, t.method): t.task for t in trials if t.why is not None}
-    honest = [cell for cell in cells if not cell.copied]
-    where |= {published_for(cell.task, cell.box, cell.method): cell.task for cell in honest}
+    missing = [trial for trial in trials if trial.why is not None]
+    told: list[TrialRow | Cell] = [*missing, *(cell for cell in cells if not cell.copied)]
+    where = {published_for(one.task, one.box, one.method): one.task for one in told}
     for task in dict.fromkeys(trial.task for trial in trials):
         own = [cell for cell in cells if cell.task == task]
-        gone = [trial for trial in trials if trial.task == task and trial.why is not None]
+        gone = [trial for trial in missing if trial.task == task]
         parts.append(_measured(task, own, gone, where))
         ahead = (
             None

@@ -1,4 +1,4 @@
-"""True float32 on a card, for as long as a box is asked."""
+"""Where torch computes: whether it can there, and in true float32."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,27 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
+from rebox.box.outputs import one_line
+from rebox.errors import InvalidOption
+
 _OF_THE_PROCESS = threading.Lock()  # torch keeps one such setting for all threads
+
+
+@contextmanager
+def usable(device: str) -> Iterator[None]:
+    """Raise InvalidOption where what is within cannot be done on ``device``."""
+    try:
+        yield
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise InvalidOption(
+            f"device {device!r} cannot be used: {one_line(error)}; pass device=cpu."
+        ) from error
+
+
+def check_device(device: str) -> None:
+    """Raise InvalidOption where nothing can be computed on ``device``."""
+    with usable(device):
+        torch.zeros(1, device=device).cpu()
 
 
 @contextmanager
@@ -37,3 +57,8 @@ def unrounded() -> AbstractContextManager[None]:
     as_they_are = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
     flags: AbstractContextManager[None] = cudnn.flags(**as_they_are, allow_tf32=False)
     return flags
+
+
+def use_true_float32() -> None:
+    """Let convolutions on a card have all bits of float32, in all of this process."""
+    torch.backends.cudnn.allow_tf32 = False
