@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from rebox.cli import interruption
 from rebox.cli.interruption import Signals
 
 
@@ -60,6 +61,27 @@ def test_a_signal_that_comes_again_too_early_comes_once_more(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", begun)
     with Signals().listening(), pytest.raises(KeyboardInterrupt):
         waits([Gone(signal.SIGINT)])
+
+
+def test_a_signal_that_is_on_its_way_when_nobody_listens_any_more_is_not_the_next_ones(monkeypatch):
+    """A sender that is slow, on a machine under load, would end what runs afterwards."""
+    send, others = interruption._send_main, []
+
+    def late(number):
+        time.sleep(0.3)
+        send(number)
+
+    monkeypatch.setattr(interruption, "_send_main", late)
+    before = signal.signal(signal.SIGINT, lambda *_: others.append("a signal"))
+    try:
+        with Signals().listening():
+            gone = Gone(signal.SIGINT)
+            del gone
+            time.sleep(0.1)  # it has begun to come again
+        time.sleep(0.5)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not others
 
 
 def test_a_signal_that_comes_again_lets_what_was_paid_for_be_written():

@@ -32,6 +32,9 @@ class Signals:
         self._held = False
         self._lost = False
         self._hooked = False
+        self._handled = 0
+        self._echoed = False
+        self._senders: list[threading.Thread] = []
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -60,7 +63,9 @@ class Signals:
                 return
             self._lost = self._hooked = True
             try:
-                threading.Thread(target=self._again, args=(self.heard,), daemon=True).start()
+                sender = threading.Thread(target=self._again, args=(self.heard,), daemon=True)
+                sender.start()
+                self._senders.append(sender)
             finally:
                 self._hooked = False
 
@@ -69,15 +74,23 @@ class Signals:
             yield
         finally:
             self._lost = False  # nothing comes again once nobody listens
+            while self._senders:  # what was sent meanwhile is handled here, not by who is next
+                self._senders.pop().join()
             sys.unraisablehook = before
 
     def _again(self, number: int) -> None:
-        """Send a signal to the main thread until it is heard where it is not lost."""
+        """Send a signal to the main thread until it is heard where it is not lost.
+
+        None is sent before the last is handled: it would come after the one that was heard.
+        """
         while True:
             time.sleep(AGAIN_S)
             if not self._lost:
                 return
+            handled, self._echoed = self._handled, True
             _send_main(number)
+            while self._handled == handled:
+                time.sleep(AGAIN_S)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -94,13 +107,15 @@ class Signals:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's form
         now = time.monotonic()
+        self._handled += 1
+        echo, self._echoed = self._echoed, False
         if self._hooked:  # what is raised in the hook would be lost as well
             return
         if self.heard is None or self._lost:
             self.heard, self._since_s, self._lost = self.heard or number, now, False
             if not self._held:
                 raise KeyboardInterrupt
-        elif now - self._since_s > ECHO_S:
+        elif not echo and now - self._since_s > ECHO_S:
             _end_at_once(128 + number)
 
 
