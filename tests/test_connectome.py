@@ -1,5 +1,7 @@
 """The two published networks of autism, on matrices made here."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -155,6 +157,29 @@ def test_the_penalty_is_least_where_units_are_as_active_as_asked():
             losses[activity] = float(net.loss(torch.zeros(5, 4), 0.5, 1000.0))
     assert losses[0.2] < min(losses[0.05], losses[0.6])
     assert losses[0.2] == pytest.approx(0.0, abs=2.0)
+
+
+@pytest.mark.parametrize("sparse", [0.0, 0.5])
+def test_a_step_with_its_derivatives_written_out_is_torchs_own(sparse):
+    """Also where a unit is never active, whose activity is held above zero."""
+    import torch
+
+    x = torch.from_numpy(triangles(training(*matrices(10)).images))
+    net = connectome_net.Denoiser(x.shape[1], 7)
+    with torch.no_grad():
+        net.encoder.weight[0].zero_()
+    again = deepcopy(net)
+    rate = 0.05
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        loss = net.loss(x, 0.4, sparse)
+        loss.backward()
+        torch.optim.SGD(net.parameters(), lr=rate).step()
+        torch.manual_seed(5)
+        assert again.descend(x, 0.4, sparse, rate) == pytest.approx(loss.item(), rel=1e-6)
+    assert net.encoder.bias.grad.norm() > 0.001  # or nothing is compared
+    for one, other in zip(net.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(

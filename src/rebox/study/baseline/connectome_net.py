@@ -77,11 +77,46 @@ class Denoiser(nn.Module):
 
     def loss(self, x: Tensor, corruption: float, sparse: float) -> Tensor:
         """Return the root mean square error of ``x`` (n, width), with the penalty on activity."""
-        codes = torch.tanh(self.encoder(x * torch.rand_like(x) * (1 - corruption))).float()
-        active = codes.abs().mean(dim=0).clamp(1e-6, 1 - 1e-6)
-        idle = (1 - SPARSE) * ((1 - SPARSE) / (1 - active)).log()
-        divergence = SPARSE * (SPARSE / active).log() + idle
-        return functional.mse_loss(self.decoder(codes), x).sqrt() + sparse * divergence.sum()
+        codes = torch.tanh(self.encoder(_corrupted(x, corruption))).float()
+        error = functional.mse_loss(self.decoder(codes), x).sqrt()
+        return error + sparse * _divergence(_activity(codes))
+
+    @torch.no_grad()
+    def descend(self, x: Tensor, corruption: float, sparse: float, lr: float) -> float:
+        """Do a step of plain descent on ``loss`` and return what that was before.
+
+        It has the derivatives written out, each weight's taken off as it is computed: for few rows
+        that is twice as fast as to collect them first, and there are 170,000 such steps.
+        """
+        noisy = _corrupted(x, corruption)
+        codes = torch.tanh(self.encoder(noisy))
+        rest = self.decoder(codes) - x
+        mean, active, error = codes.abs().mean(dim=0), _activity(codes), rest.square().mean().sqrt()
+        loss = error + sparse * _divergence(active)
+        slope = ((1 - SPARSE) / (1 - active) - SPARSE / active) * (mean == active)
+        by_output = rest / (error * rest.numel())
+        by_code = by_output @ self.decoder.weight + codes.sign() * (sparse * slope / len(x))
+        by_sum = by_code * (1 - codes.square())
+        steps = (self.decoder, codes, by_output), (self.encoder, noisy, by_sum)
+        for layer, entering, derivative in steps:
+            layer.weight.addmm_(derivative.t(), entering, alpha=-lr)
+            layer.bias.sub_(derivative.sum(dim=0), alpha=lr)
+        return float(loss)
+
+
+def _corrupted(x: Tensor, corruption: float) -> Tensor:
+    return x * torch.rand_like(x) * (1 - corruption)
+
+
+def _activity(codes: Tensor) -> Tensor:
+    """Return the mean size of each of a batch's codes (n, d), (d,)."""
+    return codes.abs().mean(dim=0).clamp(1e-6, 1 - 1e-6)
+
+
+def _divergence(active: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of activities (d,) from the one asked for, summed."""
+    idle = (1 - SPARSE) * ((1 - SPARSE) / (1 - active)).log()
+    return (SPARSE * (SPARSE / active).log() + idle).sum()
 
 
 def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
@@ -98,24 +133,30 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
             with products:
                 return first.loss(vectors[few], settings.corruption1, settings.sparse)
 
-        schedule.train(first, adam, loss_of_first, settings.epochs1, BATCH1)
+        step = _stepping(adam, loss_of_first)
+        schedule.train(first, step, loss_of_first, settings.epochs1, BATCH1)
         with torch.no_grad():
             codes = torch.tanh(first.encoder(vectors)).to(SMALL)
         second = Denoiser(settings.width1, settings.width2).to(SMALL)
-        plain = torch.optim.SGD(second.parameters(), lr=settings.lr, fused=True)
+        noise = settings.corruption2, settings.sparse
 
         def loss_of_second(few: NDArray[np.intp]) -> Tensor:
-            return second.loss(codes[few], settings.corruption2, settings.sparse)
+            return second.loss(codes[few], *noise)
 
-        schedule.train(second, plain, loss_of_second, settings.epochs2, BATCH2)
+        def descend(few: NDArray[np.intp]) -> float:
+            return second.descend(codes[few], *noise, settings.lr)
+
+        schedule.train(second, descend, loss_of_second, settings.epochs2, BATCH2)
         module = _stacked(first, second, settings, len(training.classes)).to(device)
         targets = torch.from_numpy(training.targets.astype(np.int64)).to(device)
         whole = torch.optim.Adam(module.parameters(), lr=settings.lr_classifier, fused=True)
 
         def loss_of_classes(few: NDArray[np.intp]) -> Tensor:
-            return functional.cross_entropy(module(vectors[few]), targets[few])
+            with products:
+                return functional.cross_entropy(module(vectors[few]), targets[few])
 
-        curve = schedule.train(module, whole, loss_of_classes, settings.epochs, BATCH2)
+        step = _stepping(whole, loss_of_classes)
+        curve = schedule.train(module, step, loss_of_classes, settings.epochs, BATCH2)
     kept = np.arange(vectors.shape[1])
     return _model(training, kept, module, curve)
 
@@ -144,7 +185,7 @@ class _Schedule:
     def train(
         self,
         module: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        step: Callable[[NDArray[np.intp]], float],
         loss: Losses,
         epochs: int,
         size: int,
@@ -154,7 +195,7 @@ class _Schedule:
             module.train()
             total = 0.0
             for few in batches(len(self.rows), size, self.seed, epoch):
-                total += len(few) * _step(optimiser, loss(self.rows[few]))
+                total += len(few) * step(self.rows[few])
             curve.append((epoch + 1, total / len(self.rows)))
             module.eval()
             with torch.no_grad():
@@ -275,6 +316,13 @@ def _products(compute: Compute) -> torch.autocast:
     check_precision(compute.dtype)
     kind = torch.device(compute.device).type
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.dtype == "bfloat16")
+
+
+def _stepping(
+    optimiser: torch.optim.Optimizer, loss: Losses
+) -> Callable[[NDArray[np.intp]], float]:
+    """Return what takes a step on the loss of rows, and says what that was before."""
+    return lambda few: _step(optimiser, loss(few))
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
