@@ -1,5 +1,6 @@
 """The two published networks of autism, on matrices made here."""
 
+import re
 from copy import deepcopy
 
 import numpy as np
@@ -159,6 +160,20 @@ def test_the_penalty_is_least_where_units_are_as_active_as_asked():
     assert losses[0.2] == pytest.approx(0.0, abs=2.0)
 
 
+def test_epochs_that_no_longer_help_may_be_left_out():
+    """What is kept is the same: the training of the first network, at least, is the same so far."""
+    x, y = matrices()
+    long = FAST["heinsfeld"].replace("epochs1=30", "epochs1=300").replace("lr=0.001", "lr=0.05")
+    whole, short = (
+        baseline_from_name(name).fit(x, y, value_range=(-1, 1), seed=3)
+        for name in (long, f"{long}&patience=60")
+    )
+    first = [int(re.match(r"kept epochs (\d+), ", fit.note)[1]) for fit in (whole, short)]
+    assert first[0] == first[1] < 200
+    assert len(short.curve) <= len(whole.curve) == 40
+    assert whole.note.endswith("of 300, 30 and 40")
+
+
 @pytest.mark.parametrize("sparse", [0.0, 0.5])
 def test_a_step_with_its_derivatives_written_out_is_torchs_own(sparse):
     """Also where a unit is never active, whose activity is held above zero."""
@@ -184,8 +199,8 @@ def test_a_step_with_its_derivatives_written_out_is_torchs_own(sparse):
 
 @pytest.mark.parametrize(
     "name",
-    ["heinsfeld?validation=0.9", "heinsfeld?corruption1=1", "heinsfeld?epochs=0", "diagnet?batch=0",
-     "diagnet?neighbours=-1"],
+    ["heinsfeld?validation=0.9", "heinsfeld?patience=0", "heinsfeld?corruption1=1",
+     "heinsfeld?epochs=0", "diagnet?batch=0", "diagnet?neighbours=-1"],
 )  # fmt: skip
 def test_nonsense_is_refused(name):
     with pytest.raises(InvalidOption):

@@ -74,6 +74,9 @@ class HeinsfeldTrainer(Trainer):
         Shares of the hidden units that dropout keeps while the classifier is trained.
     validation : float
         Share of the training subjects whose loss chooses the epoch, in (0, 0.5].
+    patience : int or None
+        A network's epochs end where so many have not lowered that loss; None: never, as in the
+        released code, which goes on and keeps the same state, but where the loss falls again.
     """
 
     width1: int = 1000
@@ -89,6 +92,7 @@ class HeinsfeldTrainer(Trainer):
     keep1: float = 0.6
     keep2: float = 0.8
     validation: float = 0.1
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +105,8 @@ class HeinsfeldTrainer(Trainer):
             )
         if not 0 < self.validation <= 0.5:
             raise InvalidOption(f"validation must be in (0, 0.5], found {self.validation}.")
+        if self.patience is not None and self.patience < 1:
+            raise InvalidOption(f"patience must be at least 1, found {self.patience}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
     device, products = training.compute.device, _products(training.compute)
     vectors = torch.from_numpy(triangles(training.images)).to(device)
     rows, held_out = set_aside(training, settings.validation)
-    schedule = _Schedule(rows, held_out, training.seed)
+    schedule = _Schedule(rows, held_out, training.seed, settings.patience)
     with seeded(training.seed, device):
         first = Denoiser(vectors.shape[1], settings.width1).to(device)
         adam = torch.optim.Adam(first.parameters(), lr=settings.lr, fused=True)
@@ -134,7 +134,7 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
                 return first.loss(vectors[few], settings.corruption1, settings.sparse)
 
         step = _stepping(adam, loss_of_first)
-        schedule.train(first, step, loss_of_first, settings.epochs1, BATCH1)
+        kept1, _ = schedule.train(first, step, loss_of_first, settings.epochs1, BATCH1)
         with torch.no_grad():
             codes = torch.tanh(first.encoder(vectors)).to(SMALL)
         second = Denoiser(settings.width1, settings.width2).to(SMALL)
@@ -146,7 +146,7 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
         def descend(few: NDArray[np.intp]) -> float:
             return second.descend(codes[few], *noise, settings.lr)
 
-        schedule.train(second, descend, loss_of_second, settings.epochs2, BATCH2)
+        kept2, _ = schedule.train(second, descend, loss_of_second, settings.epochs2, BATCH2)
         module = _stacked(first, second, settings, len(training.classes)).to(device)
         targets = torch.from_numpy(training.targets.astype(np.int64)).to(device)
         whole = torch.optim.Adam(module.parameters(), lr=settings.lr_classifier, fused=True)
@@ -156,9 +156,10 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
                 return functional.cross_entropy(module(vectors[few]), targets[few])
 
         step = _stepping(whole, loss_of_classes)
-        curve = schedule.train(module, step, loss_of_classes, settings.epochs, BATCH2)
-    kept = np.arange(vectors.shape[1])
-    return _model(training, kept, module, curve)
+        last, curve = schedule.train(module, step, loss_of_classes, settings.epochs, BATCH2)
+    every = np.arange(vectors.shape[1])
+    note = f"kept epochs {kept1}, {kept2} and {last} of {settings.epochs1}, {settings.epochs2} and "
+    return _model(training, every, module, curve, note + str(settings.epochs))
 
 
 def _stacked(
@@ -176,11 +177,15 @@ def _stacked(
 
 @dataclass(frozen=True, eq=False)
 class _Schedule:
-    """Epochs over ``rows``, of which the one with the least loss on ``held_out`` is kept."""
+    """Epochs over ``rows``, of which the one with the least loss on ``held_out`` is kept.
+
+    They end early where ``patience`` of them have not lowered that; None: never.
+    """
 
     rows: NDArray[np.intp]
     held_out: NDArray[np.intp]
     seed: int
+    patience: int | None
 
     def train(
         self,
@@ -189,9 +194,12 @@ class _Schedule:
         loss: Losses,
         epochs: int,
         size: int,
-    ) -> Curve:
-        curve, least, best = [], math.inf, deepcopy(module.state_dict())
+    ) -> tuple[int, Curve]:
+        """Return the epoch that is kept, from 1, and the mean training loss of each."""
+        curve, least, best, kept = [], math.inf, deepcopy(module.state_dict()), 0
         for epoch in range(epochs):
+            if self.patience is not None and epoch - kept >= self.patience:
+                break
             module.train()
             total = 0.0
             for few in batches(len(self.rows), size, self.seed, epoch):
@@ -201,9 +209,9 @@ class _Schedule:
             with torch.no_grad():
                 held_out = float(loss(self.held_out))
             if held_out < least:
-                least, best = held_out, deepcopy(module.state_dict())
+                least, best, kept = held_out, deepcopy(module.state_dict()), epoch + 1
         module.load_state_dict(best)
-        return tuple(curve)
+        return kept, tuple(curve)
 
 
 class Hybrid(nn.Module):
@@ -333,11 +341,12 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> float:
 
 
 def _model(
-    training: Training, kept: NDArray[np.intp], module: nn.Module, curve: Curve
+    training: Training, kept: NDArray[np.intp], module: nn.Module, curve: Curve, note: str = ""
 ) -> ConnectomeModel:
     return ConnectomeModel(
         classes=training.classes,
         inputs=training.images.inputs,
+        note=note,
         curve=curve,
         kept=kept,
         module=module.cpu().eval(),
