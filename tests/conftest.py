@@ -13,6 +13,8 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import ONNX Runtime before rebox
+
 import pytest
 from postgres_server import postgres  # noqa: F401 - a fixture
 

@@ -14,11 +14,15 @@ import rebox
 from rebox.box import open_box
 from rebox.box.encoder import open_encoder
 from rebox.box.onnx import OnnxBox
+from rebox.box.onnx_runtime import import_openvino
 from rebox.demo import digits
 from rebox.errors import BoxError, BoxMismatch, InvalidOption, MissingExtra
 from rebox.testing import BoxContract
 
-openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
+try:
+    openvino = import_openvino()
+except MissingExtra:
+    pytest.skip("OpenVINO is not installed", allow_module_level=True)
 BFLOAT16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 needs_bfloat16 = pytest.mark.skipif(not BFLOAT16, reason="this processor has no bfloat16")
 

@@ -1,10 +1,15 @@
 """rebox: teach a classifier that you can only ask a task of your own, within a query budget."""
 
 import logging
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime, from 1.29, tells its maker's server which models are opened, by name and digest,
+# and keeps an identifier in the user's home, unless this is said before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # who calls decides what is shown
 

@@ -1,12 +1,14 @@
 """What runs an ONNX file: ONNX Runtime in the file's own types, or OpenVINO in a precision."""
 
 import re
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from types import ModuleType
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import onnxruntime
@@ -132,8 +134,7 @@ class OpenVino:
     """OpenVINO on the processor, in float32 or bfloat16; answers keep the file's type."""
 
     def __init__(self, path: Path, precision: Precision, threads: int) -> None:
-        with extra("openvino", "runtime=openvino"):
-            core = import_module("openvino").Core()
+        core = import_openvino().Core()
         _check_precision(core, precision)
         # OpenVINO gives a tensor that several nodes share any one of their names: the file's own
         # are those that ONNX Runtime reads, and the order of outputs is the same.
@@ -162,6 +163,29 @@ class OpenVino:
         if not hasattr(self._of_thread, "request"):
             self._of_thread.request = self._model.create_infer_request()
         return self._of_thread.request
+
+
+def import_openvino() -> ModuleType:
+    """Return OpenVINO, imported without its telemetry.
+
+    That would write to the user's home, and tell a server of Google's, from a fork of this process,
+    that it was imported. OpenVINO goes without where the package is not to be had; what a program
+    has imported by itself stays as it is.
+
+    Raises
+    ------
+    MissingExtra
+    """
+    telemetry = "openvino_telemetry"
+    hidden = telemetry not in sys.modules
+    if hidden:
+        sys.modules[telemetry] = cast("ModuleType", None)  # which is how an import is refused
+    try:
+        with extra("openvino", "runtime=openvino"):
+            return import_module("openvino")
+    finally:
+        if hidden:
+            del sys.modules[telemetry]
 
 
 def _check_precision(core: Any, precision: Precision) -> None:
