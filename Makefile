@@ -10,7 +10,7 @@ install: ## install for development, with the versions that the tests ran with
 test: ## run the quick tests on all cores
 	pytest -n auto -m "not slow"
 
-slow: ## run the others: real servers, official clients, models and data
+slow: ## run the others: whole fits and commands, real servers, official clients, models and data
 	pytest -n auto -m slow
 
 lowest: ## run the quick tests on the lowest versions that are declared

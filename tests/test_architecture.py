@@ -156,6 +156,7 @@ MODULES = {module_of(path): ast.parse(path.read_text()) for path in FILES}
 MODULES[""] = ast.parse((ROOT / "__init__.py").read_text())
 
 
+@pytest.mark.slow
 def test_no_file_imports_in_a_circle():
     graph = {
         name: {one for one in files_imported(tree) if one in MODULES and one != name}

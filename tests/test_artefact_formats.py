@@ -156,6 +156,7 @@ def test_a_stored_model_is_saved_in_the_newest_format_and_stays_the_same(path, t
     assert_said(path, model)
 
 
+@pytest.mark.slow
 @stored([path for path in STORED if path not in ENCODED])
 def test_the_command_line_predicts_and_evaluates_with_a_stored_model(path, tmp_path):
     x, _ = expected(path)

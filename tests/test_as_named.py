@@ -15,6 +15,8 @@ from rebox.reading.subset_fitting import Evidence, SubsetFitting, subsets_of
 from rebox.reading.subsets import SubsetReader
 from rebox.reading.targets import Targets
 
+pytestmark = pytest.mark.slow
+
 K = 3
 
 

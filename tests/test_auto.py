@@ -20,6 +20,8 @@ from rebox.fit.views import VIEWS_TRIED
 from rebox.meter import Budget, Meter
 from rebox.program import PLAIN, view_pool
 
+pytestmark = pytest.mark.slow
+
 N = 60
 Y = np.arange(N) % 2
 

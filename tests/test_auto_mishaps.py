@@ -10,6 +10,8 @@ from rebox.cli.estimate import estimate
 from rebox.errors import InvalidAnswer, InvalidData, InvalidOption
 from rebox.fit.verdict import ANSWERS, LOCAL, MAJORITY, WHOLE, give_verdict
 
+pytestmark = pytest.mark.slow
+
 
 def brightness(images):
     light = images.mean(axis=(1, 2, 3), dtype=np.float64)

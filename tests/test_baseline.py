@@ -17,6 +17,8 @@ from rebox.recipe import recipe_from_name
 from rebox.sample import ImageFiles, Inputs, SampleLoader
 from rebox.study.baseline import BASELINES, Baseline, baseline_from_name
 
+pytestmark = pytest.mark.slow
+
 ALONE = ("majority", "local", "thumbnail", "heinsfeld", "diagnet")
 LEARNERS = ("local", "thumbnail")
 

@@ -20,6 +20,8 @@ from rebox.meter.flights import Flights
 from rebox.meter.journal_file import MIGRATIONS
 from rebox.meter.packing import checksum
 
+pytestmark = pytest.mark.slow
+
 PROTOCOLS = ("openai", "anthropic")
 ENOUGH = 1000
 

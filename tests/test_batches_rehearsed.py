@@ -20,6 +20,8 @@ from rebox.errors import ServiceError
 from rebox.meter import Journal, accounts, faults, questions
 from rebox.rehearsal import Limits, Rehearsal
 
+pytestmark = pytest.mark.slow
+
 PRICES = Limits(usd_per_m_in=1.0, usd_per_m_out=10.0)
 WORDS = {
     "good": ("lovely", "warm", "fresh", "kind", "quick"),

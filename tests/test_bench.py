@@ -40,6 +40,8 @@ from rebox.study.bench.trial import _check_counts, thinned, verdict_of
 from rebox.study.task import holdout
 from rebox.subject import encode_groups
 
+pytestmark = pytest.mark.slow
+
 PLAN = """
 title = "Every part in a second"
 seeds = [0, 1]

@@ -179,6 +179,7 @@ def test_a_schema_has_the_numbers_of_the_samples_that_are_asked():
     assert list(schema["properties"]) == schema["required"] == ["1", "2"]
 
 
+@pytest.mark.slow
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2))
 def test_no_text_looks_like_the_next_one(texts):
     texts = [f"x{one}\n\nText 2:\nx" for one in texts]

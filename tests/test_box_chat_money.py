@@ -81,6 +81,7 @@ def test_a_picture_is_set_aside_generously_until_one_was_seen():
     assert 900 < box.most_tokens_in(images) < 1000
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     cents=st.integers(1, 40),

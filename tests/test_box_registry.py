@@ -113,6 +113,7 @@ def test_opened_boxes_are_black_boxes():
     assert isinstance(open_box("rehearsal:"), BlackBox)
 
 
+@pytest.mark.slow
 def test_importing_boxes_imports_no_runtime():
     code = (
         "import sys, rebox.box; "

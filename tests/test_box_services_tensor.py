@@ -377,6 +377,7 @@ def test_oip_bytes_that_are_too_few():
             box.ask(pictures(box))
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.lists(st.floats(0, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=8
@@ -403,6 +404,7 @@ def test_oip_is_named_by_its_server_and_model():
             oip_of({"classes": "a,b,c"}, Stub(says(TRITON)), target)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.floats() | st.integers() | st.text(max_size=2), max_size=4),
     st.sampled_from(["auto", "logits", "probabilities"]),

@@ -144,6 +144,7 @@ def saved(torchvision, tmp_path_factory):
     return {"resnet18": resnet, "squeezenet1_1": squeezenet}, folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file"),
     [
@@ -198,6 +199,7 @@ def test_no_network_asks_for_a_file(torchvision, monkeypatch):
         open_box("torch:resnet18")
 
 
+@pytest.mark.slow
 def test_timm_by_name(torchvision):
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)

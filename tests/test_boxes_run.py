@@ -11,6 +11,8 @@ import rebox
 from rebox.errors import BudgetExhausted, InvalidOption
 from rebox.fit import boxes
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Cheap", "Dear", "Free")
 USD_PER_10K = (5.0, 20.0, 0.0)
 ACCURACIES = [0.75, 0.9, 0.6]

@@ -19,6 +19,8 @@ from rebox.recipe import RECIPES
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import budgets
 
+pytestmark = pytest.mark.slow
+
 SOME = np.random.default_rng(0).choice(np.array(budgets.cases(), dtype=object), 24, replace=False)
 CASES = st.builds(
     budgets.Case,

@@ -409,6 +409,7 @@ def test_it_is_cross_validated(x):
     assert box.answered == 4 * 40  # each fold asks 30 to fit and 10 to score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_its_recipe_is_searched(n_jobs):
     grid = {"recipe": ["map", "bar?q=1&batch=5"], "budget": [40]}

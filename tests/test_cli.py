@@ -14,6 +14,8 @@ from rebox.cli import main
 from rebox.cli.app import app
 from rebox.recipe import RECIPES
 
+pytestmark = pytest.mark.slow
+
 BOX = "rehearsal:?classes=10&price_usd=0.002"
 
 

@@ -13,6 +13,8 @@ from rebox.box.rehearsal import RehearsalBox
 from rebox.meter import Journal, accounts
 from rebox.rehearsal import Limits, Rehearsal
 
+pytestmark = pytest.mark.slow
+
 if not hasattr(os, "fork"):
     pytest.skip("no fork on this system", allow_module_level=True)
 

@@ -28,6 +28,8 @@ from rebox.cli.app import app, out
 from rebox.meter import Journal, accounts, questions
 from rebox.rehearsal import Limits, Rehearsal, read_faults
 
+pytestmark = pytest.mark.slow
+
 SIDE = 16
 CLASSES = ("car", "stop", "tree", "yield")
 

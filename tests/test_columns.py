@@ -10,6 +10,8 @@ from test_cli import BOX, invoke, run
 
 import rebox
 
+pytestmark = pytest.mark.slow
+
 NAMED = ("--path-column", "IMAGE_ID", "--label-column", "dx")
 FORMS = {
     "commas": (",", ("image_id", "dx", "Patient ID")),

@@ -59,6 +59,7 @@ def test_where_it_is_trained_changes_nothing_but_that(name):
         trainer.fit(x, y, value_range=(-1, 1), compute=Compute(device="cuda:99"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAST)
 def test_in_bfloat16_it_learns_as_in_float32_but_for_rounding(name):
     x, y = matrices()

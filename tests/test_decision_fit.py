@@ -19,6 +19,8 @@ from rebox.cli.saying import Saying
 from rebox.errors import InvalidOption
 from rebox.fit import ProgressLines
 
+pytestmark = pytest.mark.slow
+
 BOX = "rehearsal:?classes=6&size=8&channels=1"
 SHARES = (0.74, 0.1, 0.16)
 

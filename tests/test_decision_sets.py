@@ -30,6 +30,7 @@ def members(held_out, probabilities, coverage, **more):
     return calibration.sets(probabilities, DECISION, NAMES, coverage, **more)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     counts=st.tuples(*[st.integers(12, 60)] * 3),

@@ -21,6 +21,8 @@ from rebox.demo.mirror import NAMES
 from rebox.demo.table import last_words, print_demo, render
 from rebox.errors import OutputError
 
+pytestmark = pytest.mark.slow
+
 README_PICTURE = Path(__file__).parents[1] / "docs" / "demo.png"
 METHODS = ["majority", "local model", "mapping only", "BAR, as published", "auto"]
 

@@ -38,6 +38,8 @@ from rebox.program import Canvas, Program, View  # noqa: E402
 from rebox.reading.features import KINDS, AnswerFeatures  # noqa: E402
 from rebox.sample import Inputs  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def run(graph, outputs, kind, **values):
     """Return what a graph makes of values, by ONNX Runtime."""

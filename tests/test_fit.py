@@ -173,6 +173,7 @@ def test_what_the_box_counts_is_what_the_meter_says(name, budget, defaults):
     assert outcome.reason
 
 
+@pytest.mark.slow
 def test_without_a_budget_auto_asks_about_every_view():
     _, box = counted()
     outcome, meter = run("auto", box, None)

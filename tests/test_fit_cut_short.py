@@ -12,6 +12,8 @@ from rebox.box.reservation import Settlement
 from rebox.errors import BudgetExhausted, QuotaSpent, ServiceError
 from rebox.fit import PhaseStarted, StepTaken, StopFit
 
+pytestmark = pytest.mark.slow
+
 SIDE = 8
 IMAGES = 80
 AT_ONCE = 32

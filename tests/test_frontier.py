@@ -99,6 +99,7 @@ def test_the_fewest_queries_for_what_the_rival_reaches(frontier):
     assert frontier.saving.median_ratio(found[:1]) == 0.04
 
 
+@pytest.mark.slow
 def test_the_table_shows_every_cell_and_every_loss(frontier, smoke, capsys):
     assert frontier.main(["table", str(smoke / "ledger.jsonl"), "--ours", "bar"]) == 0
     text = capsys.readouterr().out

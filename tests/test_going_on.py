@@ -13,6 +13,8 @@ from rebox.errors import ArtefactError, BoxError
 from rebox.fit import rounds
 from rebox.meter import Meter
 
+pytestmark = pytest.mark.slow
+
 SERVICES = ("Cheap", "Dear", "Free")
 MEAN_USD = 0.001
 BLOCK = 100

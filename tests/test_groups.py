@@ -45,6 +45,8 @@ from rebox.subject import (
     stratified_order,
 )
 
+pytestmark = pytest.mark.slow
+
 SUBJECTS, EACH = 40, 4
 
 

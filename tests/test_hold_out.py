@@ -14,6 +14,8 @@ from rebox.box import rehearsal
 from rebox.errors import BoxError, InvalidData, InvalidOption
 from rebox.sample import Dataset
 
+pytestmark = pytest.mark.slow
+
 BOX = "rehearsal:?classes=10&price_usd=0.002"
 few = settings(max_examples=40, deadline=None)
 

@@ -120,6 +120,7 @@ print(native() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPEN.exists() or os.cpu_count() == 1, reason="threads: by /proc, and cores")
 def test_boxes_of_one_onnx_file_share_its_threads():
     run = subprocess.run([sys.executable, "-c", ONNX], capture_output=True, text=True, check=True)

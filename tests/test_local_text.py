@@ -22,6 +22,8 @@ from rebox.local import text as room
 from rebox.local.text import READ, RUNS, counts_of
 from rebox.reading.contract import part_of
 
+pytestmark = pytest.mark.slow
+
 X, Y = reviews(160)
 NEW, NEW_Y = reviews(80, seed=1)
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)

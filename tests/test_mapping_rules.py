@@ -197,6 +197,7 @@ def test_a_kernel_sees_what_no_line_tells_apart():
 # --- what holds whatever the answers --------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     name=st.sampled_from([*CANDIDATES]),

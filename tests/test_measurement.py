@@ -183,6 +183,7 @@ def test_the_terminal_has_room_for_it(k, shown, capsys):
     assert "log loss" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "k", "figure"),
     [(300, 400, balanced_accuracy), (30_000, 300, lambda t, p: f1_scores(t, p, 300, 0, None))],

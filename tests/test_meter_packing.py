@@ -151,6 +151,7 @@ def metered(journal):
     return Meter(account=account)
 
 
+@pytest.mark.slow
 def test_25_000_answers_of_1000_classes_take_less_than_60_mb(tmp_path):
     """As many sends of one image each as 2,000: the file grows in proportion."""
     n = 2000

@@ -32,6 +32,7 @@ def runs():
     return mlflow.search_runs(output_format="list")
 
 
+@pytest.mark.slow
 def test_each_fit_is_a_run_with_its_model(logging):
     own = model()
     own.fit(X, Y)

@@ -16,6 +16,8 @@ from rebox.box import beside
 from rebox.cli.app import app
 from rebox.errors import BoxError, BoxMismatch, InvalidInput
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 Y = np.arange(24) % 2
 FRAME = pd.DataFrame(RNG.normal(size=(24, 5)) * [1, 10, 100, 1, 1], columns=list("abcde"))

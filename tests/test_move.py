@@ -15,6 +15,8 @@ from rebox.cli.app import app, out
 from rebox.errors import BoxError, InvalidData, InvalidOption
 from rebox.meter import Spent
 
+pytestmark = pytest.mark.slow
+
 SIDE = 8
 PRICES = (0.001, 0.004, 0.002)
 

@@ -11,6 +11,8 @@ import rebox
 from rebox.box import FunctionBox
 from rebox.box.limited import LimitedBox
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("blue", "green", "red")
 SIDE = 8
 

@@ -24,6 +24,8 @@ from rebox.output import check_writable, encoded, write
 from rebox.sample import Dataset, ImageFiles
 from rebox.study.bench import Places, append, check_ledger, read_ledger, run
 
+pytestmark = pytest.mark.slow
+
 BOX = "rehearsal:?classes=4&size=8"
 posix = pytest.mark.skipif(os.name == "nt", reason="links, pipes and devices of POSIX")
 

@@ -11,6 +11,8 @@ import pytest
 
 import rebox
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(?:# (\S+)\n)?(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [line for kind, _, text in BLOCKS if kind == "sh" for line in text.splitlines()]

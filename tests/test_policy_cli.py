@@ -21,6 +21,8 @@ from rebox.fit.curve import at_cost
 from rebox.fit.rounds import MANY
 from rebox.money import dollars
 
+pytestmark = pytest.mark.slow
+
 N, TRAINED = 600, 300
 CONTENT = answers(N)
 PRICES = {"Good": 0.001, "Free": 0.0, "Poor": 0.0005}

@@ -24,6 +24,8 @@ from rebox.money import dollars
 from rebox.rehearsal.chat import question
 from rebox.study.report.model.source import open_model
 
+pytestmark = pytest.mark.slow
+
 AROUND = 300  # tokens that the server counts for every message
 BY_TOKENS = "by the tokens that answers took"
 

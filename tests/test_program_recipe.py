@@ -24,6 +24,8 @@ from rebox.sample import Inputs, SampleLoader
 from rebox.search import CMAES, GradientDescent
 from rebox.subject import stratified_order
 
+pytestmark = pytest.mark.slow
+
 QUICK = "program?batch=30&frequencies=2"
 DARK = 0.35  # below this, the box of `dim` sees nothing
 

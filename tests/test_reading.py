@@ -581,6 +581,7 @@ def test_an_expert_that_has_seen_more_is_trusted_until_a_few_samples_speak_clear
     assert pool_weights([np.zeros((30, 2)), sure], y, trusted=True)[1] > 0.1
 
 
+@pytest.mark.slow
 def test_few_noisy_answers_take_little_from_what_all_samples_taught():
     losses = {"alone": [], "beside": []}
     for seed in range(6):

@@ -282,6 +282,7 @@ def test_a_list_has_a_length(protocol, limit):
         assert send(running, "GET", f"{path}?limit={limit}").status_code == 400
 
 
+@pytest.mark.slow
 @both
 def test_a_batch_that_takes_long_holds_up_nobody(protocol):
     slow = WordBox()

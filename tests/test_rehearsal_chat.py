@@ -331,6 +331,7 @@ def tell(running, times=24, **fields):
     return [said(ask(running, mixed, **fields)) for _ in range(times)]
 
 
+@pytest.mark.slow
 def test_without_a_temperature_it_draws_and_by_a_seed_it_draws_again():
     with rehearse() as running:
         assert len(set(tell(running, temperature=None))) > 1
@@ -338,6 +339,7 @@ def test_without_a_temperature_it_draws_and_by_a_seed_it_draws_again():
         assert len(set(tell(running))) == 1
 
 
+@pytest.mark.slow
 def test_noise_is_the_questions_own_and_wobble_is_not():
     texts = [f"a dog and a cat {i}" for i in range(24)]
     with rehearse() as running:
@@ -532,6 +534,7 @@ QUESTION = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(QUESTION, st.sampled_from(["chat", "anthropic"]))
 def test_any_question_is_answered_or_refused(body, service):
@@ -584,6 +587,7 @@ def test_a_schema_that_refers_to_itself_is_answered_in_the_end():
     json.loads("".join(piece.text for piece in pieces))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(SCHEMAS, st.integers(1, 3))
 def test_any_schema_is_answered_with_json(schema, items):

@@ -23,6 +23,8 @@ from rebox.errors import InvalidData, InvalidOption
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.rehearsal.on_record import TextsOnRecord
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TEXTS = ("much too salty", "very\ntasty", "tasty, and soon")
 PRICES = Limits(usd_per_m_in=1, usd_per_m_out=2)

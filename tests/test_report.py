@@ -14,6 +14,8 @@ from rebox.study.report import findings_of, open_ledger, report, tables
 from rebox.study.report.box_gain import box_gain
 from rebox.study.report.listing import marked
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 

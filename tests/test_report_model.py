@@ -18,6 +18,8 @@ from rebox.fit.policy import NEARLY
 from rebox.study.report.figures.style import PALETTE
 from rebox.study.report.model import model_report, open_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -19,6 +19,8 @@ from rebox.meter.packing import packed
 from rebox.meter.send import Intent
 from rebox.study.report import document, report, write_report
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;{{ 7*7 }}"
 VOID = {"meta", "link", "img", "br", "wbr"}
 

@@ -28,6 +28,8 @@ from rebox.sample import Dataset
 from rebox.study.report.model import model_report, open_model, worth_of
 from rebox.study.report.table import NOTHING
 
+pytestmark = pytest.mark.slow
+
 EVIL = ("<script>alert(1)</script>", "<b>{{ 7*7 }}", "шесть & более")
 WIDE = 12
 

@@ -169,6 +169,7 @@ def test_whatever_they_show_may_stand_beside_ids(file, form):
     assert model.score(both[90:], TRUTH[90:]) > 0.7
 
 
+@pytest.mark.slow
 def test_a_box_of_images_does_not_mind_ids():
     x = pictures()
     images, named = (

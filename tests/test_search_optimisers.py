@@ -27,6 +27,7 @@ def run(optimiser, gradients):
     return position
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [

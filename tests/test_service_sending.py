@@ -328,6 +328,7 @@ def test_what_waits_to_try_again_is_stopped_at_once():
     assert time.monotonic() - begin < LONG_S / 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_hears_out_what_is_under_way():
     """In a process of its own: a signal that came late would end the one that runs all tests."""
     script = "import test_service_sending as tests; tests.interrupt_while_both_threads_are_busy()"

@@ -31,6 +31,8 @@ from rebox.program import Canvas, Program
 from rebox.reading import Answered, TrainingSet, fit_reader
 from rebox.sample import Inputs, SampleLoader
 
+pytestmark = pytest.mark.slow
+
 SIDE = 8
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)

@@ -47,6 +47,7 @@ def few_penalties(monkeypatch):
     monkeypatch.setattr(linear, "WHITENINGS", linear.WHITENINGS[:1])
 
 
+@pytest.mark.slow
 @parametrize_with_checks(ESTIMATORS)
 def test_a_check_of_scikit_learn(estimator, check):
     check(estimator)

@@ -23,6 +23,8 @@ from rebox.meter.journal_account import JournalAccount
 from rebox.program import TEMPLATES, Template, templates_of
 from rebox.sample import as_texts
 
+pytestmark = pytest.mark.slow
+
 X, Y = reviews(120)
 NEW, NEW_Y = reviews(60, seed=1)
 

@@ -112,6 +112,7 @@ def test_a_bar_outside_a_notebook_is_refused_in_words():
         NotebookBar()
 
 
+@pytest.mark.slow
 def test_the_trackers_bring_no_package():
     code = "import sys, rebox, rebox.track; print(*{'mlflow', 'IPython', 'torch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -218,6 +218,7 @@ def test_two_images_are_not_told_from_chance():
     assert verdict.rows[0].macro_auc == Interval(0.5, 0.5, 0.5)  # the majority: no estimate
 
 
+@pytest.mark.slow
 def test_the_advice_can_be_followed_in_python():
     x, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 2
     namespace = {"Reprogrammer": rebox.Reprogrammer, "X": x, "y": y}
@@ -231,6 +232,7 @@ def test_the_advice_can_be_followed_in_python():
     assert str(case_of("helps")) == case_of("helps").words
 
 
+@pytest.mark.slow
 def test_the_words_name_no_option_of_either_place():
     for finding in ("helps", "little", "nothing", "unknown"):
         words = case_of(finding).words

@@ -22,6 +22,8 @@ from rebox.study.baseline.whitebox import WhiteBox  # noqa: E402 - needs torch
 from rebox.study.bench import Places, Workbench  # noqa: E402 - with the others
 from rebox.study.bench.plan import PlannedBox  # noqa: E402 - with the others
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("REBOX_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REAL = {
     "gtsrb_cnn": ("raw", 256),

@@ -16,6 +16,8 @@ from rebox.cli.app import app
 from rebox.cli.wording import OPTIONS, spoken
 from rebox.errors import Error
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(rebox.__file__).parent
 X, Y = np.random.default_rng(0).random((12, 8, 8)), np.repeat([0, 1], 6)
 PAID = "rehearsal:?price_usd=0.01"

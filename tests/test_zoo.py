@@ -184,6 +184,7 @@ def test_a_convolution_is_that_of_torch():
     np.testing.assert_allclose(made.encode(x), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_holds_of_the_contract_of_a_subspace():
     """Shape, mask, zero and scale; a sum of steps is not the sum of their changes."""
     mask = np.ones((32, 40), bool)
