@@ -74,8 +74,9 @@ class Signals:
             yield
         finally:
             self._lost = False  # nothing comes again once nobody listens
-            while self._senders:  # what was sent meanwhile is handled here, not by who is next
-                self._senders.pop().join()
+            for sender in self._senders:
+                while sender.is_alive():  # what it sent is handled here, and not by who is next
+                    sender.join(AGAIN_S)
             sys.unraisablehook = before
 
     def _again(self, number: int) -> None:
