@@ -13,10 +13,10 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import ONNX Runtime before rebox
-
 import pytest
 from postgres_server import postgres  # noqa: F401 - a fixture
+
+import rebox  # noqa: F401 - before any test imports ONNX Runtime, which would report it
 
 # What the tests use for a key. Nothing that rebox writes, prints or raises may hold it: after the
 # last test every file that a test has left, and every word it has printed, is searched for it.

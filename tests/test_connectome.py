@@ -12,7 +12,7 @@ from rebox.study.baseline.contract import Compute, Training
 from rebox.study.baseline.names import baseline_from_name
 
 pytest.importorskip("torch")
-from rebox.study.baseline import connectome_net
+from rebox.study.baseline import diagnet_net, heinsfeld_net
 
 SIDE = 12
 FAST = {
@@ -122,7 +122,7 @@ def test_the_epoch_is_chosen_by_whole_subjects_of_the_training_set():
 def test_neighbours_are_the_likest_of_the_class():
     x, y = matrices(20)
     vectors = triangles(training(x, y).images)
-    near = connectome_net.nearest(vectors, y, 3)
+    near = diagnet_net.nearest(vectors, y, 3)
     spectra = [np.linalg.eigh(one) for one in x.astype(np.float64)]
     for row in range(20):
         assert (y[near[row]] == y[row]).all()
@@ -143,14 +143,14 @@ def test_neighbours_are_the_likest_of_the_class():
 
 def test_the_extremes_are_the_highest_and_lowest_on_average():
     vectors = np.array([[0.1, 0.9, -0.5, 0.3, 0.0]] * 3, dtype=np.float32)
-    np.testing.assert_array_equal(connectome_net.extremes(vectors, 1), [1, 2])
-    np.testing.assert_array_equal(connectome_net.extremes(vectors, 99), [1, 2, 3, 4])
+    np.testing.assert_array_equal(diagnet_net.extremes(vectors, 1), [1, 2])
+    np.testing.assert_array_equal(diagnet_net.extremes(vectors, 99), [1, 2, 3, 4])
 
 
 def test_the_penalty_is_least_where_units_are_as_active_as_asked():
     import torch
 
-    net = connectome_net.Denoiser(4, 3)
+    net = heinsfeld_net.Denoiser(4, 3)
     with torch.no_grad():
         net.encoder.weight.zero_()
         losses = {}
@@ -181,7 +181,7 @@ def test_a_step_with_its_derivatives_written_out_is_torchs_own(sparse):
     import torch
 
     x = torch.from_numpy(triangles(training(*matrices(10)).images))
-    net = connectome_net.Denoiser(x.shape[1], 7)
+    net = heinsfeld_net.Denoiser(x.shape[1], 7)
     with torch.no_grad():
         net.encoder.weight[0].zero_()
     again = deepcopy(net)

@@ -18,7 +18,7 @@ class Heinsfeld(HeinsfeldTrainer):
     )
 
     def _fit(self, training: Training) -> Baseline:
-        from rebox.study.baseline.connectome_net import fit_heinsfeld  # noqa: PLC0415 - loads torch
+        from rebox.study.baseline.heinsfeld_net import fit_heinsfeld  # noqa: PLC0415 - loads torch
 
         return fit_heinsfeld(self, training)
 
@@ -34,6 +34,6 @@ class DiagNet(DiagNetTrainer):
     )
 
     def _fit(self, training: Training) -> Baseline:
-        from rebox.study.baseline.connectome_net import fit_diagnet  # noqa: PLC0415 - loads torch
+        from rebox.study.baseline.diagnet_net import fit_diagnet  # noqa: PLC0415 - loads torch
 
         return fit_diagnet(self, training)
