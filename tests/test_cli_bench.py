@@ -74,6 +74,12 @@ def test_a_failed_trial_is_told_and_ends_in_exit_code_1(typed, tmp_path):
         (("run", "none.toml"), InvalidOption, "neither a file nor a plan of ours"),
         (("table", "none.jsonl"), InvalidData, "holds no trials"),
         (("run", "small.toml", "--backend", "cloud"), InvalidOption, "no backend 'cloud'"),
+        (
+            ("run", "small.toml", "--only", "* | None | 0"),
+            InvalidOption,
+            "as 'synthetic | rehearsal",
+        ),
+        (("run", "small.toml", "--only", "maps", "--list"), InvalidOption, "--list shows how"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(typed, words, kind, said):

@@ -27,7 +27,7 @@ from rebox.money import dollars
 from rebox.output import encoded
 
 if TYPE_CHECKING:
-    from rebox.study.bench import Places, Trial, TrialEnded
+    from rebox.study.bench import Places, StudyPlan, Trial, TrialEnded
     from rebox.study.report.markdown import Section
 
 # The bench opens every kind of box and baseline: it is imported when it is asked for.
@@ -118,7 +118,7 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     )
 
     planned = read_plan(plan)
-    trials = [trial for trial in planned.trials if fnmatch(trial.label, only)]
+    trials = _chosen(planned, only)
     ledger = Path(f"{planned.name}.jsonl") if ledger is None else ledger
     if listed:
         _list_trials(trials, ledger)
@@ -149,6 +149,16 @@ def run_plan(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from i
     )
     if ended.failed:
         raise typer.Exit(1)
+
+
+def _chosen(planned: "StudyPlan", only: str) -> "list[Trial]":
+    chosen = [trial for trial in planned.trials if fnmatch(trial.label, only)]
+    if not chosen:
+        raise InvalidOption(
+            f"no trial of {planned.name} is like --only {only!r}: --list shows how they are "
+            f"called, as {planned.trials[0].label!r}."
+        )
+    return chosen
 
 
 def _confirm(trials: "list[Trial]", places: "Places", max_usd: float | None, *, yes: bool) -> None:
