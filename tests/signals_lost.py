@@ -33,6 +33,23 @@ def waits(kept):
     pytest.fail("the signal was lost")
 
 
+def is_written(signals, number=None):
+    """Write what was paid for, with a signal in its middle, or while one is on its way again."""
+    written = []
+
+    def write():
+        with signals.held():
+            if number is None:
+                time.sleep(0.1)
+            else:
+                signal.raise_signal(number)
+            written.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert written == ["all"]
+
+
 def in_a_destructor(number):
     signals = Signals()
     with signals.listening():
@@ -86,10 +103,18 @@ def on_its_way_when_nobody_listens_any_more(number):
 def again_while_what_was_paid_for_is_written(number):
     signals, gone = Signals(), Gone(number)
     with signals.listening():
-        with signals.held():
-            del gone
-            time.sleep(0.1)  # neither ends this
-        assert signals.heard == number
+        del gone
+        is_written(signals)
+        assert signals.code(130) == 128 + number
+
+
+def first_while_what_was_paid_for_is_written(number):
+    signals = Signals()
+    with signals.listening():
+        is_written(signals, number)
+        assert signals.code(130) == 128 + number
+        with signals.held():  # it is told once
+            pass
 
 
 def what_else_is_raised_there_is_told_as_ever(_):
@@ -113,6 +138,7 @@ CASES = [
     again_while_the_first_is_seen_to,
     on_its_way_when_nobody_listens_any_more,
     again_while_what_was_paid_for_is_written,
+    first_while_what_was_paid_for_is_written,
     what_else_is_raised_there_is_told_as_ever,
 ]
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import json
+import signal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cli import folder, invoke, run  # noqa: F401 - a fixture
+from test_cli import ended, folder, invoke  # noqa: F401 - a fixture
 
 import rebox
 from rebox.box import rehearsal
+from rebox.cli.interruption import Signals
+from rebox.cli.output import write_model
 from rebox.errors import BoxError, InvalidData, InvalidOption
 from rebox.sample import Dataset
 
@@ -130,6 +133,27 @@ def test_both_are_within_one_budget(folder, cap, asked, recipe):  # noqa: F811
     )
 
 
+def test_a_ctrl_c_while_the_model_is_written_lets_it_be_and_ends_what_would_ask_more(
+    folder,  # noqa: F811
+    monkeypatch,
+):
+    heard = Signals()
+
+    def write(path, content, *, force):
+        heard._hear(signal.SIGINT, None)
+        write_model(path, content, force=force)
+
+    monkeypatch.setattr("rebox.cli.fit.signals", heard)
+    monkeypatch.setattr("rebox.cli.fit.write_model", write)
+    given = ("--box", BOX, "--data", folder / "data", "--recipe", "map", "--budget", 40)
+    more = ("--hold-out", 0.25, "--out", folder / "m.rebox")
+    stopped = ended("fit", *given, *more)
+    assert stopped.returncode == 130
+    assert "wrote " in stopped.stdout
+    assert "asked 30 queries (30 to map)" in stopped.stdout
+    assert len(rebox.Reprogrammer.load(folder / "m.rebox").classes_) > 1
+
+
 def test_a_model_that_asks_nobody_is_measured_for_nothing(folder):  # noqa: F811
     more = ("--queries-per-prediction", 0, "--budget", 30, "--out", folder / "m.rebox")
     output = invoke("fit", "--box", BOX, "--data", folder / "data", "--hold-out", 0.25, *more)
@@ -141,7 +165,7 @@ def test_a_model_that_asks_nobody_is_measured_for_nothing(folder):  # noqa: F811
 def test_a_budget_that_only_measures_is_refused_before_anything(folder, cap):  # noqa: F811
     given = ("--box", BOX, "--data", folder / "data", "--hold-out", 0.25, *cap)
     for command in ("fit", "estimate"):
-        result = run(command, *given, cwd=folder)
+        result = ended(command, *given, cwd=folder)
         assert result.returncode == 2
         assert "may ask 10 queries" in result.stderr
         assert f"{cap[0]} {cap[1]:g} leaves nothing for the fit" in result.stderr
@@ -263,7 +287,7 @@ def test_a_shared_budget_measures_nothing_that_its_account_does_not_count(folder
     if recipe == "local":  # asks nobody, so that there is nothing to count
         assert "asked 0 queries" in invoke(*given)
         return
-    ended = run(*given)
-    assert ended.returncode == 2
-    assert "--account team: leave out one of the two" in ended.stderr
+    refused = ended(*given)
+    assert refused.returncode == 2
+    assert "--account team: leave out one of the two" in refused.stderr
     assert not (folder / "journal").exists()

@@ -183,12 +183,12 @@ def fit(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its pa
     _confirm(model, opened, parts, yes=yes)
     with bar:
         cut = _fit_or_keep(model, parts.train)
-    with signals.held():
-        _write(model_path, model, force=force)
+    late = _write(model_path, model, force=force)
     read = {"data": data, **columns, "value_range": value_range, "encoder": encoder}
     print_verdict(model.verdict_, _local_command(read))
     out.print(f"wrote {model_path}: {model.stop_reason_}.", highlight=False)
-    judged = Judged() if cut is not None else _judged(parts, model, encoder, bar)
+    ended = cut is not None or late is not None
+    judged = Judged(error=late) if ended else _judged(parts, model, encoder, bar)
     by_box = judged.added_to(model.spent_by_box_)
     receipt(sum(by_box, Spent()), opened, by_box)
     print_decided(model)
@@ -217,13 +217,20 @@ def _confirm(model: Reprogrammer, boxes: tuple[BlackBox, ...], parts: Parts, *, 
         confirm(asked, "this fit", yes=yes)
 
 
-def _write(path: Path, model: Reprogrammer, *, force: bool) -> None:
-    """Write the model; where that fails, what was asked for it is told all the same."""
+def _write(path: Path, model: Reprogrammer, *, force: bool) -> KeyboardInterrupt | None:
+    """Write the model; return the Ctrl-C that came meanwhile.
+
+    Where writing fails, what was asked for the model is told all the same.
+    """
     try:
-        write_model(path, content_of(model.artefact_), force=force)
+        with signals.held():
+            write_model(path, content_of(model.artefact_), force=force)
     except OSError:
         receipt_of(model)
         raise
+    except KeyboardInterrupt as late:
+        return late
+    return None
 
 
 def _page(path: Path, model: Reprogrammer, parts: Parts, judged: Judged) -> str:

@@ -15,6 +15,7 @@ from types import FrameType
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 ECHO_S = 0.5  # a launcher passes on what the terminal has sent to both
 AGAIN_S = 0.01  # until a signal that was lost comes again
+SENT_S = 2.0  # what was sent so long ago has been handled, or by a handler that is not ours
 
 
 class Signals:
@@ -30,6 +31,7 @@ class Signals:
         self.heard: int | None = None
         self._since_s = 0.0
         self._held = False
+        self._withheld = False
         self._lost = False
         self._hooked = False
         self._handled = 0
@@ -74,8 +76,10 @@ class Signals:
             yield
         finally:
             self._lost = False  # nothing comes again once nobody listens
+            until_s = time.monotonic() + SENT_S
             for sender in self._senders:
-                while sender.is_alive():  # what it sent is handled here, and not by who is next
+                # what it sent is handled here, and not by who is next
+                while sender.is_alive() and time.monotonic() < until_s:
                     sender.join(AGAIN_S)
             sys.unraisablehook = before
 
@@ -95,12 +99,15 @@ class Signals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let a first signal pass while what was paid for is written; a second ends even that."""
+        """Let a first signal wait until what was paid for is written; a second ends even that."""
         self._held = True
         try:
             yield
         finally:
             self._held = False
+        if self._withheld:
+            self._withheld = False
+            raise KeyboardInterrupt
 
     def code(self, code: str | int | None) -> str | int | None:
         """Return the exit code of a command that ends with ``code``, by the signal heard."""
@@ -114,6 +121,7 @@ class Signals:
             return
         if self.heard is None or self._lost:
             self.heard, self._since_s, self._lost = self.heard or number, now, False
+            self._withheld = self._held
             if not self._held:
                 raise KeyboardInterrupt
         elif not echo and now - self._since_s > ECHO_S:

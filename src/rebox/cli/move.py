@@ -95,11 +95,11 @@ def move(  # noqa: PLR0913, PLR0917 - Typer reads a command's options from its p
         _move(model, old, opened, task, (budget, max_usd), aliases)
     with signals.held():
         write(path, content_of(model.artefact_))
-    if model.moved_ is not None:
-        out.print(f"{model.moved_.words}.", highlight=False)
-    name = next(one.name for one in before if one.identity == old)
-    out.print(f"wrote {path}: {name} is {new} now.", highlight=False, markup=False)
-    receipt_of(model)
+        if model.moved_ is not None:
+            out.print(f"{model.moved_.words}.", highlight=False)
+        name = next(one.name for one in before if one.identity == old)
+        out.print(f"wrote {path}: {name} is {new} now.", highlight=False, markup=False)
+        receipt_of(model)
 
 
 def _names(given: str, boxes: list[dict[str, Any]]) -> tuple[str, str]:
