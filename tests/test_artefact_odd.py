@@ -248,8 +248,14 @@ def samples(path):
         return file[path.stem.partition("-")[0]][:2]
 
 
+EVERY = [
+    pytest.param(path, marks=[pytest.mark.long] if place % THIRD else [])
+    for place, path in enumerate(CHANGED)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", CHANGED, ids=lambda path: f"{path.parent.name[-1]}-{path.stem}")
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: f"{path.parent.name[-1]}-{path.stem}")
 def test_an_odd_model_is_read_or_refused_in_one_sentence(path, tmp_path, monkeypatch):
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, nobody)

@@ -12,7 +12,7 @@ from rebox.study.bench import is_done, read_ledger, read_plan
 DATA = Path(os.environ.get("REBOX_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SMOKE = (
     pytest.param("asd-smoke", marks=pytest.mark.long),
-    "melanoma-smoke",
+    pytest.param("melanoma-smoke", marks=pytest.mark.long),
     "retinopathy-smoke",
     "services-smoke",
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.model_selection import GroupKFold, cross_val_score
-from test_cli import BOX, invoke, run
+from test_cli import BOX, ended, invoke
 
 import rebox
 
@@ -58,7 +58,7 @@ def test_every_command_takes_names_for_columns_whatever_their_case(table):
 @pytest.mark.parametrize("command", ["estimate", "task show"])
 def test_a_column_that_is_not_there_is_named(table, command):
     data = (table,) if command == "task show" else ("--data", table, "--box", BOX, "--budget", 9)
-    result = run(*command.split(), *data, *NAMED, "--group-column", "person")
+    result = ended(*command.split(), *data, *NAMED, "--group-column", "person")
     assert result.returncode == 2
     assert "no column 'person'; found" in result.stderr
 
@@ -66,7 +66,7 @@ def test_a_column_that_is_not_there_is_named(table, command):
 @pytest.mark.parametrize("data", ["synthetic:.", "."])
 def test_columns_are_named_of_a_table_alone(data, tmp_path):
     for command in (("task", "show", data), ("task", "show", "synthetic", "--data", data)):
-        result = run(*command, "--label-column", "dx", cwd=tmp_path)
+        result = ended(*command, "--label-column", "dx", cwd=tmp_path)
         assert result.returncode == 2
         assert "columns can be named of a CSV alone" in result.stderr
 

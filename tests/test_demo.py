@@ -136,7 +136,7 @@ def test_the_picture_is_one_that_can_be_looked_at(shown):
     assert names == ["demo.png", "digits", "model.rebox"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_picture_of_the_readme_is_what_the_demo_draws(tmp_path):
     """To a point of accuracy: another processor may round a few answers otherwise."""
     drawn = run_demo(tmp_path)

@@ -61,7 +61,13 @@ def threads():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not OPEN.exists(), reason="open files are counted by /proc")
-@pytest.mark.parametrize("journal", [False, True], ids=["without journals", "with journals"])
+@pytest.mark.parametrize(
+    "journal",
+    [
+        pytest.param(False, marks=pytest.mark.long, id="without journals"),
+        pytest.param(True, id="with journals"),
+    ],
+)
 def test_kept_models_of_a_service_hold_no_threads_or_files(tmp_path, journal):
     """Each used to hold four threads, four connections and the three files of a journal."""
     with Rehearsal("huggingface", open_box("rehearsal:?classes=3&size=8"), limits=Limits()) as one:

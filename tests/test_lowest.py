@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEAD = """\
-# The lowest versions of pyproject.toml, with which CI runs the quick tests once: printed by
+# The lowest versions of pyproject.toml, with which CI runs what meets them: printed by
 # `python tests/test_lowest.py`. torch and torchvision stay as in constraints.txt: an older one is
 # gigabytes.
 """

@@ -52,7 +52,9 @@ def here() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", ["an old one", "one without AVX-512"])
+@pytest.mark.parametrize(
+    "processor", ["an old one", pytest.param("one without AVX-512", marks=pytest.mark.long)]
+)
 def test_every_recipe_asks_the_same_on_another_processor(processor, here):
     assert len(here) == 3 * len(RECIPES)
     assert questions(processor) == here

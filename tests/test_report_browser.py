@@ -84,11 +84,11 @@ def write_worth(folder):
 
 def asking(folder):
     """The file of a model that asks six services with long names, each where it pays."""
-    truth, scores = answers_of([0.6, 0.65, 0.7, 0.75, 0.8, 0.85], 300, 3)
+    truth, scores = answers_of([0.6, 0.65, 0.7, 0.75, 0.8, 0.85], 150, 3)
     names = [f"{letter * 30}-service" for letter in "abcdef"]
     np.savez(
         folder / "six.npz",
-        ids=np.arange(300).astype(str),
+        ids=np.arange(150).astype(str),
         truth=truth,
         services=np.array(names),
         usd_per_10k=np.array([1.0, 2, 3, 5, 10, 20]),
@@ -97,10 +97,10 @@ def asking(folder):
     )
     boxes = [f"recorded:{folder / 'six.npz'}?service={name}" for name in names]
     model = rebox.Reprogrammer(
-        boxes, budget=1800, journal=False, usd_per_prediction=0.001, random_state=0
+        boxes, budget=900, journal=False, usd_per_prediction=0.001, random_state=0
     )
     labels = np.array([f"{'class ' * 12}{k}" for k in range(3)])[truth]
-    model.fit(rebox.Samples(ids=np.arange(300).astype(str)), labels).save(folder / "six.rebox")
+    model.fit(rebox.Samples(ids=np.arange(150).astype(str)), labels).save(folder / "six.rebox")
     return folder / "six.rebox"
 
 

@@ -6,6 +6,8 @@ of a random network, does so for every recipe here; with another seed a mapping 
 may not. `map` needs no such choice: its box has another seed and 10 classes, as many as it takes.
 """
 
+import os
+
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -15,6 +17,7 @@ from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=30&size=8&channels=1&pixels=float32"
 SMALL = "rehearsal:?classes=10&size=8&channels=1&pixels=float32&seed=7"
+LONG = ("autozoom", "cma-es", "ilm", "random-search", "spsa-gc")  # the estimator is one for all
 NAMES = (
     "auto",
     "map",
@@ -50,6 +53,8 @@ def few_penalties(monkeypatch):
 @pytest.mark.slow
 @parametrize_with_checks(ESTIMATORS)
 def test_a_check_of_scikit_learn(estimator, check):
+    if estimator.recipe.startswith(LONG) and not os.environ.get("REBOX_LONG"):
+        pytest.skip("takes a minute or more with those of its like: set REBOX_LONG=1")
     check(estimator)
 
 

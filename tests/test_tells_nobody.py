@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import pytest
 from test_box_onnx import save_net
 
+QUIET = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "ORT_DISABLE_TELEMETRY")
 LOADED = "print(*[name for name in sys.modules if name.startswith('openvino_telemetry')])"
 
 
@@ -16,7 +17,7 @@ def at_home(tmp_path, *lines):
     home = tmp_path / "home"
     home.mkdir()
     environment = os.environ | {"HOME": str(home)}
-    for name in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"):  # where they keep quiet anyway
+    for name in (*QUIET, "XDG_CACHE_HOME"):  # where they keep quiet, or write elsewhere, anyway
         environment.pop(name, None)
     script = "\n".join(["import sys", *lines])
     command = [sys.executable, "-c", script]

@@ -2,12 +2,11 @@
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_cli import ended
 from test_mistakes import typed
 from typer.main import get_group
 
@@ -202,11 +201,5 @@ def test_what_the_user_typed_is_quoted_as_it_was_typed(typed_words, text, said):
 @pytest.mark.parametrize("name", ["budget=100", "recipe=map,budget=3", "max_usd", "data=1 a"])
 def test_a_file_of_a_name_like_an_option_is_called_by_its_name(name, tmp_path):
     path = tmp_path / f"{name}.rebox"
-    ended = subprocess.run(
-        [sys.executable, "-m", "rebox", "show", path.name],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert ended.stderr == f"rebox: error: there is no model file {name}.rebox: check the path.\n"
+    shown = ended("show", path.name, cwd=tmp_path)
+    assert shown.stderr == f"rebox: error: there is no model file {name}.rebox: check the path.\n"

@@ -25,6 +25,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     **{f"tensor({name})": np.dtype(name) for name in ("uint8", "int8", "int16", "int32", "int64")},
 }
 
+_importing = threading.Lock()  # what another thread hides is not there to be hidden, or shown again
+
 RuntimeName = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16"]
 
@@ -177,15 +179,16 @@ def import_openvino() -> ModuleType:
     MissingExtra
     """
     telemetry = "openvino_telemetry"
-    hidden = telemetry not in sys.modules
-    if hidden:
-        sys.modules[telemetry] = cast("ModuleType", None)  # which is how an import is refused
-    try:
-        with extra("openvino", "runtime=openvino"):
-            return import_module("openvino")
-    finally:
+    with _importing:
+        hidden = "openvino" not in sys.modules and telemetry not in sys.modules
         if hidden:
-            del sys.modules[telemetry]
+            sys.modules[telemetry] = cast("ModuleType", None)  # which is how an import is refused
+        try:
+            with extra("openvino", "runtime=openvino"):
+                return import_module("openvino")
+        finally:
+            if hidden:
+                del sys.modules[telemetry]
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

@@ -25,7 +25,7 @@ Steps = Callable[[NDArray[np.intp]], float]
 SPARSE = 0.2  # mean activation that the penalty asks for
 BATCH1, BATCH2 = 100, 10  # of the first autoencoder; of the second and the classifier
 SMALL = "cpu"  # where the second is trained: a card takes longer to start its steps than to do them
-# optimisers are fused: fifty million weights go once through memory for each step, not ten times
+# optimisers are fused: forty million weights go once through memory for each step, not ten times
 
 
 class Denoiser(nn.Module):
@@ -62,8 +62,8 @@ class Denoiser(nn.Module):
         by_output = rest / (error * rest.numel())
         by_code = by_output @ self.decoder.weight + codes.sign() * (sparse * slope / len(x))
         by_sum = by_code * (1 - codes.square())
-        steps = (self.decoder, codes, by_output), (self.encoder, noisy, by_sum)
-        for layer, entering, derivative in steps:
+        layers = (self.decoder, codes, by_output), (self.encoder, noisy, by_sum)
+        for layer, entering, derivative in layers:
             layer.weight.addmm_(derivative.t(), entering, alpha=-lr)
             layer.bias.sub_(derivative.sum(dim=0), alpha=lr)
         return float(loss)
@@ -92,10 +92,10 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
     rows, held_out = set_aside(training, settings.validation)
     schedule = _Schedule(rows, held_out, training.seed, settings.patience)
     with seeded(training.seed, device):
-        first, kept1 = _first(settings, schedule, vectors, products)
+        first, epoch1 = _first(settings, schedule, vectors, products)
         with torch.no_grad():
             codes = torch.tanh(first.encoder(vectors)).to(SMALL)
-        second, kept2 = _second(settings, schedule, codes)
+        second, epoch2 = _second(settings, schedule, codes)
         module = _stacked(first, second, settings, len(training.classes)).to(device)
         adam = torch.optim.Adam(module.parameters(), lr=settings.lr_classifier, fused=True)
 
@@ -103,9 +103,9 @@ def fit_heinsfeld(settings: HeinsfeldTrainer, training: Training) -> Baseline:
             with products:
                 return functional.cross_entropy(module(vectors[few]), targets[few])
 
-        kept, curve = schedule.train(module, _steps(adam, loss), loss, settings.epochs, BATCH2)
+        epoch, curve = schedule.train(module, _steps(adam, loss), loss, settings.epochs, BATCH2)
     note = (
-        f"kept epochs {kept1}, {kept2} and {kept} "
+        f"kept epochs {epoch1}, {epoch2} and {epoch} "
         f"of {settings.epochs1}, {settings.epochs2} and {settings.epochs}"
     )
     return model_of(training, np.arange(vectors.shape[1]), module, curve, note)
@@ -122,8 +122,8 @@ def _first(
         with products:
             return net.loss(vectors[few], settings.corruption1, settings.sparse)
 
-    kept, _ = schedule.train(net, _steps(adam, loss), loss, settings.epochs1, BATCH1)
-    return net, kept
+    epoch, _ = schedule.train(net, _steps(adam, loss), loss, settings.epochs1, BATCH1)
+    return net, epoch
 
 
 def _second(
@@ -139,8 +139,8 @@ def _second(
     def step(few: NDArray[np.intp]) -> float:
         return net.descend(codes[few], *noise, settings.lr)
 
-    kept, _ = schedule.train(net, step, loss, settings.epochs2, BATCH2)
-    return net, kept
+    epoch, _ = schedule.train(net, step, loss, settings.epochs2, BATCH2)
+    return net, epoch
 
 
 def _steps(optimiser: torch.optim.Optimizer, loss: Losses) -> Steps:
@@ -181,9 +181,9 @@ class _Schedule:
         size: int,
     ) -> tuple[int, Curve]:
         """Return the epoch that is kept, from 1, and the mean training loss of each."""
-        curve, least, best, kept = [], math.inf, deepcopy(module.state_dict()), 0
+        curve, least, kept, best = [], math.inf, deepcopy(module.state_dict()), 0
         for epoch in range(epochs):
-            if self.patience is not None and epoch - kept >= self.patience:
+            if self.patience is not None and epoch - best >= self.patience:
                 break
             module.train()
             total = 0.0
@@ -192,8 +192,8 @@ class _Schedule:
             curve.append((epoch + 1, total / len(self.rows)))
             module.eval()
             with torch.no_grad():
-                held_out = float(loss(self.held_out))
-            if held_out < least:
-                least, best, kept = held_out, deepcopy(module.state_dict()), epoch + 1
-        module.load_state_dict(best)
-        return kept, tuple(curve)
+                lost = float(loss(self.held_out))
+            if lost < least:
+                least, kept, best = lost, deepcopy(module.state_dict()), epoch + 1
+        module.load_state_dict(kept)
+        return best, tuple(curve)
