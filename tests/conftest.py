@@ -25,12 +25,12 @@ KEY_VARIABLES = ("CLARIFAI_PAT", "AZURE_CUSTOM_VISION_KEY", "HF_TOKEN", "GOOGLE_
 
 
 def pytest_collection_modifyitems(items):
-    """Skip what takes a minute or more, unless it is asked for: CI has half an hour."""
+    """Skip what takes long, unless it is asked for: CI has half an hour."""
     if os.environ.get("REBOX_LONG"):
         return
     for item in items:
         if item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason="takes a minute or more: set REBOX_LONG=1"))
+            item.add_marker(pytest.mark.skip(reason="takes long: set REBOX_LONG=1"))
 
 
 @pytest.fixture(scope="session", autouse=True)

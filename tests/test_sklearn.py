@@ -54,7 +54,7 @@ def few_penalties(monkeypatch):
 @parametrize_with_checks(ESTIMATORS)
 def test_a_check_of_scikit_learn(estimator, check):
     if estimator.recipe.startswith(LONG) and not os.environ.get("REBOX_LONG"):
-        pytest.skip("takes a minute or more with those of its like: set REBOX_LONG=1")
+        pytest.skip("takes long: set REBOX_LONG=1")
     check(estimator)
 
 
