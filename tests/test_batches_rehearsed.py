@@ -198,7 +198,10 @@ def command(*arguments, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signals", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signals",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL],
+)
 def test_the_same_command_goes_on_where_another_was_stopped(tmp_path, protocol, signals):
     data = table(tmp_path / "data.csv", *texts())
     with rehearse(protocol, "batch_s=6") as running:

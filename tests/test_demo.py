@@ -167,6 +167,7 @@ def test_both_verdicts_are_said_in_full(shown):
     assert said[1].startswith("tumours: ")
 
 
+@pytest.mark.long
 def test_without_matplotlib_the_demo_goes_on(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     lines = []

@@ -271,7 +271,10 @@ def test_a_long_journal_is_listed_whole_and_in_order(journal):
     "read",
     [
         lambda journal: sum(1 for _ in each_fault(journal)),
-        lambda journal: sum(1 for row in questions(journal) if row["scores"] is not None),
+        pytest.param(
+            lambda journal: sum(1 for row in questions(journal) if row["scores"] is not None),
+            marks=pytest.mark.long,
+        ),
         lambda journal: len(accounts(journal)),
     ],
     ids=["verify", "export", "show"],

@@ -50,7 +50,13 @@ def assert_ended(done, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.long)
+        for place, name in enumerate(SETTINGS)
+    ],
+)
 def test_a_fit_ends_well_or_in_one_line(name, tmp_path):
     assert_ended(run(tmp_path, SETTINGS[name]), tmp_path)
 

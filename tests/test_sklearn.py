@@ -17,7 +17,15 @@ from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=30&size=8&channels=1&pixels=float32"
 SMALL = "rehearsal:?classes=10&size=8&channels=1&pixels=float32&seed=7"
-LONG = ("autozoom", "cma-es", "ilm", "random-search", "spsa-gc")  # the estimator is one for all
+LONG = (
+    "autozoom",
+    "cma-es",
+    "ilm",
+    "program",
+    "random-search",
+    "spsa-gc",
+    "zoo",
+)  # the estimator is one for all
 NAMES = (
     "auto",
     "map",

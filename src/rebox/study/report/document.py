@@ -136,6 +136,7 @@ def _setting(
     against = setting.reference(reference)
     cells = chosen(setting, most, against)
     cards = [card for cell in cells if (card := drawer.card(cell)) is not None]
+    apart = tables.differences(setting, against)
     return {
         "anchor": anchor,
         "heading": setting.title,
@@ -143,8 +144,8 @@ def _setting(
         "facts": _setting_facts(setting),
         "copied": setting.copied,
         "results": listing.results_table(setting),
-        "differences": listing.differences_table(setting, reference),
-        "differences_note": _note(setting, against),
+        "differences": listing.differences_table(setting, apart),
+        "differences_note": _note(setting, against, apart),
         "curves": drawer.curves(setting),
         "ranking": drawer.ranking(setting),
         "cards": cards,
@@ -180,9 +181,9 @@ def _setting_facts(setting: Setting) -> list[str]:
     return facts
 
 
-def _note(setting: Setting, against: str | None) -> str:
+def _note(setting: Setting, against: str | None, apart: tables.Table) -> str:
     """Say which methods cannot be told from the reference, and why."""
-    told = {row["method"] for row in tables.differences(setting, against)}
+    told = {row["method"] for row in apart}
     others = dict.fromkeys(cell.name for cell in setting.cells if cell.method != against)
     missing = [name for name in others if name not in told]
     if against is None or not missing:

@@ -168,9 +168,11 @@ def unavailable_table(findings: Findings) -> TableView | None:
     return on_page("Trials that could not be run", UNAVAILABLE, rows) if rows else None
 
 
-def differences_table(setting: Setting, reference: str | None) -> TableView | None:
-    """Return how each method differs from the reference, or None where nothing is comparable."""
-    rows = tables.differences(setting, reference)
+def differences_table(setting: Setting, rows: tables.Table) -> TableView | None:
+    """Return how each method differs from the reference, or None where nothing is comparable.
+
+    ``rows`` are those of `tables.differences`, whose intervals take their time.
+    """
     if not rows:
         return None
     columns = (
