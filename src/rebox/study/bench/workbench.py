@@ -12,7 +12,7 @@ import numpy as np
 from rebox.box import BOXES, BlackBox, BoxURI, LimitedBox, open_box, open_foreign
 from rebox.box.probe import synthetic_images
 from rebox.errors import BoxError, InvalidData, InvalidOption, MissingExtra
-from rebox.option import read_options, without_options
+from rebox.option import read_options, with_options, without_options
 from rebox.rehearsal import Limits, Rehearsal
 from rebox.sample import Dataset, load, open_task
 from rebox.study.bench.plan import PlannedBox, PlannedTask, Served, Trial
@@ -233,9 +233,10 @@ class Workbench:
 
             use_threads(self.places.threads)
             use_true_float32()
-            device = f"device={self.places.device}"
             opened = self._first(
-                uri, planned.otherwise, lambda address: open_whitebox(_with(address, device))
+                uri,
+                planned.otherwise,
+                lambda at: open_whitebox(with_options(at, device=self.places.device)),
             )
             self._weights = uri, replace(opened, precision=self.places.dtype)
         return self._weights[1]
@@ -266,9 +267,9 @@ class Workbench:
         if uri.startswith("onnx:"):
             if self.places.device != CPU:
                 return self._on_device(uri)
-            uri = _with(uri, f"threads={self.places.threads}")
+            uri = with_options(uri, threads=self.places.threads)
         elif uri.startswith("torch:"):
-            uri = _with(uri, f"device={self.places.device}")
+            uri = with_options(uri, device=self.places.device)
         return self._foreign(uri)
 
     def _foreign(self, uri: str) -> BlackBox:
@@ -284,9 +285,9 @@ class Workbench:
         check_device(device)
         _, limits = read_options(f"box {parts.scheme!r}", parts.options, BOXES["onnx"], LimitedBox)
         uri = without_options(uri, limits)
-        box = self._foreign(_with(uri, f"threads={self.places.threads}"))
+        box = self._foreign(with_options(uri, threads=self.places.threads))
         with suppress(BoxError, InvalidOption):
-            there = open_whitebox(_with(uri, f"device={device}")).as_box(box.spec)
+            there = open_whitebox(with_options(uri, device=device)).as_box(box.spec)
             box = there if _answers_as(there, box) else box
         return LimitedBox(box, **limits) if limits else box
 
@@ -294,10 +295,6 @@ class Workbench:
         if "{models}" in uri and self.places.models is None:
             raise InvalidOption(f"the box {uri} is a file: pass models=FOLDER.")
         return uri.replace("{models}", str(self.places.models))
-
-
-def _with(uri: str, option: str) -> str:
-    return f"{uri}{'&' if '?' in uri else '?'}{option}"
 
 
 def _answers_as(one: BlackBox, other: BlackBox) -> bool:
