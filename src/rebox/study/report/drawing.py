@@ -6,7 +6,7 @@ from typing import Any
 
 from rebox.metric import METRIC_WORDS
 from rebox.study.bench import Cell
-from rebox.study.report import figures, listing, tables
+from rebox.study.report import drawn_listing, figures, listing, tables
 from rebox.study.report.box_gain import box_gain
 from rebox.study.report.setting import Findings, Setting, label_of
 from rebox.study.report.svg import png_of, svg_of
@@ -104,7 +104,7 @@ class Drawer:
         }
         why = "their price is unknown" if axis == "usd" else f"they have no {word}"
         caption += _missing(setting, drawn, why)
-        return self._view(figure, caption, label, listing.points_table(setting, metric, axis))
+        return self._view(figure, caption, label, drawn_listing.points_table(setting, metric, axis))
 
     def ranking(self, setting: Setting) -> FigureView | None:
         """Return the ROC curves."""
@@ -120,7 +120,7 @@ class Drawer:
         if best and best[0] not in cells and label_of(best[0]) in map(label_of, cells):
             caption += f". Ahead is {best[0].name} at {best[0].budget:,} queries, not drawn here"
         label = f"ROC curves of {several(len(cells), 'method')}, {setting.title}"
-        return self._view(figure, caption, label, listing.roc_table(cells))
+        return self._view(figure, caption, label, drawn_listing.roc_table(cells))
 
     def search(self, setting: Setting) -> FigureView | None:
         """Return the loss while programs were searched."""
@@ -147,7 +147,9 @@ class Drawer:
         right, n = int(matrix.trace()), int(matrix.sum())
         label = f"Confusion matrix of {label_of(cell)}: {right:,} of {n:,} images right"
         caption = f"Confusion: {right:,} of {n:,} right{_seed(cell)}"
-        return self._view(figures.confusion(cell), caption, label, listing.confusion_table(cell))
+        return self._view(
+            figures.confusion(cell), caption, label, drawn_listing.confusion_table(cell)
+        )
 
     def _calibration(self, cell: Cell) -> FigureView | None:
         calibration = tables.calibration(cell)
@@ -157,7 +159,7 @@ class Drawer:
         caption = f"Calibration: expected error {error:.3f}{_seed(cell)}"
         label = f"Reliability diagram of {label_of(cell)}: expected calibration error {error:.3f}"
         return self._view(
-            figures.calibration(cell), caption, label, listing.calibration_table(bins)
+            figures.calibration(cell), caption, label, drawn_listing.calibration_table(bins)
         )
 
     def _weights(self, cell: Cell) -> FigureView | None:
@@ -167,7 +169,7 @@ class Drawer:
         label = f"Weights of source classes for target classes, {label_of(cell)}"
         caption = "Which source classes speak for which target class, first fit"
         return self._view(
-            figures.source_weights(cell), caption, label, listing.weights_table(*weights)
+            figures.source_weights(cell), caption, label, drawn_listing.weights_table(*weights)
         )
 
     def _program(self, cell: Cell) -> FigureView | None:

@@ -6,9 +6,8 @@ from typing import Any
 
 from rebox.meter import AccountLine
 from rebox.money import dollars
-from rebox.study.report.listing import numbered
 from rebox.study.report.source import JournalAccounts
-from rebox.study.report.table import Column, on_page
+from rebox.study.report.table import Column, numbered, on_page
 from rebox.study.report.words import count
 
 ACCOUNTS = (

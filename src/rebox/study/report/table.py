@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from rebox.metric import PERCENT, Interval
@@ -142,3 +143,12 @@ def figure(
         return Entry(text=NOTHING)
     value, bounds = interval.parts(spec_of(metric, sign=sign))
     return Entry(text=value, small=bounds, strong=strong)
+
+
+def numbered(names: Sequence[str], spelled: Callable[[Any], str]) -> list[Column]:
+    """Return a column of numbers for each name: rows are (name, numbers)."""
+
+    def cell(place: int, row: tuple[Any, Sequence[Any]]) -> str:
+        return spelled(row[1][place])
+
+    return [Column(name, partial(cell, place), number=True) for place, name in enumerate(names)]

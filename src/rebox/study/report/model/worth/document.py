@@ -11,8 +11,7 @@ from rebox.decision import PredictionSets
 from rebox.meter import Spent
 from rebox.metric import Interval
 from rebox.money import dollars
-from rebox.study.report import listing as plain_listing
-from rebox.study.report import tables
+from rebox.study.report import drawn_listing, tables
 from rebox.study.report.drawing import FigureView, view_of
 from rebox.study.report.figures.answers import confusion_of, reliability_of
 from rebox.study.report.model.source import PREDICTIONS
@@ -160,7 +159,7 @@ def _drawn(worth: Worth, areas: Mapping[int, Interval]) -> list[FigureView]:
 def _confusion(worth: Worth) -> FigureView:
     matrix = worth.measured.measurement.confusion
     caption = f"Confusion: {int(matrix.trace()):,} of {int(matrix.sum()):,} right"
-    data = plain_listing.matrix_table(matrix, worth.classes)
+    data = drawn_listing.matrix_table(matrix, worth.classes)
     return view_of(confusion_of(matrix, worth.classes), "w-confusion", caption, data)
 
 
@@ -189,7 +188,7 @@ def _reliability(worth: Worth) -> FigureView:
         f"many samples. Expected error {error:.3f}"
     )
     drawn = reliability_of(error.value, bins)
-    return view_of(drawn, "w-calibration", caption, plain_listing.calibration_table(bins))
+    return view_of(drawn, "w-calibration", caption, drawn_listing.calibration_table(bins))
 
 
 def _missing(worth: Worth, told: Sequence[int]) -> str:
