@@ -125,12 +125,12 @@ SAMPLES: dict[str, Callable[[Path, int], Samples]] = {
 
 def row_of(case: Case, given: Samples) -> str:
     """Return a case measured, as a row of the table."""
+    import onnxruntime  # noqa: PLC0415 - after rebox, which silences what it would report
+
     model = Reprogrammer(case.box, case.recipe, random_state=0, **case.options)
     if case.box is None:
         model = Reprogrammer(recipe=case.recipe, random_state=0)
     model.fit(given.train, given.labels)
-    import onnxruntime  # noqa: PLC0415 - after rebox, which silences what it would report
-
     with tempfile.TemporaryDirectory() as folder:
         made = export_onnx(model, Path(folder) / "model.onnx")
         session = onnxruntime.InferenceSession(str(made.path))

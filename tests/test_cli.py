@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -46,12 +48,14 @@ def ended(*arguments, cwd="."):
     """Run the command line in this process, and return how it ended: most of a process's time is
     that of its imports."""
     out, err, words = io.StringIO(), io.StringIO(), ["rebox", *map(str, arguments)]
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.chdir(cwd))
-        stack.enter_context(contextlib.redirect_stdout(out))
-        stack.enter_context(contextlib.redirect_stderr(err))
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(sys, "argv", words)
-        code = stack.enter_context(pytest.raises(SystemExit))
+    with (
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", words),
+        mock.patch.object(warnings, "showwarning", warnings.showwarning),  # main() sets its own
+        pytest.raises(SystemExit) as code,
+    ):
         main()
     return subprocess.CompletedProcess(words, code.value.code or 0, out.getvalue(), err.getvalue())
 

@@ -1,21 +1,16 @@
 """What natural mistakes on the command line get. `python tests/test_mistakes.py` prints a table."""
 
-import contextlib
-import io
 import os
 import shlex
 import shutil
-import sys
 import tempfile
-import warnings
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
+from test_cli import ended
 
-from rebox.cli import main
 from rebox.cli.console import out
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference" / "mistakes.md"
@@ -72,17 +67,8 @@ def prepare(folder):
 
 def typed(line, folder):
     """Return the exit code and the errors of a command that is typed in ``folder``."""
-    errors = io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stderr(errors),
-        contextlib.redirect_stdout(io.StringIO()),
-        mock.patch.object(sys, "argv", shlex.split(line)),
-        mock.patch.object(warnings, "showwarning", warnings.showwarning),  # main() sets its own
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return ended.value.code, errors.getvalue().replace(f"{folder}{os.sep}", "")
+    done = ended(*shlex.split(line)[1:], cwd=folder)
+    return done.returncode, done.stderr.replace(f"{folder}{os.sep}", "")
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ if not hasattr(os, "fork"):
 pytestmark = pytest.mark.slow  # a hundred processes
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-KILLS = 50 if os.environ.get("REBOX_LONG") else 20
+KILLS = 50
 IN_FLIGHT = 3
 # the recipe, how many questions it asks, and a budget with room for what a kill wastes
 RUNS = {"auto": 3 * IMAGES + 3, "bar?q=2&epochs=1&mapping=random&m=2&batch=10": 3 * IMAGES}
@@ -51,7 +51,7 @@ def uri_of(service):
 
 @pytest.mark.parametrize("recipe", RUNS)
 def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, zygote, service, recipe):
-    """10 kills for each recipe, 20 in all, or 50, at moments drawn from the length of a run."""
+    """25 kills for each recipe, 50 in all, at moments drawn from the length of a run."""
     needed = RUNS[recipe]
     begun, bill = time.monotonic(), service.bill.queries
     whole = tmp_path / "whole.rebox"
@@ -100,18 +100,18 @@ def live(tmp_path, zygote, service, job, life, length, draw, expected):
 def test_runs_of_the_command_line_lose_nothing_and_leave_all_of_it(monkeypatch):
     """A small share of what `benchmarks/kills.py` measures."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    counts = importlib.import_module("kills").measure(6, 4, seed=20)
-    assert sum(count.kills for count in counts.values()) >= 6
-    assert sum(count.signals for count in counts.values()) >= 4
+    counts = importlib.import_module("kills").measure(12, 8, seed=20)
+    assert sum(count.kills for count in counts.values()) >= 12
+    assert sum(count.signals for count in counts.values()) >= 8
     for count in counts.values():
         assert (count.lost, count.twice, count.over, count.other, count.faults) == (0,) * 5
         assert (count.wrong_codes, count.unused, count.notes) == (0, 0, [])
 
 
 def test_eight_processes_that_are_killed_share_a_budget_for_three_boxes(monkeypatch):
-    """The measurement of ``benchmarks/several_kills.py``, with a twentieth of its kills."""
+    """The measurement of ``benchmarks/several_kills.py``, with a tenth of its kills."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    for count in importlib.import_module("several_kills").measure(10, 1, seed=7).values():
+    for count in importlib.import_module("several_kills").measure(20, 1, seed=7).values():
         assert count.rounds == 1
         assert (count.over_queries, count.over_dollars, count.unbooked) == (0, 0, 0)
         assert (count.lost, count.twice, count.wrong, count.faults) == (0, 0, 0, 0)

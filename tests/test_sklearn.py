@@ -6,8 +6,6 @@ of a random network, does so for every recipe here; with another seed a mapping 
 may not. `map` needs no such choice: its box has another seed and 10 classes, as many as it takes.
 """
 
-import os
-
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -17,15 +15,8 @@ from rebox.recipe import RECIPES
 
 BOX = "rehearsal:?classes=30&size=8&channels=1&pixels=float32"
 SMALL = "rehearsal:?classes=10&size=8&channels=1&pixels=float32&seed=7"
-LONG = (
-    "autozoom",
-    "cma-es",
-    "ilm",
-    "program",
-    "random-search",
-    "spsa-gc",
-    "zoo",
-)  # the estimator is one for all
+# one estimator has all recipes: these are checked where there is time
+LONG = ("autozoom", "cma-es", "ilm", "program", "random-search", "spsa-gc", "zoo")
 NAMES = (
     "auto",
     "map",
@@ -59,10 +50,15 @@ def few_penalties(monkeypatch):
 
 
 @pytest.mark.slow
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks([one for one in ESTIMATORS if not one.recipe.startswith(LONG)])
 def test_a_check_of_scikit_learn(estimator, check):
-    if estimator.recipe.startswith(LONG) and not os.environ.get("REBOX_LONG"):
-        pytest.skip("takes long: set REBOX_LONG=1")
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@parametrize_with_checks([one for one in ESTIMATORS if one.recipe.startswith(LONG)])
+def test_a_check_of_scikit_learn_at_length(estimator, check):
     check(estimator)
 
 
