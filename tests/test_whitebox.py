@@ -10,17 +10,20 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - optional, as torch is
-from small_nets import small_net, small_whitebox  # noqa: E402 - needs torch
+from small_nets import small_net, small_whitebox, waves  # noqa: E402 - needs torch
 
 import rebox  # noqa: E402 - with the others
 from rebox.box.torch import TorchBox  # noqa: E402 - needs torch
 from rebox.box.torch.device import unrounded  # noqa: E402 - needs torch
 from rebox.errors import BoxError, InvalidOption  # noqa: E402 - with the others
+from rebox.program import Canvas  # noqa: E402 - with the others
+from rebox.sample import ImageLoader, Inputs  # noqa: E402 - with the others
 from rebox.study.baseline.onnx_module import OnnxModule  # noqa: E402 - needs torch
 from rebox.study.baseline.opening import open_whitebox  # noqa: E402 - needs torch
 from rebox.study.baseline.whitebox import WhiteBox  # noqa: E402 - needs torch
 from rebox.study.bench import Places, Workbench  # noqa: E402 - with the others
 from rebox.study.bench.plan import PlannedBox  # noqa: E402 - with the others
+from rebox.study.bench.remember_features import RememberingWhiteBox  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.slow
 
@@ -308,6 +311,28 @@ def test_a_white_box_is_known_by_its_weights_and_by_how_it_sees():
     others = {small_whitebox(7).identity, WhiteBox.around(small_net(0), size=12).identity}
     assert len({box.identity, *others}) == 3
     assert box.identity.startswith("whitebox:Sequential:")
+
+
+def test_features_of_an_image_are_computed_once_and_their_time_is_told():
+    bare, placement = small_whitebox(), Canvas(fit="pad").placement((6, 6), (12, 12, 3))
+    box = RememberingWhiteBox.around_box(bare, precision="float32")
+    seen = []
+    bare.module[0].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    x, _ = waves(120)
+    inputs = Inputs.fit(x)
+    expected = bare.features_of(ImageLoader(inputs, x), placement)
+    seen.clear()
+    first = box.features_of(ImageLoader(inputs, x[:80]), placement)
+    assert (sum(seen), box.saved_s) == (80, 0)
+    again = box.features_of(ImageLoader(inputs, x[::-1]), placement)
+    assert sum(seen) == 120
+    assert box.saved_s == pytest.approx(box.kept.seconds * 80 / 120)
+    assert box.saved_s > 0
+    np.testing.assert_array_equal(again[::-1][:80], first)
+    np.testing.assert_allclose(again[::-1], expected, rtol=0, atol=1e-6)
+    coarse = RememberingWhiteBox.around_box(bare, precision="bfloat16")
+    assert coarse.kept is not box.kept
+    assert coarse.identity != box.identity == bare.identity
 
 
 def test_features_go_into_the_last_layer_and_a_new_head_reads_them():

@@ -1,21 +1,18 @@
 """The linear probe: what a classifier's last features tell, read by a logistic regression."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
-from rebox.program import Canvas, Placement
+from rebox.program import Canvas
 from rebox.reading.logistic import fit_logistic
 from rebox.reading.targets import Targets
 from rebox.sample import ImageLoader
 from rebox.study.baseline.contract import OpenedBaseline, Trainer, Training
-
-if TYPE_CHECKING:
-    from rebox.study.baseline.whitebox import WhiteBox
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +30,7 @@ class LinearProbeModel(OpenedBaseline):
 
     def predict_proba(self, x: Any) -> NDArray[np.float64]:
         """Return (n, K) probabilities of n images or rows."""
-        features = _features(self.whitebox, ImageLoader(self.inputs, x), self.placement)
+        features = self.whitebox.features_of(ImageLoader(self.inputs, x), self.placement)
         return np.asarray(softmax(features @ self.weights + self.bias, axis=1))
 
 
@@ -62,7 +59,7 @@ class LinearProbe(Trainer):
         training.need_two_of_each()
         whitebox, images, targets = training.opened, training.images, training.targets
         placement = training.placement(Canvas(fit=self.canvas))
-        features = _features(whitebox, images, placement)
+        features = whitebox.features_of(images, placement)
         dealt = Targets.dealt(targets, len(training.classes), training.seed, training.groups)
         # Small products: threads cost more than they bring, and one adds up in the same order.
         with threadpool_limits(limits=1, user_api="blas"):
@@ -78,9 +75,3 @@ class LinearProbe(Trainer):
             weights=fitted.weights,
             bias=bias,
         )
-
-
-def _features(
-    whitebox: "WhiteBox", images: ImageLoader, placement: Placement
-) -> NDArray[np.float64]:
-    return whitebox.over(images, placement, lambda x: whitebox.features(whitebox.normalised(x)))

@@ -200,12 +200,24 @@ class WhiteBox:
 
         ``see`` takes placed images (k, height, width, channels) and returns (k, d).
         """
-        parts = []
+        parts = (placement.place(images.take(few)) for few in chunks(len(images), CHUNK))
+        return np.concatenate([self.seen(placed, see) for placed in parts])
+
+    def seen(
+        self, placed: NDArray[np.floating], see: Callable[[Tensor], Tensor]
+    ) -> NDArray[np.float64]:
+        """Return (k, d): what ``see`` makes of k placed images, without gradients."""
         with torch.inference_mode():
-            for few in chunks(len(images), CHUNK):
-                seen = see(self.images(placement.place(images.take(few))))
-                parts.append(seen.to("cpu", torch.float64).numpy())
-        return np.concatenate(parts)
+            made: NDArray[np.float64] = see(self.images(placed)).to("cpu", torch.float64).numpy()
+        return made
+
+    def features_of(self, images: ImageLoader, placement: Placement) -> NDArray[np.float64]:
+        """Return (n, d) penultimate features of n images, placed."""
+        return self.over(images, placement, self.features_within)
+
+    def features_within(self, images: Tensor) -> Tensor:
+        """Return (n, d) penultimate features of images (n, height, width, channels) in [0, 1]."""
+        return self.features(self.normalised(images))
 
     def features(self, x: Tensor) -> Tensor:
         """Return (n, d) penultimate features of normalised images (n, channels, height, width)."""

@@ -93,7 +93,7 @@ class RememberingBox(BlackBox):
         return scores
 
     def _remembered(self, store: sqlite3.Connection, images: Images) -> Scores:
-        keys = [_digest(image) for image in images]
+        keys = [image_digest(image) for image in images]
         known = _look_up(store, keys)
         new = {key: i for i, key in enumerate(keys) if key not in known}
         if new:
@@ -139,7 +139,8 @@ def _open(path: Path, identity: str) -> sqlite3.Connection:
     return store
 
 
-def _digest(image: np.ndarray | str) -> bytes:
+def image_digest(image: np.ndarray | str) -> bytes:
+    """Return a digest of the exact bytes of an image or a text."""
     if isinstance(image, str):
         return hashlib.blake2b(encoded(image), digest_size=DIGEST_BYTES).digest()
     # Images are planar in memory: their bytes in that order need no copy.

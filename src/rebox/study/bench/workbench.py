@@ -20,7 +20,7 @@ from rebox.study.bench.remember import RememberingBox
 from rebox.study.task import Split, fold, holdout, resampled
 
 if TYPE_CHECKING:
-    from rebox.study.baseline.whitebox import WhiteBox
+    from rebox.study.bench.remember_features import RememberingWhiteBox
 
 T = TypeVar("T")
 KEY = "REBOX_REHEARSAL_KEY"
@@ -115,7 +115,7 @@ class Workbench:
         self._dataset: tuple[str, Dataset] | None = None  # one at a time: ABIDE takes 165 MB
         self._boxes: dict[str, BlackBox] = {}
         self._served: dict[PlannedBox, AtHand] = {}
-        self._weights: tuple[str, WhiteBox] | None = None
+        self._weights: tuple[str, RememberingWhiteBox] | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -213,8 +213,10 @@ class Workbench:
             self._stack.callback(box.close)
         return AtHand(box=box, identity=inner.spec.identity, service=service)
 
-    def weights(self, planned: PlannedBox, *, fresh: bool = False) -> "WhiteBox":
+    def weights(self, planned: PlannedBox, *, fresh: bool = False) -> "RememberingWhiteBox":
         """Return a box's model with its weights, or, ``fresh``, with any: they are drawn anew.
+
+        It keeps the features that it computed until another is asked for.
 
         Raises
         ------
@@ -230,6 +232,9 @@ class Workbench:
             from rebox.box.torch.device import use_true_float32  # noqa: PLC0415 - imports torch
             from rebox.study.baseline.opening import open_whitebox  # noqa: PLC0415 - likewise
             from rebox.study.baseline.whitebox import use_threads  # noqa: PLC0415 - likewise
+            from rebox.study.bench.remember_features import (  # noqa: PLC0415 - likewise
+                RememberingWhiteBox,
+            )
 
             use_threads(self.places.threads)
             use_true_float32()
@@ -238,7 +243,8 @@ class Workbench:
                 planned.otherwise,
                 lambda at: open_whitebox(with_options(at, device=self.places.device)),
             )
-            self._weights = uri, replace(opened, precision=self.places.dtype)
+            precision = self.places.dtype
+            self._weights = uri, RememberingWhiteBox.around_box(opened, precision=precision)
         return self._weights[1]
 
     def _first(self, uri: str, otherwise: str | None, opened: Callable[[str], T]) -> T:
