@@ -200,24 +200,22 @@ class WhiteBox:
 
         ``see`` takes placed images (k, height, width, channels) and returns (k, d).
         """
-        parts = (placement.place(images.take(few)) for few in chunks(len(images), CHUNK))
-        return np.concatenate([self.seen(placed, see) for placed in parts])
+        return _in_parts(images, placement, lambda placed: self._seen(placed, see))
 
-    def seen(
+    def _seen(
         self, placed: NDArray[np.floating], see: Callable[[Tensor], Tensor]
     ) -> NDArray[np.float64]:
-        """Return (k, d): what ``see`` makes of k placed images, without gradients."""
         with torch.inference_mode():
             made: NDArray[np.float64] = see(self.images(placed)).to("cpu", torch.float64).numpy()
         return made
 
     def features_of(self, images: ImageLoader, placement: Placement) -> NDArray[np.float64]:
-        """Return (n, d) penultimate features of n images, placed."""
-        return self.over(images, placement, self.features_within)
+        """Return (n, d) penultimate features of n images, placed, a few at a time."""
+        return _in_parts(images, placement, self.features_at)
 
-    def features_within(self, images: Tensor) -> Tensor:
-        """Return (n, d) penultimate features of images (n, height, width, channels) in [0, 1]."""
-        return self.features(self.normalised(images))
+    def features_at(self, placed: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (k, d) penultimate features of k placed images, all at a time."""
+        return self._seen(placed, lambda x: self.features(self.normalised(x)))
 
     def features(self, x: Tensor) -> Tensor:
         """Return (n, d) penultimate features of normalised images (n, channels, height, width)."""
@@ -267,6 +265,15 @@ class WhiteBox:
     @property
     def _like(self) -> dict[str, Any]:
         return {"device": self.device, "dtype": self.dtype}
+
+
+def _in_parts(
+    images: ImageLoader,
+    placement: Placement,
+    look: Callable[[NDArray[np.floating]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    parts = (placement.place(images.take(few)) for few in chunks(len(images), CHUNK))
+    return np.concatenate([look(placed) for placed in parts])
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -7,10 +7,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rebox.program import Placement
-from rebox.sample import ImageLoader
-from rebox.sample.loader import chunks
-from rebox.study.baseline.batches import CHUNK
 from rebox.study.baseline.whitebox import WhiteBox
 from rebox.study.bench.remember import image_digest
 
@@ -54,21 +50,13 @@ class RememberingWhiteBox(WhiteBox):
         """Seconds that what was remembered would have taken, by the mean of what was computed."""
         return self.kept.saved_s
 
-    def features_of(self, images: ImageLoader, placement: Placement) -> NDArray[np.float64]:
-        """Return (n, d) penultimate features of n images, placed."""
-        return np.concatenate(
-            [
-                self._remembered(placement.place(images.take(few)))
-                for few in chunks(len(images), CHUNK)
-            ]
-        )
-
-    def _remembered(self, placed: NDArray[np.floating]) -> NDArray[np.float64]:
+    def features_at(self, placed: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (k, d) penultimate features of k placed images, computed where they are new."""
         kept, keys = self.kept, [image_digest(image) for image in placed]
         new = {key: i for i, key in enumerate(keys) if key not in kept.features}
         if new:
             started = time.perf_counter()
-            computed = self.seen(placed[list(new.values())], self.features_within)
+            computed = super().features_at(placed[list(new.values())])
             kept.seconds += time.perf_counter() - started
             kept.features |= dict(zip(new, computed, strict=True))
         kept.saved_s += (len(keys) - len(new)) * kept.seconds_per_image
